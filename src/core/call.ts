@@ -1,0 +1,111 @@
+import type { Scope } from "./scope.ts";
+import type { Usage } from "./usage.ts";
+
+/** How a call ended. Once the terminal frame has passed it is `completed`, whatever the reader does next. */
+export type Ending = "completed" | "canceled" | "failed" | "blocked";
+
+/** Where the usage comes from; the worst part decides. */
+export type Quality = "reported" | "estimated" | "unknown";
+
+/**
+ * How the cost was found: `true` by an exact price, `inexact` by the price of a model of a similar name, `partial`
+ * when a part of the call has no known price, `false` when nothing has; `none` when there is no usage to price.
+ */
+export type Priced = "true" | "inexact" | "partial" | "false" | "none";
+
+/** Where the money figure comes from: the vendor's own response, or our price book. */
+export type CostSource = "provider" | "local";
+
+/** Usage of one model inside a call: a server-side advisor or a compaction has its own model and its own price. */
+export interface UsagePart {
+  readonly model: string;
+  readonly usage: Usage;
+}
+
+/** One HTTP request to a model API and its response, after its ending. */
+export interface SettledCall {
+  /** Unique in this process. */
+  readonly id: string;
+  /** The vendor's id of the response, where it was seen. */
+  readonly responseId?: string;
+  readonly scope: Scope;
+  /** The vendor by its OpenTelemetry name, such as `openai`, `anthropic`, `gcp.gemini`. */
+  readonly provider: string;
+  /** The model that served the call, or the requested one when none was named in the response. */
+  readonly model: string;
+  readonly requestModel?: string;
+  /** The wire format, by its file name. */
+  readonly format: string;
+  /** The service tier as the vendor reported it. */
+  readonly tier?: string;
+  readonly stream: boolean;
+  readonly ending: Ending;
+  readonly quality: Quality;
+  /** HTTP status; absent when no response came. */
+  readonly status?: number;
+  /** Absent when unknown, never zero instead. */
+  readonly usage?: Usage;
+  /** Usage of other models inside this call, not contained in `usage` but contained in `costUsd`. */
+  readonly otherModels?: readonly UsagePart[];
+  /** USD. Absent when the price or the usage is unknown, never zero instead. */
+  readonly costUsd?: number;
+  readonly costSource?: CostSource;
+  readonly priced: Priced;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+}
+
+/** The moments at which a call can settle. The first one that comes decides. */
+export type SettleEvent =
+  /** A frame after which the vendor sends nothing that matters. */
+  | { readonly type: "terminal" }
+  /** The body ended. */
+  | { readonly type: "end" }
+  /** The reader stopped: break, abort signal, timeout. */
+  | { readonly type: "cancel" }
+  /** The connection or the body broke. */
+  | { readonly type: "error" }
+  /** The vendor sent an error inside the stream or an error status. */
+  | { readonly type: "refused" }
+  /** The response was garbage collected without having been read to its end. */
+  | { readonly type: "collect"; readonly unseen: boolean }
+  /** `flush()` was called while the call was open. */
+  | { readonly type: "flush" };
+
+export type CallState =
+  | { readonly phase: "open" }
+  | { readonly phase: "settled"; readonly ending: Ending; readonly event: SettleEvent["type"] };
+
+/** What has passed by when the event comes. */
+export interface Passed {
+  readonly stream: boolean;
+  /** The vendor said that it was done: a finish reason, a stop event. */
+  readonly finished: boolean;
+}
+
+/**
+ * The life of a call. A stream that ends without the vendor's own word that it is done was cut on the way,
+ * even when the cut was clean.
+ */
+export function next(state: CallState, event: SettleEvent, passed: Passed): CallState {
+  if (state.phase === "settled") return state;
+  return { phase: "settled", ending: endingOf(event, passed), event: event.type };
+}
+
+function endingOf(event: SettleEvent, passed: Passed): Ending {
+  switch (event.type) {
+    case "terminal":
+      return "completed";
+    case "end":
+      return !passed.stream || passed.finished ? "completed" : "failed";
+    case "cancel":
+    case "flush":
+      return "canceled";
+    case "collect":
+      return event.unseen ? "completed" : "canceled";
+    case "error":
+    case "refused":
+      return "failed";
+  }
+}

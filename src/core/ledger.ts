@@ -1,0 +1,161 @@
+import type { SettledCall } from "./call.ts";
+import type { ScopeNode } from "./scope.ts";
+import type { Usage } from "./usage.ts";
+
+/** Exact sums. Money is an integer of nano-USD, so that adding never drifts. */
+export interface Sums {
+  calls: number;
+  /** Nano-USD. */
+  cost: number;
+  /** Calls that had usage but no price. */
+  unpriced: number;
+  /** Completed or canceled calls of unknown usage. */
+  unknown: number;
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheWrite: number;
+  reasoning: number;
+}
+
+export type Window = "hour" | "day" | "month" | "ever";
+
+/** One amount to add: a call, or the part of a call that another model served. */
+export interface Entry {
+  readonly calls: 0 | 1;
+  /** Nano-USD; absent when unpriced. */
+  readonly cost: number | undefined;
+  readonly usage: Usage | undefined;
+  readonly unknown: boolean;
+}
+
+interface Account {
+  readonly ever: Sums;
+  readonly hour: Bucket;
+  readonly day: Bucket;
+  readonly month: Bucket;
+}
+
+interface Bucket {
+  /** Milliseconds since the epoch at which the window began, UTC. */
+  start: number;
+  sums: Sums;
+}
+
+/** Everything together. */
+export const ALL = "all";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Accounts whose number grows with the traffic; only the most recently used are kept. */
+const UNBOUNDED = /^(run|conversation|user):/;
+
+/**
+ * The local, exact account of spend by scope and window: the truth that every metric is a view of. Memory grows with
+ * the number of distinct agents, teams, projects and keys, not with the number of calls.
+ */
+export interface Ledger {
+  add(node: ScopeNode, entry: Entry, now: number): void;
+  /** Sums of an account such as `agent:researcher` or {@link ALL}; undefined when nothing was added to it. */
+  sums(account: string, window: Window, now: number): Readonly<Sums> | undefined;
+  accounts(): Iterable<string>;
+}
+
+export function createLedger(options: { readonly recent?: number } = {}): Ledger {
+  const recent = options.recent ?? 10_000;
+  const bounded = new Map<string, Account>();
+  const unbounded = new Map<string, Account>();
+
+  function account(name: string): Account {
+    const transient = UNBOUNDED.test(name);
+    const map = transient ? unbounded : bounded;
+    let found = map.get(name);
+    if (found && !transient) return found;
+    if (found) map.delete(name);
+    else found = { ever: zero(), hour: bucket(), day: bucket(), month: bucket() };
+    map.set(name, found);
+    if (transient && map.size > recent) map.delete(map.keys().next().value as string);
+    return found;
+  }
+
+  function add(node: ScopeNode, entry: Entry, now: number): void {
+    addTo(account(ALL), entry, now);
+    for (const name of node.accounts) addTo(account(name), entry, now);
+  }
+
+  return {
+    add,
+    sums(name, window, now) {
+      const found = bounded.get(name) ?? unbounded.get(name);
+      if (!found) return undefined;
+      if (window === "ever") return found.ever;
+      const { start, sums } = found[window];
+      return start === windowStart(window, now) ? sums : zero();
+    },
+    *accounts() {
+      yield* bounded.keys();
+      yield* unbounded.keys();
+    },
+  };
+}
+
+/** Start of the UTC window that `now` lies in, in milliseconds since the epoch. */
+export function windowStart(window: Exclude<Window, "ever">, now: number): number {
+  if (window === "hour") return now - (now % HOUR);
+  if (window === "day") return now - (now % DAY);
+  const date = new Date(now);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
+}
+
+function addTo(account: Account, entry: Entry, now: number): void {
+  addSums(account.ever, entry);
+  const day = windowStart("day", now);
+  if (account.day.start !== day) {
+    const month = windowStart("month", now);
+    account.day.start = day;
+    account.day.sums = zero();
+    if (account.month.start !== month) {
+      account.month.start = month;
+      account.month.sums = zero();
+    }
+  }
+  const hour = windowStart("hour", now);
+  if (account.hour.start !== hour) {
+    account.hour.start = hour;
+    account.hour.sums = zero();
+  }
+  addSums(account.hour.sums, entry);
+  addSums(account.day.sums, entry);
+  addSums(account.month.sums, entry);
+}
+
+function addSums(sums: Sums, { calls, cost, usage, unknown }: Entry): void {
+  sums.calls += calls;
+  if (unknown) sums.unknown += 1;
+  if (usage === undefined) return;
+  if (cost === undefined) sums.unpriced += 1;
+  else sums.cost += cost;
+  sums.input += usage.input;
+  sums.output += usage.output;
+  sums.cacheRead += usage.cacheRead;
+  sums.cacheWrite += usage.cacheWrite;
+  sums.reasoning += usage.reasoning;
+}
+
+function bucket(): Bucket {
+  return { start: -1, sums: zero() };
+}
+
+function zero(): Sums {
+  return { calls: 0, cost: 0, unpriced: 0, unknown: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
+}
+
+/** The entries a settled call adds: itself, with the money of every part in it. */
+export function entryOf(call: SettledCall, costNano: number | undefined): Entry {
+  return {
+    calls: 1,
+    cost: costNano,
+    usage: call.usage,
+    unknown: call.quality === "unknown" && (call.ending === "completed" || call.ending === "canceled"),
+  };
+}

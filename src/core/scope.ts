@@ -1,0 +1,72 @@
+/** What a caller says about who a call belongs to. Every field is optional and is inherited by inner scopes. */
+export interface ScopeFields {
+  readonly agent?: string;
+  readonly team?: string;
+  readonly project?: string;
+  /** An alias of the API key, never the key. */
+  readonly key?: string;
+  /** Unbounded: spans and ledger only, never a metric. */
+  readonly run?: string;
+  /** Unbounded: spans and ledger only, never a metric. */
+  readonly conversation?: string;
+  /** Unbounded: spans and ledger only, never a metric. */
+  readonly user?: string;
+}
+
+/** Who a call belongs to. `rootAgent` is the agent of the outermost scope. */
+export interface Scope extends ScopeFields {
+  readonly agent: string;
+  readonly rootAgent: string;
+}
+
+/** A scope with the accounts it adds up in: its own and, rolled up, those of the scopes around it. */
+export interface ScopeNode {
+  readonly scope: Scope;
+  /** Distinct account names such as `agent:researcher`, `team:search`, `run:42`. */
+  readonly accounts: readonly string[];
+}
+
+export const UNKNOWN_AGENT = "unknown";
+
+/** The dimensions a scope can be accounted and limited by. */
+export const SCOPE_KINDS = ["agent", "team", "project", "key", "run", "conversation", "user"] as const;
+export type ScopeKind = (typeof SCOPE_KINDS)[number];
+
+const TAG_LENGTH = 200;
+
+/**
+ * A tag value as Datadog stores it: lower case, only letters, digits and `_ - : . /`, at most 200 characters.
+ * Done here so that the name in a webhook is the name in the ledger.
+ */
+export function normalizeTag(value: string): string {
+  const tag = value
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_\-:./]+/gu, "_")
+    .slice(0, TAG_LENGTH)
+    .replace(/:+$/, "");
+  return tag === "" ? UNKNOWN_AGENT : tag;
+}
+
+/** The scope inside `parent` with `fields` laid over it. `parent` is absent for an outermost scope. */
+export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): ScopeNode {
+  const given: Record<string, string> = {};
+  for (const kind of SCOPE_KINDS) {
+    const value = fields[kind] as unknown;
+    if (value === undefined || value === null || value === "") continue;
+    given[kind] = TAGGED.has(kind) ? normalizeTag(String(value)) : String(value);
+  }
+  const outer = parent?.scope;
+  const agent = given.agent ?? outer?.agent ?? UNKNOWN_AGENT;
+  const rootAgent = outer && outer.rootAgent !== UNKNOWN_AGENT ? outer.rootAgent : agent;
+  const scope: Scope = { ...outer, ...given, agent, rootAgent };
+  const accounts = new Set(parent?.accounts);
+  for (const kind of SCOPE_KINDS) {
+    const value = scope[kind];
+    if (value !== undefined) accounts.add(`${kind}:${value}`);
+  }
+  if (agent !== UNKNOWN_AGENT) accounts.delete(`agent:${UNKNOWN_AGENT}`);
+  return { scope, accounts: [...accounts] };
+}
+
+const TAGGED: ReadonlySet<ScopeKind> = new Set(["agent", "team", "project", "key"]);

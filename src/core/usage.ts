@@ -1,0 +1,80 @@
+/**
+ * Tokens and counts of one call, in one canonical meaning, whatever the vendor's own wording:
+ * `input` includes cache reads and writes, `output` includes reasoning, every other field is a part of one of them.
+ */
+export interface Usage {
+  /** All input tokens, cached ones included. */
+  readonly input: number;
+  /** All output tokens, reasoning included. */
+  readonly output: number;
+  /** Part of `input` that was read from a cache. */
+  readonly cacheRead: number;
+  /** Part of `input` that was written to a cache, whatever its time to live. */
+  readonly cacheWrite: number;
+  /** Part of `cacheWrite` kept for an hour, which costs more. */
+  readonly cacheWrite1h: number;
+  /** Part of `output` that was reasoning. */
+  readonly reasoning: number;
+  /** Billable web searches the vendor ran inside the call. A count, not tokens. */
+  readonly webSearches: number;
+  /** Part of `input` that was audio. */
+  readonly inputAudio?: number;
+  /** Part of `cacheRead` that was audio. */
+  readonly cacheReadAudio?: number;
+  /** Part of `output` that was audio. */
+  readonly outputAudio?: number;
+  /** Part of `output` that was images. */
+  readonly outputImage?: number;
+}
+
+/** The kinds in which tokens are shown. They never overlap, so they add up to input + output. */
+export const TOKEN_TYPES = ["input_uncached", "cache_read", "cache_write", "output", "reasoning"] as const;
+export type TokenType = (typeof TOKEN_TYPES)[number];
+
+export const NO_USAGE: Usage = {
+  input: 0,
+  output: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  cacheWrite1h: 0,
+  reasoning: 0,
+  webSearches: 0,
+};
+
+/** A count as a vendor sent it: anything that is not a finite number above zero is 0, so that NaN never travels on. */
+export function count(value: unknown): number {
+  return typeof value === "number" && value > 0 && value < Number.MAX_SAFE_INTEGER ? Math.round(value) : 0;
+}
+
+/** Makes the parts fit their whole, so that no kind is ever negative and nothing is counted twice. */
+export function canonicalUsage(parts: Partial<Usage>): Usage {
+  const input = count(parts.input);
+  const output = count(parts.output);
+  const cacheRead = Math.min(count(parts.cacheRead), input);
+  const cacheWrite = Math.min(count(parts.cacheWrite), input - cacheRead);
+  const usage: { -readonly [K in keyof Usage]: Usage[K] } = {
+    input,
+    output,
+    cacheRead,
+    cacheWrite,
+    cacheWrite1h: Math.min(count(parts.cacheWrite1h), cacheWrite),
+    reasoning: Math.min(count(parts.reasoning), output),
+    webSearches: count(parts.webSearches),
+  };
+  if (parts.inputAudio) usage.inputAudio = Math.min(count(parts.inputAudio), input);
+  if (parts.cacheReadAudio) usage.cacheReadAudio = Math.min(count(parts.cacheReadAudio), cacheRead);
+  if (parts.outputAudio) usage.outputAudio = Math.min(count(parts.outputAudio), output);
+  if (parts.outputImage) usage.outputImage = Math.min(count(parts.outputImage), output);
+  return usage;
+}
+
+/** Tokens by kind, in the order of {@link TOKEN_TYPES}; they add up to `input + output`. */
+export function tokensByType(usage: Usage): readonly [number, number, number, number, number] {
+  return [
+    usage.input - usage.cacheRead - usage.cacheWrite,
+    usage.cacheRead,
+    usage.cacheWrite,
+    usage.output - usage.reasoning,
+    usage.reasoning,
+  ];
+}

@@ -1,0 +1,123 @@
+import { type DeltaMatch, type DeltaTemplate, learnDelta, matchDelta, NULL_USAGE_BYTES } from "./delta-template.ts";
+import { array, object, parse } from "./json.ts";
+import type { Reading, WireFormat } from "./wire/format.ts";
+
+const LF = 10;
+const CR = 13;
+const EMPTY = new Uint8Array(0);
+const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
+const NULL_USAGE = ',"usage":null';
+
+/** Reads the frames of one event stream as its chunks pass by. */
+export interface FrameReader {
+  /**
+   * Reads a chunk. Returns what the caller is to get of it: the chunk itself, or, when we asked for usage, the chunk
+   * without what we asked for; then a frame that is not whole yet is kept back until it is.
+   */
+  push(chunk: Uint8Array): Uint8Array;
+  /** What was kept back, at the end of the stream. */
+  rest(): Uint8Array;
+}
+
+/** `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. */
+export function createFrameReader(format: WireFormat, reading: Reading, hideUsage: boolean): FrameReader {
+  let carry: Uint8Array = EMPTY;
+  let template: DeltaTemplate | undefined;
+  const match: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
+  /** Ranges to take out of the present chunk: from, to, from, to … */
+  let cuts: number[] = [];
+
+  function readFrame(bytes: Uint8Array, from: number, to: number): void {
+    const frame = latin1.call(bytes, from, to);
+    let event = "";
+    let data: string | undefined;
+    for (const line of frame.split("\n")) {
+      if (line.startsWith("data:")) {
+        const value = line.slice(line[5] === " " ? 6 : 5);
+        data = data === undefined ? value : `${data}\n${value}`;
+      } else if (line.startsWith("event:")) event = line.slice(6).trim();
+    }
+    if (data === undefined) return;
+    if (data.trim() === "[DONE]") {
+      reading.terminal = true;
+      return;
+    }
+    const json = object(parse(data));
+    if (!json) return;
+    const visible = reading.visible;
+    const thought = reading.thought;
+    if (format.readFrame(json, event, reading)) {
+      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
+      template = learnDelta(frame, format.deltaKeys, format.strictDeltas, kind) ?? template;
+    }
+    if (!hideUsage) return;
+    if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
+    else if (json.usage === null) {
+      const at = frame.indexOf(NULL_USAGE);
+      if (at >= 0) cuts.push(from + at, from + at + NULL_USAGE_BYTES);
+    }
+  }
+
+  function push(chunk: Uint8Array): Uint8Array {
+    const bytes = carry.length > 0 ? concat(carry, chunk) : chunk;
+    let at = 0;
+    while (at < bytes.length) {
+      if (template !== undefined && matchDelta(template, bytes, at, match)) {
+        if (template.kind !== "none") reading[template.kind] += match.bytes;
+        if (hideUsage && match.nullUsage >= 0) cuts.push(match.nullUsage, match.nullUsage + NULL_USAGE_BYTES);
+        at = match.end;
+        continue;
+      }
+      const end = frameEnd(bytes, at);
+      if (end < 0) break;
+      readFrame(bytes, at, end);
+      at = end;
+    }
+    // The chunk is the caller's from here on, who may change or transfer it.
+    carry = at < bytes.length ? bytes.slice(at) : EMPTY;
+    if (!hideUsage) return chunk;
+    if (cuts.length === 0) return at === bytes.length ? bytes : bytes.subarray(0, at);
+    const kept = cut(bytes, cuts, at);
+    cuts = [];
+    return kept;
+  }
+
+  return {
+    push,
+    rest() {
+      const left = carry;
+      carry = EMPTY;
+      if (left.length > 0) readFrame(left, 0, left.length);
+      if (!hideUsage || cuts.length > 0) return EMPTY;
+      return left;
+    },
+  };
+}
+
+/** Just behind the blank line that ends the frame at `from`, or -1. Lines end with LF or CRLF. */
+function frameEnd(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at + 1] === LF) return at + 2;
+    if (bytes[at + 1] === CR && bytes[at + 2] === LF) return at + 3;
+  }
+  return -1;
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+/** Moves what stays over what goes, in place: these bytes have no other reader. */
+function cut(bytes: Uint8Array, cuts: readonly number[], end: number): Uint8Array {
+  let write = cuts[0] as number;
+  for (let i = 0; i < cuts.length; i += 2) {
+    const from = cuts[i + 1] as number;
+    const to = (cuts[i + 2] ?? end) as number;
+    bytes.copyWithin(write, from, to);
+    write += to - from;
+  }
+  return bytes.subarray(0, write);
+}

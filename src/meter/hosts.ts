@@ -1,0 +1,88 @@
+/** A host of model APIs, and how it differs from the vendor whose wire format it speaks. */
+export interface Host {
+  /** Exact name, or `*.suffix`, or either with `:port`. */
+  readonly host: string;
+  /** The vendor by its OpenTelemetry name. */
+  readonly provider: string;
+  /** The vendor's id in `@pydantic/genai-prices`, where it differs from what `provider` maps to. */
+  readonly priceId?: string;
+  /** `stream_options.include_usage` is known to be taken here and needed: without it a stream reports nothing. */
+  readonly asksUsage?: boolean;
+  /** `completion_tokens` does not contain the reasoning tokens here. */
+  readonly reasoningApart?: boolean;
+}
+
+/**
+ * Hosts we know. Other hosts are metered too, by their path; they are never asked for usage, because some answer 400.
+ * Hosts without `asksUsage` report usage in the last chunk by themselves, or are not known to take the question.
+ */
+export const HOSTS: readonly Host[] = [
+  { host: "api.openai.com", provider: "openai", asksUsage: true },
+  { host: "*.api.openai.com", provider: "openai", asksUsage: true },
+  { host: "api.anthropic.com", provider: "anthropic" },
+  { host: "generativelanguage.googleapis.com", provider: "gcp.gemini", asksUsage: true },
+  { host: "aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
+  { host: "*.aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
+  { host: "*-aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
+  { host: "*.openai.azure.com", provider: "azure.ai.openai", asksUsage: true },
+  { host: "*.services.ai.azure.com", provider: "azure.ai.inference" },
+  { host: "*.cognitiveservices.azure.com", provider: "azure.ai.openai" },
+  { host: "openrouter.ai", provider: "openrouter", asksUsage: true },
+  { host: "api.groq.com", provider: "groq" },
+  { host: "api.mistral.ai", provider: "mistral_ai" },
+  { host: "codestral.mistral.ai", provider: "mistral_ai" },
+  { host: "api.deepseek.com", provider: "deepseek", asksUsage: true },
+  { host: "api.x.ai", provider: "x_ai", reasoningApart: true },
+  { host: "*.api.x.ai", provider: "x_ai", reasoningApart: true },
+  { host: "api.cerebras.ai", provider: "cerebras" },
+  { host: "api.together.xyz", provider: "together" },
+  { host: "api.together.ai", provider: "together" },
+  { host: "api.fireworks.ai", provider: "fireworks" },
+  { host: "router.huggingface.co", provider: "huggingface" },
+  { host: "api.perplexity.ai", provider: "perplexity" },
+  { host: "api.moonshot.ai", provider: "moonshot_ai" },
+  { host: "api.moonshot.cn", provider: "moonshot_ai" },
+  { host: "api.z.ai", provider: "zai" },
+  { host: "api.cohere.com", provider: "cohere" },
+  { host: "dashscope-intl.aliyuncs.com", provider: "dashscope" },
+  { host: "dashscope.aliyuncs.com", provider: "dashscope" },
+  { host: "api.novita.ai", provider: "novita" },
+  { host: "api.studio.nebius.com", provider: "nebius" },
+  { host: "integrate.api.nvidia.com", provider: "nvidia" },
+  { host: "api.sambanova.ai", provider: "sambanova" },
+  { host: "models.github.ai", provider: "github" },
+  { host: "us.inference.heroku.com", provider: "heroku" },
+  { host: "*.snowflakecomputing.com", provider: "snowflake" },
+  { host: "bedrock-runtime.*.amazonaws.com", provider: "aws.bedrock" },
+  { host: "bedrock-mantle.*.api.aws", provider: "aws.bedrock" },
+  { host: "ai-gateway.vercel.sh", provider: "vercel" },
+  { host: "gateway.ai.cloudflare.com", provider: "cloudflare" },
+  { host: "api.portkey.ai", provider: "portkey" },
+];
+
+/** Finds the row of a host; rows of the caller come before ours. */
+export function createHostLookup(own: readonly Host[] = []): (host: string) => Host | undefined {
+  const exact = new Map<string, Host>();
+  const patterns: { readonly test: RegExp; readonly row: Host }[] = [];
+  for (const row of [...own, ...HOSTS]) {
+    if (row.host.includes("*")) patterns.push({ test: pattern(row.host), row });
+    else if (!exact.has(row.host)) exact.set(row.host, row);
+  }
+  const found = new Map<string, Host | undefined>();
+
+  return (host) => {
+    if (found.has(host)) return found.get(host);
+    const bare = host.replace(/:\d+$/, "");
+    const row = exact.get(host) ?? exact.get(bare) ?? patterns.find((p) => p.test.test(host) || p.test.test(bare))?.row;
+    if (found.size >= MAX_REMEMBERED) found.clear();
+    found.set(host, row);
+    return row;
+  };
+}
+
+const MAX_REMEMBERED = 1_000;
+
+function pattern(host: string): RegExp {
+  const source = host.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/\*/g, "[a-z0-9.-]+");
+  return new RegExp(`^${source}$`, "i");
+}

@@ -1,0 +1,38 @@
+import { canonicalUsage } from "../../core/usage.ts";
+import { object, text } from "../json.ts";
+import { type Measured, measureText } from "../text.ts";
+import { report, type WireFormat } from "./format.ts";
+
+/** OpenAI embeddings: input tokens only, never a stream. */
+export const openaiEmbeddings: WireFormat = {
+  name: "openai-embeddings",
+  operation: "embeddings",
+  provider: "openai",
+  deltaKeys: [],
+  strictDeltas: false,
+
+  matches: (method, path) => method === "POST" && path.endsWith("/embeddings"),
+
+  readRequest(body) {
+    if (body.input === undefined) return undefined;
+    const measured: Measured = { bytes: 0, attachments: 0 };
+    measureText(body.input, measured);
+    return { model: text(body.model), stream: false, inputBytes: measured.bytes, attachments: 0 };
+  },
+
+  readBody(body, reading) {
+    const json = object(body);
+    if (!json) return;
+    reading.model = text(json.model) ?? reading.model;
+    if (object(json.error)) reading.failed = true;
+    if (json.data !== undefined) {
+      reading.recognized = true;
+      reading.finished = true;
+    }
+    const usage = object(json.usage);
+    const input = usage?.prompt_tokens ?? usage?.total_tokens;
+    if (typeof input === "number") report(reading, canonicalUsage({ input }));
+  },
+
+  readFrame: () => false,
+};

@@ -1,0 +1,6 @@
+/** Every wire format, one line each. */
+export { anthropicMessages } from "./anthropic-messages.ts";
+export { googleGenerate } from "./google-generate.ts";
+export { openaiChat } from "./openai-chat.ts";
+export { openaiEmbeddings } from "./openai-embeddings.ts";
+export { openaiResponses } from "./openai-responses.ts";

@@ -1,0 +1,115 @@
+/** Every name that leaves the process: metrics with their unit and attributes, and span attributes. */
+export interface MetricName {
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly description: string;
+  readonly attributes: readonly string[];
+}
+
+const SCOPE = ["agent", "root_agent", "team", "project"] as const;
+const SPEND = [...SCOPE, "provider", "model", "quality", "instance"] as const;
+
+export const METRICS = {
+  cost: {
+    name: "spendfuse.cost",
+    unit: "USD",
+    kind: "counter",
+    description: "Cost of settled model calls",
+    attributes: SPEND,
+  },
+  tokens: {
+    name: "spendfuse.tokens",
+    unit: "{token}",
+    kind: "counter",
+    description: "Tokens of settled model calls, by kinds that never overlap",
+    attributes: [...SPEND, "token_type"],
+  },
+  calls: {
+    name: "spendfuse.calls",
+    unit: "{call}",
+    kind: "counter",
+    description: "Settled model calls, by how they ended",
+    attributes: [...SCOPE, "provider", "model", "ending", "quality", "stream", "priced", "instance"],
+  },
+  faults: {
+    name: "spendfuse.faults",
+    unit: "{fault}",
+    kind: "counter",
+    description: "Faults of the meter itself, swallowed so that the caller never sees them",
+    attributes: ["step", "instance"],
+  },
+  spoolPending: {
+    name: "spendfuse.spool.pending",
+    unit: "{file}",
+    kind: "gauge",
+    description: "Exports that wait on disk to be sent again",
+    attributes: ["instance"],
+  },
+} as const satisfies Record<string, MetricName>;
+
+/** The standard metrics of the GenAI semantic conventions, which ride along and can be switched off. */
+export const GEN_AI_METRICS = {
+  duration: {
+    name: "gen_ai.client.inference.duration",
+    unit: "s",
+    kind: "histogram",
+    description: "Duration of a model call, to the end of its stream",
+    attributes: [
+      "gen_ai.operation.name",
+      "gen_ai.provider.name",
+      "gen_ai.request.model",
+      "gen_ai.response.model",
+      "gen_ai.agent.name",
+      "error.type",
+      "server.address",
+    ],
+  },
+  inputTokens: {
+    name: "gen_ai.client.inference.usage.input_tokens",
+    unit: "{token}",
+    kind: "counter",
+    description: "Input tokens, cached ones included",
+    attributes: ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.token.modality", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.agent.name"],
+  },
+  outputTokens: {
+    name: "gen_ai.client.inference.usage.output_tokens",
+    unit: "{token}",
+    kind: "counter",
+    description: "Output tokens, reasoning included",
+    attributes: ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.token.modality", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.agent.name"],
+  },
+} as const satisfies Record<string, MetricName>;
+
+export const ATTR = {
+  operation: "gen_ai.operation.name",
+  provider: "gen_ai.provider.name",
+  agent: "gen_ai.agent.name",
+  conversation: "gen_ai.conversation.id",
+  requestModel: "gen_ai.request.model",
+  responseModel: "gen_ai.response.model",
+  responseId: "gen_ai.response.id",
+  stream: "gen_ai.request.stream",
+  inputTokens: "gen_ai.usage.input_tokens",
+  outputTokens: "gen_ai.usage.output_tokens",
+  cacheReadTokens: "gen_ai.usage.cache_read.input_tokens",
+  cacheWriteTokens: "gen_ai.usage.cache_write.input_tokens",
+  reasoningTokens: "gen_ai.usage.reasoning.output_tokens",
+  modality: "gen_ai.token.modality",
+  costAmount: "gen_ai.usage.cost.amount",
+  costCurrency: "gen_ai.usage.cost.currency",
+  costSource: "gen_ai.usage.cost.source",
+  errorType: "error.type",
+  serverAddress: "server.address",
+  httpStatus: "http.response.status_code",
+  quality: "spendfuse.quality",
+  ending: "spendfuse.ending",
+  priced: "spendfuse.priced",
+  calls: "spendfuse.calls",
+  rootAgent: "spendfuse.root_agent",
+  team: "spendfuse.team",
+  project: "spendfuse.project",
+  key: "spendfuse.key",
+  run: "spendfuse.run",
+  user: "spendfuse.user",
+} as const;
