@@ -106,6 +106,7 @@ export const ATTR = {
   ending: "spendfuse.ending",
   priced: "spendfuse.priced",
   calls: "spendfuse.calls",
+  unpricedCalls: "spendfuse.unpriced_calls",
   rootAgent: "spendfuse.root_agent",
   team: "spendfuse.team",
   project: "spendfuse.project",

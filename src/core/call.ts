@@ -75,7 +75,12 @@ export type SettleEvent =
 
 export type CallState =
   | { readonly phase: "open" }
-  | { readonly phase: "settled"; readonly ending: Ending; readonly event: SettleEvent["type"] };
+  | {
+      readonly phase: "settled";
+      readonly ending: Ending;
+      /** Somebody read the body where we could not see it: nothing is known of what passed. */
+      readonly unseen: boolean;
+    };
 
 /** What has passed by when the event comes. */
 export interface Passed {
@@ -90,7 +95,7 @@ export interface Passed {
  */
 export function next(state: CallState, event: SettleEvent, passed: Passed): CallState {
   if (state.phase === "settled") return state;
-  return { phase: "settled", ending: endingOf(event, passed), event: event.type };
+  return { phase: "settled", ending: endingOf(event, passed), unseen: event.type === "collect" && event.unseen };
 }
 
 function endingOf(event: SettleEvent, passed: Passed): Ending {

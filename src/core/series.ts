@@ -1,78 +1,95 @@
-/** A running total of one metric for one set of tags. */
-export interface Series<Tags> {
+/** What adds up under one set of tags, until somebody takes it. */
+export interface Series<Tags, Value> {
   readonly tags: Tags;
-  /** Exact: nano-USD, tokens or calls since the process began. */
-  total: number;
-  /** Part of `total` that a meter provider has taken so far. */
-  taken: number;
-  /** What had been taken before the present provider appeared; it counts from there. */
-  base: number;
-  dirty: boolean;
+  /** What came since it was last taken. */
+  value: Value;
+  /** Something came, even if it adds up to zero. */
+  changed: boolean;
 }
 
 /**
- * The totals behind one counter, never more than `limit` series and their overflow: OpenTelemetry's own overflow keeps
- * one value and silently drops the others. A series is never removed, so that a delta is always against the same past.
+ * How a table keeps its number of series bounded. While it has fewer than `limit` series a new one opens under its own
+ * tags; above that, the next level's `fold` says under which tags it adds up instead.
  */
-export interface SeriesTable<Tags> {
-  add(key: string, tags: () => Tags, amount: number): void;
-  /** Visits every series that changed since the last visit, and takes it: the value is what the counter shows now. */
-  take(visit: (value: number, tags: Tags) => void): void;
-  /** A new provider counts from what was taken so far. */
-  rebase(): void;
-  /** Visits what nobody has taken yet, without taking it. */
-  pending(visit: (amount: number, tags: Tags) => void): void;
+export interface Level<Tags> {
+  readonly limit: number;
+  readonly fold: (tags: Tags) => Tags;
+}
+
+/**
+ * The series behind one metric. OpenTelemetry's own overflow loses who spent the money, and for observed values it
+ * keeps one and drops the others; this one only folds names together, so that the sum over all series stays exact.
+ * A series is never removed: a provider that counts cumulatively keeps it anyway.
+ */
+export interface SeriesTable<Tags, Value> {
+  /** The series for these tags, or the one that they fold into. Keep the result: looking up is the slow part. */
+  open(tags: Tags): Series<Tags, Value>;
+  /** To be called when a series' value was changed. */
+  touch(series: Series<Tags, Value>): void;
+  /**
+   * Hands over what came since the last time and begins anew from zero. Whoever takes it is responsible for it; what
+   * `visit` throws on is kept for the next time, and thrown on.
+   */
+  take(visit: (value: Value, tags: Tags) => void): void;
+  /** The series of which there is something to take. */
+  readonly untaken: readonly Series<Tags, Value>[];
   readonly size: number;
 }
 
-/** `fold` gives the tags under which a series beyond the limit adds up; it must map to few distinct keys. */
-export function createSeriesTable<Tags extends object>(
-  limit: number,
-  fold: (tags: Tags) => { readonly key: string; readonly tags: Tags },
-): SeriesTable<Tags> {
-  const all = new Map<string, Series<Tags>>();
-  let changed: Series<Tags>[] = [];
-
-  function open(key: string, tags: Tags): Series<Tags> {
-    const series: Series<Tags> = { tags, total: 0, taken: 0, base: 0, dirty: false };
-    all.set(key, series);
-    return series;
-  }
+/** The last level must map to few distinct tags, because it has no limit. */
+export function createSeriesTable<Tags extends object, Value>(
+  levels: readonly Level<Tags>[],
+  zero: () => Value,
+): SeriesTable<Tags, Value> {
+  const all = new Map<string, Series<Tags, Value>>();
+  let changed: Series<Tags, Value>[] = [];
 
   return {
-    add(key, tags, amount) {
-      let series = all.get(key);
-      if (series === undefined) {
-        const own = tags();
-        if (all.size < limit) series = open(key, own);
-        else {
-          const folded = fold(own);
-          series = all.get(folded.key) ?? open(folded.key, folded.tags);
-        }
+    open(tags) {
+      for (const [index, level] of levels.entries()) {
+        const own = level.fold(tags);
+        const key = keyOf(own);
+        const found = all.get(key);
+        if (found) return found;
+        if (all.size >= level.limit && index < levels.length - 1) continue;
+        const series: Series<Tags, Value> = { tags: own, value: zero(), changed: false };
+        all.set(key, series);
+        return series;
       }
-      series.total += amount;
-      if (!series.dirty) {
-        series.dirty = true;
-        changed.push(series);
-      }
+      throw new RangeError("a series table needs a level");
+    },
+    touch(series) {
+      if (series.changed) return;
+      series.changed = true;
+      changed.push(series);
     },
     take(visit) {
       const taken = changed;
       changed = [];
-      for (const series of taken) {
-        series.dirty = false;
-        series.taken = series.total;
-        visit(series.total - series.base, series.tags);
+      for (const [index, series] of taken.entries()) {
+        try {
+          visit(series.value, series.tags);
+        } catch (error) {
+          changed = [...taken.slice(index), ...changed];
+          throw error;
+        }
+        series.changed = false;
+        series.value = zero();
       }
     },
-    rebase() {
-      for (const series of all.values()) series.base = series.taken;
-    },
-    pending(visit) {
-      for (const series of changed) if (series.total > series.taken) visit(series.total - series.taken, series.tags);
+    get untaken() {
+      return changed;
     },
     get size() {
       return all.size;
     },
   };
+}
+
+/**
+ * Backends such as Datadog compare tags in lower case, and of two points with equal tags they keep one: what they
+ * cannot tell apart must be one series here. The spelling that came first is the one that is shown.
+ */
+function keyOf(tags: object): string {
+  return JSON.stringify(Object.entries(tags)).toLowerCase();
 }

@@ -1,0 +1,71 @@
+import type { SettledCall } from "./core/call.ts";
+import type { Ledger } from "./core/ledger.ts";
+import type { ScopeFields } from "./core/scope.ts";
+import { type StartOptions, theRuntime } from "./runtime.ts";
+
+/**
+ * Runs `fn` with every model call in it belonging to `fields`. Scopes nest: an inner one inherits, and what is spent in
+ * it rolls up to the outer ones. With an `agent` it is also a span, `invoke_agent NAME`, that carries the sums.
+ * Returns what `fn` returns, a promise or a generator included.
+ */
+export function scope<T>(fields: ScopeFields, fn: () => T): T {
+  return theRuntime().scoping.scope(fields, fn);
+}
+
+/** Binds `fn` to the scope it is bound in, for queues and event handlers that run elsewhere. */
+export function bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
+  return theRuntime().scoping.bind(fn);
+}
+
+/** Calls `listener` once for every settled call. Returns a function that takes it off again. */
+export function onCall(listener: (call: SettledCall) => unknown): () => void {
+  const { listeners } = theRuntime();
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/**
+ * Settles the calls that are still open, and sends everything that was metered. For serverless functions and scripts.
+ * Never rejects; what cannot be sent is kept on disk for the next start.
+ */
+export function flush(): Promise<void> {
+  return theRuntime().flush();
+}
+
+/** A metered fetch, for a client that is given its own instead of using the global one. */
+export function wrapFetch(inner: typeof fetch): typeof fetch {
+  return theRuntime().wrapFetch(inner);
+}
+
+/**
+ * Starts metering: installs the hook at once and loads the rest. `spendfuse/register` calls it. Starting twice is fine.
+ * @throws SpendfuseError with code `SPENDFUSE_CONFIG` when the configuration is wrong.
+ */
+export function start(options: StartOptions = {}): Promise<void> {
+  return theRuntime().start(options);
+}
+
+/** Takes the hook off again and stops exporting, after a last flush. */
+export function stop(): Promise<void> {
+  return theRuntime().stop();
+}
+
+/** The local account of spend: the truth that every metric is a view of. */
+export function ledger(): Pick<Ledger, "sums" | "accounts"> {
+  return theRuntime().ledger;
+}
+
+/** How often each step of ours failed and was swallowed. */
+export function faults(): ReadonlyMap<string, number> {
+  return theRuntime().faults.counts();
+}
+
+export { instrumentation } from "./instrumentation.ts";
+export { isSpendfuseError, SpendfuseError } from "./errors.ts";
+export { hashKey } from "./meter/hook.ts";
+export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
+export type { Ledger, Sums, Window } from "./core/ledger.ts";
+export type { Scope, ScopeFields } from "./core/scope.ts";
+export type { Usage } from "./core/usage.ts";
+export type { ConfigFile, HostConfig } from "./config.ts";
+export type { StartOptions } from "./runtime.ts";

@@ -1,0 +1,89 @@
+import type { Quality, SettledCall } from "../core/call.ts";
+import { ATTR } from "../names.ts";
+import type { Tracing, TracingSpan } from "./tracing.ts";
+
+/**
+ * The span of one agent's run, `invoke_agent NAME`, with the sums of every call inside it, sub-agents and streams that
+ * finish later included. It ends when the run is over and its last call has settled.
+ */
+export interface AgentSpan {
+  readonly parent: AgentSpan | undefined;
+  readonly span: TracingSpan | undefined;
+  opened(): void;
+  settled(call: SettledCall, costNano: number | undefined): void;
+  /** The run is over; `error` is what it threw. */
+  finish(error?: unknown): void;
+}
+
+const WORST: readonly Quality[] = ["reported", "estimated", "unknown"];
+
+export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan | undefined): AgentSpan {
+  const active = tracing.active();
+  // A framework that already made the agent's span keeps it: it is filled, not doubled.
+  const enriched = active?.attributes?.[ATTR.operation] === "invoke_agent" && active !== parent?.span;
+  const span = enriched
+    ? active
+    : tracing.start(`invoke_agent ${agent}`, "internal", parent?.span, {
+        [ATTR.operation]: "invoke_agent",
+        [ATTR.agent]: agent,
+      });
+  const totals = { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
+  let quality: Quality = "reported";
+  let unpriced = 0;
+  let open = 0;
+  let over = false;
+
+  function write(): void {
+    span?.setAttributes({
+      [ATTR.inputTokens]: totals.input,
+      [ATTR.outputTokens]: totals.output,
+      [ATTR.cacheReadTokens]: totals.cacheRead,
+      [ATTR.cacheWriteTokens]: totals.cacheWrite,
+      [ATTR.reasoningTokens]: totals.reasoning,
+      [ATTR.costAmount]: totals.cost / 1e9,
+      [ATTR.costCurrency]: "USD",
+      [ATTR.calls]: totals.calls,
+      [ATTR.unpricedCalls]: unpriced,
+      [ATTR.quality]: quality,
+    });
+  }
+
+  function end(): void {
+    write();
+    if (!enriched) span?.end();
+  }
+
+  return {
+    parent,
+    span,
+    opened() {
+      open += 1;
+      parent?.opened();
+    },
+    settled(call, costNano) {
+      open -= 1;
+      totals.calls += 1;
+      const { usage } = call;
+      for (const part of [usage, ...(call.otherModels ?? []).map((other) => other.usage)]) {
+        if (part === undefined) continue;
+        totals.input += part.input;
+        totals.output += part.output;
+        totals.cacheRead += part.cacheRead;
+        totals.cacheWrite += part.cacheWrite;
+        totals.reasoning += part.reasoning;
+      }
+      totals.cost += costNano ?? 0;
+      if (call.priced === "false" || call.priced === "partial") unpriced += 1;
+      const refused = call.ending === "failed" && usage === undefined;
+      if (!refused && WORST.indexOf(call.quality) > WORST.indexOf(quality)) quality = call.quality;
+      if (over && open === 0) end();
+      else if (enriched) write();
+      parent?.settled(call, costNano);
+    },
+    finish(error) {
+      over = true;
+      if (error !== undefined && !enriched) span?.fail(error);
+      if (open === 0) end();
+    },
+  };
+}

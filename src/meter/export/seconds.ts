@@ -1,0 +1,32 @@
+/** The time that one export covers, in whole seconds since the epoch. */
+export interface Interval {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Hands out the timestamps of exports. Datadog keeps the last of two points with equal tags in one second, so no two
+ * exports of a process may share one: the second of two within a second is dated one later.
+ */
+export interface Seconds {
+  /** The next interval; undefined when flushes came so fast that it would lie too far ahead of the clock. */
+  next(nowMs: number): Interval | undefined;
+}
+
+/** Datadog takes points up to 10 minutes ahead. */
+const MAX_AHEAD = 300;
+
+/** @param last The last second in which an earlier owner of our tags may have exported. */
+export function createSeconds(last: number, startMs: number): Seconds {
+  let previous = Math.max(last, Math.floor(startMs / 1_000) - 1);
+  return {
+    next(nowMs) {
+      const now = Math.floor(nowMs / 1_000);
+      const end = Math.max(now, previous + 1);
+      if (end > now + MAX_AHEAD) return undefined;
+      const start = previous;
+      previous = end;
+      return { start, end };
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Endpoint, Target } from "./endpoint.ts";
+import type { Content } from "./encoder.ts";
+import { isRunning, type ProcessId } from "./processes.ts";
+
+/**
+ * Exports that were not taken yet, one file each, shared by all processes of a user. They are sent again just as they
+ * are, with their own timestamps and tags, so that the receiver replaces and does not add.
+ */
+export interface Spool {
+  /** Keeps an export. False when it could not be written. Synchronous: it must work while the process ends. */
+  write(content: Content, second: number): boolean;
+  /** The oldest export that nobody is sending, now ours to send; undefined when there is none. */
+  claim(): Claim | undefined;
+  /** Takes back what processes that have died were about to send. */
+  recover(): void;
+  /** Exports for our endpoint that wait to be sent. */
+  pending(): number;
+}
+
+export interface Claim {
+  readonly content: Content;
+  /** It was sent. */
+  done(): void;
+  /** It can be sent later. */
+  release(): void;
+  /** It was refused; false when that was the last time, and it will never be sent. */
+  refused(): boolean;
+}
+
+export interface SpoolOptions {
+  readonly dir: string;
+  readonly endpoint: Endpoint;
+  readonly process: ProcessId;
+  /** Bytes of all files together; the oldest go first. */
+  readonly maxBytes: number;
+  /** Told how many exports were lost because there was no room, or because they could not be read. */
+  readonly lost: (exports: number) => void;
+}
+
+/** `<second>-<pid>-<number>.<signal>.<owner>.<refusals>`, then `~<pid>~<beginning>` while somebody sends it. */
+const NAME = /^(\d+-\d+-\d+)\.(metrics|traces)\.([0-9a-f]{12})\.(\d+)(?:~(\d+)~(\w*))?$/;
+const DEAD = ".dead";
+const PART = ".part";
+/** A receiver's refusal may be a wrong key that is put right, or a batch that it will never take. */
+const MAX_REFUSALS = 3;
+
+export function createSpool(options: SpoolOptions): Spool {
+  const { dir, maxBytes, lost } = options;
+  const owners = { metrics: ownerOf(options.endpoint.metrics), traces: ownerOf(options.endpoint.traces) };
+  const mark = `~${options.process.pid}~${options.process.began}`;
+  let number = 0;
+  let safe: boolean | undefined;
+
+  return {
+    write(content, second) {
+      try {
+        if (!isSafe()) return false;
+        const bytes = Buffer.from(JSON.stringify(content.data));
+        makeRoom(bytes.length);
+        const name = `${second}-${options.process.pid}-${number++}.${content.signal}.${owners[content.signal]}.0`;
+        writeFileSync(join(dir, name + PART), bytes, { mode: 0o600 });
+        renameSync(join(dir, name + PART), join(dir, name));
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    claim() {
+      for (const file of waiting()) {
+        const [, , signal, , refusals] = NAME.exec(file)!;
+        const claimed = join(dir, file + mark);
+        // Whoever renames it first has it.
+        if (!attempt(() => renameSync(join(dir, file), claimed))) continue;
+        const data = attempt(() => JSON.parse(readFileSync(claimed, "utf8")) as never);
+        if (data) return createClaim({ signal, data } as unknown as Content, file, Number(refusals));
+        lost(1);
+        attempt(() => renameSync(claimed, join(dir, file + DEAD)));
+      }
+      return undefined;
+    },
+    recover() {
+      for (const file of list()) {
+        const [, , , , , pid, began] = NAME.exec(file) ?? [];
+        if (pid === undefined || isRunning({ pid: Number(pid), began: began ?? "" })) continue;
+        attempt(() => renameSync(join(dir, file), join(dir, file.slice(0, file.indexOf("~")))));
+      }
+    },
+    pending: () => waiting().length,
+  };
+
+  function createClaim(content: Content, file: string, refusals: number): Claim {
+    const claimed = join(dir, file + mark);
+    const rename = (name: string) => attempt(() => renameSync(claimed, join(dir, name)));
+    return {
+      content,
+      done: () => void attempt(() => unlinkSync(claimed)),
+      release: () => void rename(file),
+      refused() {
+        const again = refusals + 1 < MAX_REFUSALS;
+        rename(again ? file.replace(/\d+$/, String(refusals + 1)) : file + DEAD);
+        return again;
+      },
+    };
+  }
+
+  /** Exports for our own endpoint and credentials, the oldest first: another's are not ours to send. */
+  function waiting(): readonly string[] {
+    return list().filter((file) => {
+      const [, , signal, owner, , claimedBy] = NAME.exec(file) ?? [];
+      return claimedBy === undefined && owner !== undefined && owner === owners[signal as Content["signal"]];
+    });
+  }
+
+  function list(): readonly string[] {
+    return attempt(() => readdirSync(dir).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1))) ?? [];
+  }
+
+  function makeRoom(needed: number): void {
+    const files = list().map((file) => ({ file, size: attempt(() => statSync(join(dir, file)).size) ?? 0 }));
+    let total = needed + files.reduce((sum, { size }) => sum + size, 0);
+    let dropped = 0;
+    for (const { file, size } of files) {
+      if (total <= maxBytes) break;
+      if (!attempt(() => unlinkSync(join(dir, file)) ?? true)) continue;
+      total -= size;
+      if (NAME.test(file)) dropped += 1;
+    }
+    if (dropped > 0) lost(dropped);
+  }
+
+  /** The directory may lie in a place where others can write: it must be ours alone. */
+  function isSafe(): boolean {
+    if (safe !== undefined) return safe;
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(dir);
+    const own = process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
+    safe = own && lstatSync(dir).isDirectory();
+    return safe;
+  }
+}
+
+/** Where an export may go: the same address with the same credentials. A hash, because it is part of a file's name. */
+function ownerOf(target: Target | undefined): string {
+  if (target === undefined) return "";
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const identity = JSON.stringify([target.url, Object.entries(target.headers).sort()]);
+  return createHash("sha256").update(identity).digest("hex").slice(0, 12);
+}
+
+function attempt<T>(change: () => T): T | undefined {
+  try {
+    return change() ?? (true as T);
+  } catch {
+    return undefined;
+  }
+}

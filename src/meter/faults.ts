@@ -1,0 +1,58 @@
+/** The steps of ours that may fail without anybody else noticing. */
+export type Step =
+  | "request"
+  | "parser"
+  | "body"
+  | "price"
+  | "ledger"
+  | "instruments"
+  | "span"
+  | "listener"
+  | "exporter"
+  | "spool"
+  | "config";
+
+/** Counts faults of ours, and says the first one of each step aloud. */
+export interface Faults {
+  /** Runs a step of ours; what it throws is counted and swallowed. */
+  guard<T>(step: Step, run: () => T): T | undefined;
+  report(step: Step, error: unknown): void;
+  counts(): ReadonlyMap<Step, number>;
+  onFault(listener: (step: Step) => void): void;
+}
+
+export function createFaults(warn: (message: string) => void): Faults {
+  const counts = new Map<Step, number>();
+  let listener: ((step: Step) => void) | undefined;
+
+  function report(step: Step, error: unknown): void {
+    const before = counts.get(step) ?? 0;
+    counts.set(step, before + 1);
+    try {
+      if (before === 0) warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
+      listener?.(step);
+    } catch {
+      // The count above is all that is left to do: nothing of ours may reach the caller.
+    }
+  }
+
+  return {
+    report,
+    guard(step, run) {
+      try {
+        return run();
+      } catch (error) {
+        report(step, error);
+        return undefined;
+      }
+    },
+    counts: () => counts,
+    onFault(added) {
+      listener = added;
+    },
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,247 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createHash } from "node:crypto";
+import type { CallState } from "../core/call.ts";
+import { nestScope, type ScopeNode } from "../core/scope.ts";
+import { type Collector, createCollector, endOf } from "./collector.ts";
+import type { Contexts } from "./context.ts";
+import type { Faults } from "./faults.ts";
+import { createHostLookup, type Host } from "./hosts.ts";
+import { type OpenCall, openCall } from "./open-call.ts";
+import {
+  createClassifier,
+  type FetchInit,
+  type FetchInput,
+  isRequest,
+  readHeader,
+  readOutgoing,
+  type Target,
+} from "./request.ts";
+import { watchResponse } from "./response.ts";
+import { openCallSpan } from "./spans.ts";
+import type { Tracing } from "./tracing.ts";
+import * as registry from "./wire/registry.ts";
+import type { RequestFacts } from "./wire/format.ts";
+
+type Fetch = typeof fetch;
+type Settled = Extract<CallState, { phase: "settled" }>;
+
+/** Marks a fetch of ours, also one of another copy of the package. */
+export const HOOKED = Symbol.for("spendfuse.fetch");
+
+export interface HookOptions {
+  readonly contexts: Contexts;
+  readonly faults: Faults;
+  readonly tracing: Tracing;
+  /** Asked for when the first call is made, so that a later start can still configure. */
+  readonly settings: () => HookSettings;
+  /** A model call was recognised. */
+  readonly onBegin: () => void;
+  readonly onSettled: (call: OpenCall, state: Settled) => void;
+}
+
+export interface HookSettings {
+  readonly hosts: readonly Host[];
+  /** Whether streams that lack usage are asked for it, where the host is known to take it. */
+  readonly askUsage: boolean;
+  /** Alias by the short hash of an API key. */
+  readonly keyAliases: Readonly<Record<string, string>>;
+}
+
+export interface Hook {
+  /** A fetch that meters what `inner` carries. A fetch that is metered already is returned as it is. */
+  wrap(inner: Fetch): Fetch;
+  /** Settles every call that is still open, as canceled. */
+  settleOpen(): void;
+  readonly open: ReadonlySet<OpenCall>;
+}
+
+export function createHook(options: HookOptions): Hook {
+  const { contexts, faults, tracing } = options;
+  let made: { readonly lookup: ReturnType<typeof createHostLookup>; readonly settings: HookSettings } | undefined;
+  let keyOf: ReturnType<typeof createKeyReader>;
+  const settings = () => {
+    if (made === undefined) {
+      const now = options.settings();
+      made = { lookup: createHostLookup(now.hosts), settings: now };
+      keyOf = createKeyReader(now.keyAliases);
+    }
+    return made;
+  };
+  const classify = createClassifier(Object.values(registry), (host) => settings().lookup(host));
+  const open = new Set<OpenCall>();
+  /** The path of the call that is being sent: a fetch inside a fetch is one call. */
+  const sending = new AsyncLocalStorage<string>();
+  const background = createBackground();
+
+  function settled(call: OpenCall, state: Settled): void {
+    open.delete(call);
+    collector.forget(call);
+    if (!background.counts(call)) return;
+    options.onSettled(call, state);
+  }
+
+  const collector: Collector = createCollector((call, event) => call.settle(event));
+
+  function begin(target: Target, input: FetchInput, init: FetchInit): { call: OpenCall; sent: Sent } | undefined {
+    const mayAsk = settings().settings.askUsage && target.host?.asksUsage === true;
+    const outgoing = readOutgoing(target, input, init, mayAsk);
+    const known = outgoing.facts instanceof Promise ? undefined : outgoing.facts;
+    // A path like ours on a host we do not know, with a body that is not ours: somebody else's API.
+    if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
+    const context = contexts.capture();
+    const node = withKey(context.node, keyOf(target, input, init));
+    const call = openCall({ target, context, node, facts: known, hides: outgoing.asked, faults, onSettled: settled });
+    if (outgoing.facts instanceof Promise) {
+      outgoing.facts.then(
+        (facts: RequestFacts | undefined) => {
+          if (facts && !call.settled) call.facts = facts;
+        },
+        (error: unknown) => faults.report("request", error),
+      );
+    }
+    open.add(call);
+    options.onBegin();
+    if (known?.retrieval !== true) {
+      call.span = faults.guard("span", () => openCallSpan(tracing, call));
+      context.span?.opened();
+    }
+    return { call, sent: { input: outgoing.input, init: outgoing.init } };
+  }
+
+  async function send(inner: Fetch, self: unknown, call: OpenCall, sent: Sent, tap: boolean): Promise<Response> {
+    let response: Response;
+    try {
+      response = await sending.run(call.target.path, () => inner.call(self as typeof globalThis, sent.input, sent.init));
+    } catch (error) {
+      call.settle(endOf(error));
+      throw error;
+    }
+    faults.guard("body", () => {
+      const type = response.headers.get("content-type") ?? "";
+      call.respond(response.status, type.includes("text/event-stream"), response.headers);
+      if (call.settled) return;
+      if (response.body === null) call.settle({ type: "end" });
+      else watchResponse(response, call, tap, collector);
+    });
+    return response;
+  }
+
+  function wrap(inner: Fetch): Fetch {
+    if (HOOKED in inner) return inner;
+    const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
+      const target = faults.guard("request", () => classify(input, init));
+      if (target === undefined || sending.getStore() === target.path) return inner.call(this as never, input, init);
+      const begun = faults.guard("request", () => begin(target, input, init));
+      if (begun === undefined) return inner.call(this as never, input, init);
+      return send(inner, this, begun.call, begun.sent, isTested(input, init));
+    };
+    Object.defineProperty(hooked, HOOKED, { value: inner });
+    return hooked as Fetch;
+  }
+
+  return {
+    wrap,
+    open,
+    settleOpen() {
+      for (const call of [...open]) call.settle({ type: "flush" });
+    },
+  };
+}
+
+interface Sent {
+  readonly input: FetchInput;
+  readonly init: FetchInit;
+}
+
+/** SDKs whose way of reading a body our tests cover; they say who they are. */
+function isTested(input: FetchInput, init: FetchInit): boolean {
+  return readHeader(init?.headers ?? (isRequest(input) ? input.headers : undefined), "x-stainless-lang") !== undefined;
+}
+
+const KEY_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+const MAX_KEYS = 1_000;
+
+/** Finds the request's API key and turns it into its alias or a short hash; the key itself goes nowhere. */
+function createKeyReader(
+  aliases: Readonly<Record<string, string>>,
+): (target: Target, input: FetchInput, init: FetchInit) => string | undefined {
+  const names = new Map<string, string>();
+  return (_target, input, init) => {
+    const headers = init?.headers ?? (isRequest(input) ? input.headers : undefined);
+    for (const header of KEY_HEADERS) {
+      const value = readHeader(headers, header);
+      if (value === undefined) continue;
+      let name = names.get(value);
+      if (name === undefined) {
+        const hash = hashKey(value.replace(/^Bearer\s+/i, ""));
+        name = aliases[hash] ?? hash;
+        if (names.size >= MAX_KEYS) names.clear();
+        names.set(value, name);
+      }
+      return name;
+    }
+    return undefined;
+  };
+}
+
+/** The first 8 hex digits of the key's SHA-256. */
+export function hashKey(key: string): string {
+  return createHash("sha256").update(key).digest("hex").slice(0, 8);
+}
+
+const keyed = new WeakMap<ScopeNode, Map<string, ScopeNode>>();
+
+/** The scope with the key in it; an explicit key of the caller's stays. */
+function withKey(node: ScopeNode, key: string | undefined): ScopeNode {
+  if (key === undefined || node.scope.key !== undefined) return node;
+  let byKey = keyed.get(node);
+  if (byKey === undefined) {
+    byKey = new Map();
+    keyed.set(node, byKey);
+  }
+  let found = byKey.get(key);
+  if (found === undefined) {
+    found = nestScope(node, { key });
+    byKey.set(key, found);
+  }
+  return found;
+}
+
+const MAX_BACKGROUND = 10_000;
+
+/**
+ * Responses that run in the background are counted when they are retrieved, once, however often they are polled, and
+ * on the scope that started them where that was here.
+ */
+function createBackground(): { counts(call: OpenCall): boolean } {
+  const started = new Map<string, ScopeNode>();
+  const counted = new Set<string>();
+
+  return {
+    counts(call) {
+      const { responseId: id, background, usage } = call.reading;
+      if (call.facts.retrieval !== true) {
+        if (!background || id === undefined) return true;
+        if (usage !== undefined) remember(counted, id);
+        else {
+          // What was estimated of a stream that broke off will be known exactly when it is retrieved.
+          call.reading.pending = true;
+          started.set(id, call.node);
+          if (started.size > MAX_BACKGROUND) started.delete(started.keys().next().value as string);
+        }
+        return true;
+      }
+      if (!background || usage === undefined || id === undefined || counted.has(id)) return false;
+      remember(counted, id);
+      call.node = started.get(id) ?? call.node;
+      started.delete(id);
+      return true;
+    },
+  };
+}
+
+function remember(ids: Set<string>, id: string): void {
+  ids.add(id);
+  if (ids.size > MAX_BACKGROUND) ids.delete(ids.values().next().value as string);
+}
+

@@ -1,0 +1,224 @@
+/**
+ * The user's own OpenTelemetry, read from the global slot in which every 1.x copy of its API registers. Reading the
+ * slot works where importing the API does not: code of API 1.10 sees a provider that a 1.9 registered as none at all.
+ * Nothing here throws, and nothing is kept: a provider may appear, change or go at any time.
+ */
+
+const API = Symbol.for("opentelemetry.js.api.1");
+const SPAN_KEY = Symbol.for("OpenTelemetry Context Key SPAN");
+const SUPPRESS_KEY = Symbol.for("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
+
+export type OtelAttributes = Record<string, string | number | boolean | undefined>;
+
+export interface OtelSpanContext {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceFlags: number;
+}
+
+/** A span of any 1.x API; the fields after `end` are there when the SDK shows them. */
+export interface OtelSpan {
+  spanContext(): OtelSpanContext;
+  setAttributes(attributes: OtelAttributes): unknown;
+  setStatus(status: { code: number; message?: string }): unknown;
+  recordException(exception: { name?: string; message?: string; stack?: string }): void;
+  isRecording(): boolean;
+  end(endTime?: number): void;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+  readonly name?: string;
+  readonly instrumentationScope?: { readonly name: string; readonly version?: string };
+  /** The name of `instrumentationScope` in SDK 1.x. */
+  readonly instrumentationLibrary?: { readonly name: string; readonly version?: string };
+}
+
+export interface OtelSpanOptions {
+  /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer. */
+  readonly kind?: number;
+  readonly attributes?: OtelAttributes;
+  /** Milliseconds since the epoch. */
+  readonly startTime?: number;
+}
+
+export interface OtelTracer {
+  startSpan(name: string, options?: OtelSpanOptions, context?: OtelContext): OtelSpan;
+}
+
+export interface OtelContext {
+  getValue(key: symbol): unknown;
+  setValue(key: symbol, value: unknown): OtelContext;
+  deleteValue(key: symbol): OtelContext;
+}
+
+export interface OtelMeterProvider {
+  getMeter(name: string, version?: string): OtelMeter;
+  forceFlush?(): Promise<unknown>;
+}
+
+/** `valueType`: 0 integer, 1 double. */
+export interface OtelInstrumentOptions {
+  readonly unit: string;
+  readonly description: string;
+  readonly valueType: 0 | 1;
+  readonly advice?: { readonly explicitBucketBoundaries: number[] };
+}
+
+export interface OtelMeter {
+  createCounter(name: string, options: OtelInstrumentOptions): { add(value: number, attributes: object): void };
+  createHistogram(name: string, options: OtelInstrumentOptions): { record(value: number, attributes: object): void };
+  createObservableGauge(
+    name: string,
+    options: OtelInstrumentOptions,
+  ): { addCallback(callback: (result: { observe(value: number, attributes: object): void }) => void): void };
+}
+
+interface ContextManager {
+  active(): OtelContext;
+  with<T>(context: OtelContext, fn: () => T): T;
+}
+
+interface TracerProvider {
+  getTracer(name: string, version?: string): OtelTracer;
+  getDelegateTracer?(name: string, version?: string): OtelTracer | undefined;
+  getDelegate?(): TracerProvider;
+  forceFlush?(): Promise<unknown>;
+}
+
+interface Slot {
+  readonly metrics?: OtelMeterProvider & { getDelegate?(): OtelMeterProvider };
+  readonly trace?: TracerProvider;
+  readonly context?: ContextManager;
+}
+
+function slot(): Slot | undefined {
+  return (globalThis as unknown as Record<symbol, Slot | undefined>)[API];
+}
+
+function isNoop(provider: object): boolean {
+  return provider.constructor?.name.startsWith("Noop") === true;
+}
+
+/** The meter provider that the user registered. */
+export function userMeterProvider(): OtelMeterProvider | undefined {
+  try {
+    const registered = slot()?.metrics;
+    const provider = registered?.getDelegate ? registered.getDelegate() : registered;
+    return provider && typeof provider.getMeter === "function" && !isNoop(provider) ? provider : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a provider was shut down, as far as the SDK lets it be seen: it stays registered. */
+export function isShutDown(provider: OtelMeterProvider): boolean {
+  return (provider as { readonly _shutdown?: unknown })._shutdown === true;
+}
+
+/** A tracer of the provider that the user registered. */
+export function userTracer(name: string, version?: string): OtelTracer | undefined {
+  try {
+    const provider = slot()?.trace;
+    if (!provider || isNoop(provider)) return undefined;
+    if (provider.getDelegateTracer) return provider.getDelegateTracer(name, version);
+    return provider.getTracer(name, version);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The span that is active in the user's context. */
+export function activeSpan(): OtelSpan | undefined {
+  try {
+    const span = slot()?.context?.active().getValue(SPAN_KEY) as OtelSpan | undefined;
+    return typeof span?.spanContext === "function" ? span : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a span says about itself; each is undefined where its SDK does not show it. */
+export function describeSpan(span: OtelSpan): {
+  readonly name: string | undefined;
+  readonly attributes: Readonly<Record<string, unknown>> | undefined;
+  /** The name of the instrumentation that made it. */
+  readonly scope: string | undefined;
+} {
+  try {
+    const scope = span.instrumentationScope ?? span.instrumentationLibrary;
+    return { name: span.name, attributes: span.attributes, scope: scope?.name };
+  } catch {
+    return { name: undefined, attributes: undefined, scope: undefined };
+  }
+}
+
+/**
+ * A context whose span is `span`, to give to `startSpan` as the parent: the user's active context where there is a
+ * context manager, else an empty one. Without a span it is that context as it is.
+ */
+export function contextWith(span: OtelSpan | undefined): OtelContext {
+  let context: OtelContext = ROOT;
+  try {
+    context = slot()?.context?.active() ?? ROOT;
+    return span ? context.setValue(SPAN_KEY, span) : context;
+  } catch {
+    return span ? ROOT.setValue(SPAN_KEY, span) : context;
+  }
+}
+
+/** The span of a context. */
+export function spanOf(context: OtelContext): OtelSpan | undefined {
+  try {
+    return (context.getValue(SPAN_KEY) as OtelSpan | undefined) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs `fn` with `span` active in the user's context, or just runs it. What `fn` throws is thrown on. */
+export function withSpan<T>(span: OtelSpan, fn: () => T): T {
+  return withValue(SPAN_KEY, span, fn);
+}
+
+/** Runs `fn` such that the user's instrumentations make no spans of its requests, or just runs it. */
+export function untraced<T>(fn: () => T): T {
+  return withValue(SUPPRESS_KEY, true, fn);
+}
+
+/** Asks the user's providers to send what they hold, ours in it. Never rejects. */
+export async function flushUser(): Promise<void> {
+  const flush = (provider: { forceFlush?(): Promise<unknown> } | undefined) => provider?.forceFlush?.();
+  const traces = async () => {
+    const provider = slot()?.trace;
+    await flush(provider?.getDelegate ? provider.getDelegate() : provider);
+  };
+  await Promise.allSettled([traces(), (async () => flush(userMeterProvider()))()]);
+}
+
+function withValue<T>(key: symbol, value: unknown, fn: () => T): T {
+  let ran: { readonly value: T } | { readonly error: unknown } | undefined;
+  const run = (): void => {
+    try {
+      ran = { value: fn() };
+    } catch (error) {
+      ran = { error };
+    }
+  };
+  try {
+    const manager = slot()?.context;
+    if (manager) manager.with(manager.active().setValue(key, value), run);
+  } catch {
+    // A broken context manager must not keep `fn` from running, nor run it twice.
+  }
+  if (ran === undefined) return fn();
+  if ("error" in ran) throw ran.error;
+  return ran.value;
+}
+
+function createContext(values: ReadonlyMap<symbol, unknown>): OtelContext {
+  return {
+    getValue: (key) => values.get(key),
+    setValue: (key, value) => createContext(new Map(values).set(key, value)),
+    deleteValue: (key) => createContext(new Map([...values].filter(([other]) => other !== key))),
+  };
+}
+
+const ROOT = createContext(new Map());

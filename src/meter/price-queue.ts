@@ -1,0 +1,60 @@
+import type { PriceSource } from "../core/price.ts";
+import type { Faults } from "./faults.ts";
+
+/** Holds what needs a price until the price book is there. The book is big: it is loaded with the first call. */
+export interface PriceQueue {
+  /** Begins to load the book, once. */
+  load(): void;
+  /** Runs `use` at once when the book is there, else when it is. */
+  run(use: () => void): void;
+  /** Prices by the book; undefined while it is not there. */
+  readonly price: PriceSource;
+  /** Resolves when nothing waits any more. */
+  drained(): Promise<void>;
+  /** Runs what waits now, with what prices there are: the process ends. */
+  drainNow(): void;
+}
+
+export function createPriceQueue(open: () => Promise<PriceSource>, faults: Faults): PriceQueue {
+  let book: PriceSource | undefined;
+  let loading: Promise<void> | undefined;
+  let waiting: (() => void)[] = [];
+
+  function drain(): void {
+    const ready = waiting;
+    waiting = [];
+    for (const use of ready) use();
+  }
+
+  function load(): void {
+    loading ??= open().then(
+      (opened) => {
+        book = opened;
+        drain();
+      },
+      (error: unknown) => {
+        faults.report("price", error);
+        book = UNPRICED;
+        drain();
+      },
+    );
+  }
+
+  return {
+    load,
+    run(use) {
+      if (book) use();
+      else {
+        waiting.push(use);
+        load();
+      }
+    },
+    price: (query) => book?.(query),
+    async drained() {
+      if (waiting.length > 0) await loading;
+    },
+    drainNow: drain,
+  };
+}
+
+const UNPRICED: PriceSource = () => undefined;

@@ -1,0 +1,170 @@
+import type { CallState, CostSource, Priced, Quality, SettledCall } from "../core/call.ts";
+import { entryOf, type Ledger } from "../core/ledger.ts";
+import type { Price, PriceQuery, PriceSource } from "../core/price.ts";
+import type { Usage } from "../core/usage.ts";
+import { resolveUsage } from "./estimate.ts";
+import type { Faults } from "./faults.ts";
+import type { OpenCall } from "./open-call.ts";
+import { closeCallSpan } from "./spans.ts";
+import type { ModelUsage } from "./wire/format.ts";
+
+/** Usage and money of one model within a call. */
+export interface CallPart {
+  readonly model: string;
+  readonly usage: Usage;
+  /** Nano-USD; undefined when unpriced. */
+  readonly costNano: number | undefined;
+}
+
+type Settled = Extract<CallState, { phase: "settled" }>;
+
+/** What a settled call is told to, in this order. Each is guarded on its own. */
+export interface RecorderOptions {
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly price: PriceSource;
+  /** Our metrics; `parts` are what the call's own model and other models in it came to. */
+  readonly instruments: (call: SettledCall, parts: readonly CallPart[]) => void;
+  readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
+}
+
+export type Recorder = (call: OpenCall, state: Settled, endedMark: number) => void;
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { faults, ledger, price, listeners } = options;
+  let sequence = 0;
+
+  return (open, state, endedMark) => {
+    const { target, reading, facts, status } = open;
+    const { usage, quality } = usageOf(open, state);
+    const model = reading.model ?? facts.model ?? "unknown";
+    const provider = target.host?.provider ?? target.format.provider;
+    const quoted = usage ? quote(open, usage, model, provider) : [];
+    const money = sum(quoted, usage, reading.costUsd);
+    const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
+    const settled = {
+      id: `${open.startedAt.toString(36)}-${(sequence++).toString(36)}`,
+      ...(reading.responseId !== undefined && { responseId: reading.responseId }),
+      scope: open.node.scope,
+      provider,
+      model,
+      ...(facts.model !== undefined && { requestModel: facts.model }),
+      format: target.format.name,
+      ...(reading.tier !== undefined && { tier: reading.tier }),
+      stream: open.stream,
+      ending: state.ending,
+      quality,
+      ...(status !== undefined && { status }),
+      ...(usage && { usage }),
+      ...(parts.length > 1 && { otherModels: parts.slice(1).map((part) => ({ model: part.model, usage: part.usage })) }),
+      ...(money.nano !== undefined && { costUsd: money.nano / 1e9, costSource: money.source }),
+      priced: money.priced,
+      startedAt: open.startedAt,
+      durationMs: endedMark - open.startedMark,
+    } satisfies SettledCall;
+
+    faults.guard("ledger", () => {
+      const now = open.startedAt + settled.durationMs;
+      ledger.add(open.node, entryOf(settled, money.nano), Math.trunc(now));
+      for (const part of parts.slice(1)) {
+        ledger.add(open.node, { calls: 0, cost: 0, usage: part.usage, unknown: false }, Math.trunc(now));
+      }
+    });
+    faults.guard("instruments", () => options.instruments(settled, parts));
+    faults.guard("span", () => {
+      if (open.span) closeCallSpan(open.span, settled);
+      open.context.span?.settled(settled, money.nano);
+    });
+    for (const listener of listeners) {
+      faults.guard("listener", () => {
+        const result = listener(settled) as Promise<unknown> | undefined;
+        if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
+      });
+    }
+  };
+
+  /** When our prices fail, the tokens still count: the call is unpriced then. */
+  function quote(open: OpenCall, usage: Usage, model: string, provider: string): readonly PricedPart[] {
+    const priced = faults.guard("price", () => priceParts(open, usage, model, provider));
+    return priced ?? [{ model, usage, costNano: undefined, exact: true, partial: false }];
+  }
+
+  function priceParts(open: OpenCall, usage: Usage, model: string, provider: string): readonly PricedPart[] {
+    const { reading, facts, target } = open;
+    const query = (part: ModelUsage): PriceQuery => ({
+      provider,
+      model: part.model ?? model,
+      at: open.startedAt,
+      usage: part.usage,
+      ...(reading.tier !== undefined && { tier: reading.tier }),
+      ...(reading.speed !== undefined && { speed: reading.speed }),
+      ...(reading.geo !== undefined && { geo: reading.geo }),
+      ...(target.host?.priceId !== undefined && { priceId: target.host.priceId }),
+      ...(target.host === undefined && { guessedProvider: true }),
+    });
+    const asked = (part: ModelUsage): Price | undefined => {
+      const found = price(query(part));
+      if (found) return found;
+      // A served model too new to have a price may be known by the name it was asked for.
+      if (part.model !== undefined || facts.model === undefined || facts.model === model) return undefined;
+      const other = price({ ...query(part), model: facts.model });
+      return other && { ...other, exact: false };
+    };
+    const own = (reading.parts ?? [{ usage }]).map(asked);
+    const extra = (reading.extra ?? []).map((part) => total(part.model ?? model, part.usage, [asked(part)]));
+    return [total(model, usage, own), ...extra];
+  }
+}
+
+interface PricedPart extends CallPart {
+  readonly exact: boolean;
+  readonly partial: boolean;
+}
+
+/** One unknown price among the turns of a call makes their sum unknown: a part of a cost is not the cost. */
+function total(model: string, usage: Usage, prices: readonly (Price | undefined)[]): PricedPart {
+  let costNano: number | undefined = 0;
+  let exact = true;
+  let partial = false;
+  for (const price of prices) {
+    costNano = price && costNano !== undefined ? costNano + price.nanoUsd : undefined;
+    exact &&= price?.exact !== false;
+    partial ||= price?.partial === true;
+  }
+  return { model, usage, costNano, exact, partial };
+}
+
+/** A call that was refused, or never reached the vendor, used nothing; one that nobody saw is unknown. */
+function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; quality: Quality } {
+  const { reading, status, facts, target } = open;
+  if (status === undefined && state.ending === "failed") return NOTHING;
+  if ((status !== undefined && status >= 400) || state.unseen) return NOTHING;
+  if (state.ending === "completed" && !reading.recognized) return NOTHING;
+  return resolveUsage(target.format.name, facts, reading);
+}
+
+const NOTHING = { usage: undefined, quality: "unknown" } as const;
+
+interface Money {
+  readonly nano: number | undefined;
+  readonly source: CostSource;
+  readonly priced: Priced;
+}
+
+/** Puts what the vendor charged for the whole call on its own model. */
+function charge(parts: readonly PricedPart[], costNano: number | undefined): readonly CallPart[] {
+  return parts.map((part, index) => ({ ...part, costNano: index === 0 ? costNano : 0 }));
+}
+
+/** What the vendor says it charged wins over our own prices. */
+function sum(parts: readonly PricedPart[], usage: Usage | undefined, vendorUsd: number | undefined): Money {
+  if (usage === undefined) return { nano: undefined, source: "local", priced: "none" };
+  if (vendorUsd !== undefined) return { nano: Math.round(vendorUsd * 1e9), source: "provider", priced: "true" };
+  const known = parts.filter((part) => part.costNano !== undefined);
+  if (known.length === 0) return { nano: undefined, source: "local", priced: "false" };
+  const nano = known.reduce((total, part) => total + (part.costNano ?? 0), 0);
+  const exact = known.every((part) => part.exact);
+  const partial = known.length < parts.length || known.some((part) => part.partial);
+  return { nano, source: "local", priced: partial ? "partial" : exact ? "true" : "inexact" };
+}
+

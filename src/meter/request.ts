@@ -1,0 +1,159 @@
+import type { Host } from "./hosts.ts";
+import { object, parse } from "./json.ts";
+import type { RequestFacts, WireFormat } from "./wire/format.ts";
+
+export type FetchInput = Parameters<typeof fetch>[0];
+export type FetchInit = Parameters<typeof fetch>[1];
+
+/** A request to a model API, recognised by its path, then its host. */
+export interface Target {
+  readonly format: WireFormat;
+  readonly host: Host | undefined;
+  /** Host with port. */
+  readonly address: string;
+  readonly path: string;
+  readonly method: string;
+}
+
+/** Any path of any wire format has one of these in it: the one check that every other request costs. */
+const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|awPredict/;
+
+export type Classify = (input: FetchInput, init: FetchInit) => Target | undefined;
+
+export function createClassifier(
+  formats: readonly WireFormat[],
+  lookup: (host: string) => Host | undefined,
+): Classify {
+  return (input, init) => {
+    const address = typeof input === "string" ? input : addressOf(input);
+    if (address === undefined || !MAYBE.test(address)) return undefined;
+    const url = URL.parse(address);
+    if (url === null) return undefined;
+    const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
+    const path = url.pathname.length > 1 ? url.pathname.replace(/\/+$/, "") : url.pathname;
+    for (const format of formats) {
+      if (format.matches(method, path)) {
+        return { format, host: lookup(url.host), address: url.host, path, method };
+      }
+    }
+    return undefined;
+  };
+}
+
+function addressOf(input: FetchInput): string | undefined {
+  if (input instanceof URL) return input.href;
+  if (isRequest(input)) return input.url;
+  return input === undefined || input === null ? undefined : String(input);
+}
+
+/** A `Request` of any fetch implementation. */
+export function isRequest(input: unknown): input is Request {
+  return typeof input === "object" && input !== null && "url" in input && "headers" in input && "method" in input;
+}
+
+/** A request as it goes out, and what it says. */
+export interface Outgoing {
+  readonly input: FetchInput;
+  readonly init: FetchInit;
+  /** Known at once when the body is text; otherwise later, or undefined when it cannot be read. */
+  readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
+  /** We asked for usage that the caller did not ask for. */
+  readonly asked: boolean;
+}
+
+/** Reads the body without consuming or changing it. The only change is the question for usage, where allowed. */
+export function readOutgoing(target: Target, input: FetchInput, init: FetchInit, mayAsk: boolean): Outgoing {
+  if (target.method === "GET") return { input, init, facts: RETRIEVAL, asked: false };
+  const body: unknown = init?.body ?? undefined;
+  if (typeof body === "string") {
+    const facts = factsOf(target, body);
+    if (facts?.lacksUsage === true && mayAsk && !hasHeader(init?.headers, "content-length")) {
+      const question = askForUsage(body, facts.hasStreamOptions === true);
+      if (question !== undefined) return { input, init: { ...init, body: question }, facts, asked: true };
+    }
+    return { input, init, facts, asked: false };
+  }
+  if (body instanceof Uint8Array || body instanceof ArrayBuffer) {
+    return { input, init, facts: factsOf(target, new TextDecoder().decode(body)), asked: false };
+  }
+  if (body instanceof Blob) {
+    return { input, init, facts: body.text().then((text) => factsOf(target, text)), asked: false };
+  }
+  if (body instanceof ReadableStream) {
+    const { stream, text } = overhear(body as ReadableStream<Uint8Array>);
+    return { input, init: { ...init, body: stream }, facts: text.then((t) => factsOf(target, t)), asked: false };
+  }
+  if (body === undefined && isRequest(input) && input.body !== null && !input.bodyUsed) {
+    // A request body, unlike a response, is the caller's to send whole: its copy keeps length and source.
+    const copy = input.clone();
+    return { input, init, facts: copy.text().then((text) => factsOf(target, text)), asked: false };
+  }
+  return { input, init, facts: undefined, asked: false };
+}
+
+const RETRIEVAL: RequestFacts = {
+  model: undefined,
+  stream: false,
+  inputBytes: undefined,
+  attachments: 0,
+  retrieval: true,
+};
+
+function factsOf(target: Target, text: string): RequestFacts | undefined {
+  const body = object(parse(text));
+  return body && target.format.readRequest(body, target.path);
+}
+
+/** Puts `stream_options.include_usage` into a body; every other byte of it stays as it was, where that is possible. */
+function askForUsage(body: string, hasStreamOptions: boolean): string | undefined {
+  if (hasStreamOptions) {
+    const json = object(parse(body));
+    return json && JSON.stringify({ ...json, stream_options: { ...object(json.stream_options), include_usage: true } });
+  }
+  const brace = body.lastIndexOf("}");
+  return brace < 0 ? undefined : `${body.slice(0, brace)},"stream_options":{"include_usage":true}}`;
+}
+
+/** Passes a request's body stream on, keeping a copy of its text. */
+function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let seen = "";
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) {
+          resolve(seen + decoder.decode());
+          controller.close();
+          return;
+        }
+        if (value instanceof Uint8Array) seen += decoder.decode(value, { stream: true });
+        controller.enqueue(value);
+      },
+      cancel(reason) {
+        resolve(seen);
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { stream, text: promise };
+}
+
+/** Whether there is a header of this name, in any of the forms that fetch takes. */
+export function hasHeader(headers: unknown, name: string): boolean {
+  return readHeader(headers, name) !== undefined;
+}
+
+/** A header's value in any of the forms that fetch takes. `name` is lower case. */
+export function readHeader(headers: unknown, name: string): string | undefined {
+  if (typeof headers !== "object" || headers === null) return undefined;
+  if (typeof (headers as Headers).get === "function") return (headers as Headers).get(name) ?? undefined;
+  const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, string]>) : Object.entries(headers);
+  for (const [key, value] of pairs) {
+    if (key.toLowerCase() === name) return value === undefined || value === null ? undefined : String(value);
+  }
+  return undefined;
+}

@@ -1,0 +1,77 @@
+import type { SettledCall } from "../core/call.ts";
+import { ATTR } from "../names.ts";
+import type { OpenCall } from "./open-call.ts";
+import type { Tracing, TracingAttributes, TracingSpan } from "./tracing.ts";
+
+/** The span of one call: ours, or the one that an SDK made for it and that we fill. */
+export interface SpanHandle {
+  readonly span: TracingSpan;
+  readonly enriched: boolean;
+}
+
+const CLIENT_OPERATIONS = new Set(["chat", "generate_content", "text_completion", "embeddings"]);
+
+/** Finds the span that an SDK has open for this call, or starts one. */
+export function openCallSpan(tracing: Tracing, call: OpenCall): SpanHandle | undefined {
+  const active = tracing.active();
+  if (active && CLIENT_OPERATIONS.has(String(active.attributes?.[ATTR.operation]))) {
+    return { span: active, enriched: true };
+  }
+  const { format, host, address } = call.target;
+  const model = call.facts.model;
+  const attributes: TracingAttributes = {
+    [ATTR.operation]: format.operation,
+    [ATTR.provider]: host?.provider ?? format.provider,
+    [ATTR.serverAddress]: address,
+    [ATTR.stream]: call.facts.stream,
+  };
+  if (model) attributes[ATTR.requestModel] = model;
+  const name = model ? `${format.operation} ${model}` : format.operation;
+  const span = tracing.start(name, "client", call.context.span?.span, attributes);
+  return span && { span, enriched: false };
+}
+
+/** Writes what the call came to, and ends the span if it is ours. */
+export function closeCallSpan({ span, enriched }: SpanHandle, call: SettledCall): void {
+  const { scope, usage } = call;
+  const attributes: TracingAttributes = {
+    [ATTR.agent]: scope.agent,
+    [ATTR.rootAgent]: scope.rootAgent,
+    [ATTR.quality]: call.quality,
+    [ATTR.ending]: call.ending,
+    [ATTR.priced]: call.priced,
+  };
+  if (scope.team) attributes[ATTR.team] = scope.team;
+  if (scope.project) attributes[ATTR.project] = scope.project;
+  if (scope.key) attributes[ATTR.key] = scope.key;
+  if (scope.run) attributes[ATTR.run] = scope.run;
+  if (scope.user) attributes[ATTR.user] = scope.user;
+  if (scope.conversation) attributes[ATTR.conversation] = scope.conversation;
+  if (call.costUsd !== undefined) {
+    attributes[ATTR.costAmount] = call.costUsd;
+    attributes[ATTR.costCurrency] = "USD";
+    attributes[ATTR.costSource] = call.costSource;
+  }
+  // A span of the SDK's own has its figures; ours are only added where it broke off without them.
+  if (usage && (!enriched || span.attributes?.[ATTR.outputTokens] === undefined)) {
+    attributes[ATTR.inputTokens] = usage.input;
+    attributes[ATTR.outputTokens] = usage.output;
+    attributes[ATTR.cacheReadTokens] = usage.cacheRead;
+    attributes[ATTR.cacheWriteTokens] = usage.cacheWrite;
+    attributes[ATTR.reasoningTokens] = usage.reasoning;
+  }
+  if (!enriched) {
+    attributes[ATTR.responseModel] = call.model;
+    if (call.responseId) attributes[ATTR.responseId] = call.responseId;
+    if (call.status !== undefined) attributes[ATTR.httpStatus] = call.status;
+    if (call.ending === "failed") attributes[ATTR.errorType] = errorType(call);
+  }
+  span.setAttributes(attributes);
+  if (enriched) return;
+  if (call.ending === "failed") span.fail();
+  span.end();
+}
+
+export function errorType(call: SettledCall): string {
+  return call.status !== undefined && call.status >= 400 ? String(call.status) : "_OTHER";
+}

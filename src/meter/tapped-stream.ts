@@ -1,0 +1,133 @@
+import { type Collector, endOf } from "./collector.ts";
+import type { OpenCall } from "./open-call.ts";
+import { pullThrough } from "./pull-stream.ts";
+
+type Bytes = ReadableStream<Uint8Array>;
+type Result = ReadableStreamReadResult<Uint8Array>;
+
+interface Tap {
+  readonly call: OpenCall;
+  readonly collector: Collector;
+  /** Pull-through stand-in for the ways of reading that cannot be tapped. */
+  standIn: Bytes | undefined;
+}
+
+const taps = new WeakMap<object, Tap>();
+
+/**
+ * Watches a body through its own reader and iterator, the two ways in which the SDKs read: the cheapest there is. The
+ * stream stays the same object. Other methods of it get a pull-through stream in its place.
+ */
+export function tapStream(stream: Bytes, call: OpenCall, collector: Collector): void {
+  taps.set(stream, { call, collector, standIn: undefined });
+  Object.setPrototypeOf(stream, TAPPED);
+}
+
+const NATIVE = ReadableStream.prototype as ReadableStream<Uint8Array>;
+
+/** Looks at a result before the caller does. Only where bytes have to be taken out is the promise another one. */
+function watchRead(tap: Tap, read: () => Promise<Result>): Promise<Result> {
+  const { call } = tap;
+  const promise = read();
+  if (call.hides) return promise.then((result) => (show(call, result) ? result : watchRead(tap, read)), (error) => {
+    call.settle(endOf(error));
+    throw error;
+  });
+  promise.then(
+    (result) => {
+      show(call, result);
+    },
+    (error: unknown) => call.settle(endOf(error)),
+  );
+  return promise;
+}
+
+/** Returns false when nothing of the chunk is left for the caller. */
+function show(call: OpenCall, result: Result): boolean {
+  if (result.done) {
+    call.rest();
+    call.settle({ type: call.reading.failed ? "refused" : call.reading.terminal ? "terminal" : "end" });
+    return true;
+  }
+  if (!(result.value instanceof Uint8Array)) return true;
+  const passed = call.chunk(result.value);
+  if (passed.byteLength === 0) return false;
+  result.value = passed as Uint8Array<ArrayBuffer>;
+  return true;
+}
+
+function standIn(stream: Bytes, tap: Tap): Bytes {
+  tap.standIn ??= pullThrough(stream, tap.call, stream);
+  return tap.standIn;
+}
+
+const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true, enumerable: false });
+
+function watchReader(stream: Bytes, tap: Tap): ReadableStreamDefaultReader<Uint8Array> {
+  const reader = NATIVE.getReader.call(stream) as ReadableStreamDefaultReader<Uint8Array>;
+  const read = reader.read.bind(reader);
+  const cancel = reader.cancel.bind(reader);
+  tap.collector.move(stream, stream, tap.call, "dropped");
+  return Object.defineProperties(reader, {
+    read: own(() => watchRead(tap, read)),
+    cancel: own((reason?: unknown) => {
+      tap.call.settle({ type: "cancel" });
+      return cancel(reason);
+    }),
+  });
+}
+
+function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIteratorOptions): AsyncIterator<Uint8Array> {
+  const iterator = NATIVE.values.call(stream, options) as ReadableStreamAsyncIterator<Uint8Array>;
+  const next = iterator.next.bind(iterator) as () => Promise<Result>;
+  const finish = iterator.return?.bind(iterator);
+  // Nobody can read on once the iterator is gone: the lock goes with it.
+  tap.collector.move(stream, iterator, tap.call, "dropped");
+  return Object.defineProperties(iterator, {
+    next: own(() => watchRead(tap, next)),
+    return: own((value?: undefined) => {
+      if (options?.preventCancel !== true) tap.call.settle({ type: "cancel" });
+      return finish?.(value);
+    }),
+  });
+}
+
+const TAPPED = Object.create(NATIVE, {
+  getReader: own(function (this: Bytes, options?: ReadableStreamGetReaderOptions) {
+    const tap = taps.get(this) as Tap;
+    if (tap.standIn) return tap.standIn.getReader(options as never);
+    if (options?.mode === "byob") return standIn(this, tap).getReader(options as { mode: "byob" });
+    return watchReader(this, tap);
+  }),
+  values: own(function (this: Bytes, options?: ReadableStreamIteratorOptions) {
+    const tap = taps.get(this) as Tap;
+    return tap.standIn ? tap.standIn.values(options) : watchIterator(this, tap, options);
+  }),
+  [Symbol.asyncIterator]: own(function (this: Bytes, options?: ReadableStreamIteratorOptions) {
+    const tap = taps.get(this) as Tap;
+    return tap.standIn ? tap.standIn.values(options) : watchIterator(this, tap, options);
+  }),
+  cancel: own(function (this: Bytes, reason?: unknown) {
+    const tap = taps.get(this) as Tap;
+    if (tap.standIn) return tap.standIn.cancel(reason);
+    if (!this.locked) tap.call.settle({ type: "cancel" });
+    return NATIVE.cancel.call(this, reason);
+  }),
+  tee: own(function (this: Bytes) {
+    return standIn(this, taps.get(this) as Tap).tee();
+  }),
+  pipeThrough: own(function (this: Bytes, pair: ReadableWritablePair, options?: StreamPipeOptions) {
+    return standIn(this, taps.get(this) as Tap).pipeThrough(pair, options);
+  }),
+  pipeTo: own(function (this: Bytes, target: WritableStream, options?: StreamPipeOptions) {
+    return standIn(this, taps.get(this) as Tap).pipeTo(target, options);
+  }),
+  locked: {
+    configurable: true,
+    get(this: Bytes) {
+      return taps.get(this)?.standIn?.locked ?? (LOCKED.call(this) as boolean);
+    },
+  },
+}) as object;
+
+const LOCKED = Object.getOwnPropertyDescriptor(ReadableStream.prototype, "locked")?.get as () => boolean;

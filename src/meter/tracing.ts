@@ -1,0 +1,87 @@
+import { activeSpan, contextWith, describeSpan, type OtelSpan, type OtelTracer, userTracer, withSpan } from "./otel-global.ts";
+
+export type TracingAttributes = Record<string, string | number | boolean | undefined>;
+
+/** A span as we use it, of whatever provider. */
+export interface TracingSpan {
+  /** What was set so far, where the provider lets it be read. */
+  readonly attributes: Readonly<Record<string, unknown>> | undefined;
+  setAttributes(attributes: TracingAttributes): void;
+  /** Marks the span as failed. */
+  fail(error?: unknown): void;
+  end(): void;
+}
+
+/** Spans through the user's own tracing where there is one, else through ours, else none. */
+export interface Tracing {
+  /** The span that is active where we are called. */
+  active(): TracingSpan | undefined;
+  /** `parent` is used where no span of the user's is active. */
+  start(
+    name: string,
+    kind: "internal" | "client",
+    parent: TracingSpan | undefined,
+    attributes: TracingAttributes,
+  ): TracingSpan | undefined;
+  /** Runs `fn` with the span active for whatever else makes spans in it. */
+  within<T>(span: TracingSpan | undefined, fn: () => T): T;
+}
+
+const INTERNAL = 0;
+const CLIENT = 2;
+const STATUS_ERROR = 2;
+const NAME = "spendfuse";
+
+/** `ownTracer` is our private tracer, once there is one. */
+export function createTracing(ownTracer: () => OtelTracer | undefined, enabled: () => boolean): Tracing {
+  const spans = new WeakMap<OtelSpan, TracingSpan>();
+  const originals = new WeakMap<TracingSpan, OtelSpan>();
+
+  function wrap(span: OtelSpan): TracingSpan {
+    let wrapped = spans.get(span);
+    if (wrapped === undefined) {
+      wrapped = {
+        get attributes() {
+          return describeSpan(span).attributes;
+        },
+        setAttributes: (attributes) => void span.setAttributes(attributes),
+        fail(error) {
+          if (error === undefined) span.setStatus({ code: STATUS_ERROR });
+          else {
+            const message = error instanceof Error ? error.message : String(error);
+            span.setStatus({ code: STATUS_ERROR, message });
+            span.recordException({ name: error instanceof Error ? error.name : "Error", message });
+          }
+        },
+        end: () => span.end(),
+      };
+      spans.set(span, wrapped);
+      originals.set(wrapped, span);
+    }
+    return wrapped;
+  }
+
+  return {
+    active() {
+      const span = activeSpan();
+      return span?.isRecording() ? wrap(span) : undefined;
+    },
+    start(name, kind, parent, attributes) {
+      if (!enabled()) return undefined;
+      const tracer = userTracer(NAME) ?? ownTracer();
+      if (!tracer) return undefined;
+      // What the user has active is nearer to the call than a span of ours around it.
+      const outer = activeSpan() ?? (parent && originals.get(parent));
+      const span = tracer.startSpan(
+        name,
+        { kind: kind === "client" ? CLIENT : INTERNAL, attributes },
+        contextWith(outer),
+      );
+      return wrap(span);
+    },
+    within(span, fn) {
+      const original = span && originals.get(span);
+      return original ? withSpan(original, fn) : fn();
+    },
+  };
+}

@@ -1,0 +1,3 @@
+import { theRuntime } from "./runtime.ts";
+
+theRuntime().register();

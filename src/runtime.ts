@@ -1,0 +1,191 @@
+import { type Config, type ConfigFile, type HostConfig, readConfig } from "./config.ts";
+import type { SettledCall } from "./core/call.ts";
+import { createLedger, type Ledger } from "./core/ledger.ts";
+import { createContexts } from "./meter/context.ts";
+import { createFaults, type Faults } from "./meter/faults.ts";
+import { createHook, HOOKED } from "./meter/hook.ts";
+import { createHostLookup, type Host } from "./meter/hosts.ts";
+import { createInstruments, type Instruments } from "./meter/instruments.ts";
+import { createPriceQueue, type PriceQueue } from "./meter/price-queue.ts";
+import { createRecorder, type Recorder } from "./meter/recorder.ts";
+import { createScoping, type Scoping } from "./meter/scoping.ts";
+import { createTracing } from "./meter/tracing.ts";
+import { openPriceBook } from "./price-book.ts";
+import { openTelemetry, type Telemetry } from "./telemetry.ts";
+
+export interface StartOptions {
+  /** Laid over the config file and the environment. */
+  readonly config?: ConfigFile;
+  /** False: the hook, the ledger and `onCall` alone, without loading OpenTelemetry. Default true. */
+  readonly telemetry?: boolean;
+  /** The environment to read instead of `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Everything of one process. All copies of the package share the first one's, so that each call is metered once. */
+export interface Runtime {
+  readonly scoping: Scoping;
+  readonly listeners: Set<(call: SettledCall) => unknown>;
+  readonly ledger: Ledger;
+  readonly faults: Faults;
+  /** What `node --import spendfuse/register` does: the hook at once, everything else later; never throws. */
+  register(): void;
+  start(options: StartOptions): Promise<void>;
+  stop(): Promise<void>;
+  flush(): Promise<void>;
+  wrapFetch(inner: typeof fetch): typeof fetch;
+}
+
+const RUNTIME = Symbol.for("spendfuse.runtime.1");
+
+export function theRuntime(): Runtime {
+  const slots = globalThis as { [RUNTIME]?: Runtime };
+  slots[RUNTIME] ??= createRuntime(warn);
+  return slots[RUNTIME];
+}
+
+function warn(message: string): void {
+  process.stderr.write(`spendfuse: ${message}\n`);
+}
+
+export function createRuntime(say: (message: string) => void): Runtime {
+  const faults = createFaults(say);
+  const ledger = createLedger();
+  const contexts = createContexts();
+  const listeners = new Set<(call: SettledCall) => unknown>();
+  let telemetry: Telemetry | undefined;
+  let starting: Promise<void> | undefined;
+  let config: Config | undefined;
+  let parts: Parts | undefined;
+  let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
+
+  const tracing = createTracing(() => telemetry?.tracer(), () => config?.spans !== false);
+  const scoping = createScoping(contexts, tracing, faults, () => configured().defaults);
+
+  function configured(): Config {
+    if (config === undefined) configure({});
+    return config as Config;
+  }
+
+  /** Reads the configuration; a wrong one is said aloud and left out, because the app must run. */
+  function configure(options: StartOptions): void {
+    try {
+      config = readConfig(options.config, options.env, say);
+    } catch (error) {
+      faults.report("config", error);
+      config = readConfig({}, {}, say);
+    }
+    contexts.setDefaults(config.defaults);
+  }
+
+  /** What the first call needs, made from the configuration as it is by then. */
+  function assembled(): Parts {
+    parts ??= assemble(configured());
+    return parts;
+  }
+
+  function assemble(from: Config): Parts {
+    const prices = createPriceQueue(() => openPriceBook(from), faults);
+    const instruments = createInstruments({
+      instance: () => telemetry?.instance() ?? "local",
+      genAi: from.genAiMetrics !== false,
+      spoolPending: () => telemetry?.spoolPending(),
+    });
+    faults.onFault((step) => instruments.fault(step));
+    const record = createRecorder({
+      faults,
+      ledger,
+      price: prices.price,
+      instruments: instruments.record,
+      listeners,
+    });
+    return { prices, instruments, record };
+  }
+
+  const hook = createHook({
+    contexts,
+    faults,
+    tracing,
+    settings: () => {
+      const from = configured();
+      return { hosts: (from.hosts ?? []).map(hostOf), askUsage: from.askUsage !== false, keyAliases: from.keys ?? {} };
+    },
+    onBegin: () => assembled().prices.load(),
+    onSettled(call, state) {
+      const { prices, record } = assembled();
+      const ended = performance.now();
+      prices.run(() => record(call, state, ended));
+    },
+  });
+
+  function install(): void {
+    if (installed && globalThis.fetch === installed.hooked) return;
+    const original = globalThis.fetch;
+    if (typeof original !== "function" || HOOKED in original) return;
+    const hooked = hook.wrap(original);
+    globalThis.fetch = hooked;
+    installed = { hooked, original };
+  }
+
+  async function loadTelemetry(): Promise<void> {
+    const { instruments, prices } = assembled();
+    telemetry = await openTelemetry({ config: configured(), instruments, faults, warn: say, beforeExit: settleAll });
+    function settleAll(): void {
+      hook.settleOpen();
+      prices.drainNow();
+    }
+  }
+
+  return {
+    scoping,
+    listeners,
+    ledger,
+    faults,
+    register() {
+      faults.guard("config", install);
+      // The app's first line comes first; its first model call takes longer than this.
+      setImmediate(() => {
+        starting ??= loadTelemetry().catch((error: unknown) => faults.report("exporter", error));
+      });
+    },
+    async start(options) {
+      if (starting === undefined && parts === undefined) {
+        config = readConfig(options.config, options.env, say);
+        contexts.setDefaults(config.defaults);
+      }
+      install();
+      if (options.telemetry === false) return;
+      starting ??= loadTelemetry();
+      await starting;
+    },
+    async stop() {
+      if (installed && globalThis.fetch === installed.hooked) globalThis.fetch = installed.original;
+      installed = undefined;
+      await this.flush();
+      await telemetry?.shutdown();
+      telemetry = undefined;
+      starting = undefined;
+    },
+    async flush() {
+      if (parts === undefined) return;
+      hook.settleOpen();
+      await parts.prices.drained();
+      await starting?.catch(() => {});
+      await telemetry?.flush();
+    },
+    wrapFetch: hook.wrap,
+  };
+}
+
+interface Parts {
+  readonly prices: PriceQueue;
+  readonly instruments: Instruments;
+  readonly record: Recorder;
+}
+
+const knownHost = createHostLookup();
+
+function hostOf({ like, ...row }: HostConfig): Host {
+  const known = like === undefined ? undefined : knownHost(like);
+  return { provider: known?.provider ?? "openai", ...known, ...row };
+}
