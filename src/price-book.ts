@@ -1,6 +1,9 @@
 import type { Config } from "./config.ts";
-import { createPriceBook, type PriceSource } from "./core/price.ts";
+import type { PriceSource } from "./core/price.ts";
+import { createPrices } from "./meter/prices.ts";
 
-export async function openPriceBook(_config: Config): Promise<PriceSource> {
-  return createPriceBook({ sources: [(q) => ({ nanoUsd: q.usage.input * 1000 + q.usage.output * 4000, exact: true })] });
+/** Loads the price library, which is too big for the start of an app, and lays the user's own prices over it. */
+export async function openPriceBook({ prices, discounts }: Config): Promise<PriceSource> {
+  const library = await import("@pydantic/genai-prices");
+  return createPrices({ library, ...(prices && { prices }), ...(discounts && { discounts }) });
 }

@@ -15,6 +15,7 @@ const SUFFIXES = [
   /-20\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/, // gpt-5.5-2026-04-23
   /-20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/, // claude-haiku-4-5-20251001
   /-(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/, // grok-4-0709
+  /-2[3-9](?:0[1-9]|1[0-2])$/, // mistral-large-2512
   /-latest$/,
   /-preview(?:-\d{2}-\d{2,4})?$/, // gemini-2.5-pro-preview-06-05
   /-001$/, // gemini-2.0-flash-001
@@ -36,7 +37,7 @@ export function modelKey(id: string): string {
 
 /** Whether the id names one dated snapshot, which may have a price of its own. */
 export function isSnapshot(id: string): boolean {
-  return /-20\d{2}-?\d{2}-?\d{2}(?!\d)|@20\d{6}$|-\d{4}$|-00\d$/.test(baseName(id.trim()));
+  return /-20\d{2}-?\d{2}-?\d{2}(?!\d)|@20\d{6}$|-\d{4}(?:-preview)?$|-00\d$|-preview-\d{2}-\d{2,4}$/.test(id.trim());
 }
 
 /** Whether both ids mean the same model at the same price; on Bedrock a `global.` id costs less than the others. */

@@ -17,7 +17,14 @@ export const OVERLAY: readonly PriceRow[] = [
     providers: CLAUDE,
     model: "claude-haiku-5-5",
     from: "2026-10-07",
-    rates: { input: 0.1, output: 0.5, cacheRead: 0.01, cacheWrite: 0.125, cacheWrite1h: 0.2, perThousandWebSearches: 10 },
+    rates: {
+      input: 0.1,
+      output: 0.5,
+      cacheRead: 0.01,
+      cacheWrite: 0.125,
+      cacheWrite1h: 0.2,
+      perThousandWebSearches: 10,
+    },
     long: { over: 100_000, rates: { input: 0.5, output: 2.5, cacheRead: 0.05, cacheWrite: 0.625, cacheWrite1h: 1 } },
     source: "platform.claude.com/docs/en/models/haiku-5-5/overview",
   },
@@ -96,7 +103,7 @@ const FAST_MODE = "openai.com/api-fast-mode (priority processing until 2026-07-3
 
 export const TERMS: readonly TermsRow[] = [
   {
-    providers: CLAUDE,
+    providers: ["anthropic"],
     by: "tier",
     values: ["batch"],
     effect: 0.5,
@@ -133,7 +140,8 @@ export const TERMS: readonly TermsRow[] = [
     by: "tier",
     values: ["batch", "flex"],
     effect: 0.5,
-    source: "developers.openai.com: batch 50 %; flex the same [unconfirmed]; of whichever rate applies, long context too",
+    source:
+      "developers.openai.com: batch 50 %; flex the same [unconfirmed]; of whichever rate applies, long context too",
   },
   {
     providers: ["openai"],
@@ -248,19 +256,14 @@ export const TERMS: readonly TermsRow[] = [
     source: "Vertex AI provisioned throughput is paid by the week or month",
   },
   {
-    providers: ["azure.ai.openai", "azure.ai.inference"],
-    by: "tier",
-    values: ["provisioned", "ptu", "scale"],
-    effect: "commitment",
-    source: "Azure provisioned throughput units are paid by the hour; responses seldom say so",
-  },
-  {
     providers: ["aws.bedrock"],
     by: "tier",
     values: ["reserved"],
     effect: "commitment",
-    source: "docs.aws.amazon.com service-tiers-inference: a fixed price per 1,000 tokens a minute; overflow is standard",
+    source:
+      "docs.aws.amazon.com service-tiers-inference: a fixed price per 1,000 tokens a minute; overflow is standard",
   },
+  // Azure's responses do not say that a deployment is provisioned (PTU): its owner gives it a price row of zero.
   // AWS publishes no number for Bedrock's flex and priority, Mistral none for priority: unpriced.
   {
     providers: ["groq"],

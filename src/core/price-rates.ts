@@ -92,12 +92,7 @@ export function rateBand(usd: UsdRates, over = 0): RateBand {
  * Charges one call. `usage` must be canonical: parts within their whole. `searchRate` is nano-USD for a web search
  * where the card has no rate of its own. Undefined when the price is not known.
  */
-export function charge(
-  card: RateCard,
-  usage: Usage,
-  terms: Terms,
-  searchRate: number | undefined,
-): Charge | undefined {
+export function charge(card: RateCard, usage: Usage, terms: Terms, searchRate: number | undefined): Charge | undefined {
   let at = card.length - 1;
   while (at > 0 && usage.input <= card[at]!.over) at--;
   if (at > 0 && terms.shortOnly) return undefined;
@@ -151,9 +146,9 @@ function part(tokens: number, rate: number): number {
   return tokens === 0 ? 0 : tokens * rate;
 }
 
-/** 1 USD per million tokens is 1,000 nano-USD per token. Rounded at 1e-6, so that 0.1 stays 100 and not 100.00…01. */
+/** 1 USD per million tokens is 1,000 nano-USD per token. Rounded at 1e-9, where floats of USD go wrong. */
 function nanoPerToken(usdPerMillion: number | undefined): number | undefined {
-  return usdPerMillion === undefined ? undefined : Math.round(usdPerMillion * 1e9) / 1e6;
+  return usdPerMillion === undefined ? undefined : Math.round(usdPerMillion * 1e12) / 1e9;
 }
 
 function nanoPerThousandth(usdPerThousand: number | undefined): number | undefined {

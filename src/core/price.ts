@@ -41,6 +41,30 @@ export interface Discount {
   readonly factor: number;
 }
 
+/** A price of the user's own, USD per million tokens. Zero is a real price: use it for what costs nothing. */
+export interface PriceRowConfig {
+  /** Without a date in its name it covers the model's dated snapshots too. */
+  readonly model: string;
+  /** OpenTelemetry name; absent fits every vendor. */
+  readonly provider?: string;
+  readonly inputPerMTok: number;
+  readonly outputPerMTok: number;
+  /** Absent: the input rate. */
+  readonly cacheReadPerMTok?: number;
+  /** Absent: the input rate. */
+  readonly cacheWritePerMTok?: number;
+  /** Absent: the cache write rate. */
+  readonly cacheWrite1hPerMTok?: number;
+  /** Absent: the vendor's list price, where it is known. */
+  readonly perThousandWebSearches?: number;
+  /** The row is the price of this tier or speed itself. Without it, the vendor's factors apply to the row's rates. */
+  readonly tier?: string;
+  readonly speed?: string;
+  /** ISO dates, UTC; `from` belongs to the time, `until` does not. */
+  readonly from?: string;
+  readonly until?: string;
+}
+
 export interface PriceBookOptions {
   /** Asked in order; the first that knows a price decides. */
   readonly sources: readonly PriceSource[];
@@ -79,8 +103,8 @@ function discountFactor(discounts: readonly Discount[], query: PriceQuery): numb
 /** Parts beyond their whole are cut to fit; a count that is no count (NaN, negative) makes the price unknown. */
 function canonical(query: PriceQuery): PriceQuery | undefined {
   const u = query.usage;
-  if (!(u.input >= 0 && u.output >= 0 && u.cacheRead >= 0 && u.cacheWrite >= 0 && u.cacheWrite1h >= 0)) return undefined;
-  if (!(u.reasoning >= 0 && u.webSearches >= 0 && u.input + u.output < Number.MAX_SAFE_INTEGER)) return undefined;
+  if (!(u.input >= 0 && u.output >= 0 && u.cacheRead >= 0 && u.cacheWrite >= 0)) return undefined;
+  if (!(u.cacheWrite1h >= 0 && u.reasoning >= 0 && u.webSearches >= 0)) return undefined;
   const fits = u.cacheRead + u.cacheWrite <= u.input && u.cacheWrite1h <= u.cacheWrite && u.reasoning <= u.output;
   const plain = !u.inputAudio && !u.outputAudio && !u.outputImage;
   return fits && plain ? query : { ...query, usage: canonicalUsage(u) };
@@ -106,7 +130,10 @@ export function perModel<V>(find: (query: PriceQuery) => V): (query: PriceQuery)
     }
     const value = find(query);
     let models = providers.get(query.provider);
-    if (models === undefined) providers.set(query.provider, (models = new Map()));
+    if (models === undefined) {
+      models = new Map();
+      providers.set(query.provider, models);
+    }
     models.set(query.model, { priceId: query.priceId, value });
     size++;
     return value;

@@ -68,6 +68,13 @@ export function canonicalUsage(parts: Partial<Usage>): Usage {
   return usage;
 }
 
+/** What `whole` has over `part`, kind by kind, never below zero. */
+export function restOf(whole: Usage, part: Usage): Usage {
+  const rest: Record<string, number> = {};
+  for (const [kind, value] of Object.entries(whole)) rest[kind] = value - (part[kind as keyof Usage] ?? 0);
+  return canonicalUsage(rest);
+}
+
 /** Tokens by kind, in the order of {@link TOKEN_TYPES}; they add up to `input + output`. */
 export function tokensByType(usage: Usage): readonly [number, number, number, number, number] {
   return [

@@ -2,6 +2,7 @@ const HEAD = 40;
 const WINDOW = 32;
 const QUOTE = 34;
 const BACKSLASH = 92;
+const BRACE = 125;
 const LF = 10;
 const LETTER_U = 117;
 const ZERO = 48;
@@ -21,7 +22,8 @@ export interface DeltaTemplate {
   readonly offset: number;
   /** The bytes after the text that must be equal. */
   readonly suffix: Uint8Array;
-  /** Only padding may follow the suffix. */
+  /** What may follow the suffix up to the blank line: nothing, the rest of a padding string, or anything. */
+  readonly tail: "none" | "padding" | "any";
   readonly kind: "visible" | "thought" | "none";
   /** Where in the suffix `,"usage":null` is, or -1. */
   readonly nullUsage: number;
@@ -66,6 +68,7 @@ export function learnDelta(
     window: Buffer.from(frame.slice(Math.max(0, offset - WINDOW), offset), "latin1"),
     offset,
     suffix: Buffer.from(suffix, "latin1"),
+    tail: !strict ? "any" : padding >= 0 ? "padding" : "none",
     kind,
     nullUsage: suffix.indexOf(NULL_USAGE),
   };
@@ -100,8 +103,12 @@ export function matchDelta(template: DeltaTemplate, chunk: Uint8Array, at: numbe
   if (close + suffix.length + 2 > length) return false;
   for (let k = 0; k < suffix.length; k++) if (chunk[close + k] !== suffix[k]) return false;
   i = close + suffix.length;
-  while (i < length && chunk[i] !== LF) i++;
-  if (i + 1 >= length || chunk[i + 1] !== LF) return false;
+  if (template.tail === "padding") {
+    while (i < length && chunk[i] !== QUOTE && chunk[i] !== LF) i++;
+    if (chunk[i] !== QUOTE || chunk[i + 1] !== BRACE) return false;
+    i += 2;
+  } else if (template.tail === "any") while (i < length && chunk[i] !== LF) i++;
+  if (i + 1 >= length || chunk[i] !== LF || chunk[i + 1] !== LF) return false;
   match.end = i + 2;
   match.bytes = close - start - escaped;
   match.nullUsage = template.nullUsage < 0 ? -1 : close + template.nullUsage;

@@ -28,7 +28,7 @@ export function createFrameReader(format: WireFormat, reading: Reading, hideUsag
   let cuts: number[] = [];
 
   function readFrame(bytes: Uint8Array, from: number, to: number): void {
-    const frame = latin1.call(bytes, from, to);
+    const frame = latin1.call(bytes, from, to).trimEnd();
     let event = "";
     let data: string | undefined;
     for (const line of frame.split("\n")) {

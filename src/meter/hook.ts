@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { CallState } from "../core/call.ts";
 import { nestScope, type ScopeNode } from "../core/scope.ts";
 import { type Collector, createCollector, endOf } from "./collector.ts";
+import { createBackground } from "./background.ts";
 import type { Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
@@ -76,8 +77,7 @@ export function createHook(options: HookOptions): Hook {
   function settled(call: OpenCall, state: Settled): void {
     open.delete(call);
     collector.forget(call);
-    if (!background.counts(call)) return;
-    options.onSettled(call, state);
+    if (background.counts(call)) options.onSettled(call, state);
   }
 
   const collector: Collector = createCollector((call, event) => call.settle(event));
@@ -206,42 +206,3 @@ function withKey(node: ScopeNode, key: string | undefined): ScopeNode {
   }
   return found;
 }
-
-const MAX_BACKGROUND = 10_000;
-
-/**
- * Responses that run in the background are counted when they are retrieved, once, however often they are polled, and
- * on the scope that started them where that was here.
- */
-function createBackground(): { counts(call: OpenCall): boolean } {
-  const started = new Map<string, ScopeNode>();
-  const counted = new Set<string>();
-
-  return {
-    counts(call) {
-      const { responseId: id, background, usage } = call.reading;
-      if (call.facts.retrieval !== true) {
-        if (!background || id === undefined) return true;
-        if (usage !== undefined) remember(counted, id);
-        else {
-          // What was estimated of a stream that broke off will be known exactly when it is retrieved.
-          call.reading.pending = true;
-          started.set(id, call.node);
-          if (started.size > MAX_BACKGROUND) started.delete(started.keys().next().value as string);
-        }
-        return true;
-      }
-      if (!background || usage === undefined || id === undefined || counted.has(id)) return false;
-      remember(counted, id);
-      call.node = started.get(id) ?? call.node;
-      started.delete(id);
-      return true;
-    },
-  };
-}
-
-function remember(ids: Set<string>, id: string): void {
-  ids.add(id);
-  if (ids.size > MAX_BACKGROUND) ids.delete(ids.values().next().value as string);
-}
-

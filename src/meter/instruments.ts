@@ -2,7 +2,8 @@ import type { SettledCall } from "../core/call.ts";
 import type { Series } from "../core/series.ts";
 import { GEN_AI_METRICS, type MetricName } from "../names.ts";
 import { createGroups } from "./groups.ts";
-import { isShutDown, type OtelMeterProvider, userMeterProvider } from "./otel-global.ts";
+import { isShutDown, userMeterProvider } from "./otel-global.ts";
+import type { OtelMeterProvider } from "./otel-types.ts";
 import { createPump, type Pump } from "./pump.ts";
 import type { CallPart } from "./recorder.ts";
 import { errorType } from "./spans.ts";
@@ -61,7 +62,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
   const { genAi = true, operationOf = operationOfFormat, spoolPending = () => undefined, version } = options;
   const instance = once(options.instance);
   const tables = createTables(options.seriesLimit ?? 1_900);
-  const groupOf = createGroups(tables, instance, operationOf);
+  const groups = createGroups(tables, instance, operationOf);
   const waiting: { readonly series: Series<Tags, Histogram>; readonly seconds: number }[] = [];
   let pump: Pump | undefined;
   let refused: OtelMeterProvider | undefined;
@@ -111,18 +112,20 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
     watch,
     record(call, parts) {
       const used = watch();
-      const own = groupOf(call, call.model);
-      own.addCall(call);
+      const { model } = call;
+      const own = groups.of(call, model);
+      groups.addCall(own, call);
       for (const part of parts) {
-        const group = part.model === call.model ? own : groupOf(call, part.model);
-        if (part.costNano !== undefined) group.addCost(part.costNano);
-        group.addTokens(part.usage);
-        if (genAi) group.addInference(part.usage);
+        const group = part.model === model ? own : groups.of(call, part.model);
+        if (part.costNano !== undefined) groups.addCost(group, call, part.model, part.costNano);
+        groups.addTokens(group, call, part.model, part.usage);
+        if (genAi) groups.addInference(group, call, part.model, part.usage);
       }
       if (!genAi || call.ending === "blocked") return;
       const failed = call.ending === "failed";
-      if (failed && parts.length === 0) own.addInference(undefined);
-      addDuration(own.duration(failed ? errorType(call) : undefined), Math.max(0, call.durationMs) / 1_000, used);
+      if (failed && parts.length === 0) groups.addInference(own, call, model, undefined);
+      const duration = groups.duration(own, call, failed ? errorType(call) : undefined);
+      addDuration(duration, Math.max(0, call.durationMs) / 1_000, used);
     },
     keepDurations() {
       keeping = true;

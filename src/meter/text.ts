@@ -7,6 +7,13 @@ export interface Measured {
   attachments: number;
 }
 
+/** Measures the text of several members of a request. */
+export function measureAll(...values: readonly unknown[]): Measured {
+  const measured: Measured = { bytes: 0, attachments: 0 };
+  for (const value of values) measureText(value, measured);
+  return measured;
+}
+
 /** Members that carry binary data, addresses or opaque state instead of text. */
 const NOT_TEXT = new Set([
   "data",

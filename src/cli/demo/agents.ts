@@ -1,5 +1,5 @@
 import type { Clients } from "./clients.ts";
-import { HANDBOOK, QUESTIONS } from "./prompts.ts";
+import { HANDBOOK, PAGES, QUESTIONS } from "./prompts.ts";
 import type { Ask, Client } from "./requests.ts";
 
 /** What the agents need of the meter: `scope` of the package itself. */
@@ -52,7 +52,8 @@ async function researcher({ clients, tell }: Stage): Promise<void> {
 /** Looks at the beginning of an answer and goes on: most of its streams end early, each in another way. */
 async function browser({ clients, tell }: Stage): Promise<void> {
   const agent = "browser";
-  for (const [round, prompt] of QUESTIONS.slice(0, 2).entries()) {
+  for (const [round, page] of PAGES.slice(0, 2).entries()) {
+    const prompt = `What does this page say?\n${page}`;
     const more = round * 25;
     tell(agent, "breaks out of a gpt-5 stream");
     await read(clients.openaiChat, { agent, model: "gpt-5", effort: "minimal", prompt }, { breakAfter: 40 + more });
@@ -70,7 +71,7 @@ async function browser({ clients, tell }: Stage): Promise<void> {
     await read(clients.openaiChat, { agent, model: "gpt-5", effort: "minimal", includeUsage: true, prompt });
   }
   tell(agent, "loses the connection half way");
-  const prompt = QUESTIONS[2] ?? "";
+  const prompt = `What does this page say?\n${PAGES[2]}`;
   await expectFailure(
     read(clients.openaiChat, { agent, model: "gpt-5", effort: "minimal", trouble: "cut:45", prompt }),
   );
@@ -101,7 +102,7 @@ function flights({ scope, clients }: Stage, prompt: string): Promise<number> {
 
 function hotels({ scope, clients }: Stage, prompt: string, trip: number): Promise<number> {
   // The first is refused once and tried again, the last runs into its limit of tokens.
-  const ask = { agent: "hotels", model: "gpt-5", effort: "low", prompt, trouble: `busy:hotels` } as const;
+  const ask = { agent: "hotels", model: "gpt-5", effort: "low", prompt, trouble: "busy:hotels" } as const;
   const limit = trip === 2 ? { maxTokens: 120 } : {};
   return scope({ agent: "hotels" }, () => read(clients.openaiResponses, { ...ask, ...limit }));
 }

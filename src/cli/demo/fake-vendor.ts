@@ -45,9 +45,10 @@ const ANTHROPIC: readonly Dialect[] = [anthropicMessages];
  * `paceMs` lies between two frames. A request header `x-demo` makes trouble: `busy:NAME` answers 429 the first time
  * that name is seen, `cut:N` drops the connection after N frames.
  */
-export async function startFakeVendor({ paceMs = 6 }: { readonly paceMs?: number } = {}): Promise<FakeVendor> {
+export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number } = {}): Promise<FakeVendor> {
   const bill: BilledCall[] = [];
-  const seen = new Set<string>();
+  /** Beginnings in the cache, by who sent them. */
+  const caches = new Map<string, Set<string>>();
   const busy = new Set<string>();
   const serving = new Set<Promise<void>>();
   const servers: Server[] = [];
@@ -82,6 +83,8 @@ export async function startFakeVendor({ paceMs = 6 }: { readonly paceMs?: number
     }
     if (servedModel(String(body.model)) === undefined) return refuse(404, `The model \`${body.model}\` does not exist`);
 
+    const seen = caches.get(call.agent) ?? new Set<string>();
+    caches.set(call.agent, seen);
     const job = dialect.open(body, seen);
     const cut = /^cut:(\d+)$/.exec(trouble)?.[1];
     const answer = call.stream ? streamed : whole;

@@ -22,3 +22,6 @@ export const QUESTIONS: readonly string[] = [
   "We are five people with one dog and want to walk for a week in the Dolomites. Where do we start, and where do we sleep?",
   "Compare a long weekend in Porto with one in Trieste for somebody who likes books, coffee and bad weather.",
 ];
+
+/** Pages of different lengths, as a browsing agent feeds them to a model. */
+export const PAGES: readonly string[] = [HANDBOOK.slice(0, 2_400), HANDBOOK.slice(0, 4_100), HANDBOOK.slice(0, 1_500)];

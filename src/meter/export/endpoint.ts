@@ -56,11 +56,13 @@ export function readOtel(env: Env): ExportSettings {
 function target(env: Env, signal: "METRICS" | "TRACES", notes: string[]): Target | undefined {
   const exporters = given(env[`OTEL_${signal}_EXPORTER`])?.split(",") ?? ["otlp"];
   if (!exporters.some((one) => one.trim() === "otlp")) return undefined;
-  const of = (name: string) => given(env[`OTEL_EXPORTER_OTLP_${signal}_${name}`]) ?? given(env[`OTEL_EXPORTER_OTLP_${name}`]);
+  const of = (name: string) =>
+    given(env[`OTEL_EXPORTER_OTLP_${signal}_${name}`]) ?? given(env[`OTEL_EXPORTER_OTLP_${name}`]);
   const url = urlOf(env, signal, notes);
   if (url === undefined) return undefined;
   const protocol = of("PROTOCOL");
-  if (protocol === "grpc") notes.push("OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not spoken: OTLP goes over HTTP, usually to port 4318");
+  if (protocol === "grpc")
+    notes.push("OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not spoken: OTLP goes over HTTP, usually to port 4318");
   const headers = {
     ...readPairs("OTEL_EXPORTER_OTLP_HEADERS", env.OTEL_EXPORTER_OTLP_HEADERS, notes),
     ...readPairs(`OTEL_EXPORTER_OTLP_${signal}_HEADERS`, env[`OTEL_EXPORTER_OTLP_${signal}_HEADERS`], notes),

@@ -94,7 +94,13 @@ function headOf({ metric, kind }: Taken): Omit<MetricData, "dataPoints"> {
   };
 }
 
-function toHistogram({ count, sum, min, max, counts }: Extract<Taken, { kind: "histogram" }>["points"][number]["value"]) {
+function toHistogram({
+  count,
+  sum,
+  min,
+  max,
+  counts,
+}: Extract<Taken, { kind: "histogram" }>["points"][number]["value"]) {
   return { buckets: { boundaries: DURATION_BOUNDS, counts }, count, sum, min, max };
 }
 
@@ -105,6 +111,7 @@ function pointBytes(tags: Tags, kind: Taken["kind"]): number {
 
 function tagBytes(tags: Tags): number {
   let bytes = 0;
-  for (const name in tags) bytes += 45 + Buffer.byteLength(JSON.stringify(name)) + Buffer.byteLength(JSON.stringify(tags[name]));
+  for (const name in tags)
+    bytes += 45 + Buffer.byteLength(JSON.stringify(name)) + Buffer.byteLength(JSON.stringify(tags[name]));
   return bytes;
 }

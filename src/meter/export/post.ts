@@ -1,6 +1,6 @@
-import { promisify } from "node:util";
 import type { IncomingMessage, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
+import { promisify } from "node:util";
 import { untraced } from "../otel-global.ts";
 import type { Target } from "./endpoint.ts";
 
@@ -61,7 +61,9 @@ export async function post(target: Target, body: Uint8Array, limits: PostLimits)
             if (socket.connecting) socket.once("connect", () => clearTimeout(connect));
             else clearTimeout(connect);
           });
-          sent.on("error", (error: Error & { readonly code?: string }) => resolve({ error: error.code ?? error.message }));
+          sent.on("error", (error: Error & { readonly code?: string }) =>
+            resolve({ error: error.code ?? error.message }),
+          );
           sent.on("close", () => {
             clearTimeout(total);
             clearTimeout(connect);

@@ -11,6 +11,8 @@ export interface Interval {
 export interface Seconds {
   /** The next interval; undefined when flushes came so fast that it would lie too far ahead of the clock. */
   next(nowMs: number): Interval | undefined;
+  /** Notes that points were dated so. */
+  use(interval: Interval): void;
 }
 
 /** Datadog takes points up to 10 minutes ahead. */
@@ -23,10 +25,10 @@ export function createSeconds(last: number, startMs: number): Seconds {
     next(nowMs) {
       const now = Math.floor(nowMs / 1_000);
       const end = Math.max(now, previous + 1);
-      if (end > now + MAX_AHEAD) return undefined;
-      const start = previous;
+      return end > now + MAX_AHEAD ? undefined : { start: previous, end };
+    },
+    use({ end }) {
       previous = end;
-      return { start, end };
     },
   };
 }

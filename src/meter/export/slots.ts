@@ -17,12 +17,25 @@ export interface Slot {
 }
 
 export interface SlotOptions {
-  readonly dir: string;
+  /** Undefined when there is no place to agree on slots. */
+  readonly dir: string | undefined;
   readonly host: string;
   readonly pid: number;
   /** Worker threads share the pid. */
   readonly thread: number;
   readonly now: () => number;
+}
+
+/** A slot that is claimed when it is first asked for: a process that never exports anything takes none. */
+export function lazySlot(options: SlotOptions): { get(): Slot; release(): void } {
+  let slot: Slot | undefined;
+  return {
+    get() {
+      slot ??= claimSlot(options);
+      return slot;
+    },
+    release: () => slot?.release(),
+  };
 }
 
 interface Held {
@@ -43,8 +56,9 @@ const MAX_RACES = 100;
  * Where the directory cannot be used the name is made of the pid: right, but new at each start.
  */
 export function claimSlot(options: SlotOptions): Slot {
-  const { dir, host, pid, thread, now } = options;
+  const { dir = "", host, pid, thread, now } = options;
   try {
+    if (dir === "") throw new Error("no directory");
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const own = processId(pid);
     for (let race = 0; race < MAX_RACES; race++) {

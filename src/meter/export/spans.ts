@@ -1,4 +1,5 @@
-import { type OtelAttributes, type OtelSpan, type OtelSpanContext, type OtelTracer, spanOf } from "../otel-global.ts";
+import { spanOf } from "../otel-global.ts";
+import type { OtelAttributes, OtelSpan, OtelSpanContext, OtelTracer } from "../otel-types.ts";
 
 /** A span that has ended, as plain data: it can be written to disk as JSON and be sent later just as it is. */
 export interface EndedSpan {
@@ -111,6 +112,9 @@ function toTime(ms: number): readonly [number, number] {
 
 function randomHex(digits: number): string {
   let hex = "";
-  while (hex.length < digits) hex += Math.floor(Math.random() * 0x1_0000_0000).toString(16).padStart(8, "0");
+  while (hex.length < digits)
+    hex += Math.floor(Math.random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, "0");
   return hex.slice(0, digits);
 }

@@ -1,7 +1,7 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Endpoint, Target } from "./endpoint.ts";
 import type { Content } from "./encoder.ts";
+import type { Endpoint, Target } from "./endpoint.ts";
 import { isRunning, type ProcessId } from "./processes.ts";
 
 /**
@@ -51,58 +51,62 @@ export function createSpool(options: SpoolOptions): Spool {
   const owners = { metrics: ownerOf(options.endpoint.metrics), traces: ownerOf(options.endpoint.traces) };
   const mark = `~${options.process.pid}~${options.process.began}`;
   let number = 0;
-  let safe: boolean | undefined;
+
+  const move = (from: string, to: string): boolean => succeeds(() => renameSync(join(dir, from), join(dir, to)));
 
   return {
     write(content, second) {
-      try {
-        if (!isSafe()) return false;
+      return succeeds(() => {
+        mkdirSync(dir, { recursive: true, mode: 0o700 });
         const bytes = Buffer.from(JSON.stringify(content.data));
         makeRoom(bytes.length);
         const name = `${second}-${options.process.pid}-${number++}.${content.signal}.${owners[content.signal]}.0`;
         writeFileSync(join(dir, name + PART), bytes, { mode: 0o600 });
         renameSync(join(dir, name + PART), join(dir, name));
-        return true;
-      } catch {
-        return false;
-      }
+      });
     },
     claim() {
       for (const file of waiting()) {
-        const [, , signal, , refusals] = NAME.exec(file)!;
-        const claimed = join(dir, file + mark);
         // Whoever renames it first has it.
-        if (!attempt(() => renameSync(join(dir, file), claimed))) continue;
-        const data = attempt(() => JSON.parse(readFileSync(claimed, "utf8")) as never);
-        if (data) return createClaim({ signal, data } as unknown as Content, file, Number(refusals));
+        if (!move(file, file + mark)) continue;
+        const content = read(file + mark);
+        if (content) return createClaim(content, file);
         lost(1);
-        attempt(() => renameSync(claimed, join(dir, file + DEAD)));
+        move(file + mark, file + DEAD);
       }
       return undefined;
     },
     recover() {
       for (const file of list()) {
-        const [, , , , , pid, began] = NAME.exec(file) ?? [];
-        if (pid === undefined || isRunning({ pid: Number(pid), began: began ?? "" })) continue;
-        attempt(() => renameSync(join(dir, file), join(dir, file.slice(0, file.indexOf("~")))));
+        const [, , , , , pid, began = ""] = NAME.exec(file) ?? [];
+        if (pid === undefined || isRunning({ pid: Number(pid), began })) continue;
+        move(file, file.slice(0, file.indexOf("~")));
       }
     },
     pending: () => waiting().length,
   };
 
-  function createClaim(content: Content, file: string, refusals: number): Claim {
-    const claimed = join(dir, file + mark);
-    const rename = (name: string) => attempt(() => renameSync(claimed, join(dir, name)));
+  function createClaim(content: Content, file: string): Claim {
+    const refusals = Number(/\d+$/.exec(file)![0]) + 1;
     return {
       content,
-      done: () => void attempt(() => unlinkSync(claimed)),
-      release: () => void rename(file),
+      done: () => void succeeds(() => unlinkSync(join(dir, file + mark))),
+      release: () => void move(file + mark, file),
       refused() {
-        const again = refusals + 1 < MAX_REFUSALS;
-        rename(again ? file.replace(/\d+$/, String(refusals + 1)) : file + DEAD);
+        const again = refusals < MAX_REFUSALS;
+        move(file + mark, again ? file.replace(/\d+$/, String(refusals)) : file + DEAD);
         return again;
       },
     };
+  }
+
+  function read(file: string): Content | undefined {
+    try {
+      const signal = NAME.exec(file)![2];
+      return { signal, data: JSON.parse(readFileSync(join(dir, file), "utf8")) } as Content;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Exports for our own endpoint and credentials, the oldest first: another's are not ours to send. */
@@ -114,30 +118,25 @@ export function createSpool(options: SpoolOptions): Spool {
   }
 
   function list(): readonly string[] {
-    return attempt(() => readdirSync(dir).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1))) ?? [];
+    try {
+      // The second that begins a name has as many digits in all of them.
+      return readdirSync(dir).sort();
+    } catch {
+      return [];
+    }
   }
 
   function makeRoom(needed: number): void {
-    const files = list().map((file) => ({ file, size: attempt(() => statSync(join(dir, file)).size) ?? 0 }));
+    const files = list().map((file) => ({ file, size: sizeOf(join(dir, file)) }));
     let total = needed + files.reduce((sum, { size }) => sum + size, 0);
     let dropped = 0;
     for (const { file, size } of files) {
       if (total <= maxBytes) break;
-      if (!attempt(() => unlinkSync(join(dir, file)) ?? true)) continue;
+      if (!succeeds(() => unlinkSync(join(dir, file)))) continue;
       total -= size;
       if (NAME.test(file)) dropped += 1;
     }
     if (dropped > 0) lost(dropped);
-  }
-
-  /** The directory may lie in a place where others can write: it must be ours alone. */
-  function isSafe(): boolean {
-    if (safe !== undefined) return safe;
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const { uid, mode } = lstatSync(dir);
-    const own = process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
-    safe = own && lstatSync(dir).isDirectory();
-    return safe;
   }
 }
 
@@ -149,10 +148,16 @@ function ownerOf(target: Target | undefined): string {
   return createHash("sha256").update(identity).digest("hex").slice(0, 12);
 }
 
-function attempt<T>(change: () => T): T | undefined {
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Other processes work in the same directory: a file may be gone at any moment. */
+function succeeds(change: () => void): boolean {
   try {
-    return change() ?? (true as T);
+    change();
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }

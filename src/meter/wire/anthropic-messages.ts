@@ -1,6 +1,6 @@
 import { canonicalUsage, count, type Usage } from "../../core/usage.ts";
 import { amount, array, type Json, object, text } from "../json.ts";
-import { type Measured, measureText, wireLength } from "../text.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 const VERTEX = /\/publishers\/anthropic\/models\/([^/:]+):(?:streamRawPredict|rawPredict)$/;
@@ -19,15 +19,13 @@ export const anthropicMessages: WireFormat = {
     if (!Array.isArray(body.messages) || (body.max_tokens === undefined && body.anthropic_version === undefined)) {
       return undefined;
     }
-    const measured: Measured = { bytes: 0, attachments: 0 };
-    measureText(body.messages, measured);
-    if (body.system !== undefined) measureText(body.system, measured);
-    if (body.tools !== undefined) measureText(body.tools, measured);
+    const measured = measureAll(body.messages, body.system);
     return {
       model: text(body.model) ?? VERTEX.exec(path)?.[1],
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
     };
@@ -80,6 +78,7 @@ function readDelta(delta: Json | undefined, reading: Reading): boolean {
 }
 
 function countBlock(block: Json | undefined, reading: Reading): void {
+  if (block?.type === "tool_use" || block?.type === "server_tool_use") reading.toolCalls += 1;
   reading.visible += wireLength(block?.text) + wireLength(block?.name);
   reading.thought += wireLength(block?.thinking);
   const input = object(block?.input);

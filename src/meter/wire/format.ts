@@ -38,6 +38,8 @@ export interface RequestFacts {
   readonly inputBytes: number | undefined;
   /** Images, documents and audio, which cost tokens by other rules than text. */
   readonly attachments: number;
+  /** UTF-8 bytes of the tool definitions; a vendor writes them in another way for its model. */
+  readonly toolBytes?: number;
   /** The caller's limit of output tokens. */
   readonly maxOutput?: number | undefined;
   readonly tier?: string | undefined;
@@ -73,6 +75,8 @@ export interface Reading {
   visible: number;
   /** Bytes of readable reasoning since the last report of output. */
   thought: number;
+  /** Tool calls begun since the last report of output; each costs tokens beside its text. */
+  toolCalls: number;
   /** The vendor said that it was done. */
   finished: boolean;
   /** Nothing that matters follows. */
@@ -110,6 +114,7 @@ export function newReading(host: Host | undefined): Reading {
     costUsd: undefined,
     visible: 0,
     thought: 0,
+    toolCalls: 0,
     finished: false,
     terminal: false,
     failed: false,
@@ -126,4 +131,5 @@ export function report(reading: Reading, usage: Usage): void {
   reading.outputReported = true;
   reading.visible = 0;
   reading.thought = 0;
+  reading.toolCalls = 0;
 }

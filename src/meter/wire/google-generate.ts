@@ -1,6 +1,6 @@
 import { canonicalUsage, count } from "../../core/usage.ts";
 import { amount, array, type Json, object, text } from "../json.ts";
-import { type Measured, measureText, wireLength } from "../text.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
 const PATH = /\/([^/:]+):(generateContent|streamGenerateContent)$/;
@@ -17,10 +17,7 @@ export const googleGenerate: WireFormat = {
 
   readRequest(body, path) {
     if (body.contents === undefined) return undefined;
-    const measured: Measured = { bytes: 0, attachments: 0 };
-    measureText(body.contents, measured);
-    measureText(body.systemInstruction ?? body.system_instruction, measured);
-    if (body.tools !== undefined) measureText(body.tools, measured);
+    const measured = measureAll(body.contents, body.systemInstruction ?? body.system_instruction);
     const [, model, method] = PATH.exec(path) ?? [];
     const generation = object(body.generationConfig) ?? object(body.generation_config);
     return {
@@ -28,6 +25,7 @@ export const googleGenerate: WireFormat = {
       stream: method === "streamGenerateContent",
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
     };
@@ -69,7 +67,9 @@ function countPart(part: Json | undefined, reading: Reading): void {
   const kind = part?.thought === true ? "thought" : "visible";
   reading[kind] += wireLength(part?.text) + wireLength(object(part?.executableCode)?.code);
   const call = object(part?.functionCall);
-  if (call) reading.visible += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
+  if (!call) return;
+  reading.toolCalls += 1;
+  reading.visible += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
 }
 
 function readUsage(raw: Json, reading: Reading): void {

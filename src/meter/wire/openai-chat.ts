@@ -1,6 +1,6 @@
 import { canonicalUsage, count, type Usage } from "../../core/usage.ts";
 import { amount, array, type Json, object, text } from "../json.ts";
-import { type Measured, measureText, wireLength } from "../text.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type Reading, report, type RequestFacts, type WireFormat } from "./format.ts";
 
 /** Where hosts put the tokens read from a cache, in the order of trust. */
@@ -35,10 +35,7 @@ export const openaiChat: WireFormat = {
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;
-    const measured: Measured = { bytes: 0, attachments: 0 };
-    measureText(body.messages, measured);
-    if (body.tools !== undefined) measureText(body.tools, measured);
-    if (body.response_format !== undefined) measureText(body.response_format, measured);
+    const measured = measureAll(body.messages, body.response_format);
     const stream = body.stream === true;
     const asked = object(body.stream_options)?.include_usage;
     return {
@@ -46,6 +43,7 @@ export const openaiChat: WireFormat = {
       stream,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      toolBytes: measureAll(body.tools, body.functions).bytes,
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,
@@ -110,6 +108,8 @@ function countOutput(delta: Json, reading: Reading): void {
   reading.thought += wireLength(delta.reasoning_content) || wireLength(delta.reasoning);
   for (const item of array(delta.tool_calls)) {
     const call = object(object(item)?.function);
+    // The name comes once, with the first piece of a call.
+    if (text(call?.name)) reading.toolCalls += 1;
     reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
   }
   const legacy = object(delta.function_call);

@@ -1,6 +1,6 @@
 import { canonicalUsage } from "../../core/usage.ts";
 import { object, text } from "../json.ts";
-import { type Measured, measureText } from "../text.ts";
+import { measureAll } from "../text.ts";
 import { report, type WireFormat } from "./format.ts";
 
 /** OpenAI embeddings: input tokens only, never a stream. */
@@ -15,9 +15,7 @@ export const openaiEmbeddings: WireFormat = {
 
   readRequest(body) {
     if (body.input === undefined) return undefined;
-    const measured: Measured = { bytes: 0, attachments: 0 };
-    measureText(body.input, measured);
-    return { model: text(body.model), stream: false, inputBytes: measured.bytes, attachments: 0 };
+    return { model: text(body.model), stream: false, inputBytes: measureAll(body.input).bytes, attachments: 0 };
   },
 
   readBody(body, reading) {

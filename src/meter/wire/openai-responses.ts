@@ -1,6 +1,6 @@
 import { canonicalUsage, count, type Usage } from "../../core/usage.ts";
 import { amount, array, type Json, object, text } from "../json.ts";
-import { type Measured, measureText, wireLength } from "../text.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 const RETRIEVAL = /\/responses\/resp_[^/]+$/;
@@ -37,16 +37,13 @@ export const openaiResponses: WireFormat = {
     if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
       return undefined;
     }
-    const measured: Measured = { bytes: 0, attachments: 0 };
-    measureText(body.input, measured);
-    if (body.instructions !== undefined) measureText(body.instructions, measured);
-    if (body.tools !== undefined) measureText(body.tools, measured);
-    if (body.text !== undefined) measureText(body.text, measured);
+    const measured = measureAll(body.input, body.instructions, body.text);
     return {
       model: text(body.model),
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
     };
@@ -57,6 +54,7 @@ export const openaiResponses: WireFormat = {
     if (!json) return;
     if (object(json.error) && json.object === undefined) reading.failed = true;
     readResponse(json, reading);
+    reading.pending = RUNNING.has(String(json.status));
     for (const item of array(json.output)) countOutput(object(item), reading);
     if (reading.outputReported) report(reading, reading.usage as Usage);
   },
@@ -74,6 +72,7 @@ export const openaiResponses: WireFormat = {
       return false;
     }
     if (TERMINAL.has(type)) reading.terminal = true;
+    if (type === "response.output_item.added") countToolCall(object(frame.item), reading);
     const response = object(frame.response);
     if (response) readResponse(response, reading);
     return false;
@@ -87,7 +86,6 @@ function readResponse(json: Json, reading: Reading): void {
   reading.tier = text(json.service_tier) ?? reading.tier;
   if (json.background === true) reading.background = true;
   const status = text(json.status);
-  reading.pending = status !== undefined && RUNNING.has(status);
   if (status === "failed") reading.failed = true;
   if (status === "completed" || status === "incomplete") reading.finished = true;
   const raw = object(json.usage);
@@ -132,8 +130,17 @@ function imageUsage(json: Json): ModelUsage | undefined {
   return { model: text(object(tool)?.model) ?? "image_generation", usage };
 }
 
+const TOOL_CALLS = new Set(["function_call", "custom_tool_call", "mcp_call", "code_interpreter_call"]);
+
+function countToolCall(item: Json | undefined, reading: Reading): void {
+  if (!TOOL_CALLS.has(String(item?.type))) return;
+  reading.toolCalls += 1;
+  reading.visible += wireLength(item?.name);
+}
+
 function countOutput(item: Json | undefined, reading: Reading): void {
   if (!item) return;
+  countToolCall(item, reading);
   for (const part of array(item.content)) reading.visible += wireLength(object(part)?.text);
   for (const part of array(item.summary)) reading.thought += wireLength(object(part)?.text);
   reading.visible += wireLength(item.arguments);

@@ -1,4 +1,4 @@
-import { type Dialect, type Frame, type Job, type Json, newId, newJob, textOf } from "./job.ts";
+import { type Dialect, type Frame, type Job, type Json, joined, newId, newJob, textOf } from "./job.ts";
 import { inputOf } from "./prices.ts";
 import { countTokens, seedOf, writeTokens } from "./text.ts";
 
@@ -21,7 +21,7 @@ export const anthropicMessages: Dialect = {
     const job = newJob({
       prefix: "msg_01",
       request,
-      prompt: [textOf(request.system), textOf(request.messages)].join("\n"),
+      prompt: joined(textOf(request.system), textOf(request.messages)),
       limit: request.max_tokens,
       reasoning: thinks === "enabled" || thinks === "adaptive" ? THINKING_TOKENS : 0,
       searches,

@@ -94,6 +94,10 @@ export function textOf(value: unknown): string {
   return textOf(text ?? content);
 }
 
+export function joined(...texts: readonly string[]): string {
+  return texts.filter((text) => text !== "").join("\n");
+}
+
 const BLOCK = 128;
 const SMALLEST = 1_024;
 

@@ -3,6 +3,7 @@ import {
   type Frame,
   type Job,
   type Json,
+  joined,
   newId,
   newJob,
   obfuscation,
@@ -19,11 +20,11 @@ export const openaiResponses: Dialect = {
     const input = request.input;
     const items = (Array.isArray(input) ? input : []) as readonly Json[];
     const first = items.filter((item) => item.role === "system" || item.role === "developer");
-    const beginning = [textOf(request.instructions), textOf(first)].join("\n");
+    const beginning = joined(textOf(request.instructions), textOf(first));
     const job = newJob({
       prefix: "resp_",
       request,
-      prompt: [textOf(request.instructions), textOf(input)].join("\n"),
+      prompt: joined(textOf(request.instructions), textOf(input)),
       limit: request.max_output_tokens,
       reasoning: reasoningTokens((request.reasoning as Json | undefined)?.effort),
     });

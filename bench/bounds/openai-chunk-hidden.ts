@@ -1,0 +1,5 @@
+import type { Bound } from "../bound.ts";
+import { chunkBound } from "./chunk.ts";
+
+/** The SDK of OpenAI, where we ask for usage and take the answer out again. */
+export const openaiChunkHidden: Bound = chunkBound("openai-hidden", 5);

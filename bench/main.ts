@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import type { Bound } from "./bound.ts";
+import { anthropicChunk } from "./bounds/anthropic-chunk.ts";
+import { call } from "./bounds/call.ts";
+import { openStreamMemory } from "./bounds/open-stream-memory.ts";
+import { openaiChunk } from "./bounds/openai-chunk.ts";
+import { openaiChunkHidden } from "./bounds/openai-chunk-hidden.ts";
+import { otherFetch } from "./bounds/other-fetch.ts";
+import { pulledChunk } from "./bounds/pulled-chunk.ts";
+import { soak } from "./bounds/soak.ts";
+import { startup } from "./bounds/startup.ts";
+
+/** `node bench/main.ts` measures them all, `node bench/main.ts NAME …` some. */
+const BOUNDS: Readonly<Record<string, Bound>> = {
+  "openai-chunk": openaiChunk,
+  "openai-chunk-hidden": openaiChunkHidden,
+  "anthropic-chunk": anthropicChunk,
+  "pulled-chunk": pulledChunk,
+  call,
+  "other-fetch": otherFetch,
+  startup,
+  "open-stream-memory": openStreamMemory,
+  soak,
+};
+
+async function main(names: readonly string[]): Promise<void> {
+  if (!existsSync(new URL("../dist/index.js", import.meta.url))) throw new Error("dist/ is missing: npm run build");
+  for (const name of names.length > 0 ? names : Object.keys(BOUNDS)) {
+    const bound = BOUNDS[name];
+    if (!bound) throw new Error(`no bound ${name}; there are: ${Object.keys(BOUNDS).join(", ")}`);
+    const value = await bound.measure();
+    const over = bound.limit !== undefined && !(value <= bound.limit);
+    if (over) process.exitCode = 1;
+    const limit = bound.limit === undefined ? "-" : `${bound.limit} ${bound.unit}`;
+    console.log(
+      `${name.padEnd(20)} ${`${show(value)} ${bound.unit}`.padEnd(12)} ${limit.padEnd(10)} ${over ? "OVER" : "ok"}`,
+    );
+  }
+}
+
+function show(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+}
+
+await main(process.argv.slice(2));

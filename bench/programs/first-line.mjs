@@ -1,0 +1,2 @@
+/** The app whose first line is waited for: milliseconds since its process was made. */
+process.stdout.write(String(performance.now()));

@@ -1,0 +1,103 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { SettledCall } from "../core/call.ts";
+import { AGENTS, runAgents } from "./demo/agents.ts";
+import { audit } from "./demo/audit.ts";
+import { findClients } from "./demo/clients.ts";
+import { startFakeVendor } from "./demo/fake-vendor.ts";
+import { createLiveBlock } from "./demo/live.ts";
+import { startMetering } from "./demo/metering.ts";
+import { startOtlpReceiver } from "./demo/otlp-receiver.ts";
+import { billTable, estimateTable, verdict } from "./demo/report.ts";
+import { spendTable } from "./demo/spend.ts";
+import { createStyle, type Style } from "./demo/style.ts";
+
+const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them,
+and at the end the vendor's own bill stands beside it. It needs no account, no key and no network.
+
+  --plain-fetch   use fetch alone, as if no vendor SDK were installed
+
+It ends by itself. The exit code is 0 when every figure is right; estimates are marked.`;
+
+const SDKS = ["openai", "@anthropic-ai/sdk", "ai"];
+const REDRAW_MS = 120;
+const LIMIT_MS = 50_000;
+
+const ESTIMATES = ({ bold }: Style): string =>
+  `${bold("WHAT HAD TO BE ESTIMATED")}: calls that ended before the vendor reported, billed all the same`;
+
+/** Runs the demo; the exit code is 0 when every figure equals the vendor's, but for the marked estimates. */
+export async function demo(args: string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(HELP);
+    return 0;
+  }
+  const unknown = args.find((arg) => arg !== "--plain-fetch");
+  if (unknown !== undefined) {
+    console.error(`spendfuse demo: unknown option ${unknown}\n\n${HELP}`);
+    return 2;
+  }
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  return await run(args.includes("--plain-fetch") ? SDKS : [], createStyle(colour));
+}
+
+async function run(without: readonly string[], style: Style): Promise<number> {
+  const vendor = await startFakeVendor();
+  const receiver = await startOtlpReceiver();
+  const meter = await startMetering(vendor, receiver);
+  const clients = await findClients(vendor, without);
+  const names = clients.found.length > 0 ? clients.found.join(", ") : "fetch alone";
+  console.log(`\n${style.bold("spendfuse demo")}   three agents, a local vendor that bills them; no account, no key`);
+  console.log(style.dim(`                 real packages: ${names}`));
+  if (clients.missing.length > 0)
+    console.log(style.caution(`                 not installed, plain fetch instead: ${clients.missing.join(", ")}`));
+  console.log(`\n${style.bold("WHAT SPENDFUSE METERS")}, call by call`);
+
+  const doing = new Map<string, string>();
+  const block = createLiveBlock(process.stdout);
+  const began = Date.now();
+  const redraw = setInterval(() => block.draw(liveLines(meter.settled, doing, began, style)), REDRAW_MS);
+  let fault: unknown;
+  try {
+    const work = runAgents({ clients, scope: meter.scope, tell: (agent, what) => void doing.set(agent, what) });
+    await Promise.race([work, expire()]);
+    await vendor.idle();
+    await meter.flush();
+  } catch (error) {
+    fault = error;
+  }
+  clearInterval(redraw);
+  const { settled } = meter;
+  block.finish(spendTable(settled, style));
+
+  const accounts = { settled, bill: vendor.bill, received: receiver.byAgent, ledger: meter.ledger };
+  const found = audit(accounts);
+  const lines = [
+    `\n${style.bold("WHAT THE VENDOR BILLED")}, and what arrived as metrics`,
+    ...billTable(accounts, style),
+    ...(found.estimates.length > 0 ? [`\n${ESTIMATES(style)}`, ...estimateTable(found.estimates, style)] : []),
+    "",
+    ...verdict(found, vendor.bill.length, AGENTS.length, style),
+  ];
+  if (fault !== undefined) lines.push(style.bad(`✗ the demo broke: ${fault instanceof Error ? fault.stack : fault}`));
+  console.log(`${lines.join("\n")}\n`);
+  await meter.stop();
+  await vendor.close();
+  await receiver.close();
+  return found.problems.length === 0 && fault === undefined ? 0 : 1;
+}
+
+function liveLines(
+  settled: readonly SettledCall[],
+  doing: ReadonlyMap<string, string>,
+  began: number,
+  style: Style,
+): string[] {
+  const now = [...doing].map(([agent, what]) => `${style.accent(agent.padEnd(12))}${what}`);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  return [...spendTable(settled, style), "", ...now, style.dim(`${seconds} s, ends by itself after about 10 s`)];
+}
+
+async function expire(): Promise<never> {
+  await wait(LIMIT_MS, undefined, { ref: false });
+  throw new Error(`not done after ${LIMIT_MS / 1000} s`);
+}

@@ -1,0 +1,45 @@
+import type { SettledCall } from "../../core/call.ts";
+import type { Sums } from "../../core/ledger.ts";
+import { flush, ledger, onCall, scope, start, stop } from "../../index.ts";
+import type { RunInScope } from "./agents.ts";
+import type { FakeVendor } from "./fake-vendor.ts";
+import type { OtlpReceiver } from "./otlp-receiver.ts";
+
+/** The real meter of the package, pointed at the local vendor and the local receiver. */
+export interface Metering {
+  readonly settled: readonly SettledCall[];
+  readonly scope: RunInScope;
+  ledger(agent: string): Readonly<Sums> | undefined;
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
+ * Collector, and no discount of theirs changes what the demo compares.
+ */
+export async function startMetering(vendor: FakeVendor, receiver: OtlpReceiver): Promise<Metering> {
+  const settled: SettledCall[] = [];
+  await start({
+    env: {
+      SPENDFUSE_CONFIG: "{}",
+      OTEL_SERVICE_NAME: "spendfuse-demo",
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: receiver.metricsUrl,
+      OTEL_METRIC_EXPORT_INTERVAL: "2000",
+    },
+    config: {
+      hosts: [
+        { host: new URL(vendor.openai).host, like: "api.openai.com" },
+        { host: new URL(vendor.anthropic).host, like: "api.anthropic.com" },
+      ],
+    },
+  });
+  onCall((call) => settled.push(call));
+  return {
+    settled,
+    scope,
+    ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
+    flush,
+    stop,
+  };
+}

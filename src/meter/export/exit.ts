@@ -1,0 +1,94 @@
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
+import type { Endpoint } from "./endpoint.ts";
+import type { Exporter } from "./exporter.ts";
+import { listenToSignals } from "./signals.ts";
+
+export interface ExitOptions {
+  readonly exporter: Exporter;
+  /** Gives the slot back. */
+  readonly release: () => void;
+  /** The process that sends what is left; undefined to leave it to the next start. */
+  readonly sender: SenderOptions | undefined;
+}
+
+export interface SenderOptions {
+  readonly endpoint: Endpoint;
+  readonly spoolDir: string;
+  /** The environment of this process, of which the sender gets what finds certificates and proxies. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The variable in which the sender finds its endpoint. Not an argument: those are for all to see. */
+export const SENDER_VARIABLE = "SPENDFUSE_SENDER";
+
+const FLUSH_MS = 1_000;
+const PASSED_ON = /^(SystemRoot|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|(https?|no)_proxy)$/i;
+
+/**
+ * Sees to it that the last interval is not lost, however the process ends, and that it ends as it would without us. At
+ * a natural end there is time to send, at most one second of it; at any other nothing asynchronous runs any more: what
+ * was not sent is written to disk, and a process of its own sends it. Returns what takes it all back.
+ */
+export function installExit({ exporter, release, sender }: ExitOptions): () => void {
+  let flushed = false;
+
+  function onBeforeExit(): void {
+    // What is asynchronous here makes the event come again, which would tell others of the end twice.
+    const others = process.rawListeners("beforeExit").some((one) => one !== onBeforeExit && !("listener" in one));
+    if (flushed || others || !exporter.hasWork()) return;
+    flushed = true;
+    void exporter.send(FLUSH_MS);
+  }
+
+  function save(): void {
+    try {
+      if (exporter.save() && sender) spawnSender(sender);
+    } catch {
+      // A process that ends must not fail by us.
+    }
+  }
+
+  function onExit(): void {
+    save();
+    release();
+  }
+
+  process.on("beforeExit", onBeforeExit);
+  process.on("exit", onExit);
+  // A signal may not end the process after all, so the slot stays its own; once it is dead the slot is free anyway.
+  const stopSignals = isMainThread ? listenToSignals(save) : () => {};
+  return () => {
+    stopSignals();
+    process.off("beforeExit", onBeforeExit);
+    process.off("exit", onExit);
+  };
+}
+
+function spawnSender({ endpoint, spoolDir, env }: SenderOptions): void {
+  const script = senderPath();
+  // Another runtime or a program with Node inside would run itself once more instead of our script.
+  if (script === undefined || !/^node(js)?(\.exe)?$/i.test(basename(process.execPath))) return;
+  const passed = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
+  const child = process.getBuiltinModule("node:child_process").spawn(process.execPath, [script, spoolDir], {
+    detached: true,
+    stdio: "ignore",
+    windowsHide: true,
+    env: { ...passed, [SENDER_VARIABLE]: JSON.stringify(endpoint) },
+  });
+  child.on("error", () => {});
+  child.unref();
+}
+
+/** Undefined in a user's bundle, which does not hold the script: what is left waits for the next start then. */
+function senderPath(): string | undefined {
+  try {
+    const here = fileURLToPath(import.meta.url);
+    const path = here.replace(/[^\\/]+(\.[cm]?[jt]s)$/, "sender$1");
+    return path !== here && existsSync(path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}

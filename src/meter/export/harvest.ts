@@ -1,0 +1,99 @@
+import { METRICS } from "../../names.ts";
+import type { Instruments, Taken } from "../instruments.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Outbox } from "./outbox.ts";
+import { toMetrics } from "./points.ts";
+import { createSeconds, type Seconds } from "./seconds.ts";
+import type { Slot } from "./slots.ts";
+import type { SpanRecorder } from "./spans.ts";
+
+/** Turns what came since the last time into exports, synchronously: what is taken is in the outbox at once. */
+export interface Harvest {
+  gather(want: Want): void;
+  /** Whether {@link gather} would gather anything. */
+  ripe(want: Want): boolean;
+}
+
+export interface Want {
+  /** Also what the user's meter provider would take at its next collection. */
+  readonly besidesUser: boolean;
+  /** Even if there are only faults of exporting, which alone are not worth an export that would fail as well. */
+  readonly faultsAlone: boolean;
+}
+
+export interface HarvestOptions {
+  readonly instruments: Instruments;
+  readonly spans: SpanRecorder | undefined;
+  readonly outbox: Outbox;
+  readonly endpoint: Endpoint;
+  readonly resource: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly slot: () => Slot;
+  readonly pending: () => number | undefined;
+  readonly maxRequestBytes: number;
+  readonly now: () => number;
+}
+
+const SPANS_PER_REQUEST = 256;
+
+export function createHarvest(options: HarvestOptions): Harvest {
+  const { instruments, spans, outbox, endpoint, slot, pending, now } = options;
+  const scope = { name: "spendfuse", version: options.version };
+  const startMs = now();
+  let seconds: Seconds | undefined;
+  let shownPending = 0;
+
+  function resource(): Readonly<Record<string, string>> {
+    return {
+      "service.name": "unknown_service:node",
+      "telemetry.sdk.language": "nodejs",
+      "telemetry.sdk.name": "spendfuse",
+      "telemetry.sdk.version": options.version,
+      ...options.resource,
+      "service.instance.id": slot().name,
+    };
+  }
+
+  function gatherMetrics(besidesUser: boolean): void {
+    seconds ??= createSeconds(slot().last, startMs);
+    const interval = seconds.next(now());
+    // What is not taken now stays where it is.
+    if (interval === undefined) return;
+    const taken: Taken[] = [...instruments.take(besidesUser)];
+    if (pendingChanged() && !instruments.watch()) taken.push(pendingGauge());
+    if (taken.length === 0) return;
+    seconds.use(interval);
+    slot().mark(interval.end);
+    for (const data of toMetrics(taken, interval, resource(), scope, options.maxRequestBytes)) {
+      outbox.add({ signal: "metrics", data }, interval.end);
+    }
+  }
+
+  function metricsRipe({ besidesUser, faultsAlone }: Want): boolean {
+    if (endpoint.metrics === undefined || (instruments.watch() && !besidesUser)) return false;
+    return faultsAlone ? instruments.hasNews() || pendingChanged() : instruments.hasNews("exporter");
+  }
+
+  function pendingChanged(): boolean {
+    return shownPending !== (pending() ?? 0);
+  }
+
+  function pendingGauge(): Taken {
+    shownPending = pending() ?? 0;
+    const points = [{ tags: { instance: slot().name }, value: shownPending }];
+    return { kind: "gauge", metric: METRICS.spoolPending, points };
+  }
+
+  return {
+    gather(want) {
+      if (metricsRipe(want)) gatherMetrics(want.besidesUser);
+      if (!spans || spans.waiting === 0) return;
+      const ended = spans.take();
+      for (let at = 0; at < ended.length; at += SPANS_PER_REQUEST) {
+        const data = { resource: resource(), scope, spans: ended.slice(at, at + SPANS_PER_REQUEST) };
+        outbox.add({ signal: "traces", data }, Math.floor(now() / 1_000));
+      }
+    },
+    ripe: (want) => metricsRipe(want) || (spans !== undefined && spans.waiting > 0),
+  };
+}

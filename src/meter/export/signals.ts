@@ -1,0 +1,57 @@
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** Time for a signal that we raised again to end the process. As process 1 of a container it does not. */
+const SURVIVED_MS = 100;
+
+/**
+ * Runs `last` before a signal ends the process, and then lets it end by that signal. Our listener is there only while
+ * nobody else listens: a program that does decides by itself, and libraries that compare the number of listeners with
+ * their own find only their own. Returns what takes it all back.
+ */
+export function listenToSignals(last: () => void): () => void {
+  const ours = new Map<string | symbol, () => void>();
+  let removing = false;
+
+  for (const signal of SIGNALS) {
+    ours.set(signal, () => {
+      // Somebody listens whom we did not see come.
+      if (process.listenerCount(signal) > 1) return;
+      remove(signal);
+      last();
+      process.kill(process.pid, signal);
+      setTimeout(() => add(signal), SURVIVED_MS).unref();
+    });
+  }
+
+  function add(signal: string | symbol): void {
+    const listener = ours.get(signal);
+    if (listener && process.listenerCount(signal) === 0) process.on(signal as NodeJS.Signals, listener);
+  }
+
+  function remove(signal: string | symbol): void {
+    const listener = ours.get(signal);
+    if (!listener) return;
+    removing = true;
+    process.off(signal as NodeJS.Signals, listener);
+    removing = false;
+  }
+
+  /** Comes before the listener is there. */
+  const onAdded = (signal: string | symbol, listener: unknown): void => {
+    if (listener !== ours.get(signal)) remove(signal);
+  };
+  /** Comes when the listener is gone. */
+  const onRemoved = (signal: string | symbol): void => {
+    if (!removing) add(signal);
+  };
+
+  for (const signal of SIGNALS) add(signal);
+  process.on("newListener", onAdded);
+  process.on("removeListener", onRemoved);
+  return () => {
+    process.off("newListener", onAdded);
+    process.off("removeListener", onRemoved);
+    for (const signal of SIGNALS) remove(signal);
+    ours.clear();
+  };
+}

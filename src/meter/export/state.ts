@@ -1,0 +1,24 @@
+import { lstatSync, mkdirSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+
+/**
+ * The directory of what outlives a process: the given one, or the user's own among the temporary ones. Undefined when it
+ * cannot be made, or when somebody else made ours first: he could read what is in it, or have us send what he likes.
+ */
+export function openState(given: string | undefined): string | undefined {
+  try {
+    const dir = given ?? join(tmpdir(), `spendfuse-${process.getuid?.() ?? userInfo().username}`);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    if (given !== undefined || process.getuid === undefined) return dir;
+    const { uid, mode, isDirectory } = lstatOf(dir);
+    return isDirectory && uid === process.getuid() && (mode & 0o022) === 0 ? dir : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lstatOf(dir: string) {
+  const stats = lstatSync(dir);
+  return { uid: stats.uid, mode: stats.mode, isDirectory: stats.isDirectory() };
+}

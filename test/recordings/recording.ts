@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+
+/** One recorded exchange with a model API; `../shared/recordings/README.md` describes the fields. */
+export interface Recording {
+  readonly id: string;
+  readonly uri: string;
+  readonly request: string;
+  readonly status: number;
+  readonly contentType: string;
+  readonly response: string;
+  readonly format: string;
+  readonly stream: boolean;
+  readonly usage?: {
+    readonly input: number;
+    readonly output: number;
+    readonly cacheRead: number;
+    readonly cacheWrite: number;
+    readonly reasoning: number;
+  };
+}
+
+const FILE = new URL("../../../shared/recordings/model-calls.jsonl", import.meta.url);
+
+/** The recordings lie beside the project; without them these tests are skipped. */
+export const recordings: readonly Recording[] = existsSync(FILE)
+  ? readFileSync(FILE, "utf8")
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Recording)
+  : [];
+
+export const SKIPPED = "recordings skipped: ../shared/recordings is not there";
+
+/** The constants of `src/meter/estimate.ts` were fitted on the first half; errors are taken from the second. */
+export function isFitted(recording: Recording): boolean {
+  return (createHash("sha1").update(recording.id).digest()[0] as number) % 2 === 0;
+}
+
+/** How a network that was recorded answers: chunks of any size, and an ending after the last of them. */
+export interface Replay {
+  readonly chunks: readonly Uint8Array[];
+  /** Thrown after the last chunk; absent for a clean end. */
+  readonly error?: Error;
+  /** The body stays open after the last chunk. */
+  readonly hang?: boolean;
+  /** Called when the reader went away. */
+  readonly onCancel?: () => void;
+}
+
+/** A network of one answer, with a native body as fetch has it. */
+export function replayFetch(recording: Recording, replay: Replay): typeof fetch {
+  return async (_input, init) => {
+    let next = 0;
+    const body = new ReadableStream({
+      type: "bytes",
+      pull(controller) {
+        const chunk = replay.chunks[next++];
+        if (chunk) controller.enqueue(new Uint8Array(chunk));
+        else if (replay.error) controller.error(replay.error);
+        else if (replay.hang) return abortOf(init?.signal, controller);
+        else {
+          controller.close();
+          controller.byobRequest?.respond(0);
+        }
+        return undefined;
+      },
+      cancel: () => replay.onCancel?.(),
+    });
+    return new Response(body, { status: recording.status, headers: { "content-type": recording.contentType } });
+  };
+}
+
+function abortOf(signal: AbortSignal | null | undefined, controller: ReadableByteStreamController): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      controller.error(signal?.reason);
+      resolve();
+    };
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end);
+  });
+}
+
+/** Splits a body at fixed places, which fall inside frames, characters and line ends. */
+export function split(body: string, size: number): Uint8Array[] {
+  const bytes = Buffer.from(body);
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += size) chunks.push(new Uint8Array(bytes.subarray(at, at + size)));
+  return chunks;
+}

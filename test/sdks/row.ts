@@ -1,0 +1,125 @@
+import { flush, onCall, scope, type SettledCall } from "../../src/index.ts";
+import type { ModelServer, Over, Visit } from "../servers/model-server.ts";
+import type { StreamBody, WholeBody } from "./bodies.ts";
+import type { Act, Ending } from "./endings.ts";
+import type { Shape, Site } from "./shape.ts";
+import { describe, type Got, watchFor } from "./watch.ts";
+
+/** One way of calling with one ending. */
+export interface Row {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly ending: Ending<StreamBody & WholeBody>;
+}
+
+/** What one run of a row came to. */
+export interface Run {
+  readonly got: Got;
+  readonly visits: readonly Visit[];
+  /** How the last request was over for the server, where the client was to leave. */
+  readonly over: Over | undefined;
+  /** `performance.now()` when the caller acted. */
+  readonly actedAt: number;
+}
+
+export const KEY = "sk-test-of-the-sdks";
+/** How long anything may take that is to happen at once. */
+const BOUND = 3_000;
+
+/** Runs the row once. The call is made in the scope of `agent`, and read outside of it. */
+export async function run({ shape, ending }: Row, server: ModelServer, agent: string): Promise<Run> {
+  const body = shape.body() as StreamBody & WholeBody;
+  const acted = Promise.withResolvers<void>();
+  const abort = new AbortController();
+  const got: Got = { items: [], text: "" };
+  let actedAt = Number.NaN;
+
+  async function act(what: Act): Promise<boolean> {
+    actedAt = performance.now();
+    if (what === "abort") abort.abort();
+    else if (what === "timeout") AbortSignal.timeout(1).onabort = ({ target }) => abort.abort((target as AbortSignal).reason);
+    else if (what === "flush") await flush();
+    acted.resolve();
+    return what === "break";
+  }
+
+  server.play((visit, attempt) => ending.script({ body, visit, attempt, acted: acted.promise }));
+  const { act: what, when, retries = 0, timeout } = ending;
+  const site: Site = { url: server.url, key: KEY, signal: abort.signal, timeout, retries };
+  const open = () => scope({ agent, team: "sdks", run: agent }, () => shape.open(site));
+
+  if (what && when === "sent") {
+    server.visit(0).then(async (visit) => {
+      await visit.played;
+      await act(what);
+    });
+  }
+  if (ending.reads) await leaveUnread(open, ending.reads === "drops it", server);
+  else {
+    const marker = when === "cut" ? body.marker : when === "last" ? body.lastMarker : undefined;
+    const watch = watchFor(marker, got, () => act(what as Act));
+    try {
+      got.result = await within(shape.read(open() as never, watch), `${shape.name}: the caller is not done`);
+    } catch (error) {
+      got.error = describe(error);
+    }
+  }
+  const last = server.visits.at(-1);
+  const waits = ending.leaves && !(what === "break" && shape.kind === "stream" && shape.breakLingers);
+  const over = waits && last ? await within(collecting(ending, last.over), "the server saw no cancellation") : undefined;
+  return { got, visits: server.visits, over, actedAt };
+}
+
+/** Makes the call and leaves its answer alone; it is not kept, so that it can be collected. */
+async function leaveUnread(open: () => unknown, drop: boolean, server: ModelServer): Promise<void> {
+  const handle = (async () => ({ value: await open() }))();
+  await within(handle, "no answer");
+  await (await server.visit(0)).played;
+  if (!drop) await flush();
+}
+
+/** While the garbage collector is what is waited for, it has to run. */
+async function collecting<T>(ending: Ending<never>, event: Promise<T>): Promise<T> {
+  if (ending.reads !== "drops it") return event;
+  let over = false;
+  const done = event.finally(() => {
+    over = true;
+  });
+  for (let turn = 0; !over && turn < 200; turn++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return done;
+}
+
+/** Fails instead of hanging. */
+export async function within<T>(event: PromiseLike<T>, what: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`${what} after ${BOUND} ms`)), BOUND);
+  try {
+    return await Promise.race([event, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Every settled call, by its agent, for as long as the process runs: what settles twice shows at the end. */
+export function collectCalls(): { readonly of: (agent: string) => readonly SettledCall[]; until(agent: string, count: number): Promise<void> } {
+  const calls: SettledCall[] = [];
+  const waiting = new Set<() => void>();
+  const of = (agent: string) => calls.filter((call) => call.scope.run === agent);
+  onCall((call) => {
+    calls.push(call);
+    for (const look of waiting) look();
+  });
+  return {
+    of,
+    async until(agent, count) {
+      const enough = Promise.withResolvers<void>();
+      const look = () => of(agent).length >= count && enough.resolve();
+      waiting.add(look);
+      look();
+      await within(enough.promise, `${of(agent).length} of ${count} calls settled`).finally(() => waiting.delete(look));
+    },
+  };
+}

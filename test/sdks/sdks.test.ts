@@ -1,0 +1,103 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ConfigFile, flush, start, stop } from "../../src/index.ts";
+import { type ModelServer, startModelServer } from "../servers/model-server.ts";
+import { checkCalls, checkUnnoticed, RATES } from "./check.ts";
+import { type Ending, STREAM_ENDINGS, WHOLE_ENDINGS } from "./endings.ts";
+import { missing } from "./recorded.ts";
+import { collectCalls, type Row, run } from "./row.ts";
+import type { HostKind, Shape } from "./shape.ts";
+import { aiShapes } from "./shapes-ai.ts";
+import { anthropicShapes } from "./shapes-anthropic.ts";
+import { googleShapes } from "./shapes-google.ts";
+import { langchainShapes } from "./shapes-langchain.ts";
+import { openaiShapes } from "./shapes-openai.ts";
+
+const SHAPES: readonly Shape[] = [
+  ...openaiShapes,
+  ...anthropicShapes,
+  ...googleShapes,
+  ...aiShapes,
+  ...langchainShapes,
+];
+
+const ROWS: readonly Row[] = SHAPES.flatMap((shape) =>
+  (shape.kind === "stream" ? STREAM_ENDINGS : WHOLE_ENDINGS)
+    .map((ending) => ending as Row["ending"])
+    .filter((ending) => fits(shape, ending))
+    .map((ending) => ({ name: `${shape.name}: ${ending.name}`, shape, ending })),
+);
+
+function fits(shape: Shape, ending: Ending<never>): boolean {
+  const [kind] = ending.name.split(/[:,]/);
+  return shape.never?.[kind as string] === undefined && ending.fits?.(shape) !== false;
+}
+
+/** How each server is known to the meter. */
+const LIKE: Readonly<Record<Exclude<HostKind, "unknown">, string>> = {
+  openai: "api.openai.com",
+  azure: "mine.openai.azure.com",
+  anthropic: "api.anthropic.com",
+  google: "generativelanguage.googleapis.com",
+};
+
+/** How soon the server sees that the caller is gone, in milliseconds. */
+const AT_ONCE = 500;
+
+if (missing !== undefined) console.log(missing);
+
+describe.skipIf(missing !== undefined)("SDK rows", () => {
+  const servers = {} as Record<HostKind, ModelServer>;
+  const calls = collectCalls();
+  const expected = new Map<string, number>();
+  let right = 0;
+  let config: ConfigFile;
+
+  beforeAll(async () => {
+    setFlagsFromString("--expose-gc");
+    globalThis.gc ??= runInNewContext("gc") as NonNullable<typeof globalThis.gc>;
+    for (const kind of ["openai", "unknown", "azure", "anthropic", "google"] as const) {
+      servers[kind] = await startModelServer();
+    }
+    const hosts = Object.entries(LIKE).map(([kind, like]) => ({ host: servers[kind as HostKind].host, like }));
+    const models = new Set(SHAPES.map((shape) => shape.body().model));
+    config = { hosts, prices: [...models].map((model) => ({ model, ...RATES })) };
+  });
+
+  afterAll(async () => {
+    await stop();
+    for (const server of Object.values(servers)) await server.close();
+    console.log(`SDK rows: ${right} of ${ROWS.length}`);
+  });
+
+  test.each(ROWS.map((row, index) => [row.name, row, index] as const))("%s", async (_name, row, index) => {
+    const server = servers[row.shape.host];
+    const agent = `row-${index}`;
+    const bare = await run(row, server, agent);
+    server.drop();
+
+    await start({ telemetry: false, config, env: {} });
+    try {
+      const metered = await run(row, server, agent);
+      if (row.ending.act === "break" && metered.over === undefined) await flush();
+      await calls.until(agent, row.ending.calls.length);
+      checkUnnoticed(row, bare, metered);
+      if (row.ending.leaves && row.ending.act) expect(metered.over!.at - metered.actedAt).toBeLessThan(AT_ONCE);
+      checkCalls(row, calls.of(agent), metered.visits, agent);
+    } finally {
+      await stop();
+      server.drop();
+    }
+    expected.set(agent, row.ending.calls.length);
+    right += 1;
+  });
+
+  test("no call settled twice", async () => {
+    for (let turn = 0; turn < 10; turn++) {
+      globalThis.gc?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const [agent, count] of expected) expect([agent, calls.of(agent).length]).toEqual([agent, count]);
+  });
+});

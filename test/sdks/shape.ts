@@ -1,0 +1,79 @@
+import type { StreamBody, WholeBody } from "./bodies.ts";
+
+/** Where a call goes, and what the caller set for it. */
+export interface Site {
+  readonly url: string;
+  readonly key: string;
+  readonly signal: AbortSignal;
+  /** Milliseconds; absent is the SDK's own. */
+  readonly timeout: number | undefined;
+  readonly retries: number;
+}
+
+/** The caller's eyes: told of everything that the caller gets. */
+export interface Watch {
+  /** Keeps the item. Resolves to true when this caller breaks off here. */
+  see(item: unknown): Promise<boolean>;
+  /** The same for bytes, whose borders mean nothing: only their sum is kept. */
+  bytes(chunk: Uint8Array): Promise<boolean>;
+  /** Whether the caller broke off. */
+  readonly broke: boolean;
+}
+
+/** A vendor as this package knows it from the host. */
+export type HostKind = "openai" | "unknown" | "azure" | "anthropic" | "google";
+
+interface AnyShape {
+  readonly name: string;
+  readonly host: HostKind;
+  /** Makes the call, inside the agent's scope. What it returns is passed on as it is, also a promise. */
+  open(site: Site): unknown;
+  /** Endings that this way of calling cannot have, with the reason. */
+  readonly never?: Partial<Record<string, string>>;
+  /** The SDK also tries again when the connection breaks, after half a second: one row of each SDK does. */
+  readonly retriesCuts?: true;
+}
+
+/** One way of calling a model with one SDK, whose answer streams. */
+export interface StreamShape extends AnyShape {
+  readonly kind: "stream";
+  readonly body: () => StreamBody;
+  /** Reads what `open` gave, outside the scope, and returns what else the caller has at the end. */
+  read(handle: never, watch: Watch): Promise<unknown>;
+  /** A break does not reach the server, with or without us. */
+  readonly breakLingers?: true;
+}
+
+/** One way of calling a model whose answer is whole. */
+export interface WholeShape extends AnyShape {
+  readonly kind: "whole";
+  /** The body is left to the caller, who may not read it. */
+  readonly bare?: true;
+  readonly body: () => WholeBody;
+  read(handle: never): Promise<unknown>;
+}
+
+export type Shape = StreamShape | WholeShape;
+
+/** Reads anything that can be iterated. */
+export async function each(items: AsyncIterable<unknown>, watch: Watch): Promise<void> {
+  for await (const item of items) if (await watch.see(item)) break;
+}
+
+export async function eachChunk(reader: ReadableStreamDefaultReader<Uint8Array>, watch: Watch): Promise<void> {
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    if (!(await watch.bytes(value))) continue;
+    await reader.cancel();
+    return;
+  }
+}
+
+/** A response as it looks to the caller, without its body. */
+export function headOf(response: Response): object {
+  const { status, statusText, ok, redirected, type, url } = response;
+  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "date"));
+  const kind = response instanceof Response && Object.prototype.toString.call(response);
+  return { status, statusText, ok, redirected, type, path: new URL(url).pathname, headers, kind };
+}
