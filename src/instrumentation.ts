@@ -1,4 +1,5 @@
 import { theRuntime } from "./runtime.ts";
+import { VERSION } from "./version.ts";
 
 /** What OpenTelemetry's `registerInstrumentations` asks of an instrumentation; it looks at the shape, not the class. */
 export interface SpendfuseInstrumentation {
@@ -24,7 +25,7 @@ export const instrumentation: SpendfuseInstrumentation = Object.assign(
   },
   {
     instrumentationName: "spendfuse",
-    instrumentationVersion: "0.1.0",
+    instrumentationVersion: VERSION,
     enable: () => theRuntime().register(),
     disable: () => void theRuntime().stop(),
     setTracerProvider() {},

@@ -1,8 +1,13 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { type Config, type ConfigFile, type HostConfig, readConfig } from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
 import { createContexts } from "./meter/context.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
+import { openState } from "./meter/export/state.ts";
+import { lazySlot } from "./meter/export/slots.ts";
 import { createHook, HOOKED } from "./meter/hook.ts";
 import { createHostLookup, type Host } from "./meter/hosts.ts";
 import { createInstruments, type Instruments } from "./meter/instruments.ts";
@@ -11,7 +16,8 @@ import { createRecorder, type Recorder } from "./meter/recorder.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
 import { createTracing } from "./meter/tracing.ts";
 import { openPriceBook } from "./price-book.ts";
-import { openTelemetry, type Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "./telemetry.ts";
+import { VERSION } from "./version.ts";
 
 export interface StartOptions {
   /** Laid over the config file and the environment. */
@@ -57,9 +63,11 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let starting: Promise<void> | undefined;
   let config: Config | undefined;
   let parts: Parts | undefined;
+  let held: LazySlot | undefined;
+  let state: { readonly dir: string | undefined } | undefined;
   let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
 
-  const tracing = createTracing(() => telemetry?.tracer(), () => config?.spans !== false);
+  const tracing = createTracing(() => telemetry?.tracer, () => config?.spans !== false);
   const scoping = createScoping(contexts, tracing, faults, () => configured().defaults);
 
   function configured(): Config {
@@ -87,9 +95,10 @@ export function createRuntime(say: (message: string) => void): Runtime {
   function assemble(from: Config): Parts {
     const prices = createPriceQueue(() => openPriceBook(from), faults);
     const instruments = createInstruments({
-      instance: () => telemetry?.instance() ?? "local",
+      instance: () => slot(from).get().name,
       genAi: from.genAiMetrics !== false,
-      spoolPending: () => telemetry?.spoolPending(),
+      spoolPending: () => telemetry?.pending(),
+      version: VERSION,
     });
     faults.onFault((step) => instruments.fault(step));
     const record = createRecorder({
@@ -128,12 +137,38 @@ export function createRuntime(say: (message: string) => void): Runtime {
   }
 
   async function loadTelemetry(): Promise<void> {
+    const { openTelemetry } = await import("./telemetry.ts");
     const { instruments, prices } = assembled();
-    telemetry = await openTelemetry({ config: configured(), instruments, faults, warn: say, beforeExit: settleAll });
-    function settleAll(): void {
-      hook.settleOpen();
-      prices.drainNow();
-    }
+    const from = configured();
+    telemetry = openTelemetry({
+      config: from,
+      version: VERSION,
+      instruments,
+      faults,
+      slot: slot(from),
+      stateDir: stateDir(from),
+      warn: say,
+      settle() {
+        hook.settleOpen();
+        prices.drainNow();
+      },
+    });
+  }
+
+  function slot(from: Config): LazySlot {
+    held ??= lazySlot({
+      dir: inState(stateDir(from), "slots"),
+      host: hostname(),
+      pid: process.pid,
+      thread: threadId,
+      now: Date.now,
+    });
+    return held;
+  }
+
+  function stateDir(from: Config): string | undefined {
+    state ??= { dir: openState(from.env.SPENDFUSE_STATE_DIR) };
+    return state.dir;
   }
 
   return {
@@ -162,7 +197,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       if (installed && globalThis.fetch === installed.hooked) globalThis.fetch = installed.original;
       installed = undefined;
       await this.flush();
-      await telemetry?.shutdown();
+      await telemetry?.stop();
       telemetry = undefined;
       starting = undefined;
     },
@@ -175,6 +210,12 @@ export function createRuntime(say: (message: string) => void): Runtime {
     },
     wrapFetch: hook.wrap,
   };
+}
+
+type LazySlot = ReturnType<typeof lazySlot>;
+
+function inState(dir: string | undefined, name: string): string | undefined {
+  return dir === undefined ? undefined : join(dir, name);
 }
 
 interface Parts {

@@ -10,16 +10,22 @@ import { countTokens } from "../src/cli/demo/fake-vendor/text.ts";
 import { type FakeVendor, startFakeVendor } from "../src/cli/demo/fake-vendor.ts";
 import { HANDBOOK } from "../src/cli/demo/prompts.ts";
 
+async function collect<T>(pieces: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return all;
+}
+
 describe("the prices of the fake vendor, against vectors computed by hand", () => {
   const cached = { uncached: 2_000, cacheWrite5m: 10_000, cacheWrite1h: 20_000, cacheRead: 100_000, output: 3_000 };
-  const VECTORS: readonly (readonly [string, Partial<BilledTokens>, string, string?])[] = [
-    ["gpt-5", { uncached: 20_000, cacheRead: 80_000, output: 5_000 }, "0.08500"],
-    ["gpt-5.5", { uncached: 50_000, cacheRead: 100_000, output: 4_000 }, "0.42000"],
-    ["gpt-5.5", { uncached: 100_000, cacheRead: 200_000, output: 10_000 }, "1.65000"],
+  const VECTORS: readonly (readonly [model: string, tokens: Partial<BilledTokens>, usd: string, tier: string])[] = [
+    ["gpt-5", { uncached: 20_000, cacheRead: 80_000, output: 5_000 }, "0.08500", "default"],
+    ["gpt-5.5", { uncached: 50_000, cacheRead: 100_000, output: 4_000 }, "0.42000", "default"],
+    ["gpt-5.5", { uncached: 100_000, cacheRead: 200_000, output: 10_000 }, "1.65000", "default"],
     ["gpt-5.5", { uncached: 5_000, cacheRead: 5_000, output: 1_000 }, "0.14375", "priority"],
-    ["claude-opus-5", cached, "0.39750"],
-    ["claude-sonnet-5", cached, "0.15900"],
-    ["claude-haiku-4-5", { uncached: 10_000, output: 1_000, webSearches: 3 }, "0.04500"],
+    ["claude-opus-5", cached, "0.39750", "default"],
+    ["claude-sonnet-5", cached, "0.15900", "default"],
+    ["claude-haiku-4-5", { uncached: 10_000, output: 1_000, webSearches: 3 }, "0.04500", "default"],
   ];
   test.each(VECTORS)("%s %o is $%s", (model, tokens, usd, tier) => {
     expect((costNano(model, { ...noTokens(), ...tokens }, tier) / 1e9).toFixed(5)).toBe(usd);
@@ -50,7 +56,7 @@ describe("the real SDKs against the fake vendor", () => {
 
   test("chat, streamed: usage only when asked for, obfuscation in every chunk, a bill of what was reported", async () => {
     const bare = await openai.chat.completions.create({ model: "gpt-5", messages: [user], stream: true });
-    const chunks = await Array.fromAsync(bare);
+    const chunks = await collect(bare);
     expect(chunks.every((chunk) => !("usage" in chunk) && chunk.choices.length === 1)).toBe(true);
     expect(chunks[1]).toHaveProperty("obfuscation");
 
@@ -61,7 +67,7 @@ describe("the real SDKs against the fake vendor", () => {
       stream: true,
       stream_options: { include_usage: true },
     });
-    const all = await Array.fromAsync(asked);
+    const all = await collect(asked);
     expect(all.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true);
     const last = all.at(-1)!;
     expect(last.choices).toEqual([]);
@@ -94,7 +100,7 @@ describe("the real SDKs against the fake vendor", () => {
 
   test("Responses: usage in the terminal event only; incomplete is billed", async () => {
     const request = { model: "gpt-5.5", input: prompt, max_output_tokens: 220 };
-    const events = await Array.fromAsync(await openai.responses.create({ ...request, stream: true }));
+    const events = await collect(await openai.responses.create({ ...request, stream: true }));
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index));
     const last = events.at(-1)!;
     expect(last.type).toBe("response.incomplete");
@@ -126,7 +132,7 @@ describe("the real SDKs against the fake vendor", () => {
     const tools = [{ type: "web_search_20250305" as const, name: "web_search" as const }];
     const thinking = { type: "adaptive" as const };
     const searching = { ...body, model: "claude-haiku-4-5", tools, thinking, stream: true as const };
-    const events = await Array.fromAsync(await anthropic.messages.create(searching));
+    const events = await collect(await anthropic.messages.create(searching));
     const outputs = events.flatMap((event) => (event.type === "message_delta" ? [event.usage.output_tokens] : []));
     expect(outputs).toHaveLength(3);
     expect(outputs.toSorted((a, b) => a - b)).toEqual(outputs);
@@ -187,7 +193,7 @@ describe("the real SDKs against the fake vendor", () => {
       status: 404,
     });
     const cut = await openai.chat.completions.create({ ...body, stream: true }, { headers: { "x-demo": "cut:10" } });
-    await expect(Array.fromAsync(cut)).rejects.toThrow();
+    await expect(collect(cut)).rejects.toThrow();
     await vendor.idle();
     expect(vendor.bill.slice(before).map(({ status, ending, cost }) => [status, ending, cost > 0])).toEqual([
       [429, "failed", false],
@@ -210,9 +216,9 @@ describe("the real SDKs against the fake vendor", () => {
       ["ai", "claude-haiku-4-5"],
     ] as const) {
       const ask = { agent: "tester", model, prompt, effort: "none" as const };
-      const expected = (await Array.fromAsync(packages[name].stream(ask))).join("");
+      const expected = (await collect(packages[name].stream(ask))).join("");
       expect(expected.length).toBeGreaterThan(100);
-      expect((await Array.fromAsync(alone[name].stream(ask))).join("")).toBe(expected);
+      expect((await collect(alone[name].stream(ask))).join("")).toBe(expected);
       expect(await alone[name].whole(ask)).toBe(expected);
       expect(await packages[name].whole(ask)).toBe(expected);
     }

@@ -30,24 +30,52 @@ const STREAMS: Record<string, { format: WireFormat; body: string }> = {
   plain: { format: openaiChat, body: texts.map((content) => chat({ content })).join("") + stop + report + done },
   padded: {
     format: openaiChat,
-    body: texts.map((content, i) => chat({ content }, `,"usage":null,"obfuscation":"${"xY9".repeat(i)}"`)).join("") + stop + report + done,
+    body:
+      texts.map((content, i) => chat({ content }, `,"usage":null,"obfuscation":"${"xY9".repeat(i)}"`)).join("") +
+      stop +
+      report +
+      done,
   },
   escaped: {
     format: openaiChat,
-    body: texts.map((content) => chat({ content })).join("").replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`) + stop + report + done,
+    body:
+      texts
+        .map((content) => chat({ content }))
+        .join("")
+        .replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`) +
+      stop +
+      report +
+      done,
   },
-  "usage in a delta": { format: openaiChat, body: chat({ content: "a" }) + chat({ content: "b" }, usage) + chat({ content: "c" }) + done },
+  "usage in a delta": {
+    format: openaiChat,
+    body: chat({ content: "a" }) + chat({ content: "b" }, usage) + chat({ content: "c" }) + done,
+  },
   "usage behind the padding": {
     format: openaiChat,
-    body: chat({ content: "a" }, ',"usage":null,"obfuscation":"x"') + chat({ content: "b" }, `,"obfuscation":"x"${usage}`) + done,
+    body:
+      chat({ content: "a" }, ',"usage":null,"obfuscation":"x"') +
+      chat({ content: "b" }, `,"obfuscation":"x"${usage}`) +
+      done,
   },
   responses: {
     format: openaiResponses,
-    body: texts.map((delta, i) => `event: response.output_text.delta\ndata: ${JSON.stringify({ type: "response.output_text.delta", sequence_number: i + 5, item_id: "msg_1", output_index: 0, content_index: 0, delta, obfuscation: "xx" })}\n\n`).join(""),
+    body: texts
+      .map(
+        (delta, i) =>
+          `event: response.output_text.delta\ndata: ${JSON.stringify({ type: "response.output_text.delta", sequence_number: i + 5, item_id: "msg_1", output_index: 0, content_index: 0, delta, obfuscation: "xx" })}\n\n`,
+      )
+      .join(""),
   },
   anthropic: {
     format: anthropicMessages,
-    body: texts.map((text, i) => `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":${JSON.stringify(text)}}${" ".repeat(i)}}\n\n`).join("") +
+    body:
+      texts
+        .map(
+          (text, i) =>
+            `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":${JSON.stringify(text)}}${" ".repeat(i)}}\n\n`,
+        )
+        .join("") +
       `event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}\n\n`,
   },
 };

@@ -16,7 +16,8 @@ export type Step =
 export interface Faults {
   /** Runs a step of ours; what it throws is counted and swallowed. */
   guard<T>(step: Step, run: () => T): T | undefined;
-  report(step: Step, error: unknown): void;
+  /** Counts a fault; without an error it is counted in silence, because it was told already. */
+  report(step: Step, error?: unknown): void;
   counts(): ReadonlyMap<Step, number>;
   onFault(listener: (step: Step) => void): void;
 }
@@ -25,11 +26,11 @@ export function createFaults(warn: (message: string) => void): Faults {
   const counts = new Map<Step, number>();
   let listener: ((step: Step) => void) | undefined;
 
-  function report(step: Step, error: unknown): void {
+  function report(step: Step, error?: unknown): void {
     const before = counts.get(step) ?? 0;
     counts.set(step, before + 1);
     try {
-      if (before === 0) warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
+      if (before === 0 && error !== undefined) warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
       listener?.(step);
     } catch {
       // The count above is all that is left to do: nothing of ours may reach the caller.

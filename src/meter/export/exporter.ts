@@ -120,7 +120,8 @@ export function startExporter(options: ExporterOptions): Exporter {
       harvest.gather(ours());
       if (!eager && now() < pausedUntil) return outbox.save();
       const fresh = outbox.size > 0;
-      if (!fresh && !(eager || now() >= replayAt)) return;
+      if (!fresh && !eager && now() < replayAt) return;
+      spool?.recover();
       if (!fresh && !pending()) return;
       deliver ??= load().then((encoder) => createDelivery(endpoint, encoder));
       const limits = { connectMs, signal: abort.signal };

@@ -20,7 +20,6 @@ export async function replay(
   events: ReplayEvents,
   max = Number.POSITIVE_INFINITY,
 ): Promise<boolean | undefined> {
-  spool.recover();
   let worked: true | undefined;
   for (let sent = 0; sent < max; sent++) {
     const claim = spool.claim();

@@ -27,6 +27,7 @@ async function main(dir: string, endpoint: Endpoint): Promise<void> {
     maxBytes: Number.POSITIVE_INFINITY,
     lost: nothing,
   });
+  spool.recover();
   const deliver = createDelivery(endpoint, await loadEncoder());
   await replay(spool, deliver, { connectMs: LIFE_MS, signal: abort.signal }, { rejected: nothing, dead: nothing });
   clearTimeout(limit);

@@ -36,7 +36,10 @@ export function listenToSignals(last: () => void): () => void {
     removing = false;
   }
 
-  /** Comes before the listener is there. */
+  /**
+   * Comes before the listener is there, and before Node's own reaction: when our listener goes, Node stops to watch the
+   * signal, and only then begins anew for the other.
+   */
   const onAdded = (signal: string | symbol, listener: unknown): void => {
     if (listener !== ours.get(signal)) remove(signal);
   };
@@ -46,7 +49,7 @@ export function listenToSignals(last: () => void): () => void {
   };
 
   for (const signal of SIGNALS) add(signal);
-  process.on("newListener", onAdded);
+  process.prependListener("newListener", onAdded);
   process.on("removeListener", onRemoved);
   return () => {
     process.off("newListener", onAdded);
