@@ -60,6 +60,7 @@ export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
 }
 
+export { type Blocked, isBlocked } from "./guard/blocked.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { isSpendfuseError, SpendfuseError } from "./errors.ts";
 export { hashKey } from "./meter/hook.ts";

@@ -121,8 +121,9 @@ describe("a receiver in trouble does not hold the process", () => {
     const ours = await run("natural", { ...withUs(), NO_FLUSH: "1" });
     expect(ours).toMatchObject({ code: 0, stdout: without.stdout });
     expect(ours.ms - without.ms).toBeLessThan(2_000);
-    // The sender lives two seconds, and gives back what it could not send.
-    await receiver.until(() => left().length > 0 && left().every((file) => !file.includes("~")), 6_000);
+    // The sender tries as well, and gives back what it could not send before its two seconds are over.
+    await receiver.until(() => receiver.requests.length === 2);
+    await receiver.until(() => left().length > 0 && left().every((file) => !file.includes("~")));
     receiver.answer(() => ({}));
     const next = await run("natural", withUs());
     expect(next.code).toBe(0);
@@ -201,4 +202,20 @@ describe("worker threads", () => {
     ).toEqual(["host-0", "host-1", "host-2"]);
     await receiver.until(() => left().length === 0);
   });
+});
+
+describe("beside a NodeSDK of the user's", () => {
+  for (const way of ["before", "after", "at the end"]) {
+    test(`started ${way}: its own metrics arrive, and ours once`, async () => {
+      const theirs = await startOtlpReceiver();
+      const env = { ...withUs(), OTEL_EXPORTER_OTLP_ENDPOINT: theirs.url, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" };
+      const delta = { OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "delta", OTEL_LOGS_EXPORTER: "none" };
+      const end = await run(way, { ...env, ...delta }, undefined, "node-sdk-app.ts");
+      expect(end).toMatchObject({ code: 0, stderr: "" });
+      expect(theirs.total("app.orders")).toBe(1);
+      expect(theirs.spans.map(({ name }) => name)).toEqual(["order"]);
+      expect([theirs.total(COST), receiver.total(COST)]).toEqual(way === "after" ? [110, 1] : [111, 0]);
+      await theirs.close();
+    });
+  }
 });

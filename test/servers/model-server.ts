@@ -133,6 +133,8 @@ async function perform(
   played: () => void,
 ): Promise<void> {
   response.sendDate = false;
+  // A connection of its own for each request: what closes one has nothing to do with the next.
+  response.shouldKeepAlive = false;
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   for (const step of steps) {

@@ -22,6 +22,14 @@ export const AGENTS: readonly { readonly name: string; readonly parent?: string 
   { name: "budget", parent: "planner" },
 ];
 
+/** An agent's name as it stands in a table, below the one that spawns it. */
+export function nameInTree(agent: string): string {
+  const at = AGENTS.findIndex(({ name }) => name === agent);
+  const parent = AGENTS[at]?.parent;
+  if (parent === undefined) return agent;
+  return `${AGENTS[at + 1]?.parent === parent ? "├" : "└"} ${agent}`;
+}
+
 export async function runAgents(stage: Stage): Promise<void> {
   await Promise.all([
     stage.scope({ agent: "researcher", team: "search" }, () => researcher(stage)),

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { SettledCall } from "../../core/call.ts";
 import type { Sums } from "../../core/ledger.ts";
 import { flush, ledger, onCall, scope, start, stop } from "../../index.ts";
@@ -20,12 +23,15 @@ export interface Metering {
  */
 export async function startMetering(vendor: FakeVendor, receiver: OtlpReceiver): Promise<Metering> {
   const settled: SettledCall[] = [];
+  const state = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
   await start({
     env: {
       SPENDFUSE_CONFIG: "{}",
       OTEL_SERVICE_NAME: "spendfuse-demo",
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: receiver.metricsUrl,
       OTEL_METRIC_EXPORT_INTERVAL: "2000",
+      SPENDFUSE_STATE_DIR: state,
+      SPENDFUSE_EXIT_SENDER: "0",
     },
     config: {
       hosts: [
@@ -40,6 +46,9 @@ export async function startMetering(vendor: FakeVendor, receiver: OtlpReceiver):
     scope,
     ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
     flush,
-    stop,
+    async stop() {
+      await stop();
+      await rm(state, { recursive: true, force: true });
+    },
   };
 }

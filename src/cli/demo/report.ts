@@ -1,4 +1,4 @@
-import { AGENTS } from "./agents.ts";
+import { AGENTS, nameInTree } from "./agents.ts";
 import type { Accounts, Audit, Pair } from "./audit.ts";
 import { costOf } from "./spend.ts";
 import type { Paint, Style } from "./style.ts";
@@ -47,7 +47,7 @@ export function billTable({ settled, bill, received }: Accounts, style: Style): 
   };
   return [
     ...tableHead(BILL, [], style),
-    ...AGENTS.map(({ name }) => row(name, [name])),
+    ...AGENTS.map(({ name }) => row(nameInTree(name), [name])),
     tableRule(BILL, style),
     row(
       "all",

@@ -1,5 +1,5 @@
 import type { SettledCall } from "../../core/call.ts";
-import { AGENTS } from "./agents.ts";
+import { AGENTS, nameInTree } from "./agents.ts";
 import type { Style } from "./style.ts";
 import { dollars } from "./style.ts";
 import type { Cell, Column, Group } from "./table.ts";
@@ -75,10 +75,9 @@ export function spendOf(calls: readonly SettledCall[]): Spend {
 
 /** The table of all agents: what spendfuse knows the moment a call is over. */
 export function spendTable(calls: readonly SettledCall[], style: Style): string[] {
-  const rows = AGENTS.map(({ name, parent }, index) => {
-    const last = AGENTS[index + 1]?.parent !== parent;
-    const own = spendOf(calls.filter((call) => call.scope.agent === name));
-    return row(parent === undefined ? name : `${last ? "└" : "├"} ${name}`, own, style);
+  const rows = AGENTS.map(({ name }) => {
+    const own = calls.filter((call) => call.scope.agent === name);
+    return row(nameInTree(name), spendOf(own), style);
   });
   const refused = calls.filter(isRefused);
   const statuses = [...new Set(refused.map((call) => call.status))];
