@@ -100,7 +100,12 @@ function parse(text: string, source: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new SpendfuseError("SPENDFUSE_CONFIG", `${source} is not JSON: ${(cause as Error).message}`, { source }, cause);
+    throw new SpendfuseError(
+      "SPENDFUSE_CONFIG",
+      `${source} is not JSON: ${(cause as Error).message}`,
+      { source },
+      cause,
+    );
   }
 }
 
@@ -113,7 +118,9 @@ function check(json: unknown, source: string, warn: (message: string) => void): 
     if (key === "$schema" || value === undefined) continue;
     const kind = KEYS[key as keyof ConfigFile];
     if (kind === undefined) {
-      const why = LATER.has(key) ? "is not in this version yet" : `is unknown; known keys: ${Object.keys(KEYS).join(", ")}`;
+      const why = LATER.has(key)
+        ? "is not in this version yet"
+        : `is unknown; known keys: ${Object.keys(KEYS).join(", ")}`;
       warn(`${source}: "${key}" ${why}, and is ignored`);
       continue;
     }
@@ -126,9 +133,13 @@ function check(json: unknown, source: string, warn: (message: string) => void): 
   }
   for (const [index, host] of ((known.hosts as HostConfig[] | undefined) ?? []).entries()) {
     if (typeof host?.host !== "string") {
-      throw new SpendfuseError("SPENDFUSE_CONFIG", `${source}: hosts[${index}] needs a "host", such as "llm.example.com"`, {
-        source,
-      });
+      throw new SpendfuseError(
+        "SPENDFUSE_CONFIG",
+        `${source}: hosts[${index}] needs a "host", such as "llm.example.com"`,
+        {
+          source,
+        },
+      );
     }
   }
   return known;

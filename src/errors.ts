@@ -1,5 +1,10 @@
 /** Stable codes, for programs to branch on. */
-export type ErrorCode = "SPENDFUSE_CONFIG" | "SPENDFUSE_USAGE" | "SPENDFUSE_MISSING_PACKAGE" | "SPENDFUSE_EXPORT" | "SPENDFUSE_DEMO";
+export type ErrorCode =
+  | "SPENDFUSE_CONFIG"
+  | "SPENDFUSE_USAGE"
+  | "SPENDFUSE_MISSING_PACKAGE"
+  | "SPENDFUSE_EXPORT"
+  | "SPENDFUSE_DEMO";
 
 const MARK = Symbol.for("spendfuse.error");
 

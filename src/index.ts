@@ -60,13 +60,13 @@ export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
 }
 
-export { type Blocked, isBlocked } from "./guard/blocked.ts";
-export { instrumentation } from "./instrumentation.ts";
-export { isSpendfuseError, SpendfuseError } from "./errors.ts";
-export { hashKey } from "./meter/hook.ts";
+export type { ConfigFile, HostConfig } from "./config.ts";
 export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
 export type { Ledger, Sums, Window } from "./core/ledger.ts";
 export type { Scope, ScopeFields } from "./core/scope.ts";
 export type { Usage } from "./core/usage.ts";
-export type { ConfigFile, HostConfig } from "./config.ts";
+export { isSpendfuseError, SpendfuseError } from "./errors.ts";
+export { type Blocked, isBlocked } from "./guard/blocked.ts";
+export { instrumentation } from "./instrumentation.ts";
+export { hashKey } from "./meter/api-key.ts";
 export type { StartOptions } from "./runtime.ts";

@@ -70,14 +70,28 @@ export const GEN_AI_METRICS = {
     unit: "{token}",
     kind: "counter",
     description: "Input tokens, cached ones included",
-    attributes: ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.token.modality", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.agent.name"],
+    attributes: [
+      "gen_ai.operation.name",
+      "gen_ai.provider.name",
+      "gen_ai.token.modality",
+      "gen_ai.request.model",
+      "gen_ai.response.model",
+      "gen_ai.agent.name",
+    ],
   },
   outputTokens: {
     name: "gen_ai.client.inference.usage.output_tokens",
     unit: "{token}",
     kind: "counter",
     description: "Output tokens, reasoning included",
-    attributes: ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.token.modality", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.agent.name"],
+    attributes: [
+      "gen_ai.operation.name",
+      "gen_ai.provider.name",
+      "gen_ai.token.modality",
+      "gen_ai.request.model",
+      "gen_ai.response.model",
+      "gen_ai.agent.name",
+    ],
   },
 } as const satisfies Record<string, MetricName>;
 

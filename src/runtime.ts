@@ -5,9 +5,9 @@ import { type Config, type ConfigFile, type HostConfig, readConfig } from "./con
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
 import { createContexts } from "./meter/context.ts";
-import { createFaults, type Faults } from "./meter/faults.ts";
-import { openState } from "./meter/export/state.ts";
 import { lazySlot } from "./meter/export/slots.ts";
+import { openState } from "./meter/export/state.ts";
+import { createFaults, type Faults } from "./meter/faults.ts";
 import { createHook, HOOKED } from "./meter/hook.ts";
 import { createHostLookup, type Host } from "./meter/hosts.ts";
 import { createInstruments, type Instruments } from "./meter/instruments.ts";
@@ -15,7 +15,7 @@ import { createPriceQueue, type PriceQueue } from "./meter/price-queue.ts";
 import { createRecorder, type Recorder } from "./meter/recorder.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
 import { createTracing } from "./meter/tracing.ts";
-import { openPriceBook } from "./price-book.ts";
+import { openPriceBook, openPriceBookNow } from "./price-book.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 
@@ -67,7 +67,10 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let state: { readonly dir: string | undefined } | undefined;
   let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
 
-  const tracing = createTracing(() => telemetry?.tracer, () => config?.spans !== false);
+  const tracing = createTracing(
+    () => telemetry?.tracer,
+    () => config?.spans !== false,
+  );
   const scoping = createScoping(contexts, tracing, faults, () => configured().defaults);
 
   function configured(): Config {
@@ -93,7 +96,11 @@ export function createRuntime(say: (message: string) => void): Runtime {
   }
 
   function assemble(from: Config): Parts {
-    const prices = createPriceQueue(() => openPriceBook(from), faults);
+    const prices = createPriceQueue(
+      () => openPriceBook(from),
+      () => openPriceBookNow(from),
+      faults,
+    );
     const instruments = createInstruments({
       instance: () => slot(from).get().name,
       genAi: from.genAiMetrics !== false,
@@ -131,7 +138,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
     if (installed && globalThis.fetch === installed.hooked) return;
     const original = globalThis.fetch;
     if (typeof original !== "function" || HOOKED in original) return;
-    const hooked = hook.wrap(original);
+    // Somebody may wrap what we installed, and keep it when we are gone.
+    const hooked: typeof fetch = hook.wrap(original, () => installed?.hooked === hooked);
     globalThis.fetch = hooked;
     installed = { hooked, original };
   }

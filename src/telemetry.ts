@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { readIntake } from "./datadog/intake.ts";
-import type { Faults } from "./meter/faults.ts";
 import { readOtel } from "./meter/export/endpoint.ts";
 import { installExit } from "./meter/export/exit.ts";
 import { startExporter } from "./meter/export/exporter.ts";
 import type { Slot } from "./meter/export/slots.ts";
+import type { Faults } from "./meter/faults.ts";
 import type { Instruments } from "./meter/instruments.ts";
 import type { OtelTracer } from "./meter/otel-types.ts";
 

@@ -93,4 +93,11 @@ describe("the spendfuse command", () => {
     expect(unknown.err).toContain("demo");
     expect((await run(["demo", "--fast"])).code).toBe(2);
   });
+
+  test("the demo does not spend in an app's own metering", async () => {
+    const register = new URL("../src/register.ts", import.meta.url).href;
+    const refused = await run(["demo"], { NODE_OPTIONS: `--import ${register}` });
+    expect(refused).toMatchObject({ code: 2, out: "" });
+    expect(refused.err).toContain("spendfuse/register");
+  });
 });

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newStateDir } from "./fixtures/exporting.ts";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newStateDir, removeStateDirs } from "./fixtures/exporting.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./servers/otlp-receiver.ts";
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
@@ -25,6 +25,7 @@ beforeEach(async () => {
 });
 
 afterEach(() => receiver.close());
+afterAll(removeStateDirs);
 
 /** Runs the app to its end; `signal` is sent as soon as it is ready. */
 function run(
@@ -144,6 +145,25 @@ describe("a receiver in trouble does not hold the process", () => {
 });
 
 describe("the sender", () => {
+  for (const [way, signal] of [["process.exit"], ["uncaught error"], ["signal", "SIGTERM"]] as const) {
+    test(`where it would be killed with us, it is waited for: ${way}`, async () => {
+      const without = await run(way, {}, signal);
+      const ours = await run(way, { ...withUs(), WAIT: "1" }, signal);
+      expect({ ...ours, ms: 0 }).toEqual({ ...without, ms: 0 });
+      expect(receiver.total(COST)).toBe(11);
+      expect(left()).toEqual([]);
+    });
+  }
+
+  test("it is waited for a second at most", async () => {
+    const without = await run("process.exit");
+    receiver.answer(() => (receiver.requests.length === 0 ? {} : { hang: true }));
+    const ours = await run("process.exit", { ...withUs(), WAIT: "1" });
+    expect(ours.ms - without.ms).toBeLessThan(2_000);
+    expect(ours.code).toBe(without.code);
+    expect(left()).toHaveLength(2);
+  });
+
   test("switched off, what is left waits for the next start", async () => {
     await run("process.exit", { ...withUs(), NO_SENDER: "1" });
     expect(receiver.total(COST)).toBe(1);

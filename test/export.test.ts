@@ -9,7 +9,7 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { readIntake } from "../src/datadog/intake.ts";
 import { readOtel } from "../src/meter/export/endpoint.ts";
 import { NOTHING_SENT } from "../src/meter/export/exporter.ts";
@@ -17,7 +17,13 @@ import { createSeconds } from "../src/meter/export/seconds.ts";
 import { claimSlot, type Slot } from "../src/meter/export/slots.ts";
 import { contextWith } from "../src/meter/otel-global.ts";
 import { part, settledCall, USAGE } from "./fixtures/calls.ts";
-import { type Exporting, type ExportingOptions, newStateDir, startExporting } from "./fixtures/exporting.ts";
+import {
+  type Exporting,
+  type ExportingOptions,
+  newStateDir,
+  removeStateDirs,
+  startExporting,
+} from "./fixtures/exporting.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./servers/otlp-receiver.ts";
 
 const COST = "spendfuse.cost";
@@ -29,6 +35,8 @@ afterEach(async () => {
   metrics.disable();
   trace.disable();
 });
+
+afterAll(removeStateDirs);
 
 async function receive(port = 0): Promise<OtlpReceiver> {
   const receiver = await startOtlpReceiver(port);

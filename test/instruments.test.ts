@@ -1,5 +1,6 @@
 import { context, metrics, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { isTracingSuppressed } from "@opentelemetry/core";
 import {
   AggregationTemporality,
   createAllowListAttributesProcessor,
@@ -467,6 +468,7 @@ describe("reading the user's OpenTelemetry", () => {
         scope: "spendfuse",
         attributes: { "gen_ai.operation.name": "chat" },
       });
+      expect(untraced(() => isTracingSuppressed(context.active()))).toBe(true);
       const child = tracer?.startSpan("child", {}, contextWith(undefined));
       expect(child?.spanContext().traceId).toBe(span.spanContext().traceId);
     });

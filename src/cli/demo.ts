@@ -5,7 +5,7 @@ import { audit } from "./demo/audit.ts";
 import { findClients } from "./demo/clients.ts";
 import { startFakeVendor } from "./demo/fake-vendor.ts";
 import { createLiveBlock } from "./demo/live.ts";
-import { startMetering } from "./demo/metering.ts";
+import { isMetered, startMetering } from "./demo/metering.ts";
 import { startOtlpReceiver } from "./demo/otlp-receiver.ts";
 import { billTable, estimateTable, verdict } from "./demo/report.ts";
 import { spendTable } from "./demo/spend.ts";
@@ -36,7 +36,14 @@ export async function demo(args: string[]): Promise<number> {
     console.error(`spendfuse demo: unknown option ${unknown}\n\n${HELP}`);
     return 2;
   }
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  if (isMetered()) {
+    console.error(
+      "spendfuse demo: run it without spendfuse/register, which meters this process already (NODE_OPTIONS?)",
+    );
+    return 2;
+  }
+  // Undefined without a terminal; knows NO_COLOR.
+  const colour = process.stdout.hasColors?.() === true;
   return await run(args.includes("--plain-fetch") ? SDKS : [], createStyle(colour));
 }
 
@@ -45,9 +52,8 @@ async function run(without: readonly string[], style: Style): Promise<number> {
   const receiver = await startOtlpReceiver();
   const meter = await startMetering(vendor, receiver);
   const clients = await findClients(vendor, without);
-  const names = clients.found.length > 0 ? clients.found.join(", ") : "fetch alone";
   console.log(`\n${style.bold("spendfuse demo")}   three agents, a local vendor that bills them; no account, no key`);
-  console.log(style.dim(`                 real packages: ${names}`));
+  if (clients.found.length > 0) console.log(style.dim(`                 real packages: ${clients.found.join(", ")}`));
   if (clients.missing.length > 0)
     console.log(style.caution(`                 not installed, plain fetch instead: ${clients.missing.join(", ")}`));
   console.log(`\n${style.bold("WHAT SPENDFUSE METERS")}, call by call`);

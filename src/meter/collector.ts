@@ -29,7 +29,9 @@ export function createCollector(onCollected: (call: OpenCall, event: SettleEvent
 }
 
 /** What an error of a body or of fetch means: the caller's own abort or timeout, or a cut. */
-export function endOf(error: unknown): SettleEvent {
+export function endOf(error: unknown, { signal }: OpenCall): SettleEvent {
   const name = typeof error === "object" && error !== null ? (error as Error).name : "";
-  return { type: name === "AbortError" || name === "TimeoutError" ? "cancel" : "error" };
+  // An abort may carry any reason; then only the signal tells.
+  const own = name === "AbortError" || name === "TimeoutError" || signal?.aborted === true;
+  return { type: own ? "cancel" : "error" };
 }

@@ -3,6 +3,7 @@ export type Step =
   | "request"
   | "parser"
   | "body"
+  | "settle"
   | "price"
   | "ledger"
   | "instruments"
@@ -30,7 +31,8 @@ export function createFaults(warn: (message: string) => void): Faults {
     const before = counts.get(step) ?? 0;
     counts.set(step, before + 1);
     try {
-      if (before === 0 && error !== undefined) warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
+      if (before === 0 && error !== undefined)
+        warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
       listener?.(step);
     } catch {
       // The count above is all that is left to do: nothing of ours may reach the caller.

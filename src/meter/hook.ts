@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHash } from "node:crypto";
 import type { CallState } from "../core/call.ts";
-import { nestScope, type ScopeNode } from "../core/scope.ts";
-import { type Collector, createCollector, endOf } from "./collector.ts";
+import { createKeyReader, withKey } from "./api-key.ts";
 import { createBackground } from "./background.ts";
+import { type Collector, createCollector, endOf } from "./collector.ts";
 import type { Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
+import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import { type OpenCall, openCall } from "./open-call.ts";
 import {
   createClassifier,
@@ -20,8 +20,8 @@ import {
 import { watchResponse } from "./response.ts";
 import { openCallSpan } from "./spans.ts";
 import type { Tracing } from "./tracing.ts";
-import * as registry from "./wire/registry.ts";
 import type { RequestFacts } from "./wire/format.ts";
+import * as registry from "./wire/registry.ts";
 
 type Fetch = typeof fetch;
 type Settled = Extract<CallState, { phase: "settled" }>;
@@ -50,7 +50,7 @@ export interface HookSettings {
 
 export interface Hook {
   /** A fetch that meters what `inner` carries. A fetch that is metered already is returned as it is. */
-  wrap(inner: Fetch): Fetch;
+  wrap(inner: Fetch, enabled?: () => boolean): Fetch;
   /** Settles every call that is still open, as canceled. */
   settleOpen(): void;
   readonly open: ReadonlySet<OpenCall>;
@@ -89,8 +89,17 @@ export function createHook(options: HookOptions): Hook {
     // A path like ours on a host we do not know, with a body that is not ours: somebody else's API.
     if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
     const context = contexts.capture();
-    const node = withKey(context.node, keyOf(target, input, init));
-    const call = openCall({ target, context, node, facts: known, hides: outgoing.asked, faults, onSettled: settled });
+    const node = withKey(context.node, keyOf(headersOf(input, init)));
+    const call = openCall({
+      target,
+      context,
+      node,
+      facts: known,
+      hides: outgoing.asked,
+      signal: init?.signal ?? (isRequest(input) ? input.signal : undefined),
+      faults,
+      onSettled: settled,
+    });
     if (outgoing.facts instanceof Promise) {
       outgoing.facts.then(
         (facts: RequestFacts | undefined) => {
@@ -103,6 +112,7 @@ export function createHook(options: HookOptions): Hook {
     options.onBegin();
     if (known?.retrieval !== true) {
       call.span = faults.guard("span", () => openCallSpan(tracing, call));
+      call.agentSpan = context.span;
       context.span?.opened();
     }
     return { call, sent: { input: outgoing.input, init: outgoing.init } };
@@ -111,25 +121,30 @@ export function createHook(options: HookOptions): Hook {
   async function send(inner: Fetch, self: unknown, call: OpenCall, sent: Sent, tap: boolean): Promise<Response> {
     let response: Response;
     try {
-      response = await sending.run(call.target.path, () => inner.call(self as typeof globalThis, sent.input, sent.init));
+      response = await sending.run(call.target.path, () =>
+        inner.call(self as typeof globalThis, sent.input, sent.init),
+      );
     } catch (error) {
-      call.settle(endOf(error));
+      call.settle(endOf(error, call));
       throw error;
     }
     faults.guard("body", () => {
       const type = response.headers.get("content-type") ?? "";
-      call.respond(response.status, type.includes("text/event-stream"), response.headers);
-      if (call.settled) return;
+      // Some hosts send their event streams under another name; JSON they never are.
+      const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
+      call.respond(response.status, stream, response.headers);
+      if (call.settled && !(call.hides && call.stream)) return;
       if (response.body === null) call.settle({ type: "end" });
+      else if (isNodeBody(response.body)) watchNodeBody(response.body, call, collector);
       else watchResponse(response, call, tap, collector);
     });
     return response;
   }
 
-  function wrap(inner: Fetch): Fetch {
+  function wrap(inner: Fetch, enabled = () => true): Fetch {
     if (HOOKED in inner) return inner;
     const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
-      const target = faults.guard("request", () => classify(input, init));
+      const target = enabled() ? faults.guard("request", () => classify(input, init)) : undefined;
       if (target === undefined || sending.getStore() === target.path) return inner.call(this as never, input, init);
       const begun = faults.guard("request", () => begin(target, input, init));
       if (begun === undefined) return inner.call(this as never, input, init);
@@ -155,54 +170,9 @@ interface Sent {
 
 /** SDKs whose way of reading a body our tests cover; they say who they are. */
 function isTested(input: FetchInput, init: FetchInit): boolean {
-  return readHeader(init?.headers ?? (isRequest(input) ? input.headers : undefined), "x-stainless-lang") !== undefined;
+  return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;
 }
 
-const KEY_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
-const MAX_KEYS = 1_000;
-
-/** Finds the request's API key and turns it into its alias or a short hash; the key itself goes nowhere. */
-function createKeyReader(
-  aliases: Readonly<Record<string, string>>,
-): (target: Target, input: FetchInput, init: FetchInit) => string | undefined {
-  const names = new Map<string, string>();
-  return (_target, input, init) => {
-    const headers = init?.headers ?? (isRequest(input) ? input.headers : undefined);
-    for (const header of KEY_HEADERS) {
-      const value = readHeader(headers, header);
-      if (value === undefined) continue;
-      let name = names.get(value);
-      if (name === undefined) {
-        const hash = hashKey(value.replace(/^Bearer\s+/i, ""));
-        name = aliases[hash] ?? hash;
-        if (names.size >= MAX_KEYS) names.clear();
-        names.set(value, name);
-      }
-      return name;
-    }
-    return undefined;
-  };
-}
-
-/** The first 8 hex digits of the key's SHA-256. */
-export function hashKey(key: string): string {
-  return createHash("sha256").update(key).digest("hex").slice(0, 8);
-}
-
-const keyed = new WeakMap<ScopeNode, Map<string, ScopeNode>>();
-
-/** The scope with the key in it; an explicit key of the caller's stays. */
-function withKey(node: ScopeNode, key: string | undefined): ScopeNode {
-  if (key === undefined || node.scope.key !== undefined) return node;
-  let byKey = keyed.get(node);
-  if (byKey === undefined) {
-    byKey = new Map();
-    keyed.set(node, byKey);
-  }
-  let found = byKey.get(key);
-  if (found === undefined) {
-    found = nestScope(node, { key });
-    byKey.set(key, found);
-  }
-  return found;
+function headersOf(input: FetchInput, init: FetchInit): unknown {
+  return init?.headers ?? (isRequest(input) ? input.headers : undefined);
 }

@@ -1,5 +1,6 @@
 import { type CallState, next, type SettleEvent } from "../core/call.ts";
 import type { ScopeNode } from "../core/scope.ts";
+import type { AgentSpan } from "./agent-span.ts";
 import type { Context } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import { createFrameReader, type FrameReader } from "./frames.ts";
@@ -29,6 +30,10 @@ export interface OpenCall {
   stream: boolean;
   span: SpanHandle | undefined;
   readonly settled: boolean;
+  /** The agent's span that counts this call. */
+  agentSpan: AgentSpan | undefined;
+  /** The caller's, by which it may end the call. */
+  readonly signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream. */
   readonly hides: boolean;
   /** The response's head has come. */
@@ -48,6 +53,7 @@ export interface CallOptions {
   readonly node: ScopeNode;
   readonly facts: RequestFacts | undefined;
   readonly hides: boolean;
+  readonly signal: AbortSignal | null | undefined;
   readonly faults: Faults;
   readonly onSettled: OnSettled;
 }
@@ -75,6 +81,8 @@ export function openCall(options: CallOptions): OpenCall {
     status: undefined,
     stream: options.facts?.stream ?? false,
     span: undefined,
+    agentSpan: undefined,
+    signal: options.signal ?? undefined,
     hides,
     get settled() {
       return state.phase === "settled";
@@ -122,10 +130,11 @@ export function openCall(options: CallOptions): OpenCall {
 
     settle(event) {
       if (state.phase === "settled") return;
-      const now = next(state, event, { stream: call.stream, finished: reading.finished || reading.terminal });
+      const finished = reading.finished || reading.terminal || blind;
+      const now = next(state, event, { stream: call.stream, finished });
       if (now.phase !== "settled") return;
       state = now;
-      onSettled(call, now);
+      faults.guard("settle", () => onSettled(call, now));
     },
   };
   return call;

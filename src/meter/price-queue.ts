@@ -11,11 +11,16 @@ export interface PriceQueue {
   readonly price: PriceSource;
   /** Resolves when nothing waits any more. */
   drained(): Promise<void>;
-  /** Runs what waits now, with what prices there are: the process ends. */
+  /** Runs what waits at once: the process ends. */
   drainNow(): void;
 }
 
-export function createPriceQueue(open: () => Promise<PriceSource>, faults: Faults): PriceQueue {
+/** `open` loads the book; `openNow` does so at once, when the process ends before. */
+export function createPriceQueue(
+  open: () => Promise<PriceSource>,
+  openNow: () => PriceSource,
+  faults: Faults,
+): PriceQueue {
   let book: PriceSource | undefined;
   let loading: Promise<void> | undefined;
   let waiting: (() => void)[] = [];
@@ -53,7 +58,11 @@ export function createPriceQueue(open: () => Promise<PriceSource>, faults: Fault
     async drained() {
       if (waiting.length > 0) await loading;
     },
-    drainNow: drain,
+    drainNow() {
+      if (waiting.length === 0) return;
+      book ??= faults.guard("price", openNow) ?? UNPRICED;
+      drain();
+    },
   };
 }
 

@@ -56,7 +56,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
       quality,
       ...(status !== undefined && { status }),
       ...(usage && { usage }),
-      ...(parts.length > 1 && { otherModels: parts.slice(1).map((part) => ({ model: part.model, usage: part.usage })) }),
+      ...(parts.length > 1 && {
+        otherModels: parts.slice(1).map((part) => ({ model: part.model, usage: part.usage })),
+      }),
       ...(money.nano !== undefined && { costUsd: money.nano / 1e9, costSource: money.source }),
       priced: money.priced,
       startedAt: open.startedAt,
@@ -73,7 +75,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     faults.guard("instruments", () => options.instruments(settled, parts));
     faults.guard("span", () => {
       if (open.span) closeCallSpan(open.span, settled);
-      open.context.span?.settled(settled, money.nano);
+      open.agentSpan?.settled(settled, money.nano);
     });
     for (const listener of listeners) {
       faults.guard("listener", () => {
@@ -167,4 +169,3 @@ function sum(parts: readonly PricedPart[], usage: Usage | undefined, vendorUsd: 
   const partial = known.length < parts.length || known.some((part) => part.partial);
   return { nano, source: "local", priced: partial ? "partial" : exact ? "true" : "inexact" };
 }
-

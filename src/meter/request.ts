@@ -20,10 +20,7 @@ const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|
 
 export type Classify = (input: FetchInput, init: FetchInit) => Target | undefined;
 
-export function createClassifier(
-  formats: readonly WireFormat[],
-  lookup: (host: string) => Host | undefined,
-): Classify {
+export function createClassifier(formats: readonly WireFormat[], lookup: (host: string) => Host | undefined): Classify {
   return (input, init) => {
     const address = typeof input === "string" ? input : addressOf(input);
     if (address === undefined || !MAYBE.test(address)) return undefined;

@@ -45,8 +45,7 @@ function createOverlay(prototype: object): object {
   const native = (name: string) =>
     // biome-ignore lint/suspicious/noExplicitAny: methods and getters of any fetch implementation
     prototype[name as never] as any;
-  const getter = (name: string): ((this: Response) => unknown) =>
-    lookUp(prototype, name)?.get ?? (() => undefined);
+  const getter = (name: string): ((this: Response) => unknown) => lookUp(prototype, name)?.get ?? (() => undefined);
   const bodyOf = getter("body") as (this: Response) => ReadableStream<Uint8Array> | null;
   const bodyUsedOf = getter("bodyUsed") as (this: Response) => boolean;
   const overlay = Object.create(prototype) as object;
@@ -135,7 +134,7 @@ function observe(result: Promise<unknown>, how: Whole, { call, collector }: Watc
         return call.settle({ type: "end" });
     }
   };
-  result.then(read, (error: unknown) => call.settle(endOf(error))).catch(() => call.settle({ type: "end" }));
+  result.then(read, (error: unknown) => call.settle(endOf(error, call))).catch(() => call.settle({ type: "end" }));
 }
 
 /** Makes a clone tell the same address and kind as what it was cloned from. */

@@ -12,7 +12,12 @@ export interface Scoping {
   bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R;
 }
 
-export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faults, defaults: () => ScopeFields): Scoping {
+export function createScoping(
+  contexts: Contexts,
+  tracing: Tracing,
+  faults: Faults,
+  defaults: () => ScopeFields,
+): Scoping {
   function enter(fields: ScopeFields): Context {
     const outer = contexts.current();
     // The environment's defaults are no scope of their own: the outermost scope's agent is the root.
@@ -84,7 +89,11 @@ export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faul
   }
 
   /** A generator's body runs where it is read; each step of it is taken back into its scope. */
-  function followGenerator(generator: AnyGenerator, span: AgentSpan | undefined, run: <R>(step: () => R) => R): unknown {
+  function followGenerator(
+    generator: AnyGenerator,
+    span: AgentSpan | undefined,
+    run: <R>(step: () => R) => R,
+  ): unknown {
     let over = false;
     const end = (error?: unknown): void => {
       if (!over) finish(span, error);

@@ -1,7 +1,9 @@
 import type { SettledCall } from "../core/call.ts";
 import { ATTR } from "../names.ts";
-import type { OpenCall } from "./open-call.ts";
+import type { Context } from "./context.ts";
+import type { Target } from "./request.ts";
 import type { Tracing, TracingAttributes, TracingSpan } from "./tracing.ts";
+import type { RequestFacts } from "./wire/format.ts";
 
 /** The span of one call: ours, or the one that an SDK made for it and that we fill. */
 export interface SpanHandle {
@@ -9,10 +11,17 @@ export interface SpanHandle {
   readonly enriched: boolean;
 }
 
+/** What is known of a call when its span begins. */
+interface Begun {
+  readonly target: Target;
+  readonly facts: RequestFacts;
+  readonly context: Context;
+}
+
 const CLIENT_OPERATIONS = new Set(["chat", "generate_content", "text_completion", "embeddings"]);
 
 /** Finds the span that an SDK has open for this call, or starts one. */
-export function openCallSpan(tracing: Tracing, call: OpenCall): SpanHandle | undefined {
+export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefined {
   const active = tracing.active();
   if (active && CLIENT_OPERATIONS.has(String(active.attributes?.[ATTR.operation]))) {
     return { span: active, enriched: true };

@@ -29,15 +29,19 @@ const NATIVE = ReadableStream.prototype as ReadableStream<Uint8Array>;
 function watchRead(tap: Tap, read: () => Promise<Result>): Promise<Result> {
   const { call } = tap;
   const promise = read();
-  if (call.hides) return promise.then((result) => (show(call, result) ? result : watchRead(tap, read)), (error) => {
-    call.settle(endOf(error));
-    throw error;
-  });
+  if (call.hides)
+    return promise.then(
+      (result) => (show(call, result) ? result : watchRead(tap, read)),
+      (error) => {
+        call.settle(endOf(error, call));
+        throw error;
+      },
+    );
   promise.then(
     (result) => {
       show(call, result);
     },
-    (error: unknown) => call.settle(endOf(error)),
+    (error: unknown) => call.settle(endOf(error, call)),
   );
   return promise;
 }

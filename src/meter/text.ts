@@ -43,7 +43,16 @@ const NOT_TEXT = new Set([
   "user",
 ]);
 
-const ATTACHMENTS = new Set(["image_url", "input_image", "input_audio", "input_file", "inlineData", "inline_data", "fileData", "file_data"]);
+const ATTACHMENTS = new Set([
+  "image_url",
+  "input_image",
+  "input_audio",
+  "input_file",
+  "inlineData",
+  "inline_data",
+  "fileData",
+  "file_data",
+]);
 const ATTACHMENT_TYPES = new Set(["image", "document", "file", "video_url"]);
 
 /** Adds up the text in `value`, keys of objects included: tool schemas are tokens too. */

@@ -1,4 +1,12 @@
-import { activeSpan, contextWith, describeSpan, type OtelSpan, type OtelTracer, userTracer, withSpan } from "./otel-global.ts";
+import {
+  activeSpan,
+  contextWith,
+  describeSpan,
+  type OtelSpan,
+  type OtelTracer,
+  userTracer,
+  withSpan,
+} from "./otel-global.ts";
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 

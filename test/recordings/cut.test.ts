@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
 import { createRuntime } from "../../src/runtime.ts";
-import { isFitted, type Recording, recordings, type Replay, replayFetch, SKIPPED } from "./recording.ts";
+import { isFitted, type Recording, type Replay, recordings, replayFetch, SKIPPED } from "./recording.ts";
 import { readFrames } from "./visible.ts";
 
 type Fetch = (init?: RequestInit) => Promise<Response>;
@@ -115,9 +115,7 @@ describe.skipIf(recordings.length === 0)("recorded streams, cut", () => {
           runtime.listeners.add((call) => calls.push(call));
           const body = new Uint8Array(Buffer.from(recording.response).subarray(0, bytes));
           const fetch = runtime.wrapFetch(replayFetch(recording, { chunks: [body], ...way.replay }));
-          await way.run((init) =>
-            fetch(recording.uri, { method: "POST", headers, body: recording.request, ...init }),
-          );
+          await way.run((init) => fetch(recording.uri, { method: "POST", headers, body: recording.request, ...init }));
           await runtime.flush();
           expect(calls).toHaveLength(1);
           const [call] = calls as [SettledCall];

@@ -40,14 +40,17 @@ const VIEWS: Record<string, { visible(j: Any): number; usage(j: Any): Any | unde
   },
   "anthropic-messages": {
     visible: (j) => length(j.delta?.text) + length(j.delta?.partial_json) + length(j.content_block?.text),
-    usage: (j) => (j.type === "message_delta" ? j.usage : j.message?.usage && { input_tokens: j.message.usage.input_tokens }),
+    usage: (j) =>
+      j.type === "message_delta" ? j.usage : j.message?.usage && { input_tokens: j.message.usage.input_tokens },
     done: (j) => j.type === "message_delta",
   },
   "google-generate": {
     visible: (j) =>
       add(
         (j.candidates?.[0]?.content?.parts ?? []).map((p: Any) =>
-          p.thought ? 0 : length(p.text) + length(p.executableCode?.code) + length(JSON.stringify(p.functionCall?.args)),
+          p.thought
+            ? 0
+            : length(p.text) + length(p.executableCode?.code) + length(JSON.stringify(p.functionCall?.args)),
         ),
       ),
     usage: (j) => j.usageMetadata,

@@ -27,6 +27,8 @@ export interface StreamBody {
   /** Text of the frame that the vendor's last report comes with. */
   readonly lastMarker: string;
   readonly usage: Tokens;
+  /** Tool calls among what is shown. */
+  readonly toolCalls?: number;
   /** All of the visible output, where the vendor reports no usage of it. */
   readonly silent?: string;
 }
@@ -74,6 +76,7 @@ function anthropicError(type: string): string {
 }
 
 interface Cut {
+  readonly toolCalls?: number;
   readonly marker: string;
   readonly shown: string;
   readonly lastMarker: string;
@@ -133,7 +136,12 @@ export function chatToolStream(): StreamBody {
   return streamOf(
     CHAT,
     recorded("test_temporal/test_complex_agent_run.yaml#1"),
-    { marker: '"Mexico"', shown: 'get_weather{"city":"Mexico', lastMarker: '"finish_reason":"tool_calls"' },
+    {
+      marker: '"Mexico"',
+      shown: 'get_weather{"city":"Mexico',
+      toolCalls: 1,
+      lastMarker: '"finish_reason":"tool_calls"',
+    },
     asAsked,
   );
 }
@@ -213,7 +221,8 @@ export function responsesStream(): StreamBody {
 export function responsesToolStream(): StreamBody {
   return streamOf(RESPONSES, recorded(`${TOOLS}test_openai_native_tool_search_streaming.yaml#0`), {
     marker: '"delta":"EUR"',
-    shown: '{"from_currency":"USD","to_currency":"EUR',
+    shown: 'get_exchange_rate{"from_currency":"USD","to_currency":"EUR',
+    toolCalls: 2,
     lastMarker: '"response.completed"',
   });
 }
@@ -263,6 +272,7 @@ export function anthropicToolStream(): StreamBody {
     {
       marker: "Mexico",
       shown: 'get_weather{"city": "Mexico',
+      toolCalls: 1,
       soFar: { input: 1010, cacheRead: 800, cacheWrite: 200 },
       lastMarker: '"message_delta"',
     },

@@ -24,13 +24,19 @@ export interface Stage<B> {
   readonly acted: Promise<void>;
 }
 
+/** What not every way of calling can have. */
+export type Kind = "still" | "unread" | "collected" | "late" | "retries";
+
 export interface Ending<B> {
   readonly name: string;
+  readonly kind?: Kind;
   readonly script: (stage: Stage<B>) => Script;
   readonly calls: readonly Expected[];
   readonly act?: Act;
   /** When to act: at the marker of the cut, of the last report, or when the server has sent what it sends. */
   readonly when?: "cut" | "last" | "sent";
+  /** No head comes before the caller acts. */
+  readonly headless?: true;
   /** What the caller does with the answer. */
   readonly reads?: "nothing" | "drops it";
   /** The client is to close the connection, and the server to see it at once. */
@@ -83,13 +89,21 @@ export const STREAM_ENDINGS: readonly Ending<StreamBody>[] = [
     calls: [{ ending: "completed", usage: "vendor" }],
   },
   {
-    name: "break",
+    kind: "still",
+    name: "break while the vendor is silent",
     script: (stage) => events(...passed(stage), "hang"),
     ...{ act: "break", when: "cut", leaves: true },
     calls: [{ ending: "canceled", usage: "cut" }],
   },
   {
-    name: "late: break behind the vendor's last report",
+    name: "break while the vendor goes on",
+    script: (stage) => events(...passed(stage), { until: stage.acted }, rest(stage)[0]!, "hang"),
+    ...{ act: "break", when: "cut", leaves: true },
+    calls: [{ ending: "canceled", usage: "cut" }],
+  },
+  {
+    kind: "late",
+    name: "break behind the vendor's last report",
     script: (stage) => events(reported(stage), "hang"),
     ...{ act: "break", when: "last", leaves: true },
     calls: [{ ending: "completed", usage: "vendor" }],
@@ -103,7 +117,7 @@ export const STREAM_ENDINGS: readonly Ending<StreamBody>[] = [
   {
     name: "abort signal before the head",
     script: () => events("hang"),
-    ...{ act: "abort", when: "sent", leaves: true },
+    ...{ act: "abort", when: "sent", headless: true, leaves: true },
     calls: [{ ending: "canceled", usage: "input" }],
   },
   {
@@ -119,12 +133,14 @@ export const STREAM_ENDINGS: readonly Ending<StreamBody>[] = [
     calls: [{ ending: "canceled", usage: "input" }],
   },
   {
+    kind: "unread",
     name: "unread, then flush()",
     script: (stage) => events("head", ...passed(stage), "hang"),
     reads: "nothing",
     calls: [{ ending: "canceled", usage: "input" }],
   },
   {
+    kind: "collected",
     name: "unread and collected",
     script: (stage) => events("head", ...passed(stage), "hang"),
     ...{ reads: "drops it", leaves: true },
@@ -142,6 +158,7 @@ export const STREAM_ENDINGS: readonly Ending<StreamBody>[] = [
     calls: [{ ending: "failed", usage: "none" }],
   },
   {
+    kind: "retries",
     name: "error statuses, tried again",
     script: (stage) => (stage.attempt < 2 ? refused([429, 500][stage.attempt]!, stage.body) : events(...frames(stage))),
     retries: 2,
@@ -150,6 +167,21 @@ export const STREAM_ENDINGS: readonly Ending<StreamBody>[] = [
       { ending: "failed", usage: "none" },
       { ending: "completed", usage: "vendor" },
     ],
+  },
+  {
+    name: "error status, tried again after a second",
+    script: (stage) => (stage.attempt < 1 ? refused(500, stage.body) : events(...frames(stage))),
+    retries: 1,
+    calls: [
+      { ending: "failed", usage: "none" },
+      { ending: "completed", usage: "vendor" },
+    ],
+    fits: (shape) => shape.slowRetries === true,
+  },
+  {
+    name: "completed, without the last blank line",
+    script: (stage) => events(frames(stage).join("").trimEnd()),
+    calls: [{ ending: "completed", usage: "vendor" }],
   },
   {
     name: "error event",
@@ -204,7 +236,7 @@ export const WHOLE_ENDINGS: readonly Ending<WholeBody>[] = [
   {
     name: "abort signal before the head",
     script: () => answer("hang"),
-    ...{ act: "abort", when: "sent", leaves: true },
+    ...{ act: "abort", when: "sent", headless: true, leaves: true },
     calls: [{ ending: "canceled", usage: "input" }],
   },
   {
@@ -226,6 +258,7 @@ export const WHOLE_ENDINGS: readonly Ending<WholeBody>[] = [
     calls: [{ ending: "canceled", usage: "input" }],
   },
   {
+    kind: "unread",
     name: "unread, then flush()",
     script: ({ body }) => answer("head", body.body),
     reads: "nothing",
@@ -244,6 +277,7 @@ export const WHOLE_ENDINGS: readonly Ending<WholeBody>[] = [
     calls: [{ ending: "failed", usage: "none" }],
   },
   {
+    kind: "retries",
     name: "error statuses, tried again",
     script: (stage) => (stage.attempt < 2 ? refused([429, 500][stage.attempt]!, stage.body) : answer(stage.body.body)),
     retries: 2,

@@ -1,4 +1,5 @@
-import { flush, onCall, scope, type SettledCall } from "../../src/index.ts";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { flush, onCall, type SettledCall, scope } from "../../src/index.ts";
 import type { ModelServer, Over, Visit } from "../servers/model-server.ts";
 import type { StreamBody, WholeBody } from "./bodies.ts";
 import type { Act, Ending } from "./endings.ts";
@@ -37,7 +38,8 @@ export async function run({ shape, ending }: Row, server: ModelServer, agent: st
   async function act(what: Act): Promise<boolean> {
     actedAt = performance.now();
     if (what === "abort") abort.abort();
-    else if (what === "timeout") AbortSignal.timeout(1).onabort = ({ target }) => abort.abort((target as AbortSignal).reason);
+    else if (what === "timeout")
+      AbortSignal.timeout(1).onabort = ({ target }) => abort.abort((target as AbortSignal).reason);
     else if (what === "flush") await flush();
     acted.resolve();
     return what === "break";
@@ -49,8 +51,10 @@ export async function run({ shape, ending }: Row, server: ModelServer, agent: st
   const open = () => scope({ agent, team: "sdks", run: agent }, () => shape.open(site));
 
   if (what && when === "sent") {
+    const head = ending.headless ? undefined : headOf(server);
     server.visit(0).then(async (visit) => {
       await visit.played;
+      await head;
       await act(what);
     });
   }
@@ -65,8 +69,10 @@ export async function run({ shape, ending }: Row, server: ModelServer, agent: st
     }
   }
   const last = server.visits.at(-1);
-  const waits = ending.leaves && !(what === "break" && shape.kind === "stream" && shape.breakLingers);
-  const over = waits && last ? await within(collecting(ending, last.over), "the server saw no cancellation") : undefined;
+  const lingers = what === "break" && shape.breakLingers !== undefined;
+  const left = ending.leaves && !lingers && last ? last.over : undefined;
+  const seen = ending.reads === "drops it" && left ? collecting(left) : left;
+  const over = seen && (await within(seen, "the server saw no cancellation"));
   return { got, visits: server.visits, over, actedAt };
 }
 
@@ -78,9 +84,21 @@ async function leaveUnread(open: () => unknown, drop: boolean, server: ModelServ
   if (!drop) await flush();
 }
 
+/** Resolves when the head of a response of this server has come, and whoever awaits it had a turn. */
+function headOf({ host }: ModelServer): Promise<void> {
+  return new Promise((resolve) => {
+    const HEADERS = "undici:request:headers";
+    const come = (message: unknown): void => {
+      if (!(message as { request: { origin: string } }).request.origin.endsWith(host)) return;
+      unsubscribe(HEADERS, come);
+      setImmediate(() => setImmediate(resolve));
+    };
+    subscribe(HEADERS, come);
+  });
+}
+
 /** While the garbage collector is what is waited for, it has to run. */
-async function collecting<T>(ending: Ending<never>, event: Promise<T>): Promise<T> {
-  if (ending.reads !== "drops it") return event;
+export async function collecting<T>(event: Promise<T>): Promise<T> {
   let over = false;
   const done = event.finally(() => {
     over = true;
@@ -104,7 +122,10 @@ export async function within<T>(event: PromiseLike<T>, what: string): Promise<T>
 }
 
 /** Every settled call, by its agent, for as long as the process runs: what settles twice shows at the end. */
-export function collectCalls(): { readonly of: (agent: string) => readonly SettledCall[]; until(agent: string, count: number): Promise<void> } {
+export function collectCalls(): {
+  readonly of: (agent: string) => readonly SettledCall[];
+  until(agent: string, count: number): Promise<void>;
+} {
   const calls: SettledCall[] = [];
   const waiting = new Set<() => void>();
   const of = (agent: string) => calls.filter((call) => call.scope.run === agent);

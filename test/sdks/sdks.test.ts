@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConfigFile, flush, start, stop } from "../../src/index.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 import { checkCalls, checkUnnoticed, RATES } from "./check.ts";
-import { type Ending, STREAM_ENDINGS, WHOLE_ENDINGS } from "./endings.ts";
+import { type Ending, type Kind, STREAM_ENDINGS, WHOLE_ENDINGS } from "./endings.ts";
 import { missing } from "./recorded.ts";
-import { collectCalls, type Row, run } from "./row.ts";
+import { collectCalls, collecting, type Row, run } from "./row.ts";
 import type { HostKind, Shape } from "./shape.ts";
 import { aiShapes } from "./shapes-ai.ts";
 import { anthropicShapes } from "./shapes-anthropic.ts";
@@ -30,8 +30,14 @@ const ROWS: readonly Row[] = SHAPES.flatMap((shape) =>
 );
 
 function fits(shape: Shape, ending: Ending<never>): boolean {
-  const [kind] = ending.name.split(/[:,]/);
-  return shape.never?.[kind as string] === undefined && ending.fits?.(shape) !== false;
+  return !shape.never?.includes(ending.kind as Kind) && ending.fits?.(shape) !== false;
+}
+
+/** The caller has left, and not only dropped what it read. */
+function isPrompt({ ending, shape }: Row): boolean {
+  return (
+    ending.leaves === true && ending.act !== undefined && !(ending.act === "break" && shape.breakLingers !== undefined)
+  );
 }
 
 /** How each server is known to the meter. */
@@ -74,16 +80,19 @@ describe.skipIf(missing !== undefined)("SDK rows", () => {
   test.each(ROWS.map((row, index) => [row.name, row, index] as const))("%s", async (_name, row, index) => {
     const server = servers[row.shape.host];
     const agent = `row-${index}`;
-    const bare = await run(row, server, agent);
+    const bare = await run(row, server, agent).catch((error: Error) => {
+      throw new Error(`without us: ${error.message}`);
+    });
     server.drop();
 
     await start({ telemetry: false, config, env: {} });
     try {
       const metered = await run(row, server, agent);
-      if (row.ending.act === "break" && metered.over === undefined) await flush();
-      await calls.until(agent, row.ending.calls.length);
+      if (row.ending.act === "break" && row.shape.breakLingers === "held") await flush();
+      const settled = calls.until(agent, row.ending.calls.length);
+      await (row.shape.breakLingers === "collected" ? collecting(settled) : settled);
       checkUnnoticed(row, bare, metered);
-      if (row.ending.leaves && row.ending.act) expect(metered.over!.at - metered.actedAt).toBeLessThan(AT_ONCE);
+      if (isPrompt(row)) expect(metered.over!.at - metered.actedAt).toBeLessThan(AT_ONCE);
       checkCalls(row, calls.of(agent), metered.visits, agent);
     } finally {
       await stop();

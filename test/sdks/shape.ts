@@ -1,4 +1,5 @@
 import type { StreamBody, WholeBody } from "./bodies.ts";
+import type { Kind } from "./endings.ts";
 
 /** Where a call goes, and what the caller set for it. */
 export interface Site {
@@ -28,10 +29,22 @@ interface AnyShape {
   readonly host: HostKind;
   /** Makes the call, inside the agent's scope. What it returns is passed on as it is, also a promise. */
   open(site: Site): unknown;
-  /** Endings that this way of calling cannot have, with the reason. */
-  readonly never?: Partial<Record<string, string>>;
+  /**
+   * Endings that this way of calling cannot have, with or without us: a break waits for the next frame, it reads by
+   * itself, it is held and never collected, it shows no end, it does not try again.
+   */
+  readonly never?: readonly Kind[];
   /** The SDK also tries again when the connection breaks, after half a second: one row of each SDK does. */
   readonly retriesCuts?: true;
+  /**
+   * A break does not close the connection, with or without us. The call settles when the body is collected, or stays
+   * open as long as the SDK holds it.
+   */
+  readonly breakLingers?: "collected" | "held";
+  /** Reads what has come before it is asked to. */
+  readonly readsAhead?: true;
+  /** The SDK waits a second before it tries again: one row does. */
+  readonly slowRetries?: true;
 }
 
 /** One way of calling a model with one SDK, whose answer streams. */
@@ -40,8 +53,6 @@ export interface StreamShape extends AnyShape {
   readonly body: () => StreamBody;
   /** Reads what `open` gave, outside the scope, and returns what else the caller has at the end. */
   read(handle: never, watch: Watch): Promise<unknown>;
-  /** A break does not reach the server, with or without us. */
-  readonly breakLingers?: true;
 }
 
 /** One way of calling a model whose answer is whole. */

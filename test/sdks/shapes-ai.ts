@@ -2,7 +2,7 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, type LanguageModel, streamText } from "ai";
 import { anthropicStream, anthropicWhole, chatStream, chatWhole, responsesStream, responsesWhole } from "./bodies.ts";
-import { type HostKind, type Shape, type Site, type StreamShape, type Watch, type WholeShape } from "./shape.ts";
+import type { HostKind, Shape, Site, StreamShape, Watch, WholeShape } from "./shape.ts";
 
 const prompt = "What is the capital of Mexico?";
 
@@ -31,7 +31,8 @@ function stream(name: string, host: HostKind, body: StreamShape["body"], model: 
       const { text, usage, finishReason } = handle;
       return { text: await text, usage: await usage, finishReason: await finishReason };
     },
-    never: { late: "a break before its own last part is not told from an earlier one" },
+    never: ["late", "collected"],
+    breakLingers: "held",
   };
 }
 

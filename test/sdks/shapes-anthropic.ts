@@ -29,7 +29,11 @@ export const anthropicShapes: readonly Shape[] = [
     name: "anthropic stream, tools and cache",
     host: "anthropic",
     body: anthropicToolStream,
-    open: (site) => client(site).messages.create({ ...asked, model: "claude-sonnet-4-5", tools, stream: true }, { signal: site.signal }),
+    open: (site) =>
+      client(site).messages.create(
+        { ...asked, model: "claude-sonnet-4-5", tools, stream: true },
+        { signal: site.signal },
+      ),
     read: async (handle: Promise<Chunks>, watch) => each(await handle, watch),
   },
   {
@@ -46,7 +50,7 @@ export const anthropicShapes: readonly Shape[] = [
       }
       return broke ? undefined : await handle.finalMessage();
     },
-    never: { unread: "reads by itself" },
+    never: ["unread"],
   },
   {
     kind: "stream",
@@ -61,7 +65,10 @@ export const anthropicShapes: readonly Shape[] = [
     name: "anthropic stream .asResponse(), reader",
     host: "anthropic",
     body: anthropicStream,
-    open: (site) => client(site).messages.create({ ...asked, stream: true }, { signal: site.signal }).asResponse(),
+    open: (site) =>
+      client(site)
+        .messages.create({ ...asked, stream: true }, { signal: site.signal })
+        .asResponse(),
     async read(handle: Promise<Response>, watch) {
       const response = await handle;
       await eachChunk((response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader(), watch);

@@ -7,7 +7,10 @@ const contents = "What is the largest city of Mexico?";
 function client({ url, key, timeout, retries }: Site): GoogleGenAI {
   const given = timeout === undefined ? {} : { timeout };
   const retryOptions = { attempts: retries + 1, initialDelay: 0.001, maxDelay: 0.001, jitter: 0 };
-  return new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: url, ...given, ...(retries > 0 && { retryOptions }) } });
+  return new GoogleGenAI({
+    apiKey: key,
+    httpOptions: { baseUrl: url, ...given, ...(retries > 0 && { retryOptions }) },
+  });
 }
 
 export const googleShapes: readonly Shape[] = [
@@ -15,6 +18,7 @@ export const googleShapes: readonly Shape[] = [
     kind: "stream",
     name: "google generateContentStream",
     host: "google",
+    breakLingers: "collected",
     body: googleStream,
     open: (site) =>
       client(site).models.generateContentStream({

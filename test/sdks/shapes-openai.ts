@@ -1,6 +1,15 @@
 import OpenAI, { AzureOpenAI } from "openai";
-import { chatStream, chatToolStream, chatToolWhole, chatTwoStream, chatTwoWhole, chatWhole } from "./bodies.ts";
-import { responsesStream, responsesToolStream, responsesWhole } from "./bodies.ts";
+import {
+  chatStream,
+  chatToolStream,
+  chatToolWhole,
+  chatTwoStream,
+  chatTwoWhole,
+  chatWhole,
+  responsesStream,
+  responsesToolStream,
+  responsesWhole,
+} from "./bodies.ts";
 import { each, eachChunk, headOf, type Shape, type Site } from "./shape.ts";
 
 const messages = [{ role: "user" as const, content: "What is the capital of Mexico?" }];
@@ -34,7 +43,10 @@ export const openaiShapes: readonly Shape[] = [
     host: "openai",
     body: chatStream,
     open: (site) =>
-      client(site).chat.completions.create({ ...chat, stream: true, stream_options: { include_usage: true } }, { signal: site.signal }),
+      client(site).chat.completions.create(
+        { ...chat, stream: true, stream_options: { include_usage: true } },
+        { signal: site.signal },
+      ),
     read: async (handle: Promise<Chunks>, watch) => each(await handle, watch),
   },
   {
@@ -55,13 +67,17 @@ export const openaiShapes: readonly Shape[] = [
     host: "unknown",
     body: chatStream,
     open: (site) =>
-      client(site).chat.completions.create({ ...chat, stream: true, stream_options: { include_usage: true } }, { signal: site.signal }),
+      client(site).chat.completions.create(
+        { ...chat, stream: true, stream_options: { include_usage: true } },
+        { signal: site.signal },
+      ),
     read: async (handle: Promise<Chunks>, watch) => each(await handle, watch),
   },
   {
     kind: "stream",
     name: "openai chat stream, unknown host, nobody asks",
     host: "unknown",
+    never: ["late"],
     body: () => ({ ...chatStream(), silent: "The capital of Mexico is Mexico City." }),
     open: (site) => client(site).chat.completions.create({ ...chat, stream: true }, { signal: site.signal }),
     read: async (handle: Promise<Chunks>, watch) => each(await handle, watch),
@@ -96,14 +112,17 @@ export const openaiShapes: readonly Shape[] = [
       }
       return broke ? undefined : await handle.finalChatCompletion();
     },
-    never: { unread: "reads by itself" },
+    never: ["unread"],
   },
   {
     kind: "stream",
     name: "openai chat stream .withResponse()",
     host: "openai",
     body: chatStream,
-    open: (site) => client(site).chat.completions.create({ ...chat, stream: true }, { signal: site.signal }).withResponse(),
+    open: (site) =>
+      client(site)
+        .chat.completions.create({ ...chat, stream: true }, { signal: site.signal })
+        .withResponse(),
     async read(handle: Promise<{ data: Chunks; response: Response; request_id: string | null }>, watch) {
       const { data, response, request_id } = await handle;
       await each(data, watch);
@@ -115,7 +134,10 @@ export const openaiShapes: readonly Shape[] = [
     name: "openai chat stream .asResponse(), reader",
     host: "openai",
     body: chatStream,
-    open: (site) => client(site).chat.completions.create({ ...chat, stream: true }, { signal: site.signal }).asResponse(),
+    open: (site) =>
+      client(site)
+        .chat.completions.create({ ...chat, stream: true }, { signal: site.signal })
+        .asResponse(),
     async read(handle: Promise<Response>, watch) {
       const response = await handle;
       await eachChunk((response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader(), watch);
@@ -136,7 +158,7 @@ export const openaiShapes: readonly Shape[] = [
       if (!watch.broke) for await (const item of right) items.push(item);
       return items;
     },
-    breakLingers: true,
+    breakLingers: "collected",
   },
   {
     kind: "stream",
@@ -193,7 +215,7 @@ export const openaiShapes: readonly Shape[] = [
       }
       return broke ? undefined : await handle.finalResponse();
     },
-    never: { unread: "reads by itself" },
+    never: ["unread"],
   },
   {
     kind: "whole",
@@ -224,7 +246,8 @@ export const openaiShapes: readonly Shape[] = [
     name: "openai chat .parse()",
     host: "openai",
     body: chatTwoWhole,
-    open: (site) => client(site).chat.completions.parse({ ...chat, model: "gpt-5", response_format }, { signal: site.signal }),
+    open: (site) =>
+      client(site).chat.completions.parse({ ...chat, model: "gpt-5", response_format }, { signal: site.signal }),
     read: async (handle: Promise<unknown>) => handle,
   },
   {

@@ -17,6 +17,11 @@ export interface Metering {
   stop(): Promise<void>;
 }
 
+/** Metering began before the command did: it has the user's configuration then, and cannot be given the demo's. */
+export function isMetered(): boolean {
+  return Symbol.for("spendfuse.runtime.1") in globalThis;
+}
+
 /**
  * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
  * Collector, and no discount of theirs changes what the demo compares.

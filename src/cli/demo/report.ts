@@ -98,7 +98,7 @@ export function verdict(found: Audit, calls: number, agents: number, style: Styl
     ),
     shown(
       found.sumsRight === agents,
-      `${found.sumsRight} of ${agents} agents: ledger, sub-agents rolled up, and the metrics that arrived are equal to it`,
+      `${found.sumsRight} of ${agents} agents: ledger (sub-agents rolled up) and arrived metrics agree in cost, tokens, calls`,
     ),
   ];
   if (estimates.length > 0) {

@@ -33,5 +33,6 @@ export function percentOff(value: number, truth: number): string {
   if (value === truth) return "0";
   if (truth === 0) return "all";
   const percent = ((value - truth) / truth) * 100;
-  return `${percent < 0 ? "-" : "+"}${Math.abs(percent).toFixed(1)} %`;
+  const size = Math.abs(percent);
+  return `${percent < 0 ? "-" : "+"}${size.toFixed(size < 0.1 ? 2 : 1)} %`;
 }

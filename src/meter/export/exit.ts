@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
@@ -8,6 +8,8 @@ import { listenToSignals } from "./signals.ts";
 
 export interface ExitOptions {
   readonly exporter: Exporter;
+  /** Settles what is open, synchronously, so that the last interval has it. */
+  readonly settle?: () => void;
   /** Gives the slot back. */
   readonly release: () => void;
   /** The process that sends what is left; undefined to leave it to the next start. */
@@ -19,12 +21,17 @@ export interface SenderOptions {
   readonly spoolDir: string;
   /** The environment of this process, of which the sender gets what finds certificates and proxies. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether to wait for it, at most a second; by default where it would be killed as soon as we are gone. */
+  readonly wait?: boolean;
 }
 
 /** The variable in which the sender finds its endpoint. Not an argument: those are for all to see. */
 export const SENDER_VARIABLE = "SPENDFUSE_SENDER";
 
 const FLUSH_MS = 1_000;
+const SENDER_MS = 2_000;
+/** Node takes a part of it to start. */
+const WAITED_SENDER_MS = 1_000;
 const PASSED_ON = /^(SystemRoot|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|(https?|no)_proxy)$/i;
 
 /**
@@ -32,20 +39,31 @@ const PASSED_ON = /^(SystemRoot|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|SSL_CERT_
  * a natural end there is time to send, at most one second of it; at any other nothing asynchronous runs any more: what
  * was not sent is written to disk, and a process of its own sends it. Returns what takes it all back.
  */
-export function installExit({ exporter, release, sender }: ExitOptions): () => void {
+export function installExit({ exporter, settle, release, sender }: ExitOptions): () => void {
   let flushed = false;
 
   function onBeforeExit(): void {
     // What is asynchronous here makes the event come again, which would tell others of the end twice.
     const others = process.rawListeners("beforeExit").some((one) => one !== onBeforeExit && !("listener" in one));
-    if (flushed || others || !exporter.hasWork()) return;
-    flushed = true;
-    void exporter.send(FLUSH_MS);
+    if (flushed || others) return;
+    try {
+      settle?.();
+      if (!exporter.hasWork()) return;
+      flushed = true;
+      void exporter.send(FLUSH_MS);
+    } catch {
+      // What could not be sent is saved at the end.
+    }
   }
 
   function save(): void {
     try {
-      if (exporter.save() && sender) spawnSender(sender);
+      settle?.();
+    } catch {
+      // What is settled already is saved all the same.
+    }
+    try {
+      if (exporter.save() && sender) startSender(sender);
     } catch {
       // A process that ends must not fail by us.
     }
@@ -67,26 +85,49 @@ export function installExit({ exporter, release, sender }: ExitOptions): () => v
   };
 }
 
-function spawnSender({ endpoint, spoolDir, env }: SenderOptions): void {
+function startSender({ endpoint, spoolDir, env, wait = diesWithUs() }: SenderOptions): void {
   const script = senderPath();
   // Another runtime or a program with Node inside would run itself once more instead of our script.
   if (script === undefined || !/^node(js)?(\.exe)?$/i.test(basename(process.execPath))) return;
   const passed = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
-  const child = process.getBuiltinModule("node:child_process").spawn(process.execPath, [script, spoolDir], {
+  const options = {
     detached: true,
     stdio: "ignore",
     windowsHide: true,
     env: { ...passed, [SENDER_VARIABLE]: JSON.stringify(endpoint) },
-  });
+  } as const;
+  const { spawn, spawnSync } = process.getBuiltinModule("node:child_process");
+  if (wait) {
+    const life = { timeout: WAITED_SENDER_MS, killSignal: "SIGKILL" } as const;
+    spawnSync(process.execPath, [script, spoolDir, String(WAITED_SENDER_MS)], { ...options, ...life });
+    return;
+  }
+  const child = spawn(process.execPath, [script, spoolDir, String(SENDER_MS)], options);
   child.on("error", () => {});
   child.unref();
 }
 
-/** Undefined in a user's bundle, which does not hold the script: what is left waits for the next start then. */
+/**
+ * Whether a process that we leave behind is killed when we end: in a container when its first process ends, in a systemd
+ * service when its main process does.
+ */
+function diesWithUs(): boolean {
+  if (process.pid === 1 || process.ppid === 1) return true;
+  try {
+    return !/^(systemd|init)$/.test(readFileSync("/proc/1/comm", "utf8").trim());
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Undefined in a user's bundle, which does not hold the script: what is left waits for the next start then. A file that
+ * merely has its name is not run.
+ */
 function senderPath(): string | undefined {
   try {
     const here = fileURLToPath(import.meta.url);
-    const path = here.replace(/[^\\/]+(\.[cm]?[jt]s)$/, "sender$1");
+    const path = here.replace(/([\\/]export[\\/])exit(\.[jt]s)$/, "$1sender$2");
     return path !== here && existsSync(path) ? path : undefined;
   } catch {
     return undefined;

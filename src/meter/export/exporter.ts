@@ -59,6 +59,8 @@ const MAX_SPOOL_BYTES = 50_000_000;
 /** Datadog takes 500 KB. */
 const MAX_REQUEST_BYTES = 400_000;
 const MAX_SPANS = 4_096;
+/** So many do not wait for the interval to be over. */
+const MANY_SPANS = 512;
 const FLUSH_MS = 10_000;
 /** How often we look for a provider of the user's that no call has noticed. */
 const WATCH_MS = 1_000;
@@ -148,7 +150,7 @@ export function startExporter(options: ExporterOptions): Exporter {
 
   /** What we would send now. */
   function ours(): Want {
-    return { besidesUser: false, faultsAlone: healthy };
+    return { last: false, faultsAlone: healthy };
   }
 
   /** One run after the other. */
@@ -177,7 +179,7 @@ export function startExporter(options: ExporterOptions): Exporter {
   function tick(): void {
     try {
       instruments.watch();
-      if (now() < runAt) return;
+      if (now() < runAt && (spans?.waiting ?? 0) < MANY_SPANS) return;
       runAt = now() + intervalMs;
       sayNothingSent();
       if (exporting && underWay.size === 0) void enqueue(new AbortController(), CONNECT_MS, false);
@@ -204,7 +206,7 @@ export function startExporter(options: ExporterOptions): Exporter {
     save() {
       if (instruments.hasNews("exporter")) sayNothingSent();
       if (!exporting) return false;
-      harvest.gather({ besidesUser: true, faultsAlone: false });
+      harvest.gather({ last: true, faultsAlone: false });
       outbox.save();
       if (outbox.size > 0) complaints.lost(outbox.size);
       return (pending() ?? 0) > 0;

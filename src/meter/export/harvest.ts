@@ -15,8 +15,8 @@ export interface Harvest {
 }
 
 export interface Want {
-  /** Also what the user's meter provider would take at its next collection. */
-  readonly besidesUser: boolean;
+  /** The process ends: what the user's meter provider would take at its next collection is ours as well. */
+  readonly last: boolean;
   /** Even if there are only faults of exporting, which alone are not worth an export that would fail as well. */
   readonly faultsAlone: boolean;
 }
@@ -54,12 +54,12 @@ export function createHarvest(options: HarvestOptions): Harvest {
     };
   }
 
-  function gatherMetrics(besidesUser: boolean): void {
+  function gatherMetrics(last: boolean): void {
     seconds ??= createSeconds(slot().last, startMs);
-    const interval = seconds.next(now());
+    const interval = seconds.next(now(), last);
     // What is not taken now stays where it is.
     if (interval === undefined) return;
-    const taken: Taken[] = [...instruments.take(besidesUser)];
+    const taken: Taken[] = [...instruments.take(last)];
     if (pendingChanged() && !instruments.watch()) taken.push(pendingGauge());
     if (taken.length === 0) return;
     seconds.use(interval);
@@ -69,8 +69,8 @@ export function createHarvest(options: HarvestOptions): Harvest {
     }
   }
 
-  function metricsRipe({ besidesUser, faultsAlone }: Want): boolean {
-    if (endpoint.metrics === undefined || (instruments.watch() && !besidesUser)) return false;
+  function metricsRipe({ last, faultsAlone }: Want): boolean {
+    if (endpoint.metrics === undefined || (instruments.watch() && !last)) return false;
     return faultsAlone ? instruments.hasNews() || pendingChanged() : instruments.hasNews("exporter");
   }
 
@@ -86,7 +86,7 @@ export function createHarvest(options: HarvestOptions): Harvest {
 
   return {
     gather(want) {
-      if (metricsRipe(want)) gatherMetrics(want.besidesUser);
+      if (metricsRipe(want)) gatherMetrics(want.last);
       if (!spans || spans.waiting === 0) return;
       const ended = spans.take();
       for (let at = 0; at < ended.length; at += SPANS_PER_REQUEST) {

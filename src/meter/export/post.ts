@@ -62,7 +62,7 @@ export async function post(target: Target, body: Uint8Array, limits: PostLimits)
             else clearTimeout(connect);
           });
           sent.on("error", (error: Error & { readonly code?: string }) =>
-            resolve({ error: error.code ?? error.message }),
+            resolve({ error: limits.signal?.aborted ? "no answer in time" : (error.code ?? error.message) }),
           );
           sent.on("close", () => {
             clearTimeout(total);

@@ -9,8 +9,11 @@ export interface Interval {
  * exports of a process may share one: the second of two within a second is dated one later.
  */
 export interface Seconds {
-  /** The next interval; undefined when flushes came so fast that it would lie too far ahead of the clock. */
-  next(nowMs: number): Interval | undefined;
+  /**
+   * The next interval. Undefined when flushes came so fast that it would lie too far ahead of the clock: then waiting
+   * helps, unless it is the `last` one.
+   */
+  next(nowMs: number, last?: boolean): Interval | undefined;
   /** Notes that points were dated so. */
   use(interval: Interval): void;
 }
@@ -18,14 +21,14 @@ export interface Seconds {
 /** Datadog takes points up to 10 minutes ahead. */
 const MAX_AHEAD = 300;
 
-/** @param last The last second in which an earlier owner of our tags may have exported. */
-export function createSeconds(last: number, startMs: number): Seconds {
-  let previous = Math.max(last, Math.floor(startMs / 1_000) - 1);
+/** @param before The last second in which an earlier owner of our tags may have exported. */
+export function createSeconds(before: number, startMs: number): Seconds {
+  let previous = Math.max(before, Math.floor(startMs / 1_000) - 1);
   return {
-    next(nowMs) {
+    next(nowMs, last = false) {
       const now = Math.floor(nowMs / 1_000);
       const end = Math.max(now, previous + 1);
-      return end > now + MAX_AHEAD ? undefined : { start: previous, end };
+      return end > now + MAX_AHEAD && !last ? undefined : { start: previous, end };
     },
     use({ end }) {
       previous = end;

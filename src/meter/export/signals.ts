@@ -1,3 +1,5 @@
+import type { EventEmitter } from "node:events";
+
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /** Time for a signal that we raised again to end the process. As process 1 of a container it does not. */
@@ -49,7 +51,7 @@ export function listenToSignals(last: () => void): () => void {
   };
 
   for (const signal of SIGNALS) add(signal);
-  process.prependListener("newListener", onAdded);
+  (process as EventEmitter).prependListener("newListener", onAdded);
   process.on("removeListener", onRemoved);
   return () => {
     process.off("newListener", onAdded);

@@ -39,7 +39,7 @@ export interface SpoolOptions {
   readonly lost: (exports: number) => void;
 }
 
-/** `<second>-<pid>-<number>.<signal>.<owner>.<refusals>`, then `~<pid>~<beginning>` while somebody sends it. */
+/** `<second>-<spool>-<number>.<signal>.<owner>.<refusals>`, then `~<pid>~<beginning>` while somebody sends it. */
 const NAME = /^(\d+-\d+-\d+)\.(metrics|traces)\.([0-9a-f]{12})\.(\d+)(?:~(\d+)~(\w*))?$/;
 const DEAD = ".dead";
 const PART = ".part";
@@ -50,6 +50,8 @@ export function createSpool(options: SpoolOptions): Spool {
   const { dir, maxBytes, lost } = options;
   const owners = { metrics: ownerOf(options.endpoint.metrics), traces: ownerOf(options.endpoint.traces) };
   const mark = `~${options.process.pid}~${options.process.began}`;
+  // Threads, and copies of this package, share the pid.
+  const id = Math.floor(Math.random() * 1e12);
   let number = 0;
 
   const move = (from: string, to: string): boolean => succeeds(() => renameSync(join(dir, from), join(dir, to)));
@@ -60,7 +62,7 @@ export function createSpool(options: SpoolOptions): Spool {
         mkdirSync(dir, { recursive: true, mode: 0o700 });
         const bytes = Buffer.from(JSON.stringify(content.data));
         makeRoom(bytes.length);
-        const name = `${second}-${options.process.pid}-${number++}.${content.signal}.${owners[content.signal]}.0`;
+        const name = `${second}-${id}-${number++}.${content.signal}.${owners[content.signal]}.0`;
         writeFileSync(join(dir, name + PART), bytes, { mode: 0o600 });
         renameSync(join(dir, name + PART), join(dir, name));
       });

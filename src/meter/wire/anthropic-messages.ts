@@ -117,7 +117,9 @@ function mergeUsage(usage: Json, reading: Reading): void {
 function readUsage(reading: Reading): void {
   const raw = reading.raw as Json;
   report(reading, usageOf(raw));
-  const iterations = array(raw.iterations).map(object).filter((item) => item !== undefined);
+  const iterations = array(raw.iterations)
+    .map(object)
+    .filter((item) => item !== undefined);
   if (iterations.length > 0) splitIterations(iterations, reading);
 }
 

@@ -1,7 +1,7 @@
 import { canonicalUsage, count, type Usage } from "../../core/usage.ts";
 import { amount, array, type Json, object, text } from "../json.ts";
 import { measureAll, wireLength } from "../text.ts";
-import { type Reading, report, type RequestFacts, type WireFormat } from "./format.ts";
+import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** Where hosts put the tokens read from a cache, in the order of trust. */
 const CACHE_READ: readonly (readonly [parent: string, key: string])[] = [

@@ -1,0 +1,187 @@
+import { GEN_AI_METRICS, METRICS, type MetricName } from "../../src/names.ts";
+import { closure, code, filesIn, importsOf, type Tree } from "./tree.ts";
+
+/** One law of DESIGN.md. It returns what breaks it, a line each. */
+export type Law = (tree: Tree) => readonly string[];
+
+/** Flows never import one another; they are wired in `index.ts`, `runtime.ts` and `cli/`. */
+const FLOWS = ["meter", "breaker", "billing", "guard"];
+
+/** Folders that grow by one file and one line. */
+const PLUGINS: readonly { readonly folder: string; readonly contract: string }[] = [
+  { folder: "src/meter/wire", contract: "format.ts" },
+  { folder: "src/meter/identity", contract: "framework.ts" },
+  { folder: "src/billing/vendors", contract: "vendor.ts" },
+  { folder: "src/stores", contract: "store.ts" },
+];
+
+/** Programs of their own read their own environment; everything else gets it from `config.ts`. */
+const ENV_READERS: ReadonlyMap<string, string> = new Map([
+  ["src/config.ts", "the one reader"],
+  ["src/meter/export/sender.ts", "a process of its own; keys in its arguments would show in a process list"],
+]);
+const ENV =
+  /\bprocess\s*\??\.\s*env\b|\bprocess\s*\[|\{[^{}]*\benv\b[^{}]*\}\s*=\s*(?:globalThis\.)?process\b|node:process/;
+
+/** What an app loads before its own first line. */
+const AGENT_PATH = ["src/index.ts", "src/register.ts"];
+const AGENT_ROOMS = ["src/core", "src/meter", "src/guard"];
+
+/** Never loaded in an agent, not even later. */
+const FOREIGN =
+  /^(@datadog\/|dd-trace|redis$|@redis\/|ioredis$|openai$|@openai\/|@anthropic-ai\/|@google\/|@mistralai\/|cohere-ai$|ai$|@ai-sdk\/)/;
+
+const MAX_LINES = 260;
+/** Tables of facts, which are longer than code may be. */
+const DATA_TABLES = new Set(["src/core/price-overlay.ts", "src/core/price-rows.ts", "src/meter/hosts.ts"]);
+
+const BANNED_NAME = /(^|[/-])(utils?|helpers?|common|managers?)([/.-]|$)/;
+// Written apart, so that this file does not break its own law.
+const MARKERS = new RegExp(["TO" + "DO", "FIX" + "ME", "\\.on" + "ly\\("].join("|"));
+const REGISTRY_HOST =
+  /\bregistry\.[a-z0-9-]+\.[a-z]{2,}|npm\.pkg\.github\.com|\b[a-z0-9.-]*(?:artifactory|verdaccio|jfrog)[a-z0-9.-]*\.[a-z]{2,}|^\s*"resolved":|^registry\s*=/m;
+
+export const LAWS: Readonly<Record<string, Law>> = {
+  "core imports only core": (tree) =>
+    filesIn(tree, "src/core")
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to }) => !to.startsWith("src/core/"))
+      .map(({ from, to }) => `${from} imports ${to}`),
+
+  "flows never import one another": (tree) =>
+    FLOWS.flatMap((flow) =>
+      filesIn(tree, `src/${flow}`)
+        .flatMap((path) => importsOf(tree, path))
+        .filter(({ to }) => FLOWS.some((other) => other !== flow && to.startsWith(`src/${other}/`)))
+        .map(({ from, to }) => `${from} imports ${to}`),
+    ),
+
+  "a plug-in folder equals its registry": (tree) => PLUGINS.flatMap((plugin) => pluginFaults(tree, plugin)),
+
+  "only config.ts reads the environment": (tree) =>
+    filesIn(tree, "src").filter((path) => !ENV_READERS.has(path) && ENV.test(code(tree.get(path) ?? ""))),
+
+  // Types included: two files that need each other's types can only be understood together, too.
+  "no import cycles": (tree) => findCycles(tree, filesIn(tree, "src")),
+
+  "the agent path loads only Node's own modules": (tree) =>
+    [...closure(tree, AGENT_PATH, ["static"])]
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to, kind }) => kind === "static" && !to.startsWith("src/") && !to.startsWith("node:"))
+      .map(({ from, to }) => `${from} loads ${to}`),
+
+  "the agent path waits for nothing at its top": (tree) =>
+    [...closure(tree, AGENT_PATH, ["static"])].filter((path) =>
+      /^(?:(?:export )?(?:const|let) [^=]+=\s*)?await\b/m.test(code(tree.get(path) ?? "")),
+    ),
+
+  "an agent never loads a vendor SDK, Redis or the Datadog client": (tree) =>
+    [...closure(tree, AGENT_PATH, ["static", "dynamic"]), ...AGENT_ROOMS.flatMap((room) => filesIn(tree, room))]
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to, kind }) => kind !== "type" && FOREIGN.test(to))
+      .map(({ from, to }) => `${from} loads ${to}`),
+
+  "assets use only names that we emit": (tree) =>
+    ["dashboards", "monitors"].flatMap((folder) =>
+      filesIn(tree, folder, ".json").flatMap((path) =>
+        assetFaults(tree.get(path) ?? "").map((what) => `${path}: ${what}`),
+      ),
+    ),
+
+  "files are named for what they hold": (tree) => [...tree.keys()].filter((path) => BANNED_NAME.test(path)),
+
+  "files stay small": (tree) =>
+    filesIn(tree, "src").filter(
+      (path) => !DATA_TABLES.has(path) && (tree.get(path) ?? "").split("\n").length > MAX_LINES + 1,
+    ),
+
+  "nothing is left for later": (tree) =>
+    ["src", "test", "bench", "examples"]
+      .flatMap((folder) => filesIn(tree, folder))
+      .filter((path) => MARKERS.test(tree.get(path) ?? "")),
+
+  "no registry host in the repository": (tree) =>
+    [...tree]
+      .filter(([path, text]) => !path.startsWith("test/architecture") && REGISTRY_HOST.test(text))
+      .map(([path]) => path),
+};
+
+function pluginFaults(tree: Tree, { folder, contract }: (typeof PLUGINS)[number]): readonly string[] {
+  const files = filesIn(tree, folder).map((path) => path.slice(folder.length + 1));
+  if (files.length === 0) return [];
+  const faults: string[] = [];
+  for (const name of [contract, "registry.ts"]) if (!files.includes(name)) faults.push(`${folder} has no ${name}`);
+  const instances = files
+    .filter((name) => name !== contract && name !== "registry.ts")
+    .map((name) => name.replace(/\.ts$/, ""));
+  const lines = code(tree.get(`${folder}/registry.ts`) ?? "")
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  const expected = instances.map((name) => `export { ${camel(name)} } from "./${name}.ts";`);
+  for (const line of lines)
+    if (!expected.includes(line)) faults.push(`${folder}/registry.ts has a line of no file: ${line}`);
+  for (const line of expected) if (!lines.includes(line)) faults.push(`${folder}/registry.ts lacks: ${line}`);
+  if (new Set(lines).size < lines.length) faults.push(`${folder}/registry.ts says a line twice`);
+  for (const name of instances) {
+    if (!(tree.get(`${folder}/${name}.ts`) ?? "").includes(`name: "${name}"`))
+      faults.push(`${folder}/${name}.ts is not named "${name}"`);
+  }
+  return faults;
+}
+
+const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+function findCycles(tree: Tree, files: readonly string[]): readonly string[] {
+  const state = new Map<string, "open" | "done">();
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (state.get(path) === "done" || !tree.has(path)) return;
+    const here = [...trail, path];
+    if (state.get(path) === "open") {
+      found.push(here.slice(trail.indexOf(path)).join(" -> "));
+      return;
+    }
+    state.set(path, "open");
+    for (const { to, kind } of importsOf(tree, path)) if (kind !== "dynamic") visit(to, here);
+    state.set(path, "done");
+  };
+  for (const file of files) visit(file, []);
+  return found;
+}
+
+const METRIC_OF = new Map<string, MetricName>(
+  [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS)].map((metric) => [metric.name, metric]),
+);
+/** Tags that Datadog itself puts on what it takes in. */
+const DATADOG_TAGS = ["env", "host", "service", "version"];
+const ALL_TAGS = new Set([...[...METRIC_OF.values()].flatMap(({ attributes }) => attributes), ...DATADOG_TAGS]);
+const METRIC = /\b(?:spendfuse|gen_ai\.client)\.[a-z_]+(?:\.[a-z_]+)*(?![\w.]*\()/g;
+const QUERY = /\b((?:spendfuse|gen_ai)\.[\w.]+)\{([^}]*)\}(?:\s*by\s*\{([^}]*)\})?/g;
+
+/** Metrics and tags of a dashboard or a monitor that nothing of ours emits. */
+function assetFaults(text: string): readonly string[] {
+  const faults: string[] = [];
+  const visit = (value: unknown, key: string): void => {
+    if (typeof value === "object" && value !== null) {
+      for (const [name, inner] of Object.entries(value)) visit(inner, name);
+      return;
+    }
+    if (typeof value !== "string") return;
+    for (const [name] of value.matchAll(METRIC)) if (!METRIC_OF.has(name)) faults.push(`no metric ${name}`);
+    for (const [, name = "", filter = "", by = ""] of value.matchAll(QUERY)) {
+      const known = new Set<string>([...(METRIC_OF.get(name)?.attributes ?? ALL_TAGS), ...DATADOG_TAGS]);
+      const filtered = [...filter.matchAll(/(?:^|[\s,(!])!?([a-z_.]+)(?=:|\s+(?:NOT\s+)?IN\b)/g)].map(
+        ([, tag = ""]) => tag,
+      );
+      for (const tag of [...filtered, ...by.split(",").map((part) => part.trim())]) {
+        if (tag !== "" && !known.has(tag)) faults.push(`${name} has no tag ${tag}`);
+      }
+    }
+    if (key === "prefix" && !ALL_TAGS.has(value)) faults.push(`no tag ${value}`);
+    for (const [, tag = ""] of value.matchAll(/\{\{\s*(?:[#^]?is_\w+\s+"?)?([a-z_]+)\.name\b/g)) {
+      if (!ALL_TAGS.has(tag)) faults.push(`no tag ${tag} in a message`);
+    }
+  };
+  visit(JSON.parse(text), "");
+  return faults;
+}
