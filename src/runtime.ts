@@ -4,6 +4,7 @@ import { threadId } from "node:worker_threads";
 import { type Config, type ConfigFile, type HostConfig, readConfig } from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
+import { normalizeTag } from "./core/scope.ts";
 import { createContexts } from "./meter/context.ts";
 import { lazySlot } from "./meter/export/slots.ts";
 import { openState } from "./meter/export/state.ts";
@@ -16,7 +17,7 @@ import { createRecorder, type Recorder } from "./meter/recorder.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
 import { createTracing } from "./meter/tracing.ts";
 import { openPriceBook, openPriceBookNow } from "./price-book.ts";
-import type { Telemetry } from "./telemetry.ts";
+import { openTelemetry, type Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 
 export interface StartOptions {
@@ -60,7 +61,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
   const contexts = createContexts();
   const listeners = new Set<(call: SettledCall) => unknown>();
   let telemetry: Telemetry | undefined;
-  let starting: Promise<void> | undefined;
+  /** Whether we are to export what nobody else does. */
+  let exports = false;
   let config: Config | undefined;
   let parts: Parts | undefined;
   let held: LazySlot | undefined;
@@ -68,7 +70,10 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
 
   const tracing = createTracing(
-    () => telemetry?.tracer,
+    () => {
+      openExport();
+      return telemetry?.tracer;
+    },
     () => config?.spans !== false,
   );
   const scoping = createScoping(contexts, tracing, faults, () => configured().defaults);
@@ -84,7 +89,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       config = readConfig(options.config, options.env, say);
     } catch (error) {
       faults.report("config", error);
-      config = readConfig({}, {}, say);
+      config = readConfig({}, standardOnly(options.env ?? process.env), say);
     }
     contexts.setDefaults(config.defaults);
   }
@@ -126,7 +131,10 @@ export function createRuntime(say: (message: string) => void): Runtime {
       const from = configured();
       return { hosts: (from.hosts ?? []).map(hostOf), askUsage: from.askUsage !== false, keyAliases: from.keys ?? {} };
     },
-    onBegin: () => assembled().prices.load(),
+    onBegin() {
+      assembled().prices.load();
+      faults.guard("exporter", openExport);
+    },
     onSettled(call, state) {
       const { prices, record } = assembled();
       const ended = performance.now();
@@ -144,8 +152,9 @@ export function createRuntime(say: (message: string) => void): Runtime {
     installed = { hooked, original };
   }
 
-  async function loadTelemetry(): Promise<void> {
-    const { openTelemetry } = await import("./telemetry.ts");
+  /** The first model call or agent needs it, or else it opens when the app's first lines have run. */
+  function openExport(): void {
+    if (telemetry || !exports) return;
     const { instruments, prices } = assembled();
     const from = configured();
     telemetry = openTelemetry({
@@ -166,7 +175,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
   function slot(from: Config): LazySlot {
     held ??= lazySlot({
       dir: inState(stateDir(from), "slots"),
-      host: hostname(),
+      host: normalizeTag(hostname()),
       pid: process.pid,
       thread: threadId,
       now: Date.now,
@@ -186,20 +195,18 @@ export function createRuntime(say: (message: string) => void): Runtime {
     faults,
     register() {
       faults.guard("config", install);
-      // The app's first line comes first; its first model call takes longer than this.
-      setImmediate(() => {
-        starting ??= loadTelemetry().catch((error: unknown) => faults.report("exporter", error));
-      });
+      exports = true;
+      setImmediate(() => faults.guard("exporter", openExport));
     },
     async start(options) {
-      if (starting === undefined && parts === undefined) {
+      if (parts === undefined) {
         config = readConfig(options.config, options.env, say);
         contexts.setDefaults(config.defaults);
       }
       install();
       if (options.telemetry === false) return;
-      starting ??= loadTelemetry();
-      await starting;
+      exports = true;
+      openExport();
     },
     async stop() {
       if (installed && globalThis.fetch === installed.hooked) globalThis.fetch = installed.original;
@@ -207,17 +214,22 @@ export function createRuntime(say: (message: string) => void): Runtime {
       await this.flush();
       await telemetry?.stop();
       telemetry = undefined;
-      starting = undefined;
+      exports = false;
     },
     async flush() {
       if (parts === undefined) return;
       hook.settleOpen();
       await parts.prices.drained();
-      await starting?.catch(() => {});
       await telemetry?.flush();
     },
     wrapFetch: hook.wrap,
   };
+}
+
+/** The environment without what is ours, and with no file: the standard variables still say where metrics go. */
+function standardOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const others = Object.entries(env).filter(([name]) => !name.startsWith("SPENDFUSE_"));
+  return { ...Object.fromEntries(others), SPENDFUSE_CONFIG: "{}" };
 }
 
 type LazySlot = ReturnType<typeof lazySlot>;

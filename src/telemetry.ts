@@ -40,7 +40,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
   const endpoint = { ...datadog?.endpoint, ...standard.endpoint };
   for (const note of [...standard.notes, ...(datadog?.notes ?? [])]) warn(note);
   const spoolDir = stateDir && join(stateDir, "spool");
-  const started = startExporter({
+  const exporter = startExporter({
     instruments,
     endpoint,
     intervalMs: standard.intervalMs,
@@ -51,16 +51,10 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
     warn: standard.disabled ? () => {} : warn,
     fault: (step) => faults.report(step),
   });
-  const exporter = {
-    ...started,
-    save() {
-      options.settle();
-      return started.save();
-    },
-  };
   const sends = spoolDir !== undefined && config.env.SPENDFUSE_EXIT_SENDER?.trim() !== "0";
   const uninstall = installExit({
     exporter,
+    settle: options.settle,
     release: slot.release,
     sender: sends ? { endpoint, spoolDir, env: config.env } : undefined,
   });

@@ -50,7 +50,14 @@ export interface ChatRequest {
 }
 
 export function chatChunk(choices: readonly unknown[], more: object = {}): string {
-  return data({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: `${OPENAI_MODEL}-2025-08-07`, choices, ...more });
+  return data({
+    id: "chatcmpl-1",
+    object: "chat.completion.chunk",
+    created: 1,
+    model: `${OPENAI_MODEL}-2025-08-07`,
+    choices,
+    ...more,
+  });
 }
 
 export const chatDelta = (delta: object, more: object = {}, finish_reason: string | null = null): string =>
@@ -168,7 +175,12 @@ export const GEMINI_USAGE = {
 
 export function geminiChunk(text: string, usageMetadata?: object, finishReason?: string): object {
   const candidate = { content: { parts: [{ text }], role: "model" }, index: 0, ...(finishReason && { finishReason }) };
-  return { candidates: [candidate], ...(usageMetadata && { usageMetadata }), modelVersion: GEMINI_MODEL, responseId: "r1" };
+  return {
+    candidates: [candidate],
+    ...(usageMetadata && { usageMetadata }),
+    modelVersion: GEMINI_MODEL,
+    responseId: "r1",
+  };
 }
 
 /** Every chunk reports what was used so far. */
@@ -195,9 +207,9 @@ export const whole = (body: string, headers: Readonly<Record<string, string>> = 
   steps: [body],
 });
 
-/** Half of the answer: 12 of 24 pieces. */
-export const HALF_MARKER = PIECES[11] as string;
-export const HALF = PIECES.slice(0, 12).join("");
+/** About half of the answer. */
+export const HALF_MARKER = PIECES[12] as string;
+export const HALF = PIECES.slice(0, 13).join("");
 
 export const chatStream: Answer = (visit) => streamed(...chatFrames(visit));
 export const chatHalf: Answer = (visit) => until(JSON.stringify(HALF_MARKER), chatFrames(visit));

@@ -13,7 +13,8 @@ export interface SeenFrame {
   readonly done: boolean;
 }
 
-type Any = Record<string, any>; // biome-ignore lint/suspicious/noExplicitAny: bodies of five vendors
+// biome-ignore lint/suspicious/noExplicitAny: bodies of five vendors
+type Any = Record<string, any>;
 
 const length = (value: unknown): number => (typeof value === "string" ? Buffer.byteLength(value) : 0);
 const add = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
