@@ -63,6 +63,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let telemetry: Telemetry | undefined;
   /** Whether we are to export what nobody else does. */
   let exports = false;
+  /** A call or an agent's span was begun with the configuration as it is. */
+  let begun = false;
   let config: Config | undefined;
   let parts: Parts | undefined;
   let held: LazySlot | undefined;
@@ -71,6 +73,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
 
   const tracing = createTracing(
     () => {
+      begun = true;
       openExport();
       return telemetry?.tracer;
     },
@@ -92,6 +95,22 @@ export function createRuntime(say: (message: string) => void): Runtime {
       config = readConfig({}, standardOnly(options.env ?? process.env), say);
     }
     contexts.setDefaults(config.defaults);
+  }
+
+  /** Until the first call, what `register` began with can still be replaced. */
+  function reconfigure(options: StartOptions): void {
+    if (begun) {
+      say("start() came after the first model call: its config and env are ignored");
+      return;
+    }
+    config = readConfig(options.config, options.env, say);
+    contexts.setDefaults(config.defaults);
+    telemetry?.discard();
+    telemetry = undefined;
+    parts = undefined;
+    held?.release();
+    held = undefined;
+    state = undefined;
   }
 
   /** What the first call needs, made from the configuration as it is by then. */
@@ -132,6 +151,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       return { hosts: (from.hosts ?? []).map(hostOf), askUsage: from.askUsage !== false, keyAliases: from.keys ?? {} };
     },
     onBegin() {
+      begun = true;
       assembled().prices.load();
       faults.guard("exporter", openExport);
     },
@@ -199,10 +219,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       setImmediate(() => faults.guard("exporter", openExport));
     },
     async start(options) {
-      if (parts === undefined) {
-        config = readConfig(options.config, options.env, say);
-        contexts.setDefaults(config.defaults);
-      }
+      if (config === undefined || options.config || options.env) reconfigure(options);
       install();
       if (options.telemetry === false) return;
       exports = true;

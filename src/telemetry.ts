@@ -17,6 +17,8 @@ export interface Telemetry {
   /** Sends everything, or keeps it. Never rejects. */
   flush(): Promise<void>;
   stop(): Promise<void>;
+  /** Takes back what was installed, with nothing sent: for one that was opened too early. */
+  discard(): void;
 }
 
 export interface TelemetryOptions {
@@ -58,14 +60,18 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
     release: slot.release,
     sender: sends ? { endpoint, spoolDir, env: config.env } : undefined,
   });
+  function discard(): void {
+    exporter.stop();
+    uninstall();
+  }
   return {
     tracer: exporter.tracer,
     pending: exporter.pending,
     flush: () => exporter.flush(),
     async stop() {
       await exporter.flush();
-      exporter.stop();
-      uninstall();
+      discard();
     },
+    discard,
   };
 }

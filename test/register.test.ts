@@ -1,0 +1,143 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type OtlpReceiver, startOtlpReceiver } from "./servers/otlp-receiver.ts";
+
+/** gpt-5: 1,000 input tokens at $1.25 and 100 output tokens at $10 per million. */
+const BODY = JSON.stringify({
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  model: "gpt-5",
+  choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 1_000, completion_tokens: 100, total_tokens: 1_100 },
+});
+const NANO = 2_250_000;
+
+const REGISTER = pathToFileURL(join(import.meta.dirname, "../src/register.ts")).href;
+const CALL = `const response = await fetch(process.env.VENDOR + "/v1/chat/completions", {
+  method: "POST",
+  headers: { "content-type": "application/json", authorization: "Bearer sk-secret-key" },
+  body: JSON.stringify({ model: "gpt-5", messages: [{ role: "user", content: "Hi" }] }),
+});
+console.log((await response.json()).choices[0].message.content);
+`;
+
+let vendor: Server;
+let vendorUrl: string;
+let receiver: OtlpReceiver;
+let dir: string;
+
+beforeAll(async () => {
+  vendor = createServer((request, response) => {
+    request.resume().on("end", () => response.setHeader("content-type", "application/json").end(BODY));
+  });
+  await new Promise<void>((resolve) => vendor.listen(0, "127.0.0.1", resolve));
+  vendorUrl = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  vendor.closeAllConnections();
+  vendor.close();
+});
+beforeEach(async () => {
+  receiver = await startOtlpReceiver();
+  dir = mkdtempSync(join(tmpdir(), "spendfuse-register-"));
+});
+afterEach(async () => {
+  await receiver.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(
+  app: string,
+  options: { metered: boolean; env?: Record<string, string>; kill?: NodeJS.Signals },
+): Promise<Ended> {
+  const file = join(dir, "app.mjs");
+  writeFileSync(file, app);
+  const env = {
+    PATH: process.env.PATH ?? "",
+    VENDOR: vendorUrl,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    SPENDFUSE_STATE_DIR: join(dir, "state"),
+    SPENDFUSE_AGENT: "app",
+    ...options.env,
+  };
+  const child = spawn(process.execPath, [...(options.metered ? ["--import", REGISTER] : []), file], { cwd: dir, env });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (data) => {
+    stdout += data;
+    if (options.kill && stdout.includes("Hello")) child.kill(options.kill);
+  });
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  return new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr })));
+}
+
+const ENDS: Record<string, { app: string; kill?: NodeJS.Signals }> = {
+  natural: { app: CALL },
+  "process.exit right after the response": { app: `${CALL}process.exit(3);` },
+  "uncaught error": { app: `${CALL}throw new Error("boom");` },
+  SIGTERM: { app: `${CALL}setInterval(() => {}, 1000);`, kill: "SIGTERM" },
+  SIGINT: { app: `${CALL}setInterval(() => {}, 1000);`, kill: "SIGINT" },
+};
+
+describe("an app that has never heard of us, with --import spendfuse/register", () => {
+  test.each(Object.entries(ENDS))(
+    "%s: ends as without us, and the call arrives once, with its cost",
+    async (_, end) => {
+      const bare = await run(end.app, { metered: false, ...(end.kill && { kill: end.kill }) });
+      const metered = await run(end.app, { metered: true, ...(end.kill && { kill: end.kill }) });
+      expect(metered).toEqual(bare);
+      await receiver.until(() => receiver.total("spendfuse.calls") > 0, 5_000);
+      expect(receiver.total("spendfuse.calls")).toBe(1);
+      expect(receiver.total("spendfuse.cost", { agent: "app", root_agent: "app", model: "gpt-5" })).toBe(NANO);
+      expect(receiver.total("spendfuse.tokens")).toBe(1_100);
+      const tags = JSON.stringify(receiver.points().map((point) => point.tags));
+      expect(tags).not.toContain("secret");
+    },
+  );
+
+  test("without an endpoint one line says that nothing is sent", async () => {
+    const { stderr, stdout } = await run(CALL, { metered: true, env: { OTEL_EXPORTER_OTLP_ENDPOINT: "" } });
+    expect(stdout).toBe("Hello\n");
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toContain("OTEL_EXPORTER_OTLP_ENDPOINT");
+  });
+
+  test("a wrong config file is said, and the app runs and is metered all the same", async () => {
+    writeFileSync(join(dir, "spendfuse.config.json"), '{ "team": 7 }');
+    const { stderr, stdout } = await run(CALL, { metered: true });
+    expect(stdout).toBe("Hello\n");
+    expect(stderr).toContain('"team" must be a string');
+    await receiver.until(() => receiver.total("spendfuse.calls") > 0, 5_000);
+    expect(receiver.total("spendfuse.cost")).toBe(NANO);
+  });
+
+  test("start() before the first call replaces what register began with", async () => {
+    const index = pathToFileURL(join(import.meta.dirname, "../src/index.ts")).href;
+    const app = `import { start } from ${JSON.stringify(index)};\nawait start({ config: { agent: "other" } });\n${CALL}`;
+    const { stderr } = await run(app, { metered: true, env: { SPENDFUSE_AGENT: "" } });
+    expect(stderr).toBe("");
+    await receiver.until(() => receiver.total("spendfuse.calls") > 0, 5_000);
+    expect(receiver.total("spendfuse.cost", { agent: "other" })).toBe(NANO);
+  });
+
+  test("two processes with equal tags in the same second are both counted", async () => {
+    await Promise.all([run(CALL, { metered: true }), run(CALL, { metered: true })]);
+    await receiver.until(() => receiver.total("spendfuse.calls") > 1, 5_000);
+    expect(receiver.total("spendfuse.cost")).toBe(2 * NANO);
+  });
+});
