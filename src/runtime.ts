@@ -1,12 +1,8 @@
-import { hostname } from "node:os";
-import { join } from "node:path";
-import { threadId } from "node:worker_threads";
 import { type Config, type ConfigFile, type HostConfig, readConfig } from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
-import { normalizeTag } from "./core/scope.ts";
 import { createContexts } from "./meter/context.ts";
-import { lazySlot } from "./meter/export/slots.ts";
+import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
 import { openState } from "./meter/export/state.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
 import { createHook, HOOKED } from "./meter/hook.ts";
@@ -67,7 +63,6 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let begun = false;
   let config: Config | undefined;
   let parts: Parts | undefined;
-  let held: LazySlot | undefined;
   let state: { readonly dir: string | undefined } | undefined;
   let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
 
@@ -108,8 +103,6 @@ export function createRuntime(say: (message: string) => void): Runtime {
     telemetry?.discard();
     telemetry = undefined;
     parts = undefined;
-    held?.release();
-    held = undefined;
     state = undefined;
   }
 
@@ -193,14 +186,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
   }
 
   function slot(from: Config): LazySlot {
-    held ??= lazySlot({
-      dir: inState(stateDir(from), "slots"),
-      host: normalizeTag(hostname()),
-      pid: process.pid,
-      thread: threadId,
-      now: Date.now,
-    });
-    return held;
+    return hostSlot(stateDir(from));
   }
 
   function stateDir(from: Config): string | undefined {
@@ -247,12 +233,6 @@ export function createRuntime(say: (message: string) => void): Runtime {
 function standardOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
   const others = Object.entries(env).filter(([name]) => !name.startsWith("SPENDFUSE_"));
   return { ...Object.fromEntries(others), SPENDFUSE_CONFIG: "{}" };
-}
-
-type LazySlot = ReturnType<typeof lazySlot>;
-
-function inState(dir: string | undefined, name: string): string | undefined {
-  return dir === undefined ? undefined : join(dir, name);
 }
 
 interface Parts {

@@ -32,7 +32,7 @@ export function watchNodeBody(body: Readable, call: OpenCall, collector: Collect
 
   // What came before us is still in the stream: it is taken out and put back as the caller is to get it.
   const early: unknown[] = [];
-  while (body.readableLength > 0) early.push(see(body.read()));
+  for (let chunk = take(body); chunk !== null; chunk = take(body)) early.push(see(chunk));
   if (isEnded(body)) early.push(finish());
   for (const chunk of early.reverse()) if ((chunk as Uint8Array).length > 0) body.unshift(chunk);
 
@@ -52,6 +52,10 @@ export function watchNodeBody(body: Readable, call: OpenCall, collector: Collect
 }
 
 const EMPTY = new Uint8Array(0);
+
+function take(body: Readable): unknown {
+  return body.readableLength > 0 ? body.read() : null;
+}
 
 /** The source has ended, though not all was read. Node shows it only in the state. */
 function isEnded(body: Readable): boolean {

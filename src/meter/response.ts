@@ -104,8 +104,8 @@ function createOverlay(prototype: object): object {
       value: function (this: Response) {
         const state = watched.get(this);
         if (!state) return native(name).call(this);
-        // Where what is read is not what came, it has to pass through us: a hidden frame, an event stream as JSON.
-        const through = state.call.stream && (state.call.hides || name === "json");
+        // What is read may not be what came: without a hidden frame, an event stream as JSON, anything as a form.
+        const through = name === "formData" || (state.call.stream && (state.call.hides || name === "json"));
         if (through && !state.tapped && !state.call.settled && !bodyUsedOf.call(this)) hold(this, state);
         if (state.holder) return (state.holder[name] as () => Promise<unknown>)();
         const result = native(name).call(this) as Promise<unknown>;
@@ -130,8 +130,6 @@ function observe(result: Promise<unknown>, how: Whole, { call, collector }: Watc
         return call.body(new TextDecoder().decode(value as Uint8Array));
       case "blob":
         return (value as Blob).text().then((text) => call.body(text));
-      case "formData":
-        return call.settle({ type: "end" });
     }
   };
   result.then(read, (error: unknown) => call.settle(endOf(error, call))).catch(() => call.settle({ type: "end" }));

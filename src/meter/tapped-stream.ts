@@ -60,9 +60,11 @@ function show(call: OpenCall, result: Result): boolean {
   return true;
 }
 
-function standIn(stream: Bytes, tap: Tap): Bytes {
-  tap.standIn ??= pullThrough(stream, tap.call, stream);
-  return tap.standIn;
+/** The stand-in; a stream that somebody reads already is itself, so that it refuses as it would without us. */
+function standIn(stream: Bytes): Bytes {
+  const tap = taps.get(stream) as Tap;
+  if (!tap.standIn && !LOCKED.call(stream)) tap.standIn = pullThrough(stream, tap.call, stream);
+  return tap.standIn ?? stream;
 }
 
 const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true, enumerable: false });
@@ -71,12 +73,18 @@ function watchReader(stream: Bytes, tap: Tap): ReadableStreamDefaultReader<Uint8
   const reader = NATIVE.getReader.call(stream) as ReadableStreamDefaultReader<Uint8Array>;
   const read = reader.read.bind(reader);
   const cancel = reader.cancel.bind(reader);
+  const release = reader.releaseLock.bind(reader);
+  let released = false;
   tap.collector.move(stream, stream, tap.call, "dropped");
   return Object.defineProperties(reader, {
     read: own(() => watchRead(tap, read)),
     cancel: own((reason?: unknown) => {
-      tap.call.settle({ type: "cancel" });
+      if (!released) tap.call.settle({ type: "cancel" });
       return cancel(reason);
+    }),
+    releaseLock: own(() => {
+      release();
+      released = true;
     }),
   });
 }
@@ -91,6 +99,8 @@ function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIterator
     next: own(() => watchRead(tap, next)),
     return: own((value?: undefined) => {
       if (options?.preventCancel !== true) tap.call.settle({ type: "cancel" });
+      // The stream may be read on.
+      else if (!tap.call.settled) tap.collector.move(iterator, stream, tap.call, "dropped");
       return finish?.(value);
     }),
   });
@@ -100,7 +110,7 @@ const TAPPED = Object.create(NATIVE, {
   getReader: own(function (this: Bytes, options?: ReadableStreamGetReaderOptions) {
     const tap = taps.get(this) as Tap;
     if (tap.standIn) return tap.standIn.getReader(options as never);
-    if (options?.mode === "byob") return standIn(this, tap).getReader(options as { mode: "byob" });
+    if (options?.mode === "byob") return NATIVE.getReader.call(standIn(this), options);
     return watchReader(this, tap);
   }),
   values: own(function (this: Bytes, options?: ReadableStreamIteratorOptions) {
@@ -118,13 +128,13 @@ const TAPPED = Object.create(NATIVE, {
     return NATIVE.cancel.call(this, reason);
   }),
   tee: own(function (this: Bytes) {
-    return standIn(this, taps.get(this) as Tap).tee();
+    return NATIVE.tee.call(standIn(this));
   }),
   pipeThrough: own(function (this: Bytes, pair: ReadableWritablePair, options?: StreamPipeOptions) {
-    return standIn(this, taps.get(this) as Tap).pipeThrough(pair, options);
+    return NATIVE.pipeThrough.call(standIn(this), pair, options);
   }),
   pipeTo: own(function (this: Bytes, target: WritableStream, options?: StreamPipeOptions) {
-    return standIn(this, taps.get(this) as Tap).pipeTo(target, options);
+    return NATIVE.pipeTo.call(standIn(this), target, options);
   }),
   locked: {
     configurable: true,

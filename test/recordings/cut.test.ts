@@ -10,6 +10,8 @@ type Fetch = (init?: RequestInit) => Promise<Response>;
 interface Way {
   readonly ending: "canceled" | "failed";
   readonly replay: Omit<Replay, "chunks">;
+  /** A frame that comes after the cut. */
+  readonly after?: string;
   run(fetch: Fetch): Promise<unknown>;
 }
 
@@ -30,6 +32,9 @@ async function readOne(response: Response, then: () => unknown): Promise<unknown
   await then();
   return rest.catch((error: unknown) => error);
 }
+
+/** As OpenAI, Anthropic and Google write it, in one. */
+const ERROR = `\n\nevent: error\ndata: ${JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } })}\n\n`;
 
 const WAYS: Record<string, Way> = {
   break: {
@@ -64,6 +69,15 @@ const WAYS: Record<string, Way> = {
       await readOne(await fetch({ signal: aborted }), abort);
     },
   },
+  "flush while open": {
+    ending: "canceled",
+    replay: { hang: true },
+    async run(fetch) {
+      await ((await fetch()).body as ReadableStream<Uint8Array>).getReader().read();
+    },
+  },
+  "never read": { ending: "canceled", replay: { hang: true }, run: (fetch) => fetch() },
+  "error event": { ending: "failed", replay: {}, after: ERROR, run: async (fetch) => readAll(await fetch()) },
   "socket cut": {
     ending: "failed",
     replay: { error: new TypeError("terminated") },
@@ -113,13 +127,14 @@ describe.skipIf(recordings.length === 0)("recorded streams, cut", () => {
           const runtime = createRuntime(() => {});
           const calls: SettledCall[] = [];
           runtime.listeners.add((call) => calls.push(call));
-          const body = new Uint8Array(Buffer.from(recording.response).subarray(0, bytes));
+          const cut = Buffer.from(recording.response).subarray(0, bytes);
+          const body = new Uint8Array(Buffer.concat([cut, Buffer.from(way.after ?? "")]));
           const fetch = runtime.wrapFetch(replayFetch(recording, { chunks: [body], ...way.replay }));
           await way.run((init) => fetch(recording.uri, { method: "POST", headers, body: recording.request, ...init }));
           await runtime.flush();
           expect(calls).toHaveLength(1);
           const [call] = calls as [SettledCall];
-          const seen = frames.slice(0, passed);
+          const seen = name === "never read" ? [] : frames.slice(0, passed);
           const reported = seen.findLast((frame) => frame.output !== undefined);
           const finished = seen.some((frame) => frame.done);
           expect(call.ending).toBe(name === "clean cut" && finished ? "completed" : way.ending);
