@@ -5,7 +5,7 @@ import { createContexts } from "./meter/context.ts";
 import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
 import { openState } from "./meter/export/state.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
-import { createHook, HOOKED } from "./meter/hook.ts";
+import { createHook, HOOKED, type HookSettings } from "./meter/hook.ts";
 import { createHostLookup, type Host } from "./meter/hosts.ts";
 import { createInstruments, type Instruments } from "./meter/instruments.ts";
 import { createPriceQueue, type PriceQueue } from "./meter/price-queue.ts";
@@ -63,12 +63,13 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let begun = false;
   let config: Config | undefined;
   let parts: Parts | undefined;
+  let settings: HookSettings | undefined;
   let state: { readonly dir: string | undefined } | undefined;
   let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
 
   const tracing = createTracing(
     () => {
-      begun = true;
+      begun ||= exports;
       openExport();
       return telemetry?.tracer;
     },
@@ -103,6 +104,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     telemetry?.discard();
     telemetry = undefined;
     parts = undefined;
+    settings = undefined;
     state = undefined;
   }
 
@@ -140,8 +142,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
     faults,
     tracing,
     settings: () => {
-      const from = configured();
-      return { hosts: (from.hosts ?? []).map(hostOf), askUsage: from.askUsage !== false, keyAliases: from.keys ?? {} };
+      settings ??= settingsOf(configured());
+      return settings;
     },
     onBegin() {
       begun = true;
@@ -218,6 +220,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       await telemetry?.stop();
       telemetry = undefined;
       exports = false;
+      begun = false;
     },
     async flush() {
       if (parts === undefined) return;
@@ -242,6 +245,10 @@ interface Parts {
 }
 
 const knownHost = createHostLookup();
+
+function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): HookSettings {
+  return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
+}
 
 function hostOf({ like, ...row }: HostConfig): Host {
   const known = like === undefined ? undefined : knownHost(like);

@@ -33,7 +33,7 @@ export interface HookOptions {
   readonly contexts: Contexts;
   readonly faults: Faults;
   readonly tracing: Tracing;
-  /** Asked for when the first call is made, so that a later start can still configure. */
+  /** Asked for at each call; the same object until the configuration changes. */
   readonly settings: () => HookSettings;
   /** A model call was recognised. */
   readonly onBegin: () => void;
@@ -61,8 +61,8 @@ export function createHook(options: HookOptions): Hook {
   let made: { readonly lookup: ReturnType<typeof createHostLookup>; readonly settings: HookSettings } | undefined;
   let keyOf: ReturnType<typeof createKeyReader>;
   const settings = () => {
-    if (made === undefined) {
-      const now = options.settings();
+    const now = options.settings();
+    if (made?.settings !== now) {
       made = { lookup: createHostLookup(now.hosts), settings: now };
       keyOf = createKeyReader(now.keyAliases);
     }

@@ -31,9 +31,16 @@ function watchRead(tap: Tap, read: () => Promise<Result>): Promise<Result> {
   const promise = read();
   if (call.hides)
     return promise.then(
-      (result) => (show(call, result) ? result : watchRead(tap, read)),
+      (result) => {
+        const rest = show(call, result);
+        if (rest.byteLength > 0) return { done: false, value: rest };
+        // Nothing of the chunk is left for the caller.
+        return !result.done && result.value?.byteLength === 0 ? watchRead(tap, read) : result;
+      },
       (error) => {
+        const rest = call.rest();
         call.settle(endOf(error, call));
+        if (rest.byteLength > 0) return { done: false, value: rest };
         throw error;
       },
     );
@@ -46,21 +53,19 @@ function watchRead(tap: Tap, read: () => Promise<Result>): Promise<Result> {
   return promise;
 }
 
-/** Returns false when nothing of the chunk is left for the caller. */
-function show(call: OpenCall, result: Result): boolean {
+/** Returns what was kept back until the end; it comes before the end or the error, which the next read gives again. */
+function show(call: OpenCall, result: Result): Uint8Array<ArrayBuffer> {
   if (result.done) {
-    call.rest();
+    const rest = call.rest();
     call.settle({ type: call.reading.failed ? "refused" : call.reading.terminal ? "terminal" : "end" });
-    return true;
+    return rest as Uint8Array<ArrayBuffer>;
   }
-  if (!(result.value instanceof Uint8Array)) return true;
-  const passed = call.chunk(result.value);
-  if (passed.byteLength === 0) return false;
-  result.value = passed as Uint8Array<ArrayBuffer>;
-  return true;
+  if (result.value instanceof Uint8Array) result.value = call.chunk(result.value) as Uint8Array<ArrayBuffer>;
+  return NOTHING;
 }
 
-/** The stand-in; a stream that somebody reads already is itself, so that it refuses as it would without us. */
+const NOTHING = new Uint8Array(0);
+
 function standIn(stream: Bytes): Bytes {
   const tap = taps.get(stream) as Tap;
   if (!tap.standIn && !LOCKED.call(stream)) tap.standIn = pullThrough(stream, tap.call, stream);
@@ -69,24 +74,28 @@ function standIn(stream: Bytes): Bytes {
 
 const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true, enumerable: false });
 
+/**
+ * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only of this
+ * object can be told that the caller dropped it.
+ */
 function watchReader(stream: Bytes, tap: Tap): ReadableStreamDefaultReader<Uint8Array> {
   const reader = NATIVE.getReader.call(stream) as ReadableStreamDefaultReader<Uint8Array>;
   const read = reader.read.bind(reader);
-  const cancel = reader.cancel.bind(reader);
-  const release = reader.releaseLock.bind(reader);
-  let released = false;
-  tap.collector.move(stream, stream, tap.call, "dropped");
-  return Object.defineProperties(reader, {
+  const front = Object.create(reader, {
+    closed: { configurable: true, get: () => reader.closed },
     read: own(() => watchRead(tap, read)),
     cancel: own((reason?: unknown) => {
-      if (!released) tap.call.settle({ type: "cancel" });
-      return cancel(reason);
+      tap.call.settle({ type: "cancel" });
+      return reader.cancel(reason);
     }),
     releaseLock: own(() => {
-      release();
-      released = true;
+      reader.releaseLock();
+      // The stream can be read on, without this reader.
+      tap.collector.move(front, stream, tap.call, "dropped");
     }),
-  });
+  }) as ReadableStreamDefaultReader<Uint8Array>;
+  tap.collector.move(stream, front, tap.call, "dropped");
+  return front;
 }
 
 function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIteratorOptions): AsyncIterator<Uint8Array> {
