@@ -85,6 +85,12 @@ export function readConfig(
   return Object.freeze({ ...merged, defaults: Object.freeze(defaults), env });
 }
 
+/** What is left when the configuration is wrong: nothing of ours, and the standard variables that say where to send. */
+export function defaultConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const others = Object.entries(env).filter(([name]) => !name.startsWith("SPENDFUSE_"));
+  return readConfig({}, { ...Object.fromEntries(others), SPENDFUSE_CONFIG: "{}" });
+}
+
 function readFile(env: Readonly<Record<string, string | undefined>>): { source: string; json: unknown } {
   const named = env.SPENDFUSE_CONFIG;
   if (named?.trimStart().startsWith("{")) return { source: "SPENDFUSE_CONFIG", json: parse(named, "SPENDFUSE_CONFIG") };

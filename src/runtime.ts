@@ -1,4 +1,4 @@
-import { type Config, type ConfigFile, type HostConfig, readConfig } from "./config.ts";
+import { type Config, type ConfigFile, defaultConfig, type HostConfig, readConfig } from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
 import { createContexts } from "./meter/context.ts";
@@ -88,7 +88,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       config = readConfig(options.config, options.env, say);
     } catch (error) {
       faults.report("config", error);
-      config = readConfig({}, standardOnly(options.env ?? process.env), say);
+      config = defaultConfig(options.env);
     }
     contexts.setDefaults(config.defaults);
   }
@@ -230,12 +230,6 @@ export function createRuntime(say: (message: string) => void): Runtime {
     },
     wrapFetch: hook.wrap,
   };
-}
-
-/** The environment without what is ours, and with no file: the standard variables still say where metrics go. */
-function standardOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
-  const others = Object.entries(env).filter(([name]) => !name.startsWith("SPENDFUSE_"));
-  return { ...Object.fromEntries(others), SPENDFUSE_CONFIG: "{}" };
 }
 
 interface Parts {

@@ -1,5 +1,5 @@
 import { type Bound, SCALE } from "../bound.ts";
-import { printedBy } from "../printed.ts";
+import { runProgram } from "../program.ts";
 
 const CALLS = 100_000;
 
@@ -8,6 +8,6 @@ export const soak: Bound = {
   limit: 512,
   unit: "KB",
   async measure() {
-    return (await printedBy("soak", [String(CALLS * SCALE)])) / 1_024;
+    return ((await runProgram("soak.ts", [String(CALLS * SCALE)], ["--expose-gc"])) as number) / 1_024;
   },
 };

@@ -1,31 +1,41 @@
 import { openaiWhole } from "../calls.ts";
 import { loadPackage } from "../package.ts";
 import { registerProviders } from "../providers.ts";
-import { serveTurns } from "../turns.ts";
+import { race } from "../race.ts";
 import { createVendor } from "../vendor.ts";
 
-/** Makes calls that are answered whole, in an app with OpenTelemetry: `calls.ts bare|metered|floor`. */
-const CALLS = 500;
+/** Makes calls that are answered whole, in an app with OpenTelemetry: bare, metered, and bare with the floor beside. */
+const CALLS = 200;
 
-const [how] = process.argv.slice(2);
 const recordFloor = registerProviders();
 globalThis.fetch = createVendor();
+const bare = openaiWhole();
+const { start, onCall } = await loadPackage();
+await start();
+const metered = openaiWhole();
 let settled = 0;
-if (how === "metered") {
-  const { start, onCall } = await loadPackage();
-  await start();
-  onCall(({ quality }) => {
-    if (quality === "reported") settled += 1;
-  });
-}
-const call = openaiWhole();
+onCall(({ quality }) => {
+  if (quality === "reported") settled += 1;
+});
 
-serveTurns(async () => {
+async function callBare(): Promise<void> {
+  for (let i = 0; i < CALLS; i++) await bare();
+  await new Promise(setImmediate);
+}
+
+async function callMetered(): Promise<void> {
   settled = 0;
+  for (let i = 0; i < CALLS; i++) await metered();
+  await new Promise(setImmediate);
+  if (settled !== CALLS) throw new Error(`${settled} of ${CALLS} calls were metered`);
+}
+
+async function callWithFloor(): Promise<void> {
   for (let i = 0; i < CALLS; i++) {
-    await call();
-    if (how === "floor") recordFloor();
+    await bare();
+    recordFloor();
   }
   await new Promise(setImmediate);
-  if (how === "metered" && settled < CALLS) throw new Error(`only ${settled} of ${CALLS} were metered`);
-});
+}
+
+await race([callBare, callMetered, callWithFloor], { warmUp: 60, turns: 100 });

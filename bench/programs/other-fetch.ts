@@ -1,13 +1,16 @@
 import { loadPackage } from "../package.ts";
-import { serveTurns } from "../turns.ts";
+import { race } from "../race.ts";
 
-/** Fetches what is no model call: `other-fetch.ts bare|metered COUNT`. */
-const [how, count] = process.argv.slice(2);
+/** Fetches what is no model call, unmetered and metered: `other-fetch.ts COUNT`. */
+const count = Number(process.argv[2]);
 
 const answer = Promise.resolve(new Response());
-globalThis.fetch = () => answer;
-if (how === "metered") await (await loadPackage()).start();
+const bare: typeof fetch = () => answer;
+const { wrapFetch } = await loadPackage();
+const metered = wrapFetch(bare);
 
-serveTurns(async () => {
-  for (let i = 0; i < Number(count); i++) fetch("https://api.example.com/v2/customers/1234567/orders?page=2&limit=50");
-});
+async function get(send: typeof fetch): Promise<void> {
+  for (let i = 0; i < count; i++) send("https://api.example.com/v2/customers/1234567/orders?page=2&limit=50");
+}
+
+await race([() => get(bare), () => get(metered)], { warmUp: 20, turns: 60 });

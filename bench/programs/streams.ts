@@ -1,29 +1,35 @@
-import { CALLERS, GATEWAY } from "../calls.ts";
+import { CALLERS, type Caller, GATEWAY } from "../calls.ts";
 import { loadPackage } from "../package.ts";
-import { serveTurns } from "../turns.ts";
+import { race } from "../race.ts";
 import { CHUNKS, createVendor } from "../vendor.ts";
 
-/** Reads streams to their end: `streams.ts CALLER bare|metered`. */
-const STREAMS = 30;
+/** Reads streams to their end, unmetered and metered: `streams.ts CALLER`. */
+const STREAMS = 10;
 
-const [caller = "", how] = process.argv.slice(2);
+const createCaller = CALLERS[process.argv[2] ?? ""] as () => Caller;
 globalThis.fetch = createVendor();
+const bare = createCaller();
+const { start, onCall } = await loadPackage();
+await start({ config: { hosts: [{ host: GATEWAY, like: "api.openai.com" }] } });
+const metered = createCaller();
 let settled = 0;
-if (how === "metered") {
-  const { start, onCall } = await loadPackage();
-  await start({ config: { hosts: [{ host: GATEWAY, like: "api.openai.com" }] } });
-  onCall(({ ending, quality }) => {
-    if (ending === "completed" && quality === "reported") settled += 1;
-  });
-}
-const open = (CALLERS[caller] as () => () => Promise<AsyncIterable<unknown>>)();
+onCall(({ ending, quality }) => {
+  if (ending === "completed" && quality === "reported") settled += 1;
+});
 
-serveTurns(async () => {
-  settled = 0;
+async function read(open: Caller): Promise<void> {
   let seen = 0;
   for (let i = 0; i < STREAMS; i++) {
     for await (const _ of await open()) seen += 1;
   }
   if (seen < STREAMS * (CHUNKS - 3)) throw new Error(`only ${seen} chunks came`);
-  if (how === "metered" && settled < STREAMS) throw new Error(`only ${settled} of ${STREAMS} were metered`);
-});
+}
+
+async function readMetered(): Promise<void> {
+  settled = 0;
+  await read(metered);
+  await new Promise(setImmediate);
+  if (settled !== STREAMS) throw new Error(`${settled} of ${STREAMS} streams were metered`);
+}
+
+await race([() => read(bare), readMetered], { warmUp: 120, turns: 150 });

@@ -71,7 +71,7 @@ export type SettleEvent =
   /** The response was garbage collected without having been read to its end. */
   | { readonly type: "collect"; readonly unseen: boolean }
   /** `flush()` was called while the call was open. */
-  | { readonly type: "flush" };
+  | { readonly type: "flush"; readonly unseen: boolean };
 
 export type CallState =
   | { readonly phase: "open" }
@@ -95,7 +95,7 @@ export interface Passed {
  */
 export function next(state: CallState, event: SettleEvent, passed: Passed): CallState {
   if (state.phase === "settled") return state;
-  return { phase: "settled", ending: endingOf(event, passed), unseen: event.type === "collect" && event.unseen };
+  return { phase: "settled", ending: endingOf(event, passed), unseen: "unseen" in event && event.unseen };
 }
 
 function endingOf(event: SettleEvent, passed: Passed): Ending {
@@ -105,9 +105,9 @@ function endingOf(event: SettleEvent, passed: Passed): Ending {
     case "end":
       return !passed.stream || passed.finished ? "completed" : "failed";
     case "cancel":
-    case "flush":
       return "canceled";
     case "collect":
+    case "flush":
       return event.unseen ? "completed" : "canceled";
     case "error":
     case "refused":

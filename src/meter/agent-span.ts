@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Quality, SettledCall } from "../core/call.ts";
 import { ATTR } from "../names.ts";
 import type { Tracing, TracingSpan } from "./tracing.ts";
@@ -32,6 +33,7 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
   let unpriced = 0;
   let open = 0;
   let over = false;
+  let ended = false;
 
   function write(): void {
     span?.setAttributes({
@@ -49,8 +51,11 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
   }
 
   function end(): void {
+    if (ended) return;
     write();
-    if (!enriched) span?.end();
+    if (enriched) return;
+    ended = true;
+    span?.end();
   }
 
   return {
@@ -83,7 +88,10 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
     finish(error) {
       over = true;
       if (error !== undefined && !enriched) span?.fail(error);
-      if (open === 0) end();
+      if (open > 0) return;
+      // What returned at once, such as an SDK's stream, makes its first call only a few microtasks later.
+      if (totals.calls > 0 || error !== undefined) end();
+      else setImmediate(() => open === 0 && end());
     },
   };
 }

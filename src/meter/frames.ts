@@ -1,5 +1,5 @@
 import { type DeltaMatch, type DeltaTemplate, learnDelta, matchDelta, NULL_USAGE_BYTES } from "./delta-template.ts";
-import { array, object, parse } from "./json.ts";
+import { array, type Json, object, parse } from "./json.ts";
 import type { Reading, WireFormat } from "./wire/format.ts";
 
 const LF = 10;
@@ -17,15 +17,39 @@ export interface FrameReader {
   push(chunk: Uint8Array): Uint8Array;
   /** What was kept back, at the end of the stream. */
   rest(): Uint8Array;
+  /** What was kept back, and the chunk behind it, as they came: when `push` or `rest` has failed. */
+  release(chunk: Uint8Array): Uint8Array;
 }
 
-/** `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. */
-export function createFrameReader(format: WireFormat, reading: Reading, hideUsage: boolean): FrameReader {
+/**
+ * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. That goes on
+ * when the format fails: `onFault` is told, and it is asked no more.
+ */
+export function createFrameReader(
+  format: WireFormat,
+  reading: Reading,
+  hideUsage: boolean,
+  onFault: (error: unknown) => void = rethrow,
+): FrameReader {
+  let broken = false;
   let carry: Uint8Array = EMPTY;
   let template: DeltaTemplate | undefined;
   const match: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
   /** Ranges to take out of the present chunk: from, to, from, to … */
   let cuts: number[] = [];
+
+  function understand(json: Json, event: string, frame: string): void {
+    const { visible, thought } = reading;
+    try {
+      if (!format.readFrame(json, event, reading)) return;
+      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
+      template = learnDelta(frame, format.deltaKeys, format.strictDeltas, kind) ?? template;
+    } catch (error) {
+      broken = true;
+      template = undefined;
+      onFault(error);
+    }
+  }
 
   function readFrame(bytes: Uint8Array, from: number, to: number): void {
     const frame = latin1.call(bytes, from, to).trimEnd();
@@ -44,12 +68,7 @@ export function createFrameReader(format: WireFormat, reading: Reading, hideUsag
     }
     const json = object(parse(data));
     if (!json) return;
-    const visible = reading.visible;
-    const thought = reading.thought;
-    if (format.readFrame(json, event, reading)) {
-      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
-      template = learnDelta(frame, format.deltaKeys, format.strictDeltas, kind) ?? template;
-    }
+    if (!broken) understand(json, event, frame);
     if (!hideUsage) return;
     if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
     else if (json.usage === null) {
@@ -73,25 +92,39 @@ export function createFrameReader(format: WireFormat, reading: Reading, hideUsag
       readFrame(bytes, at, end);
       at = end;
     }
-    // The chunk is the caller's from here on, who may change or transfer it.
-    carry = at < bytes.length ? bytes.slice(at) : EMPTY;
+    // The chunk is the caller's from here on, who may change or transfer it; `slice` of a Buffer would share it.
+    carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
     if (!hideUsage) return chunk;
-    if (cuts.length === 0) return at === bytes.length ? bytes : bytes.subarray(0, at);
-    const kept = cut(bytes, cuts, at);
-    cuts = [];
-    return kept;
+    let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
+    if (cuts.length > 0) {
+      // Its memory may be the network's still, such as a recorded answer that is given again.
+      kept = cut(bytes === chunk ? new Uint8Array(bytes) : bytes, cuts, at);
+      cuts = [];
+    }
+    return kept instanceof Buffer || !(chunk instanceof Buffer)
+      ? kept
+      : Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength);
   }
 
   return {
     push,
     rest() {
       const left = carry;
-      carry = EMPTY;
       if (left.length > 0) readFrame(left, 0, left.length);
-      if (!hideUsage || cuts.length > 0) return EMPTY;
-      return left;
+      carry = EMPTY;
+      if (!hideUsage) return EMPTY;
+      return cuts.length === 0 ? left : cut(left, cuts, left.length);
+    },
+    release(chunk) {
+      const left = hideUsage ? carry : EMPTY;
+      carry = EMPTY;
+      return left.length === 0 ? chunk : concat(left, chunk);
     },
   };
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 /** Just behind the blank line that ends the frame at `from`, or -1. Lines end with LF or CRLF. */

@@ -158,7 +158,7 @@ export function createHook(options: HookOptions): Hook {
     wrap,
     open,
     settleOpen() {
-      for (const call of [...open]) call.settle({ type: "flush" });
+      for (const call of [...open]) call.settle({ type: "flush", unseen: call.unseen() });
     },
   };
 }

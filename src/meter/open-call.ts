@@ -30,6 +30,8 @@ export interface OpenCall {
   stream: boolean;
   span: SpanHandle | undefined;
   readonly settled: boolean;
+  /** Whether somebody reads the body where we cannot see it. */
+  unseen: () => boolean;
   /** The agent's span that counts this call. */
   agentSpan: AgentSpan | undefined;
   /** The caller's, by which it may end the call. */
@@ -67,8 +69,14 @@ export function openCall(options: CallOptions): OpenCall {
   let frames: FrameReader | undefined;
   let state: CallState = { phase: "open" };
 
-  /** Our parser failed: what comes is passed on unread, and the call settles by what is known. */
+  /** Our parser failed: the call settles by what was known before. */
   let blind = false;
+  /** The frames themselves could not be told apart: what comes is passed on as it is. */
+  let lost = false;
+  function unread(error: unknown): void {
+    blind = true;
+    faults.report("parser", error);
+  }
 
   const call: OpenCall = {
     target,
@@ -84,6 +92,7 @@ export function openCall(options: CallOptions): OpenCall {
     agentSpan: undefined,
     signal: options.signal ?? undefined,
     hides,
+    unseen: () => false,
     get settled() {
       return state.phase === "settled";
     },
@@ -96,25 +105,32 @@ export function openCall(options: CallOptions): OpenCall {
         return;
       }
       for (const name of COST_HEADERS) reading.costUsd ??= amount(headers.get(name));
-      if (stream) frames = createFrameReader(target.format, reading, hides);
+      if (stream) frames = createFrameReader(target.format, reading, hides, unread);
     },
 
     chunk(bytes) {
-      if (frames === undefined || blind || (state.phase === "settled" && !hides)) return bytes;
+      if (frames === undefined || lost || (state.phase === "settled" && !hides)) return bytes;
       try {
         const passed = frames.push(bytes);
         if (reading.failed) call.settle({ type: "refused" });
         else if (reading.terminal) call.settle({ type: "terminal" });
         return passed;
       } catch (error) {
-        blind = true;
-        faults.report("parser", error);
-        return bytes;
+        lost = true;
+        unread(error);
+        return frames.release(bytes);
       }
     },
 
     rest() {
-      return (frames && faults.guard("parser", frames.rest)) ?? EMPTY;
+      if (frames === undefined) return EMPTY;
+      try {
+        if (!lost) return frames.rest();
+      } catch (error) {
+        lost = true;
+        unread(error);
+      }
+      return frames.release(EMPTY);
     },
 
     body(value) {
@@ -133,8 +149,10 @@ export function openCall(options: CallOptions): OpenCall {
       const finished = reading.finished || reading.terminal || blind;
       const now = next(state, event, { stream: call.stream, finished });
       if (now.phase !== "settled") return;
-      state = now;
-      faults.guard("settle", () => onSettled(call, now));
+      // A parser that failed before it recognised anything has seen nothing.
+      const settled = { ...now, unseen: now.unseen || (blind && !reading.recognized) };
+      state = settled;
+      faults.guard("settle", () => onSettled(call, settled));
     },
   };
   return call;

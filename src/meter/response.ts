@@ -1,7 +1,7 @@
 import { type Collector, endOf } from "./collector.ts";
 import type { OpenCall } from "./open-call.ts";
 import { pullThrough } from "./pull-stream.ts";
-import { tapStream } from "./tapped-stream.ts";
+import { standIn, tapStream } from "./tapped-stream.ts";
 
 /** How the body of one response is watched. */
 interface Watched {
@@ -39,6 +39,11 @@ function overlayOf(prototype: object): object {
   return overlay;
 }
 
+/** Nothing is left to see of the call, nor to take out of what the caller reads. */
+function isOver(call: OpenCall): boolean {
+  return call.settled && !(call.hides && call.stream);
+}
+
 type Whole = "text" | "json" | "arrayBuffer" | "bytes" | "blob" | "formData";
 
 function createOverlay(prototype: object): object {
@@ -58,7 +63,7 @@ function createOverlay(prototype: object): object {
     if (state.holder) return state.holder;
     const body = bodyOf.call(response) as ReadableStream<Uint8Array>;
     const { status, statusText, headers } = response;
-    const stream = pullThrough(body, state.call, response);
+    const stream = state.tapped ? standIn(body) : pullThrough(body, state.call, response);
     const holder = new (response.constructor as typeof Response)(stream, { status, statusText, headers });
     state.holder = holder;
     state.collector.move(response, stream, state.call, "unread");
@@ -70,7 +75,7 @@ function createOverlay(prototype: object): object {
       const state = watched.get(this);
       const body = state?.holder ? state.holder.body : bodyOf.call(this);
       if (!state || state.holder || body === null || bodyUsedOf.call(this)) return body;
-      if (state.call.settled && !state.tapped) return body;
+      if (isOver(state.call) && !state.tapped) return body;
       if (!state.tap || !state.call.stream) return hold(this, state).body;
       if (!state.tapped) {
         state.tapped = true;
@@ -91,7 +96,9 @@ function createOverlay(prototype: object): object {
   define("clone", {
     value: function clone(this: Response) {
       const state = watched.get(this);
-      if (!state || state.tapped || bodyOf.call(this) === null || bodyUsedOf.call(this)) {
+      const body = bodyOf.call(this);
+      // A stream that was read through us is used; whether the response is, its holder knows.
+      if (!state || body === null || (!state.holder && (bodyUsedOf.call(this) || body.locked))) {
         return native("clone").call(this);
       }
       return likeness(hold(this, state).clone(), this);
@@ -106,10 +113,12 @@ function createOverlay(prototype: object): object {
         if (!state) return native(name).call(this);
         // What is read may not be what came: without a hidden frame, an event stream as JSON, anything as a form.
         const through = name === "formData" || (state.call.stream && (state.call.hides || name === "json"));
-        if (through && !state.tapped && !state.call.settled && !bodyUsedOf.call(this)) hold(this, state);
+        if (through && !state.tapped && !isOver(state.call) && !bodyUsedOf.call(this)) hold(this, state);
         if (state.holder) return (state.holder[name] as () => Promise<unknown>)();
+        // A second reading is refused, which says nothing of the first.
+        const first = !bodyUsedOf.call(this);
         const result = native(name).call(this) as Promise<unknown>;
-        if (!state.tapped && !state.call.settled) observe(result, name, state);
+        if (first && !state.tapped && !state.call.settled) observe(result, name, state);
         return result;
       },
     });

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { type Collector, endOf } from "./collector.ts";
 import type { OpenCall } from "./open-call.ts";
 import { pullThrough } from "./pull-stream.ts";
@@ -10,6 +11,8 @@ interface Tap {
   readonly collector: Collector;
   /** Pull-through stand-in for the ways of reading that cannot be tapped. */
   standIn: Bytes | undefined;
+  /** Whoever reads the stream was given a reader of ours. */
+  seen: boolean;
 }
 
 const taps = new WeakMap<object, Tap>();
@@ -19,7 +22,14 @@ const taps = new WeakMap<object, Tap>();
  * stream stays the same object. Other methods of it get a pull-through stream in its place.
  */
 export function tapStream(stream: Bytes, call: OpenCall, collector: Collector): void {
-  taps.set(stream, { call, collector, standIn: undefined });
+  const tap: Tap = { call, collector, standIn: undefined, seen: false };
+  taps.set(stream, tap);
+  // Weak, because an open call must not keep alive the stream whose collection would settle it.
+  const weak = new WeakRef(stream);
+  call.unseen = () => {
+    const left = weak.deref();
+    return !tap.seen && left !== undefined && (LOCKED.call(left) || Readable.isDisturbed(left as never));
+  };
   Object.setPrototypeOf(stream, TAPPED);
 }
 
@@ -38,8 +48,10 @@ function watchRead(tap: Tap, read: () => Promise<Result>): Promise<Result> {
         return !result.done && result.value?.byteLength === 0 ? watchRead(tap, read) : result;
       },
       (error) => {
-        const rest = call.rest();
-        call.settle(endOf(error, call));
+        const event = endOf(error, call);
+        // Whoever cancels wants no more.
+        const rest = event.type === "cancel" ? NOTHING : call.rest();
+        call.settle(event);
         if (rest.byteLength > 0) return { done: false, value: rest };
         throw error;
       },
@@ -66,9 +78,13 @@ function show(call: OpenCall, result: Result): Uint8Array<ArrayBuffer> {
 
 const NOTHING = new Uint8Array(0);
 
-function standIn(stream: Bytes): Bytes {
+/** The stand-in; a stream that somebody reads already is itself, so that it refuses as it would without us. */
+export function standIn(stream: Bytes): Bytes {
   const tap = taps.get(stream) as Tap;
-  if (!tap.standIn && !LOCKED.call(stream)) tap.standIn = pullThrough(stream, tap.call, stream);
+  if (!tap.standIn && !LOCKED.call(stream)) {
+    tap.standIn = pullThrough(stream, tap.call, stream);
+    tap.seen = true;
+  }
   return tap.standIn ?? stream;
 }
 
@@ -81,17 +97,20 @@ const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true
 function watchReader(stream: Bytes, tap: Tap): ReadableStreamDefaultReader<Uint8Array> {
   const reader = NATIVE.getReader.call(stream) as ReadableStreamDefaultReader<Uint8Array>;
   const read = reader.read.bind(reader);
+  let released = false;
+  tap.seen = true;
   const front = Object.create(reader, {
     closed: { configurable: true, get: () => reader.closed },
     read: own(() => watchRead(tap, read)),
     cancel: own((reason?: unknown) => {
-      tap.call.settle({ type: "cancel" });
+      if (!released) tap.call.settle({ type: "cancel" });
       return reader.cancel(reason);
     }),
     releaseLock: own(() => {
       reader.releaseLock();
-      // The stream can be read on, without this reader.
-      tap.collector.move(front, stream, tap.call, "dropped");
+      released = true;
+      // The stream may be read on, without this reader.
+      if (!tap.call.settled) tap.collector.move(front, stream, tap.call, "dropped");
     }),
   }) as ReadableStreamDefaultReader<Uint8Array>;
   tap.collector.move(stream, front, tap.call, "dropped");
@@ -102,6 +121,7 @@ function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIterator
   const iterator = NATIVE.values.call(stream, options) as ReadableStreamAsyncIterator<Uint8Array>;
   const next = iterator.next.bind(iterator) as () => Promise<Result>;
   const finish = iterator.return?.bind(iterator);
+  tap.seen = true;
   // Nobody can read on once the iterator is gone: the lock goes with it.
   tap.collector.move(stream, iterator, tap.call, "dropped");
   return Object.defineProperties(iterator, {

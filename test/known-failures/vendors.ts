@@ -1,4 +1,4 @@
-import type { Answer, Script, Visit } from "../servers/model-server.ts";
+import type { Answer, Script, Step, Visit } from "../servers/model-server.ts";
 
 /**
  * The truth of section 1 of `known-failures.md`: chat and Responses 1000 input (800 cached) and 50 output (20
@@ -11,7 +11,7 @@ export const TRUTH = {
 } as const;
 
 export const OPENAI_MODEL = "gpt-5";
-export const ANTHROPIC_MODEL = "claude-sonnet-4-5-20250929";
+export const ANTHROPIC_MODEL = "claude-sonnet-4-6";
 
 /** List prices in USD per million tokens, written by hand: the truth must not come from the code under test. */
 export const COST = {
@@ -32,7 +32,8 @@ export const SSE = { "content-type": "text/event-stream; charset=utf-8" };
 export const JSON_HEADERS = { "content-type": "application/json" };
 
 export const data = (json: unknown): string => `data: ${JSON.stringify(json)}\n\n`;
-export const event = (json: { readonly type: string }): string => `event: ${json.type}\n${data(json)}`;
+export const event = (json: { readonly type: string; readonly [key: string]: unknown }): string =>
+  `event: ${json.type}\n${data(json)}`;
 export const DONE = "data: [DONE]\n\n";
 
 export const CHAT_USAGE = {
@@ -130,10 +131,10 @@ const ANTHROPIC_MESSAGE = {
 };
 
 export const messageStart = (usage: object): string =>
-  event({ type: "message_start", message: { ...ANTHROPIC_MESSAGE, usage } } as never);
+  event({ type: "message_start", message: { ...ANTHROPIC_MESSAGE, usage } });
 
 export const messageDelta = (usage: object, stop_reason: string | null = "end_turn"): string =>
-  event({ type: "message_delta", delta: { stop_reason, stop_sequence: null }, usage } as never);
+  event({ type: "message_delta", delta: { stop_reason, stop_sequence: null }, usage });
 
 export const MESSAGE_STOP = event({ type: "message_stop" });
 
@@ -195,7 +196,7 @@ export function geminiFrames(): readonly string[] {
 export const geminiBody = (): string => JSON.stringify(geminiChunk(WORDS, GEMINI_USAGE, "STOP"));
 
 /** An event stream, whole. */
-export const streamed = (...frames: readonly string[]): Script => ({ headers: SSE, steps: frames });
+export const streamed = (...frames: readonly Step[]): Script => ({ headers: SSE, steps: frames });
 /** An event stream of which the caller sees no end: the frames up to the one with `marker`, then silence. */
 export function until(marker: string, frames: readonly string[]): Script {
   const at = frames.findIndex((frame) => frame.includes(marker));

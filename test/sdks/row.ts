@@ -42,7 +42,7 @@ export async function run({ shape, ending }: Row, server: ModelServer, agent: st
       AbortSignal.timeout(1).onabort = ({ target }) => abort.abort((target as AbortSignal).reason);
     else if (what === "flush") await flush();
     acted.resolve();
-    return what === "break";
+    return what === "break" || what === "leave";
   }
 
   server.play((visit, attempt) => ending.script({ body, visit, attempt, acted: acted.promise }));
@@ -61,7 +61,7 @@ export async function run({ shape, ending }: Row, server: ModelServer, agent: st
   if (ending.reads) await leaveUnread(open, ending.reads === "drops it", server);
   else {
     const marker = when === "cut" ? body.marker : when === "last" ? body.lastMarker : undefined;
-    const watch = watchFor(marker, got, () => act(what as Act));
+    const watch = watchFor(marker, got, () => act(what as Act), what === "leave");
     try {
       got.result = await within(shape.read(open() as never, watch), `${shape.name}: the caller is not done`);
     } catch (error) {

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConfigFile, flush, start, stop } from "../../src/index.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 import { checkCalls, checkUnnoticed, RATES } from "./check.ts";
-import { type Ending, type Kind, STREAM_ENDINGS, WHOLE_ENDINGS } from "./endings.ts";
+import type { Ending, Kind } from "./endings.ts";
+import { STREAM_ENDINGS } from "./endings-stream.ts";
+import { WHOLE_ENDINGS } from "./endings-whole.ts";
 import { missing } from "./recorded.ts";
 import { collectCalls, collecting, type Row, run } from "./row.ts";
 import type { HostKind, Shape } from "./shape.ts";
@@ -12,10 +14,14 @@ import { aiShapes } from "./shapes-ai.ts";
 import { anthropicShapes } from "./shapes-anthropic.ts";
 import { googleShapes } from "./shapes-google.ts";
 import { langchainShapes } from "./shapes-langchain.ts";
-import { openaiShapes } from "./shapes-openai.ts";
+import { openaiChatStreams } from "./shapes-openai-chat.ts";
+import { openaiResponsesStreams } from "./shapes-openai-responses.ts";
+import { openaiWholes } from "./shapes-openai-whole.ts";
 
 const SHAPES: readonly Shape[] = [
-  ...openaiShapes,
+  ...openaiChatStreams,
+  ...openaiResponsesStreams,
+  ...openaiWholes,
   ...anthropicShapes,
   ...googleShapes,
   ...aiShapes,
@@ -90,7 +96,8 @@ describe.skipIf(missing !== undefined)("SDK rows", () => {
       const metered = await run(row, server, agent);
       if (row.ending.act === "break" && row.shape.breakLingers === "held") await flush();
       const settled = calls.until(agent, row.ending.calls.length);
-      await (row.shape.breakLingers === "collected" ? collecting(settled) : settled);
+      const collects = row.ending.act === "leave" || row.shape.breakLingers === "collected";
+      await (collects ? collecting(settled) : settled);
       checkUnnoticed(row, bare, metered);
       if (isPrompt(row)) expect(metered.over!.at - metered.actedAt).toBeLessThan(AT_ONCE);
       checkCalls(row, calls.of(agent), metered.visits, agent);

@@ -19,6 +19,8 @@ export interface Watch {
   bytes(chunk: Uint8Array): Promise<boolean>;
   /** Whether the caller broke off. */
   readonly broke: boolean;
+  /** The caller does not cancel what it broke off, but drops it. */
+  readonly leaves: boolean;
 }
 
 /** A vendor as this package knows it from the host. */
@@ -41,6 +43,8 @@ interface AnyShape {
    * open as long as the SDK holds it.
    */
   readonly breakLingers?: "collected" | "held";
+  /** The caller holds the only way to read on, and can drop it. */
+  readonly droppable?: true;
   /** Reads what has come before it is asked to. */
   readonly readsAhead?: true;
   /** The SDK waits a second before it tries again: one row does. */
@@ -76,7 +80,7 @@ export async function eachChunk(reader: ReadableStreamDefaultReader<Uint8Array>,
     const { done, value } = await reader.read();
     if (done) return;
     if (!(await watch.bytes(value))) continue;
-    await reader.cancel();
+    if (!watch.leaves) await reader.cancel();
     return;
   }
 }

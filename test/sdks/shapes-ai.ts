@@ -1,7 +1,8 @@
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, type LanguageModel, streamText } from "ai";
-import { anthropicStream, anthropicWhole, chatStream, chatWhole, responsesStream, responsesWhole } from "./bodies.ts";
+import { chatStream, chatWhole, responsesStream, responsesWhole } from "./bodies-openai.ts";
+import { anthropicStream, anthropicWhole } from "./bodies-others.ts";
 import type { HostKind, Shape, Site, StreamShape, Watch, WholeShape } from "./shape.ts";
 
 const prompt = "What is the capital of Mexico?";

@@ -1,5 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
-import { anthropicStream, anthropicToolStream, anthropicWhole } from "./bodies.ts";
+import { anthropicStream, anthropicToolStream, anthropicWhole } from "./bodies-others.ts";
 import { each, eachChunk, headOf, type Shape, type Site } from "./shape.ts";
 
 const messages = [{ role: "user" as const, content: "What is the exchange rate of the dollar to the euro?" }];
@@ -50,7 +50,7 @@ export const anthropicShapes: readonly Shape[] = [
       }
       return broke ? undefined : await handle.finalMessage();
     },
-    never: ["unread"],
+    never: ["unread", "collected"],
   },
   {
     kind: "stream",
@@ -63,6 +63,7 @@ export const anthropicShapes: readonly Shape[] = [
   {
     kind: "stream",
     name: "anthropic stream .asResponse(), reader",
+    droppable: true,
     host: "anthropic",
     body: anthropicStream,
     open: (site) =>

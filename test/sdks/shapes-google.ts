@@ -1,5 +1,5 @@
 import { GoogleGenAI } from "@google/genai";
-import { googleStream, googleWhole } from "./bodies.ts";
+import { googleStream, googleWhole } from "./bodies-others.ts";
 import { each, type Shape, type Site } from "./shape.ts";
 
 const contents = "What is the largest city of Mexico?";

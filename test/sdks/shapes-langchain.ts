@@ -1,5 +1,5 @@
 import { ChatOpenAI } from "@langchain/openai";
-import { chatStream, chatWhole } from "./bodies.ts";
+import { chatStream, chatWhole } from "./bodies-openai.ts";
 import { each, type Shape, type Site } from "./shape.ts";
 
 const prompt = "What is the capital of Mexico?";
@@ -21,7 +21,7 @@ export const langchainShapes: readonly Shape[] = [
     name: "langchain stream",
     slowRetries: true,
     host: "openai",
-    never: ["still", "collected", "retries"],
+    never: ["still", "collected", "late", "retries"],
     readsAhead: true,
     body: chatStream,
     open: (site) => model(site).stream(prompt, { signal: site.signal }),
@@ -31,7 +31,7 @@ export const langchainShapes: readonly Shape[] = [
     kind: "stream",
     name: "langchain stream, streamUsage off",
     host: "openai",
-    never: ["still", "collected", "retries"],
+    never: ["still", "collected", "late", "retries"],
     readsAhead: true,
     body: chatStream,
     open: (site) => model(site, false).stream(prompt, { signal: site.signal }),

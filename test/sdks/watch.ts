@@ -9,7 +9,7 @@ export interface Got {
 }
 
 /** Watches what the caller gets until `marker` is in it; then `act` says whether to break off. */
-export function watchFor(marker: string | undefined, got: Got, act: () => Promise<boolean>): Watch {
+export function watchFor(marker: string | undefined, got: Got, act: () => Promise<boolean>, leaves: boolean): Watch {
   const decoder = new TextDecoder();
   let done = marker === undefined;
   let broke = false;
@@ -22,6 +22,7 @@ export function watchFor(marker: string | undefined, got: Got, act: () => Promis
   }
 
   return {
+    leaves,
     get broke() {
       return broke;
     },

@@ -127,7 +127,9 @@ function diesWithUs(): boolean {
 function senderPath(): string | undefined {
   try {
     const here = fileURLToPath(import.meta.url);
-    const path = here.replace(/([\\/]export[\\/])exit(\.[jt]s)$/, "$1sender$2");
+    const path = here
+      .replace(/([\\/]export[\\/])exit\.ts$/, "$1sender.ts")
+      .replace(/([\\/])spendfuse-[A-Z0-9]+\.js$/, "$1spendfuse-sender.js");
     return path !== here && existsSync(path) ? path : undefined;
   } catch {
     return undefined;

@@ -52,7 +52,7 @@ export const anthropicMessages: WireFormat = {
         readMessage(object(frame.message) ?? {}, reading);
         // The output of this report is only a beginning.
         if (reading.raw) reading.usage = usageOf(reading.raw);
-        reading.inputReported = reading.raw !== undefined;
+        reading.inputReported = (reading.usage?.input ?? 0) > 0;
         return false;
       case "message_delta":
         readMessageDelta(frame, reading);

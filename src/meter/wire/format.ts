@@ -124,11 +124,15 @@ export function newReading(host: Host | undefined): Reading {
   };
 }
 
-/** Takes a report of everything so far: what was counted from the text is covered by it. */
+/**
+ * Takes a report of everything so far: what was counted from the text is covered by it. Zero input, and zero output
+ * where there was some, is no report: some vendors write zero or null for what they do not count.
+ */
 export function report(reading: Reading, usage: Usage): void {
   reading.usage = usage;
-  reading.inputReported = true;
-  reading.outputReported = true;
+  reading.inputReported = usage.input > 0;
+  reading.outputReported = usage.output > 0 || reading.visible + reading.thought + reading.toolCalls === 0;
+  if (!reading.outputReported) return;
   reading.visible = 0;
   reading.thought = 0;
   reading.toolCalls = 0;

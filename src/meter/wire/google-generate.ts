@@ -89,10 +89,10 @@ function readUsage(raw: Json, reading: Reading): void {
   // The first chunks may report the prompt only, while output is already running.
   if (visible > 0 || reading.finished || reading.visible === 0) {
     report(reading, usage);
-    reading.outputReported = visible > 0 || reading.finished;
+    reading.outputReported &&= visible > 0 || reading.finished;
   } else {
     reading.usage = usage;
-    reading.inputReported = true;
+    reading.inputReported = usage.input > 0;
   }
 }
 

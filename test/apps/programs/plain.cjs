@@ -1,0 +1,2 @@
+// A CommonJS app that knows nothing of us.
+require("./ask.cjs")();

@@ -1,0 +1,4 @@
+// An ESM app that knows nothing of us.
+import ask from "./ask.cjs";
+
+await ask();

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { KINDS } from "./answers.ts";
+import { CANCELS, NODE_CANCELS } from "./cancels.ts";
+import { answering, CALLERS, describeError, type Metering, startMetering, summary } from "./metering.ts";
+import { network, SOURCES } from "./sources.ts";
+
+/** Chunks of the stream that come; then nothing more does. */
+const SENT = 12;
+const CANCELED = { ending: "canceled", quality: "estimated" };
+const UNKNOWN = { ending: "completed", quality: "unknown" };
+
+let metering: Metering;
+
+beforeAll(async () => {
+  metering = await startMetering();
+  network.hangsAfter = 1;
+});
+
+afterAll(() => metering.stop());
+
+/** Stops a call on its way and says how it was for the caller and how for the server. */
+async function stopped(
+  fetch: typeof globalThis.fetch,
+  kind: string,
+  headers: object,
+  cancel: (typeof CANCELS)[string],
+) {
+  answering(metering.server, (chunks) => [...chunks.slice(0, KINDS[kind]?.stream ? SENT : 2), "hang"]);
+  network.canceled = 0;
+  const controller = new AbortController();
+  const response = await metering.send(fetch, kind, {
+    headers: headers as Record<string, string>,
+    signal: controller.signal,
+  });
+  const result = await cancel(response, controller).catch(describeError);
+  const visit = metering.server.visits[0];
+  const by = visit ? (await visit.over).by : "none";
+  return { result, by, canceled: network.canceled, bodyUsed: response.bodyUsed, locked: response.body?.locked };
+}
+
+describe("cancellation reaches the server as without us, and settles the call", () => {
+  let right = 0;
+  let made = 0;
+
+  for (const [name, { node, fetch }] of Object.entries(SOURCES)) {
+    for (const kind of Object.keys(KINDS)) {
+      for (const [caller, headers] of Object.entries(CALLERS)) {
+        for (const [how, cancel] of Object.entries(node ? NODE_CANCELS : CANCELS)) {
+          test(`${name}, ${kind}, ${caller} caller: ${how}`, async () => {
+            made += 1;
+            const { runtime, calls } = metering;
+            const expected = await stopped(fetch, kind, headers, cancel);
+            calls.length = 0;
+            const seen = await stopped(runtime.wrapFetch(fetch), kind, headers, cancel);
+            expect(seen).toEqual(expected);
+            expect(name === "custom fetch" || seen.by === "client").toBe(true);
+            const unseen = how === "bare reader, canceled" && caller === "SDK" && KINDS[kind]?.stream;
+            // A stream that is no byte stream refuses the reader: then nobody has read or canceled anything.
+            const refused = how === "byob reader, canceled" && name === "custom fetch";
+            if (unseen || refused) await runtime.flush();
+            expect(calls.map(summary)).toEqual([unseen ? UNKNOWN : CANCELED]);
+            right += 1;
+          });
+        }
+      }
+    }
+  }
+
+  afterAll(() => {
+    console.log(`ways of canceling a body: right ${right} of ${made}`);
+    expect(metering.warnings).toEqual([]);
+  });
+});

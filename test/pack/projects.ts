@@ -1,0 +1,44 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { run } from "./processes.ts";
+import { ROOT } from "./tarball.ts";
+
+const APPS = join(ROOT, "test/apps");
+const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
+
+/** Projects that spendfuse must install beside; but for the empty one, each with a program of the framework's own. */
+export const PROJECTS = ["empty", "otel-2", "google-adk", "mistral", "dd-trace"] as const;
+export type Project = (typeof PROJECTS)[number];
+
+/** Installs a project as its lockfile says, and the tarball into it as a user would: peer ranges and all. */
+export async function install(project: Project, tarball: string, dir: string): Promise<string> {
+  mkdirSync(dir, { recursive: true });
+  if (project === "empty") writeFileSync(join(dir, "package.json"), '{ "private": true }');
+  else cpSync(join(APPS, project), dir, { recursive: true, filter: (path) => !path.endsWith("node_modules") });
+  cpSync(join(APPS, "programs"), dir, { recursive: true });
+  if (project !== "empty") await run("npm", ["ci", "--ignore-scripts", ...QUIET], { cwd: dir });
+  await run("npm", ["install", "--ignore-scripts", ...QUIET, tarball], { cwd: dir });
+  return dir;
+}
+
+/**
+ * Node 22.15.0, the oldest we run on. Kept among the temporary files of this user from run to run; `node`'s own install
+ * script must run, it fetches the binary of this platform as a package.
+ */
+export async function oldestNode(): Promise<string> {
+  const kept = join(tmpdir(), `spendfuse-test-node-22.15.0-${userInfo().username}`);
+  const binary = join(kept, "node_modules/node/bin/node");
+  if (!existsSync(binary)) {
+    const fresh = mkdtempSync(`${kept}-`);
+    cpSync(join(APPS, "node-22"), fresh, { recursive: true });
+    await run("npm", ["ci", "--ignore-scripts=false", ...QUIET], { cwd: fresh });
+    try {
+      renameSync(fresh, kept);
+    } catch {
+      // Another run was faster.
+      rmSync(fresh, { recursive: true });
+    }
+  }
+  return binary;
+}
