@@ -37,7 +37,7 @@ const DATA_TABLES = new Set(["src/core/price-overlay.ts", "src/core/price-rows.t
 
 const BANNED_NAME = /(^|[/-])(utils?|helpers?|common|managers?)([/.-]|$)/;
 // Written apart, so that this file does not break its own law.
-const MARKERS = new RegExp(["TO" + "DO", "FIX" + "ME", "\\.on" + "ly\\("].join("|"));
+const MARKERS = new RegExp(["TO" + "DO", "FIX" + "ME", "\\b(?:test|it|describe)\\.on" + "ly\\("].join("|"));
 const REGISTRY_HOST =
   /\bregistry\.[a-z0-9-]+\.[a-z]{2,}|npm\.pkg\.github\.com|\b[a-z0-9.-]*(?:artifactory|verdaccio|jfrog)[a-z0-9.-]*\.[a-z]{2,}|^\s*"resolved":|^registry\s*=/m;
 
