@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { dirname, join } from "node:path";
 import { run } from "./processes.ts";
 import { ROOT } from "./tarball.ts";
 
@@ -10,6 +10,18 @@ const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
 /** Projects that spendfuse must install beside; but for the empty one, each with a program of the framework's own. */
 export const PROJECTS = ["empty", "otel-2", "google-adk", "mistral", "dd-trace"] as const;
 export type Project = (typeof PROJECTS)[number];
+
+/** A new directory for projects. No directory around it holds packages: Node would find there what ours is missing. */
+export function makeHome(): string {
+  const base = [tmpdir(), "/var/tmp", homedir()].find((path) => existsSync(path) && isBare(path));
+  if (base === undefined) throw new Error(`A node_modules around ${tmpdir()} would hide what the tarball lacks`);
+  return mkdtempSync(join(base, "spendfuse-pack-"));
+}
+
+function isBare(path: string): boolean {
+  if (existsSync(join(path, "node_modules"))) return false;
+  return dirname(path) === path || isBare(dirname(path));
+}
 
 /** Installs a project as its lockfile says, and the tarball into it as a user would: peer ranges and all. */
 export async function install(project: Project, tarball: string, dir: string): Promise<string> {
