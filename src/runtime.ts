@@ -74,6 +74,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       return telemetry?.tracer;
     },
     () => config?.spans !== false,
+    faults,
   );
   const scoping = createScoping(contexts, tracing, faults, () => configured().defaults);
 
@@ -123,18 +124,19 @@ export function createRuntime(say: (message: string) => void): Runtime {
     const instruments = createInstruments({
       instance: () => slot(from).get().name,
       genAi: from.genAiMetrics !== false,
+      onFault: (error) => faults.report("instruments", error),
       spoolPending: () => telemetry?.pending(),
       version: VERSION,
     });
     faults.onFault((step) => instruments.fault(step));
-    const record = createRecorder({
+    const recorder = createRecorder({
       faults,
       ledger,
       price: prices.price,
       instruments: instruments.record,
       listeners,
     });
-    return { prices, instruments, record };
+    return { prices, instruments, recorder };
   }
 
   const hook = createHook({
@@ -151,9 +153,14 @@ export function createRuntime(say: (message: string) => void): Runtime {
       faults.guard("exporter", openExport);
     },
     onSettled(call, state) {
-      const { prices, record } = assembled();
+      const { prices, recorder } = assembled();
       const ended = performance.now();
-      prices.run(() => record(call, state, ended));
+      prices.run(() => recorder.record(call, state, ended));
+    },
+    onSpanEnd(call) {
+      const { prices, recorder } = assembled();
+      // Without prices the call would look as if it had none.
+      if (prices.ready) recorder.fillSpan(call);
     },
   });
 
@@ -235,7 +242,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
 interface Parts {
   readonly prices: PriceQueue;
   readonly instruments: Instruments;
-  readonly record: Recorder;
+  readonly recorder: Recorder;
 }
 
 const knownHost = createHostLookup();

@@ -97,7 +97,7 @@ test.each(READERS)("a parser that fails while half a frame is kept back, by %s",
   });
   const before = faults().get("parser") ?? 0;
   const first = frame("one");
-  // Not an ordinary delta, so that it is parsed.
+  // Not an ordinary delta, so that it is parsed. What we asked for stays hidden all the same.
   const second = frame(" two", "length");
   const [begun = "", ended = ""] = half(second);
   const { text, error } = await read(headers, [first, begun, { pause: 20 }, ended, "data: [DONE]\n\n"]);

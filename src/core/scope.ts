@@ -44,6 +44,8 @@ export function normalizeTag(value: string): string {
     .toLowerCase()
     .replace(/[^\p{L}\p{N}_\-:./]+/gu, "_")
     .slice(0, TAG_LENGTH)
+    // The first half of a letter that was cut in two.
+    .replace(/[\ud800-\udbff]$/, "")
     .replace(/:+$/, "");
   return tag === "" ? UNKNOWN_AGENT : tag;
 }

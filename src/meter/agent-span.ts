@@ -12,6 +12,8 @@ export interface AgentSpan {
   readonly span: TracingSpan | undefined;
   opened(): void;
   settled(call: SettledCall, costNano: number | undefined): void;
+  /** What was opened turned out to be no model call. */
+  dropped(): void;
   /** The run is over; `error` is what it threw. */
   finish(error?: unknown): void;
 }
@@ -84,6 +86,11 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
       if (over && open === 0) end();
       else if (enriched) write();
       parent?.settled(call, costNano);
+    },
+    dropped() {
+      open -= 1;
+      if (over && open === 0) end();
+      parent?.dropped();
     },
     finish(error) {
       over = true;

@@ -20,7 +20,6 @@ export interface Contexts {
 
 export function createContexts(): Contexts {
   const storage = new AsyncLocalStorage<Context>();
-  let defaults: ScopeFields = {};
   let outermost: Context = { node: nestScope(undefined, {}), span: undefined };
 
   return {
@@ -28,8 +27,7 @@ export function createContexts(): Contexts {
     capture: () => storage.getStore() ?? outermost,
     run: (context, fn) => storage.run(context, fn),
     setDefaults(fields) {
-      defaults = { ...defaults, ...fields };
-      outermost = { node: nestScope(undefined, defaults), span: undefined };
+      outermost = { node: nestScope(undefined, fields), span: undefined };
     },
   };
 }

@@ -13,6 +13,7 @@ import {
   type FetchInit,
   type FetchInput,
   isRequest,
+  type Outgoing,
   readHeader,
   readOutgoing,
   type Target,
@@ -38,6 +39,8 @@ export interface HookOptions {
   /** A model call was recognised. */
   readonly onBegin: () => void;
   readonly onSettled: (call: OpenCall, state: Settled) => void;
+  /** The span that an SDK made for the call is about to end, and the call is still open. */
+  readonly onSpanEnd: (call: OpenCall) => void;
 }
 
 export interface HookSettings {
@@ -77,17 +80,64 @@ export function createHook(options: HookOptions): Hook {
   function settled(call: OpenCall, state: Settled): void {
     open.delete(call);
     collector.forget(call);
+    if (call.ours === true) record(call, state);
+    else
+      Promise.resolve(call.ours).then((ours) =>
+        faults.guard("settle", () => (ours ? record(call, state) : call.agentSpan?.dropped())),
+      );
+  }
+
+  function record(call: OpenCall, state: Settled): void {
     if (background.counts(call)) options.onSettled(call, state);
   }
 
-  const collector: Collector = createCollector((call, event) => call.settle(event));
+  /** Reads what a body says that comes later. */
+  function readLater(call: OpenCall, body: Promise<RequestFacts | undefined>, doubtful: boolean): void {
+    const read = body.then(
+      (facts) => {
+        if (facts && (doubtful || !call.settled)) call.facts = facts;
+        return facts !== undefined || !doubtful;
+      },
+      (error: unknown) => {
+        faults.report("request", error);
+        return !doubtful;
+      },
+    );
+    if (!doubtful) return;
+    call.ours = read;
+    read.then((ours) => {
+      call.ours = ours;
+      if (ours && !call.settled) openSpan(call);
+    });
+  }
 
-  function begin(target: Target, input: FetchInput, init: FetchInit): { call: OpenCall; sent: Sent } | undefined {
+  function openSpan(call: OpenCall): void {
+    call.span = faults.guard("span", () => openCallSpan(tracing, call));
+    if (call.span?.enriched) call.span.span.beforeEnd(() => call.settled || options.onSpanEnd(call));
+  }
+
+  const collector: Collector = createCollector((call, event) => call.settle(event), faults);
+
+  function begin(target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
     const mayAsk = settings().settings.askUsage && target.host?.asksUsage === true;
     const outgoing = readOutgoing(target, input, init, mayAsk);
     const known = outgoing.facts instanceof Promise ? undefined : outgoing.facts;
     // A path like ours on a host we do not know, with a body that is not ours: somebody else's API.
     if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
+    const call = faults.guard("request", () => track(target, outgoing, known, input, init));
+    if (call) return { call, sent: outgoing };
+    if (outgoing.facts instanceof Promise) outgoing.facts.catch(() => {});
+    // A body that we took from the caller has to be sent all the same; what we asked for has not.
+    return { call, sent: outgoing.asked ? { input, init } : outgoing };
+  }
+
+  function track(
+    target: Target,
+    outgoing: Outgoing,
+    known: RequestFacts | undefined,
+    input: FetchInput,
+    init: FetchInit,
+  ): OpenCall {
     const context = contexts.capture();
     const node = withKey(context.node, keyOf(headersOf(input, init)));
     const call = openCall({
@@ -100,22 +150,15 @@ export function createHook(options: HookOptions): Hook {
       faults,
       onSettled: settled,
     });
-    if (outgoing.facts instanceof Promise) {
-      outgoing.facts.then(
-        (facts: RequestFacts | undefined) => {
-          if (facts && !call.settled) call.facts = facts;
-        },
-        (error: unknown) => faults.report("request", error),
-      );
-    }
-    open.add(call);
+    if (outgoing.facts instanceof Promise) readLater(call, outgoing.facts, target.host === undefined);
     options.onBegin();
+    open.add(call);
     if (known?.retrieval !== true) {
-      call.span = faults.guard("span", () => openCallSpan(tracing, call));
+      if (call.ours === true) openSpan(call);
       call.agentSpan = context.span;
       context.span?.opened();
     }
-    return { call, sent: { input: outgoing.input, init: outgoing.init } };
+    return call;
   }
 
   async function send(inner: Fetch, self: unknown, call: OpenCall, sent: Sent, tap: boolean): Promise<Response> {
@@ -128,16 +171,22 @@ export function createHook(options: HookOptions): Hook {
       call.settle(endOf(error, call));
       throw error;
     }
-    faults.guard("body", () => {
+    if (call.ours === false) {
+      call.settle({ type: "end" });
+      return response;
+    }
+    const watched = faults.guard("body", () => {
       const type = response.headers.get("content-type") ?? "";
       // Some hosts send their event streams under another name; JSON they never are.
       const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
       call.respond(response.status, stream, response.headers);
-      if (call.settled && !(call.hides && call.stream)) return;
+      if (call.settled && !(call.hides && call.stream)) return true;
       if (response.body === null) call.settle({ type: "end" });
       else if (isNodeBody(response.body)) watchNodeBody(response.body, call, collector);
       else watchResponse(response, call, tap, collector);
+      return true;
     });
+    if (watched === undefined) call.settle({ type: "collect", unseen: true });
     return response;
   }
 
@@ -148,7 +197,9 @@ export function createHook(options: HookOptions): Hook {
       if (target === undefined || sending.getStore() === target.path) return inner.call(this as never, input, init);
       const begun = faults.guard("request", () => begin(target, input, init));
       if (begun === undefined) return inner.call(this as never, input, init);
-      return send(inner, this, begun.call, begun.sent, isTested(input, init));
+      const { call, sent } = begun;
+      if (call === undefined) return inner.call(this as never, sent.input, sent.init);
+      return send(inner, this, call, sent, isTested(input, init));
     };
     Object.defineProperty(hooked, HOOKED, { value: inner });
     return hooked as Fetch;
@@ -161,6 +212,12 @@ export function createHook(options: HookOptions): Hook {
       for (const call of [...open]) call.settle({ type: "flush", unseen: call.unseen() });
     },
   };
+}
+
+interface Begun {
+  /** Undefined when we failed. */
+  readonly call: OpenCall | undefined;
+  readonly sent: Sent;
 }
 
 interface Sent {

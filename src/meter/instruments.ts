@@ -51,6 +51,8 @@ export interface InstrumentsOptions {
   readonly genAi?: boolean;
   /** OpenTelemetry's name of what a wire format does; told by the format's name when absent. */
   readonly operationOf?: (format: string) => string;
+  /** A provider could not be used; counted as a fault when absent. */
+  readonly onFault?: (error: unknown) => void;
   /** Exports that wait on disk; undefined without a spool. */
   readonly spoolPending?: () => number | undefined;
 }
@@ -60,6 +62,7 @@ const MAX_WAITING = 1_000;
 
 export function createInstruments(options: InstrumentsOptions): Instruments {
   const { genAi = true, operationOf = operationOfFormat, spoolPending = () => undefined, version } = options;
+  const { onFault = () => fault("instruments") } = options;
   const instance = once(options.instance);
   const tables = createTables(options.seriesLimit ?? 1_900);
   const groups = createGroups(tables, instance, operationOf);
@@ -81,9 +84,9 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
     try {
       pump = createPump(provider, tables, { version, instance, spoolPending });
       for (const { series, seconds } of waiting.splice(0)) pump.record(seconds, series.tags);
-    } catch {
+    } catch (error) {
       refused = provider;
-      fault("instruments");
+      onFault(error);
     }
   }
 

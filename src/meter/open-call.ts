@@ -30,6 +30,8 @@ export interface OpenCall {
   stream: boolean;
   span: SpanHandle | undefined;
   readonly settled: boolean;
+  /** Whether it is a model call at all. Of a body that is read later, to a host we do not know, it is seen later. */
+  ours: boolean | Promise<boolean>;
   /** Whether somebody reads the body where we cannot see it. */
   unseen: () => boolean;
   /** The agent's span that counts this call. */
@@ -93,6 +95,7 @@ export function openCall(options: CallOptions): OpenCall {
     signal: options.signal ?? undefined,
     hides,
     unseen: () => false,
+    ours: true,
     get settled() {
       return state.phase === "settled";
     },

@@ -9,6 +9,7 @@ export interface PriceQueue {
   run(use: () => void): void;
   /** Prices by the book; undefined while it is not there. */
   readonly price: PriceSource;
+  readonly ready: boolean;
   /** Resolves when nothing waits any more. */
   drained(): Promise<void>;
   /** Runs what waits at once: the process ends. */
@@ -55,6 +56,9 @@ export function createPriceQueue(
       }
     },
     price: (query) => book?.(query),
+    get ready() {
+      return book !== undefined;
+    },
     async drained() {
       if (waiting.length > 0) await loading;
     },

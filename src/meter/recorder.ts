@@ -5,7 +5,7 @@ import type { Usage } from "../core/usage.ts";
 import { resolveUsage } from "./estimate.ts";
 import type { Faults } from "./faults.ts";
 import type { OpenCall } from "./open-call.ts";
-import { closeCallSpan } from "./spans.ts";
+import { closeCallSpan, fillCallSpan } from "./spans.ts";
 import type { ModelUsage } from "./wire/format.ts";
 
 /** Usage and money of one model within a call. */
@@ -28,13 +28,17 @@ export interface RecorderOptions {
   readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
 }
 
-export type Recorder = (call: OpenCall, state: Settled, endedMark: number) => void;
+export interface Recorder {
+  record(call: OpenCall, state: Settled, endedMark: number): void;
+  /** Writes to the span what the call would come to if it ended now. Nothing else is told. */
+  fillSpan(call: OpenCall): void;
+}
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { faults, ledger, price, listeners } = options;
   let sequence = 0;
 
-  return (open, state, endedMark) => {
+  function look(open: OpenCall, state: Settled, endedMark: number): Seen {
     const { target, reading, facts, status } = open;
     const { usage, quality } = usageOf(open, state);
     const model = reading.model ?? facts.model ?? "unknown";
@@ -64,7 +68,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
       startedAt: open.startedAt,
       durationMs: endedMark - open.startedMark,
     } satisfies SettledCall;
+    return { settled, parts, money };
+  }
 
+  function record(open: OpenCall, state: Settled, endedMark: number): void {
+    const { settled, parts, money } = look(open, state, endedMark);
     faults.guard("ledger", () => {
       const now = open.startedAt + settled.durationMs;
       ledger.add(open.node, entryOf(settled, money.nano), Math.trunc(now));
@@ -83,6 +91,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
         if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
       });
     }
+  }
+
+  return {
+    record,
+    fillSpan(open) {
+      if (!open.span) return;
+      const { settled } = look(open, { phase: "settled", ending: "canceled", unseen: false }, performance.now());
+      fillCallSpan(open.span, settled);
+    },
   };
 
   /** When our prices fail, the tokens still count: the call is unpriced then. */
@@ -143,6 +160,12 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if ((status !== undefined && status >= 400) || state.unseen) return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
   return resolveUsage(target.format.name, facts, reading);
+}
+
+interface Seen {
+  readonly settled: SettledCall;
+  readonly parts: readonly CallPart[];
+  readonly money: Money;
 }
 
 const NOTHING = { usage: undefined, quality: "unknown" } as const;

@@ -104,12 +104,21 @@ function factsOf(target: Target, text: string): RequestFacts | undefined {
 /** Puts `stream_options.include_usage` into a body; every other byte of it stays as it was, where that is possible. */
 function askForUsage(body: string, hasStreamOptions: boolean): string | undefined {
   if (hasStreamOptions) {
+    const [own, another] = [...body.matchAll(STREAM_OPTIONS)];
+    if (own && !another && !body.includes('"include_usage"')) {
+      const at = own.index + own[0].length;
+      const more = /^\s*\}/.test(body.slice(at, at + 100)) ? "" : ",";
+      return `${body.slice(0, at)}"include_usage":true${more}${body.slice(at)}`;
+    }
     const json = object(parse(body));
     return json && JSON.stringify({ ...json, stream_options: { ...object(json.stream_options), include_usage: true } });
   }
   const brace = body.lastIndexOf("}");
-  return brace < 0 ? undefined : `${body.slice(0, brace)},"stream_options":{"include_usage":true}}`;
+  return brace < 0 ? undefined : `${body.slice(0, brace)},"stream_options":{"include_usage":true}${body.slice(brace)}`;
 }
+
+/** Its key and brace. In a string every quote has a backslash before it, so that only keys match. */
+const STREAM_OPTIONS = /(?<=[{,]\s*)"stream_options"\s*:\s*\{/g;
 
 /** Passes a request's body stream on, keeping a copy of its text. */
 function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {

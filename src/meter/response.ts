@@ -64,7 +64,7 @@ function createOverlay(prototype: object): object {
     const body = bodyOf.call(response) as ReadableStream<Uint8Array>;
     const { status, statusText, headers } = response;
     const stream = state.tapped ? standIn(body) : pullThrough(body, state.call, response);
-    const holder = new (response.constructor as typeof Response)(stream, { status, statusText, headers });
+    const holder = likeConstructed(response, stream, { status, statusText, headers });
     state.holder = holder;
     state.collector.move(response, stream, state.call, "unread");
     return holder;
@@ -142,6 +142,15 @@ function observe(result: Promise<unknown>, how: Whole, { call, collector }: Watc
     }
   };
   result.then(read, (error: unknown) => call.settle(endOf(error, call))).catch(() => call.settle({ type: "end" }));
+}
+
+/** A response of the same class, where that can be constructed as the standard says. */
+function likeConstructed(response: Response, body: ReadableStream<Uint8Array>, init: ResponseInit): Response {
+  try {
+    return new (response.constructor as typeof Response)(body, init);
+  } catch {
+    return new Response(body, init);
+  }
 }
 
 /** Makes a clone tell the same address and kind as what it was cloned from. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { nestScope, type ScopeFields } from "../core/scope.ts";
 import { type AgentSpan, openAgentSpan } from "./agent-span.ts";
 import type { Context, Contexts } from "./context.ts";
@@ -73,19 +74,44 @@ export function createScoping(
           },
         );
       }
-      // An SDK's own promise must stay what it is, and asking it for its value would read the response.
       const { asResponse } = result as { asResponse?: () => Promise<unknown> };
-      if (typeof asResponse === "function") {
-        asResponse.call(result).then(
-          () => finish(span),
-          (error: unknown) => finish(span, error ?? true),
-        );
-      } else finish(span);
+      if (span && typeof asResponse === "function") followLazily(result, asResponse.bind(result), span);
+      else finish(span);
       return result;
     }
     if (isGenerator(result)) return followGenerator(result, span, run);
     finish(span);
     return result;
+  }
+
+  /**
+   * An SDK's own promise stays what it is. It is followed from when the caller first asks it for something: before, that
+   * would hide a rejection that nobody handles; and asking for its value would read the response.
+   */
+  function followLazily(result: object, asResponse: () => Promise<unknown>, span: AgentSpan): void {
+    let asked = false;
+    const ask = (): void => {
+      if (asked) return;
+      asked = true;
+      asResponse().then(
+        () => finish(span),
+        (error: unknown) => finish(span, error ?? true),
+      );
+    };
+    for (const name of ["then", "catch", "finally", "asResponse", "withResponse"]) {
+      const method = (result as Record<string, unknown>)[name];
+      if (typeof method !== "function") continue;
+      const value = (...args: unknown[]): unknown => {
+        ask();
+        return method.apply(result, args);
+      };
+      Object.defineProperty(result, name, { value, configurable: true, writable: true });
+    }
+    setImmediate(() => {
+      if (asked) return;
+      asked = true;
+      finish(span);
+    });
   }
 
   /** A generator's body runs where it is read; each step of it is taken back into its scope. */

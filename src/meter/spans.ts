@@ -41,13 +41,27 @@ export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefi
 }
 
 /** Writes what the call came to, and ends the span if it is ours. */
-export function closeCallSpan({ span, enriched }: SpanHandle, call: SettledCall): void {
+export function closeCallSpan(handle: SpanHandle, call: SettledCall): void {
+  const { span, enriched } = handle;
+  // The SDK has ended it, and `fillCallSpan` has written what was known then.
+  if (enriched && !span.open) return;
+  span.setAttributes({ ...attributesOf(handle, call), [ATTR.ending]: call.ending });
+  if (enriched) return;
+  if (call.ending === "failed") span.fail();
+  span.end();
+}
+
+/** Writes what a call that is still open would come to now: an SDK ends its span before it cancels the body. */
+export function fillCallSpan(handle: SpanHandle, call: SettledCall): void {
+  handle.span.setAttributes(attributesOf(handle, call));
+}
+
+function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): TracingAttributes {
   const { scope, usage } = call;
   const attributes: TracingAttributes = {
     [ATTR.agent]: scope.agent,
     [ATTR.rootAgent]: scope.rootAgent,
     [ATTR.quality]: call.quality,
-    [ATTR.ending]: call.ending,
     [ATTR.priced]: call.priced,
   };
   if (scope.team) attributes[ATTR.team] = scope.team;
@@ -75,10 +89,7 @@ export function closeCallSpan({ span, enriched }: SpanHandle, call: SettledCall)
     if (call.status !== undefined) attributes[ATTR.httpStatus] = call.status;
     if (call.ending === "failed") attributes[ATTR.errorType] = errorType(call);
   }
-  span.setAttributes(attributes);
-  if (enriched) return;
-  if (call.ending === "failed") span.fail();
-  span.end();
+  return attributes;
 }
 
 export function errorType(call: SettledCall): string {

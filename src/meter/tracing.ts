@@ -1,3 +1,4 @@
+import type { Faults } from "./faults.ts";
 import {
   activeSpan,
   contextWith,
@@ -10,7 +11,7 @@ import {
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 
-/** A span as we use it, of whatever provider. */
+/** A span as we use it, of whatever provider. What its methods throw is counted: the rest goes on without it. */
 export interface TracingSpan {
   /** What was set so far, where the provider lets it be read. */
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
@@ -18,6 +19,10 @@ export interface TracingSpan {
   /** Marks the span as failed. */
   fail(error?: unknown): void;
   end(): void;
+  /** Whether the span still takes what is set. */
+  readonly open: boolean;
+  /** Runs `run` when whoever made the span ends it, before it does. */
+  beforeEnd(run: () => void): void;
 }
 
 /** Spans through the user's own tracing where there is one, else through ours, else none. */
@@ -41,7 +46,11 @@ const STATUS_ERROR = 2;
 const NAME = "spendfuse";
 
 /** `ownTracer` is our private tracer, once there is one. */
-export function createTracing(ownTracer: () => OtelTracer | undefined, enabled: () => boolean): Tracing {
+export function createTracing(
+  ownTracer: () => OtelTracer | undefined,
+  enabled: () => boolean,
+  faults: Faults,
+): Tracing {
   const spans = new WeakMap<OtelSpan, TracingSpan>();
   const originals = new WeakMap<TracingSpan, OtelSpan>();
 
@@ -52,16 +61,35 @@ export function createTracing(ownTracer: () => OtelTracer | undefined, enabled: 
         get attributes() {
           return describeSpan(span).attributes;
         },
-        setAttributes: (attributes) => void span.setAttributes(attributes),
+        setAttributes(attributes) {
+          faults.guard("span", () => span.setAttributes(attributes));
+        },
         fail(error) {
-          if (error === undefined) span.setStatus({ code: STATUS_ERROR });
-          else {
+          faults.guard("span", () => {
+            if (error === undefined) {
+              span.setStatus({ code: STATUS_ERROR });
+              return;
+            }
             const message = error instanceof Error ? error.message : String(error);
             span.setStatus({ code: STATUS_ERROR, message });
             span.recordException({ name: error instanceof Error ? error.name : "Error", message });
-          }
+          });
         },
-        end: () => span.end(),
+        end() {
+          faults.guard("span", () => span.end());
+        },
+        get open() {
+          return faults.guard("span", () => span.isRecording()) === true;
+        },
+        beforeEnd(run) {
+          faults.guard("span", () => {
+            const { end } = span;
+            span.end = function (this: OtelSpan, ...args) {
+              faults.guard("span", run);
+              return end.apply(this, args);
+            };
+          });
+        },
       };
       spans.set(span, wrapped);
       originals.set(wrapped, span);

@@ -6,6 +6,7 @@ import { drain, expectLeft, expectNear, meter, within } from "./metered.ts";
 import { startUserTracing, stopUserTelemetry } from "./tracing.ts";
 import {
   ANTHROPIC_MODEL,
+  anthropicBody,
   anthropicFrames,
   anthropicHalf,
   CHAT_USAGE,
@@ -224,7 +225,9 @@ describe("OC without setMeterProvider: the user's stream throws on record", () =
       const metered = meter(server);
       const chunks = await drain(await metered.openai.chat.completions.create(chat));
       expect(chunks).toHaveLength(PIECES.length + 2);
-      expect(await metered.only()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
+      const [call] = await metered.settled(1);
+      expect(call).toMatchObject({ quality: "reported", usage: TRUTH.openai });
+      expect([...metered.runtime.faults.counts()]).toEqual([["instruments", 1]]);
     } finally {
       delete (globalThis as Record<symbol, unknown>)[api];
     }
@@ -331,24 +334,56 @@ describe("Native Anthropic span plus another instrumentation: two spans, full to
     expect(metered.sums()).toMatchObject({ calls: 1, input: 1010, output: 50 });
   });
 
-  // The SDK ends its span before the cancellation reaches the body: what we know by then comes too late for it.
-  test.fails("a stream that is broken off still has one, with what the SDK lacks", async () => {
+  test.each(["whole", "withResponse()", "stream()"])("%s: one span, with the cost of the whole call", async (way) => {
     const { started, ended } = startUserTracing();
-    server.play(anthropicHalf);
+    server.play(way === "whole" ? whole(anthropicBody()) : streamed(...anthropicFrames()));
     const metered = meter(server);
-    for await (const event of await metered.anthropic.messages.create(claude)) {
-      if (event.type === "content_block_delta") break;
-    }
+    if (way === "whole") await metered.anthropic.messages.create({ ...claude, stream: false });
+    else if (way === "stream()") await metered.anthropic.messages.stream(claude).finalMessage();
+    else await drain((await metered.anthropic.messages.create(claude).withResponse()).data);
     const call = await metered.only();
+    expect(call).toMatchObject({ quality: "reported", usage: TRUTH.anthropic });
     await within(
       turnsUntil(() => ended.length === 1),
       () => "the span did not end",
     );
     expect(started).toHaveLength(1);
     expect(ended[0]?.attributes).toMatchObject({
+      "gen_ai.usage.output_tokens": 50,
       "gen_ai.usage.cost.amount": call.costUsd,
+      "spendfuse.quality": "reported",
+      "spendfuse.ending": "completed",
+    });
+  });
+
+  test.each(["break", "abort"])("a stream that ends by %s still has one, with what the SDK lacks", async (way) => {
+    const metered = meter(server);
+    server.play(streamed(...anthropicFrames()));
+    await drain(await metered.anthropic.messages.create(claude));
+    const { started, ended } = startUserTracing();
+    server.play(anthropicHalf);
+    const abort = new AbortController();
+    let text = "";
+    for await (const event of await metered.anthropic.messages.create(claude, { signal: abort.signal })) {
+      if (event.type === "content_block_delta" && event.delta.type === "text_delta") text += event.delta.text;
+      if (text !== HALF) continue;
+      if (way === "break") break;
+      abort.abort();
+    }
+    const [, call] = await metered.settled(2);
+    expect(call).toMatchObject({ ending: "canceled", quality: "estimated" });
+    await within(
+      turnsUntil(() => ended.length === 1),
+      () => "the span did not end",
+    );
+    expect(started).toHaveLength(1);
+    // The SDK ends its span before the cancellation reaches the body: how the call ended comes too late for it.
+    expect(ended[0]?.attributes).toMatchObject({
+      "gen_ai.usage.input_tokens": 1010,
+      "gen_ai.usage.output_tokens": call?.usage?.output,
+      "gen_ai.usage.cost.amount": call?.costUsd,
       "spendfuse.quality": "estimated",
-      "spendfuse.ending": "canceled",
+      "spendfuse.priced": "true",
     });
   });
 });

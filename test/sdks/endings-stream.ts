@@ -133,6 +133,11 @@ export const STREAM_ENDINGS: readonly Ending<StreamBody>[] = [
     calls: [{ ending: "completed", usage: "vendor" }],
   },
   {
+    name: "ended early, without the vendor's word",
+    script: (stage) => events(...passed(stage)),
+    calls: [{ ending: "failed", usage: "cut" }],
+  },
+  {
     name: "error event",
     script: (stage) => events(...passed(stage), stage.body.dialect.errorEvent),
     calls: [{ ending: "failed", usage: "cut" }],
