@@ -33,8 +33,9 @@ export function fetchCaller(): Caller {
     stream_options: { include_usage: true },
   });
   const headers = { "content-type": "application/json", authorization: "Bearer sk-bench" };
+  const send = fetch;
   return async () => {
-    const response = await fetch("https://api.openai.com/v1/chat/completions", { method: "POST", headers, body });
+    const response = await send("https://api.openai.com/v1/chat/completions", { method: "POST", headers, body });
     return response.body as ReadableStream;
   };
 }

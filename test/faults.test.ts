@@ -521,7 +521,9 @@ test("a sub-agent's span that fails takes nothing from the agent around it", asy
     setAttributes:
       name === "invoke_agent inner"
         ? broken
-        : (attributes: object) => Object.assign((written[name] ??= {}), attributes),
+        : (attributes: object) => {
+            written[name] = { ...written[name], ...attributes };
+          },
     end: name === "invoke_agent inner" ? broken : () => ended.push(name),
   });
   setApi({ trace: { getTracer: () => ({ startSpan }) } });

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers";
 import type { SettleEvent } from "../core/call.ts";
 import type { Faults } from "./faults.ts";
 import type { OpenCall } from "./open-call.ts";
@@ -5,33 +6,72 @@ import type { OpenCall } from "./open-call.ts";
 /** What is known when a response is garbage collected: nobody read it, or somebody whom we could not see. */
 type Left = "unread" | "unseen" | "dropped";
 
-/** Settles calls whose response was garbage collected before it was read to its end. Never throws. */
-export interface Collector {
-  watch(target: object, call: OpenCall, left: Left): void;
-  /** The call now ends with another object. */
-  move(from: object, to: object, call: OpenCall, left: Left): void;
-  forget(call: OpenCall): void;
+/** What a call ends with when it is collected. */
+export interface Tether {
+  readonly left: Left;
+  /** Kept alive while the call is young; then `weak` and the registry know it. */
+  readonly young: object | undefined;
+  readonly weak: WeakRef<object> | undefined;
 }
 
-export function createCollector(onCollected: (call: OpenCall, event: SettleEvent) => void, faults: Faults): Collector {
+/**
+ * Settles calls whose response was garbage collected before it was read to its end. Never throws. Most calls are over
+ * before they are {@link YOUNG_MS} old and cost the registry, and the collector of garbage, nothing.
+ */
+export interface Collector {
+  watch(target: object, call: OpenCall, left: Left): void;
+  forget(call: OpenCall): void;
+  /** What the call hangs on, where somebody may be reading it whom we cannot see. */
+  unseenTarget(call: OpenCall): object | undefined;
+}
+
+const YOUNG_MS = 50;
+
+export function createCollector(
+  open: Iterable<OpenCall>,
+  onCollected: (call: OpenCall, event: SettleEvent) => void,
+  faults: Faults,
+): Collector {
   const registry = new FinalizationRegistry<{ readonly call: OpenCall; readonly left: Left }>(({ call, left }) => {
     onCollected(call, { type: "collect", unseen: left === "unseen" });
   });
+  let waiting = false;
+
+  function register(call: OpenCall, target: object, left: Left): void {
+    registry.register(target, { call, left }, call);
+    call.tether = { left, young: undefined, weak: new WeakRef(target) };
+  }
+
+  function registerYoung(): void {
+    waiting = false;
+    for (const call of open) {
+      const { young, left } = call.tether ?? NONE;
+      if (young) faults.guard("body", () => register(call, young, left));
+    }
+  }
+
+  function forget(call: OpenCall): void {
+    if (call.tether?.weak) faults.guard("body", () => registry.unregister(call));
+    call.tether = undefined;
+  }
+
   return {
+    forget,
     watch(target, call, left) {
-      faults.guard("body", () => registry.register(target, { call, left }, call));
+      if (call.settled) return;
+      forget(call);
+      call.tether = { left, young: target, weak: undefined };
+      if (waiting) return;
+      waiting = true;
+      setTimeout(registerYoung, YOUNG_MS).unref();
     },
-    move(_from, to, call, left) {
-      faults.guard("body", () => {
-        registry.unregister(call);
-        registry.register(to, { call, left }, call);
-      });
-    },
-    forget(call) {
-      faults.guard("body", () => registry.unregister(call));
+    unseenTarget({ tether }) {
+      return tether?.left === "unseen" ? (tether.young ?? tether.weak?.deref()) : undefined;
     },
   };
 }
+
+const NONE: Tether = { left: "unread", young: undefined, weak: undefined };
 
 /** What an error of a body or of fetch means: the caller's own abort or timeout, or a cut. */
 export function endOf(error: unknown, { signal }: OpenCall): SettleEvent {

@@ -1,3 +1,5 @@
+import type { WireFormat } from "./wire/format.ts";
+
 const HEAD = 40;
 const WINDOW = 32;
 const QUOTE = 34;
@@ -27,7 +29,12 @@ export interface DeltaTemplate {
   readonly kind: "visible" | "thought" | "none";
   /** Where in the suffix `,"usage":null` is, or -1. */
   readonly nullUsage: number;
+  /** Nothing in it is of one stream alone. */
+  readonly shared: boolean;
 }
+
+/** The newest template of streams that are alike. */
+export type DeltaShapes = Map<string, DeltaTemplate>;
 
 export const NULL_USAGE_BYTES: number = NULL_USAGE.length;
 
@@ -44,9 +51,9 @@ export interface DeltaMatch {
 /** Learns the shape of `frame`, the bytes of an ordinary delta as Latin-1; undefined when it has no single text. */
 export function learnDelta(
   frame: string,
-  keys: readonly string[],
-  strict: boolean,
+  { deltaKeys: keys, strictDeltas: strict }: Pick<WireFormat, "deltaKeys" | "strictDeltas">,
   kind: DeltaTemplate["kind"],
+  responseId: string | undefined,
 ): DeltaTemplate | undefined {
   let offset = -1;
   for (const key of keys) {
@@ -63,14 +70,18 @@ export function learnDelta(
   const rest = frame.slice(close);
   const padding = rest.indexOf(OBFUSCATION);
   const suffix = !strict ? '"' : padding >= 0 ? rest.slice(0, padding + OBFUSCATION.length) : rest;
+  const window = Math.max(0, offset - WINDOW);
+  const id = responseId === undefined ? -1 : frame.indexOf(responseId);
+  const head = Math.min(HEAD, offset, id < 0 ? HEAD : id);
   return {
-    head: Buffer.from(frame.slice(0, Math.min(HEAD, offset)), "latin1"),
-    window: Buffer.from(frame.slice(Math.max(0, offset - WINDOW), offset), "latin1"),
+    head: Buffer.from(frame.slice(0, head), "latin1"),
+    window: Buffer.from(frame.slice(window, offset), "latin1"),
     offset,
     suffix: Buffer.from(suffix, "latin1"),
     tail: !strict ? "any" : padding >= 0 ? "padding" : "none",
     kind,
     nullUsage: suffix.indexOf(NULL_USAGE),
+    shared: responseId === undefined || !frame.slice(window).includes(responseId),
   };
 }
 

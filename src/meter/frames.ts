@@ -1,4 +1,11 @@
-import { type DeltaMatch, type DeltaTemplate, learnDelta, matchDelta, NULL_USAGE_BYTES } from "./delta-template.ts";
+import {
+  type DeltaMatch,
+  type DeltaShapes,
+  type DeltaTemplate,
+  learnDelta,
+  matchDelta,
+  NULL_USAGE_BYTES,
+} from "./delta-template.ts";
 import { array, type Json, object, parse } from "./json.ts";
 import type { Reading, WireFormat } from "./wire/format.ts";
 
@@ -7,6 +14,7 @@ const CR = 13;
 const EMPTY = new Uint8Array(0);
 const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
 const NULL_USAGE = ',"usage":null';
+const MAX_SHAPES = 100;
 
 /** Reads the frames of one event stream as its chunks pass by. */
 export interface FrameReader {
@@ -23,13 +31,14 @@ export interface FrameReader {
 
 /**
  * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. That goes on
- * when the format fails: `onFault` is told, and it is asked no more.
+ * when the format fails: `onFault` is told, and it is asked no more. `shapes` are what other streams of this API had.
  */
 export function createFrameReader(
   format: WireFormat,
   reading: Reading,
   hideUsage: boolean,
   onFault: (error: unknown) => void = rethrow,
+  shapes: DeltaShapes = new Map(),
 ): FrameReader {
   let broken = false;
   let carry: Uint8Array = EMPTY;
@@ -41,9 +50,16 @@ export function createFrameReader(
   function understand(json: Json, event: string, frame: string): void {
     const { visible, thought } = reading;
     try {
-      if (!format.readFrame(json, event, reading)) return;
+      if (!format.readFrame(json, event, reading)) {
+        // Before it is known what stream this is, nothing may be left unread.
+        if (reading.recognized) template ??= shapes.get(shapeKey());
+        return;
+      }
       const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
-      template = learnDelta(frame, format.deltaKeys, format.strictDeltas, kind) ?? template;
+      const learned = learnDelta(frame, format, kind, reading.responseId);
+      if (learned === undefined) return;
+      template = learned;
+      if (learned.shared && (shapes.size < MAX_SHAPES || shapes.has(shapeKey()))) shapes.set(shapeKey(), learned);
     } catch (error) {
       broken = true;
       template = undefined;
@@ -51,17 +67,23 @@ export function createFrameReader(
     }
   }
 
+  function shapeKey(): string {
+    return hideUsage ? `${reading.model} hidden` : `${reading.model}`;
+  }
+
   function readFrame(bytes: Uint8Array, from: number, to: number): void {
     const frame = latin1.call(bytes, from, to).trimEnd();
     let event = "";
     let data: string | undefined;
-    for (const line of frame.split("\n")) {
-      if (line.startsWith("data:")) {
-        const value = line.slice(line[5] === " " ? 6 : 5);
-        data = data === undefined ? value : `${data}\n${value}`;
-      } else if (line.startsWith("event:")) event = line.slice(6).trim();
-    }
-    if (data === undefined) return;
+    if (frame.startsWith("data: ") && !frame.includes("\n")) data = frame.slice(6);
+    else
+      for (const line of frame.split("\n")) {
+        if (line.startsWith("data:")) {
+          const value = line.slice(line[5] === " " ? 6 : 5);
+          data = data === undefined ? value : `${data}\n${value}`;
+        } else if (line.startsWith("event:")) event = line.slice(6).trim();
+      }
+    if (data === undefined || format.silentEvents?.has(event)) return;
     if (data.trim() === "[DONE]") {
       reading.terminal = true;
       return;

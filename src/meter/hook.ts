@@ -7,7 +7,7 @@ import type { Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
-import { type OpenCall, openCall } from "./open-call.ts";
+import { OpenCall } from "./open-call.ts";
 import {
   createClassifier,
   type FetchInit,
@@ -20,6 +20,7 @@ import {
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
 import { openCallSpan } from "./spans.ts";
+import { isReadUnseen } from "./tapped-stream.ts";
 import type { Tracing } from "./tracing.ts";
 import type { RequestFacts } from "./wire/format.ts";
 import * as registry from "./wire/registry.ts";
@@ -71,7 +72,7 @@ export function createHook(options: HookOptions): Hook {
     }
     return made;
   };
-  const classify = createClassifier(Object.values(registry), (host) => settings().lookup(host));
+  const classify = createClassifier(Object.values(registry), () => settings().lookup);
   const open = new Set<OpenCall>();
   /** The path of the call that is being sent: a fetch inside a fetch is one call. */
   const sending = new AsyncLocalStorage<string>();
@@ -116,7 +117,7 @@ export function createHook(options: HookOptions): Hook {
     if (call.span?.enriched) call.span.span.beforeEnd(() => call.settled || options.onSpanEnd(call));
   }
 
-  const collector: Collector = createCollector((call, event) => call.settle(event), faults);
+  const collector: Collector = createCollector(open, (call, event) => call.settle(event), faults);
 
   function begin(target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
     const mayAsk = settings().settings.askUsage && target.host?.asksUsage === true;
@@ -140,7 +141,7 @@ export function createHook(options: HookOptions): Hook {
   ): OpenCall {
     const context = contexts.capture();
     const node = withKey(context.node, keyOf(headersOf(input, init)));
-    const call = openCall({
+    const call = new OpenCall({
       target,
       context,
       node,
@@ -161,7 +162,13 @@ export function createHook(options: HookOptions): Hook {
     return call;
   }
 
-  async function send(inner: Fetch, self: unknown, call: OpenCall, sent: Sent, tap: boolean): Promise<Response> {
+  async function send(
+    inner: Fetch,
+    self: unknown,
+    call: OpenCall,
+    sent: Sent,
+    tested: () => boolean,
+  ): Promise<Response> {
     let response: Response;
     try {
       response = await sending.run(call.target.path, () =>
@@ -183,7 +190,7 @@ export function createHook(options: HookOptions): Hook {
       if (call.settled && !(call.hides && call.stream)) return true;
       if (response.body === null) call.settle({ type: "end" });
       else if (isNodeBody(response.body)) watchNodeBody(response.body, call, collector);
-      else watchResponse(response, call, tap, collector);
+      else watchResponse(response, call, call.stream && tested(), collector);
       return true;
     });
     if (watched === undefined) call.settle({ type: "collect", unseen: true });
@@ -199,7 +206,7 @@ export function createHook(options: HookOptions): Hook {
       if (begun === undefined) return inner.call(this as never, input, init);
       const { call, sent } = begun;
       if (call === undefined) return inner.call(this as never, sent.input, sent.init);
-      return send(inner, this, call, sent, isTested(input, init));
+      return send(inner, this, call, sent, () => isTested(input, init));
     };
     Object.defineProperty(hooked, HOOKED, { value: inner });
     return hooked as Fetch;
@@ -209,7 +216,10 @@ export function createHook(options: HookOptions): Hook {
     wrap,
     open,
     settleOpen() {
-      for (const call of [...open]) call.settle({ type: "flush", unseen: call.unseen() });
+      for (const call of [...open]) {
+        const body = collector.unseenTarget(call);
+        call.settle({ type: "flush", unseen: body !== undefined && isReadUnseen(body) });
+      }
     },
   };
 }

@@ -14,7 +14,7 @@ export function pullThrough(
 ): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   const whole = createWholeBody(call);
-  const see = call.stream ? call.chunk : whole.add;
+  const see = (chunk: Uint8Array) => (call.stream ? call.chunk(chunk) : whole.add(chunk));
 
   const source: UnderlyingByteSource & { keep: unknown } = {
     keep,

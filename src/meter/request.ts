@@ -1,3 +1,4 @@
+import type { DeltaShapes } from "./delta-template.ts";
 import type { Host } from "./hosts.ts";
 import { object, parse } from "./json.ts";
 import type { RequestFacts, WireFormat } from "./wire/format.ts";
@@ -13,6 +14,8 @@ export interface Target {
   readonly address: string;
   readonly path: string;
   readonly method: string;
+  /** What was learned of the streams of this API. */
+  readonly shapes: DeltaShapes;
 }
 
 /** Any path of any wire format has one of these in it: the one check that every other request costs. */
@@ -20,22 +23,44 @@ const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|
 
 export type Classify = (input: FetchInput, init: FetchInit) => Target | undefined;
 
-export function createClassifier(formats: readonly WireFormat[], lookup: (host: string) => Host | undefined): Classify {
+type HostLookup = (host: string) => Host | undefined;
+
+/** `lookups` gives the same lookup until the configuration changes. */
+export function createClassifier(formats: readonly WireFormat[], lookups: () => HostLookup): Classify {
+  let known = new Map<string, Target | undefined>();
+  let knownBy: HostLookup | undefined;
+
   return (input, init) => {
     const address = typeof input === "string" ? input : addressOf(input);
     if (address === undefined || !MAYBE.test(address)) return undefined;
+    const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
+    const lookup = lookups();
+    if (lookup !== knownBy || known.size >= MAX_KNOWN) known = new Map();
+    knownBy = lookup;
+    const key = `${method} ${address}`;
+    let target = known.get(key);
+    if (target === undefined && !known.has(key)) {
+      target = find(method, address, lookup);
+      known.set(key, target);
+    }
+    return target;
+  };
+
+  function find(method: string, address: string, lookup: HostLookup): Target | undefined {
     const url = URL.parse(address);
     if (url === null) return undefined;
-    const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
     const path = url.pathname.length > 1 ? url.pathname.replace(/\/+$/, "") : url.pathname;
     for (const format of formats) {
       if (format.matches(method, path)) {
-        return { format, host: lookup(url.host), address: url.host, path, method };
+        return { format, host: lookup(url.host), address: url.host, path, method, shapes: new Map() };
       }
     }
     return undefined;
-  };
+  }
 }
+
+/** Addresses remembered; some hold an id of their own. */
+const MAX_KNOWN = 500;
 
 function addressOf(input: FetchInput): string | undefined {
   if (input instanceof URL) return input.href;

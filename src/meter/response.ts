@@ -1,6 +1,7 @@
 import { type Collector, endOf } from "./collector.ts";
 import type { OpenCall } from "./open-call.ts";
 import { pullThrough } from "./pull-stream.ts";
+import { createStamp } from "./stamp.ts";
 import { standIn, tapStream } from "./tapped-stream.ts";
 
 /** How the body of one response is watched. */
@@ -15,7 +16,7 @@ interface Watched {
   tapped: boolean;
 }
 
-const watched = new WeakMap<Response, Watched>();
+const watched = createStamp<Watched>();
 const overlays = new WeakMap<object, object>();
 
 /**
@@ -66,7 +67,7 @@ function createOverlay(prototype: object): object {
     const stream = state.tapped ? standIn(body) : pullThrough(body, state.call, response);
     const holder = likeConstructed(response, stream, { status, statusText, headers });
     state.holder = holder;
-    state.collector.move(response, stream, state.call, "unread");
+    state.collector.watch(stream, state.call, "unread");
     return holder;
   }
 
@@ -80,7 +81,7 @@ function createOverlay(prototype: object): object {
       if (!state.tapped) {
         state.tapped = true;
         tapStream(body, state.call, state.collector);
-        state.collector.move(this, body, state.call, "unseen");
+        state.collector.watch(body, state.call, "unseen");
       }
       return body;
     },

@@ -2,88 +2,90 @@ import { Readable } from "node:stream";
 import { type Collector, endOf } from "./collector.ts";
 import type { OpenCall } from "./open-call.ts";
 import { pullThrough } from "./pull-stream.ts";
+import { createStamp } from "./stamp.ts";
 
 type Bytes = ReadableStream<Uint8Array>;
 type Result = ReadableStreamReadResult<Uint8Array>;
+type Bytes8 = Uint8Array<ArrayBuffer>;
 
-interface Tap {
+/** Watches one body, and looks at each result before whoever asked for it. */
+class Tap {
   readonly call: OpenCall;
   readonly collector: Collector;
   /** Pull-through stand-in for the ways of reading that cannot be tapped. */
   standIn: Bytes | undefined;
-  /** Whoever reads the stream was given a reader of ours. */
-  seen: boolean;
+
+  constructor(call: OpenCall, collector: Collector) {
+    this.call = call;
+    this.collector = collector;
+  }
+
+  /** The caller gets the very promise that the stream gave, unless bytes have to be taken out. */
+  watch(read: () => Promise<Result>): Promise<Result> {
+    const promise = read();
+    if (this.call.hides) return this.#withoutHidden(promise, read);
+    promise.then(this.#show, this.#fail);
+    return promise;
+  }
+
+  #withoutHidden(promise: Promise<Result>, read: () => Promise<Result>): Promise<Result> {
+    return promise.then(
+      (result) => {
+        const rest = this.#show(result);
+        if (rest.byteLength > 0) return { done: false, value: rest };
+        // Nothing of the chunk is left for the caller.
+        return !result.done && result.value?.byteLength === 0 ? this.watch(read) : result;
+      },
+      (error) => {
+        const rest = this.#fail(error);
+        if (rest.byteLength > 0) return { done: false, value: rest };
+        throw error;
+      },
+    );
+  }
+
+  /** Returns what was kept back until the end; it comes before the end, which the next read gives again. */
+  readonly #show = (result: Result): Bytes8 => {
+    const { call } = this;
+    if (!result.done) {
+      if (result.value instanceof Uint8Array) result.value = call.chunk(result.value) as Bytes8;
+      return NOTHING;
+    }
+    const rest = call.rest();
+    call.settle({ type: call.reading.failed ? "refused" : call.reading.terminal ? "terminal" : "end" });
+    return rest as Bytes8;
+  };
+
+  /** Returns what was kept back, which comes before the error. */
+  readonly #fail = (error: unknown): Bytes8 => {
+    const event = endOf(error, this.call);
+    // Whoever cancels wants no more.
+    const rest = event.type === "cancel" ? NOTHING : this.call.rest();
+    this.call.settle(event);
+    return rest as Bytes8;
+  };
 }
 
-const taps = new WeakMap<object, Tap>();
+const NOTHING: Bytes8 = new Uint8Array(0);
+const taps = createStamp<Tap>();
 
 /**
  * Watches a body through its own reader and iterator, the two ways in which the SDKs read: the cheapest there is. The
  * stream stays the same object. Other methods of it get a pull-through stream in its place.
  */
 export function tapStream(stream: Bytes, call: OpenCall, collector: Collector): void {
-  const tap: Tap = { call, collector, standIn: undefined, seen: false };
-  taps.set(stream, tap);
-  // Weak, because an open call must not keep alive the stream whose collection would settle it.
-  const weak = new WeakRef(stream);
-  call.unseen = () => {
-    const left = weak.deref();
-    return !tap.seen && left !== undefined && (LOCKED.call(left) || Readable.isDisturbed(left as never));
-  };
+  taps.set(stream, new Tap(call, collector));
   Object.setPrototypeOf(stream, TAPPED);
 }
 
 const NATIVE = ReadableStream.prototype as ReadableStream<Uint8Array>;
-
-/** Looks at a result before the caller does. Only where bytes have to be taken out is the promise another one. */
-function watchRead(tap: Tap, read: () => Promise<Result>): Promise<Result> {
-  const { call } = tap;
-  const promise = read();
-  if (call.hides)
-    return promise.then(
-      (result) => {
-        const rest = show(call, result);
-        if (rest.byteLength > 0) return { done: false, value: rest };
-        // Nothing of the chunk is left for the caller.
-        return !result.done && result.value?.byteLength === 0 ? watchRead(tap, read) : result;
-      },
-      (error) => {
-        const event = endOf(error, call);
-        // Whoever cancels wants no more.
-        const rest = event.type === "cancel" ? NOTHING : call.rest();
-        call.settle(event);
-        if (rest.byteLength > 0) return { done: false, value: rest };
-        throw error;
-      },
-    );
-  promise.then(
-    (result) => {
-      show(call, result);
-    },
-    (error: unknown) => call.settle(endOf(error, call)),
-  );
-  return promise;
-}
-
-/** Returns what was kept back until the end; it comes before the end or the error, which the next read gives again. */
-function show(call: OpenCall, result: Result): Uint8Array<ArrayBuffer> {
-  if (result.done) {
-    const rest = call.rest();
-    call.settle({ type: call.reading.failed ? "refused" : call.reading.terminal ? "terminal" : "end" });
-    return rest as Uint8Array<ArrayBuffer>;
-  }
-  if (result.value instanceof Uint8Array) result.value = call.chunk(result.value) as Uint8Array<ArrayBuffer>;
-  return NOTHING;
-}
-
-const NOTHING = new Uint8Array(0);
 
 /** The stand-in; a stream that somebody reads already is itself, so that it refuses as it would without us. */
 export function standIn(stream: Bytes): Bytes {
   const tap = taps.get(stream) as Tap;
   if (!tap.standIn && !LOCKED.call(stream)) {
     tap.standIn = pullThrough(stream, tap.call, stream);
-    tap.seen = true;
+    tap.collector.watch(tap.standIn, tap.call, "dropped");
   }
   return tap.standIn ?? stream;
 }
@@ -92,44 +94,60 @@ const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true
 
 /**
  * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only of this
- * object can be told that the caller dropped it.
+ * object can be told that the caller dropped it. Not an object whose prototype is the reader: each of those has a shape
+ * of its own, which makes all access to readers slow, the runtime's too.
  */
-function watchReader(stream: Bytes, tap: Tap): ReadableStreamDefaultReader<Uint8Array> {
-  const reader = NATIVE.getReader.call(stream) as ReadableStreamDefaultReader<Uint8Array>;
-  const read = reader.read.bind(reader);
-  let released = false;
-  tap.seen = true;
-  const front = Object.create(reader, {
-    closed: { configurable: true, get: () => reader.closed },
-    read: own(() => watchRead(tap, read)),
-    cancel: own((reason?: unknown) => {
-      if (!released) tap.call.settle({ type: "cancel" });
-      return reader.cancel(reason);
-    }),
-    releaseLock: own(() => {
-      reader.releaseLock();
-      released = true;
-      // The stream may be read on, without this reader.
-      if (!tap.call.settled) tap.collector.move(front, stream, tap.call, "dropped");
-    }),
-  }) as ReadableStreamDefaultReader<Uint8Array>;
-  tap.collector.move(stream, front, tap.call, "dropped");
-  return front;
+class WatchedReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #stream: Bytes;
+  readonly #tap: Tap;
+  readonly #read: () => Promise<Result>;
+  #released = false;
+
+  constructor(stream: Bytes, tap: Tap) {
+    const reader = NATIVE.getReader.call(stream) as ReadableStreamDefaultReader<Uint8Array>;
+    this.#reader = reader;
+    this.#stream = stream;
+    this.#tap = tap;
+    this.#read = () => reader.read() as Promise<Result>;
+    tap.collector.watch(this, tap.call, "dropped");
+  }
+
+  get closed(): Promise<unknown> {
+    return this.#reader.closed;
+  }
+
+  read(): Promise<Result> {
+    return this.#tap.watch(this.#read);
+  }
+
+  cancel(reason?: unknown): Promise<void> {
+    if (!this.#released) this.#tap.call.settle({ type: "cancel" });
+    return this.#reader.cancel(reason);
+  }
+
+  releaseLock(): void {
+    this.#reader.releaseLock();
+    this.#released = true;
+    // The stream may be read on, without this reader.
+    const { call, collector } = this.#tap;
+    collector.watch(this.#stream, call, "dropped");
+  }
 }
+Object.setPrototypeOf(WatchedReader.prototype, ReadableStreamDefaultReader.prototype);
 
 function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIteratorOptions): AsyncIterator<Uint8Array> {
   const iterator = NATIVE.values.call(stream, options) as ReadableStreamAsyncIterator<Uint8Array>;
   const next = iterator.next.bind(iterator) as () => Promise<Result>;
   const finish = iterator.return?.bind(iterator);
-  tap.seen = true;
   // Nobody can read on once the iterator is gone: the lock goes with it.
-  tap.collector.move(stream, iterator, tap.call, "dropped");
+  tap.collector.watch(iterator, tap.call, "dropped");
   return Object.defineProperties(iterator, {
-    next: own(() => watchRead(tap, next)),
+    next: own(() => tap.watch(next)),
     return: own((value?: undefined) => {
       if (options?.preventCancel !== true) tap.call.settle({ type: "cancel" });
       // The stream may be read on.
-      else if (!tap.call.settled) tap.collector.move(iterator, stream, tap.call, "dropped");
+      else tap.collector.watch(stream, tap.call, "dropped");
       return finish?.(value);
     }),
   });
@@ -140,7 +158,7 @@ const TAPPED = Object.create(NATIVE, {
     const tap = taps.get(this) as Tap;
     if (tap.standIn) return tap.standIn.getReader(options as never);
     if (options?.mode === "byob") return NATIVE.getReader.call(standIn(this), options);
-    return watchReader(this, tap);
+    return new WatchedReader(this, tap);
   }),
   values: own(function (this: Bytes, options?: ReadableStreamIteratorOptions) {
     const tap = taps.get(this) as Tap;
@@ -172,5 +190,10 @@ const TAPPED = Object.create(NATIVE, {
     },
   },
 }) as object;
+
+/** Whether a body was read by somebody whom we did not give the reader. */
+export function isReadUnseen(body: object): boolean {
+  return taps.get(body) !== undefined && (LOCKED.call(body) || Readable.isDisturbed(body as never));
+}
 
 const LOCKED = Object.getOwnPropertyDescriptor(ReadableStream.prototype, "locked")?.get as () => boolean;

@@ -8,6 +8,7 @@ import {
   userTracer,
   withSpan,
 } from "./otel-global.ts";
+import { createStamp } from "./stamp.ts";
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 
@@ -45,54 +46,70 @@ const CLIENT = 2;
 const STATUS_ERROR = 2;
 const NAME = "spendfuse";
 
+class WrappedSpan implements TracingSpan {
+  readonly original: OtelSpan;
+  readonly #faults: Faults;
+
+  constructor(original: OtelSpan, faults: Faults) {
+    this.original = original;
+    this.#faults = faults;
+  }
+
+  get attributes(): Readonly<Record<string, unknown>> | undefined {
+    return describeSpan(this.original).attributes;
+  }
+
+  get open(): boolean {
+    return this.#faults.guard("span", () => this.original.isRecording()) === true;
+  }
+
+  setAttributes(attributes: TracingAttributes): void {
+    this.#faults.guard("span", () => this.original.setAttributes(attributes));
+  }
+
+  fail(error?: unknown): void {
+    this.#faults.guard("span", () => {
+      const message = error instanceof Error ? error.message : String(error);
+      this.original.setStatus({ code: STATUS_ERROR, ...(error !== undefined && { message }) });
+      if (error === undefined) return;
+      this.original.recordException({ name: error instanceof Error ? error.name : "Error", message });
+    });
+  }
+
+  end(): void {
+    this.#faults.guard("span", () => this.original.end());
+  }
+
+  beforeEnd(run: () => void): void {
+    const { original } = this;
+    const faults = this.#faults;
+    faults.guard("span", () => {
+      const { end } = original;
+      original.end = function (this: OtelSpan, ...args) {
+        faults.guard("span", run);
+        return end.apply(this, args);
+      };
+    });
+  }
+}
+
+function originalOf(span: TracingSpan | undefined): OtelSpan | undefined {
+  return span instanceof WrappedSpan ? span.original : undefined;
+}
+
 /** `ownTracer` is our private tracer, once there is one. */
 export function createTracing(
   ownTracer: () => OtelTracer | undefined,
   enabled: () => boolean,
   faults: Faults,
 ): Tracing {
-  const spans = new WeakMap<OtelSpan, TracingSpan>();
-  const originals = new WeakMap<TracingSpan, OtelSpan>();
+  const known = createStamp<WrappedSpan>();
 
-  function wrap(span: OtelSpan): TracingSpan {
-    let wrapped = spans.get(span);
+  function wrap(span: OtelSpan): WrappedSpan {
+    let wrapped = known.get(span);
     if (wrapped === undefined) {
-      wrapped = {
-        get attributes() {
-          return describeSpan(span).attributes;
-        },
-        setAttributes(attributes) {
-          faults.guard("span", () => span.setAttributes(attributes));
-        },
-        fail(error) {
-          faults.guard("span", () => {
-            if (error === undefined) {
-              span.setStatus({ code: STATUS_ERROR });
-              return;
-            }
-            const message = error instanceof Error ? error.message : String(error);
-            span.setStatus({ code: STATUS_ERROR, message });
-            span.recordException({ name: error instanceof Error ? error.name : "Error", message });
-          });
-        },
-        end() {
-          faults.guard("span", () => span.end());
-        },
-        get open() {
-          return faults.guard("span", () => span.isRecording()) === true;
-        },
-        beforeEnd(run) {
-          faults.guard("span", () => {
-            const { end } = span;
-            span.end = function (this: OtelSpan, ...args) {
-              faults.guard("span", run);
-              return end.apply(this, args);
-            };
-          });
-        },
-      };
-      spans.set(span, wrapped);
-      originals.set(wrapped, span);
+      wrapped = new WrappedSpan(span, faults);
+      known.set(span, wrapped);
     }
     return wrapped;
   }
@@ -107,7 +124,7 @@ export function createTracing(
       const tracer = userTracer(NAME) ?? ownTracer();
       if (!tracer) return undefined;
       // What the user has active is nearer to the call than a span of ours around it.
-      const outer = activeSpan() ?? (parent && originals.get(parent));
+      const outer = activeSpan() ?? originalOf(parent);
       const span = tracer.startSpan(
         name,
         { kind: kind === "client" ? CLIENT : INTERNAL, attributes },
@@ -116,7 +133,7 @@ export function createTracing(
       return wrap(span);
     },
     within(span, fn) {
-      const original = span && originals.get(span);
+      const original = originalOf(span);
       return original ? withSpan(original, fn) : fn();
     },
   };

@@ -12,6 +12,7 @@ export const anthropicMessages: WireFormat = {
   provider: "anthropic",
   deltaKeys: ['"text":"', '"partial_json":"', '"thinking":"'],
   strictDeltas: false,
+  silentEvents: new Set(["ping", "content_block_stop"]),
 
   matches: (method, path) => method === "POST" && (path.endsWith("/messages") || VERTEX.test(path)),
 
