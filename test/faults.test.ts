@@ -255,18 +255,6 @@ const FAULTS: readonly Fault[] = [
     inject: ({ runtime }) => runtime.start({ config: { keys: new Proxy({}, { get: broken }) }, telemetry: false }),
     met: ALL,
   },
-  {
-    step: "body",
-    name: "watching for garbage collection",
-    inject: () => breakRegistry("register", (_target, held) => "left" in Object(held)),
-    met: USED,
-  },
-  {
-    step: "body",
-    name: "forgetting what was watched",
-    inject: () => breakRegistry("unregister", (token) => "settle" in Object(token)),
-    met: ALL,
-  },
   { step: "listener", name: "a listener that throws", inject: listen(broken), met: ALL },
   { step: "listener", name: "a listener that rejects", inject: listen(async () => broken()), met: ALL },
   { step: "listener", name: "a listener whose promise is a trap", inject: listen(() => throwing("then")), met: ALL },
@@ -366,6 +354,30 @@ describe.each(FAULTS)("$step: $name", ({ step, inject, met, env }) => {
     const counted = metered.runtime.faults.counts().get(step) ?? 0;
     expect(counted > 0).toBe(met.includes(name));
   });
+});
+
+/** Only a call that is not over at once is watched for garbage collection. */
+test.each([
+  ["register", (_target: unknown, held: unknown) => "left" in Object(held)],
+  ["unregister", (token: unknown) => "settle" in Object(token)],
+] as const)("body: a registry of garbage that fails to %s", async (method, isOurs) => {
+  const later = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 150));
+  const way: Way = {
+    ...WAYS["stream, SDK"],
+    answer: (visit) => {
+      const frames = chatFrames(visit);
+      return streamed(...frames.slice(0, 5), { until: later() }, ...frames.slice(5));
+    },
+  };
+  const bare = await outcome(way, toServer(server));
+  const metered = meter(server);
+  breakRegistry(method, isOurs);
+  const got = await outcome(way, metered.fetch);
+  await metered.runtime.stop();
+  vi.restoreAllMocks();
+  expect(got).toEqual(bare);
+  expect(metered.calls).toHaveLength(1);
+  expect(metered.runtime.faults.counts().get("body")).toBe(1);
 });
 
 /** Runs with and without us, and returns how often each step of ours failed. */

@@ -1,18 +1,7 @@
 import { setTimeout } from "node:timers";
 import type { SettleEvent } from "../core/call.ts";
 import type { Faults } from "./faults.ts";
-import type { OpenCall } from "./open-call.ts";
-
-/** What is known when a response is garbage collected: nobody read it, or somebody whom we could not see. */
-type Left = "unread" | "unseen" | "dropped";
-
-/** What a call ends with when it is collected. */
-export interface Tether {
-  readonly left: Left;
-  /** Kept alive while the call is young; then `weak` and the registry know it. */
-  readonly young: object | undefined;
-  readonly weak: WeakRef<object> | undefined;
-}
+import type { Left, OpenCall, Tether } from "./open-call.ts";
 
 /**
  * Settles calls whose response was garbage collected before it was read to its end. Never throws. Most calls are over

@@ -19,10 +19,10 @@ const MAX_SHAPES = 100;
 /** Reads the frames of one event stream as its chunks pass by. */
 export interface FrameReader {
   /**
-   * Reads a chunk. Returns what the caller is to get of it: the chunk itself, or, when we asked for usage, the chunk
+   * Reads a chunk; of one that is `owned`, nobody else has the memory. Returns what the caller is to get of it: the chunk itself, or, when we asked for usage, the chunk
    * without what we asked for; then a frame that is not whole yet is kept back until it is.
    */
-  push(chunk: Uint8Array): Uint8Array;
+  push(chunk: Uint8Array, owned?: boolean): Uint8Array;
   /** What was kept back, at the end of the stream. */
   rest(): Uint8Array;
   /** What was kept back, and the chunk behind it, as they came: when `push` or `rest` has failed. */
@@ -45,16 +45,18 @@ export function createFrameReader(
   let template: DeltaTemplate | undefined;
   const match: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
   /** Ranges to take out of the present chunk: from, to, from, to … */
-  let cuts: number[] = [];
+  const cuts: number[] = [];
 
   function understand(json: Json, event: string, frame: string): void {
     const { visible, thought } = reading;
     try {
-      if (!format.readFrame(json, event, reading)) {
-        // Before it is known what stream this is, nothing may be left unread.
-        if (reading.recognized) template ??= shapes.get(shapeKey());
-        return;
+      const ordinary = format.readFrame(json, event, reading);
+      // Before it is known what stream this is, nothing may be left unread.
+      if (template === undefined && reading.recognized) {
+        template = shapes.get(shapeKey());
+        if (template) return;
       }
+      if (!ordinary) return;
       const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
       const learned = learnDelta(frame, format, kind, reading.responseId);
       if (learned === undefined) return;
@@ -99,7 +101,7 @@ export function createFrameReader(
     }
   }
 
-  function push(chunk: Uint8Array): Uint8Array {
+  function push(chunk: Uint8Array, owned = false): Uint8Array {
     const bytes = carry.length > 0 ? concat(carry, chunk) : chunk;
     let at = 0;
     while (at < bytes.length) {
@@ -120,8 +122,8 @@ export function createFrameReader(
     let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
     if (cuts.length > 0) {
       // Its memory may be the network's still, such as a recorded answer that is given again.
-      kept = cut(bytes === chunk ? new Uint8Array(bytes) : bytes, cuts, at);
-      cuts = [];
+      kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
+      cuts.length = 0;
     }
     return kept instanceof Buffer || !(chunk instanceof Buffer)
       ? kept

@@ -1,7 +1,6 @@
 import { type CallState, next, type SettleEvent } from "../core/call.ts";
 import type { ScopeNode } from "../core/scope.ts";
 import type { AgentSpan } from "./agent-span.ts";
-import type { Tether } from "./collector.ts";
 import type { Context } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import { createFrameReader, type FrameReader } from "./frames.ts";
@@ -11,6 +10,17 @@ import type { SpanHandle } from "./spans.ts";
 import { newReading, type Reading, type RequestFacts } from "./wire/format.ts";
 
 const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
+
+/** What is known when a response is garbage collected: nobody read it, or somebody whom we could not see. */
+export type Left = "unread" | "unseen" | "dropped";
+
+/** The object with which a call ends when it is garbage collected. */
+export interface Tether {
+  readonly left: Left;
+  /** Kept alive while the call is young; then a registry knows it. */
+  readonly young: object | undefined;
+  readonly weak: WeakRef<object> | undefined;
+}
 
 /** What becomes of a call when it settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
@@ -95,11 +105,11 @@ export class OpenCall {
   }
 
   /** Reads a chunk of an event stream and returns what the caller is to get of it. */
-  chunk(bytes: Uint8Array): Uint8Array {
+  chunk(bytes: Uint8Array, owned = false): Uint8Array {
     const frames = this.#frames;
     if (frames === undefined || this.#lost || (this.settled && !this.hides)) return bytes;
     try {
-      const passed = frames.push(bytes);
+      const passed = frames.push(bytes, owned);
       const { reading } = this;
       if (reading.failed) this.settle({ type: "refused" });
       else if (reading.terminal) this.settle({ type: "terminal" });

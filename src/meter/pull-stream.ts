@@ -61,7 +61,8 @@ const NOTHING = new Uint8Array(0);
 /** The body may be one whose own `getReader` we watch. */
 const { getReader: GET_READER, cancel: CANCEL } = ReadableStream.prototype;
 
-function isByteStream(stream: ReadableStream): boolean {
+/** A stream that takes the memory of each chunk from whoever put it in. */
+export function isByteStream(stream: ReadableStream): boolean {
   try {
     GET_READER.call(stream, { mode: "byob" } as never).releaseLock();
     return true;

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { type Collector, endOf } from "./collector.ts";
 import type { OpenCall } from "./open-call.ts";
-import { pullThrough } from "./pull-stream.ts";
+import { isByteStream, pullThrough } from "./pull-stream.ts";
 import { createStamp } from "./stamp.ts";
 
 type Bytes = ReadableStream<Uint8Array>;
@@ -14,10 +14,13 @@ class Tap {
   readonly collector: Collector;
   /** Pull-through stand-in for the ways of reading that cannot be tapped. */
   standIn: Bytes | undefined;
+  /** Each chunk of a byte stream comes in memory of its own. */
+  readonly #owned: boolean;
 
-  constructor(call: OpenCall, collector: Collector) {
+  constructor(stream: Bytes, call: OpenCall, collector: Collector) {
     this.call = call;
     this.collector = collector;
+    this.#owned = call.hides && isByteStream(stream);
   }
 
   /** The caller gets the very promise that the stream gave, unless bytes have to be taken out. */
@@ -48,7 +51,7 @@ class Tap {
   readonly #show = (result: Result): Bytes8 => {
     const { call } = this;
     if (!result.done) {
-      if (result.value instanceof Uint8Array) result.value = call.chunk(result.value) as Bytes8;
+      if (result.value instanceof Uint8Array) result.value = call.chunk(result.value, this.#owned) as Bytes8;
       return NOTHING;
     }
     const rest = call.rest();
@@ -74,7 +77,7 @@ const taps = createStamp<Tap>();
  * stream stays the same object. Other methods of it get a pull-through stream in its place.
  */
 export function tapStream(stream: Bytes, call: OpenCall, collector: Collector): void {
-  taps.set(stream, new Tap(call, collector));
+  taps.set(stream, new Tap(stream, call, collector));
   Object.setPrototypeOf(stream, TAPPED);
 }
 
