@@ -51,7 +51,10 @@ class Tap {
   readonly #show = (result: Result): Bytes8 => {
     const { call } = this;
     if (!result.done) {
-      if (result.value instanceof Uint8Array) result.value = call.chunk(result.value, this.#owned) as Bytes8;
+      const { value } = result;
+      if (!(value instanceof Uint8Array)) return NOTHING;
+      const passed = call.chunk(value, this.#owned) as Bytes8;
+      if (passed !== value) result.value = passed;
       return NOTHING;
     }
     const rest = call.rest();
