@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createFrameReader } from "../src/meter/frames.ts";
+import type { DeltaShapes } from "../src/meter/delta-template.ts";
+import { FrameReader } from "../src/meter/frames.ts";
 import { newReading, type WireFormat } from "../src/meter/wire/format.ts";
 import * as registry from "../src/meter/wire/registry.ts";
 import { recordings, SKIPPED, split } from "./recordings/recording.ts";
@@ -8,7 +9,10 @@ const { openaiChat, openaiResponses, anthropicMessages } = registry;
 
 function read(format: WireFormat, body: string, size: number, hide = false) {
   const reading = newReading(undefined);
-  const reader = createFrameReader(format, reading, hide);
+  const rethrow = (error: unknown): never => {
+    throw error;
+  };
+  const reader = new FrameReader(format, reading, hide, rethrow, new Map());
   const passed: Uint8Array[] = [];
   for (const chunk of split(body, size)) passed.push(reader.push(chunk));
   passed.push(reader.rest());
@@ -79,6 +83,46 @@ const STREAMS: Record<string, { format: WireFormat; body: string }> = {
       `event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}\n\n`,
   },
 };
+
+test("a stream reads as the one before it did, whose shapes it knows", () => {
+  const shapes: DeltaShapes = new Map();
+  const frames = [
+    chat({ role: "assistant", content: "" }),
+    chat({ content: "Hello" }),
+    chat({ content: " you" }),
+    stop,
+  ];
+  const readings = ["c1", "c2", "c3"].map((id) => {
+    const reading = newReading(undefined);
+    const body = [...frames, report, "data: [DONE]\n\n"].join("").replaceAll('"c1"', `"${id}"`);
+    const reader = new FrameReader(openaiChat, reading, false, () => {}, shapes);
+    for (const chunk of split(body, 200)) {
+      reader.push(chunk);
+      if (!reading.finished && reading.recognized) expect(shapes.size).toBeLessThanOrEqual(1);
+    }
+    return { ...reading, responseId: undefined };
+  });
+  expect(shapes.size).toBe(1);
+  expect(readings[1]).toEqual(readings[0]);
+  expect(readings[2]).toEqual(readings[0]);
+  expect(readings[0]?.usage).toMatchObject({ input: 5, output: 7 });
+});
+
+test("visible text is counted alike with a known shape, up to a cut", () => {
+  const shapes: DeltaShapes = new Map();
+  const visible = ["c1", "c2"].map((id) => {
+    const reading = newReading(undefined);
+    const body = [chat({ role: "assistant", content: "" }), chat({ content: "Hello" }), chat({ content: " you" })].join(
+      "",
+    );
+    new FrameReader(openaiChat, reading, false, () => {}, shapes).push(Buffer.from(body.replaceAll('"c1"', `"${id}"`)));
+    return [reading.visible, reading.responseId];
+  });
+  expect(visible).toEqual([
+    [9, "c1"],
+    [9, "c2"],
+  ]);
+});
 
 describe("a frame that is recognised by its shape reads as one that is parsed", () => {
   test.each(Object.entries(STREAMS))("%s", (_, { format, body }) => {

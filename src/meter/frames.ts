@@ -16,64 +16,87 @@ const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number,
 const NULL_USAGE = ',"usage":null';
 const MAX_SHAPES = 100;
 
-/** Reads the frames of one event stream as its chunks pass by. */
-export interface FrameReader {
-  /**
-   * Reads a chunk; of one that is `owned`, nobody else has the memory. Returns what the caller is to get of it: the chunk itself, or, when we asked for usage, the chunk
-   * without what we asked for; then a frame that is not whole yet is kept back until it is.
-   */
-  push(chunk: Uint8Array, owned?: boolean): Uint8Array;
-  /** What was kept back, at the end of the stream. */
-  rest(): Uint8Array;
-  /** What was kept back, and the chunk behind it, as they came: when `push` or `rest` has failed. */
-  release(chunk: Uint8Array): Uint8Array;
-}
-
 /**
+ * Reads the frames of one event stream as its chunks pass by. A class, because there is one for each open stream.
+ *
  * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. That goes on
  * when the format fails: `onFault` is told, and it is asked no more. `shapes` are what other streams of this API had.
  */
-export function createFrameReader(
-  format: WireFormat,
-  reading: Reading,
-  hideUsage: boolean,
-  onFault: (error: unknown) => void = rethrow,
-  shapes: DeltaShapes = new Map(),
-): FrameReader {
-  let broken = false;
-  let carry: Uint8Array = EMPTY;
-  let template: DeltaTemplate | undefined;
-  const match: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
-  /** Ranges to take out of the present chunk: from, to, from, to … */
-  const cuts: number[] = [];
+export class FrameReader {
+  readonly #format: WireFormat;
+  readonly #reading: Reading;
+  readonly #hideUsage: boolean;
+  readonly #onFault: (error: unknown) => void;
+  readonly #shapes: DeltaShapes;
+  #broken = false;
+  #carry: Uint8Array = EMPTY;
+  #template: DeltaTemplate | undefined = undefined;
 
-  function understand(json: Json, event: string, frame: string): void {
-    const { visible, thought } = reading;
-    try {
-      const ordinary = format.readFrame(json, event, reading);
-      // Before it is known what stream this is, nothing may be left unread.
-      if (template === undefined && reading.recognized) {
-        template = shapes.get(shapeKey());
-        if (template) return;
+  constructor(
+    format: WireFormat,
+    reading: Reading,
+    hideUsage: boolean,
+    onFault: (error: unknown) => void,
+    shapes: DeltaShapes,
+  ) {
+    this.#format = format;
+    this.#reading = reading;
+    this.#hideUsage = hideUsage;
+    this.#onFault = onFault;
+    this.#shapes = shapes;
+  }
+
+  /**
+   * Reads a chunk; of one that is `owned`, nobody else has the memory. Returns what the caller is to get of it: the
+   * chunk itself, or, when we asked for usage, the chunk without what we asked for; then a frame that is not whole yet
+   * is kept back until it is.
+   */
+  push(chunk: Uint8Array, owned = false): Uint8Array {
+    const bytes = this.#carry.length > 0 ? concat(this.#carry, chunk) : chunk;
+    const cuts = newCuts();
+    let at = 0;
+    while (at < bytes.length) {
+      const template = this.#template;
+      if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
+        if (template.kind !== "none") this.#reading[template.kind] += MATCH.bytes;
+        if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
+        at = MATCH.end;
+        continue;
       }
-      if (!ordinary) return;
-      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
-      const learned = learnDelta(frame, format, kind, reading.responseId);
-      if (learned === undefined) return;
-      template = learned;
-      if (learned.shared && (shapes.size < MAX_SHAPES || shapes.has(shapeKey()))) shapes.set(shapeKey(), learned);
-    } catch (error) {
-      broken = true;
-      template = undefined;
-      onFault(error);
+      const end = frameEnd(bytes, at);
+      if (end < 0) break;
+      this.#readFrame(bytes, at, end, cuts);
+      at = end;
     }
+    // The chunk is the caller's from here on, who may change or transfer it; `slice` of a Buffer would share it.
+    this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
+    if (!this.#hideUsage) return chunk;
+    let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
+    // Its memory may be the network's still, such as a recorded answer that is given again.
+    if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
+    return kept instanceof Buffer || !(chunk instanceof Buffer)
+      ? kept
+      : Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength);
   }
 
-  function shapeKey(): string {
-    return hideUsage ? `${reading.model} hidden` : `${reading.model}`;
+  /** What was kept back, at the end of the stream. */
+  rest(): Uint8Array {
+    const left = this.#carry;
+    const cuts = newCuts();
+    if (left.length > 0) this.#readFrame(left, 0, left.length, cuts);
+    this.#carry = EMPTY;
+    if (!this.#hideUsage) return EMPTY;
+    return cuts.length === 0 ? left : cut(left, cuts, left.length);
   }
 
-  function readFrame(bytes: Uint8Array, from: number, to: number): void {
+  /** What was kept back, and the chunk behind it, as they came: when `push` or `rest` has failed. */
+  release(chunk: Uint8Array): Uint8Array {
+    const left = this.#hideUsage ? this.#carry : EMPTY;
+    this.#carry = EMPTY;
+    return left.length === 0 ? chunk : concat(left, chunk);
+  }
+
+  #readFrame(bytes: Uint8Array, from: number, to: number, cuts: number[]): void {
     const frame = latin1.call(bytes, from, to).trimEnd();
     let event = "";
     let data: string | undefined;
@@ -85,15 +108,15 @@ export function createFrameReader(
           data = data === undefined ? value : `${data}\n${value}`;
         } else if (line.startsWith("event:")) event = line.slice(6).trim();
       }
-    if (data === undefined || format.silentEvents?.has(event)) return;
+    if (data === undefined || this.#format.silentEvents?.has(event)) return;
     if (data.trim() === "[DONE]") {
-      reading.terminal = true;
+      this.#reading.terminal = true;
       return;
     }
     const json = object(parse(data));
     if (!json) return;
-    if (!broken) understand(json, event, frame);
-    if (!hideUsage) return;
+    if (!this.#broken) this.#understand(json, event, frame);
+    if (!this.#hideUsage) return;
     if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
     else if (json.usage === null) {
       const at = frame.indexOf(NULL_USAGE);
@@ -101,54 +124,41 @@ export function createFrameReader(
     }
   }
 
-  function push(chunk: Uint8Array, owned = false): Uint8Array {
-    const bytes = carry.length > 0 ? concat(carry, chunk) : chunk;
-    let at = 0;
-    while (at < bytes.length) {
-      if (template !== undefined && matchDelta(template, bytes, at, match)) {
-        if (template.kind !== "none") reading[template.kind] += match.bytes;
-        if (hideUsage && match.nullUsage >= 0) cuts.push(match.nullUsage, match.nullUsage + NULL_USAGE_BYTES);
-        at = match.end;
-        continue;
+  #understand(json: Json, event: string, frame: string): void {
+    const reading = this.#reading;
+    const { visible, thought } = reading;
+    try {
+      const ordinary = this.#format.readFrame(json, event, reading);
+      const shapes = this.#shapes;
+      const key = this.#hideUsage ? `${reading.model} hidden` : `${reading.model}`;
+      // Before it is known what stream this is, nothing may be left unread.
+      if (this.#template === undefined && reading.recognized) {
+        this.#template = shapes.get(key);
+        if (this.#template) return;
       }
-      const end = frameEnd(bytes, at);
-      if (end < 0) break;
-      readFrame(bytes, at, end);
-      at = end;
+      if (!ordinary) return;
+      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
+      const learned = learnDelta(frame, this.#format, kind, reading.responseId);
+      if (learned === undefined) return;
+      this.#template = learned;
+      if (learned.shared && (shapes.size < MAX_SHAPES || shapes.has(key))) shapes.set(key, learned);
+    } catch (error) {
+      this.#broken = true;
+      this.#template = undefined;
+      this.#onFault(error);
     }
-    // The chunk is the caller's from here on, who may change or transfer it; `slice` of a Buffer would share it.
-    carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
-    if (!hideUsage) return chunk;
-    let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
-    if (cuts.length > 0) {
-      // Its memory may be the network's still, such as a recorded answer that is given again.
-      kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
-      cuts.length = 0;
-    }
-    return kept instanceof Buffer || !(chunk instanceof Buffer)
-      ? kept
-      : Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength);
   }
-
-  return {
-    push,
-    rest() {
-      const left = carry;
-      if (left.length > 0) readFrame(left, 0, left.length);
-      carry = EMPTY;
-      if (!hideUsage) return EMPTY;
-      return cuts.length === 0 ? left : cut(left, cuts, left.length);
-    },
-    release(chunk) {
-      const left = hideUsage ? carry : EMPTY;
-      carry = EMPTY;
-      return left.length === 0 ? chunk : concat(left, chunk);
-    },
-  };
 }
 
-function rethrow(error: unknown): never {
-  throw error;
+/** What the last frame that matched held; used at once. */
+const MATCH: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
+
+/** Ranges to take out of one chunk: from, to, from, to … */
+const CUTS: number[] = [];
+
+function newCuts(): number[] {
+  CUTS.length = 0;
+  return CUTS;
 }
 
 /** Just behind the blank line that ends the frame at `from`, or -1. Lines end with LF or CRLF. */

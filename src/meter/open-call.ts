@@ -3,7 +3,7 @@ import type { ScopeNode } from "../core/scope.ts";
 import type { AgentSpan } from "./agent-span.ts";
 import type { Context } from "./context.ts";
 import type { Faults } from "./faults.ts";
-import { createFrameReader, type FrameReader } from "./frames.ts";
+import { FrameReader } from "./frames.ts";
 import { amount, parse } from "./json.ts";
 import type { Target } from "./request.ts";
 import type { SpanHandle } from "./spans.ts";
@@ -101,7 +101,7 @@ export class OpenCall {
     for (const name of COST_HEADERS) this.reading.costUsd ??= amount(headers.get(name));
     if (!stream) return;
     const { target, reading, hides } = this;
-    this.#frames = createFrameReader(target.format, reading, hides, (error) => this.#unread(error), target.shapes);
+    this.#frames = new FrameReader(target.format, reading, hides, (error) => this.#unread(error), target.shapes);
   }
 
   /** Reads a chunk of an event stream and returns what the caller is to get of it. */
