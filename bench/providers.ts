@@ -19,15 +19,18 @@ const NOWHERE: SpanExporter = {
   shutdown: async () => {},
 };
 
-/**
- * Registers the providers of an app that exports to nowhere, and returns the floor that a call of ours is measured
- * against: one span and two metric records, with the attributes that the GenAI conventions ask of any instrumentation.
- */
-export function registerProviders(): () => void {
+export interface Floor {
+  /** One span and two metric records, with the attributes that the GenAI conventions ask of any instrumentation. */
+  readonly record: () => void;
+  /** Exports the spans that were made until now. */
+  readonly flush: () => Promise<void>;
+}
+
+/** Registers the providers of an app, and returns the floor that a call of ours is measured against. */
+export function registerProviders(): Floor {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  trace.setGlobalTracerProvider(
-    new TracerProvider({ spanProcessors: [new BatchSpanProcessor({ exporter: NOWHERE })] }),
-  );
+  const spans = new BatchSpanProcessor({ exporter: NOWHERE });
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [spans] }));
   const exporter = new InMemoryMetricExporter(AggregationTemporality.DELTA);
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter })] }));
 
@@ -36,7 +39,7 @@ export function registerProviders(): () => void {
   const tokens = meter.createCounter("gen_ai.client.inference.tokens", { unit: "{token}" });
   const duration = meter.createHistogram("gen_ai.client.inference.duration", { unit: "s" });
 
-  return () => {
+  const record = (): void => {
     const span = tracer.startSpan("chat gpt-4o-mini", {
       kind: SpanKind.CLIENT,
       attributes: {
@@ -63,4 +66,5 @@ export function registerProviders(): () => void {
     tokens.add(86, attributes);
     duration.record(0.4, attributes);
   };
+  return { record, flush: () => spans.forceFlush() };
 }

@@ -7,7 +7,7 @@ import { createVendor } from "../vendor.ts";
 /** Makes calls that are answered whole, in an app with OpenTelemetry: bare, metered, and bare with the floor beside. */
 const CALLS = 200;
 
-const recordFloor = registerProviders();
+const floor = registerProviders();
 globalThis.fetch = createVendor();
 const bare = openaiWhole();
 const { start, onCall } = await loadPackage();
@@ -20,12 +20,14 @@ onCall(({ quality }) => {
 
 async function callBare(): Promise<void> {
   for (let i = 0; i < CALLS; i++) await bare();
+  await floor.flush();
   await new Promise(setImmediate);
 }
 
 async function callMetered(): Promise<void> {
   settled = 0;
   for (let i = 0; i < CALLS; i++) await metered();
+  await floor.flush();
   await new Promise(setImmediate);
   if (settled !== CALLS) throw new Error(`${settled} of ${CALLS} calls were metered`);
 }
@@ -33,8 +35,9 @@ async function callMetered(): Promise<void> {
 async function callWithFloor(): Promise<void> {
   for (let i = 0; i < CALLS; i++) {
     await bare();
-    recordFloor();
+    floor.record();
   }
+  await floor.flush();
   await new Promise(setImmediate);
 }
 

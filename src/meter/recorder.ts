@@ -46,28 +46,31 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const quoted = usage ? quote(open, usage, model, provider) : [];
     const money = sum(quoted, usage, reading.costUsd);
     const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
-    const settled = {
+    const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
       id: `${open.startedAt.toString(36)}-${(sequence++).toString(36)}`,
-      ...(reading.responseId !== undefined && { responseId: reading.responseId }),
       scope: open.node.scope,
       provider,
       model,
-      ...(facts.model !== undefined && { requestModel: facts.model }),
       format: target.format.name,
-      ...(reading.tier !== undefined && { tier: reading.tier }),
       stream: open.stream,
       ending: state.ending,
       quality,
-      ...(status !== undefined && { status }),
-      ...(usage && { usage }),
-      ...(parts.length > 1 && {
-        otherModels: parts.slice(1).map((part) => ({ model: part.model, usage: part.usage })),
-      }),
-      ...(money.nano !== undefined && { costUsd: money.nano / 1e9, costSource: money.source }),
       priced: money.priced,
       startedAt: open.startedAt,
       durationMs: endedMark - open.startedMark,
-    } satisfies SettledCall;
+    };
+    // Not spread into it, which would cost more than all else here.
+    if (reading.responseId !== undefined) settled.responseId = reading.responseId;
+    if (facts.model !== undefined) settled.requestModel = facts.model;
+    if (reading.tier !== undefined) settled.tier = reading.tier;
+    if (status !== undefined) settled.status = status;
+    if (usage) settled.usage = usage;
+    if (parts.length > 1)
+      settled.otherModels = parts.slice(1).map((part) => ({ model: part.model, usage: part.usage }));
+    if (money.nano !== undefined) {
+      settled.costUsd = money.nano / 1e9;
+      settled.costSource = money.source;
+    }
     return { settled, parts, money };
   }
 
@@ -115,11 +118,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
       model: part.model ?? model,
       at: open.startedAt,
       usage: part.usage,
-      ...(reading.tier !== undefined && { tier: reading.tier }),
-      ...(reading.speed !== undefined && { speed: reading.speed }),
-      ...(reading.geo !== undefined && { geo: reading.geo }),
-      ...(target.host?.priceId !== undefined && { priceId: target.host.priceId }),
-      ...(target.host === undefined && { guessedProvider: true }),
+      tier: reading.tier,
+      speed: reading.speed,
+      geo: reading.geo,
+      priceId: target.host?.priceId,
+      guessedProvider: target.host === undefined,
     });
     const asked = (part: ModelUsage): Price | undefined => {
       const found = price(query(part));

@@ -79,9 +79,10 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
   if (usage && (!enriched || span.attributes?.[ATTR.outputTokens] === undefined)) {
     attributes[ATTR.inputTokens] = usage.input;
     attributes[ATTR.outputTokens] = usage.output;
-    attributes[ATTR.cacheReadTokens] = usage.cacheRead;
-    attributes[ATTR.cacheWriteTokens] = usage.cacheWrite;
-    attributes[ATTR.reasoningTokens] = usage.reasoning;
+    // Each attribute of a span is paid for by whoever stores it: a part that is zero goes without saying.
+    if (usage.cacheRead > 0) attributes[ATTR.cacheReadTokens] = usage.cacheRead;
+    if (usage.cacheWrite > 0) attributes[ATTR.cacheWriteTokens] = usage.cacheWrite;
+    if (usage.reasoning > 0) attributes[ATTR.reasoningTokens] = usage.reasoning;
   }
   if (!enriched) {
     attributes[ATTR.responseModel] = call.model;
