@@ -157,7 +157,7 @@ const MATCH: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
 const CUTS: number[] = [];
 
 function newCuts(): number[] {
-  CUTS.length = 0;
+  if (CUTS.length > 0) CUTS.length = 0;
   return CUTS;
 }
 
