@@ -148,15 +148,15 @@ function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIterator
   const finish = iterator.return?.bind(iterator);
   // Nobody can read on once the iterator is gone: the lock goes with it.
   tap.collector.watch(iterator, tap.call, "dropped");
-  return Object.defineProperties(iterator, {
-    next: own(() => tap.watch(next)),
-    return: own((value?: undefined) => {
-      if (options?.preventCancel !== true) tap.call.settle({ type: "cancel" });
-      // The stream may be read on.
-      else tap.collector.watch(stream, tap.call, "dropped");
-      return finish?.(value);
-    }),
-  });
+  // Assigned, not defined: the next iterator then has the same shape, and is as fast as a bare one.
+  iterator.next = () => tap.watch(next) as ReturnType<typeof iterator.next>;
+  iterator.return = (value?: undefined) => {
+    if (options?.preventCancel !== true) tap.call.settle({ type: "cancel" });
+    // The stream may be read on.
+    else tap.collector.watch(stream, tap.call, "dropped");
+    return finish?.(value) as ReturnType<NonNullable<typeof iterator.return>>;
+  };
+  return iterator;
 }
 
 const TAPPED = Object.create(NATIVE, {

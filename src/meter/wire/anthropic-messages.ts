@@ -108,8 +108,12 @@ function readMessageDelta(frame: Json, reading: Reading): void {
 
 /** Reports are cumulative: a newer one replaces field by field, and never adds. Null says nothing. */
 function mergeUsage(usage: Json, reading: Reading): void {
-  const known = Object.entries(usage).filter(([, value]) => value !== null && value !== undefined);
-  reading.raw = { ...reading.raw, ...Object.fromEntries(known) };
+  if (reading.raw === undefined) reading.raw = usage;
+  else {
+    const raw: Record<string, unknown> = { ...reading.raw };
+    for (const key in usage) if (usage[key] !== null && usage[key] !== undefined) raw[key] = usage[key];
+    reading.raw = raw;
+  }
   reading.tier = text(usage.service_tier) ?? reading.tier;
   reading.speed = text(usage.speed) ?? reading.speed;
   reading.geo = text(usage.inference_geo) ?? reading.geo;
