@@ -187,7 +187,7 @@ export function createHook(options: HookOptions): Hook {
       // Some hosts send their event streams under another name; JSON they never are.
       const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
       call.respond(response.status, stream, response.headers);
-      if (call.settled && !(call.hides && call.stream)) return true;
+      if (call.over) return true;
       if (response.body === null) call.settle({ type: "end" });
       else if (isNodeBody(response.body)) watchNodeBody(response.body, call, collector);
       else watchResponse(response, call, call.stream && tested(), collector);

@@ -90,6 +90,11 @@ export class OpenCall {
     return this.#state.phase === "settled";
   }
 
+  /** Nothing is left to see of the call, nor to take out of what the caller reads. */
+  get over(): boolean {
+    return this.settled && !(this.hides && this.stream);
+  }
+
   /** The response's head has come. */
   respond(status: number, stream: boolean, headers: Headers): void {
     this.status = status;
@@ -132,6 +137,20 @@ export class OpenCall {
       this.#unread(error);
     }
     return frames.release(EMPTY);
+  }
+
+  /** The event stream ended. Settles, and returns what was kept back. */
+  end(): Uint8Array {
+    const rest = this.rest();
+    this.settle({ type: this.reading.failed ? "refused" : this.reading.terminal ? "terminal" : "end" });
+    return rest;
+  }
+
+  /** The event stream broke off. Settles, and returns what was kept back; whoever cancels wants no more. */
+  breakOff(event: SettleEvent): Uint8Array {
+    const rest = event.type === "cancel" ? EMPTY : this.rest();
+    this.settle(event);
+    return rest;
   }
 
   /** Reads a whole body, parsed or not. */

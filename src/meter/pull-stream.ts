@@ -37,10 +37,8 @@ export function pullThrough(
           return;
         }
       } catch (error) {
-        const event = endOf(error, call);
-        // What was kept back comes before the error, which the next read gives again; whoever cancels wants no more.
-        const rest = event.type === "cancel" ? NOTHING : call.rest();
-        call.settle(event);
+        // What was kept back comes before the error, which the next read gives again.
+        const rest = call.breakOff(endOf(error, call));
         if (rest.byteLength === 0) throw error;
         controller.enqueue(rest as Uint8Array<ArrayBuffer>);
       }
@@ -55,8 +53,6 @@ export function pullThrough(
   const { type: _, ...plain } = source;
   return new ReadableStream(plain as unknown as UnderlyingDefaultSource<Uint8Array>, { highWaterMark: 0 });
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** The body may be one whose own `getReader` we watch. */
 const { getReader: GET_READER, cancel: CANCEL } = ReadableStream.prototype;

@@ -40,11 +40,6 @@ function overlayOf(prototype: object): object {
   return overlay;
 }
 
-/** Nothing is left to see of the call, nor to take out of what the caller reads. */
-function isOver(call: OpenCall): boolean {
-  return call.settled && !(call.hides && call.stream);
-}
-
 type Whole = "text" | "json" | "arrayBuffer" | "bytes" | "blob" | "formData";
 
 function createOverlay(prototype: object): object {
@@ -76,7 +71,7 @@ function createOverlay(prototype: object): object {
       const state = watched.get(this);
       const body = state?.holder ? state.holder.body : bodyOf.call(this);
       if (!state || state.holder || body === null || bodyUsedOf.call(this)) return body;
-      if (isOver(state.call) && !state.tapped) return body;
+      if (state.call.over && !state.tapped) return body;
       if (!state.tap || !state.call.stream) return hold(this, state).body;
       if (!state.tapped) {
         state.tapped = true;
@@ -114,7 +109,7 @@ function createOverlay(prototype: object): object {
         if (!state) return native(name).call(this);
         // What is read may not be what came: without a hidden frame, an event stream as JSON, anything as a form.
         const through = name === "formData" || (state.call.stream && (state.call.hides || name === "json"));
-        if (through && !state.tapped && !isOver(state.call) && !bodyUsedOf.call(this)) hold(this, state);
+        if (through && !state.tapped && !state.call.over && !bodyUsedOf.call(this)) hold(this, state);
         if (state.holder) return (state.holder[name] as () => Promise<unknown>)();
         // A second reading is refused, which says nothing of the first.
         const first = !bodyUsedOf.call(this);

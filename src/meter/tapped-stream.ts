@@ -6,7 +6,7 @@ import { createStamp } from "./stamp.ts";
 
 type Bytes = ReadableStream<Uint8Array>;
 type Result = ReadableStreamReadResult<Uint8Array>;
-type Bytes8 = Uint8Array<ArrayBuffer>;
+type Chunk = Uint8Array<ArrayBuffer>;
 
 /** Watches one body, and looks at each result before whoever asked for it. */
 class Tap {
@@ -48,31 +48,21 @@ class Tap {
   }
 
   /** Returns what was kept back until the end; it comes before the end, which the next read gives again. */
-  readonly #show = (result: Result): Bytes8 => {
+  readonly #show = (result: Result): Chunk => {
     const { call } = this;
-    if (!result.done) {
-      const { value } = result;
-      if (!(value instanceof Uint8Array)) return NOTHING;
-      const passed = call.chunk(value, this.#owned) as Bytes8;
-      if (passed !== value) result.value = passed;
-      return NOTHING;
-    }
-    const rest = call.rest();
-    call.settle({ type: call.reading.failed ? "refused" : call.reading.terminal ? "terminal" : "end" });
-    return rest as Bytes8;
+    if (result.done) return call.end() as Chunk;
+    const { value } = result;
+    if (!(value instanceof Uint8Array)) return NOTHING;
+    const passed = call.chunk(value, this.#owned) as Chunk;
+    if (passed !== value) result.value = passed;
+    return NOTHING;
   };
 
   /** Returns what was kept back, which comes before the error. */
-  readonly #fail = (error: unknown): Bytes8 => {
-    const event = endOf(error, this.call);
-    // Whoever cancels wants no more.
-    const rest = event.type === "cancel" ? NOTHING : this.call.rest();
-    this.call.settle(event);
-    return rest as Bytes8;
-  };
+  readonly #fail = (error: unknown): Chunk => this.call.breakOff(endOf(error, this.call)) as Chunk;
 }
 
-const NOTHING: Bytes8 = new Uint8Array(0);
+const NOTHING: Chunk = new Uint8Array(0);
 const taps = createStamp<Tap>();
 
 /**

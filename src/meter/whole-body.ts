@@ -24,11 +24,7 @@ export function createWholeBody(call: OpenCall): WholeBody {
       return chunk;
     },
     end() {
-      if (call.stream) {
-        const rest = call.rest();
-        call.settle({ type: call.reading.failed ? "refused" : call.reading.terminal ? "terminal" : "end" });
-        return rest;
-      }
+      if (call.stream) return call.end();
       if (chunks) call.body(Buffer.concat(chunks).toString());
       else call.settle({ type: "end" });
       return EMPTY;
