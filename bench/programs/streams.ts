@@ -22,13 +22,13 @@ async function read(open: Caller): Promise<void> {
   for (let i = 0; i < STREAMS; i++) {
     for await (const _ of await open()) seen += 1;
   }
+  await new Promise(setImmediate);
   if (seen < STREAMS * (CHUNKS - 3)) throw new Error(`only ${seen} chunks came`);
 }
 
 async function readMetered(): Promise<void> {
   settled = 0;
   await read(metered);
-  await new Promise(setImmediate);
   if (settled !== STREAMS) throw new Error(`${settled} of ${STREAMS} streams were metered`);
 }
 
