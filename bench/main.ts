@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import type { Bound } from "./bound.ts";
-import { anthropicChunk } from "./bounds/anthropic-chunk.ts";
+import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { call } from "./bounds/call.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
-import { openaiChunk } from "./bounds/openai-chunk.ts";
-import { openaiChunkHidden } from "./bounds/openai-chunk-hidden.ts";
+import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
+import { openaiChunkHidden, openaiStreamHidden } from "./bounds/openai-chunk-hidden.ts";
 import { otherFetch } from "./bounds/other-fetch.ts";
 import { pulledChunk } from "./bounds/pulled-chunk.ts";
 import { soak } from "./bounds/soak.ts";
@@ -13,8 +13,11 @@ import { startup } from "./bounds/startup.ts";
 /** `node bench/main.ts` measures them all, `node bench/main.ts NAME …` some. */
 const BOUNDS: Readonly<Record<string, Bound>> = {
   "openai-chunk": openaiChunk,
+  "openai-stream": openaiStream,
   "openai-chunk-hidden": openaiChunkHidden,
+  "openai-stream-hidden": openaiStreamHidden,
   "anthropic-chunk": anthropicChunk,
+  "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
   call,
   "other-fetch": otherFetch,

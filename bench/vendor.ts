@@ -1,6 +1,6 @@
 /** A vendor inside the process: it answers what the real one does, and costs no network. */
 
-export const CHUNKS = 200;
+const CHUNKS = 200;
 
 const WORDS = [
   "The",

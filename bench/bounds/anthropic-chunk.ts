@@ -1,5 +1,6 @@
 import type { Bound } from "../bound.ts";
-import { chunkBound } from "./chunk.ts";
+import { chunkBound, LONG, SHORT } from "./chunk.ts";
 
 /** The SDK of Anthropic. */
-export const anthropicChunk: Bound = chunkBound("anthropic", 8);
+export const anthropicChunk: Bound = chunkBound("anthropic", LONG, 8);
+export const anthropicStream: Bound = chunkBound("anthropic", SHORT);

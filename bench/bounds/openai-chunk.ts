@@ -1,5 +1,6 @@
 import type { Bound } from "../bound.ts";
-import { chunkBound } from "./chunk.ts";
+import { chunkBound, LONG, SHORT } from "./chunk.ts";
 
 /** The SDK of OpenAI, whose caller asks for usage. */
-export const openaiChunk: Bound = chunkBound("openai", 5);
+export const openaiChunk: Bound = chunkBound("openai", LONG, 5);
+export const openaiStream: Bound = chunkBound("openai", SHORT);

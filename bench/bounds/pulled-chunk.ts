@@ -1,5 +1,5 @@
 import type { Bound } from "../bound.ts";
-import { chunkBound } from "./chunk.ts";
+import { chunkBound, LONG } from "./chunk.ts";
 
 /** Bare fetch, where each chunk goes through a second stream: that stream is most of it, and there is no SDK beside. */
-export const pulledChunk: Bound = chunkBound("fetch");
+export const pulledChunk: Bound = chunkBound("fetch", LONG);
