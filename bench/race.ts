@@ -11,10 +11,10 @@ export interface RaceOptions {
 const TURNS_A_ROW = 10;
 
 /**
- * Runs variants in turn in one process and prints rows of CPU microseconds a turn, variants in columns, each the mean of ten turns. In
- * processes of their own the same variant came out 6 % apart on a busy machine with 2 cores, in one and turn by turn
- * below 1 %. The order is drawn by lot, and a row is of many turns: garbage collection comes every few turns, so that with
- * any fixed order one variant pays for the garbage of another.
+ * Runs variants in turn in one process and prints rows of CPU microseconds a turn, variants in columns, each the mean
+ * of ten turns. In processes of their own the same variant came out 6 % apart on a busy machine with 2 cores, in one and
+ * turn by turn below 1 %. The order is drawn by lot, and a row is of many turns: garbage collection comes every few
+ * turns, so that with any fixed order one variant pays for the garbage of another.
  */
 export async function race(variants: readonly Variant[], { warmUp, turns }: RaceOptions): Promise<void> {
   for (let turn = 0; turn < warmUp; turn++) for (const variant of variants) await variant();
