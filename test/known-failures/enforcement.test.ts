@@ -1,18 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ModelServer, startModelServer } from "../servers/model-server.ts";
+import { describe, expect, test } from "vitest";
 import { expectNear, meter } from "./metered.ts";
+import { serve } from "./server.ts";
 import { chatHalf, HALF, OPENAI_MODEL } from "./vendors.ts";
 
 const messages = [{ role: "user" as const, content: "What is a harbour?" }];
 const chat = { model: OPENAI_MODEL, messages, stream: true } as const;
 
-let server: ModelServer;
-
-beforeAll(async () => {
-  server = await startModelServer();
-});
-afterEach(() => server.drop());
-afterAll(() => server.close());
+const server = await serve();
 
 describe('litellm#27639, #40050, #36926, #27735, PR 30522: false "exceeded": reservation leaks on cancelled streams', () => {
   // Reservations are the guard's. What it settles them by is the meter's: each canceled call, once, at its estimate.

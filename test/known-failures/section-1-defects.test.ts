@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type ModelServer, startModelServer } from "../servers/model-server.ts";
+import { describe, expect, test, vi } from "vitest";
 import { drain, expectLeft, expectNear, meter, within } from "./metered.ts";
-import { startUserTracing, stopUserTelemetry } from "./tracing.ts";
+import { serve } from "./server.ts";
+import { startUserTracing } from "./tracing.ts";
 import {
   ANTHROPIC_MODEL,
   anthropicBody,
@@ -27,17 +27,7 @@ const messages = [{ role: "user" as const, content: "Hi" }];
 const chat = { model: OPENAI_MODEL, messages, stream: true } as const;
 const claude = { model: ANTHROPIC_MODEL, max_tokens: 100, messages, stream: true } as const;
 
-let server: ModelServer;
-
-beforeAll(async () => {
-  server = await startModelServer();
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  stopUserTelemetry();
-  server.drop();
-});
-afterAll(() => server.close());
+const server = await serve();
 
 describe("TL 0.27 and OC 0.22 on openai 7: zero spans, no warning; TL anthropic 0.27 crashes at require", () => {
   const SCRIPT = `

@@ -1,10 +1,11 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { GoogleGenAI } from "@google/genai";
 import { streamText } from "ai";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type ModelServer, type Script, startModelServer } from "../servers/model-server.ts";
+import { describe, expect, test, vi } from "vitest";
+import type { Script } from "../servers/model-server.ts";
 import { drain, expectLeft, expectNear, type Metered, meter } from "./metered.ts";
-import { startUserTracing, stopUserTelemetry } from "./tracing.ts";
+import { serve } from "./server.ts";
+import { startUserTracing } from "./tracing.ts";
 import {
   ANTHROPIC_INPUT,
   ANTHROPIC_MODEL,
@@ -38,17 +39,7 @@ const chat = { model: OPENAI_MODEL, messages, stream: true } as const;
 const responses = { model: OPENAI_MODEL, input: "What is the weather?", stream: true } as const;
 const claude = { model: ANTHROPIC_MODEL, max_tokens: 100, messages, stream: true } as const;
 
-let server: ModelServer;
-
-beforeAll(async () => {
-  server = await startModelServer();
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  stopUserTelemetry();
-  server.drop();
-});
-afterAll(() => server.close());
+const server = await serve();
 
 describe("AgentBudget/agentbudget#15: cost only after normal exhaustion", () => {
   type Chunks = AsyncIterable<{ choices: { delta: { content?: string | null } }[] }>;

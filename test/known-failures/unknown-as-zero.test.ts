@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
 import { METRICS } from "../../src/names.ts";
-import { type Answer, type ModelServer, type Script, startModelServer } from "../servers/model-server.ts";
+import type { Answer, Script } from "../servers/model-server.ts";
 import { type Metered, meter } from "./metered.ts";
-import { collectMetrics, startUserTracing, stopUserTelemetry } from "./tracing.ts";
+import { serve } from "./server.ts";
+import { collectMetrics, startUserTracing } from "./tracing.ts";
 import {
   ANTHROPIC_MODEL,
   CHAT_USAGE,
@@ -27,16 +28,7 @@ const ROUTER = "https://openrouter.ai/api/v1/chat/completions";
 const chat = { model: OPENAI_MODEL, messages };
 const asks = { ...chat, stream: true, stream_options: { include_usage: true } };
 
-let server: ModelServer;
-
-beforeAll(async () => {
-  server = await startModelServer();
-});
-afterEach(() => {
-  stopUserTelemetry();
-  server.drop();
-});
-afterAll(() => server.close());
+const server = await serve();
 
 /** Makes one call with plain fetch. */
 async function send(

@@ -1,10 +1,10 @@
 import { GoogleGenAI } from "@google/genai";
 import type OpenAI from "openai";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { METRICS } from "../../src/names.ts";
-import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 import { drain, expectNear, meter } from "./metered.ts";
-import { collectMetrics, startUserTracing, stopUserTelemetry } from "./tracing.ts";
+import { serve } from "./server.ts";
+import { collectMetrics, startUserTracing } from "./tracing.ts";
 import {
   CHAT_USAGE,
   type ChatRequest,
@@ -32,17 +32,7 @@ const chat = { model: OPENAI_MODEL, messages, stream: true } as const;
 const asks = { ...chat, stream_options: { include_usage: true } } as const;
 const text = PIECES.join("");
 
-let server: ModelServer;
-
-beforeAll(async () => {
-  server = await startModelServer();
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  stopUserTelemetry();
-  server.drop();
-});
-afterAll(() => server.close());
+const server = await serve();
 
 const post = (body: unknown): RequestInit => ({
   method: "POST",

@@ -1,13 +1,14 @@
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, streamText } from "ai";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
 import { tokensByType } from "../../src/core/usage.ts";
 import { METRICS } from "../../src/names.ts";
-import { type Answer, type ModelServer, type Script, startModelServer } from "../servers/model-server.ts";
+import type { Answer, Script } from "../servers/model-server.ts";
 import { drain, expectNear, meter } from "./metered.ts";
-import { collectMetrics, stopUserTelemetry } from "./tracing.ts";
+import { serve } from "./server.ts";
+import { collectMetrics } from "./tracing.ts";
 import {
   ANTHROPIC_INPUT,
   ANTHROPIC_MODEL,
@@ -46,16 +47,7 @@ const SOL = "gpt-6.2-sol";
 /** An answer of the other model. */
 const sol = (body: string): string => body.replaceAll(`${OPENAI_MODEL}-2025-08-07`, SOL);
 
-let server: ModelServer;
-
-beforeAll(async () => {
-  server = await startModelServer();
-});
-afterEach(() => {
-  stopUserTelemetry();
-  server.drop();
-});
-afterAll(() => server.close());
+const server = await serve();
 
 /** Makes one call with plain fetch and returns what settled. */
 async function call(url: string, request: object, answer: Answer | Script): Promise<SettledCall> {
@@ -64,6 +56,12 @@ async function call(url: string, request: object, answer: Answer | Script): Prom
   const headers = { "content-type": "application/json" };
   await (await metered.fetch(url, { method: "POST", headers, body: JSON.stringify(request) })).text();
   return metered.only();
+}
+
+function callAnthropic(usage: object): Promise<SettledCall> {
+  const body = JSON.stringify({ type: "message", model: ANTHROPIC_MODEL, content: [], stop_reason: "end_turn", usage });
+  const request = { model: ANTHROPIC_MODEL, max_tokens: 9, messages };
+  return call("https://api.anthropic.com/v1/messages", request, whole(body));
 }
 
 const chat = (base: string, usage: object, more: object = {}): Promise<SettledCall> =>
@@ -91,26 +89,13 @@ describe("langfuse#12306, pydantic-ai#4364, langfuse#10592 (OpenRouter): cache c
         prompt_tokens_details: { cached_tokens: 800 },
         completion_tokens_details: { reasoning_tokens: 20 },
       }),
-    "Anthropic, exclusive": () => {
-      const usage = {
+    "Anthropic, exclusive": () =>
+      callAnthropic({
         input_tokens: 200,
         cache_read_input_tokens: 800,
         cache_creation_input_tokens: 0,
         output_tokens: 50,
-      };
-      const body = JSON.stringify({
-        type: "message",
-        model: ANTHROPIC_MODEL,
-        content: [],
-        stop_reason: "end_turn",
-        usage,
-      });
-      return call(
-        "https://api.anthropic.com/v1/messages",
-        { model: ANTHROPIC_MODEL, max_tokens: 9, messages },
-        whole(body),
-      );
-    },
+      }),
     "Gemini, inclusive": () => call(gemini("generateContent"), { contents: [] }, whole(geminiBody())),
   };
 
@@ -319,21 +304,8 @@ describe("browser-use#4065, opencode#17566, tokscale#1142: reasoning twice: subs
       chat("https://api.x.ai/v1", { prompt_tokens: 9, completion_tokens: 30, total_tokens: 59, ...reasoning }),
     "xAI: beside it, without a total": () =>
       chat("https://api.x.ai/v1", { prompt_tokens: 9, completion_tokens: 30, ...reasoning }),
-    "Anthropic: in it": () => {
-      const usage = { input_tokens: 9, output_tokens: 50, output_tokens_details: { thinking_tokens: 20 } };
-      const body = JSON.stringify({
-        type: "message",
-        model: ANTHROPIC_MODEL,
-        content: [],
-        stop_reason: "end_turn",
-        usage,
-      });
-      return call(
-        "https://api.anthropic.com/v1/messages",
-        { model: ANTHROPIC_MODEL, max_tokens: 9, messages },
-        whole(body),
-      );
-    },
+    "Anthropic: in it": () =>
+      callAnthropic({ input_tokens: 9, output_tokens: 50, output_tokens_details: { thinking_tokens: 20 } }),
     "Gemini: beside it": () => call(gemini("generateContent"), { contents: [] }, whole(geminiBody())),
     "Gemini, stream: beside it": () =>
       call(gemini("streamGenerateContent?alt=sse"), { contents: [] }, streamed(...geminiFrames())),
