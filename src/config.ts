@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { type Budget, type BudgetConfig, readBudget } from "./core/budget.ts";
+import { readDuration } from "./core/period.ts";
 import type { Discount, PriceRowConfig } from "./core/price.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import { SpendfuseError } from "./errors.ts";
@@ -27,10 +29,35 @@ export interface ConfigFile {
   readonly genAiMetrics?: boolean;
   /** Spans of agents and calls. Default true. */
   readonly spans?: boolean;
+  readonly budgets?: readonly BudgetConfig[];
+  /** `enforce` refuses, `shadow` only records what would have been refused, `off` checks nothing. Default `enforce`. */
+  readonly mode?: Mode;
+  /** Where budgets and circuits live: `memory`, `file:PATH`, `redis://HOST:PORT`. Default `memory`. */
+  readonly store?: string;
+  /** What a call gets when the store or the breaker cannot be asked: `open` lets it pass, `closed` refuses it. */
+  readonly whenStateUnknown?: "open" | "closed";
+  /** How long a call waits for the store, such as `50ms`. */
+  readonly stateTimeout?: string;
+  /** What a USD budget does with a model whose price is not known. Default `allow`. */
+  readonly unpriced?: "allow" | "refuse";
+  readonly breaker?: BreakerConfig;
+}
+
+export type Mode = "enforce" | "shadow" | "off";
+
+/** A breaker to listen to (`url`), or one to run inside this process (`port`). */
+export interface BreakerConfig {
+  readonly url?: string;
+  readonly port?: number;
+  readonly host?: string;
+  /** How long a trip lasts, such as `15m`. */
+  readonly ttl?: string;
 }
 
 export interface Config extends ConfigFile {
   readonly defaults: ScopeFields;
+  /** `budgets`, read. */
+  readonly caps: readonly Budget[];
   /** The environment as it was read, for the parts that resolve standard variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -48,10 +75,28 @@ const KEYS: Readonly<Record<keyof ConfigFile, Kind>> = {
   discounts: "array",
   genAiMetrics: "boolean",
   spans: "boolean",
+  budgets: "array",
+  mode: "string",
+  store: "string",
+  whenStateUnknown: "string",
+  stateTimeout: "string",
+  unpriced: "string",
+  breaker: "object",
 };
 
-/** Keys of the guard and the breaker, which this version does not have yet. */
-const LATER = new Set(["budgets", "mode", "store", "whenStateUnknown", "breaker"]);
+const STORES = ["memory", "file:PATH", "redis://HOST:PORT"];
+const BREAKER_KEYS = ["url", "port", "host", "ttl"];
+
+/** What a value of the right kind may still be wrong in; the text says how it must be. */
+const FORMS: Readonly<Partial<Record<keyof ConfigFile, (value: never) => string | undefined>>> = {
+  mode: oneOf("enforce", "shadow", "off"),
+  whenStateUnknown: oneOf("open", "closed"),
+  unpriced: oneOf("allow", "refuse"),
+  store: (value: string) =>
+    /^(memory$|file:.|(rediss?|valkeys?):\/\/.)/.test(value) ? undefined : `must be one of ${STORES.join(", ")}`,
+  stateTimeout: (value: string) => (readDuration(value) === undefined ? 'must be a time such as "50ms"' : undefined),
+  breaker: breakerFault,
+};
 
 /** Environment variables that say the same as a key, and win over the file. */
 const ENVIRONMENT: readonly (readonly [variable: string, key: keyof ConfigFile])[] = [
@@ -61,6 +106,10 @@ const ENVIRONMENT: readonly (readonly [variable: string, key: keyof ConfigFile])
   ["SPENDFUSE_ASK_USAGE", "askUsage"],
   ["SPENDFUSE_GEN_AI_METRICS", "genAiMetrics"],
   ["SPENDFUSE_SPANS", "spans"],
+  ["SPENDFUSE_MODE", "mode"],
+  ["SPENDFUSE_STORE", "store"],
+  ["SPENDFUSE_WHEN_STATE_UNKNOWN", "whenStateUnknown"],
+  ["SPENDFUSE_UNPRICED", "unpriced"],
 ];
 
 const FILE = "spendfuse.config.json";
@@ -76,13 +125,38 @@ export function readConfig(
 ): Config {
   const { source, json } = readFile(env);
   const file = check(json, source, warn);
-  const merged = { ...file, ...fromEnvironment(env), ...check(given, "start()", warn) };
+  const merged: ConfigFile = { ...file, ...fromEnvironment(env), ...check(given, "start()", warn) };
   const defaults: ScopeFields = {
     ...(merged.agent !== undefined && { agent: merged.agent }),
     ...(merged.team !== undefined && { team: merged.team }),
     ...(merged.project !== undefined && { project: merged.project }),
   };
-  return Object.freeze({ ...merged, defaults: Object.freeze(defaults), env });
+  const url = env.SPENDFUSE_BREAKER_URL;
+  return Object.freeze({
+    ...merged,
+    ...(url &&
+      given.breaker === undefined && { breaker: checkForm("breaker", { ...merged.breaker, url }, BREAKER_URL) }),
+    caps: readCaps(merged.budgets ?? []),
+    defaults: Object.freeze(defaults),
+    env,
+  });
+}
+
+const BREAKER_URL = "SPENDFUSE_BREAKER_URL";
+
+function readCaps(rows: readonly unknown[]): readonly Budget[] {
+  const caps: Budget[] = [];
+  const fail = (index: number, fault: string): never => {
+    throw new SpendfuseError("SPENDFUSE_CONFIG", `budgets[${index}] ${fault}`, { key: "budgets", index });
+  };
+  for (const [index, row] of rows.entries()) {
+    const read = readBudget(row);
+    if (typeof read === "string") return fail(index, read);
+    const twin = read.find(({ id }) => caps.some((other) => other.id === id));
+    if (twin) fail(index, `is the same as an earlier one, "${twin.name}": give it a "name" of its own`);
+    caps.push(...read);
+  }
+  return caps;
 }
 
 /** What is left when the configuration is wrong: nothing of ours, and the standard variables that say where to send. */
@@ -124,10 +198,7 @@ function check(json: unknown, source: string, warn: (message: string) => void): 
     if (key === "$schema" || value === undefined) continue;
     const kind = KEYS[key as keyof ConfigFile];
     if (kind === undefined) {
-      const why = LATER.has(key)
-        ? "is not in this version yet"
-        : `is unknown; known keys: ${Object.keys(KEYS).join(", ")}`;
-      warn(`${source}: "${key}" ${why}, and is ignored`);
+      warn(`${source}: "${key}" is unknown; known keys: ${Object.keys(KEYS).join(", ")}, and is ignored`);
       continue;
     }
     const actual = Array.isArray(value) ? "array" : typeof value;
@@ -135,7 +206,7 @@ function check(json: unknown, source: string, warn: (message: string) => void): 
       const message = `${source}: "${key}" must be ${kind === "array" || kind === "object" ? "an" : "a"} ${kind}, not ${actual}`;
       throw new SpendfuseError("SPENDFUSE_CONFIG", message, { source, key });
     }
-    known[key] = value;
+    known[key] = checkForm(key as keyof ConfigFile, value, source);
   }
   for (const [index, host] of ((known.hosts as HostConfig[] | undefined) ?? []).entries()) {
     if (typeof host?.host !== "string") {
@@ -156,7 +227,7 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Con
   for (const [variable, key] of ENVIRONMENT) {
     const value = env[variable];
     if (value === undefined || value === "") continue;
-    found[key] = KEYS[key] === "boolean" ? readBoolean(variable, value) : value;
+    found[key] = KEYS[key] === "boolean" ? readBoolean(variable, value) : checkForm(key, value, variable);
   }
   return found;
 }
@@ -165,4 +236,28 @@ function readBoolean(variable: string, value: string): boolean {
   if (/^(1|true|on|yes)$/i.test(value)) return true;
   if (/^(0|false|off|no)$/i.test(value)) return false;
   throw new SpendfuseError("SPENDFUSE_CONFIG", `${variable} must be true or false, not "${value}"`, { variable });
+}
+
+/** @throws SpendfuseError when the value's form is wrong. */
+function checkForm<T>(key: keyof ConfigFile, value: T, source: string): T {
+  const fault = FORMS[key]?.(value as never);
+  if (fault === undefined) return value;
+  throw new SpendfuseError("SPENDFUSE_CONFIG", `${source}: "${key}" ${fault}`, { source, key });
+}
+
+function oneOf(...values: readonly string[]): (value: string) => string | undefined {
+  return (value) => (values.includes(value) ? undefined : `must be one of ${values.join(", ")}, not "${value}"`);
+}
+
+function breakerFault(breaker: BreakerConfig): string | undefined {
+  const stray = Object.keys(breaker).find((key) => !BREAKER_KEYS.includes(key));
+  if (stray !== undefined) return `has an unknown key "${stray}"; known keys: ${BREAKER_KEYS.join(", ")}`;
+  const { url, port, host, ttl } = breaker;
+  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    return '"url" must be an address such as http://127.0.0.1:4319';
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_536))
+    return '"port" must be a whole number from 0 to 65535';
+  if (host !== undefined && typeof host !== "string") return '"host" must be a name or an address';
+  if (ttl !== undefined && readDuration(ttl) === undefined) return '"ttl" must be a time such as "15m"';
+  return undefined;
 }

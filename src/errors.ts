@@ -4,6 +4,7 @@ export type ErrorCode =
   | "SPENDFUSE_USAGE"
   | "SPENDFUSE_MISSING_PACKAGE"
   | "SPENDFUSE_EXPORT"
+  | "SPENDFUSE_STORE"
   | "SPENDFUSE_DEMO";
 
 const MARK = Symbol.for("spendfuse.error");

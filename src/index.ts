@@ -1,6 +1,7 @@
 import type { SettledCall } from "./core/call.ts";
 import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
+import type { Approve } from "./guard/approval.ts";
 import { type StartOptions, theRuntime } from "./runtime.ts";
 
 /**
@@ -38,6 +39,21 @@ export function wrapFetch(inner: typeof fetch): typeof fetch {
 }
 
 /**
+ * Asks `approve` before a call is refused. It lets this one call pass by returning `true` or a reason; that is logged.
+ * Returns a function that takes it off again.
+ */
+export function onBlocked(approve: Approve): () => void {
+  const { approvers } = theRuntime();
+  approvers.add(approve);
+  return () => approvers.delete(approve);
+}
+
+/** Where the breaker inside this process listens: `start({ breaker: { port: 0 } })` takes any free port. */
+export function breakerUrl(): string | undefined {
+  return theRuntime().breakerUrl();
+}
+
+/**
  * Starts metering: installs the hook at once and loads the rest. `spendfuse/register` calls it. Starting twice is fine.
  * @throws SpendfuseError with code `SPENDFUSE_CONFIG` when the configuration is wrong.
  */
@@ -60,13 +76,16 @@ export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
 }
 
-export type { ConfigFile, HostConfig } from "./config.ts";
+export type { BreakerConfig, ConfigFile, HostConfig, Mode } from "./config.ts";
+export type { BudgetConfig } from "./core/budget.ts";
 export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
 export type { Ledger, Sums, Window } from "./core/ledger.ts";
 export type { Scope, ScopeFields } from "./core/scope.ts";
 export type { Usage } from "./core/usage.ts";
 export { isSpendfuseError, SpendfuseError } from "./errors.ts";
+export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
+export { finalise } from "./guard/finalise.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/api-key.ts";
 export type { StartOptions } from "./runtime.ts";

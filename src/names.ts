@@ -8,6 +8,7 @@ export interface MetricName {
 }
 
 const SCOPE = ["agent", "root_agent", "team", "project"] as const;
+const CIRCUIT = [...SCOPE, "key"] as const;
 const SPEND = [...SCOPE, "provider", "model", "quality", "instance"] as const;
 
 export const METRICS = {
@@ -31,6 +32,27 @@ export const METRICS = {
     kind: "counter",
     description: "Settled model calls, by how they ended",
     attributes: [...SCOPE, "provider", "model", "ending", "quality", "stream", "priced", "instance"],
+  },
+  blockedCalls: {
+    name: "spendfuse.blocked_calls",
+    unit: "{call}",
+    kind: "counter",
+    description: "Model calls that were refused, or in shadow mode would have been",
+    attributes: ["agent", "root_agent", "team", "reason", "mode", "instance"],
+  },
+  circuitOpen: {
+    name: "spendfuse.circuit.open",
+    unit: "{circuit}",
+    kind: "gauge",
+    description: "1 while a circuit refuses calls, 0 when it closed",
+    attributes: [...CIRCUIT, "source", "instance"],
+  },
+  budgetUsed: {
+    name: "spendfuse.budget.used_ratio",
+    unit: "1",
+    kind: "gauge",
+    description: "Spent share of a budget in its window",
+    attributes: [...CIRCUIT, "budget", "instance"],
   },
   faults: {
     name: "spendfuse.faults",

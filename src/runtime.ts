@@ -1,10 +1,20 @@
-import { type Config, type ConfigFile, defaultConfig, type HostConfig, readConfig } from "./config.ts";
+import {
+  type BreakerConfig,
+  type Config,
+  type ConfigFile,
+  defaultConfig,
+  type HostConfig,
+  readConfig,
+} from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
+import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
+import type { Approve } from "./guard/approval.ts";
 import { createContexts } from "./meter/context.ts";
 import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
 import { openState } from "./meter/export/state.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
+import { createForecaster, type Forecaster } from "./meter/forecast.ts";
 import { createHook, HOOKED, type HookSettings } from "./meter/hook.ts";
 import { createHostLookup, type Host } from "./meter/hosts.ts";
 import { createInstruments, type Instruments } from "./meter/instruments.ts";
@@ -21,6 +31,8 @@ export interface StartOptions {
   readonly config?: ConfigFile;
   /** False: the hook, the ledger and `onCall` alone, without loading OpenTelemetry. Default true. */
   readonly telemetry?: boolean;
+  /** The same as `config.breaker`; `{ port }` runs a breaker inside this process. */
+  readonly breaker?: BreakerConfig;
   /** The environment to read instead of `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -31,6 +43,9 @@ export interface Runtime {
   readonly listeners: Set<(call: SettledCall) => unknown>;
   readonly ledger: Ledger;
   readonly faults: Faults;
+  readonly approvers: Set<Approve>;
+  /** Where the breaker inside this process listens, if there is one. */
+  breakerUrl(): string | undefined;
   /** What `node --import spendfuse/register` does: the hook at once, everything else later; never throws. */
   register(): void;
   start(options: StartOptions): Promise<void>;
@@ -56,6 +71,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
   const ledger = createLedger();
   const contexts = createContexts();
   const listeners = new Set<(call: SettledCall) => unknown>();
+  const approvers = new Set<Approve>();
   let telemetry: Telemetry | undefined;
   /** Whether we are to export what nobody else does. */
   let exports = false;
@@ -104,6 +120,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     contexts.setDefaults(config.defaults);
     telemetry?.discard();
     telemetry = undefined;
+    void parts?.enforcement?.close();
     parts = undefined;
     settings = undefined;
     state = undefined;
@@ -121,22 +138,41 @@ export function createRuntime(say: (message: string) => void): Runtime {
       () => openPriceBookNow(from),
       faults,
     );
-    const instruments = createInstruments({
+    const forecaster = createForecaster(prices.price);
+    const instruments: Instruments = createInstruments({
       instance: () => slot(from).get().name,
       genAi: from.genAiMetrics !== false,
       onFault: (error) => faults.report("instruments", error),
       spoolPending: () => telemetry?.pending(),
+      gauges: () => enforcement?.gauges() ?? [],
       version: VERSION,
     });
     faults.onFault((step) => instruments.fault(step));
+    const enforcement = isGuarded(from)
+      ? openEnforcement({
+          config: from,
+          instance: () => slot(from).get().name,
+          approvers,
+          say,
+          onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
+          onFault: (error) => faults.report("guard", error),
+        })
+      : undefined;
     const recorder = createRecorder({
       faults,
+      spent({ ticket, node, facts }, spent) {
+        if (ticket !== undefined) ticket.settle(spent);
+        else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
+      },
       ledger,
       price: prices.price,
-      instruments: instruments.record,
+      instruments(call, parts) {
+        instruments.record(call, parts);
+        if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
+      },
       listeners,
     });
-    return { prices, instruments, recorder };
+    return { prices, instruments, recorder, forecaster, enforcement };
   }
 
   const hook = createHook({
@@ -147,6 +183,9 @@ export function createRuntime(say: (message: string) => void): Runtime {
       settings ??= settingsOf(configured());
       return settings;
     },
+    gate: () => assembled().enforcement?.gate,
+    forecast: (call) => assembled().forecaster.forecast(call),
+    prices: () => assembled().prices.loaded(),
     onBegin() {
       begun = true;
       assembled().prices.load();
@@ -208,14 +247,20 @@ export function createRuntime(say: (message: string) => void): Runtime {
     listeners,
     ledger,
     faults,
+    approvers,
+    breakerUrl: () => parts?.enforcement?.breakerUrl(),
     register() {
       faults.guard("config", install);
       exports = true;
       setImmediate(() => faults.guard("exporter", openExport));
+      // Before the first call: a store, or a breaker, takes a while to answer.
+      setImmediate(() => faults.guard("guard", () => isGuarded(configured()) && assembled()));
     },
-    async start(options) {
+    async start({ breaker, ...given }) {
+      const options = breaker === undefined ? given : { ...given, config: { ...given.config, breaker } };
       if (config === undefined || options.config || options.env) reconfigure(options);
       install();
+      if (isGuarded(configured())) await assembled().enforcement?.ready;
       if (options.telemetry === false) return;
       exports = true;
       openExport();
@@ -225,6 +270,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
       installed = undefined;
       await this.flush();
       await telemetry?.stop();
+      await parts?.enforcement?.close();
+      parts = undefined;
       telemetry = undefined;
       exports = false;
       begun = false;
@@ -243,6 +290,8 @@ interface Parts {
   readonly prices: PriceQueue;
   readonly instruments: Instruments;
   readonly recorder: Recorder;
+  readonly forecaster: Forecaster;
+  readonly enforcement: Enforcement | undefined;
 }
 
 const knownHost = createHostLookup();

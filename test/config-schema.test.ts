@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type HostConfig, readConfig } from "../src/config.ts";
+import type { BudgetConfig } from "../src/core/budget.ts";
 import type { Discount, PriceRowConfig } from "../src/core/price.ts";
 
 interface Schema {
@@ -11,6 +12,14 @@ interface Schema {
 }
 
 const SAMPLES: Readonly<Record<string, unknown>> = { string: "a", boolean: true, object: {}, array: [], number: 1 };
+/** Texts that must have a form. */
+const TEXTS: Readonly<Record<string, string>> = {
+  mode: "shadow",
+  store: "memory",
+  whenStateUnknown: "closed",
+  stateTimeout: "20ms",
+  unpriced: "refuse",
+};
 const HOST: Record<keyof HostConfig, true> = {
   host: true,
   like: true,
@@ -34,6 +43,17 @@ const PRICE: Record<keyof PriceRowConfig, true> = {
   until: true,
 };
 const DISCOUNT: Record<keyof Discount, true> = { provider: true, model: true, factor: true };
+const BUDGET: Record<keyof BudgetConfig, true> = {
+  name: true,
+  scope: true,
+  per: true,
+  usd: true,
+  tokens: true,
+  calls: true,
+  warnAt: true,
+  finalisation: true,
+  trip: true,
+};
 
 const { $schema, ...properties } = (
   JSON.parse(readFileSync(new URL("../config.schema.json", import.meta.url), "utf8")) as Schema
@@ -54,7 +74,7 @@ test("the schema and the key table have the same keys", () => {
 });
 
 test.each(Object.entries(properties))("%s takes the kind of the schema and no other", (key, { type }) => {
-  expect(warningsOf({ [key]: SAMPLES[type] })).toEqual([]);
+  expect(warningsOf({ [key]: TEXTS[key] ?? SAMPLES[type] })).toEqual([]);
   for (const [kind, value] of Object.entries(SAMPLES)) {
     if (kind !== type) expect(() => warningsOf({ [key]: value }), kind).toThrow(`"${key}" must be`);
   }
@@ -64,6 +84,7 @@ test.each([
   ["hosts", HOST],
   ["prices", PRICE],
   ["discounts", DISCOUNT],
+  ["budgets", BUDGET],
 ])("rows of %s have the fields of their type", (key, fields) => {
   expect(Object.keys(properties[key]!.items!.properties).sort()).toEqual(Object.keys(fields).sort());
 });

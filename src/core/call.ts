@@ -66,6 +66,8 @@ export type SettleEvent =
   | { readonly type: "cancel" }
   /** The connection or the body broke. */
   | { readonly type: "error" }
+  /** We refused it; nothing was sent. */
+  | { readonly type: "block" }
   /** The vendor sent an error inside the stream or an error status. */
   | { readonly type: "refused" }
   /** The response was garbage collected without having been read to its end. */
@@ -109,6 +111,8 @@ function endingOf(event: SettleEvent, passed: Passed): Ending {
     case "collect":
     case "flush":
       return event.unseen ? "completed" : "canceled";
+    case "block":
+      return "blocked";
     case "error":
     case "refused":
       return "failed";

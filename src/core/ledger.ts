@@ -163,7 +163,7 @@ function zero(): Sums {
 /** The entries a settled call adds: itself, with the money of every part in it. */
 export function entryOf(call: SettledCall, costNano: number | undefined): Entry {
   return {
-    calls: 1,
+    calls: call.ending === "blocked" ? 0 : 1,
     cost: costNano,
     usage: call.usage,
     unknown: call.quality === "unknown" && (call.ending === "completed" || call.ending === "canceled"),

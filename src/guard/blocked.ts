@@ -1,34 +1,95 @@
 /** Why a call was refused by us and not by the vendor. */
 export interface Blocked {
   readonly reason: "budget" | "circuit" | "vendor_cap";
-  /** The scope that is over, such as `agent:researcher`. */
+  /** The scope that is over, such as `agent:researcher`; `all` is everything together. */
   readonly scope: string;
   readonly spentUsd?: number;
   readonly limitUsd?: number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch; absent when no time will help. */
   readonly until?: number;
+  /** The budget's name. */
+  readonly budget?: string;
+  /** Of a budget that counts tokens or calls. */
+  readonly unit?: "tokens" | "calls";
+  readonly spent?: number;
+  readonly limit?: number;
+  /** Who opened the circuit. */
+  readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
+  /** In words, what lies behind it. */
+  readonly why?: string;
 }
 
 /** Where SDKs and frameworks keep what they wrap. */
-const INSIDE = ["cause", "error", "lastError", "data"] as const;
+const INSIDE = ["cause", "error", "lastError", "data", "errors", "response"] as const;
+/** Where they keep the text of the body. */
+const TEXTS = ["responseBody", "body", "message"] as const;
 const MAX_DEPTH = 8;
+const MAX_SEEN = 100;
+const MARK = /\[spendfuse (\{[^\n]{2,4000}?\})\]/;
+
+/** What a refusal's message ends with, for errors that keep nothing but their message. */
+export function markOf(blocked: Blocked): string {
+  return `[spendfuse ${JSON.stringify(blocked).replaceAll("]", "\\u005d")}]`;
+}
 
 /**
- * Reads our refusal back out of an error, through whatever an SDK or a framework wrapped around it. A refusal carries
- * its facts under `spendfuse` in the error of its body. Undefined for every other error. Never throws.
+ * Reads our refusal back out of an error, through whatever an SDK or a framework wrapped around it. Undefined for every
+ * other error. Never throws.
  */
-export function isBlocked(error: unknown, depth = 0): Blocked | undefined {
-  if (typeof error !== "object" || error === null || depth > MAX_DEPTH) return undefined;
-  try {
-    const wrapped = error as Record<string, unknown>;
-    const facts = wrapped.spendfuse as Blocked | undefined;
-    if (typeof facts?.reason === "string" && typeof facts.scope === "string") return facts;
-    for (const key of INSIDE) {
-      const found = isBlocked(wrapped[key], depth + 1);
+export function isBlocked(error: unknown): Blocked | undefined {
+  return search(error, 0, new Set());
+}
+
+function search(value: unknown, depth: number, seen: Set<unknown>): Blocked | undefined {
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return undefined;
+  if (seen.has(value) || seen.size > MAX_SEEN) return undefined;
+  seen.add(value);
+  const own = read(value, "spendfuse");
+  if (isFacts(own)) return own;
+  for (const name of INSIDE) {
+    const inner = read(value, name);
+    const list = Array.isArray(inner) ? inner.slice(0, MAX_SEEN) : [inner];
+    for (const one of list) {
+      const found = search(one, depth + 1, seen);
       if (found) return found;
     }
-  } catch {
-    // A getter of a foreign error may throw; then it is not ours.
+  }
+  for (const name of TEXTS) {
+    const text = read(value, name);
+    const mark = typeof text === "string" && text.includes("spendfuse") ? readMark(text) : undefined;
+    if (mark) return mark;
   }
   return undefined;
+}
+
+/** A getter of a foreign error may throw; then there is nothing of ours. */
+function read(value: object, name: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The mark stands as it is in a message, and escaped once in the text of a body. */
+function readMark(text: string): Blocked | undefined {
+  for (const form of [text, text.replaceAll('\\"', '"').replaceAll("\\\\", "\\")]) {
+    const json = MARK.exec(form)?.[1];
+    if (json === undefined) continue;
+    try {
+      const facts: unknown = JSON.parse(json);
+      if (isFacts(facts)) return facts;
+    } catch {
+      // Not ours, or cut.
+    }
+  }
+  return undefined;
+}
+
+const REASONS = new Set(["budget", "circuit", "vendor_cap"]);
+
+function isFacts(value: unknown): value is Blocked {
+  if (typeof value !== "object" || value === null) return false;
+  const { reason, scope } = value as Partial<Blocked>;
+  return typeof reason === "string" && REASONS.has(reason) && typeof scope === "string";
 }

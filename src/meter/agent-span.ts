@@ -69,7 +69,7 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
     },
     settled(call, costNano) {
       open -= 1;
-      totals.calls += 1;
+      if (call.ending !== "blocked") totals.calls += 1;
       const { usage } = call;
       for (const part of [usage, ...(call.otherModels ?? []).map((other) => other.usage)]) {
         if (part === undefined) continue;
@@ -81,7 +81,7 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
       }
       totals.cost += costNano ?? 0;
       if (call.priced === "false" || call.priced === "partial") unpriced += 1;
-      const refused = call.ending === "failed" && usage === undefined;
+      const refused = call.ending === "blocked" || (call.ending === "failed" && usage === undefined);
       if (!refused && WORST.indexOf(call.quality) > WORST.indexOf(quality)) quality = call.quality;
       if (over && open === 0) end();
       else if (enriched) write();

@@ -4,6 +4,7 @@ export type Step =
   | "parser"
   | "body"
   | "settle"
+  | "guard"
   | "price"
   | "ledger"
   | "instruments"

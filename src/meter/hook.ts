@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { CallState } from "../core/call.ts";
+import { type Forecast, type Gate, NOTHING_SPENT, type Passage } from "../core/gate.ts";
 import { createKeyReader, withKey } from "./api-key.ts";
 import { createBackground } from "./background.ts";
 import { type Collector, createCollector, endOf } from "./collector.ts";
 import type { Contexts } from "./context.ts";
+import { mayBeCap, readError } from "./error-answer.ts";
 import type { Faults } from "./faults.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
@@ -37,6 +39,11 @@ export interface HookOptions {
   readonly tracing: Tracing;
   /** Asked for at each call; the same object until the configuration changes. */
   readonly settings: () => HookSettings;
+  /** What stands before each call; undefined when nothing does. */
+  readonly gate: () => Gate | undefined;
+  readonly forecast: (call: OpenCall) => Forecast;
+  /** Resolves when prices are known; undefined when they are. */
+  readonly prices: () => Promise<void> | undefined;
   /** A model call was recognised. */
   readonly onBegin: () => void;
   readonly onSettled: (call: OpenCall, state: Settled) => void;
@@ -84,7 +91,7 @@ export function createHook(options: HookOptions): Hook {
     if (call.ours === true) record(call, state);
     else
       Promise.resolve(call.ours).then((ours) =>
-        faults.guard("settle", () => (ours ? record(call, state) : call.agentSpan?.dropped())),
+        faults.guard("settle", () => (ours ? record(call, state) : drop(call))),
       );
   }
 
@@ -92,8 +99,13 @@ export function createHook(options: HookOptions): Hook {
     if (background.counts(call)) options.onSettled(call, state);
   }
 
+  function drop(call: OpenCall): void {
+    call.ticket?.settle(NOTHING_SPENT);
+    call.agentSpan?.dropped();
+  }
+
   /** Reads what a body says that comes later. */
-  function readLater(call: OpenCall, body: Promise<RequestFacts | undefined>, doubtful: boolean): void {
+  function readLater(call: OpenCall, body: Promise<RequestFacts | undefined>, doubtful: boolean): Promise<unknown> {
     const read = body.then(
       (facts) => {
         if (facts && (doubtful || !call.settled)) call.facts = facts;
@@ -104,9 +116,9 @@ export function createHook(options: HookOptions): Hook {
         return !doubtful;
       },
     );
-    if (!doubtful) return;
+    if (!doubtful) return read;
     call.ours = read;
-    read.then((ours) => {
+    return read.then((ours) => {
       call.ours = ours;
       if (ours && !call.settled) openSpan(call);
     });
@@ -151,7 +163,10 @@ export function createHook(options: HookOptions): Hook {
       faults,
       onSettled: settled,
     });
-    if (outgoing.facts instanceof Promise) readLater(call, outgoing.facts, target.host === undefined);
+    if (outgoing.facts instanceof Promise) {
+      const read = readLater(call, outgoing.facts, target.host === undefined);
+      if (outgoing.sends !== true) call.reads = read;
+    }
     options.onBegin();
     open.add(call);
     if (known?.retrieval !== true) {
@@ -169,6 +184,16 @@ export function createHook(options: HookOptions): Hook {
     sent: Sent,
     tested: () => boolean,
   ): Promise<Response> {
+    const gate = options.gate();
+    if (gate !== undefined) {
+      const passage = faults.guard("guard", () => admit(gate, call));
+      const verdict = passage instanceof Promise ? await passage : passage;
+      if (verdict?.pass === false) {
+        call.settle({ type: "block" });
+        return verdict.refusal();
+      }
+      call.ticket = verdict?.ticket;
+    }
     let response: Response;
     try {
       response = await sending.run(call.target.path, () =>
@@ -182,6 +207,7 @@ export function createHook(options: HookOptions): Hook {
       call.settle({ type: "end" });
       return response;
     }
+    if (gate !== undefined && mayBeCap(response)) response = await readCap(gate, call, response);
     const watched = faults.guard("body", () => {
       const type = response.headers.get("content-type") ?? "";
       // Some hosts send their event streams under another name; JSON they never are.
@@ -195,6 +221,44 @@ export function createHook(options: HookOptions): Hook {
     });
     if (watched === undefined) call.settle({ type: "collect", unseen: true });
     return response;
+  }
+
+  /** Asks whether the call may go, when what it takes to know is there. At once where everything is. */
+  function admit(gate: Gate, call: OpenCall): Passage | undefined | Promise<Passage | undefined> {
+    if (call.facts.retrieval === true) return undefined;
+    const prices = gate.forecasts ? options.prices() : undefined;
+    if (prices === undefined && call.reads === undefined) return ask(gate, call);
+    const asked = Promise.all([prices, call.reads]).then(() => (call.ours === false ? undefined : ask(gate, call)));
+    return asked.catch((error: unknown) => {
+      faults.report("guard", error);
+      return undefined;
+    });
+  }
+
+  function ask(gate: Gate, call: OpenCall): Passage | Promise<Passage> {
+    const { format, host } = call.target;
+    return gate.admit({
+      node: call.node,
+      format: format.name,
+      provider: host?.provider ?? format.provider,
+      model: call.facts.model,
+      forecast: () => options.forecast(call),
+    });
+  }
+
+  /** A vendor's own cap: its error is final, and the gate remembers it. */
+  async function readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response> {
+    try {
+      const { format, host } = call.target;
+      const { body, answer } = await readError(response);
+      const provider = host?.provider ?? format.provider;
+      const { status } = response;
+      const error = { node: call.node, format: format.name, provider, status, body };
+      return answer(faults.guard("guard", () => gate.answered(error)) === true);
+    } catch (error) {
+      call.settle({ ...endOf(error, call) });
+      throw error;
+    }
   }
 
   function wrap(inner: Fetch, enabled = () => true): Fetch {

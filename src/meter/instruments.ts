@@ -1,4 +1,5 @@
 import type { SettledCall } from "../core/call.ts";
+import type { Scope } from "../core/scope.ts";
 import type { Series } from "../core/series.ts";
 import { GEN_AI_METRICS, type MetricName } from "../names.ts";
 import { createGroups } from "./groups.ts";
@@ -19,6 +20,12 @@ export interface Point<Value> {
   readonly value: Value;
 }
 
+/** What a gauge shows at a moment. */
+export interface Gauge {
+  readonly metric: MetricName;
+  readonly points: readonly Point<number>[];
+}
+
 /**
  * Our metrics. Calls add up in tables of ours, which costs a call next to nothing; whoever exports takes from them, and
  * what was taken once is never given again: the user's meter provider where there is one, else our own exporter.
@@ -26,6 +33,10 @@ export interface Point<Value> {
 export interface Instruments {
   /** Counts a settled call. `parts` are its own model and any other model in it; empty when no usage is known. */
   record(call: SettledCall, parts: readonly CallPart[]): void;
+  /** Counts a call that was refused, or in `shadow` would have been. */
+  blocked(scope: Scope, reason: string, mode: string): void;
+  /** What our gauges show now. */
+  gauges(): readonly Gauge[];
   /** Counts a fault of ours. */
   fault(step: string): void;
   /** Looks for the user's meter provider and uses it when it is new. Cheap. True while it takes our metrics. */
@@ -55,6 +66,8 @@ export interface InstrumentsOptions {
   readonly onFault?: (error: unknown) => void;
   /** Exports that wait on disk; undefined without a spool. */
   readonly spoolPending?: () => number | undefined;
+  /** Gauges of others, read at each collection. */
+  readonly gauges?: () => readonly Gauge[];
 }
 
 /** Durations kept until it is known who exports them. */
@@ -62,6 +75,7 @@ const MAX_WAITING = 1_000;
 
 export function createInstruments(options: InstrumentsOptions): Instruments {
   const { genAi = true, operationOf = operationOfFormat, spoolPending = () => undefined, version } = options;
+  const { gauges = () => [] } = options;
   const { onFault = () => fault("instruments") } = options;
   const instance = once(options.instance);
   const tables = createTables(options.seriesLimit ?? 1_900);
@@ -82,7 +96,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
     pump?.stop();
     pump = undefined;
     try {
-      pump = createPump(provider, tables, { version, instance, spoolPending });
+      pump = createPump(provider, tables, { version, instance, spoolPending, gauges });
       for (const { series, seconds } of waiting.splice(0)) pump.record(seconds, series.tags);
     } catch (error) {
       refused = provider;
@@ -111,6 +125,21 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
 
   return {
     fault,
+    gauges,
+    blocked(scope, reason, mode) {
+      const { table } = tables.blocked;
+      const team = scope.team === undefined ? {} : { team: scope.team };
+      const series = table.open({
+        agent: scope.agent,
+        root_agent: scope.rootAgent,
+        ...team,
+        reason,
+        mode,
+        instance: instance(),
+      });
+      series.value += 1;
+      table.touch(series);
+    },
     attach,
     watch,
     record(call, parts) {

@@ -1,4 +1,5 @@
 import { type CallState, next, type SettleEvent } from "../core/call.ts";
+import type { Ticket } from "../core/gate.ts";
 import type { ScopeNode } from "../core/scope.ts";
 import type { AgentSpan } from "./agent-span.ts";
 import type { Context } from "./context.ts";
@@ -58,6 +59,10 @@ export class OpenCall {
   agentSpan: AgentSpan | undefined = undefined;
   /** Whether it is a model call at all. Of a body that is read later, to a host we do not know, it is seen later. */
   ours: boolean | Promise<boolean> = true;
+  /** Resolves when the facts are there, where they come later but before the request is sent. */
+  reads: Promise<unknown> | undefined = undefined;
+  /** What the call holds of its budgets. */
+  ticket: Ticket | undefined = undefined;
   /** The collector's. */
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */

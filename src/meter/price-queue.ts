@@ -10,6 +10,8 @@ export interface PriceQueue {
   /** Prices by the book; undefined while it is not there. */
   readonly price: PriceSource;
   readonly ready: boolean;
+  /** Resolves when the book is there, or has failed to come; undefined when that is so already. */
+  loaded(): Promise<void> | undefined;
   /** Resolves when nothing waits any more. */
   drained(): Promise<void>;
   /** Runs what waits at once: the process ends. */
@@ -58,6 +60,11 @@ export function createPriceQueue(
     price: (query) => book?.(query),
     get ready() {
       return book !== undefined;
+    },
+    loaded() {
+      if (book !== undefined) return undefined;
+      load();
+      return loading;
     },
     async drained() {
       if (waiting.length > 0) await loading;

@@ -15,6 +15,10 @@ export interface PumpOptions {
   readonly version: string | undefined;
   readonly instance: () => string;
   readonly spoolPending: () => number | undefined;
+  readonly gauges: () => readonly {
+    readonly metric: MetricName;
+    readonly points: readonly { readonly tags: Tags; readonly value: number }[];
+  }[];
 }
 
 /**
@@ -42,6 +46,16 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     const pending = options.spoolPending();
     if (pending !== undefined) result.observe(pending, { instance: options.instance() });
   });
+
+  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed]) {
+    const other = meter.createObservableGauge(metric.name, describe(metric, false));
+    other.addCallback((result) => {
+      if (stopped) return;
+      for (const gauge of options.gauges()) {
+        if (gauge.metric === metric) for (const { value, tags } of gauge.points) result.observe(value, tags);
+      }
+    });
+  }
 
   return {
     provider,

@@ -1,4 +1,5 @@
 import type { CallState, CostSource, Priced, Quality, SettledCall } from "../core/call.ts";
+import { NOTHING_SPENT, type Spent } from "../core/gate.ts";
 import { entryOf, type Ledger } from "../core/ledger.ts";
 import type { Price, PriceQuery, PriceSource } from "../core/price.ts";
 import type { Usage } from "../core/usage.ts";
@@ -21,6 +22,8 @@ type Settled = Extract<CallState, { phase: "settled" }>;
 /** What a settled call is told to, in this order. Each is guarded on its own. */
 export interface RecorderOptions {
   readonly faults: Faults;
+  /** What the call came to; undefined when nobody knows. */
+  readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
   readonly price: PriceSource;
   /** Our metrics; `parts` are what the call's own model and other models in it came to. */
@@ -76,6 +79,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function record(open: OpenCall, state: Settled, endedMark: number): void {
     const { settled, parts, money } = look(open, state, endedMark);
+    faults.guard("guard", () => options.spent(open, spentOf(open, settled, parts, money.nano)));
     faults.guard("ledger", () => {
       const now = open.startedAt + settled.durationMs;
       ledger.add(open.node, entryOf(settled, money.nano), Math.trunc(now));
@@ -159,10 +163,26 @@ function total(model: string, usage: Usage, prices: readonly (Price | undefined)
 /** A call that was refused, or never reached the vendor, used nothing; one that nobody saw is unknown. */
 function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; quality: Quality } {
   const { reading, status, facts, target } = open;
+  if (state.ending === "blocked") return NOTHING;
   if (status === undefined && state.ending === "failed") return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen) return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
   return resolveUsage(target.format.name, facts, reading);
+}
+
+/** Undefined when the call used something, and nobody knows what. */
+function spentOf(
+  { reading }: OpenCall,
+  { usage, ending, status }: SettledCall,
+  parts: readonly CallPart[],
+  costNano: number | undefined,
+): Spent | undefined {
+  if (usage !== undefined) {
+    return { tokens: parts.reduce((sum, part) => sum + part.usage.input + part.usage.output, 0), costNano };
+  }
+  const refused = ending === "blocked" || (status === undefined ? ending === "failed" : status >= 400);
+  // What goes on at the vendor is charged when it is retrieved.
+  return refused || reading.pending ? NOTHING_SPENT : undefined;
 }
 
 interface Seen {

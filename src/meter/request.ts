@@ -79,6 +79,8 @@ export interface Outgoing {
   readonly init: FetchInit;
   /** Known at once when the body is text; otherwise later, or undefined when it cannot be read. */
   readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
+  /** The facts that come later come with the sending of the request, not before. */
+  readonly sends?: true;
   /** We asked for usage that the caller did not ask for. */
   readonly asked: boolean;
 }
@@ -103,7 +105,13 @@ export function readOutgoing(target: Target, input: FetchInput, init: FetchInit,
   }
   if (body instanceof ReadableStream) {
     const { stream, text } = overhear(body as ReadableStream<Uint8Array>);
-    return { input, init: { ...init, body: stream }, facts: text.then((t) => factsOf(target, t)), asked: false };
+    return {
+      input,
+      init: { ...init, body: stream },
+      facts: text.then((t) => factsOf(target, t)),
+      sends: true,
+      asked: false,
+    };
   }
   if (body === undefined && isRequest(input) && input.body !== null && !input.bodyUsed) {
     // A request body, unlike a response, is the caller's to send whole: its copy keeps length and source.

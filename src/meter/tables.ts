@@ -28,6 +28,7 @@ export interface Tables {
   readonly cost: Counter;
   readonly tokens: Counter;
   readonly calls: Counter;
+  readonly blocked: Counter;
   readonly faults: Counter;
   readonly inputTokens: Counter;
   readonly outputTokens: Counter;
@@ -58,6 +59,10 @@ export function createTables(limit: number): Tables {
     { limit: FOLDED_LIMIT, fold: (tags) => ({ ...tags, "gen_ai.agent.name": OTHER }) },
     { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, GEN_AI_KEPT) },
   ];
+  const blocked: readonly Level<Tags>[] = [
+    { limit, fold: (tags) => tags },
+    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, new Set(["reason", "mode", "instance"])) },
+  ];
   const faults: readonly Level<Tags>[] = [
     { limit: MAX_FAULT_STEPS, fold: (tags) => tags },
     { limit: Number.POSITIVE_INFINITY, fold: (tags) => ({ ...tags, step: OTHER }) },
@@ -71,6 +76,7 @@ export function createTables(limit: number): Tables {
     cost: counter(METRICS.cost, spend, 1e9),
     tokens: counter(METRICS.tokens, spend),
     calls: counter(METRICS.calls, spend),
+    blocked: counter(METRICS.blockedCalls, blocked),
     faults: counter(METRICS.faults, faults),
     inputTokens: counter(GEN_AI_METRICS.inputTokens, genAi),
     outputTokens: counter(GEN_AI_METRICS.outputTokens, genAi),

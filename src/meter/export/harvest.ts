@@ -1,5 +1,5 @@
 import { METRICS } from "../../names.ts";
-import type { Instruments, Taken } from "../instruments.ts";
+import type { Gauge, Instruments, Taken } from "../instruments.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Outbox } from "./outbox.ts";
 import { toMetrics } from "./points.ts";
@@ -42,6 +42,8 @@ export function createHarvest(options: HarvestOptions): Harvest {
   const startMs = now();
   let seconds: Seconds | undefined;
   let shownPending = 0;
+  /** By metric, what was last sent. */
+  const shown = new Map<string, string>();
 
   function resource(): Readonly<Record<string, string>> {
     return {
@@ -60,7 +62,10 @@ export function createHarvest(options: HarvestOptions): Harvest {
     // What is not taken now stays where it is.
     if (interval === undefined) return;
     const taken: Taken[] = [...instruments.take(last)];
-    if (pendingChanged() && !instruments.watch()) taken.push(pendingGauge());
+    if (!instruments.watch()) {
+      if (pendingChanged()) taken.push(pendingGauge());
+      taken.push(...shownGauges());
+    }
     if (taken.length === 0) return;
     seconds.use(interval);
     slot().mark(interval.end);
@@ -71,7 +76,22 @@ export function createHarvest(options: HarvestOptions): Harvest {
 
   function metricsRipe({ last, faultsAlone }: Want): boolean {
     if (endpoint.metrics === undefined || (instruments.watch() && !last)) return false;
+    if (instruments.gauges().some(isNews)) return true;
     return faultsAlone ? instruments.hasNews() || pendingChanged() : instruments.hasNews("exporter");
+  }
+
+  /** A gauge that changed; and an open circuit is shown for as long as it is open. */
+  function isNews({ metric, points }: Gauge): boolean {
+    if (metric === METRICS.circuitOpen && points.some(({ value }) => value > 0)) return true;
+    return JSON.stringify(points) !== (shown.get(metric.name) ?? "[]");
+  }
+
+  function shownGauges(): readonly Taken[] {
+    const gauges = instruments.gauges();
+    for (const { metric, points } of gauges) shown.set(metric.name, JSON.stringify(points));
+    return gauges.flatMap(({ metric, points }) =>
+      points.length > 0 ? [{ kind: "gauge", metric, points } as const] : [],
+    );
   }
 
   function pendingChanged(): boolean {

@@ -1,0 +1,142 @@
+/** Who opened a circuit. */
+export type TripSource = "datadog" | "budget" | "vendor_cap" | "operator";
+
+/** Where the alerts of one monitor stand for one scope: what comes again, or late, changes nothing. */
+export interface AlertMark {
+  readonly cycle: string;
+  readonly transition: string;
+  readonly event: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+interface Known {
+  /** `agent:researcher`, or several joined by commas in alphabetical order: `agent:a,team:b`. */
+  readonly scope: string;
+  /** Counts the changes; a store takes a change only on the revision it was made from. */
+  readonly rev: number;
+  /** Milliseconds since the epoch at which this state began. */
+  readonly since: number;
+  /** By monitor. */
+  readonly alerts: Readonly<Record<string, AlertMark>>;
+}
+
+interface Tripped extends Known {
+  readonly source: TripSource;
+  readonly reason: string;
+  /** Who did it: a monitor, an operator, a process. */
+  readonly by: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** The fuse of one scope. */
+export type Circuit =
+  | (Known & { readonly state: "closed" })
+  | (Tripped & { readonly state: "open" })
+  /** The time is over: some calls may try, until `until`. */
+  | (Tripped & { readonly state: "probing"; readonly probes: number });
+
+export type CircuitEvent =
+  | {
+      readonly type: "trip";
+      readonly source: TripSource;
+      readonly reason: string;
+      readonly by: string;
+      readonly ttlMs: number;
+      readonly alert?: readonly [monitor: string, mark: AlertMark];
+    }
+  /** The alert is over: the circuit may close sooner, but not at once. */
+  | { readonly type: "recover"; readonly by: string; readonly alert: readonly [monitor: string, mark: AlertMark] }
+  | { readonly type: "reset"; readonly by: string; readonly reason: string }
+  /** A call asks to be one of the probes. */
+  | { readonly type: "probe" };
+
+/** What became of an event. `changed` is false when the circuit stays as it is; `why` says it in words. */
+export interface CircuitStep {
+  readonly circuit: Circuit;
+  readonly changed: boolean;
+  readonly why: string;
+}
+
+/** Calls that may try when the time is over. */
+export const PROBES = 3;
+/** The time they have; nobody trips it again in this time: it closes. */
+export const PROBING_MS = 60_000;
+/** A recovered circuit stays open for this long, because a recovery may only mean that nothing was sent. */
+export const HOLD_MS = 60_000;
+const MAX_MARKS = 20;
+
+export function closedCircuit(scope: string): Circuit {
+  return { state: "closed", scope, rev: 0, since: 0, alerts: {} };
+}
+
+/** The circuit as it is by now: an open one whose time is over is probing, and then closed. */
+export function circuitAt(circuit: Circuit, now: number): Circuit {
+  if (circuit.state === "open" && circuit.until <= now) {
+    const probing = { ...circuit, state: "probing", probes: PROBES, since: circuit.until } as const;
+    return circuitAt({ ...probing, until: circuit.until + PROBING_MS }, now);
+  }
+  if (circuit.state === "probing" && circuit.until <= now) {
+    const { scope, rev, alerts, until } = circuit;
+    return { state: "closed", scope, rev, alerts, since: until };
+  }
+  return circuit;
+}
+
+/** The life of a circuit. */
+export function nextCircuit(before: Circuit, event: CircuitEvent, now: number): CircuitStep {
+  const circuit = circuitAt(before, now);
+  const { scope, rev } = before;
+  const stay = (why: string): CircuitStep => ({ circuit, changed: false, why });
+  const alerts = "alert" in event && event.alert ? mark(circuit.alerts, event.alert) : circuit.alerts;
+  if (alerts === undefined) return stay("an alert that was seen already, or is older than one that was");
+  const known = { scope, rev: rev + 1, alerts };
+  switch (event.type) {
+    case "trip": {
+      const { source, reason, by, ttlMs } = event;
+      const until = now + ttlMs;
+      if (circuit.state !== "open") {
+        const tripped: Circuit = { ...known, state: "open", source, reason, by, since: now, until };
+        return { circuit: tripped, changed: true, why: "tripped" };
+      }
+      // The longer one stays: a short trip must not cut an operator's long one.
+      if (until <= circuit.until && event.alert === undefined) return stay("open already, and for longer");
+      const longer = until > circuit.until ? { source, reason, by, until } : {};
+      return { circuit: { ...circuit, ...longer, ...known }, changed: true, why: "extended" };
+    }
+    case "recover": {
+      if (circuit.state === "closed")
+        return { circuit: { ...circuit, ...known }, changed: true, why: "closed already" };
+      const own = circuit.state === "open" && circuit.source === "datadog";
+      const until = own ? Math.min(circuit.until, Math.max(now, circuit.since) + HOLD_MS) : circuit.until;
+      return { circuit: { ...circuit, ...known, until }, changed: true, why: own ? "shortened" : "not its own trip" };
+    }
+    case "reset": {
+      if (circuit.state === "closed") return stay("closed already");
+      return { circuit: { ...known, state: "closed", since: now }, changed: true, why: "reset" };
+    }
+    case "probe": {
+      if (circuit.state !== "probing") return stay(circuit.state);
+      if (circuit.probes === 0) return stay("no probe left");
+      const probing: Circuit = { ...circuit, ...known, probes: circuit.probes - 1 };
+      return { circuit: probing, changed: true, why: "probing" };
+    }
+  }
+}
+
+/** The marks with this one, or undefined when it says nothing new. */
+function mark(
+  marks: Readonly<Record<string, AlertMark>>,
+  [monitor, fresh]: readonly [string, AlertMark],
+): Readonly<Record<string, AlertMark>> | undefined {
+  const last = Object.hasOwn(marks, monitor) ? marks[monitor] : undefined;
+  if (last !== undefined) {
+    if (fresh.at < last.at) return undefined;
+    const same = fresh.cycle === last.cycle && fresh.transition === last.transition;
+    if (same && (fresh.event === last.event || fresh.at === last.at)) return undefined;
+  }
+  const rest = Object.entries(marks).filter(([name]) => name !== monitor);
+  rest.sort(([, a], [, b]) => b.at - a.at);
+  return Object.fromEntries([[monitor, fresh] as const, ...rest].slice(0, MAX_MARKS));
+}

@@ -1,0 +1,126 @@
+/**
+ * The shared count of one budget, scope and window, as a store keeps it. Each process (a holder) says what it has spent
+ * in total, so that saying it twice counts once, and holds a slice: the amount it may have under way without asking.
+ */
+export interface Tally {
+  /** Spent by holders that have left. */
+  base: number;
+  readonly holders: Map<string, Holding>;
+  /** Until then slices are cut to what is under way: somebody found too little left. Milliseconds since the epoch. */
+  tightUntil: number;
+}
+
+export interface Holding {
+  /** Settled by this holder, in all. */
+  readonly spent: number;
+  /** Reserved by calls that are under way. */
+  readonly inUse: number;
+  /** What it may have under way; at least `inUse`. */
+  readonly slice: number;
+  /** Milliseconds since the epoch. A holder that is silent until then counts as dead. */
+  readonly until: number;
+}
+
+/** What a holder says, and what it asks for. All amounts are integers of 0 or more, in the unit of the budget. */
+export interface Report {
+  /** Names the count: budget, scope and window. */
+  readonly key: string;
+  /** Further counts whose spend takes from the cap, such as earlier parts of a moving window. */
+  readonly earlier: readonly string[];
+  readonly holder: string;
+  readonly cap: number;
+  readonly spent: number;
+  /** What the store is known to have of `spent`; more than zero tells a store that it has forgotten this holder. */
+  readonly acked: number;
+  /** The most that others were seen to have spent, for a store that has forgotten them too. */
+  readonly others: number;
+  readonly inUse: number;
+  /** The slice that the holder has and does not give back; what is above `inUse` of it may be in use by the answer. */
+  readonly keep: number;
+  /** Wanted beside `keep` for calls that wait now. */
+  readonly need: number;
+  /** Wanted in hand beside `inUse` and `need`; what of `keep` is idle counts towards it. */
+  readonly spare: number;
+  /** Somebody waits for what others hold idle. */
+  readonly tight: boolean;
+  /** The holder leaves: what it spent stays, it itself is forgotten. */
+  readonly leave: boolean;
+  /** For how long the holder counts as alive, in milliseconds. */
+  readonly leaseMs: number;
+  /** For how long the count is of interest, in milliseconds. */
+  readonly keepMs: number;
+}
+
+/** How a count stands after a report. */
+export interface Standing {
+  /** Spent by all in the window, calls of dead holders at their estimate. */
+  readonly spent: number;
+  /** Of `spent`, what others spent in the current count. */
+  readonly others: number;
+  /** What the reporting holder may have under way. */
+  readonly slice: number;
+  /** What other living holders hold and do not use. */
+  readonly idle: number;
+  /** Slices of other living holders in all. */
+  readonly held: number;
+  readonly tight: boolean;
+}
+
+/** A silent holder is folded into the base after this many of its leases. */
+const FORGET_LEASES = 360;
+const TIGHT_MS = 2_000;
+/** Of what is left, the part that one holder may have in hand. */
+const SPARE_PART = 0.1;
+
+export function emptyTally(): Tally {
+  return { base: 0, holders: new Map(), tightUntil: 0 };
+}
+
+/** Everything that takes from the cap for good: calls that were under way when their holder died may have cost all. */
+export function spentOf(tally: Tally, now: number): number {
+  let spent = tally.base;
+  for (const holding of tally.holders.values()) spent += holding.spent + (holding.until > now ? 0 : holding.inUse);
+  return spent;
+}
+
+/**
+ * Takes a report in, changing the tally, and says how it stands. `earlier` is what the earlier counts come to.
+ * The Redis script says the same in Lua; the stores' common tests hold them together.
+ */
+export function exchange(tally: Tally, report: Report, earlier: number, now: number): Standing {
+  const { holder, spent, inUse, leaseMs } = report;
+  const before = tally.holders.get(holder);
+  let others = 0;
+  let held = 0;
+  let idle = 0;
+  for (const [name, holding] of tally.holders) {
+    if (name === holder) continue;
+    if (holding.until > now) {
+      others += holding.spent;
+      held += holding.slice;
+      idle += holding.slice - holding.inUse;
+    } else if (holding.until + FORGET_LEASES * leaseMs < now) {
+      tally.base += holding.spent + holding.inUse;
+      tally.holders.delete(name);
+    } else others += holding.spent + holding.inUse;
+  }
+  if (before === undefined && report.acked > 0) {
+    // The store has forgotten us: what others said of us is in the base, what we saw of others may not be.
+    tally.base = Math.max(0, tally.base - report.acked);
+    tally.base = Math.max(tally.base, report.others - others);
+  }
+  others += tally.base;
+  if (report.tight) tally.tightUntil = now + TIGHT_MS;
+  const tight = tally.tightUntil > now;
+  const kept = Math.max(inUse, report.keep);
+  const left = Math.max(0, report.cap - earlier - others - spent - held - kept);
+  const need = Math.min(report.need, left);
+  const wanted = Math.max(0, report.spare - (kept - inUse));
+  const spare = tight ? 0 : Math.min(wanted, Math.floor((left - need) * SPARE_PART));
+  const slice = kept + need + spare;
+  if (report.leave) {
+    tally.base += spent + inUse;
+    tally.holders.delete(holder);
+  } else tally.holders.set(holder, { spent, inUse, slice, until: now + leaseMs });
+  return { spent: earlier + others + spent, others, slice: report.leave ? 0 : slice, idle, held, tight };
+}

@@ -1,0 +1,68 @@
+import type { Circuit } from "../core/circuit.ts";
+import { METRICS, type MetricName } from "../names.ts";
+import { type Count, isOver, totalOf } from "./count.ts";
+
+export interface GaugeReading {
+  readonly metric: MetricName;
+  readonly points: readonly { readonly tags: Readonly<Record<string, string>>; readonly value: number }[];
+}
+
+/** What one metric may show of budgets: the fullest. */
+const MAX_BUDGETS = 500;
+/** Names of runs, conversations and users never reach a metric. */
+const TAGS = new Set(["agent", "root_agent", "team", "project", "key"]);
+
+/** Reads the gauges of a guard. A circuit that closed is shown as 0 until the next reading after that. */
+export function createGauges(
+  open: () => readonly Circuit[],
+  counts: Iterable<Count>,
+  instance: () => string,
+  clock: () => number = Date.now,
+): () => readonly GaugeReading[] {
+  let closing = new Map<string, Readonly<Record<string, string>>>();
+  let readAt = 0;
+
+  return () => {
+    const now = clock();
+    const circuits = new Map<string, Readonly<Record<string, string>>>();
+    for (const circuit of open()) {
+      const tags = tagsOf(circuit.scope);
+      if (tags === undefined || circuit.state === "closed") continue;
+      circuits.set(circuit.scope, { ...tags, source: circuit.source, instance: instance() });
+    }
+    const points = [...circuits.values()].map((tags) => ({ tags, value: 1 }));
+    for (const [scope, tags] of closing) if (!circuits.has(scope)) points.push({ tags, value: 0 });
+    // Several readings belong to one collection.
+    if (now - readAt > 1_000) closing = circuits;
+    else for (const [scope, tags] of circuits) closing.set(scope, tags);
+    readAt = now;
+    return [
+      { metric: METRICS.circuitOpen, points },
+      { metric: METRICS.budgetUsed, points: used(counts, instance, now) },
+    ];
+  };
+}
+
+function used(counts: Iterable<Count>, instance: () => string, now: number): GaugeReading["points"] {
+  const rows: { tags: Record<string, string>; value: number }[] = [];
+  for (const count of counts) {
+    const { budget, scope } = count;
+    const tags = budget.per.kind === "run" ? undefined : tagsOf(scope);
+    if (tags === undefined || isOver(count, now)) continue;
+    const value = budget.cap === 0 ? 1 : totalOf(count) / budget.cap;
+    rows.push({ tags: { ...tags, budget: budget.name, instance: instance() }, value });
+  }
+  return rows.sort((a, b) => b.value - a.value).slice(0, MAX_BUDGETS);
+}
+
+/** The tags of `agent:a,team:b`; undefined when it has a part that must not be a tag. */
+function tagsOf(scope: string): Record<string, string> | undefined {
+  if (scope === "all") return {};
+  const tags: Record<string, string> = {};
+  for (const part of scope.split(",")) {
+    const kind = part.slice(0, part.indexOf(":"));
+    if (!TAGS.has(kind)) return undefined;
+    tags[kind] = part.slice(kind.length + 1);
+  }
+  return tags;
+}

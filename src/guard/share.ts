@@ -1,0 +1,224 @@
+import { setInterval, setTimeout } from "node:timers";
+import type { Report } from "../core/tally.ts";
+import type { Store } from "../stores/store.ts";
+import { applyStanding, beginWindow, type Count, isOver, keyOf, reportOf } from "./count.ts";
+
+/**
+ * Keeps this process's counts and the store in step. Reports say totals, so that one that is lost, or arrives twice,
+ * does no harm; as many as are due travel together, and never two at a time.
+ */
+export interface Share {
+  /** Reports a count soon, in this turn of the event loop. */
+  touch(count: Count): void;
+  /** Reports these counts now. Rejects, or throws, when the store cannot be asked in time. */
+  exchange(counts: readonly Count[], asking: Asking): void | Promise<void>;
+  /** Whether the slice can be used without asking. */
+  isLeased(count: Count, now: number): boolean;
+  /** Begins a new window where the old one is over; what was spent in the old one stays with the store. */
+  roll(count: Count, now: number): void;
+  /** Says farewell to a count that is dropped from memory. */
+  depart(count: Count): void;
+  /** Gives back what is idle of a count that somebody waits for. */
+  recall(key: string): void;
+  /** Everything is reported anew: the store was away. */
+  reassert(): void;
+  /** Reports all and leaves. */
+  leave(): Promise<void>;
+}
+
+export interface Asking {
+  readonly tight: boolean;
+  readonly finalising: boolean;
+}
+
+export interface ShareOptions {
+  readonly store: Store;
+  /** Names this process; never used by another one, nor after a restart. */
+  readonly holder: string;
+  readonly counts: () => Iterable<Count>;
+  readonly clock: () => number;
+  readonly leaseMs: number;
+  readonly timeoutMs: number;
+  /** A report in the background failed; the next one says it all again. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** With a store of our own, farewells wait for the next question; but not more than these. */
+const MAX_FAREWELLS = 1_000;
+const CALM: Asking = { tight: false, finalising: false };
+
+export function createShare(options: ShareOptions): Share {
+  const { store, holder, clock, leaseMs } = options;
+  const dirty = new Set<Count>();
+  /** Counts that calls wait for, with how they ask. */
+  let asked = new Map<Count, Asking>();
+  /** Last reports of windows that are over, until the store has them. */
+  let farewells: Report[] = [];
+  let running: Promise<void> | undefined;
+  let queued: Promise<void> | undefined;
+  let scheduled = false;
+  const beat = setInterval(keepAlive, leaseMs / 3);
+  beat.unref();
+
+  function run(): void | Promise<void> {
+    const now = clock();
+    const counts = new Set([...asked.keys(), ...dirty]);
+    const asking = asked;
+    const parting = farewells;
+    asked = new Map();
+    farewells = [];
+    dirty.clear();
+    const rows = [...counts].map((count) => {
+      const { tight, finalising } = asking.get(count) ?? CALM;
+      return {
+        count,
+        report: reportOf(count, now, { holder, leaseMs, tight, leave: false, giveBack: false, finalising }),
+      };
+    });
+    const failed = (error: unknown): never => {
+      // It may have arrived: then the store has forgotten us, and knows by what was acknowledged that we were there.
+      farewells = [...parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one)), ...farewells];
+      for (const { count } of rows) dirty.add(count);
+      throw error;
+    };
+    const reports = [...parting, ...rows.map(({ report }) => report)];
+    if (reports.length === 0) return undefined;
+    const done = (standings: Awaited<ReturnType<Store["exchange"]>>): void => {
+      for (const [index, { count, report }] of rows.entries()) {
+        const standing = standings[parting.length + index];
+        if (standing) applyStanding(count, report, standing, now);
+      }
+    };
+    try {
+      const answer = store.exchange(reports);
+      if (answer instanceof Promise) return within(answer, options.timeoutMs).then(done, failed);
+      done(answer);
+    } catch (error) {
+      failed(error);
+    }
+    return undefined;
+  }
+
+  function runAlone(): Promise<void> {
+    running = Promise.resolve(run()).finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  function exchange(counts: readonly Count[], asking: Asking): void | Promise<void> {
+    for (const count of counts) {
+      const before = asked.get(count);
+      const tight = asking.tight || before?.tight === true;
+      asked.set(count, { tight, finalising: asking.finalising || before?.finalising === true });
+    }
+    if (running === undefined) {
+      const answer = run();
+      if (answer === undefined) return undefined;
+      running = answer.finally(() => {
+        running = undefined;
+      });
+      return running;
+    }
+    queued ??= running.then(noop, noop).then(() => {
+      queued = undefined;
+      return runAlone();
+    });
+    return queued;
+  }
+
+  function report(): void {
+    scheduled = false;
+    try {
+      exchange([], CALM)?.catch(options.onFailure);
+    } catch (error) {
+      options.onFailure(error);
+    }
+  }
+
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    queueMicrotask(report);
+  }
+
+  function touch(count: Count): void {
+    dirty.add(count);
+    // Nobody else looks: what is reported with the next question is soon enough.
+    if (!store.alone) schedule();
+  }
+
+  /** Keeps slices that are in use, and gives back what was idle for a beat. */
+  function keepAlive(): void {
+    const now = clock();
+    for (const count of options.counts()) {
+      roll(count, now);
+      if (count.slice > count.inUse && now - count.usedAt > leaseMs / 3) count.slice = count.inUse;
+      else if (count.slice === 0 && !dirty.has(count)) continue;
+      dirty.add(count);
+    }
+    if (dirty.size > 0 || farewells.length > 0) schedule();
+  }
+
+  function roll(count: Count, now: number): void {
+    if (!isOver(count, now)) return;
+    const { inUse } = count;
+    count.inUse = 0;
+    depart(count);
+    beginWindow(count, now);
+    count.inUse = inUse;
+    count.slice = inUse;
+    touch(count);
+  }
+
+  function depart(count: Count): void {
+    dirty.delete(count);
+    if (count.spent === 0 && count.acked === 0 && count.slice === 0) return;
+    farewells.push(reportOf(count, clock(), { holder, leaseMs, ...CALM, leave: true, giveBack: true }));
+    if (farewells.length >= MAX_FAREWELLS || !store.alone) schedule();
+  }
+
+  return {
+    touch,
+    exchange,
+    roll,
+    depart,
+    isLeased: (count, now) => store.alone || now < count.leasedUntil,
+    recall(key) {
+      for (const count of options.counts()) {
+        if (keyOf(count) !== key || count.slice <= count.inUse) continue;
+        count.slice = count.inUse;
+        count.typical = 0;
+        dirty.add(count);
+        schedule();
+      }
+    },
+    reassert() {
+      for (const count of options.counts()) dirty.add(count);
+      schedule();
+    },
+    async leave() {
+      clearInterval(beat);
+      await running?.catch(noop);
+      const now = clock();
+      const reports = [...options.counts()].map((count) =>
+        reportOf(count, now, { holder, leaseMs, ...CALM, leave: true, giveBack: true }),
+      );
+      const answer = store.exchange([...farewells, ...reports]);
+      if (answer instanceof Promise) await within(answer, Math.max(options.timeoutMs, 500));
+    },
+  };
+}
+
+/** The answer, or a rejection after that many milliseconds. */
+export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function noop(): void {}

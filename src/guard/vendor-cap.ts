@@ -1,0 +1,47 @@
+/** A cap of the vendor's own, as its error tells it. */
+export interface VendorCap {
+  readonly code: string;
+  readonly message: string;
+  /** When access comes back, where the error says so; milliseconds since the epoch. */
+  readonly until?: number;
+}
+
+interface CapRow {
+  readonly status: number;
+  readonly code?: RegExp;
+  readonly message?: RegExp;
+  /** What the cap is called where the error has no code of its own. */
+  readonly name?: string;
+}
+
+/** Errors that trying again does not help, as the vendors' documentation and public reports have them. */
+const CAPS: readonly CapRow[] = [
+  // OpenAI: prepaid credit or the organisation's limit is used up; hard limits of a project or an organisation.
+  { status: 429, code: /^insufficient_quota$/ },
+  { status: 429, code: /_spend_limit_exceeded$/ },
+  // Anthropic: the limit that the account set for itself, by its text alone; and the limit of its tier.
+  { status: 400, message: /reached your specified (?:workspace )?API usage limits/i, name: "usage_limit_reached" },
+  { status: 429, code: /^enforced_spend_limit_reached$/ },
+];
+
+const RETURNS = /regain access on (\d{4}-\d{2}-\d{2})(?: at (\d{2}:\d{2}) UTC)?/i;
+
+/** Reads the vendor's own cap out of an error's parsed body; undefined for every other error. */
+export function readVendorCap(status: number, body: unknown): VendorCap | undefined {
+  const error = field(body, "error") ?? body;
+  const codes = [field(error, "code"), field(error, "type"), field(field(error, "details"), "error_code")];
+  const message = String(field(error, "message") ?? "");
+  for (const row of CAPS) {
+    if (row.status !== status) continue;
+    const code = row.code && codes.find((one) => typeof one === "string" && row.code?.test(one));
+    if (code === undefined && !row.message?.test(message)) continue;
+    const [, day, time = "00:00"] = RETURNS.exec(message) ?? [];
+    const until = day === undefined ? {} : { until: Date.parse(`${day}T${time}Z`) };
+    return { code: typeof code === "string" ? code : (row.name ?? "cap"), message: message.slice(0, 300), ...until };
+  }
+  return undefined;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}

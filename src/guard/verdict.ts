@@ -1,0 +1,29 @@
+import type { Circuit } from "../core/circuit.ts";
+import type { Blocked } from "./blocked.ts";
+import { type Count, totalOf } from "./count.ts";
+
+/** A budget does not cover the call. */
+export function blockedByBudget(count: Count): Blocked {
+  const { budget, scope, span } = count;
+  const spent = totalOf(count);
+  const until = span.end === undefined ? {} : { until: span.end };
+  const facts = { reason: "budget", scope, budget: budget.name, ...until } as const;
+  if (budget.unit !== "usd") return { ...facts, unit: budget.unit, spent, limit: budget.cap };
+  return { ...facts, spentUsd: spent / 1e9, limitUsd: budget.cap / 1e9 };
+}
+
+export function blockedByCircuit(circuit: Circuit): Blocked {
+  if (circuit.state === "closed") return { reason: "circuit", scope: circuit.scope };
+  const { scope, source, until, reason } = circuit;
+  return { reason: source === "vendor_cap" ? "vendor_cap" : "circuit", scope, source, until, why: reason };
+}
+
+/** Nobody can say in time whether the call may go, and the configuration says no then. */
+export function blockedUnknown(reason: "budget" | "circuit", scope: string): Blocked {
+  return { reason, scope, why: "the store or the breaker does not answer (whenStateUnknown: closed)" };
+}
+
+export function blockedUnpriced({ budget, scope }: Count, model: string | undefined): Blocked {
+  const why = `the price of ${model ?? "this model"} is not known, and a budget in USD applies (unpriced: refuse)`;
+  return { reason: "budget", scope, budget: budget.name, why };
+}

@@ -1,0 +1,116 @@
+import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../core/circuit.ts";
+import type { Report, Standing } from "../core/tally.ts";
+
+/** A store may answer at once or later. Later ones reject with a SpendfuseError `SPENDFUSE_STORE`. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** Who changed what, and why. */
+export interface AuditEntry {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly scope: string;
+  /** `trip`, `extend`, `recover`, `reset`, `approve` … */
+  readonly what: string;
+  /** An operator, `monitor 123`, a process. */
+  readonly by: string;
+  readonly why: string;
+  /** As it was after. */
+  readonly state: Circuit["state"] | "none";
+  readonly until?: number;
+}
+
+/** A count as it stands, for people. Amounts are in the unit of the budget. */
+export interface Count {
+  readonly key: string;
+  readonly spent: number;
+  /** Reserved by calls under way in living processes. */
+  readonly inUse: number;
+  /** Slices of living processes, `inUse` included. */
+  readonly held: number;
+}
+
+export type Change =
+  | { readonly type: "circuit"; readonly circuit: Circuit }
+  /** Somebody waits for what others hold idle of this count. */
+  | { readonly type: "recall"; readonly key: string }
+  /** The store went away, or came back: then everything may have been missed, or forgotten by the store. */
+  | { readonly type: "away" }
+  | { readonly type: "back" };
+
+/**
+ * Where budgets and circuits live. To add a store, write a file beside this one and give it a line in `registry.ts`.
+ * Every change is atomic among all processes that use the store.
+ */
+export interface Store {
+  /** No other process can use it. */
+  readonly alone: boolean;
+  /** Takes reports in, in this order, and says how each count stands. */
+  exchange(reports: readonly Report[]): Awaitable<readonly Standing[]>;
+  /** The counts that are kept, the largest first. */
+  counts(limit: number): Awaitable<readonly Count[]>;
+  /** Circuits that were ever changed and are not yet forgotten. */
+  circuits(): Awaitable<readonly Circuit[]>;
+  circuit(scope: string): Awaitable<Circuit | undefined>;
+  /** Writes a circuit, if the one that is there has `rev` one below it (0 where none is), and tells all subscribers. */
+  putCircuit(circuit: Circuit): Awaitable<boolean>;
+  addAudit(entry: AuditEntry): Awaitable<void>;
+  /** The newest first. */
+  audit(limit: number): Awaitable<readonly AuditEntry[]>;
+  /** Asks other processes for what they hold idle of a count. */
+  recall(key: string): Awaitable<void>;
+  /** Tells changes of other processes, and of this one too. */
+  subscribe(listener: (change: Change) => void): () => void;
+  close(): Awaitable<void>;
+}
+
+/** One kind of store. */
+export interface StoreKind {
+  /** The file's name. */
+  readonly name: string;
+  /** Whether `store` of the configuration means this one: `memory`, `file:PATH`, `redis://HOST:PORT`. */
+  matches(address: string): boolean;
+  /** @throws SpendfuseError `SPENDFUSE_STORE`, or `SPENDFUSE_MISSING_PACKAGE` with the line that installs it. */
+  open(address: string): Awaitable<Store>;
+}
+
+/** Closed circuits are kept for this long, so that a late webhook finds what it is older than. */
+export const KEEP_CLOSED_MS = 7 * 86_400_000;
+/** Audit entries that are kept. */
+export const MAX_AUDIT = 10_000;
+const ATTEMPTS = 100;
+
+/**
+ * Changes a circuit: reads it, takes the step, and writes it if nobody else did in between. All but probes are logged.
+ */
+export async function changeCircuit(
+  store: Store,
+  scope: string,
+  event: CircuitEvent,
+  now: number,
+): Promise<CircuitStep> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const before = (await store.circuit(scope)) ?? closedCircuit(scope);
+    const step = nextCircuit(before, event, now);
+    if (!step.changed) return step;
+    if (!(await store.putCircuit(step.circuit))) continue;
+    if (event.type !== "probe") await store.addAudit(entryOf(step, event, now));
+    return step;
+  }
+  throw new Error(`the circuit of ${scope} is changed by too many at once`);
+}
+
+function entryOf(
+  { circuit, why }: CircuitStep,
+  event: Exclude<CircuitEvent, { type: "probe" }>,
+  at: number,
+): AuditEntry {
+  return {
+    at,
+    scope: circuit.scope,
+    what: event.type,
+    by: event.by,
+    why: "reason" in event ? `${event.reason} (${why})` : why,
+    state: circuit.state,
+    ...(circuit.state !== "closed" && { until: circuit.until }),
+  };
+}
