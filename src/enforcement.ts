@@ -10,10 +10,9 @@ import type { Blocked } from "./guard/blocked.ts";
 import { createGauges, type GaugeReading } from "./guard/gauges.ts";
 import { createGuard, type Guard } from "./guard/guard.ts";
 import { createRefusal } from "./guard/refusal.ts";
-import { within } from "./guard/share.ts";
 import { blockedUnknown } from "./guard/verdict.ts";
 import { openMemory } from "./stores/memory.ts";
-import type { Store } from "./stores/store.ts";
+import { type Store, within } from "./stores/store.ts";
 
 /** The guard of a process, its store, and what tells it of circuits. */
 export interface Enforcement {

@@ -1,8 +1,7 @@
 import { setTimeout } from "node:timers";
 import { type Circuit, circuitAt, nextCircuit } from "../core/circuit.ts";
 import type { ScopeNode } from "../core/scope.ts";
-import { type Change, changeCircuit, type Store } from "../stores/store.ts";
-import { within } from "./share.ts";
+import { type Change, changeCircuit, type Store, within } from "../stores/store.ts";
 
 /** The circuits that are not closed, as far as this process knows them: from its store, and from a breaker's feed. */
 export interface Board {

@@ -1,6 +1,6 @@
-import { setInterval, setTimeout } from "node:timers";
+import { setInterval } from "node:timers";
 import type { Report } from "../core/tally.ts";
-import type { Store } from "../stores/store.ts";
+import { type Store, within } from "../stores/store.ts";
 import { applyStanding, beginWindow, type Count, isOver, keyOf, reportOf } from "./count.ts";
 
 /**
@@ -208,17 +208,6 @@ export function createShare(options: ShareOptions): Share {
       if (answer instanceof Promise) await within(answer, Math.max(options.timeoutMs, 500));
     },
   };
-}
-
-/** The answer, or a rejection after that many milliseconds. */
-export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
-  try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function noop(): void {}

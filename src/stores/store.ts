@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../core/circuit.ts";
 import type { Report, Standing } from "../core/tally.ts";
 
@@ -113,4 +114,15 @@ function entryOf(
     state: circuit.state,
     ...(circuit.state !== "closed" && { until: circuit.until }),
   };
+}
+
+/** The answer, or a rejection after that many milliseconds, for which the process stays alive. */
+export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -28,7 +28,7 @@ export async function guard(server: ModelServer | undefined, config: ConfigFile)
   });
   const inner = globalThis.fetch;
   const { HOOKED } = await import("../../src/meter/hook.ts");
-  const bare = (inner as { [HOOKED]?: typeof fetch })[HOOKED] ?? inner;
+  const bare = (inner as unknown as { [HOOKED]?: typeof fetch })[HOOKED] ?? inner;
   runtime.listeners.add((call) => settled.push(call));
   const hooked = runtime.wrapFetch(bare);
   globalThis.fetch = bare;

@@ -1,0 +1,270 @@
+import { chmodSync, mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { setInterval } from "node:timers";
+import { type Circuit, circuitAt } from "../core/circuit.ts";
+import { emptyTally, exchange, type Holding, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
+import { SpendfuseError } from "../errors.ts";
+import { countOf } from "./memory.ts";
+import { type AuditEntry, type Change, KEEP_CLOSED_MS, MAX_AUDIT, type Store, type StoreKind } from "./store.ts";
+
+/**
+ * A SQLite file that the processes of one host share. What is written survives the death of every process; a crash of
+ * the machine itself may take the last moments with it.
+ */
+export const file: StoreKind = {
+  name: "file",
+  matches: (address) => address.startsWith("file:"),
+  open: async (address) => openFile(address.slice("file:".length)),
+};
+
+export interface FileOptions {
+  readonly clock?: () => number;
+  /** How often changes of other processes are looked for, in milliseconds. */
+  readonly pollMs?: number;
+}
+
+const BUSY_MS = 50;
+const POLL_MS = 20;
+/** Signals are for processes that are alive: they look every few milliseconds. */
+const KEEP_SIGNALS_MS = 60_000;
+const SWEEP_EVERY = 2_000;
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  CREATE TABLE IF NOT EXISTS tallies (key TEXT PRIMARY KEY, json TEXT NOT NULL, forget_at REAL NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS circuits (scope TEXT PRIMARY KEY, rev INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
+`;
+
+interface Row {
+  readonly [column: string]: unknown;
+}
+
+/** @throws SpendfuseError `SPENDFUSE_STORE` when the file cannot be opened, or is not ours. */
+export async function openFile(path: string, options: FileOptions = {}): Promise<Store> {
+  const { clock = Date.now, pollMs = POLL_MS } = options;
+  const where = resolve(path);
+  // Loaded when it is asked for: before Node 24 it warns that it is experimental.
+  const { DatabaseSync } = await import("node:sqlite");
+  const listeners = new Set<(change: Change) => void>();
+  let away = false;
+  let untilSweep = SWEEP_EVERY;
+
+  const fail = (what: string, cause: unknown): SpendfuseError => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new SpendfuseError(
+      "SPENDFUSE_STORE",
+      `the store ${where} ${what}: ${reason}${fixOf(reason)}`,
+      { path: where },
+      cause,
+    );
+  };
+
+  const db = attempt("cannot be opened", () => {
+    mkdirSync(dirname(where), { recursive: true, mode: 0o700 });
+    const opened = new DatabaseSync(where, { timeout: 2_000 });
+    opened.exec(SCHEMA);
+    opened.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    chmodSync(where, 0o600);
+    return opened;
+  });
+  const sql = attempt("is not a store of spendfuse", () => ({
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    version: db.prepare("PRAGMA data_version"),
+    tally: db.prepare("SELECT json FROM tallies WHERE key = ?"),
+    tallies: db.prepare("SELECT key, json FROM tallies WHERE forget_at > ?"),
+    putTally: db.prepare("INSERT OR REPLACE INTO tallies VALUES (?, ?, ?)"),
+    forget: db.prepare("DELETE FROM tallies WHERE forget_at <= ?"),
+    circuit: db.prepare("SELECT json FROM circuits WHERE scope = ?"),
+    circuits: db.prepare("SELECT json FROM circuits"),
+    rev: db.prepare("SELECT rev FROM circuits WHERE scope = ?"),
+    putCircuit: db.prepare("INSERT OR REPLACE INTO circuits VALUES (?, ?, ?)"),
+    dropCircuit: db.prepare("DELETE FROM circuits WHERE scope = ?"),
+    addAudit: db.prepare("INSERT INTO audit (json) VALUES (?)"),
+    trimAudit: db.prepare("DELETE FROM audit WHERE seq <= (SELECT MAX(seq) FROM audit) - ?"),
+    audit: db.prepare("SELECT json FROM audit ORDER BY seq DESC LIMIT ?"),
+    addSignal: db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)"),
+    trimSignals: db.prepare("DELETE FROM signals WHERE at < ?"),
+    signals: db.prepare("SELECT seq, json FROM signals WHERE seq > ? ORDER BY seq"),
+    lastSignal: db.prepare("SELECT COALESCE(MAX(seq), 0) AS seq FROM signals"),
+  }));
+
+  function attempt<T>(what: string, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw fail(what, error);
+    }
+  }
+
+  function tell(change: Change): void {
+    for (const listener of listeners) listener(change);
+  }
+
+  /** One operation. What fails once may work the next time: the disk was full, or another process held the lock. */
+  function use<T>(run: () => T): T {
+    try {
+      const result = run();
+      if (away) queueMicrotask(() => tell({ type: "back" }));
+      away = false;
+      return result;
+    } catch (error) {
+      if (!away) queueMicrotask(() => tell({ type: "away" }));
+      away = true;
+      throw fail("cannot be used", error);
+    }
+  }
+
+  function transact<T>(run: () => T): T {
+    return use(() => {
+      sql.begin.run();
+      try {
+        const result = run();
+        sql.commit.run();
+        return result;
+      } catch (error) {
+        if (db.isTransaction) sql.rollback.run();
+        throw error;
+      }
+    });
+  }
+
+  function tallyOf(key: string): Tally {
+    const row = sql.tally.get(key) as Row | undefined;
+    return row === undefined ? emptyTally() : readTally(String(row.json));
+  }
+
+  function take(report: Report, now: number): Standing {
+    const tally = tallyOf(report.key);
+    let earlier = 0;
+    for (const key of report.earlier) earlier += spentOf(tallyOf(key), now);
+    const standing = exchange(tally, report, earlier, now);
+    sql.putTally.run(report.key, writeTally(tally), now + report.keepMs);
+    untilSweep -= 1;
+    if (untilSweep <= 0) {
+      untilSweep = SWEEP_EVERY;
+      sql.forget.run(now);
+    }
+    return standing;
+  }
+
+  function signal(change: object, now: number): void {
+    sql.trimSignals.run(now - KEEP_SIGNALS_MS);
+    const { lastInsertRowid } = sql.addSignal.run(now, JSON.stringify(change));
+    own.add(Number(lastInsertRowid));
+  }
+
+  /** Signals of ours, which our listeners were told of at once. */
+  const own = new Set<number>();
+  let seen = Number((use(() => sql.lastSignal.get()) as Row).seq);
+  let version = -1;
+
+  function look(): void {
+    try {
+      const now = (use(() => sql.version.get()) as Row).data_version as number;
+      if (now === version) return;
+      version = now;
+      for (const row of use(() => sql.signals.all(seen)) as Row[]) {
+        seen = Number(row.seq);
+        if (own.delete(seen)) continue;
+        const { circuit: scope, ...change } = JSON.parse(String(row.json));
+        const circuit = scope === undefined ? undefined : circuitOf(scope);
+        if (circuit !== undefined) tell({ type: "circuit", circuit });
+        else if (scope === undefined) tell(change);
+      }
+    } catch {
+      // Whoever uses the store next is told.
+    }
+  }
+
+  const poll = setInterval(look, pollMs);
+  poll.unref();
+
+  function circuitOf(scope: string): Circuit | undefined {
+    const row = use(() => sql.circuit.get(scope)) as Row | undefined;
+    return row && (JSON.parse(String(row.json)) as Circuit);
+  }
+
+  return {
+    alone: false,
+    exchange(reports) {
+      const now = clock();
+      return transact(() => reports.map((report) => take(report, now)));
+    },
+    counts(limit) {
+      const now = clock();
+      const rows = use(() => sql.tallies.all(now)) as Row[];
+      const counts = rows.map(({ key, json }) => countOf(String(key), readTally(String(json)), now));
+      return counts.sort((a, b) => b.spent - a.spent).slice(0, limit);
+    },
+    circuits() {
+      const now = clock();
+      const kept: Circuit[] = [];
+      for (const row of use(() => sql.circuits.all()) as Row[]) {
+        const circuit = JSON.parse(String(row.json)) as Circuit;
+        const is = circuitAt(circuit, now);
+        if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now) use(() => sql.dropCircuit.run(circuit.scope));
+        else kept.push(circuit);
+      }
+      return kept;
+    },
+    circuit: circuitOf,
+    putCircuit(circuit) {
+      const written = transact(() => {
+        const row = sql.rev.get(circuit.scope) as Row | undefined;
+        if (Number(row?.rev ?? 0) !== circuit.rev - 1) return false;
+        sql.putCircuit.run(circuit.scope, circuit.rev, JSON.stringify(circuit));
+        signal({ circuit: circuit.scope }, clock());
+        return true;
+      });
+      if (written) tell({ type: "circuit", circuit });
+      return written;
+    },
+    addAudit(entry) {
+      transact(() => {
+        sql.addAudit.run(JSON.stringify(entry));
+        sql.trimAudit.run(MAX_AUDIT);
+      });
+    },
+    audit: (limit) =>
+      (use(() => sql.audit.all(limit)) as Row[]).map(({ json }) => JSON.parse(String(json)) as AuditEntry),
+    recall(key) {
+      transact(() => signal({ type: "recall", key }, clock()));
+      tell({ type: "recall", key });
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      clearInterval(poll);
+      listeners.clear();
+      if (db.isOpen) db.close();
+    },
+  };
+}
+
+type Written = readonly [base: number, tightUntil: number, holders: readonly (readonly [string, Holding])[]];
+
+function writeTally({ base, tightUntil, holders }: Tally): string {
+  const written: Written = [base, tightUntil, [...holders]];
+  return JSON.stringify(written);
+}
+
+function readTally(json: string): Tally {
+  const [base, tightUntil, holders] = JSON.parse(json) as Written;
+  return { base, tightUntil, holders: new Map(holders) };
+}
+
+function fixOf(reason: string): string {
+  if (/locked|busy/i.test(reason)) return "; another process holds it, which passes, unless that one hangs";
+  if (/full/i.test(reason)) return "; free some space on its disk";
+  if (/not a database|malformed/i.test(reason)) return "; move that file away, or name another one";
+  if (/readonly|permission|EACCES|unable to open/i.test(reason))
+    return "; this user needs to write to it and its folder";
+  return "";
+}

@@ -1,0 +1,3 @@
+export { file } from "./file.ts";
+export { memory } from "./memory.ts";
+export { redis } from "./redis.ts";
