@@ -119,6 +119,8 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       ...(ttlMs !== undefined && { ttlMs }),
       say,
     });
+    // An app that is done ends, breaker or not.
+    server.unref();
     url = server.url;
     closers.push(() => server.close());
   }

@@ -1,0 +1,19 @@
+/** What to configure in Datadog's webhooks integration: the facts are those of its own variables. */
+export const WEBHOOK_NAME = "spendfuse";
+
+/** Every value in quotes: a variable that is not filled in must not break the JSON. */
+export const PAYLOAD = `{
+  "v": 1,
+  "monitor": "$ALERT_ID",
+  "event": "$ID",
+  "transition": "$ALERT_TRANSITION",
+  "cycle": "$ALERT_CYCLE_KEY",
+  "scope": "$ALERT_SCOPE",
+  "tags": "$TAGS",
+  "at": "$DATE",
+  "org": "$ORG_ID"
+}`;
+
+/** The secret is a custom variable of the integration, marked as hidden. */
+export const SECRET_VARIABLE = "SPENDFUSE_WEBHOOK_SECRET";
+export const HEADERS = `{ "x-spendfuse-secret": "$${SECRET_VARIABLE}" }`;

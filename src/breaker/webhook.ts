@@ -1,0 +1,123 @@
+import type { AlertMark, CircuitEvent } from "../core/circuit.ts";
+import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
+
+/** What a webhook is to do, or why it does nothing, or what is wrong with it. */
+export type Reading =
+  | {
+      readonly type: "change";
+      readonly scope: string;
+      readonly event: CircuitEvent;
+      /** Tags of the alert's group that no circuit can be about. */
+      readonly leftOut: readonly string[];
+    }
+  | { readonly type: "ignore"; readonly why: string }
+  | { readonly type: "fault"; readonly why: string };
+
+/** The payload that `template.ts` configures. */
+interface Payload {
+  readonly v: 1;
+  readonly monitor: string;
+  readonly event: string;
+  readonly transition: string;
+  readonly cycle: string;
+  readonly scope: string;
+  readonly tags: string;
+  readonly at: number;
+  readonly org: string;
+}
+
+const TRIPS: ReadonlySet<string> = new Set(["Triggered", "Re-Triggered", "Renotify"]);
+const WARNS: ReadonlySet<string> = new Set(["Warn", "Re-Warn"]);
+const RECOVERS = "Recovered";
+
+/** The kinds of a circuit, as Datadog's group tags name them. */
+const KINDS: ReadonlySet<string> = new Set(["agent", "root_agent", "team", "project", "key"]);
+/** Values under which many add up; a circuit of it would stop the wrong ones. */
+const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
+
+const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
+const MAX_TEXT = 2_000;
+const MAX_AHEAD_MS = 10 * 60_000;
+const MAX_AGE_MS = 24 * 3_600_000;
+
+/** Reads the parsed body of a webhook. Never throws. */
+export function readWebhook(body: unknown, now: number, ttlMs: number): Reading {
+  const payload = readPayload(body);
+  if (typeof payload === "string") return { type: "fault", why: payload };
+  const { transition, at, monitor, cycle, event } = payload;
+  if (at > now + MAX_AHEAD_MS) return { type: "fault", why: '"at" lies more than 10 minutes ahead: check the clocks' };
+  if (at < now - MAX_AGE_MS) return { type: "ignore", why: "older than a day" };
+  if (WARNS.has(transition)) return { type: "ignore", why: "a warning opens no circuit" };
+  if (!TRIPS.has(transition) && transition !== RECOVERS) {
+    return { type: "ignore", why: `the transition "${transition.slice(0, 50)}" opens and closes nothing` };
+  }
+  const target = targetOf(payload.scope) ?? targetOf(payload.tags);
+  if (target === undefined) {
+    const why = `no tag of the alert's group is of ${[...KINDS].join(", ")}: group the monitor by one of them`;
+    return { type: "fault", why };
+  }
+  const { scope, leftOut, gathered } = target;
+  if (gathered !== undefined) return { type: "ignore", why: `${gathered} is not one agent: many add up under it` };
+  const mark: AlertMark = { cycle, transition, event, at };
+  const by = `monitor ${monitor}`;
+  if (transition === RECOVERS) {
+    return { type: "change", scope, leftOut, event: { type: "recover", by, alert: [monitor, mark] } };
+  }
+  const reason = `Datadog monitor ${monitor} alerts on ${scope} (${transition})`;
+  const trip: CircuitEvent = { type: "trip", source: "datadog", reason, by, ttlMs, alert: [monitor, mark] };
+  return { type: "change", scope, leftOut, event: trip };
+}
+
+function readPayload(body: unknown): Payload | string {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return "the body must be one JSON object";
+  const fields = new Map(Object.entries(body));
+  if (fields.get("v") !== 1) return '"v" must be 1: configure the payload that `spendfuse breaker template` prints';
+  const texts: Record<string, string> = {};
+  for (const name of TEXTS) {
+    const value = fields.get(name);
+    // Datadog writes what is between the quotes, so that a number may come as a text; some proxies turn it back.
+    const text = typeof value === "number" ? String(value) : value;
+    if (typeof text !== "string" || text.length > MAX_TEXT)
+      return `"${name}" must be a text of at most ${MAX_TEXT} characters`;
+    if (text.startsWith("$")) return `"${name}" still holds the variable ${text.slice(0, 50)}, which was not filled in`;
+    texts[name] = text;
+  }
+  const { monitor, transition, cycle } = texts;
+  for (const [name, value] of Object.entries({ monitor, transition, cycle })) {
+    if (value === "") return `"${name}" must not be empty`;
+  }
+  const raw = fields.get("at");
+  const at = typeof raw === "string" && /^\d{12,14}$/.test(raw) ? Number(raw) : raw;
+  if (typeof at !== "number" || !Number.isSafeInteger(at) || at < 0) return '"at" must be milliseconds since the epoch';
+  return { ...(texts as unknown as Payload), v: 1, at };
+}
+
+/** The scope of a circuit in a comma-separated list of tags; undefined when there is none. */
+function targetOf(
+  tags: string,
+): { readonly scope: string; readonly leftOut: readonly string[]; readonly gathered: string | undefined } | undefined {
+  const parts = new Set<string>();
+  const leftOut: string[] = [];
+  let gathered: string | undefined;
+  for (const tag of tags.split(",")) {
+    const colon = tag.indexOf(":");
+    const kind = tag.slice(0, Math.max(colon, 0)).trim();
+    if (!KINDS.has(kind)) {
+      if (tag.trim() !== "") leftOut.push(tag.trim());
+      continue;
+    }
+    const value = normalizeTag(tag.slice(colon + 1));
+    if (tag.slice(colon + 1).trim() === "" || tag.slice(colon + 1).trim() === "*") continue;
+    if (GATHERED.has(value) && (kind === "agent" || kind === "root_agent" || value === "other"))
+      gathered = `${kind}:${value}`;
+    parts.add(`${kind}:${value}`);
+  }
+  return parts.size === 0 ? undefined : { scope: [...parts].sort().join(","), leftOut, gathered };
+}
+
+/** A scope that an operator names, as circuits write it; undefined when it names none. */
+export function readScope(text: unknown): string | undefined {
+  if (text === "all") return "all";
+  const target = typeof text === "string" && text.length <= MAX_TEXT ? targetOf(text) : undefined;
+  return target !== undefined && target.leftOut.length === 0 ? target.scope : undefined;
+}
