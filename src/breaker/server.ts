@@ -169,6 +169,11 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return { status: 200, body: { counts: await store.counts(limit) } };
   }
 
+  async function health(): Promise<Answer> {
+    await store.circuit("all");
+    return { status: 200, body: { ok: true } };
+  }
+
   const operator =
     (route: Route): Route =>
     async (visit) =>
