@@ -7,6 +7,7 @@ import type { ScopeNode } from "./core/scope.ts";
 import { isSpendfuseError } from "./errors.ts";
 import type { Approve } from "./guard/approval.ts";
 import type { Blocked } from "./guard/blocked.ts";
+import type { Count } from "./guard/count.ts";
 import { createGauges, type GaugeReading } from "./guard/gauges.ts";
 import { createGuard, type Guard } from "./guard/guard.ts";
 import { createRefusal } from "./guard/refusal.ts";
@@ -20,6 +21,8 @@ export interface Enforcement {
   gauges(): readonly GaugeReading[];
   /** Resolves when store, feed and breaker stand; rejects with the first that could not. */
   readonly ready: Promise<void>;
+  /** The counts of this process's budgets. */
+  readonly counts: Iterable<Count>;
   /** Where the breaker inside this process listens. */
   breakerUrl(): string | undefined;
   /** Gives back what is held, and stops listening. Never rejects. */
@@ -153,6 +156,9 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       answered: (answer) => guard?.answered(answer) === true,
     },
     gauges: () => gauges?.() ?? [],
+    get counts() {
+      return guard?.counts ?? [];
+    },
     breakerUrl: () => url,
     async close() {
       closed = true;

@@ -2,6 +2,7 @@ import type { SettledCall } from "./core/call.ts";
 import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import type { Approve } from "./guard/approval.ts";
+import type { BudgetUse } from "./guard/count.ts";
 import { type StartOptions, theRuntime } from "./runtime.ts";
 
 /**
@@ -71,6 +72,11 @@ export function ledger(): Pick<Ledger, "sums" | "accounts"> {
   return theRuntime().ledger;
 }
 
+/** How far the budgets are used that this process has counted for. */
+export function budgets(): readonly BudgetUse[] {
+  return theRuntime().budgets();
+}
+
 /** How often each step of ours failed and was swallowed. */
 export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
@@ -85,6 +91,7 @@ export type { Usage } from "./core/usage.ts";
 export { isSpendfuseError, SpendfuseError } from "./errors.ts";
 export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
+export type { BudgetUse } from "./guard/count.ts";
 export { finalise } from "./guard/finalise.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/api-key.ts";

@@ -10,6 +10,7 @@ import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import type { Approve } from "./guard/approval.ts";
+import { type BudgetUse, useOf } from "./guard/count.ts";
 import { createContexts } from "./meter/context.ts";
 import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
 import { openState } from "./meter/export/state.ts";
@@ -44,6 +45,8 @@ export interface Runtime {
   readonly ledger: Ledger;
   readonly faults: Faults;
   readonly approvers: Set<Approve>;
+  /** How far the budgets are used that this process has counted for. */
+  budgets(): readonly BudgetUse[];
   /** Where the breaker inside this process listens, if there is one. */
   breakerUrl(): string | undefined;
   /** What `node --import spendfuse/register` does: the hook at once, everything else later; never throws. */
@@ -248,6 +251,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     ledger,
     faults,
     approvers,
+    budgets: () => [...(parts?.enforcement?.counts ?? [])].map(useOf),
     breakerUrl: () => parts?.enforcement?.breakerUrl(),
     register() {
       faults.guard("config", install);

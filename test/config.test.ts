@@ -165,9 +165,7 @@ describe("an error names where, the key and what to write", () => {
 
   test("of a key that is unknown is a warning", () => {
     const said: string[] = [];
-    const config = readConfig({ agnet: "x", agent: "a" } as ConfigFile, {}, (message) =>
-      said.push(message),
-    );
+    const config = readConfig({ agnet: "x", agent: "a" } as ConfigFile, {}, (message) => said.push(message));
     expect(said).toHaveLength(1);
     expect(said[0]).toMatch(/^start\(\): "agnet" is unknown; known keys: .*\bagent\b/);
     expect(config.agent).toBe("a");

@@ -77,6 +77,22 @@ export function totalOf(count: Count): number {
   return count.spent + count.elsewhere;
 }
 
+/** How far one budget of one scope is used. Amounts are in its unit, money in nano-USD. */
+export interface BudgetUse {
+  readonly budget: string;
+  readonly scope: string;
+  readonly unit: Budget["unit"];
+  readonly spent: number;
+  /** Reserved by calls of this process that are under way. */
+  readonly inUse: number;
+  readonly cap: number;
+}
+
+export function useOf(count: Count): BudgetUse {
+  const { budget, scope, inUse } = count;
+  return { budget: budget.name, scope, unit: budget.unit, spent: totalOf(count), inUse, cap: budget.cap };
+}
+
 export function keyOf(count: Count, window = count.span.current): string {
   return `${count.budget.id}|${count.scope}|${window}`;
 }

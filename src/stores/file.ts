@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { setInterval } from "node:timers";
+import { setTimeout as wait } from "node:timers/promises";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
 import { emptyTally, exchange, type Holding, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
 import { SpendfuseError } from "../errors.ts";
@@ -23,7 +24,9 @@ export interface FileOptions {
   readonly pollMs?: number;
 }
 
-const BUSY_MS = 50;
+/** How long an operation blocks the process while another one writes; after that it waits without blocking. */
+const BUSY_MS = 5;
+const RETRIES = 100;
 const POLL_MS = 20;
 /** Signals are for processes that are alive: they look every few milliseconds. */
 const KEEP_SIGNALS_MS = 60_000;
@@ -113,6 +116,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
       away = false;
       return result;
     } catch (error) {
+      if (isBusy(error)) throw fail("is busy", error);
       if (!away) queueMicrotask(() => tell({ type: "away" }));
       away = true;
       throw fail("cannot be used", error);
@@ -131,6 +135,27 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
         throw error;
       }
     });
+  }
+
+  /** Runs at once, or, while another process writes, a little later. */
+  function whenFree<T>(run: () => T): T | Promise<T> {
+    try {
+      return run();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      return later(run);
+    }
+  }
+
+  async function later<T>(run: () => T): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      await wait(1 + Math.random() * Math.min(attempt, 10));
+      try {
+        return run();
+      } catch (error) {
+        if (!isBusy(error) || attempt === RETRIES) throw error;
+      }
+    }
   }
 
   function tallyOf(key: string): Tally {
@@ -191,10 +216,11 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
 
   return {
     alone: false,
-    exchange(reports) {
-      const now = clock();
-      return transact(() => reports.map((report) => take(report, now)));
-    },
+    exchange: (reports) =>
+      whenFree(() => {
+        const now = clock();
+        return transact(() => reports.map((report) => take(report, now)));
+      }),
     counts(limit) {
       const now = clock();
       const rows = use(() => sql.tallies.all(now)) as Row[];
@@ -213,27 +239,30 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
       return kept;
     },
     circuit: circuitOf,
-    putCircuit(circuit) {
-      const written = transact(() => {
-        const row = sql.rev.get(circuit.scope) as Row | undefined;
-        if (Number(row?.rev ?? 0) !== circuit.rev - 1) return false;
-        sql.putCircuit.run(circuit.scope, circuit.rev, JSON.stringify(circuit));
-        signal({ circuit: circuit.scope }, clock());
-        return true;
-      });
+    async putCircuit(circuit) {
+      const written = await whenFree(() =>
+        transact(() => {
+          const row = sql.rev.get(circuit.scope) as Row | undefined;
+          if (Number(row?.rev ?? 0) !== circuit.rev - 1) return false;
+          sql.putCircuit.run(circuit.scope, circuit.rev, JSON.stringify(circuit));
+          signal({ circuit: circuit.scope }, clock());
+          return true;
+        }),
+      );
       if (written) tell({ type: "circuit", circuit });
       return written;
     },
-    addAudit(entry) {
-      transact(() => {
-        sql.addAudit.run(JSON.stringify(entry));
-        sql.trimAudit.run(MAX_AUDIT);
-      });
-    },
+    addAudit: (entry) =>
+      whenFree(() =>
+        transact(() => {
+          sql.addAudit.run(JSON.stringify(entry));
+          sql.trimAudit.run(MAX_AUDIT);
+        }),
+      ),
     audit: (limit) =>
       (use(() => sql.audit.all(limit)) as Row[]).map(({ json }) => JSON.parse(String(json)) as AuditEntry),
-    recall(key) {
-      transact(() => signal({ type: "recall", key }, clock()));
+    async recall(key) {
+      await whenFree(() => transact(() => signal({ type: "recall", key }, clock())));
       tell({ type: "recall", key });
     },
     subscribe(listener) {
@@ -246,6 +275,10 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
       if (db.isOpen) db.close();
     },
   };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && /database is locked|busy/i.test(error.message);
 }
 
 type Written = readonly [base: number, tightUntil: number, holders: readonly (readonly [string, Holding])[]];

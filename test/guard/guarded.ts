@@ -43,7 +43,11 @@ export interface Chat {
 }
 
 /** One chat call with plain fetch. Reads the answer to its end. */
-export async function chat(guarded: Guarded, url: string, ask: Chat = {}): Promise<Response & { readonly json1: unknown }> {
+export async function chat(
+  guarded: Guarded,
+  url: string,
+  ask: Chat = {},
+): Promise<Response & { readonly json1: unknown }> {
   const { agent = "researcher", maxTokens, prompt = "Hi", model = MODEL } = ask;
   const body = { model, messages: [{ role: "user", content: prompt }], ...(maxTokens && { max_tokens: maxTokens }) };
   const response = await guarded.runtime.scoping.scope({ agent }, () =>
@@ -60,6 +64,12 @@ export async function chat(guarded: Guarded, url: string, ask: Chat = {}): Promi
 export function answer(input: number, output: number): { headers: Record<string, string>; steps: string[] } {
   const usage = { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
   const message = { role: "assistant", content: "Hello." };
-  const body = { id: "1", model: MODEL, object: "chat.completion", choices: [{ index: 0, message, finish_reason: "stop" }], usage };
+  const body = {
+    id: "1",
+    model: MODEL,
+    object: "chat.completion",
+    choices: [{ index: 0, message, finish_reason: "stop" }],
+    usage,
+  };
   return { headers: { "content-type": "application/json" }, steps: [JSON.stringify(body)] };
 }

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Answer, ModelServer } from "../servers/model-server.ts";
+import type { Round } from "./spender.ts";
+
+const PROGRAM = fileURLToPath(new URL("spender.ts", import.meta.url));
+
+/** One process of `spender.ts`. */
+export interface Spender {
+  /** Makes calls; `limited` 0 sets no output limit, 2 makes whole calls only. */
+  spend(calls: number, concurrent: number, limited: 0 | 1 | 2): Promise<Round>;
+  stop(): Promise<void>;
+  readonly child: ChildProcess;
+  readonly lines: Interface;
+}
+
+export function startSpender(
+  store: string,
+  server: ModelServer,
+  budgets: readonly object[],
+  ...more: string[]
+): Spender {
+  const child = spawn(
+    process.execPath,
+    ["--no-warnings", PROGRAM, store, server.url, JSON.stringify(budgets), ...more],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
+  const lines = createInterface({ input: child.stdout });
+  return {
+    child,
+    lines,
+    async spend(calls, concurrent, limited) {
+      child.stdin.write(`${calls} ${concurrent} ${limited}\n`);
+      const [line] = (await once(lines, "line")) as [string];
+      return JSON.parse(line) as Round;
+    },
+    async stop() {
+      const exited = once(child, "exit");
+      child.stdin.write("stop\n");
+      await exited;
+    },
+  };
+}
+
+/**
+ * A vendor that bills 30 input tokens and, of a stream, what it sent: 40 tokens a piece of text, 160 in all; without a
+ * limit up to `most`. It answers each kind of call as its name says.
+ */
+export function vendorOf(most = 160): Answer {
+  return (visit) => {
+    const kind = visit.headers["x-kind"];
+    const limited = visit.body.includes('"max_tokens"');
+    const output = limited ? 160 : most;
+    const usage = { prompt_tokens: 30, completion_tokens: output, total_tokens: 30 + output };
+    if (kind === "error") {
+      const error = { message: "The server had an error", type: "server_error" };
+      return { status: 500, headers: { "content-type": "application/json" }, steps: [JSON.stringify({ error })] };
+    }
+    if (kind === "whole") {
+      const message = { role: "assistant", content: "Deep." };
+      const body = { id: "c", model: "test-model", choices: [{ index: 0, message, finish_reason: "stop" }], usage };
+      return { headers: { "content-type": "application/json" }, steps: [{ pause: 5 }, JSON.stringify(body)] };
+    }
+    const frame = (delta: object, more: object = {}): string =>
+      `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", model: "test-model", choices: [{ index: 0, delta, finish_reason: null }], ...more })}\n\n`;
+    const text = frame({ content: "It is deep enough for ships. ".repeat(5) });
+    const last = `data: ${JSON.stringify({ id: "c", model: "test-model", choices: [], usage })}\n\ndata: [DONE]\n\n`;
+    const steps = [frame({ role: "assistant", content: "" }), text, { pause: 4 }, text];
+    return {
+      headers: { "content-type": "text/event-stream" },
+      steps: kind === "cut" ? [...steps, "cut"] : [...steps, last],
+    };
+  };
+}
