@@ -12,10 +12,8 @@ const MAX_BODY = 64 * 1024;
 
 /** Reads a JSON body, or says why not. Rejects when the sender goes away. */
 export async function readJson(request: IncomingMessage, maxMs: number): Promise<{ readonly json: unknown } | Answer> {
-  const type = request.headers["content-type"];
-  if (type !== undefined && !/^application\/json\b/i.test(type)) {
-    return fault(415, "unsupported_type", "content-type must be application/json");
-  }
+  // Without a secret any page that a browser shows could post here; only browsers send an origin.
+  if (request.headers.origin !== undefined) return fault(403, "browser", "this is not for web pages");
   const body = await readBody(request, MAX_BODY, maxMs);
   if (body.type === "refused") {
     const why = body.status === 413 ? `the body is larger than ${MAX_BODY} bytes` : "the body took too long";
