@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { checkForm } from "./config-forms.ts";
 import { type Budget, type BudgetConfig, readBudget } from "./core/budget.ts";
-import { readDuration } from "./core/period.ts";
 import type { Discount, PriceRowConfig } from "./core/price.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import { SpendfuseError } from "./errors.ts";
@@ -82,20 +82,6 @@ const KEYS: Readonly<Record<keyof ConfigFile, Kind>> = {
   stateTimeout: "string",
   unpriced: "string",
   breaker: "object",
-};
-
-const STORES = ["memory", "file:PATH", "redis://HOST:PORT"];
-const BREAKER_KEYS = ["url", "port", "host", "ttl"];
-
-/** What a value of the right kind may still be wrong in; the text says how it must be. */
-const FORMS: Readonly<Partial<Record<keyof ConfigFile, (value: never) => string | undefined>>> = {
-  mode: oneOf("enforce", "shadow", "off"),
-  whenStateUnknown: oneOf("open", "closed"),
-  unpriced: oneOf("allow", "refuse"),
-  store: (value: string) =>
-    /^(memory$|file:.|(rediss?|valkeys?):\/\/.)/.test(value) ? undefined : `must be one of ${STORES.join(", ")}`,
-  stateTimeout: (value: string) => (readDuration(value) === undefined ? 'must be a time such as "50ms"' : undefined),
-  breaker: breakerFault,
 };
 
 /** Environment variables that say the same as a key, and win over the file. */
@@ -236,28 +222,4 @@ function readBoolean(variable: string, value: string): boolean {
   if (/^(1|true|on|yes)$/i.test(value)) return true;
   if (/^(0|false|off|no)$/i.test(value)) return false;
   throw new SpendfuseError("SPENDFUSE_CONFIG", `${variable} must be true or false, not "${value}"`, { variable });
-}
-
-/** @throws SpendfuseError when the value's form is wrong. */
-function checkForm<T>(key: keyof ConfigFile, value: T, source: string): T {
-  const fault = FORMS[key]?.(value as never);
-  if (fault === undefined) return value;
-  throw new SpendfuseError("SPENDFUSE_CONFIG", `${source}: "${key}" ${fault}`, { source, key });
-}
-
-function oneOf(...values: readonly string[]): (value: string) => string | undefined {
-  return (value) => (values.includes(value) ? undefined : `must be one of ${values.join(", ")}, not "${value}"`);
-}
-
-function breakerFault(breaker: BreakerConfig): string | undefined {
-  const stray = Object.keys(breaker).find((key) => !BREAKER_KEYS.includes(key));
-  if (stray !== undefined) return `has an unknown key "${stray}"; known keys: ${BREAKER_KEYS.join(", ")}`;
-  const { url, port, host, ttl } = breaker;
-  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-    return '"url" must be an address such as http://127.0.0.1:4319';
-  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_536))
-    return '"port" must be a whole number from 0 to 65535';
-  if (host !== undefined && typeof host !== "string") return '"host" must be a name or an address';
-  if (ttl !== undefined && readDuration(ttl) === undefined) return '"ttl" must be a time such as "15m"';
-  return undefined;
 }

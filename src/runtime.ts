@@ -1,29 +1,17 @@
-import {
-  type BreakerConfig,
-  type Config,
-  type ConfigFile,
-  defaultConfig,
-  type HostConfig,
-  readConfig,
-} from "./config.ts";
+import { assemble, type Parts, settingsOf } from "./assembly.ts";
+import { type BreakerConfig, type Config, type ConfigFile, defaultConfig, readConfig } from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
-import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
+import { isGuarded } from "./enforcement.ts";
 import type { Approve } from "./guard/approval.ts";
 import { type BudgetUse, useOf } from "./guard/count.ts";
 import { createContexts } from "./meter/context.ts";
 import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
 import { openState } from "./meter/export/state.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
-import { createForecaster, type Forecaster } from "./meter/forecast.ts";
 import { createHook, HOOKED, type HookSettings } from "./meter/hook.ts";
-import { createHostLookup, type Host } from "./meter/hosts.ts";
-import { createInstruments, type Instruments } from "./meter/instruments.ts";
-import { createPriceQueue, type PriceQueue } from "./meter/price-queue.ts";
-import { createRecorder, type Recorder } from "./meter/recorder.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
 import { createTracing } from "./meter/tracing.ts";
-import { openPriceBook, openPriceBookNow } from "./price-book.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 
@@ -131,51 +119,18 @@ export function createRuntime(say: (message: string) => void): Runtime {
 
   /** What the first call needs, made from the configuration as it is by then. */
   function assembled(): Parts {
-    parts ??= assemble(configured());
-    return parts;
-  }
-
-  function assemble(from: Config): Parts {
-    const prices = createPriceQueue(
-      () => openPriceBook(from),
-      () => openPriceBookNow(from),
+    const from = configured();
+    parts ??= assemble({
+      config: from,
       faults,
-    );
-    const forecaster = createForecaster(prices.price);
-    const instruments: Instruments = createInstruments({
-      instance: () => slot(from).get().name,
-      genAi: from.genAiMetrics !== false,
-      onFault: (error) => faults.report("instruments", error),
-      spoolPending: () => telemetry?.pending(),
-      gauges: () => enforcement?.gauges() ?? [],
-      version: VERSION,
-    });
-    faults.onFault((step) => instruments.fault(step));
-    const enforcement = isGuarded(from)
-      ? openEnforcement({
-          config: from,
-          instance: () => slot(from).get().name,
-          approvers,
-          say,
-          onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
-          onFault: (error) => faults.report("guard", error),
-        })
-      : undefined;
-    const recorder = createRecorder({
-      faults,
-      spent({ ticket, node, facts }, spent) {
-        if (ticket !== undefined) ticket.settle(spent);
-        else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
-      },
       ledger,
-      price: prices.price,
-      instruments(call, parts) {
-        instruments.record(call, parts);
-        if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
-      },
       listeners,
+      approvers,
+      say,
+      instance: () => slot(from).get().name,
+      spoolPending: () => telemetry?.pending(),
     });
-    return { prices, instruments, recorder, forecaster, enforcement };
+    return parts;
   }
 
   const hook = createHook({
@@ -288,23 +243,4 @@ export function createRuntime(say: (message: string) => void): Runtime {
     },
     wrapFetch: hook.wrap,
   };
-}
-
-interface Parts {
-  readonly prices: PriceQueue;
-  readonly instruments: Instruments;
-  readonly recorder: Recorder;
-  readonly forecaster: Forecaster;
-  readonly enforcement: Enforcement | undefined;
-}
-
-const knownHost = createHostLookup();
-
-function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): HookSettings {
-  return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
-}
-
-function hostOf({ like, ...row }: HostConfig): Host {
-  const known = like === undefined ? undefined : knownHost(like);
-  return { provider: known?.provider ?? "openai", ...known, ...row };
 }

@@ -1,7 +1,6 @@
-import { setInterval } from "node:timers";
 import type { Budget } from "../core/budget.ts";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
-import type { Ask, Forecast, Gate, Passage, Ticket } from "../core/gate.ts";
+import type { Ask, Forecast, Gate, Passage } from "../core/gate.ts";
 import type { ScopeNode } from "../core/scope.ts";
 import { type AuditEntry, changeCircuit, type Store } from "../stores/store.ts";
 import { type Approval, type Approve, approvalOf } from "./approval.ts";
@@ -10,7 +9,9 @@ import { type Board, createBoard } from "./board.ts";
 import { createBudgets, type Hold, type Taken } from "./budgets.ts";
 import { type Count, keyOf, totalOf } from "./count.ts";
 import { isFinalising } from "./finalise.ts";
+import { createNotices } from "./notices.ts";
 import { createRefusal } from "./refusal.ts";
+import { createReservations } from "./reservations.ts";
 import { createShare } from "./share.ts";
 import { readVendorCap } from "./vendor-cap.ts";
 import { blockedByBudget, blockedByCircuit, blockedUnknown, blockedUnpriced } from "./verdict.ts";
@@ -48,25 +49,16 @@ export interface GuardOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-/** The hold of a call that never settles is given back then. */
-const RESERVATION_MS = 15 * 60_000;
 /** Trips of a vendor's own cap, where the vendor does not say when it ends. */
 const VENDOR_CAP_MS = 10 * 60_000;
 const RECALL_MS = 250;
-const SAY_EVERY_MS = 30_000;
 const LEASE_MS = 10_000;
 
 const PASS: Passage = { pass: true, ticket: undefined };
 
-interface Reservation extends Ticket {
-  holds: readonly Hold[];
-  readonly at: number;
-}
-
 export function createGuard(options: GuardOptions): Guard {
   const { store, mode, timeoutMs, onFault, clock = Date.now } = options;
-  const reservations = new Set<Reservation>();
-  const said = new Map<string, number>();
+  const sayAtTimes = createNotices(options.say, clock);
 
   const board = createBoard({
     store,
@@ -98,20 +90,10 @@ export function createGuard(options: GuardOptions): Guard {
     timeoutMs,
     onFailure: storeFailed,
   });
-  const sweep = setInterval(expire, 60_000);
-  sweep.unref();
+  const reservations = createReservations(budgets, clock);
 
   function storeFailed(error: unknown): void {
     sayAtTimes("store", `the store cannot be asked: ${error instanceof Error ? error.message : error}`);
-  }
-
-  /** Says a line of a kind, but not again for a while. */
-  function sayAtTimes(kind: string, line: string): void {
-    const now = clock();
-    if (now - (said.get(kind) ?? Number.NEGATIVE_INFINITY) < SAY_EVERY_MS) return;
-    if (said.size > 1_000) said.clear();
-    said.set(kind, now);
-    options.say(line);
   }
 
   function tellChange(circuit: Circuit): void {
@@ -120,34 +102,8 @@ export function createGuard(options: GuardOptions): Guard {
     sayAtTimes(`circuit ${circuit.scope}`, `circuit of ${circuit.scope} opened until ${until}: ${circuit.reason}`);
   }
 
-  function expire(): void {
-    const now = clock();
-    for (const reservation of reservations) {
-      if (now - reservation.at < RESERVATION_MS) return;
-      reservations.delete(reservation);
-      budgets.release(reservation.holds);
-      reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));
-    }
-  }
-
-  function ticketOf(holds: readonly Hold[]): Ticket | undefined {
-    if (holds.length === 0) return undefined;
-    const reservation: Reservation = {
-      holds,
-      at: clock(),
-      settle(spent) {
-        const own = reservation.holds;
-        reservation.holds = [];
-        reservations.delete(reservation);
-        budgets.settle(own, spent);
-      },
-    };
-    reservations.add(reservation);
-    return reservation;
-  }
-
   function pass(holds: readonly Hold[]): Passage {
-    return holds.length === 0 ? PASS : { pass: true, ticket: ticketOf(holds) };
+    return holds.length === 0 ? PASS : { pass: true, ticket: reservations.open(holds) };
   }
 
   function force(holds: readonly Hold[]): Passage {
@@ -294,7 +250,7 @@ export function createGuard(options: GuardOptions): Guard {
       return true;
     },
     async close() {
-      clearInterval(sweep);
+      reservations.close();
       await share.leave().catch(storeFailed);
       board.close();
       await Promise.resolve(store.close()).catch(storeFailed);

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { CallState } from "../core/call.ts";
-import { type Forecast, type Gate, NOTHING_SPENT, type Passage } from "../core/gate.ts";
+import { type Gate, NOTHING_SPENT } from "../core/gate.ts";
 import { createKeyReader, withKey } from "./api-key.ts";
 import { createBackground } from "./background.ts";
+import { type CheckpointOptions, createCheckpoint } from "./checkpoint.ts";
 import { type Collector, createCollector, endOf } from "./collector.ts";
 import type { Contexts } from "./context.ts";
-import { mayBeCap, readError } from "./error-answer.ts";
-import type { Faults } from "./faults.ts";
+import { mayBeCap } from "./error-answer.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import { OpenCall } from "./open-call.ts";
@@ -14,9 +14,10 @@ import {
   createClassifier,
   type FetchInit,
   type FetchInput,
+  headersOf,
+  isForTestedSdk,
   isRequest,
   type Outgoing,
-  readHeader,
   readOutgoing,
   type Target,
 } from "./request.ts";
@@ -33,17 +34,13 @@ type Settled = Extract<CallState, { phase: "settled" }>;
 /** Marks a fetch of ours, also one of another copy of the package. */
 export const HOOKED = Symbol.for("spendfuse.fetch");
 
-export interface HookOptions {
+export interface HookOptions extends CheckpointOptions {
   readonly contexts: Contexts;
-  readonly faults: Faults;
   readonly tracing: Tracing;
   /** Asked for at each call; the same object until the configuration changes. */
   readonly settings: () => HookSettings;
   /** What stands before each call; undefined when nothing does. */
   readonly gate: () => Gate | undefined;
-  readonly forecast: (call: OpenCall) => Forecast;
-  /** Resolves when prices are known; undefined when they are. */
-  readonly prices: () => Promise<void> | undefined;
   /** A model call was recognised. */
   readonly onBegin: () => void;
   readonly onSettled: (call: OpenCall, state: Settled) => void;
@@ -84,6 +81,7 @@ export function createHook(options: HookOptions): Hook {
   /** The path of the call that is being sent: a fetch inside a fetch is one call. */
   const sending = new AsyncLocalStorage<string>();
   const background = createBackground();
+  const checkpoint = createCheckpoint(options);
 
   function settled(call: OpenCall, state: Settled): void {
     open.delete(call);
@@ -186,7 +184,7 @@ export function createHook(options: HookOptions): Hook {
   ): Promise<Response> {
     const gate = options.gate();
     if (gate !== undefined) {
-      const passage = faults.guard("guard", () => admit(gate, call));
+      const passage = faults.guard("guard", () => checkpoint.admit(gate, call));
       const verdict = passage instanceof Promise ? await passage : passage;
       if (verdict?.pass === false) {
         call.settle({ type: "block" });
@@ -207,7 +205,7 @@ export function createHook(options: HookOptions): Hook {
       call.settle({ type: "end" });
       return response;
     }
-    if (gate !== undefined && mayBeCap(response)) response = await readCap(gate, call, response);
+    if (gate !== undefined && mayBeCap(response)) response = await checkpoint.readCap(gate, call, response);
     const watched = faults.guard("body", () => {
       const type = response.headers.get("content-type") ?? "";
       // Some hosts send their event streams under another name; JSON they never are.
@@ -223,44 +221,6 @@ export function createHook(options: HookOptions): Hook {
     return response;
   }
 
-  /** Asks whether the call may go, when what it takes to know is there. At once where everything is. */
-  function admit(gate: Gate, call: OpenCall): Passage | undefined | Promise<Passage | undefined> {
-    if (call.facts.retrieval === true) return undefined;
-    const prices = gate.forecasts ? options.prices() : undefined;
-    if (prices === undefined && call.reads === undefined) return ask(gate, call);
-    const asked = Promise.all([prices, call.reads]).then(() => (call.ours === false ? undefined : ask(gate, call)));
-    return asked.catch((error: unknown) => {
-      faults.report("guard", error);
-      return undefined;
-    });
-  }
-
-  function ask(gate: Gate, call: OpenCall): Passage | Promise<Passage> {
-    const { format, host } = call.target;
-    return gate.admit({
-      node: call.node,
-      format: format.name,
-      provider: host?.provider ?? format.provider,
-      model: call.facts.model,
-      forecast: () => options.forecast(call),
-    });
-  }
-
-  /** A vendor's own cap: its error is final, and the gate remembers it. */
-  async function readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response> {
-    try {
-      const { format, host } = call.target;
-      const { body, answer } = await readError(response);
-      const provider = host?.provider ?? format.provider;
-      const { status } = response;
-      const error = { node: call.node, format: format.name, provider, status, body };
-      return answer(faults.guard("guard", () => gate.answered(error)) === true);
-    } catch (error) {
-      call.settle({ ...endOf(error, call) });
-      throw error;
-    }
-  }
-
   function wrap(inner: Fetch, enabled = () => true): Fetch {
     if (HOOKED in inner) return inner;
     const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
@@ -270,7 +230,7 @@ export function createHook(options: HookOptions): Hook {
       if (begun === undefined) return inner.call(this as never, input, init);
       const { call, sent } = begun;
       if (call === undefined) return inner.call(this as never, sent.input, sent.init);
-      return send(inner, this, call, sent, () => isTested(input, init));
+      return send(inner, this, call, sent, () => isForTestedSdk(input, init));
     };
     Object.defineProperty(hooked, HOOKED, { value: inner });
     return hooked as Fetch;
@@ -297,13 +257,4 @@ interface Begun {
 interface Sent {
   readonly input: FetchInput;
   readonly init: FetchInit;
-}
-
-/** SDKs whose way of reading a body our tests cover; they say who they are. */
-function isTested(input: FetchInput, init: FetchInit): boolean {
-  return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;
-}
-
-function headersOf(input: FetchInput, init: FetchInit): unknown {
-  return init?.headers ?? (isRequest(input) ? input.headers : undefined);
 }

@@ -196,3 +196,12 @@ export function readHeader(headers: unknown, name: string): string | undefined {
   }
   return undefined;
 }
+
+/** SDKs whose way of reading a body our tests cover; they say who they are. */
+export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {
+  return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;
+}
+
+export function headersOf(input: FetchInput, init: FetchInit): unknown {
+  return init?.headers ?? (isRequest(input) ? input.headers : undefined);
+}

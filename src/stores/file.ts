@@ -3,8 +3,10 @@ import { dirname, resolve } from "node:path";
 import { setInterval } from "node:timers";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
-import { emptyTally, exchange, type Holding, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
+import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
 import { SpendfuseError } from "../errors.ts";
+import { fixOf, isBusy } from "./file/faults.ts";
+import { prepare, readTally, SCHEMA, writeTally } from "./file/tables.ts";
 import { countOf } from "./memory.ts";
 import { type AuditEntry, type Change, KEEP_CLOSED_MS, MAX_AUDIT, type Store, type StoreKind } from "./store.ts";
 
@@ -31,15 +33,6 @@ const POLL_MS = 20;
 /** Signals are for processes that are alive: they look every few milliseconds. */
 const KEEP_SIGNALS_MS = 60_000;
 const SWEEP_EVERY = 2_000;
-
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
-  CREATE TABLE IF NOT EXISTS tallies (key TEXT PRIMARY KEY, json TEXT NOT NULL, forget_at REAL NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS circuits (scope TEXT PRIMARY KEY, rev INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
-`;
 
 interface Row {
   readonly [column: string]: unknown;
@@ -73,28 +66,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
     chmodSync(where, 0o600);
     return opened;
   });
-  const sql = attempt("is not a store of spendfuse", () => ({
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    version: db.prepare("PRAGMA data_version"),
-    tally: db.prepare("SELECT json FROM tallies WHERE key = ?"),
-    tallies: db.prepare("SELECT key, json FROM tallies WHERE forget_at > ?"),
-    putTally: db.prepare("INSERT OR REPLACE INTO tallies VALUES (?, ?, ?)"),
-    forget: db.prepare("DELETE FROM tallies WHERE forget_at <= ?"),
-    circuit: db.prepare("SELECT json FROM circuits WHERE scope = ?"),
-    circuits: db.prepare("SELECT json FROM circuits"),
-    rev: db.prepare("SELECT rev FROM circuits WHERE scope = ?"),
-    putCircuit: db.prepare("INSERT OR REPLACE INTO circuits VALUES (?, ?, ?)"),
-    dropCircuit: db.prepare("DELETE FROM circuits WHERE scope = ?"),
-    addAudit: db.prepare("INSERT INTO audit (json) VALUES (?)"),
-    trimAudit: db.prepare("DELETE FROM audit WHERE seq <= (SELECT MAX(seq) FROM audit) - ?"),
-    audit: db.prepare("SELECT json FROM audit ORDER BY seq DESC LIMIT ?"),
-    addSignal: db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)"),
-    trimSignals: db.prepare("DELETE FROM signals WHERE at < ?"),
-    signals: db.prepare("SELECT seq, json FROM signals WHERE seq > ? ORDER BY seq"),
-    lastSignal: db.prepare("SELECT COALESCE(MAX(seq), 0) AS seq FROM signals"),
-  }));
+  const sql = attempt("is not a store of spendfuse", () => prepare(db));
 
   function attempt<T>(what: string, run: () => T): T {
     try {
@@ -275,29 +247,4 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
       if (db.isOpen) db.close();
     },
   };
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && /database is locked|busy/i.test(error.message);
-}
-
-type Written = readonly [base: number, tightUntil: number, holders: readonly (readonly [string, Holding])[]];
-
-function writeTally({ base, tightUntil, holders }: Tally): string {
-  const written: Written = [base, tightUntil, [...holders]];
-  return JSON.stringify(written);
-}
-
-function readTally(json: string): Tally {
-  const [base, tightUntil, holders] = JSON.parse(json) as Written;
-  return { base, tightUntil, holders: new Map(holders) };
-}
-
-function fixOf(reason: string): string {
-  if (/locked|busy/i.test(reason)) return "; another process holds it, which passes, unless that one hangs";
-  if (/full/i.test(reason)) return "; free some space on its disk";
-  if (/not a database|malformed/i.test(reason)) return "; move that file away, or name another one";
-  if (/readonly|permission|EACCES|unable to open/i.test(reason))
-    return "; this user needs to write to it and its folder";
-  return "";
 }

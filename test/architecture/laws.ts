@@ -107,9 +107,14 @@ export const LAWS: Readonly<Record<string, Law>> = {
 };
 
 function pluginFaults(tree: Tree, { folder, contract }: (typeof PLUGINS)[number]): readonly string[] {
-  const files = filesIn(tree, folder).map((path) => path.slice(folder.length + 1));
+  const all = filesIn(tree, folder).map((path) => path.slice(folder.length + 1));
+  // A folder inside is a part of the instance of its name.
+  const files = all.filter((name) => !name.includes("/"));
   if (files.length === 0) return [];
   const faults: string[] = [];
+  for (const name of all.filter((path) => path.includes("/"))) {
+    if (!files.includes(`${name.split("/")[0]}.ts`)) faults.push(`${folder}/${name} is a part of nothing`);
+  }
   for (const name of [contract, "registry.ts"]) if (!files.includes(name)) faults.push(`${folder} has no ${name}`);
   const instances = files
     .filter((name) => name !== contract && name !== "registry.ts")

@@ -1,0 +1,93 @@
+import type { Config, HostConfig } from "./config.ts";
+import type { SettledCall } from "./core/call.ts";
+import type { Ledger } from "./core/ledger.ts";
+import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
+import type { Approve } from "./guard/approval.ts";
+import type { Faults } from "./meter/faults.ts";
+import { createForecaster, type Forecaster } from "./meter/forecast.ts";
+import type { HookSettings } from "./meter/hook.ts";
+import { createHostLookup, type Host } from "./meter/hosts.ts";
+import { createInstruments, type Instruments } from "./meter/instruments.ts";
+import { createPriceQueue, type PriceQueue } from "./meter/price-queue.ts";
+import { createRecorder, type Recorder } from "./meter/recorder.ts";
+import { openPriceBook, openPriceBookNow } from "./price-book.ts";
+import { VERSION } from "./version.ts";
+
+/** What the first call needs, made from one configuration. */
+export interface Parts {
+  readonly prices: PriceQueue;
+  readonly instruments: Instruments;
+  readonly recorder: Recorder;
+  readonly forecaster: Forecaster;
+  /** Undefined when the configuration asks for no guard. */
+  readonly enforcement: Enforcement | undefined;
+}
+
+export interface AssemblyOptions {
+  readonly config: Config;
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
+  readonly approvers: ReadonlySet<Approve>;
+  readonly say: (message: string) => void;
+  /** The value of the `instance` tag. */
+  readonly instance: () => string;
+  readonly spoolPending: () => number | undefined;
+}
+
+/** Wires the meter and the guard of one process: what a call came to is told to the budgets, and the other way nothing. */
+export function assemble(options: AssemblyOptions): Parts {
+  const { config, faults, instance } = options;
+  const prices = createPriceQueue(
+    () => openPriceBook(config),
+    () => openPriceBookNow(config),
+    faults,
+  );
+  const forecaster = createForecaster(prices.price);
+  const instruments: Instruments = createInstruments({
+    instance,
+    genAi: config.genAiMetrics !== false,
+    onFault: (error) => faults.report("instruments", error),
+    spoolPending: options.spoolPending,
+    gauges: () => enforcement?.gauges() ?? [],
+    version: VERSION,
+  });
+  faults.onFault((step) => instruments.fault(step));
+  const enforcement = isGuarded(config)
+    ? openEnforcement({
+        config,
+        instance,
+        approvers: options.approvers,
+        say: options.say,
+        onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
+        onFault: (error) => faults.report("guard", error),
+      })
+    : undefined;
+  const recorder = createRecorder({
+    faults,
+    spent({ ticket, node, facts }, spent) {
+      if (ticket !== undefined) ticket.settle(spent);
+      else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
+    },
+    ledger: options.ledger,
+    price: prices.price,
+    instruments(call, parts) {
+      instruments.record(call, parts);
+      if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
+    },
+    listeners: options.listeners,
+  });
+  return { prices, instruments, recorder, forecaster, enforcement };
+}
+
+const knownHost = createHostLookup();
+
+/** What the hook is told by the configuration. */
+export function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): HookSettings {
+  return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
+}
+
+function hostOf({ like, ...row }: HostConfig): Host {
+  const known = like === undefined ? undefined : knownHost(like);
+  return { provider: known?.provider ?? "openai", ...known, ...row };
+}

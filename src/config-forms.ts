@@ -1,0 +1,43 @@
+import { readDuration } from "./core/period.ts";
+import { SpendfuseError } from "./errors.ts";
+
+const STORES = ["memory", "file:PATH", "redis://HOST:PORT"];
+const BREAKER_KEYS = ["url", "port", "host", "ttl"];
+
+/** What a value of the right kind may still be wrong in; the text says how it must be. */
+const FORMS: Readonly<Record<string, (value: never) => string | undefined>> = {
+  mode: oneOf("enforce", "shadow", "off"),
+  whenStateUnknown: oneOf("open", "closed"),
+  unpriced: oneOf("allow", "refuse"),
+  store: (value: string) =>
+    /^(memory$|file:.|(rediss?|valkeys?):\/\/.)/.test(value) ? undefined : `must be one of ${STORES.join(", ")}`,
+  stateTimeout: (value: string) => (readDuration(value) === undefined ? 'must be a time such as "50ms"' : undefined),
+  breaker: breakerFault,
+};
+
+/**
+ * A value of the right kind, if its form is right as well.
+ * @throws SpendfuseError `SPENDFUSE_CONFIG`, saying how it must be.
+ */
+export function checkForm<T>(key: string, value: T, source: string): T {
+  const fault = FORMS[key]?.(value as never);
+  if (fault === undefined) return value;
+  throw new SpendfuseError("SPENDFUSE_CONFIG", `${source}: "${key}" ${fault}`, { source, key });
+}
+
+function oneOf(...values: readonly string[]): (value: string) => string | undefined {
+  return (value) => (values.includes(value) ? undefined : `must be one of ${values.join(", ")}, not "${value}"`);
+}
+
+function breakerFault(breaker: Readonly<Record<string, unknown>>): string | undefined {
+  const stray = Object.keys(breaker).find((key) => !BREAKER_KEYS.includes(key));
+  if (stray !== undefined) return `has an unknown key "${stray}"; known keys: ${BREAKER_KEYS.join(", ")}`;
+  const { url, port, host, ttl } = breaker;
+  if (url !== undefined && !/^https?:$/.test(URL.parse(String(url))?.protocol ?? ""))
+    return '"url" must be an address such as http://127.0.0.1:4319';
+  if (port !== undefined && !(Number.isInteger(port) && Number(port) >= 0 && Number(port) < 65_536))
+    return '"port" must be a whole number from 0 to 65535';
+  if (host !== undefined && typeof host !== "string") return '"host" must be a name or an address';
+  if (ttl !== undefined && readDuration(ttl) === undefined) return '"ttl" must be a time such as "15m"';
+  return undefined;
+}

@@ -1,0 +1,62 @@
+import type { Forecast, Gate, Passage } from "../core/gate.ts";
+import { endOf } from "./collector.ts";
+import { readError } from "./error-answer.ts";
+import type { Faults } from "./faults.ts";
+import type { OpenCall } from "./open-call.ts";
+
+export interface CheckpointOptions {
+  readonly faults: Faults;
+  readonly forecast: (call: OpenCall) => Forecast;
+  /** Resolves when prices are known; undefined when they are. */
+  readonly prices: () => Promise<void> | undefined;
+}
+
+/** Where a call stops to be checked: before it is sent, and when the vendor has refused it. */
+export interface Checkpoint {
+  /** Whether the call may go; undefined when it is not for the gate. At once where everything is known. */
+  admit(gate: Gate, call: OpenCall): Passage | undefined | Promise<Passage | undefined>;
+  /** A vendor's own cap: its error is final, and the gate remembers it. Rejects as the body does. */
+  readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response>;
+}
+
+export function createCheckpoint(options: CheckpointOptions): Checkpoint {
+  const { faults } = options;
+
+  function admit(gate: Gate, call: OpenCall): Passage | undefined | Promise<Passage | undefined> {
+    if (call.facts.retrieval === true) return undefined;
+    const prices = gate.forecasts ? options.prices() : undefined;
+    if (prices === undefined && call.reads === undefined) return ask(gate, call);
+    const asked = Promise.all([prices, call.reads]).then(() => (call.ours === false ? undefined : ask(gate, call)));
+    return asked.catch((error: unknown) => {
+      faults.report("guard", error);
+      return undefined;
+    });
+  }
+
+  function ask(gate: Gate, call: OpenCall): Passage | Promise<Passage> {
+    const { format, host } = call.target;
+    return gate.admit({
+      node: call.node,
+      format: format.name,
+      provider: host?.provider ?? format.provider,
+      model: call.facts.model,
+      forecast: () => options.forecast(call),
+    });
+  }
+
+  async function readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response> {
+    try {
+      const { format, host } = call.target;
+      const { body, answer } = await readError(response);
+      const provider = host?.provider ?? format.provider;
+      const { status } = response;
+      const error = { node: call.node, format: format.name, provider, status, body };
+      return answer(faults.guard("guard", () => gate.answered(error)) === true);
+    } catch (error) {
+      call.settle({ ...endOf(error, call) });
+      throw error;
+    }
+  }
+
+  return { admit, readCap };
+}

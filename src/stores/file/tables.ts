@@ -1,0 +1,49 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Holding, Tally } from "../../core/tally.ts";
+
+export const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  CREATE TABLE IF NOT EXISTS tallies (key TEXT PRIMARY KEY, json TEXT NOT NULL, forget_at REAL NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS circuits (scope TEXT PRIMARY KEY, rev INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
+`;
+
+/** Every statement of the store. */
+export function prepare(db: DatabaseSync) {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    version: db.prepare("PRAGMA data_version"),
+    tally: db.prepare("SELECT json FROM tallies WHERE key = ?"),
+    tallies: db.prepare("SELECT key, json FROM tallies WHERE forget_at > ?"),
+    putTally: db.prepare("INSERT OR REPLACE INTO tallies VALUES (?, ?, ?)"),
+    forget: db.prepare("DELETE FROM tallies WHERE forget_at <= ?"),
+    circuit: db.prepare("SELECT json FROM circuits WHERE scope = ?"),
+    circuits: db.prepare("SELECT json FROM circuits"),
+    rev: db.prepare("SELECT rev FROM circuits WHERE scope = ?"),
+    putCircuit: db.prepare("INSERT OR REPLACE INTO circuits VALUES (?, ?, ?)"),
+    dropCircuit: db.prepare("DELETE FROM circuits WHERE scope = ?"),
+    addAudit: db.prepare("INSERT INTO audit (json) VALUES (?)"),
+    trimAudit: db.prepare("DELETE FROM audit WHERE seq <= (SELECT MAX(seq) FROM audit) - ?"),
+    audit: db.prepare("SELECT json FROM audit ORDER BY seq DESC LIMIT ?"),
+    addSignal: db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)"),
+    trimSignals: db.prepare("DELETE FROM signals WHERE at < ?"),
+    signals: db.prepare("SELECT seq, json FROM signals WHERE seq > ? ORDER BY seq"),
+    lastSignal: db.prepare("SELECT COALESCE(MAX(seq), 0) AS seq FROM signals"),
+  };
+}
+
+type Written = readonly [base: number, tightUntil: number, holders: readonly (readonly [string, Holding])[]];
+
+export function writeTally({ base, tightUntil, holders }: Tally): string {
+  const written: Written = [base, tightUntil, [...holders]];
+  return JSON.stringify(written);
+}
+
+export function readTally(json: string): Tally {
+  const [base, tightUntil, holders] = JSON.parse(json) as Written;
+  return { base, tightUntil, holders: new Map(holders) };
+}
