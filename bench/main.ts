@@ -2,13 +2,16 @@ import { existsSync } from "node:fs";
 import type { Bound } from "./bound.ts";
 import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { call } from "./bounds/call.ts";
+import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
 import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
 import { openaiChunkHidden, openaiStreamHidden } from "./bounds/openai-chunk-hidden.ts";
 import { otherFetch } from "./bounds/other-fetch.ts";
 import { pulledChunk } from "./bounds/pulled-chunk.ts";
+import { refusal } from "./bounds/refusal.ts";
 import { soak } from "./bounds/soak.ts";
 import { startup } from "./bounds/startup.ts";
+import { verdict } from "./bounds/verdict.ts";
 
 /** `node bench/main.ts` measures them all, `node bench/main.ts NAME …` some. */
 const BOUNDS: Readonly<Record<string, Bound>> = {
@@ -21,6 +24,10 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "pulled-chunk": pulledChunk,
   call,
   "other-fetch": otherFetch,
+  verdict,
+  refusal,
+  // Both take turns with the bare stream in one run, which needs a Redis.
+  ...(hasRedis && { "fan-out-events": fanOutEvents, "fan-out-redis": fanOutRedis }),
   startup,
   "open-stream-memory": openStreamMemory,
   soak,

@@ -113,7 +113,7 @@ describe("sums", () => {
       const nano = n % 3 === 0 ? 1 : (n % 1000) * 1_000_003;
       cost += BigInt(nano);
       const { scope, accounts } = agents[n % 10]!;
-      const accounted = { scope, accounts: [...accounts, `run:r${n}`] };
+      const accounted = { scope, accounts: [...accounts, `run:r${n}`], plan: undefined };
       ledger.add(accounted, { calls: 1, cost: nano, usage, unknown: false }, NOW + n);
     }
     const now = NOW + 999_999;

@@ -76,13 +76,15 @@ describe.each(Object.entries(STORES))("%s", (name, make) => {
         spender.child.kill("SIGKILL");
         await exited;
       }
+      const requests = server.visits.length;
       const store = await later();
       const [count] = await store.counts(10);
       expect(told).toBeGreaterThan(0);
       expect(count?.spent).toBeGreaterThanOrEqual(Math.round(told * 1e9));
       // What the dead held is free again, but for what their last calls may have cost.
       expect(count).toMatchObject({ inUse: 0, held: 0 });
-      expect((count?.spent ?? 0) / 1e9).toBeLessThan(told + KILLS * 20 * 0.0005);
+      // Some that settled were killed before they could say so; none costs more than its reserve.
+      expect((count?.spent ?? 0) / 1e9).toBeLessThan((requests + KILLS * 20) * 0.0005);
       await store.close();
     },
     60_000,

@@ -31,9 +31,9 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** Lets so many through a second, and a burst; those who failed to show a secret have a smaller purse of their own. */
+/** Lets so many through a second, and a burst, of each. */
 export interface Limiter {
-  /** Whether this one may go on. `cost` is what it takes. */
+  /** Whether this one may go on. */
   take(who: string, now: number): boolean;
 }
 

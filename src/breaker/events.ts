@@ -1,12 +1,15 @@
 import type { ServerResponse } from "node:http";
 import { setInterval } from "node:timers";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
+import type { Awaitable } from "../stores/store.ts";
 
 /** The event stream: everybody who listens gets all circuits that are not closed, then each change. */
 export interface Events {
-  /** Takes a listener in. */
-  add(response: ServerResponse, circuits: readonly Circuit[]): void;
+  /** Takes a listener in; `read` gives all circuits. Rejects, with nothing sent, when they cannot be read. */
+  add(response: ServerResponse, read: () => Awaitable<readonly Circuit[]>): Promise<void>;
   tell(circuit: Circuit): void;
+  /** Ends all streams: whoever listens comes back, and gets all circuits anew. */
+  hangUp(): void;
   close(): void;
 }
 
@@ -22,34 +25,62 @@ const HEADERS = {
 
 export function createEvents(clock: () => number): Events {
   const listeners = new Set<ServerResponse>();
+  /** What changes while the circuits are read for a new listener; it is sent after them. */
+  const joining = new Set<Buffer[]>();
   const heartbeat = setInterval(() => send(Buffer.from(": alive\n\n")), HEARTBEAT_MS);
   heartbeat.unref();
+  let told = 0;
 
   /** Written once, whoever reads it. */
   function send(event: Buffer): void {
     for (const response of listeners) {
-      if (response.writableLength > MAX_BUFFERED) response.destroy();
+      if (response.writableLength > MAX_BUFFERED) drop(response);
       else response.write(event);
     }
   }
 
+  /** Forgotten at once: a write after the end would be an error that nobody catches. */
+  function drop(response: ServerResponse): void {
+    listeners.delete(response);
+    response.destroy();
+  }
+
+  function hangUp(): void {
+    for (const response of listeners) drop(response);
+  }
+
   return {
-    add(response, circuits) {
-      response.writeHead(200, HEADERS);
-      response.socket?.setNoDelay(true);
-      const open = circuits.filter((circuit) => circuitAt(circuit, clock()).state !== "closed");
-      response.write(eventOf("circuits", { circuits: open }));
-      listeners.add(response);
-      response.on("close", () => listeners.delete(response));
+    async add(response, read) {
+      const missed: Buffer[] = [];
+      joining.add(missed);
+      try {
+        const circuits = await read();
+        if (response.destroyed) return;
+        response.on("close", () => listeners.delete(response));
+        response.on("error", () => drop(response));
+        response.writeHead(200, HEADERS);
+        response.socket?.setNoDelay(true);
+        const open = circuits.filter((circuit) => circuitAt(circuit, clock()).state !== "closed");
+        for (const event of [eventOf("circuits", told, { circuits: open }), ...missed]) response.write(event);
+        listeners.add(response);
+      } finally {
+        joining.delete(missed);
+      }
     },
-    tell: (circuit) => send(eventOf("circuit", circuit)),
+    tell(circuit) {
+      told += 1;
+      const event = eventOf("circuit", told, circuit);
+      send(event);
+      for (const missed of joining) missed.push(event);
+    },
+    hangUp,
     close() {
       clearInterval(heartbeat);
-      for (const response of listeners) response.destroy();
+      hangUp();
     },
   };
 }
 
-function eventOf(name: string, data: object): Buffer {
-  return Buffer.from(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+function eventOf(name: string, id: number, data: object): Buffer {
+  return Buffer.from(`event: ${name}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
 }

@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Circuit, circuitAt, closedCircuit, nextCircuit } from "../core/circuit.ts";
-import { readDuration } from "../core/period.ts";
 import { SpendfuseError } from "../errors.ts";
-import { changeCircuit, type Store } from "../stores/store.ts";
-import { basicOf, bearerOf, createLimiter, createSecretCheck, isLoopback } from "./access.ts";
-import { type Answer, fault, readJson, send } from "./answer.ts";
+import type { Store } from "../stores/store.ts";
+import { isLoopback } from "./access.ts";
+import { type Answer, fault, type Route, readJson, send, type Visit } from "./answer.ts";
 import { createEvents } from "./events.ts";
-import { readScope, readWebhook } from "./webhook.ts";
+import { createOperations, TTL_MS } from "./operations.ts";
+import { createPermits } from "./permits.ts";
+import { createReception } from "./reception.ts";
 
 export interface BreakerOptions {
   readonly store: Store;
@@ -37,18 +37,8 @@ export interface Breaker {
   close(): Promise<void>;
 }
 
-interface Visit {
-  readonly request: IncomingMessage;
-  readonly query: URLSearchParams;
-}
-
-type Route = (visit: Visit) => Promise<Answer>;
-
 export const DEFAULT_PORT = 4319;
-const TTL_MS = 15 * 60_000;
-const MAX_TTL_MS = 31 * 86_400_000;
 const BODY_MS = 5_000;
-const SAY_EVERY_MS = 60_000;
 
 /**
  * Receives Datadog's webhooks, changes circuits, and tells whoever listens.
@@ -62,111 +52,30 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     const message = `the breaker listens on ${host}, where others can reach it: set SPENDFUSE_WEBHOOK_SECRET and SPENDFUSE_OPERATOR_TOKEN, or listen on 127.0.0.1`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host });
   }
-  const isSecret = createSecretCheck(webhookSecrets);
-  const isBasic = createSecretCheck(basic === undefined ? [] : [basic]);
-  const isToken = createSecretCheck(operatorToken === undefined ? [] : [operatorToken]);
-  const guarded = webhookSecrets.length > 0 || basic !== undefined;
-  // Who shows the secret is never kept waiting by those who do not.
-  const known = createLimiter(200, 1_000);
-  const strangers = createLimiter(20, 100);
+  const permits = createPermits({ webhookSecrets, basic, operatorToken, loopback: open, clock });
+  const operations = createOperations(store, ttlMs, clock);
   const events = createEvents(clock);
-  const unsubscribe = store.subscribe((change) => change.type === "circuit" && events.tell(change.circuit));
-  let saidAt = Number.NEGATIVE_INFINITY;
-  let refusals = 0;
+  const unsubscribe = store.subscribe((change) => {
+    if (change.type === "circuit") events.tell(change.circuit);
+    // What was missed is not known: everybody comes for the whole again, and for a 503 until the store is back.
+    else if (change.type !== "recall") events.hangUp();
+  });
 
-  /** Refused webhooks are said aloud, at most once a minute: a silent breaker is taken for a healthy one. */
-  function refused(answer: Answer, why: string): Answer {
-    refusals += 1;
-    const now = clock();
-    if (now - saidAt >= SAY_EVERY_MS) {
-      saidAt = now;
-      say(`a webhook was refused (${answer.status}): ${why}; ${refusals} so far`);
-    }
-    return answer;
-  }
+  const operator =
+    (route: Route): Route =>
+    async (visit) =>
+      permits.toOperator(visit.request) ?? route(visit);
 
-  function mayPost({ headers, socket }: IncomingMessage): Answer | undefined {
-    const who = socket.remoteAddress ?? "";
-    const { authorization, "x-spendfuse-secret": secret } = headers;
-    const right =
-      !guarded || isSecret(typeof secret === "string" ? secret : undefined) || isBasic(basicOf(authorization));
-    if (!(right ? known : strangers).take(who, clock())) {
-      return { ...fault(429, "rate_limited", "too many requests"), headers: { "retry-after": "1" } };
-    }
-    return right ? undefined : fault(401, "unauthorized", "x-spendfuse-secret is missing or wrong");
-  }
-
-  function isOperator({ headers }: IncomingMessage): boolean {
-    return operatorToken === undefined ? open : isToken(bearerOf(headers.authorization));
-  }
-
-  async function receiveWebhook({ request, query }: Visit): Promise<Answer> {
-    const stop = mayPost(request);
-    if (stop) return refused(stop, "no valid secret, or too many");
-    const read = await readJson(request, bodyMs);
-    if ("status" in read) return refused(read, "its body");
-    const now = clock();
-    const reading = readWebhook(read.json, now, ttlMs);
-    if (reading.type === "fault") return refused(fault(400, "bad_webhook", reading.why), reading.why);
-    if (reading.type === "ignore") return { status: 200, body: { applied: false, why: reading.why } };
-    const { scope, event, leftOut } = reading;
-    const dry = query.has("dry_run") && query.get("dry_run") !== "0";
-    const { circuit, changed, why } = dry
-      ? nextCircuit((await store.circuit(scope)) ?? closedCircuit(scope), event, now)
-      : await changeCircuit(store, scope, event, now);
-    const rest = leftOut.length > 0 ? { leftOut } : {};
-    return {
-      status: 200,
-      body: { applied: changed && !dry, ...(dry && { dryRun: true }), scope, why, ...stateOf(circuit), ...rest },
-    };
-  }
-
-  async function list({ query }: Visit): Promise<Answer> {
-    const now = clock();
-    const rank = { open: 0, probing: 1, closed: 2 };
-    const circuits = (await store.circuits())
-      .map((circuit) => circuitAt(circuit, now))
-      .filter(({ state }) => state !== "closed" || query.has("all"))
-      .sort((a, b) => rank[a.state] - rank[b.state] || b.since - a.since);
-    return { status: 200, body: { circuits: circuits.map(({ alerts, ...shown }) => shown) } };
-  }
-
-  function operate(change: "trip" | "reset"): Route {
-    return async ({ request }) => {
+  function change(verb: "trip" | "reset"): Route {
+    return operator(async ({ request }) => {
       const read = await readJson(request, bodyMs);
-      if ("status" in read) return read;
-      const json = (typeof read.json === "object" && read.json !== null ? read.json : {}) as Record<string, unknown>;
-      const scope = readScope(json.scope);
-      if (scope === undefined) {
-        return fault(
-          400,
-          "bad_scope",
-          '"scope" must be such as "agent:researcher", of agent, root_agent, team, project, key; or "all"',
-        );
-      }
-      const ttl = json.ttl === undefined ? ttlMs : typeof json.ttl === "number" ? json.ttl : readDuration(json.ttl);
-      if (ttl === undefined || !(ttl > 0 && ttl <= MAX_TTL_MS)) {
-        return fault(400, "bad_ttl", '"ttl" must be a time such as "15m", up to 31 days');
-      }
-      const by = String(json.by ?? request.headers["x-spendfuse-operator"] ?? "operator").slice(0, 200);
-      const reason = String(json.reason ?? `${change} by ${by}`).slice(0, 500);
-      const event =
-        change === "trip"
-          ? ({ type: "trip", source: "operator", reason, by, ttlMs: ttl } as const)
-          : ({ type: "reset", by, reason } as const);
-      const { circuit, changed, why } = await changeCircuit(store, scope, event, clock());
-      return { status: 200, body: { applied: changed, scope, why, ...stateOf(circuit) } };
-    };
+      const name = request.headers["x-spendfuse-operator"];
+      return "status" in read ? read : operations.change(verb, read.json, typeof name === "string" ? name : undefined);
+    });
   }
 
-  async function log({ query }: Visit): Promise<Answer> {
-    const limit = Math.min(Math.max(Number(query.get("limit") ?? 50) || 50, 1), 1_000);
-    return { status: 200, body: { entries: await store.audit(limit) } };
-  }
-
-  async function budgets({ query }: Visit): Promise<Answer> {
-    const limit = Math.min(Math.max(Number(query.get("limit") ?? 50) || 50, 1), 1_000);
-    return { status: 200, body: { counts: await store.counts(limit) } };
+  async function stream({ response }: Visit): Promise<undefined> {
+    await events.add(response, () => store.circuits());
   }
 
   async function health(): Promise<Answer> {
@@ -174,42 +83,34 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return { status: 200, body: { ok: true } };
   }
 
-  const operator =
-    (route: Route): Route =>
-    async (visit) =>
-      isOperator(visit.request)
-        ? route(visit)
-        : fault(401, "unauthorized", "send authorization: Bearer TOKEN, the operator token");
-
   const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
-    "/webhooks/datadog": { POST: receiveWebhook },
-    "/circuits": { GET: list },
-    "/circuits/trip": { POST: operator(operate("trip")) },
-    "/circuits/reset": { POST: operator(operate("reset")) },
-    "/audit": { GET: operator(log) },
-    "/budgets": { GET: operator(budgets) },
+    "/webhooks/datadog": { POST: createReception({ store, permits, ttlMs, bodyMs, clock, say }) },
+    "/circuits": { GET: async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0") },
+    "/circuits/trip": { POST: change("trip") },
+    "/circuits/reset": { POST: change("reset") },
+    "/audit": { GET: operator(async ({ query }) => operations.audit(Number(query.get("limit")))) },
+    "/budgets": { GET: operator(async ({ query }) => operations.counts(Number(query.get("limit")))) },
+    "/events": { GET: stream },
     "/healthz": { GET: health },
   };
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = URL.parse(request.url ?? "/", "http://breaker");
     const path = url?.pathname ?? "";
-    if (path === "/events" && request.method === "GET") {
-      events.add(response, await store.circuits());
-      return;
-    }
     const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
     const route = methods && Object.hasOwn(methods, request.method ?? "") ? methods[request.method ?? ""] : undefined;
-    if (methods === undefined) return send(response, fault(404, "not_found", "there is nothing here"));
+    if (methods === undefined)
+      return send(response, fault(404, "not_found", `there is only ${Object.keys(routes).join(", ")}`));
     if (route === undefined) {
       const allow = Object.keys(methods).join(", ");
       return send(response, { ...fault(405, "bad_method", `use ${allow}`), headers: { allow } });
     }
-    send(response, await route({ request, query: url?.searchParams ?? new URLSearchParams() }));
+    const answer = await route({ request, response, query: url?.searchParams ?? new URLSearchParams() });
+    if (answer !== undefined) send(response, answer);
   }
 
   const server = createServer(
-    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 30_000 },
+    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, connectionsCheckingInterval: 5_000 },
     (request, response) => {
       serve(request, response).catch((error: unknown) => {
         if (response.headersSent || response.destroyed) return void response.destroy();
@@ -246,10 +147,4 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-function stateOf(circuit: Circuit): object {
-  return circuit.state === "closed"
-    ? { state: "closed" }
-    : { state: circuit.state, until: circuit.until, source: circuit.source };
 }

@@ -32,11 +32,14 @@ const RECOVERS = "Recovered";
 
 /** The kinds of a circuit, as Datadog's group tags name them. */
 const KINDS: ReadonlySet<string> = new Set(["agent", "root_agent", "team", "project", "key"]);
+/** All that tags are asked for when there is no group: `team` and others may be tags of the monitor, for who owns it. */
+const AGENTS: ReadonlySet<string> = new Set(["agent", "root_agent"]);
 /** Values under which many add up; a circuit of it would stop the wrong ones. */
 const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
 
 const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
-const MAX_TEXT = 2_000;
+/** In characters. Tags may be many, as a host brings its own. */
+const MAX_LENGTH = { scope: 2_000, tags: 60_000, others: 200 };
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_AGE_MS = 24 * 3_600_000;
 
@@ -51,8 +54,8 @@ export function readWebhook(body: unknown, now: number, ttlMs: number): Reading 
   if (!TRIPS.has(transition) && transition !== RECOVERS) {
     return { type: "ignore", why: `the transition "${transition.slice(0, 50)}" opens and closes nothing` };
   }
-  const target = targetOf(payload.scope) ?? targetOf(payload.tags);
-  if (target === undefined) {
+  const target = payload.scope === "" ? targetOf(payload.tags, AGENTS) : targetOf(payload.scope);
+  if (target === undefined || target.scope === undefined) {
     const why = `no tag of the alert's group is of ${[...KINDS].join(", ")}: group the monitor by one of them`;
     return { type: "fault", why };
   }
@@ -77,8 +80,9 @@ function readPayload(body: unknown): Payload | string {
     const value = fields.get(name);
     // Datadog writes what is between the quotes, so that a number may come as a text; some proxies turn it back.
     const text = typeof value === "number" ? String(value) : value;
-    if (typeof text !== "string" || text.length > MAX_TEXT)
-      return `"${name}" must be a text of at most ${MAX_TEXT} characters`;
+    const max = name === "scope" || name === "tags" ? MAX_LENGTH[name] : MAX_LENGTH.others;
+    if (typeof text !== "string" || text.length > max || /\p{Cc}/u.test(text))
+      return `"${name}" must be one line of text of at most ${max} characters`;
     if (text.startsWith("$")) return `"${name}" still holds the variable ${text.slice(0, 50)}, which was not filled in`;
     texts[name] = text;
   }
@@ -95,6 +99,7 @@ function readPayload(body: unknown): Payload | string {
 /** The scope of a circuit in a comma-separated list of tags; undefined when there is none. */
 function targetOf(
   tags: string,
+  kinds: ReadonlySet<string> = KINDS,
 ): { readonly scope: string; readonly leftOut: readonly string[]; readonly gathered: string | undefined } | undefined {
   const parts = new Set<string>();
   const leftOut: string[] = [];
@@ -102,7 +107,7 @@ function targetOf(
   for (const tag of tags.split(",")) {
     const colon = tag.indexOf(":");
     const kind = tag.slice(0, Math.max(colon, 0)).trim();
-    if (!KINDS.has(kind)) {
+    if (!kinds.has(kind)) {
       if (tag.trim() !== "") leftOut.push(tag.trim());
       continue;
     }
@@ -118,6 +123,6 @@ function targetOf(
 /** A scope that an operator names, as circuits write it; undefined when it names none. */
 export function readScope(text: unknown): string | undefined {
   if (text === "all") return "all";
-  const target = typeof text === "string" && text.length <= MAX_TEXT ? targetOf(text) : undefined;
+  const target = typeof text === "string" && text.length <= MAX_LENGTH.scope ? targetOf(text) : undefined;
   return target !== undefined && target.leftOut.length === 0 ? target.scope : undefined;
 }

@@ -28,6 +28,8 @@ interface Tripped extends Known {
   readonly by: string;
   /** Milliseconds since the epoch. */
   readonly until: number;
+  /** What others than Datadog asked for: a recovery does not shorten it below this moment. */
+  readonly floor?: number;
 }
 
 /** The fuse of one scope. */
@@ -65,6 +67,10 @@ export const PROBES = 3;
 export const PROBING_MS = 60_000;
 /** A recovered circuit stays open for this long, because a recovery may only mean that nothing was sent. */
 export const HOLD_MS = 60_000;
+/** An alert may be that much older than the circuit that it opened: webhooks are sent again. */
+const ON_THE_WAY_MS = 600_000;
+/** The transition of a mark that stands for no alert any more. */
+const RECOVERED = "Recovered";
 const MAX_MARKS = 20;
 
 export function closedCircuit(scope: string): Circuit {
@@ -96,21 +102,25 @@ export function nextCircuit(before: Circuit, event: CircuitEvent, now: number): 
     case "trip": {
       const { source, reason, by, ttlMs } = event;
       const until = now + ttlMs;
+      const asked = source === "datadog" ? {} : { floor: until };
       if (circuit.state !== "open") {
-        const tripped: Circuit = { ...known, state: "open", source, reason, by, since: now, until };
+        const tripped: Circuit = { ...known, state: "open", source, reason, by, since: now, until, ...asked };
         return { circuit: tripped, changed: true, why: "tripped" };
       }
       // The longer one stays: a short trip must not cut an operator's long one.
-      if (until <= circuit.until && event.alert === undefined) return stay("open already, and for longer");
-      const longer = until > circuit.until ? { source, reason, by, until } : {};
-      return { circuit: { ...circuit, ...longer, ...known }, changed: true, why: "extended" };
+      const longer = until > circuit.until && { source, reason, by, until };
+      const higher = until > (circuit.floor ?? 0) && asked;
+      const why = longer ? "extended" : "open already, and for longer";
+      if (!longer && event.alert === undefined && (!higher || source === "datadog")) return stay(why);
+      return { circuit: { ...circuit, ...longer, ...higher, ...known }, changed: true, why };
     }
     case "recover": {
-      if (circuit.state === "closed")
-        return { circuit: { ...circuit, ...known }, changed: true, why: "closed already" };
-      const own = circuit.state === "open" && circuit.source === "datadog";
-      const until = own ? Math.min(circuit.until, Math.max(now, circuit.since) + HOLD_MS) : circuit.until;
-      return { circuit: { ...circuit, ...known, until }, changed: true, why: own ? "shortened" : "not its own trip" };
+      const marked = { ...circuit, ...known };
+      if (marked.state !== "open") return { circuit: marked, changed: true, why: `${marked.state} already` };
+      const soon = Math.max(Math.max(now, circuit.since) + HOLD_MS, marked.floor ?? 0);
+      if (isAlerting(circuit, event.alert[0])) return { circuit: marked, changed: true, why: "another monitor alerts" };
+      if (soon >= marked.until) return { circuit: marked, changed: true, why: "not shortened" };
+      return { circuit: { ...marked, until: soon }, changed: true, why: "shortened" };
     }
     case "reset": {
       if (circuit.state === "closed") return stay("closed already");
@@ -123,6 +133,13 @@ export function nextCircuit(before: Circuit, event: CircuitEvent, now: number): 
       return { circuit: probing, changed: true, why: "probing" };
     }
   }
+}
+
+/** Whether another monitor tripped this opening of the circuit, and has not recovered. */
+function isAlerting({ alerts, since }: Circuit, recovered: string): boolean {
+  return Object.entries(alerts).some(
+    ([monitor, { transition, at }]) => monitor !== recovered && transition !== RECOVERED && at >= since - ON_THE_WAY_MS,
+  );
 }
 
 /** The marks with this one, or undefined when it says nothing new. */

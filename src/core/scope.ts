@@ -24,6 +24,8 @@ export interface ScopeNode {
   readonly scope: Scope;
   /** Distinct account names such as `agent:researcher`, `team:search`, `run:42`. */
   readonly accounts: readonly string[];
+  /** The guard's: which of its counts the scope belongs to. */
+  plan: unknown;
 }
 
 export const UNKNOWN_AGENT = "unknown";
@@ -68,7 +70,7 @@ export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): S
     if (value !== undefined) accounts.add(`${kind}:${value}`);
   }
   if (agent !== UNKNOWN_AGENT) accounts.delete(`agent:${UNKNOWN_AGENT}`);
-  return { scope, accounts: [...accounts] };
+  return { scope, accounts: [...accounts], plan: undefined };
 }
 
 const TAGGED: ReadonlySet<ScopeKind> = new Set(["agent", "team", "project", "key"]);

@@ -140,8 +140,7 @@ export function createBoard(options: BoardOptions): Board {
       if (step.changed) put(fed, step.circuit);
       return step.changed || step.circuit.state === "closed";
     },
-    isUnknown: (now) =>
-      sources.some(({ heard, lostAt }) => !heard || (lostAt !== undefined && now - lostAt > STALE_MS)),
+    isUnknown: (now) => isUnknown(stored, now) || isUnknown(fed, now),
     async known(ms) {
       if (sources.every(({ heard }) => heard)) return;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -181,6 +180,10 @@ export function createBoard(options: BoardOptions): Board {
     put(source, circuitAt(found, now));
     return undefined;
   }
+}
+
+function isUnknown({ heard, lostAt }: Source, now: number): boolean {
+  return !heard || (lostAt !== undefined && now - lostAt > STALE_MS);
 }
 
 /** Whether each part of a circuit's scope is one of the call's. */

@@ -21,10 +21,12 @@ export type Taken = "taken" | Shortage | { readonly type: "unknown"; readonly ho
 
 /** The budgets of one process: which apply to a call, and whether they cover it. */
 export interface Budgets {
-  /** What the call needs of each budget that applies to it; empty when none does. */
-  holdsFor(node: ScopeNode, forecast: () => Forecast): readonly Hold[];
+  /** The counts of the budgets that apply to a scope. */
+  countsOf(node: ScopeNode): readonly Count[];
+  /** What a call needs of each of them. */
+  holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[];
   /** Reserves all or nothing. At once where slices suffice or the store answers at once. */
-  take(holds: readonly Hold[], finalising: boolean): Taken | Promise<Taken>;
+  take(holds: readonly Hold[], finalising: boolean, now: number): Taken | Promise<Taken>;
   /** Reserves without asking whether it is covered. */
   force(holds: readonly Hold[]): void;
   /** Replaces what was held by what was spent; undefined counts as what was held. */
@@ -53,7 +55,9 @@ const MAX_COUNTS = 150_000;
 export function createBudgets(options: BudgetsOptions): Budgets {
   const { budgets, clock } = options;
   const counts = new Map<string, Count>();
-  const plans = new WeakMap<ScopeNode, readonly Count[]>();
+  /** Counts that were dropped from memory have no owner: plans made before may hold them. */
+  const owner = {};
+  const none: readonly Count[] = [];
 
   function countFor(budget: Budget, scope: string, node: ScopeNode): Count {
     const run = budget.per.kind === "run" ? (node.scope.run ?? options.run) : "";
@@ -61,7 +65,7 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     let count = counts.get(key);
     if (count === undefined) {
       if (counts.size >= MAX_COUNTS) forgetIdle();
-      count = openCount(budget, scope, run, clock());
+      count = openCount(budget, scope, run, clock(), owner);
       counts.set(key, count);
     }
     return count;
@@ -73,19 +77,19 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     for (const [key, count] of counts) {
       if (count.inUse > 0) continue;
       options.share().depart(count);
-      count.gone = true;
+      count.owner = undefined;
       counts.delete(key);
       left -= 1;
       if (left <= 0) return;
     }
   }
 
-  function planOf(node: ScopeNode): readonly Count[] {
-    const known = plans.get(node);
-    if (known !== undefined && !known.some(({ gone }) => gone)) return known;
-    const plan = budgets.flatMap((budget) => scopesOf(budget, node).map((scope) => countFor(budget, scope, node)));
-    plans.set(node, plan);
-    return plan;
+  function countsOf(node: ScopeNode): readonly Count[] {
+    const known = node.plan as readonly Count[] | undefined;
+    if (known !== undefined && (known === none || known.every((count) => count.owner === owner))) return known;
+    const found = budgets.flatMap((budget) => scopesOf(budget, node).map((scope) => countFor(budget, scope, node)));
+    node.plan = found.length === 0 ? none : found;
+    return node.plan as readonly Count[];
   }
 
   function covers({ count, amount }: Hold, finalising: boolean, now: number): boolean {
@@ -106,9 +110,10 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     }
   }
 
-  function take(holds: readonly Hold[], finalising: boolean): Taken | Promise<Taken> {
-    const now = clock();
-    if (holds.every((hold) => covers(hold, finalising, now))) {
+  function take(holds: readonly Hold[], finalising: boolean, now: number): Taken | Promise<Taken> {
+    let covered = true;
+    for (const hold of holds) covered = covered && covers(hold, finalising, now);
+    if (covered) {
       reserve(holds, now);
       return "taken";
     }
@@ -174,22 +179,16 @@ export function createBudgets(options: BudgetsOptions): Budgets {
 
   return {
     counts: { [Symbol.iterator]: () => counts.values() },
-    holdsFor(node, forecast) {
-      const plan = planOf(node);
-      if (plan.length === 0) return NONE;
-      const expected = forecast();
-      return plan.map((count) => ({ count, amount: amountOf(count, expected) }));
-    },
+    countsOf,
+    holdsOf: (found, forecast) => found.map((count) => ({ count, amount: amountOf(count, forecast) })),
     take,
     force: (holds) => reserve(holds, clock()),
     settle: (holds, spent) =>
       settle(holds, ({ count, amount }) => (spent === undefined ? amount : amountOf(count, spent))),
     release: (holds) => settle(holds, () => 0),
     charge(node, spent) {
-      const holds = planOf(node).map((count) => ({ count, amount: 0 }));
+      const holds = countsOf(node).map((count) => ({ count, amount: 0 }));
       settle(holds, ({ count }) => (count.budget.unit === "calls" ? 0 : amountOf(count, spent)));
     },
   };
 }
-
-const NONE: readonly Hold[] = [];

@@ -9,6 +9,10 @@ export interface Count {
   readonly scope: string;
   readonly run: string;
   span: Span;
+  /** When the window is over, in milliseconds since the epoch; infinite for a run. */
+  end: number;
+  /** The guard's memory that the count is in; another one knows nothing of it. */
+  owner: object | undefined;
   /** Settled here in this window. */
   spent: number;
   /** Of `spent`, what the store has confirmed. */
@@ -31,16 +35,19 @@ export interface Count {
   leasedUntil: number;
   usedAt: number;
   warned: boolean;
-  /** Dropped from memory; whoever still has it looks for its successor. */
-  gone: boolean;
+  /** It is on the list of what is to be reported. */
+  listed: boolean;
 }
 
-export function openCount(budget: Budget, scope: string, run: string, now: number): Count {
+export function openCount(budget: Budget, scope: string, run: string, now: number, owner?: object): Count {
+  const span = spanAt(budget.per, now, run);
   return {
     budget,
     scope,
     run,
-    span: spanAt(budget.per, now, run),
+    span,
+    end: span.end ?? Number.POSITIVE_INFINITY,
+    owner,
     spent: 0,
     acked: 0,
     elsewhere: 0,
@@ -53,17 +60,18 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     leasedUntil: 0,
     usedAt: now,
     warned: false,
-    gone: false,
+    listed: false,
   };
 }
 
 export function isOver(count: Count, now: number): boolean {
-  return count.span.end !== undefined && now >= count.span.end;
+  return now >= count.end;
 }
 
 /** Begins the next window; calls under way will settle in it. */
 export function beginWindow(count: Count, now: number): void {
   count.span = spanAt(count.budget.per, now, count.run);
+  count.end = count.span.end ?? Number.POSITIVE_INFINITY;
   count.spent = 0;
   count.acked = 0;
   count.elsewhere = 0;

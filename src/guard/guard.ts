@@ -1,6 +1,6 @@
 import type { Budget } from "../core/budget.ts";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
-import type { Ask, Forecast, Gate, Passage } from "../core/gate.ts";
+import type { Ask, Gate, Passage } from "../core/gate.ts";
 import type { ScopeNode } from "../core/scope.ts";
 import { type AuditEntry, changeCircuit, type Store } from "../stores/store.ts";
 import { type Approval, type Approve, approvalOf } from "./approval.ts";
@@ -55,9 +55,11 @@ const RECALL_MS = 250;
 const LEASE_MS = 10_000;
 
 const PASS: Passage = { pass: true, ticket: undefined };
+const NONE: readonly Hold[] = [];
 
 export function createGuard(options: GuardOptions): Guard {
   const { store, mode, timeoutMs, onFault, clock = Date.now } = options;
+  const finalises = options.budgets.some(({ ordinary, cap }) => ordinary < cap);
   const sayAtTimes = createNotices(options.say, clock);
 
   const board = createBoard({
@@ -103,7 +105,7 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   function pass(holds: readonly Hold[]): Passage {
-    return holds.length === 0 ? PASS : { pass: true, ticket: reservations.open(holds) };
+    return holds.length === 0 ? PASS : { pass: true, ticket: reservations.open(holds, clock()) };
   }
 
   function force(holds: readonly Hold[]): Passage {
@@ -111,15 +113,9 @@ export function createGuard(options: GuardOptions): Guard {
     return pass(holds);
   }
 
-  /** What the call needs, and whether its price is known. */
-  function forecast(ask: Ask): { readonly holds: readonly Hold[]; readonly unpriced: Hold | undefined } {
-    let expected: Forecast | undefined;
-    const holds = budgets.holdsFor(ask.node, () => {
-      expected = ask.forecast();
-      return expected;
-    });
-    if (expected?.costNano !== undefined) return { holds, unpriced: undefined };
-    return { holds, unpriced: holds.find(({ count }) => count.budget.unit === "usd") };
+  function holdsOf(ask: Ask): readonly Hold[] {
+    const counts = budgets.countsOf(ask.node);
+    return counts.length === 0 ? NONE : budgets.holdsOf(counts, ask.forecast());
   }
 
   function refuse(ask: Ask, blocked: Blocked, holds: readonly Hold[]): Passage | Promise<Passage> {
@@ -168,13 +164,17 @@ export function createGuard(options: GuardOptions): Guard {
     return refuse(ask, blockedUnknown(reason, scope), holds);
   }
 
-  function checkBudgets(ask: Ask): Passage | Promise<Passage> {
-    if (options.budgets.length === 0) return PASS;
-    const { holds, unpriced } = forecast(ask);
-    if (holds.length === 0) return PASS;
-    if (unpriced !== undefined && options.unpriced === "refuse") {
-      return refuse(ask, blockedUnpriced(unpriced.count, ask.model), holds);
+  function checkBudgets(ask: Ask, now: number): Passage | Promise<Passage> {
+    const counts = budgets.countsOf(ask.node);
+    if (counts.length === 0) return PASS;
+    const forecast = ask.forecast();
+    const holds = budgets.holdsOf(counts, forecast);
+    if (forecast.costNano === undefined && options.unpriced === "refuse") {
+      const unpriced = counts.find(({ budget }) => budget.unit === "usd");
+      if (unpriced) return refuse(ask, blockedUnpriced(unpriced, ask.model), holds);
     }
+    const taken = budgets.take(holds, finalises && isFinalising(), now);
+    if (taken === "taken") return { pass: true, ticket: reservations.open(holds, now) };
     const decide = (taken: Taken): Passage | Promise<Passage> => {
       if (taken === "taken") return pass(holds);
       if (taken.type === "unknown") {
@@ -185,7 +185,6 @@ export function createGuard(options: GuardOptions): Guard {
       trip(count, ask.node);
       return refuse(ask, blockedByBudget(count), holds);
     };
-    const taken = budgets.take(holds, isFinalising());
     return taken instanceof Promise ? taken.then(decide) : decide(taken);
   }
 
@@ -205,15 +204,15 @@ export function createGuard(options: GuardOptions): Guard {
 
   function checkCircuit(ask: Ask, circuit: Circuit, now: number): Passage | Promise<Passage> {
     const refused = (): Passage | Promise<Passage> => {
-      const holds = mode === "shadow" || options.approvers.size > 0 ? forecast(ask).holds : [];
+      const holds = mode === "shadow" || options.approvers.size > 0 ? holdsOf(ask) : [];
       return refuse(ask, blockedByCircuit(circuit), holds);
     };
     if (circuitAt(circuit, now).state !== "probing" || mode === "shadow") return refused();
     return board.probe(circuit, now).then(
-      (mayTry) => (mayTry ? checkBudgets(ask) : refused()),
+      (mayTry) => (mayTry ? checkBudgets(ask, clock()) : refused()),
       (error) => {
         storeFailed(error);
-        return unknown(ask, circuit.scope, "circuit", forecast(ask).holds);
+        return unknown(ask, circuit.scope, "circuit", holdsOf(ask));
       },
     );
   }
@@ -221,13 +220,13 @@ export function createGuard(options: GuardOptions): Guard {
   async function waitForState(ask: Ask): Promise<Passage> {
     await board.known(timeoutMs);
     const now = clock();
-    if (board.isUnknown(now)) return unknown(ask, `agent:${ask.node.scope.agent}`, "circuit", forecast(ask).holds);
+    if (board.isUnknown(now)) return unknown(ask, `agent:${ask.node.scope.agent}`, "circuit", holdsOf(ask));
     return check(ask, now);
   }
 
   function check(ask: Ask, now: number): Passage | Promise<Passage> {
     const circuit = board.find(ask.node, now);
-    return circuit === undefined ? checkBudgets(ask) : checkCircuit(ask, circuit, now);
+    return circuit === undefined ? checkBudgets(ask, now) : checkCircuit(ask, circuit, now);
   }
 
   return {

@@ -49,7 +49,8 @@ const CALM: Asking = { tight: false, finalising: false };
 
 export function createShare(options: ShareOptions): Share {
   const { store, holder, clock, leaseMs } = options;
-  const dirty = new Set<Count>();
+  /** What has changed since it was reported. */
+  let dirty: Count[] = [];
   /** Counts that calls wait for, with how they ask. */
   let asked = new Map<Count, Asking>();
   /** Last reports of windows that are over, until the store has them. */
@@ -63,11 +64,12 @@ export function createShare(options: ShareOptions): Share {
   function run(): void | Promise<void> {
     const now = clock();
     const counts = new Set([...asked.keys(), ...dirty]);
+    for (const count of dirty) count.listed = false;
+    dirty = [];
     const asking = asked;
     const parting = farewells;
     asked = new Map();
     farewells = [];
-    dirty.clear();
     const rows = [...counts].map((count) => {
       const { tight, finalising } = asking.get(count) ?? CALM;
       return {
@@ -78,7 +80,7 @@ export function createShare(options: ShareOptions): Share {
     const failed = (error: unknown): never => {
       // It may have arrived: then the store has forgotten us, and knows by what was acknowledged that we were there.
       farewells = [...parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one)), ...farewells];
-      for (const { count } of rows) dirty.add(count);
+      for (const { count } of rows) list(count);
       throw error;
     };
     const reports = [...parting, ...rows.map(({ report }) => report)];
@@ -142,10 +144,17 @@ export function createShare(options: ShareOptions): Share {
     queueMicrotask(report);
   }
 
+  function list(count: Count): void {
+    if (count.listed) return;
+    count.listed = true;
+    dirty.push(count);
+  }
+
   function touch(count: Count): void {
-    dirty.add(count);
-    // Nobody else looks: what is reported with the next question is soon enough.
-    if (!store.alone) schedule();
+    // Nobody else looks: the next question says it, or the next beat.
+    if (store.alone) return;
+    list(count);
+    schedule();
   }
 
   /** Keeps slices that are in use, and gives back what was idle for a beat. */
@@ -153,11 +162,11 @@ export function createShare(options: ShareOptions): Share {
     const now = clock();
     for (const count of options.counts()) {
       roll(count, now);
-      if (count.slice > count.inUse && now - count.usedAt > leaseMs / 3) count.slice = count.inUse;
-      else if (count.slice === 0 && !dirty.has(count)) continue;
-      dirty.add(count);
+      const idle = count.slice > count.inUse && now - count.usedAt > leaseMs / 3;
+      if (idle) count.slice = count.inUse;
+      if (idle || (store.alone ? count.spent !== count.acked : count.slice > 0)) list(count);
     }
-    if (dirty.size > 0 || farewells.length > 0) schedule();
+    if (dirty.length > 0 || farewells.length > 0) schedule();
   }
 
   function roll(count: Count, now: number): void {
@@ -172,7 +181,6 @@ export function createShare(options: ShareOptions): Share {
   }
 
   function depart(count: Count): void {
-    dirty.delete(count);
     if (count.spent === 0 && count.acked === 0 && count.slice === 0) return;
     farewells.push(reportOf(count, clock(), { holder, leaseMs, ...CALM, leave: true, giveBack: true }));
     if (farewells.length >= MAX_FAREWELLS || !store.alone) schedule();
@@ -189,12 +197,12 @@ export function createShare(options: ShareOptions): Share {
         if (keyOf(count) !== key || count.slice <= count.inUse) continue;
         count.slice = count.inUse;
         count.typical = 0;
-        dirty.add(count);
+        list(count);
         schedule();
       }
     },
     reassert() {
-      for (const count of options.counts()) dirty.add(count);
+      for (const count of options.counts()) list(count);
       schedule();
     },
     async leave() {

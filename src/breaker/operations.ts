@@ -1,0 +1,77 @@
+import { type Circuit, type CircuitEvent, circuitAt } from "../core/circuit.ts";
+import { readDuration } from "../core/period.ts";
+import { changeCircuit, type Store } from "../stores/store.ts";
+import { type Answer, fault } from "./answer.ts";
+import { readScope } from "./webhook.ts";
+
+/** What operators do, by HTTP or at a store itself. */
+export interface Operations {
+  /** `{ circuits }`: open ones first. With `all`, closed ones too. */
+  circuits(all: boolean): Promise<Answer>;
+  /** `order` is `{ scope, ttl?, reason?, by? }`, as it was sent. */
+  change(verb: "trip" | "reset", order: unknown, operator?: string): Promise<Answer>;
+  /** `{ entries }`, the newest first. */
+  audit(limit: number): Promise<Answer>;
+  /** `{ counts }`, the largest first. */
+  counts(limit: number): Promise<Answer>;
+}
+
+export const TTL_MS = 15 * 60_000;
+const MAX_TTL_MS = 31 * 86_400_000;
+const MAX_ROWS = 1_000;
+const RANK = { open: 0, probing: 1, closed: 2 };
+const BAD_SCOPE = '"scope" must be such as "agent:researcher", of agent, root_agent, team, project, key; or "all"';
+
+export function createOperations(store: Store, ttlMs: number = TTL_MS, clock: () => number = Date.now): Operations {
+  return {
+    async circuits(all) {
+      const now = clock();
+      const circuits = (await store.circuits())
+        .map((circuit) => circuitAt(circuit, now))
+        .filter(({ state }) => all || state !== "closed")
+        .sort((a, b) => RANK[a.state] - RANK[b.state] || b.since - a.since);
+      return { status: 200, body: { circuits: circuits.map(({ alerts, ...shown }) => shown) } };
+    },
+    async change(verb, sent, operator) {
+      const order = (typeof sent === "object" && sent !== null ? sent : {}) as Record<string, unknown>;
+      const scope = readScope(order.scope);
+      if (scope === undefined) return fault(400, "bad_scope", BAD_SCOPE);
+      const { ttl } = order;
+      const forMs = ttl === undefined ? ttlMs : typeof ttl === "number" ? ttl : readDuration(ttl);
+      if (forMs === undefined || !(forMs >= 1 && forMs <= MAX_TTL_MS))
+        return fault(400, "bad_ttl", '"ttl" must be a time such as "15m", up to 31 days');
+      const by = line(order.by, 200) ?? line(operator, 200) ?? "operator";
+      const reason = line(order.reason, 500) ?? `${verb} by ${by}`;
+      const event: CircuitEvent =
+        verb === "trip"
+          ? { type: "trip", source: "operator", reason, by, ttlMs: Math.round(forMs) }
+          : { type: "reset", by, reason };
+      const { circuit, changed, why } = await changeCircuit(store, scope, event, clock());
+      return { status: 200, body: { applied: changed, scope, why, ...stateOf(circuit) } };
+    },
+    audit: async (limit) => ({ status: 200, body: { entries: await store.audit(rows(limit)) } }),
+    counts: async (limit) => ({ status: 200, body: { counts: await store.counts(rows(limit)) } }),
+  };
+}
+
+/** What a caller is told of a circuit. */
+export function stateOf(circuit: Circuit): object {
+  return circuit.state === "closed"
+    ? { state: "closed" }
+    : { state: circuit.state, until: circuit.until, source: circuit.source };
+}
+
+/** One line of text; undefined when there is none. */
+function line(text: unknown, max: number): string | undefined {
+  if (typeof text !== "string") return undefined;
+  return (
+    text
+      .replace(/\p{Cc}+/gu, " ")
+      .trim()
+      .slice(0, max) || undefined
+  );
+}
+
+function rows(limit: number): number {
+  return Math.min(Math.max(Math.trunc(limit) || 50, 1), MAX_ROWS);
+}

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from "node:http";
+import { basicOf, bearerOf, createLimiter, createSecretCheck } from "./access.ts";
+import { type Answer, fault } from "./answer.ts";
+
+/** Who may do what. Each answers undefined to who may, and the refusal to who may not. */
+export interface Permits {
+  toWebhook(request: IncomingMessage): Answer | undefined;
+  toOperator(request: IncomingMessage): Answer | undefined;
+}
+
+export interface PermitOptions {
+  readonly webhookSecrets: readonly string[];
+  readonly basic: string | undefined;
+  readonly operatorToken: string | undefined;
+  /** Whether operators need no token as long as none is set. */
+  readonly loopback: boolean;
+  readonly clock: () => number;
+}
+
+export function createPermits({ webhookSecrets, basic, operatorToken, loopback, clock }: PermitOptions): Permits {
+  const isSecret = createSecretCheck(webhookSecrets);
+  const isBasic = createSecretCheck(basic === undefined ? [] : [basic]);
+  const isToken = createSecretCheck(operatorToken === undefined ? [] : [operatorToken]);
+  const guarded = webhookSecrets.length > 0 || basic !== undefined;
+  // Who shows the secret is never kept waiting by those who do not.
+  const known = createLimiter(200, 1_000);
+  const strangers = createLimiter(20, 100);
+  const allStrangers = createLimiter(200, 1_000);
+
+  function isKnown({ authorization, "x-spendfuse-secret": secret }: IncomingMessage["headers"]): boolean {
+    return !guarded || isSecret(typeof secret === "string" ? secret : undefined) || isBasic(basicOf(authorization));
+  }
+
+  function refuse({ socket }: IncomingMessage, why: string): Answer {
+    const now = clock();
+    const heard = strangers.take(socket.remoteAddress ?? "", now) && allStrangers.take("", now);
+    return heard ? fault(401, "unauthorized", why) : tooMany();
+  }
+
+  return {
+    toWebhook(request) {
+      if (isKnown(request.headers))
+        return known.take(request.socket.remoteAddress ?? "", clock()) ? undefined : tooMany();
+      return refuse(request, "x-spendfuse-secret is missing or wrong: see `spendfuse breaker template`");
+    },
+    toOperator(request) {
+      if (operatorToken === undefined ? loopback : isToken(bearerOf(request.headers.authorization))) return undefined;
+      return refuse(request, "send authorization: Bearer TOKEN, the operator token");
+    },
+  };
+}
+
+function tooMany(): Answer {
+  return { ...fault(429, "rate_limited", "too many requests: wait a second"), headers: { "retry-after": "1" } };
+}
