@@ -40,7 +40,14 @@ describe("spendfuse demo", () => {
       SPENDFUSE_AGENT: "somebody",
     });
     expect(out).not.toContain("✗");
-    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(code).toBe(0);
+    expect(err).toMatch(/^spendfuse: circuit of agent:runaway opened until \S+: Datadog monitor 4711 alerts[^\n]*\n$/);
+    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"));
+    expect(STOPPED).toMatch(
+      /^spender +\d+ calls, \$0\.00\d+ billed; the next would pass its \$0\.005 a run: refused$/m,
+    );
+    expect(STOPPED).toMatch(/^runaway +3 calls; then a Datadog monitor's webhook: refused until/m);
+    expect(STOPPED).toMatch(/^neighbour +3 calls; nobody stopped it$/m);
     expect(seconds).toBeLessThan(60);
     expect(out).not.toContain("\x1b");
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);

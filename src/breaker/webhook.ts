@@ -40,6 +40,8 @@ const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
 const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
 /** In characters. Tags may be many, as a host brings its own. */
 const MAX_LENGTH = { scope: 2_000, tags: 60_000, others: 200 };
+const MAX_LEFT_OUT = 20;
+const NO_GROUP = `no tag of the alert's group is of ${[...KINDS].join(", ")}: group the monitor by one of them`;
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_AGE_MS = 24 * 3_600_000;
 
@@ -55,10 +57,7 @@ export function readWebhook(body: unknown, now: number, ttlMs: number): Reading 
     return { type: "ignore", why: `the transition "${transition.slice(0, 50)}" opens and closes nothing` };
   }
   const target = payload.scope === "" ? targetOf(payload.tags, AGENTS) : targetOf(payload.scope);
-  if (target === undefined || target.scope === undefined) {
-    const why = `no tag of the alert's group is of ${[...KINDS].join(", ")}: group the monitor by one of them`;
-    return { type: "fault", why };
-  }
+  if ("fault" in target) return { type: "fault", why: target.fault };
   const { scope, leftOut, gathered } = target;
   if (gathered !== undefined) return { type: "ignore", why: `${gathered} is not one agent: many add up under it` };
   const mark: AlertMark = { cycle, transition, event, at };
@@ -96,33 +95,39 @@ function readPayload(body: unknown): Payload | string {
   return { ...(texts as unknown as Payload), v: 1, at };
 }
 
-/** The scope of a circuit in a comma-separated list of tags; undefined when there is none. */
-function targetOf(
-  tags: string,
-  kinds: ReadonlySet<string> = KINDS,
-): { readonly scope: string; readonly leftOut: readonly string[]; readonly gathered: string | undefined } | undefined {
-  const parts = new Set<string>();
+type Target =
+  | { readonly scope: string; readonly leftOut: readonly string[]; readonly gathered: string | undefined }
+  | { readonly fault: string };
+
+/** The scope of a circuit in a comma-separated list of tags, or why there is none. */
+function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
+  const values = new Map<string, string>();
   const leftOut: string[] = [];
   let gathered: string | undefined;
   for (const tag of tags.split(",")) {
     const colon = tag.indexOf(":");
     const kind = tag.slice(0, Math.max(colon, 0)).trim();
+    const raw = tag.slice(colon + 1).trim();
     if (!kinds.has(kind)) {
-      if (tag.trim() !== "") leftOut.push(tag.trim());
+      if (tag.trim() !== "" && leftOut.length < MAX_LEFT_OUT) leftOut.push(tag.trim());
       continue;
     }
-    const value = normalizeTag(tag.slice(colon + 1));
-    if (tag.slice(colon + 1).trim() === "" || tag.slice(colon + 1).trim() === "*") continue;
+    if (raw === "" || raw === "*") continue;
+    const value = normalizeTag(raw);
+    if ((values.get(kind) ?? value) !== value) return { fault: `two values of ${kind}: a circuit is of one` };
     if (GATHERED.has(value) && (kind === "agent" || kind === "root_agent" || value === "other"))
       gathered = `${kind}:${value}`;
-    parts.add(`${kind}:${value}`);
+    values.set(kind, value);
   }
-  return parts.size === 0 ? undefined : { scope: [...parts].sort().join(","), leftOut, gathered };
+  if (values.size === 0) return { fault: NO_GROUP };
+  const parts = [...values].map(([kind, value]) => `${kind}:${value}`);
+  return { scope: parts.sort().join(","), leftOut, gathered };
 }
 
 /** A scope that an operator names, as circuits write it; undefined when it names none. */
 export function readScope(text: unknown): string | undefined {
   if (text === "all") return "all";
-  const target = typeof text === "string" && text.length <= MAX_LENGTH.scope ? targetOf(text) : undefined;
-  return target !== undefined && target.leftOut.length === 0 ? target.scope : undefined;
+  if (typeof text !== "string" || text.length > MAX_LENGTH.scope) return undefined;
+  const target = targetOf(text);
+  return "fault" in target || target.leftOut.length > 0 ? undefined : target.scope;
 }

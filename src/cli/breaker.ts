@@ -5,7 +5,7 @@ import { type Config, readConfig } from "../config.ts";
 import { readDuration } from "../core/period.ts";
 import { isSpendfuseError } from "../errors.ts";
 import { openStore } from "../store-opener.ts";
-import { callBreaker } from "./breaker/client.ts";
+import { type Desk, openDesk } from "./breaker/desk.ts";
 import { circuitTable, countTable, logTable } from "./breaker/tables.ts";
 
 const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and opens the circuits of who spends too much.
@@ -13,7 +13,8 @@ const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and o
   spendfuse breaker                 listens until it is told to stop
     --port N      the port; default ${DEFAULT_PORT}
     --host H      the address; default 127.0.0.1. Others need a webhook secret and an operator token
-    --store S     memory, file:PATH or redis://HOST:PORT; default: the configuration's, else memory
+    --store S     memory, file:PATH or redis://HOST:PORT; default: the configuration's, else memory.
+                  The other commands change that store itself, and ask no breaker
     --ttl T       how long a trip lasts, such as 15m
   spendfuse breaker status          the circuits that are not closed, and what budgets have spent
   spendfuse breaker trip SCOPE      stops agent:NAME, team:NAME, root_agent:, project:, key: or all
@@ -28,6 +29,8 @@ const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and o
 
 From the environment: SPENDFUSE_WEBHOOK_SECRET (two, with a comma, while one is replaced), SPENDFUSE_WEBHOOK_BASIC
 (USER:PASSWORD), SPENDFUSE_OPERATOR_TOKEN, SPENDFUSE_BREAKER_URL, SPENDFUSE_STORE.`;
+
+const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
 
 const OPTIONS = {
   port: { type: "string" },
@@ -62,22 +65,26 @@ export async function breaker(args: string[]): Promise<number> {
     return 0;
   }
   const [verb = "serve", scope, ...more] = words;
+  if (!VERBS.includes(verb)) return misuse(`there is no "breaker ${verb}"`);
   const needsScope = verb === "trip" || verb === "reset";
   if (more.length > 0 || (!needsScope && scope !== undefined))
     return misuse(`"${more[0] ?? scope}" is one word too many`);
   if (needsScope && scope === undefined) return misuse(`${verb} needs a scope, such as agent:researcher`);
+  let desk: Desk | undefined;
   try {
     const config = readConfig({}, undefined, (message) => console.error(`spendfuse breaker: ${message}`));
     if (verb === "serve") return await serve(values, config);
     if (verb === "template") return template();
-    if (verb === "status") return await status(values, config);
-    if (verb === "log") return await log(values, config);
-    if (needsScope) return await change(verb, scope as string, values, config);
-    return misuse(`there is no "breaker ${verb}"`);
+    desk = await openDesk(config, values);
+    if (verb === "status") return await status(desk, values);
+    if (needsScope) return await change(desk, verb, scope as string, values, config.env.USER);
+    return await log(desk, values);
   } catch (error) {
     if (!isSpendfuseError(error)) throw error;
     console.error(`spendfuse breaker: ${error.message}`);
     return error.code === "SPENDFUSE_USAGE" ? 2 : 1;
+  } finally {
+    await desk?.close();
   }
 }
 
@@ -93,12 +100,12 @@ async function serve(values: Values, { env, store: configured, breaker: own }: C
   const ttlMs = ttl === undefined ? undefined : readDuration(ttl);
   if (ttl !== undefined && ttlMs === undefined) return misuse("--ttl must be a time such as 15m");
   const host = values.host ?? own?.host;
-  const store = await openStore(values.store ?? configured ?? "memory");
   const {
     SPENDFUSE_WEBHOOK_SECRET: secrets = "",
     SPENDFUSE_WEBHOOK_BASIC: basic,
     SPENDFUSE_OPERATOR_TOKEN: token,
   } = env;
+  const store = await openStore(values.store ?? configured ?? "memory");
   const server = await startBreaker({
     store,
     port,
@@ -108,6 +115,9 @@ async function serve(values: Values, { env, store: configured, breaker: own }: C
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
     say: (message) => console.error(`spendfuse breaker: ${message}`),
+  }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
   });
   console.log(`spendfuse breaker listens on ${server.url}; webhooks go to ${server.url}/webhooks/datadog`);
   if (!secrets && !basic) console.log("no webhook secret is set: whoever reaches this port can stop agents");
@@ -135,36 +145,28 @@ In the monitor's message: {{#is_alert}}@webhook-${WEBHOOK_NAME} {{/is_alert}}{{#
   return 0;
 }
 
-async function status(values: Values, config: Config): Promise<number> {
-  const { circuits } = await callBreaker<{ circuits: never[] }>(config, values.url, "GET", "/circuits");
-  const limit = limitOf(values);
-  const { counts } = await callBreaker<{ counts: never[] }>(config, values.url, "GET", `/budgets?limit=${limit}`);
+async function status(desk: Desk, values: Values): Promise<number> {
+  const [{ circuits }, { counts, why }] = await Promise.all([desk.circuits(), desk.counts(limitOf(values))]);
   if (values.json) console.log(JSON.stringify({ circuits, counts }));
-  else console.log([...circuitTable(circuits, Date.now()), "", ...countTable(counts)].join("\n"));
+  else console.log([...circuitTable(circuits, Date.now()), "", ...(why ? [why] : countTable(counts))].join("\n"));
   return 0;
 }
 
-async function log(values: Values, config: Config): Promise<number> {
-  const { entries } = await callBreaker<{ entries: never[] }>(
-    config,
-    values.url,
-    "GET",
-    `/audit?limit=${limitOf(values)}`,
-  );
+async function log(desk: Desk, values: Values): Promise<number> {
+  const entries = await desk.audit(limitOf(values));
   console.log(values.json ? JSON.stringify({ entries }) : logTable(entries).join("\n"));
   return 0;
 }
 
-async function change(verb: string, scope: string, values: Values, config: Config): Promise<number> {
-  const { ttl, reason, by = config.env.USER } = values;
-  const body = { scope, ttl, reason, by };
-  const answer = await callBreaker<{ scope: string; state: string; until?: number; why: string }>(
-    config,
-    values.url,
-    "POST",
-    `/circuits/${verb}`,
-    body,
-  );
+async function change(
+  desk: Desk,
+  verb: "trip" | "reset",
+  scope: string,
+  values: Values,
+  user?: string,
+): Promise<number> {
+  const { ttl, reason, by = user } = values;
+  const answer = await desk.change(verb, { scope, ttl, reason, by });
   const until = answer.until === undefined ? "" : ` until ${new Date(answer.until).toISOString()}`;
   console.log(values.json ? JSON.stringify(answer) : `${answer.scope}: ${answer.state}${until} (${answer.why})`);
   return 0;

@@ -9,10 +9,11 @@ import { isMetered, startMetering } from "./demo/metering.ts";
 import { startOtlpReceiver } from "./demo/otlp-receiver.ts";
 import { billTable, estimateTable, verdict } from "./demo/report.ts";
 import { spendTable } from "./demo/spend.ts";
+import { runStops } from "./demo/stops.ts";
 import { createStyle, type Style } from "./demo/style.ts";
 
 const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them,
-and at the end the vendor's own bill stands beside it. It needs no account, no key and no network.
+and the vendor's own bill stands beside it. Then two more are stopped: by a budget, and by a webhook. It needs no account, no key and no network.
 
   --plain-fetch   use fetch alone, as if no vendor SDK were installed
 
@@ -82,14 +83,19 @@ async function run(without: readonly string[], style: Style): Promise<number> {
     ...billTable(accounts, style),
     ...(found.estimates.length > 0 ? [`\n${ESTIMATES(style)}`, ...estimateTable(found.estimates, style)] : []),
     "",
-    ...verdict(found, vendor.bill.length, AGENTS.length, style),
+    ...verdict(found, accounts.bill.length, AGENTS.length, style),
   ];
+  console.log(lines.splice(0).join("\n"));
+  const { bill } = vendor;
+  const stage = { clients, scope: meter.scope, bill, breakerUrl: meter.breakerUrl, isBlocked: meter.isBlocked };
+  const stops = fault === undefined ? await runStops(stage, style) : { lines: [], problems: [] };
+  lines.push("", ...stops.lines);
   if (fault !== undefined) lines.push(style.bad(`✗ the demo broke: ${fault instanceof Error ? fault.stack : fault}`));
   console.log(`${lines.join("\n")}\n`);
   await meter.stop();
   await vendor.close();
   await receiver.close();
-  return found.problems.length === 0 && fault === undefined ? 0 : 1;
+  return found.problems.length + stops.problems.length === 0 && fault === undefined ? 0 : 1;
 }
 
 function liveLines(

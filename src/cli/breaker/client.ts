@@ -1,10 +1,11 @@
 import { DEFAULT_PORT } from "../../breaker/server.ts";
 import type { Config } from "../../config.ts";
-import { SpendfuseError } from "../../errors.ts";
+import { type ErrorCode, SpendfuseError } from "../../errors.ts";
 
 /**
  * Asks a running breaker, as an operator.
- * @throws SpendfuseError `SPENDFUSE_USAGE` when it is not there, or says no.
+ * @throws SpendfuseError `SPENDFUSE_USAGE` when the order is wrong, `SPENDFUSE_CONFIG` when the token is,
+ *   `SPENDFUSE_STORE` when its store is away, `SPENDFUSE_EXPORT` when no breaker is there.
  */
 export async function callBreaker<T>(
   config: Config,
@@ -34,8 +35,13 @@ export async function callBreaker<T>(
   if (response.ok) return answer;
   const why = answer.error?.message ?? `it answers ${response.status}`;
   const fix = response.status === 401 ? "; set SPENDFUSE_OPERATOR_TOKEN" : "";
-  throw new SpendfuseError("SPENDFUSE_USAGE", `the breaker at ${url} says no: ${why}${fix}`, {
+  throw new SpendfuseError(codeOf(response.status), `the breaker at ${url} says no: ${why}${fix}`, {
     url,
     status: response.status,
   });
+}
+
+function codeOf(status: number): ErrorCode {
+  if (status === 400) return "SPENDFUSE_USAGE";
+  return status === 401 ? "SPENDFUSE_CONFIG" : "SPENDFUSE_STORE";
 }

@@ -40,6 +40,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): r
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] ?? "").length)));
   const line = (row: readonly string[]): string =>
     row
+      // What others wrote must not steer the terminal.
+      .map((cell) => cell.replace(/\p{Cc}/gu, " "))
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join("  ")
       .trimEnd();

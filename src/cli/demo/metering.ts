@@ -3,16 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SettledCall } from "../../core/call.ts";
 import type { Sums } from "../../core/ledger.ts";
-import { flush, ledger, onCall, scope, start, stop } from "../../index.ts";
+import type { Blocked } from "../../guard/blocked.ts";
+import { breakerUrl, flush, isBlocked, ledger, onCall, scope, start, stop } from "../../index.ts";
 import type { RunInScope } from "./agents.ts";
 import type { FakeVendor } from "./fake-vendor.ts";
 import type { OtlpReceiver } from "./otlp-receiver.ts";
+import { SPENDER, SPENDER_USD } from "./stops.ts";
 
 /** The real meter of the package, pointed at the local vendor and the local receiver. */
 export interface Metering {
   readonly settled: readonly SettledCall[];
   readonly scope: RunInScope;
   ledger(agent: string): Readonly<Sums> | undefined;
+  readonly breakerUrl: string;
+  isBlocked(error: unknown): Blocked | undefined;
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -43,12 +47,16 @@ export async function startMetering(vendor: FakeVendor, receiver: OtlpReceiver):
         { host: new URL(vendor.openai).host, like: "api.openai.com" },
         { host: new URL(vendor.anthropic).host, like: "api.anthropic.com" },
       ],
+      budgets: [{ scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD }],
+      breaker: { port: 0 },
     },
   });
   onCall((call) => settled.push(call));
   return {
     settled,
     scope,
+    breakerUrl: breakerUrl() ?? "",
+    isBlocked,
     ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
     flush,
     async stop() {
