@@ -26,7 +26,7 @@ export interface Metered {
    * The call that settles, by itself: nothing is flushed before it came. Fails when it does not, when another one
    * settles too, or when any step of ours failed.
    */
-  only(): Promise<SettledCall>;
+  one(): Promise<SettledCall>;
   settled(count: number): Promise<readonly SettledCall[]>;
   sums(account?: string): Readonly<Sums> | undefined;
 }
@@ -61,7 +61,7 @@ export function meter(server: ModelServer, inner: typeof fetch = toServer(server
     openai: new OpenAI({ apiKey: "sk-known", fetch: metered, maxRetries: 0 }),
     anthropic: new Anthropic({ apiKey: "sk-known", fetch: metered, maxRetries: 0 }),
     settled,
-    async only() {
+    async one() {
       await settled(1);
       await runtime.flush();
       expect(calls).toHaveLength(1);

@@ -67,7 +67,7 @@ describe("TL 0.27 and OC 0.22 on openai 7: zero spans, no warning; TL anthropic 
     server.play(whole('{"result":"of some other kind"}'));
     const metered = meter(server);
     await metered.openai.chat.completions.create({ ...chat, stream: false });
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "completed", quality: "unknown", priced: "none" });
     expect([call.usage, call.costUsd]).toEqual([undefined, undefined]);
     expect(metered.sums()).toMatchObject({ calls: 1, unknown: 1, cost: 0 });
@@ -82,7 +82,7 @@ describe("OC break or socket drop: no span; DD wraps next, not return or throw",
     for await (const chunk of await metered.openai.chat.completions.create(chat)) {
       if (chunk.choices[0]?.delta.content) break;
     }
-    expect(await metered.only()).toMatchObject({ ending: "canceled", quality: "estimated" });
+    expect(await metered.one()).toMatchObject({ ending: "canceled", quality: "estimated" });
     expect(started.map(({ name }) => name)).toEqual([`chat ${OPENAI_MODEL}`]);
     expect(ended).toEqual(started);
   });
@@ -92,7 +92,7 @@ describe("OC break or socket drop: no span; DD wraps next, not return or throw",
     server.play((visit) => streamed(...chatFrames(visit).slice(0, 14), "cut"));
     const metered = meter(server);
     await expect(drain(await metered.openai.chat.completions.create(chat))).rejects.toThrow();
-    expect(await metered.only()).toMatchObject({ ending: "failed", quality: "estimated" });
+    expect(await metered.one()).toMatchObject({ ending: "failed", quality: "estimated" });
     expect(ended).toEqual(started);
     expect(ended).toHaveLength(1);
   });
@@ -108,7 +108,7 @@ describe("OI tees and drains: break keeps generation running; on a dropped socke
       const metered = meter(server);
       for await (const _ of await open(metered)) break;
       await expectLeft(server);
-      expect((await metered.only()).ending).toBe("canceled");
+      expect((await metered.one()).ending).toBe("canceled");
     }
   });
 
@@ -145,7 +145,7 @@ test("TL enrichTokens overwrites 1000/50 with 2/10: reported beats guessed", asy
   const metered = meter(server);
   await drain(await metered.openai.chat.completions.create(chat));
   // Of "Hi" and the short answer one would guess 5 and 29.
-  expect(await metered.only()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
+  expect(await metered.one()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
 });
 
 describe("OL adds start + cumulative delta (51), sets the caller's tools to true, costs 0 if its price file cannot load", () => {
@@ -153,7 +153,7 @@ describe("OL adds start + cumulative delta (51), sets the caller's tools to true
     server.play(streamed(...anthropicFrames()));
     const metered = meter(server);
     await drain(await metered.anthropic.messages.create(claude));
-    expect((await metered.only()).usage?.output).toBe(50);
+    expect((await metered.one()).usage?.output).toBe(50);
   });
 
   test("the caller's arguments stay as they are", async () => {
@@ -169,7 +169,7 @@ describe("OL adds start + cumulative delta (51), sets the caller's tools to true
     server.play(chatStream);
     const metered = meter(server);
     await drain(await metered.openai.chat.completions.create(given));
-    expect((await metered.only()).quality).toBe("reported");
+    expect((await metered.one()).quality).toBe("reported");
     expect(JSON.stringify(given)).toBe(before);
 
     const init = deepFreeze({ method: "POST", headers: { "x-mine": "1" }, body: before });
@@ -185,7 +185,7 @@ describe("OL adds start + cumulative delta (51), sets the caller's tools to true
     const network = vi.fn(() => Promise.reject(new TypeError("offline")));
     vi.stubGlobal("fetch", network);
     await drain(await metered.openai.chat.completions.create(chat));
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call.costUsd).toBeCloseTo(COST.openai, 12);
     expect(network).not.toHaveBeenCalled();
   });
@@ -197,7 +197,7 @@ describe("OC without setMeterProvider: the user's stream throws on record", () =
     const metered = meter(server);
     const chunks = await drain(await metered.openai.chat.completions.create(chat));
     expect(chunks).toHaveLength(PIECES.length + 2);
-    expect((await metered.only()).quality).toBe("reported");
+    expect((await metered.one()).quality).toBe("reported");
   });
 
   test("with a provider that throws at every use too", async () => {
@@ -234,7 +234,7 @@ describe("floe-guard TS: cancelled stream $0; missing usage throws into the cons
       text += chunk.choices[0]?.delta.content ?? "";
       if (text === HALF) abort.abort();
     }
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call.quality).toBe("estimated");
     expectNear(call.usage?.output, HALF);
     expect(call.costUsd).toBeGreaterThan(0);
@@ -255,7 +255,7 @@ describe("floe-guard TS: cancelled stream $0; missing usage throws into the cons
     const metered = meter(server);
     const asks = { ...chat, stream_options: { include_usage: true } };
     expect((await drain(await metered.openai.chat.completions.create(asks))).length).toBeGreaterThan(PIECES.length);
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "completed", quality: "estimated", priced: "true" });
     expectNear(call.usage?.output, PIECES.join(""));
   });
@@ -281,7 +281,7 @@ describe("AB (commit f320234): over-limit cost not recorded; childSession does n
     await scope({ agent: "planner" }, () =>
       scope({ agent: "coder" }, async () => scope({ agent: "tester" }, async () => create())),
     );
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call.scope).toMatchObject({ agent: "tester", rootAgent: "planner" });
     const cost = Math.round(COST.openai * 1e9);
     for (const account of ["agent:planner", "agent:coder", "agent:tester", "all"]) {
@@ -293,7 +293,7 @@ describe("AB (commit f320234): over-limit cost not recorded; childSession does n
     server.play(whole(chatBody(CHAT_USAGE, "nobody-knows-7b")));
     const metered = meter(server);
     await metered.openai.chat.completions.create({ ...chat, model: "nobody-knows-7b", stream: false });
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ quality: "reported", priced: "false", usage: TRUTH.openai });
     expect(call).not.toHaveProperty("costUsd");
     expect(metered.sums()).toMatchObject({ calls: 1, unpriced: 1, cost: 0, input: 1000, output: 50 });
@@ -306,7 +306,7 @@ describe("Native Anthropic span plus another instrumentation: two spans, full to
     server.play(streamed(...anthropicFrames()));
     const metered = meter(server);
     await drain(await metered.anthropic.messages.create(claude));
-    const call = await metered.only();
+    const call = await metered.one();
     expect(started).toHaveLength(1);
     await within(
       turnsUntil(() => ended.length === 1),
@@ -331,7 +331,7 @@ describe("Native Anthropic span plus another instrumentation: two spans, full to
     if (way === "whole") await metered.anthropic.messages.create({ ...claude, stream: false });
     else if (way === "stream()") await metered.anthropic.messages.stream(claude).finalMessage();
     else await drain((await metered.anthropic.messages.create(claude).withResponse()).data);
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ quality: "reported", usage: TRUTH.anthropic });
     await within(
       turnsUntil(() => ended.length === 1),

@@ -272,7 +272,7 @@ describe("section 1: what we record on streams", () => {
     const text = await each.run(metered);
     if (each.text !== undefined) expect(text).toBe(each.text);
     if (each.leaves) await expectLeft(server);
-    const call = await metered.only();
+    const call = await metered.one();
     check(each, call);
     expect(metered.sums()).toMatchObject({ calls: 1, input: call.usage?.input, output: call.usage?.output });
     shown.push(`${each.name} | ${column(call)}`);

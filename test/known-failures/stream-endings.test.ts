@@ -82,7 +82,7 @@ describe("AgentBudget/agentbudget#15: cost only after normal exhaustion", () => 
     const metered = meter(server);
     await WAYS[way]?.(await metered.openai.chat.completions.create(chat));
     await expectLeft(server);
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "canceled", quality: "estimated", priced: "true" });
     expectNear(call.usage?.output, HALF);
     expect(metered.sums()?.cost).toBe(Math.round((call.costUsd as number) * 1e9));
@@ -104,7 +104,7 @@ describe("vercel/ai#7805 (open): abort: no usage, onFinish never fires", () => {
       if (text === HALF) abort.abort();
     }
     await expectLeft(server);
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "canceled", quality: "estimated", priced: "true" });
     expectNear(call.usage?.output, HALF);
   });
@@ -120,7 +120,7 @@ describe("openai-agents-js#995 (open), openai-agents-python#1722: counted only o
       if (each.type === "response.output_text.delta") text += each.delta;
       if (text === HALF) abort.abort();
     }
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "canceled", quality: "estimated", responseId: "resp_1" });
     expectNear(call.usage?.output, HALF);
     expect(call.costUsd).toBeGreaterThan(0);
@@ -134,7 +134,7 @@ describe("openai-agents-js#995 (open), openai-agents-python#1722: counted only o
     server.play(streamed(...half, last));
     const metered = meter(server);
     await drain(await metered.openai.responses.create(responses)).catch(() => {});
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending, quality: "estimated" });
     expectNear(call.usage?.output, HALF);
   });
@@ -161,7 +161,7 @@ describe("google-gemini/gemini-cli#28682: abort discards usage already received"
     } catch (error) {
       expect((error as Error).name).toBe("AbortError");
     }
-    const call = await metered.only();
+    const call = await metered.one();
     const visible = Math.ceil((30 * (at + 1)) / PIECES.length);
     expect(call).toMatchObject({ ending: "canceled", quality: "reported" });
     expect(call.usage).toMatchObject({ input: 1000, cacheRead: 800, output: visible + 20, reasoning: 20 });
@@ -181,7 +181,7 @@ describe("google-gemini/gemini-cli#28682: abort discards usage already received"
     for await (const each of await metered.anthropic.messages.create(claude)) {
       if (each.type === "content_block_delta") break;
     }
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "canceled", quality: "estimated" });
     expect(call.usage).toMatchObject({ input: 1010, cacheRead: 800, cacheWrite: 200 });
     expectNear((call.usage?.output ?? 0) - 40, HALF);
@@ -288,7 +288,7 @@ describe("one-switch#3: agents abort once the tool call is in; all lost", () => 
     const metered = meter(server);
     expect(await agent.run(metered)).toBe(TOOL_TEXT);
     await expectLeft(server);
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "canceled", quality: "estimated", priced: "true" });
     // Its text alone is at least 8 tokens; vendors wrap a call in up to 40 more.
     expect(call.usage?.output).toBeGreaterThanOrEqual(TOOL_TEXT.length / 5);
@@ -304,7 +304,7 @@ describe("one-switch#3: agents abort once the tool call is in; all lost", () => 
       server.play(streamed(agent.frames().join("") + agent.usage, "hang"));
       const metered = meter(server);
       expect(await agent.run(metered)).toBe(TOOL_TEXT);
-      expect(await metered.only()).toMatchObject({ ending: "completed", quality: "reported", usage: agent.truth });
+      expect(await metered.one()).toMatchObject({ ending: "completed", quality: "reported", usage: agent.truth });
     },
   );
 });
@@ -332,7 +332,7 @@ describe("coder/xum PR 1372; mastra-ai/mastra#15302, #22972; Arize-ai/openinfere
     };
     await metered.runtime.scoping.scope({ agent: "researcher" }, run).catch(() => {});
     if (way === "unread") await metered.runtime.flush();
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call.costUsd).toBeGreaterThan(0);
     expect(started.map(({ name }) => name)).toEqual(["invoke_agent researcher", `chat ${OPENAI_MODEL}`]);
     expect(ended.map(({ name }) => name).sort()).toEqual([`chat ${OPENAI_MODEL}`, "invoke_agent researcher"]);
@@ -355,7 +355,7 @@ test("DataDog/dd-trace-py PR 20473: cancelled OpenAI stream: no span", async () 
     text += chunk.choices[0]?.delta.content ?? "";
     if (text === HALF) abort.abort();
   }
-  const { usage, costUsd } = await metered.only();
+  const { usage, costUsd } = await metered.one();
   expect(ended).toHaveLength(1);
   expect(ended[0]?.attributes).toMatchObject({
     "gen_ai.operation.name": "chat",

@@ -60,7 +60,7 @@ describe("dd-trace-py#18772: Bedrock stream tokens 0 (events missed)", () => {
       const asks = { ...chat, stream_options: { include_usage: true } };
       const response = await metered.fetch(bedrock, { method: "POST", body: JSON.stringify(asks) });
       expect(await response.text()).toBe(body);
-      const call = await metered.only();
+      const call = await metered.one();
       expect(call).toMatchObject({
         provider: "aws.bedrock",
         ending: "completed",

@@ -43,7 +43,7 @@ async function send(
 }
 
 const call = async (url: string, request: object, answer: Answer | Script): Promise<SettledCall> =>
-  (await send(url, request, answer)).only();
+  (await send(url, request, answer)).one();
 
 /** OpenRouter's own name of the model. */
 const ROUTED = "openai/gpt-5";
@@ -100,7 +100,7 @@ describe("litellm#16021, preloop PR 222, egg#3691: OpenRouter usage.cost lost on
     ["streamed, with a key of one's own", routed(asks), streamOf(byok), 0.0031],
   ] as const)("the vendor's cost is passed through: %s", async (_, request, answer, costUsd) => {
     const metered = await send(ROUTER, request, answer);
-    const settled = await metered.only();
+    const settled = await metered.one();
     expect(settled).toMatchObject({ quality: "reported", costSource: "provider", priced: "true" });
     expect(settled.costUsd).toBeCloseTo(costUsd, 12);
     expect(metered.sums()?.cost).toBe(Math.round(costUsd * 1e9));
@@ -181,7 +181,7 @@ describe("deputy#29, curie-eng/curie#547; dd-trace-py#13836: null summed as 0; G
 
   test("a refused call has no usage and raises no alarm", async () => {
     const metered = await send(ROUTER, chat, { ...whole('{"error":{"message":"no"}}'), status: 429 });
-    expect(await metered.only()).toMatchObject({ ending: "failed", quality: "unknown", priced: "none", status: 429 });
+    expect(await metered.one()).toMatchObject({ ending: "failed", quality: "unknown", priced: "none", status: 429 });
     expect(metered.sums()).toMatchObject({ calls: 1, unknown: 0, unpriced: 0, cost: 0 });
   });
 

@@ -47,14 +47,14 @@ test("langfuse#8625: Gemini: streaming 0 cost, invoke fine", async () => {
   vi.stubGlobal("fetch", bare.fetch);
   server.play(whole(geminiBody()));
   await new GoogleGenAI({ apiKey: "k" }).models.generateContent(request);
-  const invoked = await bare.only();
+  const invoked = await bare.one();
   vi.unstubAllGlobals();
 
   const metered = meter(server);
   vi.stubGlobal("fetch", metered.fetch);
   server.play(streamed(...geminiFrames()));
   await drain(await new GoogleGenAI({ apiKey: "k" }).models.generateContentStream(request));
-  const call = await metered.only();
+  const call = await metered.one();
 
   expect([invoked.stream, call.stream]).toEqual([false, true]);
   expect(call.usage).toMatchObject({ input: 1000, cacheRead: 800, output: 50, reasoning: 20 });
@@ -75,7 +75,7 @@ describe("langfuse#4027, #17696 (PR 17699); traceloop/openllmetry#627, openllmet
     const body = { ...chat, ...(stream_options && { stream_options }) } as OpenAI.ChatCompletionCreateParamsStreaming;
     await drain(await metered.openai.chat.completions.create(body));
     expect(sent().stream_options).toEqual({ ...stream_options, include_usage: true });
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ quality: "reported", usage: TRUTH.openai });
     expect(call.costUsd).toBeCloseTo(COST.openai, 12);
   });
@@ -87,7 +87,7 @@ describe("langfuse#4027, #17696 (PR 17699); traceloop/openllmetry#627, openllmet
     await drain(await metered.openai.chat.completions.create(chat));
     vi.unstubAllEnvs();
     expect(sent()).toEqual(chat);
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "completed", quality: "estimated", priced: "true" });
     expectNear(call.usage?.output, text);
   });
@@ -116,7 +116,7 @@ describe("vercel/ai#3268, #5736 (xAI): usage NaN", () => {
     const metered = meter(server);
     const url = "https://api.x.ai/v1/chat/completions";
     await (await metered.fetch(url, post({ ...asks, model: "grok-4" }))).text();
-    const call = await metered.only();
+    const call = await metered.one();
     // Nor is it zero: what is no count is estimated.
     const counts = name === "details of null" || name === "cost that is none";
     expect(call).toMatchObject({ provider: "x_ai", ending: "completed", quality: counts ? "reported" : "estimated" });
@@ -144,7 +144,7 @@ describe("vercel/ai PR 17986 (TogetherAI): flag not forwarded; usage undefined, 
     server.play(silent);
     const metered = meter(server);
     await (await metered.fetch(url, post(body))).text();
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ provider: "together", quality: "estimated" });
     expectNear(call.usage?.output, text);
     expect(call.costUsd).not.toBe(0);
@@ -156,7 +156,7 @@ describe("vercel/ai PR 17986 (TogetherAI): flag not forwarded; usage undefined, 
     const form = new FormData();
     form.append("messages", "of a kind that we do not read");
     await (await metered.fetch(url, { method: "POST", body: form })).text();
-    const call = await metered.only();
+    const call = await metered.one();
     expect(call).toMatchObject({ ending: "completed", quality: "unknown", priced: "none" });
     expect([call.usage, call.costUsd]).toEqual([undefined, undefined]);
     expect(metered.sums()).toMatchObject({ calls: 1, unknown: 1 });
@@ -192,7 +192,7 @@ describe("claude-code-router#1234: guard on choices drops the usage chunk", () =
     const metered = meter(server);
     const url = host === "openai" ? "https://api.openai.com" : "https://llm.example.com";
     await (await metered.fetch(`${url}/v1/chat/completions`, post(asks))).text();
-    expect(await metered.only()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
+    expect(await metered.one()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
   });
 
   test("a first chunk of empty choices, as Azure sends it, is no end", async () => {
@@ -204,7 +204,7 @@ describe("claude-code-router#1234: guard on choices drops the usage chunk", () =
     const metered = meter(server);
     const url = "https://mine.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21";
     const got = await (await metered.fetch(url, post(chat))).text();
-    expect(await metered.only()).toMatchObject({ ending: "completed", quality: "reported", usage: TRUTH.openai });
+    expect(await metered.one()).toMatchObject({ ending: "completed", quality: "reported", usage: TRUTH.openai });
     // It is the vendor's own and not what we asked for: it stays.
     expect(got).toContain("prompt_filter_results");
     expect(got).not.toContain("usage");
@@ -225,7 +225,7 @@ describe("openai-agents-js#107, cline#8384, Portkey gateway#1627, llama.cpp#1546
     const metered = meter(server);
     expect(await careless(await metered.openai.chat.completions.create(chat))).toBe(text);
     expect(sent().stream_options?.include_usage).toBe(true);
-    expect((await metered.only()).quality).toBe("reported");
+    expect((await metered.one()).quality).toBe("reported");
   });
 
   test("every byte is as without us, however it is cut into packets", async () => {
@@ -242,7 +242,7 @@ describe("openai-agents-js#107, cline#8384, Portkey gateway#1627, llama.cpp#1546
       const metered = meter(server);
       const response = await metered.fetch("https://api.openai.com/v1/chat/completions", post(chat));
       expect(await response.text()).toBe(bare);
-      expect((await metered.only()).quality).toBe("reported");
+      expect((await metered.one()).quality).toBe("reported");
     }
   });
 
@@ -251,7 +251,7 @@ describe("openai-agents-js#107, cline#8384, Portkey gateway#1627, llama.cpp#1546
     const metered = meter(server);
     const chunks = await drain(await metered.openai.chat.completions.create(asks));
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: CHAT_USAGE });
-    expect((await metered.only()).quality).toBe("reported");
+    expect((await metered.one()).quality).toBe("reported");
   });
 });
 
@@ -278,7 +278,7 @@ describe("OmniRoute#1836, opencode#4698, vercel/ai PR 1578 (Groq), litellm PR 35
     expect(response.status).toBe(200);
     await response.text();
     expect(server.visits[0]?.body).toBe(body);
-    expect(await metered.only()).toMatchObject({ ending: "completed", quality: "estimated" });
+    expect(await metered.one()).toMatchObject({ ending: "completed", quality: "estimated" });
   });
 });
 
@@ -296,6 +296,6 @@ test.each([["absent"], ["false"], ["null"], ['"true"'], ["1"]])(
     expect(response.status).toBe(200);
     await response.text();
     expect(server.visits[0]?.body).toBe(body);
-    expect(await metered.only()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
+    expect(await metered.one()).toMatchObject({ quality: "reported", usage: TRUTH.openai });
   },
 );

@@ -55,7 +55,7 @@ async function call(url: string, request: object, answer: Answer | Script): Prom
   const metered = meter(server);
   const headers = { "content-type": "application/json" };
   await (await metered.fetch(url, { method: "POST", headers, body: JSON.stringify(request) })).text();
-  return metered.only();
+  return metered.one();
 }
 
 function callAnthropic(usage: object): Promise<SettledCall> {
@@ -362,7 +362,7 @@ describe("litellm PR 40002: reservation below the long-context rate", () => {
       body: JSON.stringify({ model: SOL, messages: [{ role: "user", content: text }], stream: true }),
     });
     await expect(response.text()).rejects.toThrow();
-    const settled = await metered.only();
+    const settled = await metered.one();
     expect(settled).toMatchObject({ ending: "failed", quality: "estimated" });
     const { input, output } = settled.usage as NonNullable<SettledCall["usage"]>;
     expect(input).toBeGreaterThan(272_000);
