@@ -13,6 +13,7 @@ const FORMS: Readonly<Record<string, (value: never) => string | undefined>> = {
     /^(memory$|file:.|(rediss?|valkeys?):\/\/.)/.test(value) ? undefined : `must be one of ${STORES.join(", ")}`,
   stateTimeout: (value: string) => (readDuration(value) === undefined ? 'must be a time such as "50ms"' : undefined),
   breaker: breakerFault,
+  repeats: repeatsFault,
 };
 
 /**
@@ -40,4 +41,12 @@ function breakerFault(breaker: Readonly<Record<string, unknown>>): string | unde
   if (host !== undefined && typeof host !== "string") return '"host" must be a name or an address';
   if (ttl !== undefined && readDuration(ttl) === undefined) return '"ttl" must be a time such as "15m"';
   return undefined;
+}
+
+function repeatsFault({ max, within, trip, ...rest }: Readonly<Record<string, unknown>>): string | undefined {
+  const [stray] = Object.keys(rest);
+  if (stray !== undefined) return `has an unknown key "${stray}"; known keys: max, within, trip`;
+  if (!(Number.isInteger(max) && Number(max) > 0)) return '"max" must be a whole number above 0';
+  if (readDuration(within) === undefined) return '"within" must be a time such as "5m"';
+  return trip === undefined || readDuration(trip) !== undefined ? undefined : '"trip" must be a time such as "15m"';
 }

@@ -41,6 +41,18 @@ export interface ConfigFile {
   /** What a USD budget does with a model whose price is not known. Default `allow`. */
   readonly unpriced?: "allow" | "refuse";
   readonly breaker?: BreakerConfig;
+  /** Ends streams under way when their scope has spent its cap or its circuit opens. Default false. */
+  readonly cutStreams?: boolean;
+  readonly repeats?: RepeatConfig;
+}
+
+/** Opens an agent's circuit when it makes the same request more than `max` times. */
+export interface RepeatConfig {
+  readonly max: number;
+  /** Such as `5m`. */
+  readonly within: string;
+  /** For how long; default `15m`. */
+  readonly trip?: string;
 }
 
 export type Mode = "enforce" | "shadow" | "off";
@@ -82,6 +94,8 @@ const KEYS: Readonly<Record<keyof ConfigFile, Kind>> = {
   stateTimeout: "string",
   unpriced: "string",
   breaker: "object",
+  cutStreams: "boolean",
+  repeats: "object",
 };
 
 /** Environment variables that say the same as a key, and win over the file. */
@@ -96,6 +110,7 @@ const ENVIRONMENT: readonly (readonly [variable: string, key: keyof ConfigFile])
   ["SPENDFUSE_STORE", "store"],
   ["SPENDFUSE_WHEN_STATE_UNKNOWN", "whenStateUnknown"],
   ["SPENDFUSE_UNPRICED", "unpriced"],
+  ["SPENDFUSE_CUT_STREAMS", "cutStreams"],
 ];
 
 const FILE = "spendfuse.config.json";

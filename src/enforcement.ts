@@ -11,6 +11,7 @@ import type { Count } from "./guard/count.ts";
 import { createGauges, type GaugeReading } from "./guard/gauges.ts";
 import { createGuard, type Guard } from "./guard/guard.ts";
 import { createRefusal } from "./guard/refusal.ts";
+import type { RepeatRule } from "./guard/repeats.ts";
 import { blockedUnknown } from "./guard/verdict.ts";
 import { openMemory } from "./stores/memory.ts";
 import { type Store, within } from "./stores/store.ts";
@@ -42,8 +43,9 @@ const TIMEOUT_MS = 50;
 const REOPEN_MS = 5_000;
 
 /** Whether the configuration asks for a guard at all: without one, calls are only metered. */
-export function isGuarded({ caps, breaker, store, mode }: Config): boolean {
-  return mode !== "off" && (caps.length > 0 || breaker !== undefined || store !== undefined || mode !== undefined);
+export function isGuarded({ caps, breaker, store, mode, repeats }: Config): boolean {
+  const asked = breaker !== undefined || store !== undefined || mode !== undefined || repeats !== undefined;
+  return mode !== "off" && (caps.length > 0 || asked);
 }
 
 export function openEnforcement(options: EnforcementOptions): Enforcement {
@@ -65,6 +67,8 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       fed: breaker?.url !== undefined,
       whenStateUnknown,
       unpriced: config.unpriced ?? "allow",
+      cutStreams: config.cutStreams === true,
+      repeats: repeatRule(config),
       timeoutMs,
       holder: randomUUID(),
       instance,
@@ -151,6 +155,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     ready,
     gate: {
       forecasts: config.caps.length > 0,
+      cuts: config.cutStreams === true && mode === "enforce",
       admit: (ask) => (guard === undefined ? waitForGuard(ask) : guard.admit(ask)),
       charge: (node, spent) => guard?.charge(node, spent),
       answered: (answer) => guard?.answered(answer) === true,
@@ -167,6 +172,14 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       await guard?.close();
     },
   };
+}
+
+const REPEAT_TRIP_MS = 15 * 60_000;
+
+function repeatRule({ repeats }: Config): RepeatRule | undefined {
+  if (repeats === undefined) return undefined;
+  const withinMs = readDuration(repeats.within) ?? 0;
+  return { max: repeats.max, withinMs, tripMs: readDuration(repeats.trip) ?? REPEAT_TRIP_MS };
 }
 
 function text(error: unknown): string {

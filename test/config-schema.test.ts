@@ -12,13 +12,14 @@ interface Schema {
 }
 
 const SAMPLES: Readonly<Record<string, unknown>> = { string: "a", boolean: true, object: {}, array: [], number: 1 };
-/** Texts that must have a form. */
-const TEXTS: Readonly<Record<string, string>> = {
+/** Values that must have a form. */
+const FORMED: Readonly<Record<string, unknown>> = {
   mode: "shadow",
   store: "memory",
   whenStateUnknown: "closed",
   stateTimeout: "20ms",
   unpriced: "refuse",
+  repeats: { max: 3, within: "5m" },
 };
 const HOST: Record<keyof HostConfig, true> = {
   host: true,
@@ -74,7 +75,7 @@ test("the schema and the key table have the same keys", () => {
 });
 
 test.each(Object.entries(properties))("%s takes the kind of the schema and no other", (key, { type }) => {
-  expect(warningsOf({ [key]: TEXTS[key] ?? SAMPLES[type] })).toEqual([]);
+  expect(warningsOf({ [key]: FORMED[key] ?? SAMPLES[type] })).toEqual([]);
   for (const [kind, value] of Object.entries(SAMPLES)) {
     if (kind !== type) expect(() => warningsOf({ [key]: value }), kind).toThrow(`"${key}" must be`);
   }

@@ -87,6 +87,8 @@ test("no call is refused that fits, and none passes that does not, whoever holds
               provider: "openai",
               model: "m",
               forecast: () => ({ tokens, costNano: 0 }),
+              fingerprint: () => undefined,
+              cut: () => {},
             }),
           ),
         );

@@ -34,6 +34,8 @@ function guardOf(store: Store, fed: boolean): Guard {
         provider: "openai",
         model: "gpt-5",
         forecast: () => ({ tokens: 0, costNano: 0 }),
+        fingerprint: () => undefined,
+        cut: () => {},
       });
       if (!(passage instanceof Promise) && !passage.pass) tell(`agent:${agent}`);
     },

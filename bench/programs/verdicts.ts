@@ -36,13 +36,23 @@ const nodes: ScopeNode[] = Array.from({ length: scopes }, (_, index) =>
   nestScope(undefined, { agent: `agent-${index}`, team: "t" }),
 );
 const expected = () => forecast;
+const none = () => undefined;
+const noop = () => {};
 
 function settle(tickets: (Ticket | undefined)[]): void {
   for (const ticket of tickets) ticket?.settle(spent);
 }
 
 function admit(node: ScopeNode): Ticket | undefined {
-  const passage = guard.admit({ node, format: "openai-chat", provider: "openai", model: "gpt-5", forecast: expected });
+  const passage = guard.admit({
+    node,
+    format: "openai-chat",
+    provider: "openai",
+    model: "gpt-5",
+    forecast: expected,
+    fingerprint: none,
+    cut: noop,
+  });
   if (passage instanceof Promise || !passage.pass) throw new Error("a call far from its cap did not pass at once");
   return passage.ticket;
 }

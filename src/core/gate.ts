@@ -17,6 +17,10 @@ export interface Ask {
   readonly model: string | undefined;
   /** Asked for only where a budget applies. */
   forecast(): Forecast;
+  /** What tells this request from others, for those who make the same one over and over; undefined when unknown. */
+  fingerprint(): string | undefined;
+  /** Ends the call's stream with this event, if it streams and is still under way. */
+  cut(event: string): void;
 }
 
 /** What a call came to. */
@@ -33,6 +37,8 @@ export interface Ticket {
    * unknown is not zero, so that what it held counts. Only the first settling counts.
    */
   settle(spent: Spent | undefined): void;
+  /** It was no call after all: nothing of it counts. */
+  release(): void;
 }
 
 export type Passage =
@@ -53,6 +59,8 @@ export interface ErrorAnswer {
 export interface Gate {
   /** Whether `forecast` may be asked for: then the request is read, and the prices are loaded, before it leaves. */
   readonly forecasts: boolean;
+  /** Whether streams may be cut. */
+  readonly cuts: boolean;
   /** At once, unless the store or somebody who approves exceptions has to be asked. Never rejects. */
   admit(ask: Ask): Passage | Promise<Passage>;
   /** Adds spend that no ticket covers, such as that of a response that ran in the background. */

@@ -187,6 +187,7 @@ function isUnknown({ heard, lostAt }: Source, now: number): boolean {
 }
 
 /** Whether each part of a circuit's scope is one of the call's. */
-function covers(circuit: Circuit, { accounts, scope }: ScopeNode): boolean {
+export function covers(circuit: Circuit, { accounts, scope }: ScopeNode): boolean {
+  if (circuit.scope === "all") return true;
   return circuit.scope.split(",").every((part) => accounts.includes(part) || part === `root_agent:${scope.rootAgent}`);
 }

@@ -47,6 +47,8 @@ export interface BudgetsOptions {
   readonly share: () => Share;
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
+  /** All of the cap is spent. */
+  readonly onFull: (count: Count) => void;
 }
 
 /** Counts kept in memory; of more, those that were not used for the longest are given back to the store. */
@@ -170,7 +172,8 @@ export function createBudgets(options: BudgetsOptions): Budgets {
       options.share().roll(count, now);
       settleCount(count, hold.amount, spentOf(hold));
       options.share().touch(count);
-      const { warnAt } = count.budget;
+      const { warnAt, cap } = count.budget;
+      if (totalOf(count) >= cap) options.onFull(count);
       if (warnAt === undefined || count.warned || totalOf(count) < warnAt) continue;
       count.warned = true;
       options.onWarning(count);
@@ -184,7 +187,11 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     take,
     force: (holds) => reserve(holds, clock()),
     settle: (holds, spent) =>
-      settle(holds, ({ count, amount }) => (spent === undefined ? amount : amountOf(count, spent))),
+      settle(holds, ({ count, amount }) => {
+        // Money that nobody can tell is not zero either: then what was held counts.
+        const unpriced = count.budget.unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
+        return spent === undefined || unpriced ? amount : amountOf(count, spent);
+      }),
     release: (holds) => settle(holds, () => 0),
     charge(node, spent) {
       const holds = countsOf(node).map((count) => ({ count, amount: 0 }));

@@ -2,17 +2,19 @@ import type { Budget } from "../core/budget.ts";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
 import type { Ask, Gate, Passage } from "../core/gate.ts";
 import type { ScopeNode } from "../core/scope.ts";
-import { type AuditEntry, changeCircuit, type Store } from "../stores/store.ts";
+import type { Store } from "../stores/store.ts";
 import { type Approval, type Approve, approvalOf } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
-import { type Board, createBoard } from "./board.ts";
+import { type Board, covers, createBoard } from "./board.ts";
 import { createBudgets, type Hold, type Taken } from "./budgets.ts";
 import { type Count, keyOf, totalOf } from "./count.ts";
 import { isFinalising } from "./finalise.ts";
 import { createNotices } from "./notices.ts";
 import { createRefusal } from "./refusal.ts";
+import { createRepeats, type RepeatRule } from "./repeats.ts";
 import { createReservations } from "./reservations.ts";
 import { createShare } from "./share.ts";
+import { createTrips } from "./trips.ts";
 import { readVendorCap } from "./vendor-cap.ts";
 import { blockedByBudget, blockedByCircuit, blockedUnknown, blockedUnpriced } from "./verdict.ts";
 
@@ -33,6 +35,9 @@ export interface GuardOptions {
   /** What a call gets when the state cannot be known in time: `open` lets it pass. */
   readonly whenStateUnknown: "open" | "closed";
   readonly unpriced: "allow" | "refuse";
+  /** Whether streams under way end when their scope is full or stopped. */
+  readonly cutStreams?: boolean;
+  readonly repeats?: RepeatRule | undefined;
   /** How long a call waits for the store, in milliseconds. */
   readonly timeoutMs: number;
   /** Names this process; never used by another one, nor after a restart. */
@@ -59,18 +64,10 @@ const NONE: readonly Hold[] = [];
 
 export function createGuard(options: GuardOptions): Guard {
   const { store, mode, timeoutMs, onFault, clock = Date.now } = options;
+  const cuts = options.cutStreams === true && mode === "enforce";
   const finalises = options.budgets.some(({ ordinary, cap }) => ordinary < cap);
   const sayAtTimes = createNotices(options.say, clock);
 
-  const board = createBoard({
-    store,
-    fed: options.fed,
-    clock,
-    onBack: () => share.reassert(),
-    onRecall: (key) => share.recall(key),
-    onFailure: storeFailed,
-    onChange: tellChange,
-  });
   const budgets = createBudgets({
     budgets: options.budgets,
     clock,
@@ -82,6 +79,8 @@ export function createGuard(options: GuardOptions): Guard {
       const { name, cap } = count.budget;
       options.say(`budget "${name}" of ${count.scope}: ${Math.round((totalOf(count) / cap) * 100)} % are spent`);
     },
+    onFull: (count) =>
+      cut((_, holds) => (holds.some((hold) => hold.count === count) ? blockedByBudget(count) : undefined)),
   });
   const share = createShare({
     store,
@@ -93,6 +92,17 @@ export function createGuard(options: GuardOptions): Guard {
     onFailure: storeFailed,
   });
   const reservations = createReservations(budgets, clock);
+  const trips = createTrips({ store, clock, by: options.instance, onFailure: storeFailed });
+  const repeats = options.repeats && createRepeats(options.repeats);
+  const board = createBoard({
+    store,
+    fed: options.fed,
+    clock,
+    onBack: () => share.reassert(),
+    onRecall: (key) => share.recall(key),
+    onFailure: storeFailed,
+    onChange: tellChange,
+  });
 
   function storeFailed(error: unknown): void {
     sayAtTimes("store", `the store cannot be asked: ${error instanceof Error ? error.message : error}`);
@@ -100,17 +110,22 @@ export function createGuard(options: GuardOptions): Guard {
 
   function tellChange(circuit: Circuit): void {
     if (circuit.state !== "open") return;
+    cut(({ node }) => (covers(circuit, node) ? blockedByCircuit(circuit) : undefined));
     const until = new Date(circuit.until).toISOString();
     sayAtTimes(`circuit ${circuit.scope}`, `circuit of ${circuit.scope} opened until ${until}: ${circuit.reason}`);
   }
 
-  function pass(holds: readonly Hold[]): Passage {
-    return holds.length === 0 ? PASS : { pass: true, ticket: reservations.open(holds, clock()) };
+  function cut(why: Parameters<typeof reservations.cut>[0]): void {
+    if (cuts) reservations.cut(why);
   }
 
-  function force(holds: readonly Hold[]): Passage {
+  function pass(ask: Ask, holds: readonly Hold[]): Passage {
+    return holds.length === 0 && !cuts ? PASS : { pass: true, ticket: reservations.open(holds, ask, clock()) };
+  }
+
+  function force(ask: Ask, holds: readonly Hold[]): Passage {
     budgets.force(holds);
-    return pass(holds);
+    return pass(ask, holds);
   }
 
   function holdsOf(ask: Ask): readonly Hold[] {
@@ -121,13 +136,13 @@ export function createGuard(options: GuardOptions): Guard {
   function refuse(ask: Ask, blocked: Blocked, holds: readonly Hold[]): Passage | Promise<Passage> {
     if (mode === "shadow") {
       options.onRefused(ask.node, blocked, "shadow");
-      return force(holds);
+      return force(ask, holds);
     }
     const refused = (approval: Approval | undefined): Passage => {
       if (approval !== undefined) {
-        log({ scope: blocked.scope, what: "approve", by: approval.by, why: approval.why });
+        trips.log({ scope: blocked.scope, what: "approve", by: approval.by, why: approval.why });
         options.say(`a call of ${ask.node.scope.agent} was let pass, though ${blocked.scope} is over: ${approval.why}`);
-        return force(holds);
+        return force(ask, holds);
       }
       options.onRefused(ask.node, blocked, "enforce");
       return { pass: false, refusal: () => createRefusal(blocked, ask.format) };
@@ -135,19 +150,6 @@ export function createGuard(options: GuardOptions): Guard {
     if (options.approvers.size === 0) return refused(undefined);
     const approval = approvalOf(options.approvers, blocked, ask.node.scope, onFault);
     return approval instanceof Promise ? approval.then(refused) : refused(approval);
-  }
-
-  function log(entry: Omit<AuditEntry, "at" | "state">): void {
-    attempt(() => store.addAudit({ ...entry, at: clock(), state: "none" }));
-  }
-
-  /** Does something with the store that nobody waits for. */
-  function attempt(run: () => unknown): void {
-    try {
-      Promise.resolve(run()).catch(storeFailed);
-    } catch (error) {
-      storeFailed(error);
-    }
   }
 
   function unknown(
@@ -158,7 +160,7 @@ export function createGuard(options: GuardOptions): Guard {
   ): Passage | Promise<Passage> {
     if (options.whenStateUnknown === "open") {
       sayAtTimes("unknown", `the ${reason} state is not known: calls pass unchecked (whenStateUnknown: "open")`);
-      return force(holds);
+      return force(ask, holds);
     }
     sayAtTimes("unknown", `the ${reason} state is not known: calls are refused (whenStateUnknown: "closed")`);
     return refuse(ask, blockedUnknown(reason, scope), holds);
@@ -166,7 +168,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   function checkBudgets(ask: Ask, now: number): Passage | Promise<Passage> {
     const counts = budgets.countsOf(ask.node);
-    if (counts.length === 0) return PASS;
+    if (counts.length === 0) return pass(ask, NONE);
     const forecast = ask.forecast();
     const holds = budgets.holdsOf(counts, forecast);
     if (forecast.costNano === undefined && options.unpriced === "refuse") {
@@ -174,32 +176,18 @@ export function createGuard(options: GuardOptions): Guard {
       if (unpriced) return refuse(ask, blockedUnpriced(unpriced, ask.model), holds);
     }
     const taken = budgets.take(holds, finalises && isFinalising(), now);
-    if (taken === "taken") return { pass: true, ticket: reservations.open(holds, now) };
+    if (taken === "taken") return { pass: true, ticket: reservations.open(holds, ask, now) };
     const decide = (taken: Taken): Passage | Promise<Passage> => {
-      if (taken === "taken") return pass(holds);
+      if (taken === "taken") return pass(ask, holds);
       if (taken.type === "unknown") {
         storeFailed(taken.error);
         return unknown(ask, taken.hold.count.scope, "budget", holds);
       }
       const { count } = taken.hold;
-      trip(count, ask.node);
+      if (mode === "enforce") trips.byBudget(count, ask.node);
       return refuse(ask, blockedByBudget(count), holds);
     };
     return taken instanceof Promise ? taken.then(decide) : decide(taken);
-  }
-
-  /** A budget may open the circuit of its scope, so that it stays shut when a moving window has moved on. */
-  function trip({ budget, scope }: Count, node: ScopeNode): void {
-    if (budget.tripMs === undefined || mode === "shadow") return;
-    const whose = budget.per.kind === "run" ? node.scope.run && `run:${node.scope.run}` : scope;
-    if (!whose) return;
-    const reason = `budget "${budget.name}" is used up`;
-    open(whose.split(",").sort().join(","), "budget", reason, budget.tripMs);
-  }
-
-  function open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number): void {
-    const event = { type: "trip", source, reason, by: options.instance(), ttlMs } as const;
-    attempt(() => changeCircuit(store, scope, event, clock()));
   }
 
   function checkCircuit(ask: Ask, circuit: Circuit, now: number): Passage | Promise<Passage> {
@@ -224,8 +212,21 @@ export function createGuard(options: GuardOptions): Guard {
     return check(ask, now);
   }
 
+  /** The same request over and over opens its agent's circuit. */
+  function findRepeat(ask: Ask, now: number): Blocked | undefined {
+    const fingerprint = repeats && ask.fingerprint();
+    if (fingerprint === undefined || !repeats?.isOneTooMany(fingerprint, now)) return undefined;
+    const scope = `agent:${ask.node.scope.agent}`;
+    const { max, tripMs } = options.repeats as RepeatRule;
+    const why = `the same request was made more than ${max} times`;
+    if (mode === "enforce") trips.open(scope, "budget", why, tripMs);
+    return { reason: "circuit", scope, source: "budget", until: now + tripMs, why };
+  }
+
   function check(ask: Ask, now: number): Passage | Promise<Passage> {
     const circuit = board.find(ask.node, now);
+    const repeat = circuit === undefined ? findRepeat(ask, now) : undefined;
+    if (repeat) return refuse(ask, repeat, holdsOf(ask));
     return circuit === undefined ? checkBudgets(ask, now) : checkCircuit(ask, circuit, now);
   }
 
@@ -233,6 +234,7 @@ export function createGuard(options: GuardOptions): Guard {
     board,
     counts: budgets.counts,
     forecasts: options.budgets.length > 0,
+    cuts,
     admit(ask) {
       const now = clock();
       return board.isUnknown(now) ? waitForState(ask) : check(ask, now);
@@ -244,7 +246,7 @@ export function createGuard(options: GuardOptions): Guard {
       const now = clock();
       const ttlMs = cap.until !== undefined && cap.until > now ? cap.until - now : VENDOR_CAP_MS;
       if (node.scope.key !== undefined) {
-        open(`key:${node.scope.key}`, "vendor_cap", `${provider} says ${cap.code}: ${cap.message}`, ttlMs);
+        trips.open(`key:${node.scope.key}`, "vendor_cap", `${provider} says ${cap.code}: ${cap.message}`, ttlMs);
       }
       return true;
     },

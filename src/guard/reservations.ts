@@ -1,11 +1,15 @@
 import { setInterval } from "node:timers";
-import type { Spent, Ticket } from "../core/gate.ts";
+import type { Ask, Spent, Ticket } from "../core/gate.ts";
+import type { Blocked } from "./blocked.ts";
 import type { Budgets, Hold } from "./budgets.ts";
+import { createRefusalFrame } from "./refusal.ts";
 
 /** What calls under way hold. A hold is a lease: of a call that never settles it is given back in time. */
 export interface Reservations {
-  /** The ticket of a call; undefined when it holds nothing. */
-  open(holds: readonly Hold[], now: number): Ticket | undefined;
+  /** The ticket of a call. */
+  open(holds: readonly Hold[], ask: Ask, now: number): Ticket;
+  /** Cuts the streams of calls of which `why` says why; undefined leaves one alone. */
+  cut(why: (ask: Ask, holds: readonly Hold[]) => Blocked | undefined): void;
   close(): void;
 }
 
@@ -16,11 +20,13 @@ const SWEEP_MS = 60_000;
 class Reservation implements Ticket {
   holds: readonly Hold[];
   readonly at: number;
+  readonly ask: Ask;
   readonly #budgets: Budgets;
   readonly #open: Set<Reservation>;
 
-  constructor(holds: readonly Hold[], at: number, budgets: Budgets, open: Set<Reservation>) {
+  constructor(holds: readonly Hold[], ask: Ask, at: number, budgets: Budgets, open: Set<Reservation>) {
     this.holds = holds;
+    this.ask = ask;
     this.at = at;
     this.#budgets = budgets;
     this.#open = open;
@@ -31,6 +37,13 @@ class Reservation implements Ticket {
     this.holds = [];
     this.#open.delete(this);
     this.#budgets.settle(holds, spent);
+  }
+
+  release(): void {
+    const { holds } = this;
+    this.holds = [];
+    this.#open.delete(this);
+    this.#budgets.release(holds);
   }
 }
 
@@ -51,11 +64,16 @@ export function createReservations(budgets: Budgets, clock: () => number): Reser
   }
 
   return {
-    open(holds, now) {
-      if (holds.length === 0) return undefined;
-      const reservation = new Reservation(holds, now, budgets, open);
+    open(holds, ask, now) {
+      const reservation = new Reservation(holds, ask, now, budgets, open);
       open.add(reservation);
       return reservation;
+    },
+    cut(why) {
+      for (const { ask, holds } of open) {
+        const blocked = why(ask, holds);
+        if (blocked) ask.cut(createRefusalFrame(blocked, ask.format));
+      }
     },
     close: () => clearInterval(sweep),
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Forecast, Gate, Passage } from "../core/gate.ts";
 import { endOf } from "./collector.ts";
 import { readError } from "./error-answer.ts";
@@ -13,8 +14,8 @@ export interface CheckpointOptions {
 
 /** Where a call stops to be checked: before it is sent, and when the vendor has refused it. */
 export interface Checkpoint {
-  /** Whether the call may go; undefined when it is not for the gate. At once where everything is known. */
-  admit(gate: Gate, call: OpenCall): Passage | undefined | Promise<Passage | undefined>;
+  /** `sent` is the body as it goes out. Whether the call may go; undefined when it is not for the gate. At once where everything is known. */
+  admit(gate: Gate, call: OpenCall, sent: unknown): Passage | undefined | Promise<Passage | undefined>;
   /** A vendor's own cap: its error is final, and the gate remembers it. Rejects as the body does. */
   readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response>;
 }
@@ -22,18 +23,21 @@ export interface Checkpoint {
 export function createCheckpoint(options: CheckpointOptions): Checkpoint {
   const { faults } = options;
 
-  function admit(gate: Gate, call: OpenCall): Passage | undefined | Promise<Passage | undefined> {
+  function admit(gate: Gate, call: OpenCall, sent: unknown): Passage | undefined | Promise<Passage | undefined> {
     if (call.facts.retrieval === true) return undefined;
+    call.cuttable = gate.cuts;
     const prices = gate.forecasts ? options.prices() : undefined;
-    if (prices === undefined && call.reads === undefined) return ask(gate, call);
-    const asked = Promise.all([prices, call.reads]).then(() => (call.ours === false ? undefined : ask(gate, call)));
+    if (prices === undefined && call.reads === undefined) return ask(gate, call, sent);
+    const asked = Promise.all([prices, call.reads]).then(() =>
+      call.ours === false ? undefined : ask(gate, call, sent),
+    );
     return asked.catch((error: unknown) => {
       faults.report("guard", error);
       return undefined;
     });
   }
 
-  function ask(gate: Gate, call: OpenCall): Passage | Promise<Passage> {
+  function ask(gate: Gate, call: OpenCall, sent: unknown): Passage | Promise<Passage> {
     const { format, host } = call.target;
     return gate.admit({
       node: call.node,
@@ -41,6 +45,8 @@ export function createCheckpoint(options: CheckpointOptions): Checkpoint {
       provider: host?.provider ?? format.provider,
       model: call.facts.model,
       forecast: () => options.forecast(call),
+      fingerprint: () => fingerprintOf(call, sent),
+      cut: (event) => call.cut(event),
     });
   }
 
@@ -59,4 +65,13 @@ export function createCheckpoint(options: CheckpointOptions): Checkpoint {
   }
 
   return { admit, readCap };
+}
+
+/** Agent, address and body: what an agent that is stuck sends again. */
+function fingerprintOf({ node, target }: OpenCall, sent: unknown): string | undefined {
+  if (typeof sent !== "string") return undefined;
+  return createHash("sha256")
+    .update(`${node.scope.agent}\n${target.address}${target.path}\n`)
+    .update(sent)
+    .digest("base64");
 }

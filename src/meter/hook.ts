@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { CallState } from "../core/call.ts";
-import { type Gate, NOTHING_SPENT } from "../core/gate.ts";
+import type { Gate } from "../core/gate.ts";
 import { createKeyReader, withKey } from "./api-key.ts";
 import { createBackground } from "./background.ts";
 import { type CheckpointOptions, createCheckpoint } from "./checkpoint.ts";
@@ -98,7 +98,7 @@ export function createHook(options: HookOptions): Hook {
   }
 
   function drop(call: OpenCall): void {
-    call.ticket?.settle(NOTHING_SPENT);
+    call.ticket?.release();
     call.agentSpan?.dropped();
   }
 
@@ -184,7 +184,7 @@ export function createHook(options: HookOptions): Hook {
   ): Promise<Response> {
     const gate = options.gate();
     if (gate !== undefined) {
-      const passage = faults.guard("guard", () => checkpoint.admit(gate, call));
+      const passage = faults.guard("guard", () => checkpoint.admit(gate, call, sent.init?.body));
       const verdict = passage instanceof Promise ? await passage : passage;
       if (verdict?.pass === false) {
         call.settle({ type: "block" });

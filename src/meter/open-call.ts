@@ -63,6 +63,8 @@ export class OpenCall {
   reads: Promise<unknown> | undefined = undefined;
   /** What the call holds of its budgets. */
   ticket: Ticket | undefined = undefined;
+  /** Whether the stream may be cut, so that it has to be known where its events end. */
+  cuttable = false;
   /** The collector's. */
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */
@@ -73,6 +75,10 @@ export class OpenCall {
   readonly #onSettled: OnSettled;
   #state: CallState = OPEN;
   #frames: FrameReader | undefined = undefined;
+  /** What the caller is to get next instead of the stream; empty when it has got it. */
+  #cut: Uint8Array | undefined = undefined;
+  /** What the caller has got so far ends with an event's end. */
+  #atEnd = true;
   /** Our parser failed: the call settles by what was known before. */
   #blind = false;
   /** The frames themselves could not be told apart: what comes is passed on as it is. */
@@ -114,8 +120,39 @@ export class OpenCall {
     this.#frames = new FrameReader(target.format, reading, hides, (error) => this.#unread(error), target.shapes);
   }
 
+  /** The stream was cut: nothing follows. */
+  get isCut(): boolean {
+    return this.#cut === EMPTY;
+  }
+
+  /** Ends the stream with this event, at the end of the event that the caller is reading. */
+  cut(event: string): void {
+    if (this.settled || this.#frames === undefined || this.#lost) return;
+    this.#cut = new TextEncoder().encode(event);
+  }
+
   /** Reads a chunk of an event stream and returns what the caller is to get of it. */
   chunk(bytes: Uint8Array, owned = false): Uint8Array {
+    if (this.#cut !== undefined) return this.#cutIn(bytes, this.#cut);
+    const passed = this.#read(bytes, owned);
+    if (this.cuttable && passed.byteLength > 0) this.#atEnd = endsEvent(passed);
+    return passed;
+  }
+
+  #cutIn(bytes: Uint8Array, event: Uint8Array): Uint8Array {
+    if (event === EMPTY) return EMPTY;
+    const rest = this.#atEnd ? EMPTY : restOfEvent(this.#read(bytes, false));
+    if (rest === undefined) return bytes;
+    this.#cut = EMPTY;
+    this.settle({ type: "cancel" });
+    // In memory of its own, because a byte stream takes it away.
+    const last = new Uint8Array(rest.length + event.length);
+    last.set(rest);
+    last.set(event, rest.length);
+    return last;
+  }
+
+  #read(bytes: Uint8Array, owned: boolean): Uint8Array {
     const frames = this.#frames;
     if (frames === undefined || this.#lost || (this.settled && !this.hides)) return bytes;
     try {
@@ -134,7 +171,7 @@ export class OpenCall {
   /** What was kept back, at the end of an event stream. */
   rest(): Uint8Array {
     const frames = this.#frames;
-    if (frames === undefined) return EMPTY;
+    if (frames === undefined || this.isCut) return EMPTY;
     try {
       if (!this.#lost) return frames.rest();
     } catch (error) {
@@ -192,3 +229,21 @@ export class OpenCall {
 
 const OPEN: CallState = { phase: "open" };
 const EMPTY = new Uint8Array(0);
+const LF = 10;
+const CR = 13;
+
+/** Whether the bytes end with the empty line that ends an event. */
+function endsEvent(bytes: Uint8Array): boolean {
+  const { length } = bytes;
+  if (bytes[length - 1] !== LF) return false;
+  return bytes[length - 2] === LF || (bytes[length - 2] === CR && bytes[length - 3] === LF);
+}
+
+/** The bytes up to the first end of an event; undefined when there is none. */
+function restOfEvent(bytes: Uint8Array): Uint8Array | undefined {
+  for (let end = 1; end <= bytes.length; end++) {
+    const head = bytes.subarray(0, end);
+    if (bytes[end - 1] === LF && endsEvent(head)) return head;
+  }
+  return undefined;
+}

@@ -32,8 +32,12 @@ export function pullThrough(
             return;
           }
           const passed = value instanceof Uint8Array ? see(value) : value;
-          if (passed.byteLength === 0) continue;
-          controller.enqueue(passed as Uint8Array<ArrayBuffer>);
+          if (passed.byteLength > 0) controller.enqueue(passed as Uint8Array<ArrayBuffer>);
+          else if (!call.isCut) continue;
+          if (!call.isCut) return;
+          // What the vendor would still send is paid for.
+          controller.close();
+          await reader.cancel();
           return;
         }
       } catch (error) {

@@ -1,0 +1,39 @@
+/** When the same request counts as stuck. */
+export interface RepeatRule {
+  /** So many of the same are fine. */
+  readonly max: number;
+  readonly withinMs: number;
+  /** For how long the agent's circuit opens. */
+  readonly tripMs: number;
+}
+
+/** Whether an agent makes the same request over and over. */
+export interface Repeats {
+  /** Counts a request; true when it is one too many. */
+  isOneTooMany(fingerprint: string, now: number): boolean;
+}
+
+interface Seen {
+  count: number;
+  since: number;
+}
+
+/** Requests remembered; of more, the oldest are forgotten. */
+const MAX_SEEN = 10_000;
+
+export function createRepeats({ max, withinMs }: RepeatRule): Repeats {
+  const seen = new Map<string, Seen>();
+  return {
+    isOneTooMany(fingerprint, now) {
+      let one = seen.get(fingerprint);
+      if (one === undefined || now - one.since > withinMs) {
+        one = { count: 0, since: now };
+        seen.delete(fingerprint);
+        seen.set(fingerprint, one);
+        if (seen.size > MAX_SEEN) seen.delete(seen.keys().next().value as string);
+      }
+      one.count += 1;
+      return one.count > max;
+    },
+  };
+}
