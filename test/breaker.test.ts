@@ -242,6 +242,8 @@ describe("operators", () => {
   test.each([
     [{ scope: "agent:a", ttl: "30m", reason: "too much", by: "ann" }, 200],
     [{ scope: "all" }, 200],
+    [{ scope: { agent: "a", team: "b" } }, 200],
+    [{ scope: { env: "prod" } }, 400],
     [{ scope: "env:prod" }, 400],
     [{ scope: 7 }, 400],
     [{ scope: "agent:a", ttl: "soon" }, 400],
@@ -303,6 +305,24 @@ describe("the event stream", () => {
     await one.stop();
     await server.close();
   });
+
+  test.each([
+    ["open", [200, 402]],
+    ["closed", [402, 402]],
+  ] as const)(
+    "that was never heard, whenStateUnknown: %s; budgets hold all the same",
+    async (whenStateUnknown, expected) => {
+      const server = await startModelServer();
+      server.play(answer(50, 100));
+      const budgets = [{ per: "day", calls: 1 }];
+      const one = await guard(server, { breaker: { url: "http://127.0.0.1:1" }, whenStateUnknown, budgets });
+      const statuses = [(await chat(one, server.url)).status, (await chat(one, server.url)).status];
+      expect(statuses).toEqual(expected);
+      expect(one.said.join()).toContain("cannot be heard");
+      await one.stop();
+      await server.close();
+    },
+  );
 
   test("runs inside the process that it guards, too", async () => {
     const server = await startModelServer();

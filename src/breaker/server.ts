@@ -123,6 +123,8 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
+      unsubscribe();
+      events.close();
       const fix = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
       reject(
         new SpendfuseError(

@@ -124,9 +124,15 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
   return { scope: parts.sort().join(","), leftOut, gathered };
 }
 
-/** A scope that an operator names, as circuits write it; undefined when it names none. */
-export function readScope(text: unknown): string | undefined {
-  if (text === "all") return "all";
+/** A scope that an operator names, `agent:a` or `{ "agent": "a" }`, as circuits write it; undefined when it names none. */
+export function readScope(named: unknown): string | undefined {
+  if (named === "all") return "all";
+  const isObject = typeof named === "object" && named !== null;
+  const text = isObject
+    ? Object.entries(named)
+        .map((pair) => pair.join(":"))
+        .join(",")
+    : named;
   if (typeof text !== "string" || text.length > MAX_LENGTH.scope) return undefined;
   const target = targetOf(text);
   return "fault" in target || target.leftOut.length > 0 ? undefined : target.scope;

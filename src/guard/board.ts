@@ -64,8 +64,12 @@ export function createBoard(options: BoardOptions): Board {
     if (before !== undefined && source === stored && before.rev > circuit.rev) return;
     if (circuitAt(circuit, clock()).state === "closed") source.circuits.delete(circuit.scope);
     else source.circuits.set(circuit.scope, circuit);
-    joined = sources.flatMap(({ circuits }) => [...circuits.values()].filter(({ scope }) => scope.includes(",")));
+    findJoined();
     if ((before?.state ?? "closed") !== circuit.state) options.onChange(circuit);
+  }
+
+  function findJoined(): void {
+    joined = sources.flatMap(({ circuits }) => [...circuits.values()].filter(({ scope }) => scope.includes(",")));
   }
 
   function hear(source: Source): void {
@@ -158,6 +162,7 @@ export function createBoard(options: BoardOptions): Board {
       replace(circuits) {
         const there = new Set(circuits.map(({ scope }) => scope));
         for (const scope of [...fed.circuits.keys()]) if (!there.has(scope)) fed.circuits.delete(scope);
+        findJoined();
         for (const circuit of circuits) put(fed, circuit);
         hear(fed);
       },

@@ -152,18 +152,15 @@ export function createGuard(options: GuardOptions): Guard {
     return approval instanceof Promise ? approval.then(refused) : refused(approval);
   }
 
-  function unknown(
-    ask: Ask,
-    scope: string,
-    reason: "budget" | "circuit",
-    holds: readonly Hold[],
-  ): Passage | Promise<Passage> {
-    if (options.whenStateUnknown === "open") {
-      sayAtTimes("unknown", `the ${reason} state is not known: calls pass unchecked (whenStateUnknown: "open")`);
-      return force(ask, holds);
-    }
-    sayAtTimes("unknown", `the ${reason} state is not known: calls are refused (whenStateUnknown: "closed")`);
-    return refuse(ask, blockedUnknown(reason, scope), holds);
+  /** Nobody can say in time: whether the call may pass all the same. Said aloud, either way. */
+  function passesUnknown(reason: "budget" | "circuit"): boolean {
+    const passes = options.whenStateUnknown === "open";
+    const what = passes ? "calls pass unchecked" : "calls are refused";
+    sayAtTimes(
+      "unknown",
+      `the ${reason} state is not known: ${what} (whenStateUnknown: "${options.whenStateUnknown}")`,
+    );
+    return passes;
   }
 
   function checkBudgets(ask: Ask, now: number): Passage | Promise<Passage> {
@@ -181,7 +178,8 @@ export function createGuard(options: GuardOptions): Guard {
       if (taken === "taken") return pass(ask, holds);
       if (taken.type === "unknown") {
         storeFailed(taken.error);
-        return unknown(ask, taken.hold.count.scope, "budget", holds);
+        if (passesUnknown("budget")) return force(ask, holds);
+        return refuse(ask, blockedUnknown("budget", taken.hold.count.scope), holds);
       }
       const { count } = taken.hold;
       if (mode === "enforce") trips.byBudget(count, ask.node);
@@ -200,7 +198,8 @@ export function createGuard(options: GuardOptions): Guard {
       (mayTry) => (mayTry ? checkBudgets(ask, clock()) : refused()),
       (error) => {
         storeFailed(error);
-        return unknown(ask, circuit.scope, "circuit", holdsOf(ask));
+        if (passesUnknown("circuit")) return checkBudgets(ask, clock());
+        return refuse(ask, blockedUnknown("circuit", circuit.scope), holdsOf(ask));
       },
     );
   }
@@ -208,8 +207,9 @@ export function createGuard(options: GuardOptions): Guard {
   async function waitForState(ask: Ask): Promise<Passage> {
     await board.known(timeoutMs);
     const now = clock();
-    if (board.isUnknown(now)) return unknown(ask, `agent:${ask.node.scope.agent}`, "circuit", holdsOf(ask));
-    return check(ask, now);
+    // What was last known still holds, and so do budgets.
+    if (!board.isUnknown(now) || passesUnknown("circuit")) return check(ask, now);
+    return refuse(ask, blockedUnknown("circuit", `agent:${ask.node.scope.agent}`), holdsOf(ask));
   }
 
   /** The same request over and over opens its agent's circuit. */
