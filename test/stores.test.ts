@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { circuitAt } from "../src/core/circuit.ts";
@@ -282,6 +284,22 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     expect((await store.audit(2)).map(({ why }) => why)).toEqual(["3", "2"]);
     expect(MAX_AUDIT).toBeGreaterThan(1_000);
   });
+});
+
+test("processes that open the same new file at once all get it", async () => {
+  const path = join(folder, "together.db");
+  const program = `
+    const { openFile } = await import(${JSON.stringify(new URL("../src/stores/file.ts", import.meta.url).href)});
+    const store = await openFile(${JSON.stringify(path)});
+    for (let at = 0; at < 50; at++) await store.addAudit({ at, scope: "all", what: "approve", by: String(process.pid), why: "", state: "none" });
+    await store.close();
+  `;
+  const run = promisify(execFile);
+  const args = ["--no-warnings", "--input-type=module", "-e", program];
+  await Promise.all(Array.from({ length: 8 }, () => run(process.execPath, args)));
+  const store = await openFile(path);
+  open.push(store);
+  expect(await store.audit(1_000)).toHaveLength(400);
 });
 
 describe("a store that cannot be had says what to do", () => {

@@ -7,6 +7,7 @@ import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally }
 import { SpendfuseError } from "../errors.ts";
 import { fixOf, isBusy } from "./file/faults.ts";
 import { prepare, readTally, SCHEMA, writeTally } from "./file/tables.ts";
+import { createTurns, RETRIES } from "./file/turns.ts";
 import { countOf } from "./memory.ts";
 import { type AuditEntry, type Change, KEEP_CLOSED_MS, MAX_AUDIT, type Store, type StoreKind } from "./store.ts";
 
@@ -28,7 +29,6 @@ export interface FileOptions {
 
 /** How long an operation blocks the process while another one writes; after that it waits without blocking. */
 const BUSY_MS = 5;
-const RETRIES = 100;
 const POLL_MS = 20;
 /** Signals are for processes that are alive: they look every few milliseconds. */
 const KEEP_SIGNALS_MS = 60_000;
@@ -45,6 +45,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
   // Loaded when it is asked for: before Node 24 it warns that it is experimental.
   const { DatabaseSync } = await import("node:sqlite");
   const listeners = new Set<(change: Change) => void>();
+  const whenFree = createTurns();
   let away = false;
   let untilSweep = SWEEP_EVERY;
 
@@ -58,15 +59,27 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
     );
   };
 
-  const db = attempt("cannot be opened", () => {
-    mkdirSync(dirname(where), { recursive: true, mode: 0o700 });
-    const opened = new DatabaseSync(where, { timeout: 2_000 });
-    opened.exec(SCHEMA);
-    opened.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-    chmodSync(where, 0o600);
-    return opened;
-  });
+  const db = await openDatabase();
   const sql = attempt("is not a store of spendfuse", () => prepare(db));
+
+  /** Processes that start together get in each other's way: the first one to come makes the tables. */
+  async function openDatabase(): Promise<InstanceType<typeof DatabaseSync>> {
+    for (let tries = 0; ; tries++) {
+      let opened: InstanceType<typeof DatabaseSync> | undefined;
+      try {
+        mkdirSync(dirname(where), { recursive: true, mode: 0o700 });
+        opened = new DatabaseSync(where, { timeout: 200 });
+        opened.exec(SCHEMA);
+        opened.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+        chmodSync(where, 0o600);
+        return opened;
+      } catch (error) {
+        opened?.close();
+        if (!isBusy(error) || tries === RETRIES) throw fail("cannot be opened", error);
+        await wait(10 + Math.random() * 40);
+      }
+    }
+  }
 
   function attempt<T>(what: string, run: () => T): T {
     try {
@@ -107,27 +120,6 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
         throw error;
       }
     });
-  }
-
-  /** Runs at once, or, while another process writes, a little later. */
-  function whenFree<T>(run: () => T): T | Promise<T> {
-    try {
-      return run();
-    } catch (error) {
-      if (!isBusy(error)) throw error;
-      return later(run);
-    }
-  }
-
-  async function later<T>(run: () => T): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      await wait(1 + Math.random() * Math.min(attempt, 10));
-      try {
-        return run();
-      } catch (error) {
-        if (!isBusy(error) || attempt === RETRIES) throw error;
-      }
-    }
   }
 
   function tallyOf(key: string): Tally {

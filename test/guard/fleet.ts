@@ -30,12 +30,16 @@ export function startSpender(
     },
   );
   const lines = createInterface({ input: child.stdout });
+  const gone = once(child, "exit").then(([code]) => {
+    throw new Error(`a spender ended with ${code}`);
+  });
+  gone.catch(() => {});
   return {
     child,
     lines,
     async spend(calls, concurrent, limited) {
       child.stdin.write(`${calls} ${concurrent} ${limited}\n`);
-      const [line] = (await once(lines, "line")) as [string];
+      const [line] = (await Promise.race([once(lines, "line"), gone])) as [string];
       return JSON.parse(line) as Round;
     },
     async stop() {
