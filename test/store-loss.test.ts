@@ -114,7 +114,8 @@ describe.skipIf(NO_REDIS !== undefined)("a Redis that goes away and comes back e
   test("is told again what was spent and which circuits are open", async () => {
     server.play(answer(100, 100));
     const store = `${redis?.url}?prefix=${Math.random()}`;
-    const config = { store, budgets: [{ scope: { agent: "*" }, per: "month", calls: 6 }] } as const;
+    const budgets = [{ scope: { agent: "*" }, per: "month", calls: 6 }];
+    const config = { store, whenStateUnknown: "closed", budgets } as const;
     const one = await open(config);
     const two = await open(config);
     for (const each of [one, two, one, two]) expect((await chat(each, server.url)).status).toBe(200);
@@ -136,6 +137,10 @@ describe.skipIf(NO_REDIS !== undefined)("a Redis that goes away and comes back e
       const counts = await operator.counts(10);
       expect(counts.find(({ key }) => key.includes("agent:researcher"))).toMatchObject({ spent: 4 });
     }, 10_000);
+    // Each has found its way back, which takes one longer than another.
+    for (const each of [one, two]) {
+      await vi.waitFor(async () => expect((await chat(each, server.url, { agent: "scout" })).status).toBe(200), 10_000);
+    }
     const after: number[] = [];
     for (const each of [one, two, one]) after.push((await chat(each, server.url)).status);
     expect(after).toEqual([200, 200, 402]);
