@@ -78,7 +78,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       onFault: options.onFault,
     });
     const { board, counts } = guard;
-    gauges = createGauges(() => board.open, counts, instance);
+    gauges = createGauges(() => board.open, counts, { mode, isUnknown: board.isUnknown }, instance);
     return store;
   }
 

@@ -8,7 +8,8 @@ export interface MetricName {
 }
 
 const SCOPE = ["agent", "root_agent", "team", "project"] as const;
-const CIRCUIT = [...SCOPE, "key"] as const;
+const CIRCUIT = ["scope", ...SCOPE, "key"] as const;
+const BILL = ["vendor", "project", "key", "model", "agent"] as const;
 const SPEND = [...SCOPE, "provider", "model", "quality", "instance"] as const;
 
 export const METRICS = {
@@ -53,6 +54,55 @@ export const METRICS = {
     kind: "gauge",
     description: "Spent share of a budget in its window",
     attributes: [...CIRCUIT, "budget", "instance"],
+  },
+  guardUp: {
+    name: "spendfuse.guard.up",
+    unit: "{guard}",
+    kind: "gauge",
+    description: "1 while a guard knows budgets and circuits, 0 while its store or breaker cannot be heard",
+    attributes: ["mode", "instance"],
+  },
+  unmeteredCalls: {
+    name: "spendfuse.unmetered_calls",
+    unit: "{call}",
+    kind: "counter",
+    description: "Requests to model hosts that no hook of ours saw",
+    attributes: ["host"],
+  },
+  billedCost: {
+    name: "spendfuse.billed.cost",
+    unit: "USD",
+    kind: "gauge",
+    description: "Vendor's bill, a point a day at the day's start in UTC",
+    attributes: BILL,
+  },
+  billedMonthToDate: {
+    name: "spendfuse.billed.month_to_date",
+    unit: "USD",
+    kind: "gauge",
+    description: "Vendor's bill since the month began in UTC",
+    attributes: BILL,
+  },
+  driftRatio: {
+    name: "spendfuse.drift_ratio",
+    unit: "1",
+    kind: "gauge",
+    description: "Bill of the month to date over the metered cost of the same calls, less 1",
+    attributes: BILL,
+  },
+  ungovernedCost: {
+    name: "spendfuse.ungoverned_cost",
+    unit: "USD",
+    kind: "gauge",
+    description: "Bill of the month to date that no metered call explains",
+    attributes: BILL,
+  },
+  pollLag: {
+    name: "spendfuse.poll.lag",
+    unit: "s",
+    kind: "gauge",
+    description: "Time since a vendor's bill was last read to its end",
+    attributes: ["vendor"],
   },
   faults: {
     name: "spendfuse.faults",

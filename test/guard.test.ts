@@ -211,8 +211,16 @@ describe("beside the cap", () => {
     const instance = expect.any(String);
     const read = (await metrics.read()).filter(({ metric }) => /circuit|budget/.test(metric));
     expect(read).toEqual([
-      { metric: "spendfuse.circuit.open", attributes: { team: "search", source: "budget", instance }, value: 1 },
-      { metric: "spendfuse.budget.used_ratio", attributes: { team: "search", budget: "b", instance }, value: 1 },
+      {
+        metric: "spendfuse.circuit.open",
+        attributes: { scope: "team:search", team: "search", source: "budget", instance },
+        value: 1,
+      },
+      {
+        metric: "spendfuse.budget.used_ratio",
+        attributes: { scope: "team:search", team: "search", budget: "b", instance },
+        value: 1,
+      },
     ]);
   });
 

@@ -16,6 +16,7 @@ const TAGS = new Set(["agent", "root_agent", "team", "project", "key"]);
 export function createGauges(
   open: () => readonly Circuit[],
   counts: Iterable<Count>,
+  state: { readonly mode: string; isUnknown(now: number): boolean },
   instance: () => string,
   clock: () => number = Date.now,
 ): () => readonly GaugeReading[] {
@@ -39,6 +40,10 @@ export function createGauges(
     return [
       { metric: METRICS.circuitOpen, points },
       { metric: METRICS.budgetUsed, points: used(counts, instance, now) },
+      {
+        metric: METRICS.guardUp,
+        points: [{ tags: { mode: state.mode, instance: instance() }, value: state.isUnknown(now) ? 0 : 1 }],
+      },
     ];
   };
 }
@@ -57,8 +62,9 @@ function used(counts: Iterable<Count>, instance: () => string, now: number): Gau
 
 /** The tags of `agent:a,team:b`; undefined when it has a part that must not be a tag. */
 function tagsOf(scope: string): Record<string, string> | undefined {
-  if (scope === "all") return {};
-  const tags: Record<string, string> = {};
+  if (scope === "all") return { scope };
+  // A comma would end the tag.
+  const tags: Record<string, string> = { scope: scope.replaceAll(",", "/") };
   for (const part of scope.split(",")) {
     const kind = part.slice(0, part.indexOf(":"));
     if (!TAGS.has(kind)) return undefined;

@@ -47,7 +47,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     if (pending !== undefined) result.observe(pending, { instance: options.instance() });
   });
 
-  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed]) {
+  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.guardUp]) {
     const other = meter.createObservableGauge(metric.name, describe(metric, false));
     other.addCallback((result) => {
       if (stopped) return;

@@ -1,0 +1,18 @@
+import type { Asset } from "../assets.ts";
+
+/** A rule about dashboards or monitors that the API client does not check. */
+export interface Lint {
+  /** Its file's name. */
+  readonly name: string;
+  /** What it asks for, in a line. */
+  readonly says: string;
+  readonly kinds: readonly Asset["kind"][];
+  check(asset: Asset): Iterable<Fault>;
+}
+
+export interface Fault {
+  /** Where in the asset, such as `widgets[2].definition.title`. */
+  readonly path: string;
+  /** What is wrong, and how to mend it. */
+  readonly message: string;
+}

@@ -1,0 +1,139 @@
+/** What the page of the sandbox is told, and may ask for. Times are in seconds of the sandbox's clock. */
+
+/** `GET /sandbox/state` */
+export interface StateView {
+  /** Says that this is not Datadog. */
+  readonly notice: string;
+  readonly now: number;
+  readonly clock: { readonly type: "real" | "simulated"; readonly speed: number };
+  readonly intake: IntakeView;
+  readonly monitors: readonly MonitorView[];
+  readonly circuits: CircuitsView;
+  /** Newest first. */
+  readonly webhooks: readonly WebhookView[];
+  readonly dashboards: readonly { readonly id: string; readonly title: string }[];
+  readonly semantics: readonly SemanticView[];
+}
+
+export interface IntakeView {
+  readonly points: number;
+  readonly series: number;
+  readonly spans: number;
+  /** Points held now, and the most that are ever held. */
+  readonly held: number;
+  readonly limit: number;
+  /** Points not taken, by why: `late`, `future`, `temporality`, `series limit`. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export type MonitorStatus = "OK" | "Warn" | "Alert" | "No Data";
+
+export interface MonitorView {
+  readonly id: number;
+  readonly name: string;
+  readonly query: string;
+  readonly message: string;
+  readonly tags: readonly string[];
+  readonly priority: number | undefined;
+  readonly critical: number | undefined;
+  readonly warning: number | undefined;
+  /** The worst of its groups. */
+  readonly status: MonitorStatus;
+  readonly groups: readonly GroupView[];
+  /** Why the sandbox cannot evaluate it, by the name of what it does not know. */
+  readonly refused: string | undefined;
+  /** Newest first. */
+  readonly transitions: readonly TransitionView[];
+}
+
+export interface GroupView {
+  /** `agent:researcher`, or `*`. */
+  readonly group: string;
+  readonly status: MonitorStatus;
+  readonly value: number | undefined;
+  readonly since: number;
+}
+
+export interface TransitionView {
+  readonly at: number;
+  readonly group: string;
+  /** As Datadog names it in `$ALERT_TRANSITION`. */
+  readonly transition: string;
+  readonly value: number | undefined;
+  /** Handles of the message that were told, such as `@webhook-spendfuse`. */
+  readonly notified: readonly string[];
+}
+
+export interface CircuitsView {
+  /** Why none are shown: no breaker is named, or it does not answer. */
+  readonly why: string | undefined;
+  readonly circuits: readonly CircuitView[];
+  /** Whether the page may trip and reset. */
+  readonly operable: boolean;
+}
+
+export interface CircuitView {
+  readonly scope: string;
+  readonly state: "open" | "probing" | "closed";
+  /** Milliseconds since the epoch. */
+  readonly until: number | undefined;
+  readonly source: string;
+  readonly reason: string;
+}
+
+export interface WebhookView {
+  readonly at: number;
+  readonly name: string;
+  readonly monitor: string;
+  readonly group: string;
+  readonly transition: string;
+  readonly attempts: number;
+  /** The last answer: a status, or why there was none. */
+  readonly answer: string;
+  readonly delivered: boolean;
+}
+
+export interface SemanticView {
+  readonly name: string;
+  readonly says: string;
+  /** The section of the reference that says so. */
+  readonly cites: string;
+  readonly confirmed: boolean;
+}
+
+/** `POST /sandbox/draw`: one request of a widget, as it stands in the dashboard. */
+export interface DrawOrder {
+  /** `{ response_format, queries, formulas, ... }` */
+  readonly request: unknown;
+  readonly from: number;
+  readonly to: number;
+  /** Template variables by name; `*` or absent is everything. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** How many points a line should have at most. */
+  readonly points: number;
+}
+
+export interface DrawAnswer {
+  /** For `timeseries`; the times are the starts of intervals of `interval` seconds. */
+  readonly times: readonly number[];
+  readonly interval: number;
+  readonly series: readonly SeriesView[];
+  /** For `scalar`: a row a group, a value a formula. Sorted and cut as the request says. */
+  readonly rows: readonly RowView[];
+  /** What could not be evaluated, by name. */
+  readonly fault?: string;
+}
+
+export interface SeriesView {
+  /** Index of the formula. */
+  readonly formula: number;
+  readonly label: string;
+  /** Values of the tags that it is grouped by, in their order; empty without a group. */
+  readonly group: readonly string[];
+  readonly values: readonly (number | null)[];
+}
+
+export interface RowView {
+  readonly group: readonly string[];
+  readonly values: readonly (number | null)[];
+}
