@@ -1,0 +1,37 @@
+/** The sandbox's time, in seconds since the epoch. */
+export interface Clock {
+  readonly type: "real" | "simulated";
+  /** Seconds of it in a real second: 1 for the real one, 0 when it only moves by {@link Clock.advance}. */
+  readonly speed: number;
+  now(): number;
+  /** The time of the sandbox at a real moment. */
+  at(real: number): number;
+  advance(seconds: number): void;
+}
+
+const realNow = (): number => Date.now() / 1_000;
+
+export function realClock(): Clock {
+  return { type: "real", speed: 1, now: realNow, at: (real) => real, advance: () => {} };
+}
+
+/**
+ * A clock that begins at `origin` and runs at its own speed. It must lie in the past by as much as it will run ahead: who
+ * gets its webhooks refuses those of the future.
+ */
+export function simulatedClock(origin: number, speed = 0, real: () => number = realNow): Clock {
+  const began = real();
+  let skipped = 0;
+  const at = (moment: number): number =>
+    // A standing clock takes points for those of now.
+    speed === 0 ? origin + skipped : origin + skipped + (moment - began) * speed;
+  return {
+    type: "simulated",
+    speed,
+    now: () => at(real()),
+    at,
+    advance(seconds) {
+      skipped += seconds;
+    },
+  };
+}

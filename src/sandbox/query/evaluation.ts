@@ -1,0 +1,16 @@
+import type { SeriesStore } from "../series.ts";
+import type { Frame, Span } from "./frame.ts";
+
+/** What a query is evaluated on. */
+export interface Evaluation {
+  readonly store: SeriesStore;
+  readonly span: Span;
+  /** Template variables of a dashboard. */
+  readonly variable?: (name: string) => { readonly key: string; readonly value: string } | undefined;
+  /** Other queries that a formula names. */
+  readonly named?: (name: string, evaluation: Evaluation) => Frame;
+  /** How a metric is rolled up in time, when `.rollup()` says so. */
+  readonly rollup?: Rollup;
+}
+
+export type Rollup = "sum" | "avg" | "min" | "max" | "count";

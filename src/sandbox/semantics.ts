@@ -1,0 +1,94 @@
+import type { SemanticView } from "./view.ts";
+
+/** What the sandbox does as Datadog does it, and where that is known from. Each row has a test of its name. */
+export const SEMANTICS: readonly SemanticView[] = [
+  row("last write wins", "Of two points with the same metric, tags and whole second the last one stays.", "1.3, 4"),
+  row(
+    "late points",
+    "A point older than an hour, or more than ten minutes ahead, is dropped, and nobody is told.",
+    "4",
+  ),
+  row(
+    "historical ingestion",
+    "With it switched on for a metric, old points are taken, the newest value for a time stays.",
+    "4",
+  ),
+  row("tags", "Tags are lower-cased, other characters become _, 200 characters are kept.", "3"),
+  row(
+    "delta",
+    "A delta sum is a count, a gauge a gauge; a sum that may fall is a gauge when it is a running total.",
+    "2.3",
+  ),
+  row("running totals", "A cumulative monotonic sum is refused: 200 with a partial success.", "2.1, 2.2"),
+  row(
+    "resource attributes",
+    "Only service.name, service.version and deployment.environment.name become tags, all with resource_attributes_as_tags.",
+    "2.1, 2.3",
+  ),
+  row(
+    "sizes",
+    "413 above 512,000 bytes, or 5,242,880 after decompression; traces 3.2 MB, protobuf only.",
+    "2.1, 2.4, 4",
+  ),
+  row("202 with errors", "v2 series answers 202 and lists what it did not take.", "4"),
+  row("as_count", "Adds up the window before any arithmetic.", "6.2"),
+  row(
+    "default_zero",
+    "A group that only the other side has counts as zero; without data the last status stays.",
+    "6.2",
+    false,
+  ),
+  row(
+    "cumulative windows",
+    "current_1d and current_1mo begin at day_starts and month_starts in their time zone.",
+    "6.1, 6.2",
+  ),
+  row("current_1h", "Begins with the hour.", "6.2", false),
+  row("change", "The window less the same window so long ago; in percent for pct_change.", "6.2"),
+  row(
+    "how often",
+    "Every minute below 24 h, every 10 minutes below 48 h, else every 30; current_1d every 10.",
+    "6.3",
+    false,
+  ),
+  row("groups", "One alert and one notification a group.", "6.5"),
+  row("new groups", "A group is not evaluated before new_group_delay is over: 60 s when it is not given.", "1.5, 6.1"),
+  row(
+    "full window",
+    "require_full_window waits until the window has data from its beginning, a minute more or less.",
+    "6.1",
+    false,
+  ),
+  row("missing counts", "A count without points is zero: the alert recovers.", "6.4"),
+  row("missing gauges", "A gauge without points leaves the status as it is.", "6.4"),
+  row(
+    "on_missing_data",
+    "show_no_data, show_and_notify_no_data and resolve do what they say, when the whole window is empty.",
+    "6.1",
+  ),
+  row("after no data", "Alert, No Data, OK: the recovery is not told.", "6.4", false),
+  row("forgotten groups", "A group that is silent for 24 h is dropped, and new when it comes back.", "6.4"),
+  row("recovery thresholds", "An alert lasts until its recovery threshold is reached.", "6.1"),
+  row(
+    "renotify",
+    "Told again every renotify_interval in the statuses named; is_alert holds then as well.",
+    "6.1, 6.4",
+    false,
+  ),
+  row("handles", "A handle inside a block is told of that transition only, one outside of all.", "6.5"),
+  row("webhook variables", "Filled in; what is not known stays as it is written.", "7"),
+  row("webhook retries", "5xx and no answer within 15 s are tried again, five times, 1 to 16 s apart.", "7", false),
+  row(
+    "rollup in time",
+    "Counts are added up, gauges averaged, and min: and max: keep the least and the most.",
+    "6.2",
+    false,
+  ),
+  row("interpolation", "There is none: an interval without points is empty.", "6.2", false),
+  row("anomalies", "A stand-in for 'basic': quartiles of the values before the window.", "6.2", false),
+  row("histograms", "Kept as name.count and name.sum; percentiles are refused.", "2.3", false),
+];
+
+function row(name: string, says: string, section: string, confirmed = true): SemanticView {
+  return { name, says, cites: `datadog.md, section ${section}`, confirmed };
+}
