@@ -17,6 +17,10 @@ const COMMANDS: { readonly [name: string]: Command } = {
     says: "receive Datadog's alerts and stop agents; status, trip, reset, log, template",
     run: async (args) => (await import("./breaker.ts")).breaker(args),
   },
+  monitors: {
+    says: "test: play spend over simulated time on the monitors, offline",
+    run: async (args) => (await import("./monitors.ts")).monitors(args),
+  },
 };
 
 async function main([name, ...args]: string[]): Promise<number> {

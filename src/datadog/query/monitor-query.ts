@@ -31,7 +31,7 @@ const CURRENT: ReadonlyMap<string, "hour" | "day" | "month"> = new Map([
   ["current_1mo", "month"],
 ]);
 const SECONDS = { m: 60, h: 3_600, d: 86_400, w: 604_800 } as const;
-const MAX = { m: 10_080, h: 168, d: 1, w: 1 } as const;
+const MAX = { m: 10_080, h: 168, d: 7, w: 1 } as const;
 const SHIFTS = ["5m", "10m", "15m", "30m", "1h", "2h", "4h", "1d"];
 
 /** Reads the query of a metric monitor. @throws QueryFault */
@@ -88,7 +88,7 @@ function lastOf(text: string, at: number): Window {
   const [, count, unit] = /^last_(\d+)([mhdw])$/.exec(text) ?? [];
   const amount = Number(count);
   if (unit === undefined || amount < 1 || amount > MAX[unit as keyof typeof MAX]) {
-    const forms = "last_1m to last_10080m, last_1h to last_168h, last_1d, last_1w, current_1h, current_1d, current_1mo";
+    const forms = "last_1m to last_10080m, last_1h to last_168h, last_1d to last_7d, last_1w, current_1h, current_1d, current_1mo";
     throw new QueryFault(`"${text}" is no window: ${forms}`, at);
   }
   return { type: "last", seconds: amount * SECONDS[unit as keyof typeof SECONDS] };

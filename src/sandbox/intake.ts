@@ -1,0 +1,97 @@
+import type { IncomingMessage } from "node:http";
+import { BodyFault, parseJson, readBody } from "./body.ts";
+import { type MetricConfig, type MetricsRequest, readMetricsRequest, takeMetrics } from "./intake/otlp.ts";
+import { TRACES_SCHEMA } from "./intake/otlp-schema.ts";
+import { readProtobuf } from "./intake/protobuf.ts";
+import { takeSeries } from "./intake/v2-series.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where metrics and spans come in: OTLP over HTTP, and Datadog's own series. */
+export interface Intake {
+  /** Undefined for another path. */
+  handle(request: IncomingMessage, path: string): Promise<Answer> | undefined;
+  /** Spans that came. None is kept. */
+  readonly spans: number;
+}
+
+const METRICS_LIMITS = { sent: 512_000, unpacked: 5_242_880 };
+const TRACES_LIMITS = { sent: 3_200_000, unpacked: 32_000_000 };
+
+export function createIntake({ store, clock }: Sandbox): Intake {
+  let spans = 0;
+
+  async function metrics(request: IncomingMessage): Promise<Answer> {
+    const bytes = await readBody(request, METRICS_LIMITS);
+    const protobuf = isProtobuf(request);
+    const read = protobuf ? unpack(() => readMetricsRequest(bytes)) : (parseJson(bytes) as MetricsRequest);
+    if (typeof read !== "object" || read === null) throw new BodyFault(400, "the body is no OTLP metrics request");
+    const partial = takeMetrics(read, configOf(request), store, clock.at);
+    if (protobuf) return { status: 200, headers: { "content-type": "application/x-protobuf" } };
+    return { status: 200, body: partial === undefined ? {} : { partialSuccess: partial } };
+  }
+
+  async function traces(request: IncomingMessage): Promise<Answer> {
+    const bytes = await readBody(request, TRACES_LIMITS);
+    if (!isProtobuf(request)) return { status: 415, body: { errors: ["http/json is not supported for traces"] } };
+    const read = unpack(() => readProtobuf(bytes, TRACES_SCHEMA, "Request")) as TracesRequest;
+    for (const { scopeSpans = [] } of read.resourceSpans ?? [])
+      for (const scope of scopeSpans) spans += scope.spans?.length ?? 0;
+    return { status: 202, headers: { "content-type": "application/x-protobuf" } };
+  }
+
+  async function series(request: IncomingMessage): Promise<Answer> {
+    return takeSeries(parseJson(await readBody(request, METRICS_LIMITS)), store, clock.at);
+  }
+
+  const ways: Readonly<Record<string, (request: IncomingMessage) => Promise<Answer>>> = {
+    "/v1/metrics": metrics,
+    "/v1/traces": traces,
+    "/api/v2/series": series,
+  };
+
+  return {
+    handle(request, path) {
+      const way = request.method === "POST" && Object.hasOwn(ways, path) ? ways[path] : undefined;
+      if (way === undefined) return undefined;
+      // An OTLP exporter that thinks it talks to a Collector has no key.
+      if (path.startsWith("/api") && !request.headers["dd-api-key"])
+        return Promise.resolve({ status: 403, body: { errors: ["Forbidden"] } });
+      return way(request);
+    },
+    get spans() {
+      return spans;
+    },
+  };
+}
+
+interface TracesRequest {
+  readonly resourceSpans?: readonly { readonly scopeSpans?: readonly { readonly spans?: readonly unknown[] }[] }[];
+}
+
+function isProtobuf(request: IncomingMessage): boolean {
+  return request.headers["content-type"]?.startsWith("application/x-protobuf") === true;
+}
+
+function unpack<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new BodyFault(400, `the body is no protobuf of this kind: ${(error as Error).message}`);
+  }
+}
+
+function configOf(request: IncomingMessage): MetricConfig {
+  const header = request.headers["dd-otel-metric-config"];
+  if (typeof header !== "string") return {};
+  try {
+    return JSON.parse(header) as MetricConfig;
+  } catch {
+    throw new BodyFault(400, "dd-otel-metric-config is not JSON");
+  }
+}

@@ -1,0 +1,80 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { type Account, createAccount } from "./account.ts";
+import type { Clock } from "./clock.ts";
+import { createEngine, type Engine } from "./engine.ts";
+import { readRules } from "./monitor/rules.ts";
+import { createSeriesStore, type SeriesStore } from "./series.ts";
+import { deliver, post, type Send } from "./webhook.ts";
+
+/** A local stand-in for Datadog, without its server: what it holds, and its monitors. */
+export interface Sandbox {
+  readonly clock: Clock;
+  readonly store: SeriesStore;
+  readonly account: Account;
+  readonly engine: Engine;
+  /** Evaluates what is due by now. */
+  tick(): Promise<void>;
+  /** Moves a simulated clock on, minute by minute. */
+  advance(seconds: number): Promise<void>;
+}
+
+export interface SandboxOptions {
+  readonly clock: Clock;
+  /** Posts a webhook; over HTTP when absent. */
+  readonly send?: Send;
+  /** Milliseconds before the first try of a webhook is repeated; doubled each time. 1,000 when absent. */
+  readonly retryMs?: number;
+  readonly maxSeries?: number;
+  readonly maxPoints?: number;
+}
+
+const MINUTE_S = 60;
+
+export function createSandbox(options: SandboxOptions): Sandbox {
+  const { clock, send = post, retryMs = 1_000 } = options;
+  const now = (): number => clock.now();
+  const store: SeriesStore = createSeriesStore({
+    now,
+    isHistorical: (metric) => account.isHistorical(metric),
+    ...(options.maxSeries !== undefined && { maxSeries: options.maxSeries }),
+    ...(options.maxPoints !== undefined && { maxPoints: options.maxPoints }),
+  });
+  const account: Account = createAccount({
+    now,
+    knowsMetric: (name) => store.has(name),
+    validate: faultOf,
+    onChange: () => engine?.sync(account.monitors()),
+  });
+  const engine: Engine = createEngine({
+    store,
+    now: clock.now(),
+    webhook: (name) => account.webhooks().find((webhook) => webhook.name === name),
+    variables: () => account.variables(),
+    deliver: (request) => deliver(request, send, (attempt) => wait(retryMs * 2 ** (attempt - 1))),
+  });
+
+  return {
+    clock,
+    store,
+    account,
+    engine,
+    tick: () => engine.advance(clock.now()),
+    async advance(seconds) {
+      for (let left = seconds; left > 0; left -= MINUTE_S) {
+        clock.advance(Math.min(left, MINUTE_S));
+        await engine.advance(clock.now());
+      }
+    },
+  };
+}
+
+/** What is wrong with a monitor's query, as `POST /api/v1/monitor/validate` says it. What is only unknown here passes. */
+function faultOf(monitor: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    readRules(monitor);
+    return undefined;
+  } catch (error) {
+    const { name, message } = error as Error;
+    return name === "QueryFault" ? `The value provided for parameter 'query' is invalid: ${message}` : undefined;
+  }
+}
