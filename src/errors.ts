@@ -5,6 +5,7 @@ export type ErrorCode =
   | "SPENDFUSE_MISSING_PACKAGE"
   | "SPENDFUSE_EXPORT"
   | "SPENDFUSE_STORE"
+  | "SPENDFUSE_DATADOG"
   | "SPENDFUSE_DEMO";
 
 const MARK = Symbol.for("spendfuse.error");

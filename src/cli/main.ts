@@ -17,6 +17,14 @@ const COMMANDS: { readonly [name: string]: Command } = {
     says: "receive Datadog's alerts and stop agents; status, trip, reset, log, template",
     run: async (args) => (await import("./breaker.ts")).breaker(args),
   },
+  sandbox: {
+    says: "a stand-in for Datadog on this machine: metrics in, monitors, webhooks, dashboards",
+    run: async (args) => (await import("./sandbox.ts")).sandbox(args),
+  },
+  deploy: {
+    says: "install dashboards, monitors and the webhook in Datadog; --check, --plan, --destroy",
+    run: async (args) => (await import("./deploy.ts")).deploy(args),
+  },
   monitors: {
     says: "test: play spend over simulated time on the monitors, offline",
     run: async (args) => (await import("./monitors.ts")).monitors(args),

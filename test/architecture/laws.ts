@@ -13,6 +13,7 @@ const PLUGINS: readonly { readonly folder: string; readonly contract: string }[]
   { folder: "src/meter/identity", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
   { folder: "src/stores", contract: "store.ts" },
+  { folder: "src/datadog/lints", contract: "lint.ts" },
 ];
 
 /** Programs of their own read their own environment; everything else gets it from `config.ts`. */

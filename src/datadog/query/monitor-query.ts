@@ -88,7 +88,8 @@ function lastOf(text: string, at: number): Window {
   const [, count, unit] = /^last_(\d+)([mhdw])$/.exec(text) ?? [];
   const amount = Number(count);
   if (unit === undefined || amount < 1 || amount > MAX[unit as keyof typeof MAX]) {
-    const forms = "last_1m to last_10080m, last_1h to last_168h, last_1d to last_7d, last_1w, current_1h, current_1d, current_1mo";
+    const forms =
+      "last_1m to last_10080m, last_1h to last_168h, last_1d to last_7d, last_1w, current_1h, current_1d, current_1mo";
     throw new QueryFault(`"${text}" is no window: ${forms}`, at);
   }
   return { type: "last", seconds: amount * SECONDS[unit as keyof typeof SECONDS] };

@@ -1,0 +1,125 @@
+import { type Refusal, refusalOf } from "../client.ts";
+import { readMark } from "./mark.ts";
+import type { Found, Step } from "./plan.ts";
+import type { Remote } from "./remote.ts";
+import type { Task } from "./setup.ts";
+
+/** What one step came to. */
+export interface Outcome {
+  readonly name: string;
+  readonly done: "created" | "updated" | "deleted" | "kept" | "waiting" | "failed";
+  readonly says: string;
+  readonly url?: string;
+}
+
+export type Tell = (outcome: Outcome) => void;
+
+/** Does the tasks one after another. What fails does not stop the others. */
+export async function runTasks(tasks: readonly Task[], tell: Tell): Promise<void> {
+  for (const { name, action, says, run } of tasks) {
+    if (action === "fail") tell({ name, done: "failed", says });
+    else if (action === "keep") tell({ name, done: "kept", says });
+    else if (action === "wait") tell({ name, done: "waiting", says });
+    else
+      await attempt(name, tell, async () => {
+        await run();
+        return { name, done: action === "create" ? "created" : "updated", says };
+      });
+  }
+}
+
+/** Does the steps. Monitors are validated by Datadog before the first of them is created or changed. */
+export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tell): Promise<void> {
+  const invalid = new Map<Step, Refusal>();
+  for (const step of steps) {
+    if ((step.action !== "create" && step.action !== "update") || step.wanted.kind !== "monitor") continue;
+    try {
+      await remote.validate(step.body);
+    } catch (error) {
+      invalid.set(step, refusalOf(error));
+    }
+  }
+  for (const step of steps) {
+    const name = nameOf(step);
+    const refusal = invalid.get(step);
+    if (refusal !== undefined) tell({ name, done: "failed", says: `Datadog does not take it: ${refusal.message}` });
+    else await attempt(name, tell, () => runStep(step, name, remote));
+  }
+}
+
+async function runStep(step: Step, name: string, remote: Remote): Promise<Outcome> {
+  switch (step.action) {
+    case "keep":
+      return {
+        name,
+        done: "kept",
+        says: step.kept.length === 0 ? "as it is" : `your edit of ${step.kept.join(", ")} stays`,
+      };
+    case "leave":
+      return { name, done: "kept", says: "not shipped any more" };
+    case "update": {
+      await remote.update(step.found, step.body);
+      const { kind, id } = step.found;
+      return {
+        name,
+        done: "updated",
+        says: step.changes.map(({ unit }) => unit).join(", "),
+        url: remote.urlOf(kind, id),
+      };
+    }
+    default: {
+      const { kind } = step.wanted;
+      const id = await create(step, remote);
+      return { name, done: "created", says: "", url: remote.urlOf(kind, id) };
+    }
+  }
+}
+
+/** A request whose answer got lost may have done its work: it is looked for before it is made again. */
+async function create(step: Extract<Step, { action: "create" }>, remote: Remote): Promise<string | number> {
+  const { kind, key } = step.wanted;
+  try {
+    return await remote.create(kind, step.body);
+  } catch (error) {
+    const { status = 0, message } = refusalOf(error);
+    if (status < 500 && !/^400 Duplicate/.test(message)) throw error;
+    const there = (await remote.find()).find((one) => one.kind === kind && readMark(kind, one.body)?.key === key);
+    if (there !== undefined) return there.id;
+    if (status < 500) throw error;
+    return await remote.create(kind, step.body);
+  }
+}
+
+/** Deletes what is ours. */
+export async function runDestroy(
+  found: readonly Found[],
+  tasks: readonly Task[],
+  remote: Remote,
+  tell: Tell,
+): Promise<void> {
+  for (const one of found) {
+    const name = `${one.kind} ${readMark(one.kind, one.body)?.key}`;
+    await attempt(name, tell, async () => {
+      await remote.delete(one);
+      return { name, done: "deleted", says: "" };
+    });
+  }
+  for (const { name, run } of tasks) {
+    await attempt(name, tell, async () => {
+      await run();
+      return { name, done: "deleted", says: "" };
+    });
+  }
+}
+
+async function attempt(name: string, tell: Tell, run: () => Promise<Outcome>): Promise<void> {
+  try {
+    tell(await run());
+  } catch (error) {
+    tell({ name, done: "failed", says: refusalOf(error).message });
+  }
+}
+
+function nameOf(step: Step): string {
+  return step.action === "leave" ? `${step.found.kind} ${step.key}` : `${step.wanted.kind} ${step.wanted.key}`;
+}

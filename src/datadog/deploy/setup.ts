@@ -1,0 +1,127 @@
+import { HEADERS, PAYLOAD, SECRET_VARIABLE } from "../../breaker/template.ts";
+import { METRICS, type MetricName } from "../../names.ts";
+import type { Remote } from "./remote.ts";
+import { isSame, pickLike } from "./units.ts";
+import { type Body, namesOf } from "./wanted.ts";
+
+/** Something of the account besides monitors and dashboards. */
+export interface Task {
+  readonly name: string;
+  readonly action: "create" | "update" | "keep" | "wait" | "fail";
+  /** What changes, or why not. */
+  readonly says: string;
+  readonly run: () => Promise<void>;
+}
+
+export interface SetupOptions {
+  readonly prefix: string;
+  /** Where the breaker takes webhooks; undefined leaves the address of an existing one. */
+  readonly webhookUrl: string | undefined;
+  /** Undefined without a webhook. */
+  readonly webhook: boolean;
+  readonly secret: string | undefined;
+  readonly rotate: boolean;
+  readonly overwrite: boolean;
+}
+
+/** Metrics whose points are of the past: days of a bill. */
+export const HISTORICAL = [METRICS.billedCost.name];
+
+const UNITS: Readonly<Record<string, string>> = {
+  USD: "dollar",
+  "{token}": "token",
+  s: "second",
+  "1": "fraction",
+  "{file}": "file",
+};
+const nothing = async (): Promise<void> => {};
+
+/** What is to be done for the webhook, its secret and the metrics. @throws what the client throws */
+export async function planSetup(remote: Remote, options: SetupOptions): Promise<readonly Task[]> {
+  const tasks: Task[] = [];
+  if (options.webhook) tasks.push(await planVariable(remote, options), await planWebhook(remote, options));
+  for (const metric of Object.values(METRICS)) tasks.push(await planMetadata(remote, metric, options.overwrite));
+  for (const metric of HISTORICAL) tasks.push(await planHistorical(remote, metric));
+  return tasks;
+}
+
+async function planVariable(remote: Remote, { prefix, secret, rotate }: SetupOptions): Promise<Task> {
+  const { variable } = namesOf(prefix);
+  const name = `secret ${variable}`;
+  const there = await remote.hasVariable(variable);
+  if (there && !rotate) return { name, action: "keep", says: "is there; --rotate-secret sets it anew", run: nothing };
+  if (!secret) {
+    const says = `set ${SECRET_VARIABLE} to a secret of 16 characters or more, the same as the breaker's, or use --no-webhook`;
+    return { name, action: "fail", says, run: nothing };
+  }
+  const run = (): Promise<void> => remote.putVariable(variable, secret, there);
+  return { name, action: there ? "update" : "create", says: "hidden from view", run };
+}
+
+async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: SetupOptions): Promise<Task> {
+  const { webhook, variable } = namesOf(prefix);
+  const name = `webhook ${webhook}`;
+  const there = await remote.webhook(webhook);
+  if (there === undefined && webhookUrl === undefined) {
+    const says =
+      "say where the breaker takes webhooks: --webhook-url https://YOUR-BREAKER/webhooks/datadog, or --no-webhook";
+    return { name, action: "fail", says, run: nothing };
+  }
+  if (there !== undefined && !isOurs(there)) {
+    const says = "is there and not ours: choose another name with --prefix, or delete it";
+    return { name, action: "fail", says, run: nothing };
+  }
+  const url = webhookUrl ?? there?.url;
+  const body: Body = {
+    url,
+    payload: PAYLOAD,
+    custom_headers: HEADERS.replace(SECRET_VARIABLE, variable),
+    encode_as: "json",
+  };
+  if (there === undefined)
+    return { name, action: "create", says: `to ${host(url)}`, run: () => remote.putWebhook(webhook, body, false) };
+  const wanted = overwrite
+    ? body
+    : { ...body, ...(pickLike(there, { payload: 1, custom_headers: 1, encode_as: 1 }) as Body) };
+  if (isSame(pickLike(there, wanted), wanted)) return { name, action: "keep", says: `to ${host(url)}`, run: nothing };
+  return { name, action: "update", says: `to ${host(url)}`, run: () => remote.putWebhook(webhook, wanted, true) };
+}
+
+/** Webhooks have no tags: one of ours sends our payload. */
+export function isOurs({ payload }: Body): boolean {
+  return typeof payload === "string" && /"v"\s*:\s*1\b/.test(payload) && payload.includes("$ALERT_CYCLE_KEY");
+}
+
+/** An address may hold a user and a password. */
+function host(url: unknown): string {
+  return URL.parse(String(url))?.host ?? "an address that is none";
+}
+
+async function planMetadata(remote: Remote, metric: MetricName, overwrite: boolean): Promise<Task> {
+  const name = `metadata ${metric.name}`;
+  const there = await remote.metadata(metric.name);
+  if (there === undefined)
+    return { name, action: "wait", says: "comes with its first point: run this again then", run: nothing };
+  const unit = UNITS[metric.unit];
+  const ours: Body = {
+    type: metric.kind === "counter" ? "count" : "gauge",
+    description: metric.description,
+    short_name: metric.name.replace(/^spendfuse\./, "").replaceAll(/[._]/g, " "),
+    ...(unit !== undefined && { unit }),
+  };
+  // What somebody wrote there stays.
+  const edits = overwrite
+    ? {}
+    : Object.fromEntries(["description", "short_name"].flatMap((key) => (there[key] ? [[key, there[key]]] : [])));
+  const wanted = { ...ours, ...edits };
+  if (isSame(pickLike(there, wanted), wanted)) return { name, action: "keep", says: "as it is", run: nothing };
+  const says = `${wanted.type}${unit === undefined ? "" : ` in ${unit}s`}`;
+  return { name, action: "update", says, run: () => remote.putMetadata(metric.name, wanted) };
+}
+
+async function planHistorical(remote: Remote, metric: string): Promise<Task> {
+  const name = `historical ingestion ${metric}`;
+  if (await remote.isHistorical(metric)) return { name, action: "keep", says: "is on", run: nothing };
+  const says = "on: days of a bill come late; Datadog counts such points as indexed metrics";
+  return { name, action: "create", says, run: () => remote.setHistorical(metric, true) };
+}

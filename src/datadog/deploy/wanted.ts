@@ -1,0 +1,142 @@
+import { SECRET_VARIABLE, WEBHOOK_NAME } from "../../breaker/template.ts";
+import { SpendfuseError } from "../../errors.ts";
+import type { Asset } from "../assets.ts";
+import { setThreshold, unitOf } from "../parameters.ts";
+import { parseFilter } from "../query/filter.ts";
+
+export type Body = Readonly<Record<string, unknown>>;
+
+/** A dashboard or a monitor as it is to be in the account. */
+export interface Wanted {
+  readonly kind: Asset["kind"];
+  /** Names it in the account, whatever its title: the file's name, behind the prefix. */
+  readonly key: string;
+  readonly body: Body;
+}
+
+export interface Choices {
+  /** New thresholds, by monitor. */
+  readonly settings: ReadonlyMap<string, number>;
+  /** Who is told; none leaves monitors that page nobody. */
+  readonly notify: readonly string[];
+  readonly webhook: boolean;
+  /** Before every name, as it is given; empty without one. */
+  readonly prefix: string;
+  /** Such as `env:prod`; added to every query. */
+  readonly filters: readonly string[];
+}
+
+export const ON_CALL = "@oncall-REPLACE-ME";
+export const MANAGED = "managed-by:spendfuse";
+
+/** The prefix as it is part of keys and names: `Staging EU ` is `staging-eu`. */
+export function slugOf(prefix: string): string {
+  return prefix
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "");
+}
+
+/** What the account's webhook and its secret are called. */
+export function namesOf(prefix: string): { readonly webhook: string; readonly variable: string } {
+  const slug = slugOf(prefix);
+  if (slug === "") return { webhook: WEBHOOK_NAME, variable: SECRET_VARIABLE };
+  return {
+    webhook: `${WEBHOOK_NAME}-${slug}`,
+    variable: `${SECRET_VARIABLE}_${slug.toUpperCase().replaceAll("-", "_")}`,
+  };
+}
+
+/** @throws SpendfuseError `SPENDFUSE_USAGE` for handles and filters that are none. */
+export function checkChoices({ notify, filters, prefix }: Choices): void {
+  const fail = (message: string): never => {
+    throw new SpendfuseError("SPENDFUSE_USAGE", message);
+  };
+  for (const handle of notify)
+    if (!/^@[A-Za-z][\w.@/-]*$/.test(handle) || handle === ON_CALL)
+      fail(`--notify ${handle}: a handle is such as @oncall-payments, @slack-spend or @somebody@example.com`);
+  for (const filter of filters) {
+    try {
+      const { type } = parseFilter(filter);
+      if (type === "all") fail(`--filter ${filter} filters nothing`);
+    } catch (cause) {
+      fail(`--filter ${filter}: ${(cause as Error).message}; it is such as env:prod`);
+    }
+  }
+  if (prefix !== "" && slugOf(prefix) === "") fail(`--prefix ${prefix} needs a letter or a digit`);
+}
+
+/** Lays the choices over what we ship. */
+export function wantedOf(assets: readonly Asset[], choices: Choices): readonly Wanted[] {
+  const slug = slugOf(choices.prefix);
+  return assets.map(({ kind, name, json }) => {
+    const key = slug === "" ? name : `${slug}/${name}`;
+    return { kind, key, body: kind === "monitor" ? monitorBody(name, json, choices) : dashboardBody(json, choices) };
+  });
+}
+
+function monitorBody(name: string, json: Body, choices: Choices): Body {
+  const value = choices.settings.get(name);
+  const unit = unitOf(name);
+  const set = value === undefined || unit === undefined ? json : setThreshold(json, unit, value);
+  const query = addFilters(String(set.query), choices.filters);
+  const { prefix, webhook } = choices;
+  const body = { ...set, name: `${prefix}${set.name}`, query };
+  const message = addressMessage(String(set.message ?? ""), choices);
+  if (webhook) return { ...body, message };
+  // Nobody needs a heartbeat that keeps no circuit open.
+  const { renotify_interval: _, renotify_statuses: __, ...options } = (set.options ?? {}) as Body;
+  const tags = ((set.tags ?? []) as readonly string[]).filter((tag) => tag !== "breaker:on");
+  return { ...body, message, tags, options };
+}
+
+function dashboardBody(json: Body, { prefix, filters }: Choices): Body {
+  const filtered = filters.length === 0 ? json : (walk(json, filters) as Body);
+  return { ...filtered, title: `${prefix}${json.title}` };
+}
+
+/** Adds filters to the queries of widgets. */
+function walk(value: unknown, filters: readonly string[], key = ""): unknown {
+  if (typeof value === "string") return key === "query" ? addFilters(value, filters) : value;
+  if (Array.isArray(value)) return value.map((one) => walk(one, filters, key));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, walk(inner, filters, name)]));
+}
+
+const BRACES = /\b((?:avg|sum|min|max|count):[\w.]+)\{([^}]*)\}/g;
+
+function addFilters(query: string, filters: readonly string[]): string {
+  if (filters.length === 0) return query;
+  return query.replace(BRACES, (_, head: string, inner: string) => {
+    if (inner.trim() === "*") return `${head}{${joinFilters(filters)}}`;
+    const boolean = [inner, ...filters].some((text) => /\s(?:AND|OR|IN|NOT)\s/i.test(text));
+    if (!boolean) return `${head}{${[inner, ...filters].join(",")}}`;
+    return `${head}{${[inner, ...filters].map((text) => `(${text})`).join(" AND ")}}`;
+  });
+}
+
+function joinFilters(filters: readonly string[]): string {
+  const boolean = filters.length > 1 && filters.some((text) => /\s(?:AND|OR|IN|NOT)\s/i.test(text));
+  return boolean ? filters.map((text) => `(${text})`).join(" AND ") : filters.join(",");
+}
+
+function addressMessage(message: string, { notify, webhook, prefix }: Choices): string {
+  const told = message
+    .replaceAll(ON_CALL, () => notify.join(" "))
+    .replace(/\{\{\^is_renotify\}\}\s*\{\{\/is_renotify\}\}/g, "");
+  const handle = `@webhook-${WEBHOOK_NAME}`;
+  if (webhook) return told.replaceAll(`${handle} `, `@webhook-${namesOf(prefix).webhook} `);
+  return told
+    .replace(/\{\{#is_renotify\}\}[\s\S]*?\{\{\/is_renotify\}\}\n?/g, "")
+    .replaceAll(`${handle} `, "")
+    .replace(
+      /\*\*Done by itself:\*\* the breaker was told[^\n]*/g,
+      "**Done by itself:** nothing, no webhook is installed.",
+    );
+}
+
+/** The tags that make a monitor ours. */
+export function ownTags(key: string): readonly string[] {
+  return [MANAGED, `spendfuse:${key}`];
+}

@@ -1,0 +1,78 @@
+import { GEN_AI_METRICS, METRICS, type MetricName } from "../../names.ts";
+import type { Asset } from "../assets.ts";
+import { type MetricQuery, metricsOf, parseExpression } from "../query/expression.ts";
+import { leavesOf } from "../query/filter.ts";
+import { parseMonitorQuery } from "../query/monitor-query.ts";
+import { requestsOf, widgetsOf } from "../widgets.ts";
+import type { Fault, Lint } from "./lint.ts";
+
+/** Metrics and tags that something of ours emits. */
+export const emittedNames: Lint = {
+  name: "emitted-names",
+  says: "metrics and tags are emitted by spendfuse",
+  kinds: ["dashboard", "monitor"],
+  *check(asset) {
+    for (const { metrics, path } of queriesOf(asset)) for (const metric of metrics) yield* checkMetric(metric, path);
+    if (asset.kind === "dashboard") {
+      const variables = Array.isArray(asset.json.template_variables) ? asset.json.template_variables : [];
+      for (const [index, { prefix }] of (variables as { prefix?: string }[]).entries())
+        if (prefix && !ALL_TAGS.has(prefix))
+          yield { path: `template_variables[${index}].prefix`, message: `nothing of ours has the tag ${prefix}` };
+      return;
+    }
+    const by = new Set(queriesOf(asset).flatMap(({ metrics }) => metrics.flatMap((metric) => metric.by)));
+    for (const [, tag = ""] of String(asset.json.message ?? "").matchAll(/\{\{[^{}]*?\b([a-z_]+)\.name\b[^{}]*\}\}/g))
+      if (!by.has(tag))
+        yield { path: "message", message: `{{${tag}.name}} stays empty: the query is not grouped by ${tag}` };
+  },
+};
+
+const METRIC_OF = new Map<string, MetricName>(
+  [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS)].map((metric) => [metric.name, metric]),
+);
+/** Tags that Datadog itself puts on what it takes in, and that users filter by. */
+const DATADOG_TAGS = ["env", "host", "service", "version"];
+const ALL_TAGS = new Set([...[...METRIC_OF.values()].flatMap(({ attributes }) => attributes), ...DATADOG_TAGS]);
+/** What Datadog makes of a histogram. */
+const PARTS = /\.(count|sum|min|max|avg)$/;
+
+interface Query {
+  readonly metrics: readonly MetricQuery[];
+  readonly path: string;
+}
+
+/** What cannot be read is another lint's. */
+function queriesOf({ kind, json }: Asset): readonly Query[] {
+  if (kind === "monitor") {
+    const read = attempt(() => metricsOf(parseMonitorQuery(String(json.query)).expression));
+    return read === undefined ? [] : [{ metrics: read, path: "query" }];
+  }
+  return widgetsOf(json).flatMap((widget) =>
+    requestsOf(widget).flatMap(({ queries }) =>
+      queries.flatMap(({ query, path }) => {
+        const metrics = attempt(() => metricsOf(parseExpression(query)));
+        return metrics === undefined ? [] : [{ metrics, path: `${path}.query` }];
+      }),
+    ),
+  );
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+function* checkMetric({ metric: name, filter, by }: MetricQuery, path: string): Iterable<Fault> {
+  const metric = METRIC_OF.get(name) ?? METRIC_OF.get(name.replace(PARTS, ""));
+  if (metric === undefined) {
+    yield { path, message: `nothing of ours emits the metric ${name}` };
+    return;
+  }
+  const known = new Set<string>([...metric.attributes, ...DATADOG_TAGS]);
+  const filtered = leavesOf(filter).flatMap((leaf) => (leaf.type === "tag" ? [leaf.key] : (leaf.key ?? [])));
+  for (const tag of [...filtered, ...by])
+    if (!known.has(tag)) yield { path, message: `${name} has no tag ${tag}: it has ${metric.attributes.join(", ")}` };
+}

@@ -1,0 +1,55 @@
+import { type Expression, parseExpression, partsOf } from "../query/expression.ts";
+import { parseMonitorQuery } from "../query/monitor-query.ts";
+import { requestsOf, widgetsOf } from "../widgets.ts";
+import type { Fault, Lint } from "./lint.ts";
+
+/** Functions that Datadog has. */
+const FUNCTIONS = new Set(
+  "as_count as_rate rollup fill default_zero abs cumsum clamp_min clamp_max per_second per_minute per_hour exclude_null hour_before day_before week_before month_before calendar_shift timeshift top bottom anomalies forecast outliers diff derivative dt integral log2 log10 count_nonzero count_not_null cutoff_min cutoff_max ewma_3 ewma_5 ewma_10 ewma_20 moving_rollup monotonic_diff trend_line robust_trend piecewise_constant autosmooth median_3 median_5 median_7 median_9 weighted".split(
+    " ",
+  ),
+);
+
+/** Queries and formulas can be read, and call only what there is. */
+export const queryGrammar: Lint = {
+  name: "query-grammar",
+  says: "queries and formulas can be read",
+  kinds: ["dashboard", "monitor"],
+  *check({ kind, json }) {
+    if (kind === "monitor") yield* checkMonitor(json);
+    else {
+      for (const widget of widgetsOf(json)) {
+        for (const { queries, formulas } of requestsOf(widget)) {
+          for (const { query, path } of queries) yield* checkText(`${path}.query`, () => parseExpression(query));
+          for (const { formula, path } of formulas) yield* checkText(`${path}.formula`, () => parseExpression(formula));
+        }
+      }
+    }
+  },
+};
+
+function* checkMonitor({ query, type }: Readonly<Record<string, unknown>>): Iterable<Fault> {
+  if (type !== "query alert" && type !== "metric alert") return;
+  let aggregator = "";
+  const parse = (): Expression => {
+    const read = parseMonitorQuery(String(query));
+    aggregator = read.aggregator;
+    return read.expression;
+  };
+  const found = [...checkText("query", parse)];
+  yield* found;
+  if (found.length > 0) return;
+  const calls = partsOf(parse()).flatMap((part) => (part.kind === "call" ? [part.name] : []));
+  if (calls.includes("as_count") && aggregator !== "sum" && !calls.includes("anomalies"))
+    yield { path: "query", message: `.as_count() only goes with sum(…), not with ${aggregator}(…)` };
+}
+
+function* checkText(path: string, parse: () => Expression): Iterable<Fault> {
+  try {
+    for (const part of partsOf(parse()))
+      if (part.kind === "call" && !FUNCTIONS.has(part.name))
+        yield { path, message: `there is no function ${part.name}()` };
+  } catch (error) {
+    yield { path, message: (error as Error).message };
+  }
+}

@@ -1,0 +1,11 @@
+export { emittedNames } from "./emitted-names.ts";
+export { formulaReferences } from "./formula-references.ts";
+export { gridOverlap } from "./grid-overlap.ts";
+export { messageHandles } from "./message-handles.ts";
+export { misspeltKeys } from "./misspelt-keys.ts";
+export { monitorOptions } from "./monitor-options.ts";
+export { queryGrammar } from "./query-grammar.ts";
+export { recoveryOrder } from "./recovery-order.ts";
+export { templateVariables } from "./template-variables.ts";
+export { thresholdMatch } from "./threshold-match.ts";
+export { titlesAndGroups } from "./titles-and-groups.ts";

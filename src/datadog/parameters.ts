@@ -1,0 +1,119 @@
+import { SpendfuseError } from "../errors.ts";
+import { parseMonitorQuery } from "./query/monitor-query.ts";
+
+export type ParameterUnit = "usd" | "calls" | "share" | "seconds" | "files";
+
+/** A figure that users choose: the threshold of one monitor. Its default is what the monitor's file says. */
+export interface Parameter {
+  readonly name: string;
+  /** The file of the monitor, without `.json`. */
+  readonly monitor: string;
+  readonly unit: ParameterUnit;
+  readonly says: string;
+}
+
+export const PARAMETERS: readonly Parameter[] = [
+  { name: "agent_hourly_usd", monitor: "agent_hourly_spend", unit: "usd", says: "dollars of an agent in an hour" },
+  {
+    name: "root_agent_hourly_usd",
+    monitor: "root_agent_hourly_spend",
+    unit: "usd",
+    says: "the same with its sub-agents",
+  },
+  { name: "agent_burn_usd", monitor: "agent_fast_burn", unit: "usd", says: "dollars of an agent in five minutes" },
+  { name: "root_agent_burn_usd", monitor: "root_agent_fast_burn", unit: "usd", says: "the same with its sub-agents" },
+  { name: "agent_daily_usd", monitor: "agent_daily_budget", unit: "usd", says: "dollars of an agent in a day (UTC)" },
+  { name: "team_monthly_usd", monitor: "team_monthly_budget", unit: "usd", says: "dollars of a team in a month (UTC)" },
+  { name: "agent_calls", monitor: "agent_runaway_calls", unit: "calls", says: "calls of an agent in five minutes" },
+  {
+    name: "unmeasured_share",
+    monitor: "usage_quality",
+    unit: "share",
+    says: "share of calls without the vendor's usage",
+  },
+  { name: "drift_share", monitor: "bill_drift", unit: "share", says: "share by which bill and estimate may differ" },
+  { name: "ungoverned_usd", monitor: "ungoverned_spend", unit: "usd", says: "dollars of a month that nobody metered" },
+  { name: "poll_lag_seconds", monitor: "poller_silent", unit: "seconds", says: "age of the last bill" },
+  { name: "spool_files", monitor: "exporter_silent", unit: "files", says: "exports that wait on a disk" },
+];
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** The new thresholds by name, as `--set` gives them. @throws SpendfuseError `SPENDFUSE_USAGE` */
+export function readSettings(texts: readonly string[]): ReadonlyMap<string, number> {
+  const settings = new Map<string, number>();
+  for (const text of texts) {
+    const [, name = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+    const parameter = PARAMETERS.find((one) => one.name === name);
+    if (parameter === undefined) {
+      const names = PARAMETERS.map((one) => one.name).join(", ");
+      throw new SpendfuseError("SPENDFUSE_USAGE", `--set ${text}: write NAME=NUMBER, with a name of ${names}`, {
+        text,
+      });
+    }
+    const number = value.trim() === "" ? Number.NaN : Number(value);
+    const whole = parameter.unit === "calls" || parameter.unit === "files" || parameter.unit === "seconds";
+    if (!(number > 0) || !Number.isFinite(number) || (whole && !Number.isInteger(number))) {
+      const kind = whole ? "a whole number above 0" : "a number above 0";
+      throw new SpendfuseError("SPENDFUSE_USAGE", `--set ${text}: ${parameter.says} must be ${kind}`, { text });
+    }
+    settings.set(parameter.monitor, number);
+  }
+  return settings;
+}
+
+export function unitOf(monitor: string): ParameterUnit | undefined {
+  return PARAMETERS.find((one) => one.monitor === monitor)?.unit;
+}
+
+/** The monitor with another threshold: in its query, its options and its message. All others keep their ratio to it. */
+export function setThreshold(body: Body, unit: ParameterUnit, critical: number): Body {
+  const query = String(body.query);
+  const { threshold, thresholdAt } = parseMonitorQuery(query);
+  const options = (body.options ?? {}) as { readonly thresholds?: Readonly<Record<string, number>> };
+  const figures = new Map([[formatFigure(threshold, unit), formatFigure(critical, unit)]]);
+  const thresholds: Record<string, number> = {};
+  for (const [name, value] of Object.entries(options.thresholds ?? {})) {
+    thresholds[name] = name === "critical" ? critical : scale(value, critical / threshold, unit);
+    figures.set(formatFigure(value, unit), formatFigure(thresholds[name], unit));
+  }
+  return {
+    ...body,
+    query: query.slice(0, thresholdAt.start) + plain(critical) + query.slice(thresholdAt.end),
+    message: replaceFigures(String(body.message ?? ""), figures),
+    options: { ...options, thresholds },
+  };
+}
+
+function scale(value: number, ratio: number, unit: ParameterUnit): number {
+  const scaled = Number((value * ratio).toPrecision(6));
+  return unit === "usd" || unit === "share" ? scaled : Math.round(scaled);
+}
+
+/** A figure as messages write it: `$20`, `300`, `25 %`, `6 h`. */
+export function formatFigure(value: number, unit: ParameterUnit): string {
+  switch (unit) {
+    case "usd":
+      return `$${plain(value)}`;
+    case "share":
+      return `${plain(Number((value * 100).toPrecision(6)))} %`;
+    case "seconds":
+      if (value % 3_600 === 0) return `${value / 3_600} h`;
+      return value % 60 === 0 ? `${value / 60} min` : `${value} s`;
+    default:
+      return plain(value);
+  }
+}
+
+/** Without an exponent, which no query takes. */
+function plain(value: number): string {
+  const text = String(value);
+  return text.includes("e") ? value.toFixed(9).replace(/\.?0+$/, "") : text;
+}
+
+/** Replaces all figures in one pass, so that one that was put in is not replaced again. */
+function replaceFigures(message: string, figures: ReadonlyMap<string, string>): string {
+  const texts = [...figures.keys()].map((text) => text.replace(/[$.]/g, "\\$&")).sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(`(?<![\\d.])(?:${texts.join("|")})(?!\\d|\\.\\d)`, "g");
+  return message.replace(pattern, (text) => figures.get(text) ?? text);
+}
