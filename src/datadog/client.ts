@@ -55,15 +55,12 @@ export async function openClient({ env, user, sleep = wait }: ClientOptions): Pr
   const { client, v1, v2 } = found;
   // It logs what it also throws, and a warning for each operation that it calls unstable.
   found.logger?.setLevel?.("silent");
-  const httpApi = new client.IsomorphicFetchHttpLibrary();
-  httpApi.fetch = persistentFetch(sleep);
   const authMethods = { apiKeyAuth: apiKey as string, appKeyAuth: appKey as string };
   const { server, app } = serverOf(env);
   const configuration = client.createConfiguration({
     serverIndex: server.index,
     authMethods,
-    // Its own class does not meet its own interface under exact optional properties.
-    httpApi: httpApi as never,
+    fetch: persistentFetch(sleep),
     isIaC: true,
   });
   configuration.setServerVariables(server.variables);

@@ -161,7 +161,8 @@ const METRIC_OF = new Map<string, MetricName>(
 /** Tags that Datadog itself puts on what it takes in. */
 const DATADOG_TAGS = ["env", "host", "service", "version"];
 const ALL_TAGS = new Set([...[...METRIC_OF.values()].flatMap(({ attributes }) => attributes), ...DATADOG_TAGS]);
-const METRIC = /\b(?:spendfuse|gen_ai\.client)\.[a-z_]+(?:\.[a-z_]+)*(?![\w.]*\()/g;
+// The configuration file has a name of the same kind.
+const METRIC = /\b(?:spendfuse|gen_ai\.client)\.(?!config\.json)[a-z_]+(?:\.[a-z_]+)*(?![\w.]*\()/g;
 const QUERY = /\b((?:spendfuse|gen_ai)\.[\w.]+)\{([^}]*)\}(?:\s*by\s*\{([^}]*)\})?/g;
 
 /** Metrics and tags of a dashboard or a monitor that nothing of ours emits. */

@@ -1,0 +1,66 @@
+import type { StateView } from "../view.ts";
+import { h } from "./dom.ts";
+import { formatTime, formatValue } from "./format.ts";
+import { pill } from "./pill.ts";
+
+/** What came in, and what this does and does not do. */
+export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement {
+  const { points, series, spans, held, limit, dropped } = intake;
+  const counts: readonly (readonly [string, string])[] = [
+    ["points taken", formatValue(points)],
+    ["series", formatValue(series)],
+    ["points held", `${formatValue(held)} of ${formatValue(limit)}`],
+    ["spans taken", formatValue(spans)],
+    ...Object.entries(dropped).map(([why, count]) => [`dropped: ${why}`, formatValue(count)] as const),
+  ];
+  const rows = semantics.map(({ name, says, cites, confirmed }) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, name),
+      h("td", {}, says),
+      h("td", { class: "soft" }, cites),
+      h("td", {}, confirmed ? "" : h("span", { class: "pill tone-warn" }, "unconfirmed")),
+    ),
+  );
+  const head = ["What", "As it is done here", "Known from", ""].map((text) => h("th", {}, text));
+  return h(
+    "div",
+    {},
+    h(
+      "p",
+      { class: "banner" },
+      `${notice} What it cannot evaluate it refuses, by name. It holds a bounded number of points; the oldest go first.`,
+    ),
+    h(
+      "div",
+      { class: "panel" },
+      h(
+        "dl",
+        { class: "counts" },
+        counts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      ),
+    ),
+    h("div", { class: "panel" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))),
+  );
+}
+
+/** What webhooks were sent, and what they were answered. */
+export function viewWebhooks({ webhooks }: StateView): HTMLElement {
+  const head = ["At", "Webhook", "Transition", "Group", "Monitor", "Tries", "Answer"].map((text) => h("th", {}, text));
+  const rows = webhooks.map(({ at, name, transition, group, monitor, attempts, answer, delivered }) =>
+    h(
+      "tr",
+      { "data-testid": "webhook-row" },
+      h("td", { class: "soft" }, formatTime(at)),
+      h("td", {}, name),
+      h("td", {}, transition),
+      h("td", {}, group),
+      h("td", {}, monitor),
+      h("td", {}, attempts),
+      h("td", {}, delivered ? pill("OK") : pill("Alert"), ` ${answer}`),
+    ),
+  );
+  if (rows.length === 0) return h("p", { class: "empty" }, "No webhook was sent so far.");
+  return h("div", { class: "panel" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+}

@@ -1,0 +1,34 @@
+import { fill, h } from "../dom.ts";
+import { pill } from "../pill.ts";
+import type { WidgetType } from "./widget.ts";
+
+/** Monitors and how they are. */
+export const manageStatus: WidgetType = {
+  name: "manage_status",
+  create(body) {
+    return {
+      draw({ definition, state }) {
+        const tag = /tag:"?([^"\s]+)"?/.exec(String(definition.query ?? ""))?.[1];
+        const shown = state.monitors.filter(({ tags }) => tag === undefined || tags.includes(tag));
+        const order = ["Alert", "Warn", "No Data", "OK"];
+        shown.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
+        fill(
+          body,
+          h(
+            "div",
+            { class: "list" },
+            shown.map(({ id, name, status, groups }) => {
+              const alerting = groups.filter((group) => group.status === "Alert").map(({ group }) => group);
+              return h(
+                "div",
+                {},
+                h("span", {}, pill(status), ` ${name}`),
+                h("span", {}, h("a", { href: `#monitors/${id}` }, alerting.slice(0, 3).join(", "))),
+              );
+            }),
+          ),
+        );
+      },
+    };
+  },
+};
