@@ -6,20 +6,23 @@ import { findClients } from "./demo/clients.ts";
 import { startFakeVendor } from "./demo/fake-vendor.ts";
 import { createLiveBlock } from "./demo/live.ts";
 import { isMetered, startMetering } from "./demo/metering.ts";
-import { startOtlpReceiver } from "./demo/otlp-receiver.ts";
 import { billTable, estimateTable, verdict } from "./demo/report.ts";
 import { spendTable } from "./demo/spend.ts";
-import { runStops } from "./demo/stops.ts";
+import { startStandIn } from "./demo/stand-in.ts";
+import { DEMO_LIMITS, runStops } from "./demo/stops.ts";
 import { createStyle, type Style } from "./demo/style.ts";
 
-const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them,
-and the vendor's own bill stands beside it. Then two more are stopped: by a budget, and by a webhook. It needs no account, no key and no network.
+const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them, and the vendor's
+own bill stands beside it. Then two more are stopped: by a budget, and by a monitor of Datadog's stand-in, the sandbox,
+whose page shows it all. It needs no account, no key and no network.
 
   --plain-fetch   use fetch alone, as if no vendor SDK were installed
+  --keep          leaves the sandbox and its page open at the end, until Ctrl-C
 
-It ends by itself. The exit code is 0 when every figure is right; estimates are marked.`;
+It ends by itself otherwise. The exit code is 0 when every figure is right; estimates are marked.`;
 
 const SDKS = ["openai", "@anthropic-ai/sdk", "ai"];
+const FLAGS: ReadonlySet<string> = new Set(["--plain-fetch", "--keep"]);
 const REDRAW_MS = 120;
 const LIMIT_MS = 50_000;
 
@@ -32,7 +35,7 @@ export async function demo(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const unknown = args.find((arg) => arg !== "--plain-fetch");
+  const unknown = args.find((arg) => !FLAGS.has(arg));
   if (unknown !== undefined) {
     console.error(`spendfuse demo: unknown option ${unknown}\n\n${HELP}`);
     return 2;
@@ -45,18 +48,21 @@ export async function demo(args: string[]): Promise<number> {
   }
   // Undefined without a terminal; knows NO_COLOR.
   const colour = process.stdout.hasColors?.() === true;
-  return await run(args.includes("--plain-fetch") ? SDKS : [], createStyle(colour));
+  return await run(args.includes("--plain-fetch") ? SDKS : [], args.includes("--keep"), createStyle(colour));
 }
 
-async function run(without: readonly string[], style: Style): Promise<number> {
+async function run(without: readonly string[], keep: boolean, style: Style): Promise<number> {
   const vendor = await startFakeVendor();
-  const receiver = await startOtlpReceiver();
-  const meter = await startMetering(vendor, receiver);
+  const standIn = await startStandIn(DEMO_LIMITS);
+  const meter = await startMetering(vendor, standIn);
   const clients = await findClients(vendor, without);
   console.log(`\n${style.bold("spendfuse demo")}   three agents, a local vendor that bills them; no account, no key`);
   if (clients.found.length > 0) console.log(style.dim(`                 real packages: ${clients.found.join(", ")}`));
   if (clients.missing.length > 0)
     console.log(style.caution(`                 not installed, plain fetch instead: ${clients.missing.join(", ")}`));
+  console.log(
+    style.dim(`                 watch it: ${standIn.url} (a sandbox, not Datadog; a second is a minute there)`),
+  );
   console.log(`\n${style.bold("WHAT SPENDFUSE METERS")}, call by call`);
 
   const doing = new Map<string, string>();
@@ -76,7 +82,7 @@ async function run(without: readonly string[], style: Style): Promise<number> {
   const { settled } = meter;
   block.finish(spendTable(settled, style));
 
-  const accounts = { settled, bill: vendor.bill, received: receiver.byAgent, ledger: meter.ledger };
+  const accounts = { settled, bill: vendor.bill, received: standIn.byAgent, ledger: meter.ledger };
   const found = audit(accounts);
   const lines = [
     `\n${style.bold("WHAT THE VENDOR BILLED")}, and what arrived as metrics`,
@@ -87,15 +93,24 @@ async function run(without: readonly string[], style: Style): Promise<number> {
   ];
   console.log(lines.splice(0).join("\n"));
   const { bill } = vendor;
-  const stage = { clients, scope: meter.scope, bill, breakerUrl: meter.breakerUrl, isBlocked: meter.isBlocked };
+  const stage = { clients, bill, standIn, ...meter };
   const stops = fault === undefined ? await runStops(stage, style) : { lines: [], problems: [] };
   lines.push("", ...stops.lines);
   if (fault !== undefined) lines.push(style.bad(`✗ the demo broke: ${fault instanceof Error ? fault.stack : fault}`));
   console.log(`${lines.join("\n")}\n`);
+  if (keep) await untilStopped(standIn.url);
   await meter.stop();
   await vendor.close();
-  await receiver.close();
+  await standIn.close();
   return found.problems.length + stops.problems.length === 0 && fault === undefined ? 0 : 1;
+}
+
+async function untilStopped(url: string): Promise<void> {
+  console.log(`still there: ${url}  (Ctrl-C ends it)\n`);
+  await new Promise((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
 }
 
 function liveLines(

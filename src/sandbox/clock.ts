@@ -16,7 +16,7 @@ export function realClock(): Clock {
 }
 
 /**
- * A clock that begins at `origin` and runs at its own speed. It must lie in the past by as much as it will run ahead: who
+ * A clock that begins at `origin`, in the past, and runs at its own speed until it has caught up with the real one: who
  * gets its webhooks refuses those of the future.
  */
 export function simulatedClock(origin: number, speed = 0, real: () => number = realNow): Clock {
@@ -24,7 +24,10 @@ export function simulatedClock(origin: number, speed = 0, real: () => number = r
   let skipped = 0;
   const at = (moment: number): number =>
     // A standing clock takes points for those of now.
-    speed === 0 ? origin + skipped : origin + skipped + (moment - began) * speed;
+    Math.min(
+      speed === 0 ? origin + skipped : origin + skipped + (moment - began) * speed,
+      Math.max(moment, origin + skipped),
+    );
   return {
     type: "simulated",
     speed,

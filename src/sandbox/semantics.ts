@@ -66,6 +66,7 @@ export const SEMANTICS: readonly SemanticView[] = [
     "show_no_data, show_and_notify_no_data and resolve do what they say, when the whole window is empty.",
     "6.1",
   ),
+  row("new monitors", "One without data says so when a whole window has passed.", "6.4", false),
   row("after no data", "Alert, No Data, OK: the recovery is not told.", "6.4", false),
   row("forgotten groups", "A group that is silent for 24 h is dropped, and new when it comes back.", "6.4"),
   row("recovery thresholds", "An alert lasts until its recovery threshold is reached.", "6.1"),

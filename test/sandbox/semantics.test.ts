@@ -235,6 +235,12 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     expect(await under("show_no_data")).toEqual(["Triggered @oncall-x", "No Data "]);
     expect(await under("show_and_notify_no_data")).toEqual(["Triggered @oncall-x", "No Data @oncall-x"]);
   },
+  async "new monitors"() {
+    const stage = createStage();
+    stage.watch(GAUGE, { on_missing_data: "show_and_notify_no_data" });
+    await stage.run(15);
+    expect(stage.lines).toEqual(["10 * No Data"]);
+  },
   async "after no data"() {
     const stage = createStage();
     stage.watch(GAUGE, { on_missing_data: "show_and_notify_no_data" }, "@oncall-x");

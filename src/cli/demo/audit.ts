@@ -3,8 +3,8 @@ import type { Sums } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
 import { AGENTS } from "./agents.ts";
 import type { BilledCall } from "./fake-vendor.ts";
-import type { Received } from "./otlp-receiver.ts";
 import { costOf, isRefused } from "./spend.ts";
+import type { Received } from "./stand-in.ts";
 
 /** A metered call beside its line of the bill. */
 export interface Pair {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,15 +8,14 @@ import type { Blocked } from "../../guard/blocked.ts";
 import { breakerUrl, flush, isBlocked, ledger, onCall, scope, start, stop } from "../../index.ts";
 import type { RunInScope } from "./agents.ts";
 import type { FakeVendor } from "./fake-vendor.ts";
-import type { OtlpReceiver } from "./otlp-receiver.ts";
+import type { StandIn } from "./stand-in.ts";
 import { SPENDER, SPENDER_USD } from "./stops.ts";
 
-/** The real meter of the package, pointed at the local vendor and the local receiver. */
+/** The real meter of the package, pointed at the local vendor and the stand-in for Datadog. */
 export interface Metering {
   readonly settled: readonly SettledCall[];
   readonly scope: RunInScope;
   ledger(agent: string): Readonly<Sums> | undefined;
-  readonly breakerUrl: string;
   isBlocked(error: unknown): Blocked | undefined;
   flush(): Promise<void>;
   stop(): Promise<void>;
@@ -30,15 +30,20 @@ export function isMetered(): boolean {
  * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
  * Collector, and no discount of theirs changes what the demo compares.
  */
-export async function startMetering(vendor: FakeVendor, receiver: OtlpReceiver): Promise<Metering> {
+export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promise<Metering> {
   const settled: SettledCall[] = [];
+  const secret = randomUUID();
+  const token = randomUUID();
   const state = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
   await start({
     env: {
       SPENDFUSE_CONFIG: "{}",
       OTEL_SERVICE_NAME: "spendfuse-demo",
-      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: receiver.metricsUrl,
-      OTEL_METRIC_EXPORT_INTERVAL: "2000",
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${standIn.url}/v1/metrics`,
+      // A minute of the stand-in's clock, as it is in production.
+      OTEL_METRIC_EXPORT_INTERVAL: "1000",
+      SPENDFUSE_WEBHOOK_SECRET: secret,
+      SPENDFUSE_OPERATOR_TOKEN: token,
       SPENDFUSE_STATE_DIR: state,
       SPENDFUSE_EXIT_SENDER: "0",
     },
@@ -52,10 +57,10 @@ export async function startMetering(vendor: FakeVendor, receiver: OtlpReceiver):
     },
   });
   onCall((call) => settled.push(call));
+  standIn.connect(breakerUrl() ?? "", secret, token);
   return {
     settled,
     scope,
-    breakerUrl: breakerUrl() ?? "",
     isBlocked,
     ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
     flush,

@@ -13,6 +13,8 @@ export interface Alert {
   readonly since: number;
   readonly firstSeen: number;
   readonly lastData: number;
+  /** Whether it ever had data. */
+  readonly seen: boolean;
   readonly value: number | undefined;
   /** When the cycle began that lasts until it recovers; undefined while there is none. */
   readonly cycle: number | undefined;
@@ -33,7 +35,7 @@ export interface Transition {
 }
 
 export function newAlert(tags: readonly string[], now: number): Alert {
-  const begun = { status: "OK", since: now, firstSeen: now, lastData: now, value: undefined } as const;
+  const begun = { status: "OK", since: now, firstSeen: now, lastData: now, seen: false, value: undefined } as const;
   return { ...begun, tags, cycle: undefined, lastTold: now, renotified: 0, before: "OK" };
 }
 
@@ -45,7 +47,7 @@ export function nextAlert(
   rules: Rules,
 ): { readonly alert: Alert; readonly transition?: Transition } {
   if (measured !== undefined) {
-    const seen: Alert = { ...alert, lastData: now, value: measured.value };
+    const seen: Alert = { ...alert, lastData: now, seen: true, value: measured.value };
     if (now - alert.firstSeen < rules.newGroupDelay || (rules.fullWindow && !measured.full)) return { alert: seen };
     return move(seen, statusOf(alert, measured, rules), now, rules);
   }
@@ -61,9 +63,14 @@ export function nextAlert(
       return renotify(alert, now, rules);
     }
     default:
-      if (now - alert.lastData < rules.noDataAfter) return renotify(alert, now, rules);
+      // A monitor that was just made has not looked at a whole window yet.
+      if (now - alert.lastData < (alert.seen ? rules.noDataAfter : windowOf(rules))) return renotify(alert, now, rules);
       return move({ ...alert, value: undefined }, "No Data", now, rules);
   }
+}
+
+function windowOf({ query: { window }, noDataAfter }: Rules): number {
+  return window.type === "last" ? Math.max(window.seconds, noDataAfter) : noDataAfter;
 }
 
 function statusOf(

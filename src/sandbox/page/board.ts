@@ -46,6 +46,7 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
   const variables: Record<string, string> = {};
   let range = "4h";
   let drawing = false;
+  let next: StateView | undefined;
 
   const selects = (dashboard.template_variables ?? []).map(({ name, prefix }) => {
     const select = h("select", { "aria-label": name, "data-variable": name });
@@ -115,6 +116,12 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
     box.dataset.drawn = "true";
   }
 
+  function take(): StateView | undefined {
+    const taken = next;
+    next = undefined;
+    return taken;
+  }
+
   return {
     element: h(
       "div",
@@ -127,10 +134,12 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
       ),
     ),
     async refresh(state) {
+      next = state;
       if (drawing) return;
       drawing = true;
       try {
-        for (const one of drawn) await draw(one, state);
+        // Once more when somebody chose something meanwhile.
+        for (let now = take(); now !== undefined; now = take()) for (const one of drawn) await draw(one, now);
       } finally {
         drawing = false;
       }

@@ -22,7 +22,7 @@ export const sunburst: WidgetType = {
               radius: ["18%", "96%"],
               data: toBranches(answers[0]?.rows ?? []),
               itemStyle: { borderColor: colour("--panel"), borderWidth: 1 },
-              label: { minAngle: 12, fontSize: 11, overflow: "truncate", width: 70 },
+              label: { minAngle: 16, fontSize: 11, overflow: "truncate", width: 56, rotate: "radial" },
               emphasis: { focus: "ancestor" },
             },
           ],
