@@ -60,9 +60,7 @@ async function run(without: readonly string[], keep: boolean, style: Style): Pro
   if (clients.found.length > 0) console.log(style.dim(`                 real packages: ${clients.found.join(", ")}`));
   if (clients.missing.length > 0)
     console.log(style.caution(`                 not installed, plain fetch instead: ${clients.missing.join(", ")}`));
-  console.log(
-    style.dim(`                 watch it: ${standIn.url} (a sandbox, not Datadog; a second is a minute there)`),
-  );
+  console.log(style.dim(`                 watch it: ${standIn.url} (a sandbox, not Datadog; 1 s is 1 min there)`));
   console.log(`\n${style.bold("WHAT SPENDFUSE METERS")}, call by call`);
 
   const doing = new Map<string, string>();
