@@ -9,6 +9,13 @@ import { openaiChunkHidden, openaiStreamHidden } from "./bounds/openai-chunk-hid
 import { otherFetch } from "./bounds/other-fetch.ts";
 import { pulledChunk } from "./bounds/pulled-chunk.ts";
 import { refusal } from "./bounds/refusal.ts";
+import {
+  sandboxEvaluation,
+  sandboxEvaluationRatio,
+  sandboxIntake,
+  sandboxIntakeRatio,
+  sandboxMonth,
+} from "./bounds/sandbox.ts";
 import { soak } from "./bounds/soak.ts";
 import { startup } from "./bounds/startup.ts";
 import { verdict } from "./bounds/verdict.ts";
@@ -31,6 +38,11 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   startup,
   "open-stream-memory": openStreamMemory,
   soak,
+  "sandbox-intake": sandboxIntake,
+  "sandbox-intake-ratio": sandboxIntakeRatio,
+  "sandbox-evaluation": sandboxEvaluation,
+  "sandbox-evaluation-ratio": sandboxEvaluationRatio,
+  "sandbox-month": sandboxMonth,
 };
 
 async function main(names: readonly string[]): Promise<void> {
@@ -43,7 +55,7 @@ async function main(names: readonly string[]): Promise<void> {
     if (over) process.exitCode = 1;
     const limit = bound.limit === undefined ? "-" : `${bound.limit} ${bound.unit}`;
     console.log(
-      `${name.padEnd(20)} ${`${show(value)} ${bound.unit}`.padEnd(12)} ${limit.padEnd(10)} ${over ? "OVER" : "ok"}`,
+      `${name.padEnd(26)} ${`${show(value)} ${bound.unit}`.padEnd(12)} ${limit.padEnd(10)} ${over ? "OVER" : "ok"}`,
     );
   }
 }

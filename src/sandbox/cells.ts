@@ -86,7 +86,7 @@ export function foldCells({ raw, minutes, halves }: Cells, now: number, oldest: 
       last as number,
     );
   }
-  drop(minutes, stale);
+  drop(minutes, Math.max(stale, indexOf(minutes.times, oldest)));
   drop(halves, indexOf(halves.times, oldest));
 }
 

@@ -1,5 +1,5 @@
 import type { Matches } from "../datadog/query/filter.ts";
-import { type Cells, createCells, foldCells, newestOf, RETENTION_S, sizeOf, writePoint } from "./cells.ts";
+import { type Cells, createCells, foldCells, newestOf, RAW_S, RETENTION_S, sizeOf, writePoint } from "./cells.ts";
 import { keyOfTags, normalizeMetric, type Tags, toTags } from "./tags.ts";
 
 export type MetricType = "count" | "rate" | "gauge";
@@ -57,6 +57,7 @@ const HISTORY_S = 460 * 86_400;
 const MAX_SERIES = 50_000;
 const MAX_POINTS = 2_000_000;
 const DAY_S = 86_400;
+const HOUR_S = 3_600;
 
 interface Metric {
   readonly series: Map<string, Series>;
@@ -70,6 +71,8 @@ export function createSeriesStore(options: SeriesOptions): SeriesStore {
   let points = 0;
   let count = 0;
   let held = 0;
+  /** So many points make it look again: when it could not make room, not at once. */
+  let full = maxPoints * 1.1;
 
   const drop = (why: Dropped): void => {
     dropped[why] = (dropped[why] ?? 0) + 1;
@@ -126,9 +129,10 @@ export function createSeriesStore(options: SeriesOptions): SeriesStore {
           } else held += sizeOf(series.cells);
         }
       }
-      if (held <= maxPoints || oldest >= at - DAY_S) return;
-      oldest += DAY_S;
+      if (held <= maxPoints || oldest >= at - RAW_S) break;
+      oldest = Math.min(oldest + (oldest < at - 2 * DAY_S ? DAY_S : HOUR_S), at - RAW_S);
     }
+    full = Math.max(maxPoints, held) * 1.1;
   }
 
   return {
@@ -145,7 +149,7 @@ export function createSeriesStore(options: SeriesOptions): SeriesStore {
       series.type = type;
       points += 1;
       if (writePoint(series.cells, second, value)) held += 1;
-      if (held > maxPoints * 1.1) compact();
+      if (held > full) compact();
     },
     drop,
     select(name, matches) {
