@@ -30,8 +30,8 @@ export function createIntake({ store, clock }: Sandbox): Intake {
     const bytes = await readBody(request, METRICS_LIMITS);
     const protobuf = isProtobuf(request);
     const read = protobuf ? unpack(() => readMetricsRequest(bytes)) : (parseJson(bytes) as MetricsRequest);
-    if (typeof read !== "object" || read === null) throw new BodyFault(400, "the body is no OTLP metrics request");
-    const partial = takeMetrics(read, configOf(request), store, clock.at);
+    const config = configOf(request);
+    const partial = unpack(() => takeMetrics(read, config, store, clock.at));
     if (protobuf) return { status: 200, headers: { "content-type": "application/x-protobuf" } };
     return { status: 200, body: partial === undefined ? {} : { partialSuccess: partial } };
   }
@@ -46,7 +46,8 @@ export function createIntake({ store, clock }: Sandbox): Intake {
   }
 
   async function series(request: IncomingMessage): Promise<Answer> {
-    return takeSeries(parseJson(await readBody(request, METRICS_LIMITS)), store, clock.at);
+    const body = parseJson(await readBody(request, METRICS_LIMITS));
+    return unpack(() => takeSeries(body, store, clock.at));
   }
 
   const ways: Readonly<Record<string, (request: IncomingMessage) => Promise<Answer>>> = {
@@ -82,7 +83,7 @@ function unpack<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new BodyFault(400, `the body is no protobuf of this kind: ${(error as Error).message}`);
+    throw new BodyFault(400, `the body is no OTLP of this kind: ${(error as Error).message}`);
   }
 }
 

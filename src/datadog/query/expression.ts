@@ -129,15 +129,12 @@ function readAtom(reader: Reader): Expression {
   if (token?.kind === "text") return { kind: "text", value: reader.take().text };
   if (token?.kind !== "word") throw reader.fault(token ? `"${token.text}" is not expected here` : "a query is missing");
   if (reader.is(":", 1)) return readMetric(reader);
-  if (reader.is("(", 1)) return readCall(reader);
   const { text, at } = reader.take();
+  if (!reader.is("(")) return { kind: "name", name: text, at };
   // `query1.rollup(sum, 60)`: the lexer cannot tell the method from a name with a dot.
-  const method = METHOD.exec(text);
-  if (method && reader.is("(")) {
-    const [, name = "", called = ""] = method;
-    return readArguments(reader, called, at, { kind: "name", name, at });
-  }
-  return { kind: "name", name: text, at };
+  const [, name, method] = METHOD.exec(text) ?? [];
+  if (name === undefined || method === undefined) return readArguments(reader, text, at);
+  return readArguments(reader, method, at, { kind: "name", name, at });
 }
 
 function readMetric(reader: Reader): MetricQuery {
