@@ -141,7 +141,7 @@ Custom headers:
 ${HEADERS}
 
 Below "Custom variables" add ${SECRET_VARIABLE} with the secret, hidden from view.
-In the monitor's message: {{#is_alert}}@webhook-${WEBHOOK_NAME} {{/is_alert}}{{#is_recovery}}@webhook-${WEBHOOK_NAME} {{/is_recovery}}`);
+In the monitor's message: {{#is_alert}}@webhook-${WEBHOOK_NAME} {{/is_alert}}{{#is_renotify}}@webhook-${WEBHOOK_NAME} {{/is_renotify}}`);
   return 0;
 }
 
