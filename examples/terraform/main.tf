@@ -30,8 +30,8 @@ locals {
       query = replace(monitor.query, "/[0-9.]+$/", tostring(var.critical[name]))
       message = replace(
         monitor.message,
-        "$${monitor.options.thresholds.critical}",
-        "$${var.critical[name]}",
+        format("$%s", monitor.options.thresholds.critical),
+        format("$%s", var.critical[name]),
       )
       options = merge(monitor.options, {
         thresholds = {
