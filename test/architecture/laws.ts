@@ -14,6 +14,7 @@ const PLUGINS: readonly { readonly folder: string; readonly contract: string }[]
   { folder: "src/billing/vendors", contract: "vendor.ts" },
   { folder: "src/stores", contract: "store.ts" },
   { folder: "src/datadog/lints", contract: "lint.ts" },
+  { folder: "src/sandbox/page/widgets", contract: "widget.ts" },
 ];
 
 /** Programs of their own read their own environment; everything else gets it from `config.ts`. */
@@ -129,7 +130,12 @@ function pluginFaults(tree: Tree, { folder, contract }: (typeof PLUGINS)[number]
   for (const line of expected) if (!lines.includes(line)) faults.push(`${folder}/registry.ts lacks: ${line}`);
   if (new Set(lines).size < lines.length) faults.push(`${folder}/registry.ts says a line twice`);
   for (const name of instances) {
-    if (!(tree.get(`${folder}/${name}.ts`) ?? "").includes(`name: "${name}"`))
+    // Datadog's own names have underscores.
+    if (
+      !(tree.get(`${folder}/${name}.ts`) ?? "").includes(
+        `name: "${folder.endsWith("/widgets") ? name.replaceAll("-", "_") : name}"`,
+      )
+    )
       faults.push(`${folder}/${name}.ts is not named "${name}"`);
   }
   return faults;

@@ -1,14 +1,18 @@
 import type { RowView } from "../view.ts";
+import { createChart } from "./charts.ts";
+import { h } from "./dom.ts";
+import { formatValue } from "./format.ts";
+import type { WidgetView } from "./widgets/widget.ts";
 
 /** A part of a whole, with its own parts. */
-export interface Branch {
+interface Branch {
   readonly name: string;
   readonly value: number;
   readonly children?: readonly Branch[];
 }
 
 /** Rows grouped by several tags as a tree, the first tag outermost. */
-export function toBranches(rows: readonly RowView[], depth = 0): readonly Branch[] {
+function toBranches(rows: readonly RowView[], depth = 0): readonly Branch[] {
   const groups = new Map<string, RowView[]>();
   for (const row of rows) {
     const name = row.group[depth];
@@ -20,4 +24,21 @@ export function toBranches(rows: readonly RowView[], depth = 0): readonly Branch
     const deeper = (inner[0]?.group.length ?? 0) > depth + 1;
     return deeper ? { name, value, children: toBranches(inner, depth + 1) } : { name, value };
   });
+}
+
+/** A widget that shows parts of a whole as one series of a chart. */
+export function viewHierarchy(body: HTMLElement, seriesOf: () => Readonly<Record<string, unknown>>): WidgetView {
+  const place = h("div", { class: "chart" });
+  body.replaceChildren(place);
+  const chart = createChart(place);
+  return {
+    draw({ definition, answers }) {
+      const format = definition.requests?.[0]?.formulas?.[0]?.number_format;
+      chart.draw({
+        tooltip: { trigger: "item", valueFormatter: (value: number) => formatValue(value, format) },
+        series: [{ ...seriesOf(), data: toBranches(answers[0]?.rows ?? []) }],
+      });
+    },
+    dispose: () => chart.dispose(),
+  };
 }
