@@ -108,6 +108,13 @@ describe("exporting by itself", () => {
     await receiver.until(() => receiver.total(COST) === 12);
   });
 
+  test("an idle process says that it is there", async () => {
+    const receiver = await receive();
+    exportTo(receiver, { intervalMs: 50 });
+    await receiver.until(() => receiver.points("spendfuse.spool.pending").length > 1);
+    expect(receiver.points("spendfuse.spool.pending")[0]).toMatchObject({ kind: "gauge", value: 0 });
+  });
+
   test("flushes within one second are dated one second apart, so that none overwrites another", async () => {
     const receiver = await receive();
     const time = clock();

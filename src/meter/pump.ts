@@ -43,8 +43,8 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
   gauge.addCallback((result) => {
     if (stopped) return;
     for (const move of counters) move();
-    const pending = options.spoolPending();
-    if (pending !== undefined) result.observe(pending, { instance: options.instance() });
+    // Also without a spool: it is the sign of life of every process.
+    result.observe(options.spoolPending() ?? 0, { instance: options.instance() });
   });
 
   for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.guardUp]) {

@@ -87,6 +87,37 @@ describe("spendfuse sandbox", { timeout: 60_000 }, () => {
     await sandbox.ended;
   });
 
+  test("a deploy that is killed is finished by the next", async () => {
+    const sandbox = await startSandbox("--empty");
+    const env = {
+      DD_API_KEY: "x",
+      DD_APP_KEY: "x",
+      SPENDFUSE_DD_API_URL: sandbox.url,
+      SPENDFUSE_WEBHOOK_SECRET: "s".repeat(20),
+    };
+    const url = "https://breaker.example.com/webhooks/datadog";
+    const args = ["deploy", "--notify", "@oncall-me", "--webhook-url", url];
+    for (const line of [
+      "webhook spendfuse: created",
+      "dashboard agent_spend: created",
+      "monitor bill_drift: created",
+    ]) {
+      const killed = start(args, env);
+      await expect.poll(killed.said, { timeout: 20_000, interval: 2 }).toMatch(new RegExp(`${line}|as it is`));
+      killed.child.kill("SIGKILL");
+      await killed.ended;
+    }
+    const last = start(args, env);
+    expect(await last.ended, last.said()).toBe(0);
+    const { monitors, dashboards } = await sandbox.state();
+    expect([monitors.length, dashboards.length]).toEqual([17, 4]);
+    const again = start([...args, "--plan"], env);
+    await again.ended;
+    expect(again.said()).toMatch(/^0 to change/m);
+    sandbox.child.kill("SIGTERM");
+    await sandbox.ended;
+  });
+
   test.each([
     [["--start", "now"], "--start and --speed need --simulated"],
     [["--simulated", "--start", "now"], "--start must be a time"],

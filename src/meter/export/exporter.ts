@@ -119,7 +119,7 @@ export function startExporter(options: ExporterOptions): Exporter {
   async function run(abort: AbortController, connectMs: number, eager: boolean): Promise<void> {
     underWay.add(abort);
     try {
-      harvest.gather(ours());
+      harvest.gather({ ...ours(), heartbeat: healthy });
       if (!eager && now() < pausedUntil) return outbox.save();
       const fresh = outbox.size > 0;
       if (!fresh && !eager && now() < replayAt) return;
@@ -150,7 +150,7 @@ export function startExporter(options: ExporterOptions): Exporter {
 
   /** What we would send now. */
   function ours(): Want {
-    return { last: false, faultsAlone: healthy };
+    return { last: false, faultsAlone: healthy, heartbeat: false };
   }
 
   /** One run after the other. */
@@ -206,7 +206,7 @@ export function startExporter(options: ExporterOptions): Exporter {
     save() {
       if (instruments.hasNews("exporter")) sayNothingSent();
       if (!exporting) return false;
-      harvest.gather({ last: true, faultsAlone: false });
+      harvest.gather({ last: true, faultsAlone: false, heartbeat: false });
       outbox.save();
       if (outbox.size > 0) complaints.lost(outbox.size);
       return (pending() ?? 0) > 0;

@@ -19,6 +19,8 @@ export interface Want {
   readonly last: boolean;
   /** Even if there are only faults of exporting, which alone are not worth an export that would fail as well. */
   readonly faultsAlone: boolean;
+  /** Even if there is nothing but a sign of life, when one is due: silence means that nobody is there. */
+  readonly heartbeat: boolean;
 }
 
 export interface HarvestOptions {
@@ -31,17 +33,26 @@ export interface HarvestOptions {
   readonly slot: () => Slot;
   readonly pending: () => number | undefined;
   readonly maxRequestBytes: number;
+  readonly intervalMs: number;
   readonly now: () => number;
 }
 
 const SPANS_PER_REQUEST = 256;
+/** How often a process that does nothing says that it is there: every minute, or sooner with short intervals. */
+const HEARTBEAT_MS = 60_000;
+const INTERVALS_PER_HEARTBEAT = 6;
 
 export function createHarvest(options: HarvestOptions): Harvest {
   const { instruments, spans, outbox, endpoint, slot, pending, now } = options;
   const scope = { name: "spendfuse", version: options.version };
   const startMs = now();
   let seconds: Seconds | undefined;
+  const heartbeatMs = Math.max(
+    options.intervalMs,
+    Math.min(HEARTBEAT_MS, INTERVALS_PER_HEARTBEAT * options.intervalMs),
+  );
   let shownPending = 0;
+  let shownAt = startMs;
   /** By metric, what was last sent. */
   const shown = new Map<string, string>();
 
@@ -63,7 +74,7 @@ export function createHarvest(options: HarvestOptions): Harvest {
     if (interval === undefined) return;
     const taken: Taken[] = [...instruments.take(last)];
     if (!instruments.watch()) {
-      if (pendingChanged()) taken.push(pendingGauge());
+      if (pendingChanged() || isHeartbeatDue()) taken.push(pendingGauge());
       taken.push(...shownGauges());
     }
     if (taken.length === 0) return;
@@ -74,8 +85,13 @@ export function createHarvest(options: HarvestOptions): Harvest {
     }
   }
 
-  function metricsRipe({ last, faultsAlone }: Want): boolean {
+  function isHeartbeatDue(): boolean {
+    return now() - shownAt >= heartbeatMs;
+  }
+
+  function metricsRipe({ last, faultsAlone, heartbeat }: Want): boolean {
     if (endpoint.metrics === undefined || (instruments.watch() && !last)) return false;
+    if (heartbeat && isHeartbeatDue()) return true;
     if (instruments.gauges().some(isNews)) return true;
     return faultsAlone ? instruments.hasNews() || pendingChanged() : instruments.hasNews("exporter");
   }
@@ -100,6 +116,7 @@ export function createHarvest(options: HarvestOptions): Harvest {
 
   function pendingGauge(): Taken {
     shownPending = pending() ?? 0;
+    shownAt = now();
     const points = [{ tags: { instance: slot().name }, value: shownPending }];
     return { kind: "gauge", metric: METRICS.spoolPending, points };
   }
