@@ -19,11 +19,10 @@ interface Folded {
   counts: number[];
   minima: number[];
   maxima: number[];
-  lasts: number[];
 }
 
 export const RAW_S = 2 * 3_600;
-export const MINUTES_S = 2 * 86_400;
+const MINUTES_S = 2 * 86_400;
 /** A month, and a day more for the time zone that a month begins in. */
 export const RETENTION_S = 33 * 86_400;
 const MINUTE_S = 60;
@@ -34,7 +33,7 @@ export function createCells(): Cells {
 }
 
 function folded(): Folded {
-  return { times: [], sums: [], counts: [], minima: [], maxima: [], lasts: [] };
+  return { times: [], sums: [], counts: [], minima: [], maxima: [] };
 }
 
 export function sizeOf({ raw, minutes, halves }: Cells): number {
@@ -66,31 +65,20 @@ export function foldCells({ raw, minutes, halves }: Cells, now: number, oldest: 
   const old = indexOf(raw.times, rawFrom);
   for (let i = 0; i < old; i += 1) {
     const value = raw.values[i] as number;
-    add(minutes, floor(raw.times[i] as number, MINUTE_S), value, 1, value, value, value);
+    add(minutes, floor(raw.times[i] as number, MINUTE_S), value, 1, value, value);
   }
-  if (old > 0) {
-    raw.times = raw.times.slice(old);
-    raw.values = raw.values.slice(old);
-  }
-  const { times, sums, counts, minima, maxima, lasts } = minutes;
+  dropRaw(raw, old);
+  const { times, sums, counts, minima, maxima } = minutes;
   const stale = indexOf(times, floor(now - MINUTES_S, HALF_S));
   for (let i = 0; i < stale; i += 1) {
-    const [sum, count, min, max, last] = [sums[i], counts[i], minima[i], maxima[i], lasts[i]] as number[];
-    add(
-      halves,
-      floor(times[i] as number, HALF_S),
-      sum as number,
-      count as number,
-      min as number,
-      max as number,
-      last as number,
-    );
+    const [sum, count, min, max] = [sums[i], counts[i], minima[i], maxima[i]] as number[];
+    add(halves, floor(times[i] as number, HALF_S), sum as number, count as number, min as number, max as number);
   }
   drop(minutes, Math.max(stale, indexOf(minutes.times, oldest)));
   drop(halves, indexOf(halves.times, oldest));
 }
 
-function add(to: Folded, time: number, sum: number, count: number, min: number, max: number, last: number): void {
+function add(to: Folded, time: number, sum: number, count: number, min: number, max: number): void {
   const at = to.times.length - 1;
   if (to.times[at] !== time) {
     to.times.push(time);
@@ -98,42 +86,43 @@ function add(to: Folded, time: number, sum: number, count: number, min: number, 
     to.counts.push(count);
     to.minima.push(min);
     to.maxima.push(max);
-    to.lasts.push(last);
     return;
   }
   to.sums[at] = (to.sums[at] as number) + sum;
   to.counts[at] = (to.counts[at] as number) + count;
   to.minima[at] = Math.min(to.minima[at] as number, min);
   to.maxima[at] = Math.max(to.maxima[at] as number, max);
-  to.lasts[at] = last;
+}
+
+/** Forgets points as they came that are older than `oldest`: of a metric whose past is written again, nothing is folded. */
+export function forgetRaw({ raw }: Cells, oldest: number): void {
+  dropRaw(raw, indexOf(raw.times, oldest));
+}
+
+function dropRaw(raw: Raw, count: number): void {
+  if (count === 0) return;
+  raw.times = raw.times.slice(count);
+  raw.values = raw.values.slice(count);
 }
 
 function drop(cells: Folded, count: number): void {
   if (count === 0) return;
-  for (const name of ["times", "sums", "counts", "minima", "maxima", "lasts"] as const)
-    cells[name] = cells[name].slice(count);
+  for (const name of ["times", "sums", "counts", "minima", "maxima"] as const) cells[name] = cells[name].slice(count);
 }
 
-export type Visit = (time: number, sum: number, count: number, min: number, max: number, last: number) => void;
+export type Visit = (time: number, sum: number, count: number, min: number, max: number) => void;
 
 /** Visits every cell that begins in [from, to), oldest first. */
 export function scanCells({ raw, minutes, halves }: Cells, from: number, to: number, visit: Visit): void {
-  for (const { times, sums, counts, minima, maxima, lasts } of [halves, minutes]) {
+  for (const { times, sums, counts, minima, maxima } of [halves, minutes]) {
     if (times.length === 0 || (times.at(-1) as number) < from) continue;
     for (let i = indexOf(times, from); i < times.length && (times[i] as number) < to; i += 1)
-      visit(
-        times[i] as number,
-        sums[i] as number,
-        counts[i] as number,
-        minima[i] as number,
-        maxima[i] as number,
-        lasts[i] as number,
-      );
+      visit(times[i] as number, sums[i] as number, counts[i] as number, minima[i] as number, maxima[i] as number);
   }
   const { times, values } = raw;
   for (let i = indexOf(times, from); i < times.length && (times[i] as number) < to; i += 1) {
     const value = values[i] as number;
-    visit(times[i] as number, value, 1, value, value, value);
+    visit(times[i] as number, value, 1, value, value);
   }
 }
 

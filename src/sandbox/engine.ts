@@ -1,4 +1,4 @@
-import { handlesOf, renderMessage } from "./monitor/message.ts";
+import { handlesOf, renderMessage, webhookOf } from "./monitor/message.ts";
 import { type Change, createWatch, groupName, type Watch } from "./monitor/watch.ts";
 import type { SeriesStore } from "./series.ts";
 import type { TransitionView, WebhookView } from "./view.ts";
@@ -19,8 +19,6 @@ export interface Engine {
   readonly watches: ReadonlyMap<number, Watch>;
   readonly transitions: readonly (TransitionView & { readonly monitor: number })[];
   readonly webhooks: readonly WebhookView[];
-  /** The minute that was evaluated last, in seconds. */
-  readonly evaluated: number;
 }
 
 export interface EngineOptions {
@@ -35,7 +33,6 @@ export interface EngineOptions {
 const MINUTE_S = 60;
 const COMPACT_S = 600;
 const KEPT = 500;
-const WEBHOOK = "@webhook-";
 /** After a pause of a laptop, say: minutes that nobody waits for. */
 const MAX_BEHIND_S = 33 * 86_400;
 
@@ -61,8 +58,8 @@ export function createEngine(options: EngineOptions): Engine {
     keep(transitions, { ...view, monitor: watch.id });
     options.onTransition?.(change, view);
     for (const handle of handles) {
-      if (!handle.startsWith(WEBHOOK)) continue;
-      const name = handle.slice(WEBHOOK.length);
+      const name = webhookOf(handle);
+      if (name === undefined) continue;
       const webhook = options.webhook(name);
       events += 1;
       const delivery =
@@ -99,9 +96,6 @@ export function createEngine(options: EngineOptions): Engine {
     watches,
     transitions,
     webhooks,
-    get evaluated() {
-      return evaluated;
-    },
   };
 }
 

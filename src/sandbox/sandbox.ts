@@ -22,21 +22,19 @@ export interface SandboxOptions {
   readonly clock: Clock;
   /** Posts a webhook; over HTTP when absent. */
   readonly send?: Send;
-  /** Milliseconds before the first try of a webhook is repeated; doubled each time. 1,000 when absent. */
-  readonly retryMs?: number;
-  readonly maxSeries?: number;
   readonly maxPoints?: number;
 }
 
 const MINUTE_S = 60;
+/** Before a webhook is tried a second time; doubled each time after that. */
+const RETRY_MS = 1_000;
 
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const { clock, send = post, retryMs = 1_000 } = options;
+  const { clock, send = post } = options;
   const now = (): number => clock.now();
   const store: SeriesStore = createSeriesStore({
     now,
     isHistorical: (metric) => account.isHistorical(metric),
-    ...(options.maxSeries !== undefined && { maxSeries: options.maxSeries }),
     ...(options.maxPoints !== undefined && { maxPoints: options.maxPoints }),
   });
   const account: Account = createAccount({
@@ -50,7 +48,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     now: clock.now(),
     webhook: (name) => account.webhooks().find((webhook) => webhook.name === name),
     variables: () => account.variables(),
-    deliver: (request) => deliver(request, send, (attempt) => wait(retryMs * 2 ** (attempt - 1))),
+    deliver: (request) => deliver(request, send, (attempt) => wait(RETRY_MS * 2 ** (attempt - 1))),
   });
 
   return {

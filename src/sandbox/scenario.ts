@@ -1,5 +1,6 @@
 import { METRICS } from "../names.ts";
 import { createEngine } from "./engine.ts";
+import { webhookOf } from "./monitor/message.ts";
 import { createSeriesStore, type MetricType } from "./series.ts";
 
 /** Spend over simulated time, and what a monitor has to say about it. Times are such as `90s`, `15m`, `2h`, `1d`. */
@@ -82,7 +83,7 @@ export async function playScenario(monitor: Readonly<Record<string, unknown>>, s
     variables: () => new Map(),
     deliver: async () => ({ attempts: 1, answer: "200", delivered: true }),
     onTransition(_, { at, group, transition, value, notified }) {
-      const webhooks = notified.flatMap((handle) => (handle.startsWith("@webhook-") ? handle.slice(9) : []));
+      const webhooks = notified.flatMap((handle) => webhookOf(handle) ?? []);
       happened.push({ at: at - start, group, transition, webhooks, value });
     },
   });

@@ -1,5 +1,15 @@
 import type { Matches } from "../datadog/query/filter.ts";
-import { type Cells, createCells, foldCells, newestOf, RAW_S, RETENTION_S, sizeOf, writePoint } from "./cells.ts";
+import {
+  type Cells,
+  createCells,
+  foldCells,
+  forgetRaw,
+  newestOf,
+  RAW_S,
+  RETENTION_S,
+  sizeOf,
+  writePoint,
+} from "./cells.ts";
 import { keyOfTags, normalizeMetric, type Tags, toTags } from "./tags.ts";
 
 export type MetricType = "count" | "rate" | "gauge";
@@ -10,7 +20,6 @@ export interface Series {
   type: MetricType;
   readonly tags: Tags;
   readonly cells: Cells;
-  readonly firstSeen: number;
 }
 
 export type Dropped = "late" | "future" | "series limit" | "name" | "value" | "temporality";
@@ -34,9 +43,8 @@ export interface SeriesStore {
   /** The series of a metric that a filter matches. */
   select(metric: string, matches: Matches): readonly Series[];
   has(metric: string): boolean;
-  readonly metrics: readonly string[];
-  /** Values of a tag over all metrics, or one. */
-  valuesOf(key: string, metric?: string): readonly string[];
+  /** Values of a tag over all metrics. */
+  valuesOf(key: string): readonly string[];
   /** Folds and forgets. To be called now and then. */
   compact(): void;
   readonly stats: { readonly points: number; readonly series: number; readonly held: number; readonly limit: number };
@@ -92,7 +100,7 @@ export function createSeriesStore(options: SeriesOptions): SeriesStore {
     let series = metric.series.get(key);
     if (series === undefined) {
       if (count >= maxSeries) return undefined;
-      series = { metric: name, type, tags, cells: createCells(), firstSeen: now() };
+      series = { metric: name, type, tags, cells: createCells() };
       metric.series.set(key, series);
       count += 1;
     }
@@ -158,15 +166,10 @@ export function createSeriesStore(options: SeriesOptions): SeriesStore {
       return found;
     },
     has: (name) => metrics.has(name),
-    get metrics() {
-      return [...metrics.keys()];
-    },
-    valuesOf(key, only) {
+    valuesOf(key) {
       const values = new Set<string>();
-      for (const [name, { series }] of metrics) {
-        if (only !== undefined && name !== only) continue;
+      for (const { series } of metrics.values())
         for (const { tags } of series.values()) for (const value of tags.get(key) ?? []) values.add(value);
-      }
       return [...values].sort();
     },
     compact,
@@ -175,11 +178,4 @@ export function createSeriesStore(options: SeriesOptions): SeriesStore {
     },
     dropped,
   };
-}
-
-function forgetRaw({ raw }: Cells, oldest: number): void {
-  const kept = raw.times.findIndex((time) => time >= oldest);
-  if (kept <= 0) return;
-  raw.times = raw.times.slice(kept);
-  raw.values = raw.values.slice(kept);
 }

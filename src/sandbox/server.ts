@@ -24,12 +24,11 @@ export interface ServerOptions {
   /** 0 is any that is free. */
   readonly port: number;
   readonly breaker?: BreakerLink | undefined;
-  /** The folder of the built page. */
-  readonly page?: string;
 }
 
 const LIMITS = { sent: 5_242_880, unpacked: 5_242_880 };
 const TICK_MS = 200;
+const BUILT_PAGE = join(PACKAGE_ROOT, "dist", "page");
 const PAGE: ReadonlyMap<string, readonly [string, string]> = new Map([
   ["/", ["index.html", "text/html; charset=utf-8"]],
   ["/main.js", ["main.js", "text/javascript; charset=utf-8"]],
@@ -45,7 +44,6 @@ const MAX_SKIP_S = 31 * 86_400;
 
 /** Serves a sandbox on this machine alone: intake, API and page. Its monitors are evaluated as its clock runs. */
 export async function startSandboxServer(sandbox: Sandbox, options: ServerOptions): Promise<SandboxServer> {
-  const { page = join(PACKAGE_ROOT, "dist", "page") } = options;
   const intake = createIntake(sandbox);
   let breaker = options.breaker;
 
@@ -54,7 +52,7 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     const taken = intake.handle(request, path);
     if (taken !== undefined) return taken;
     const file = request.method === "GET" ? PAGE.get(path) : undefined;
-    if (file !== undefined) return servePage(page, file);
+    if (file !== undefined) return servePage(file);
     if (path.startsWith("/sandbox/")) return await ownRoutes(request, url);
     const { method = "GET", headers } = request;
     const body = parseJson(await readBody(request, LIMITS));
@@ -121,9 +119,9 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
   };
 }
 
-async function servePage(folder: string, [name, type]: readonly [string, string]): Promise<Answer> {
+async function servePage([name, type]: readonly [string, string]): Promise<Answer> {
   try {
-    const bytes = await readFile(join(folder, name));
+    const bytes = await readFile(join(BUILT_PAGE, name));
     return { status: 200, body: bytes, headers: { "content-type": type, ...PAGE_HEADERS } };
   } catch {
     const message = "the page is not built: npm run page";

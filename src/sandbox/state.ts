@@ -1,13 +1,12 @@
 import { groupName, type Watch } from "./monitor/watch.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { SEMANTICS } from "./semantics.ts";
-import type { CircuitsView, MonitorStatus, MonitorView, StateView } from "./view.ts";
+import { type CircuitsView, compareStatus, type MonitorView, type StateView } from "./view.ts";
 
 const NOTICE =
   "This is not Datadog. It is a stand-in on this machine that evaluates the monitors and draws the dashboards that spendfuse ships, as far as their behaviour is documented.";
 const MAX_GROUPS = 200;
 const MAX_TRANSITIONS = 50;
-const ORDER: readonly MonitorStatus[] = ["Alert", "Warn", "No Data", "OK"];
 
 /** What the page shows besides dashboards. */
 export function viewState(
@@ -34,7 +33,7 @@ function viewMonitor(watch: Watch, transitions: Sandbox["engine"]["transitions"]
   const groups = [...alerts.values()].map(({ tags, status, value, since }) => {
     return { group: groupName(rules?.by ?? [], tags), status, value, since };
   });
-  groups.sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || (b.value ?? 0) - (a.value ?? 0));
+  groups.sort((a, b) => compareStatus(a, b) || (b.value ?? 0) - (a.value ?? 0));
   return {
     id,
     name: String(body.name),

@@ -28,6 +28,13 @@ export interface IntakeView {
 
 export type MonitorStatus = "OK" | "Warn" | "Alert" | "No Data";
 
+const WORST_FIRST: readonly MonitorStatus[] = ["Alert", "Warn", "No Data", "OK"];
+
+/** For sorting by status, the worst first. */
+export function compareStatus(a: { readonly status: MonitorStatus }, b: { readonly status: MonitorStatus }): number {
+  return WORST_FIRST.indexOf(a.status) - WORST_FIRST.indexOf(b.status);
+}
+
 export interface MonitorView {
   readonly id: number;
   readonly name: string;

@@ -1,3 +1,4 @@
+import { holds } from "../../datadog/query/comparison.ts";
 import type { Measured } from "./measured.ts";
 import type { Rules } from "./rules.ts";
 
@@ -89,16 +90,7 @@ function statusOf(
 }
 
 function beyond(value: number, threshold: number, { query }: Rules): boolean {
-  switch (query.comparator) {
-    case ">":
-      return value > threshold;
-    case ">=":
-      return value >= threshold;
-    case "<":
-      return value < threshold;
-    default:
-      return value <= threshold;
-  }
+  return holds(value, query.comparator, threshold);
 }
 
 /** A recovery threshold is met when it is reached: below or at it for an alert above. */

@@ -28,6 +28,13 @@ export function handlesOf(text: string): readonly string[] {
   return [...new Set([...text.matchAll(HANDLE)].map(([, handle = ""]) => handle.replace(/[.,]+$/, "")))];
 }
 
+const WEBHOOK = "@webhook-";
+
+/** The name of the webhook that a handle tells; undefined for other handles. */
+export function webhookOf(handle: string): string | undefined {
+  return handle.startsWith(WEBHOOK) ? handle.slice(WEBHOOK.length) : undefined;
+}
+
 function selectBlocks(text: string, isTrue: (name: string, rest: string) => boolean): string {
   let out = "";
   let at = 0;

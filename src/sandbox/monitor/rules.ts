@@ -36,7 +36,6 @@ interface Options {
   readonly threshold_windows?: { readonly trigger_window?: string; readonly recovery_window?: string };
   readonly evaluation_delay?: number | null;
   readonly new_group_delay?: number | null;
-  readonly new_host_delay?: number | null;
   readonly require_full_window?: boolean;
   readonly on_missing_data?: string;
   readonly notify_no_data?: boolean;

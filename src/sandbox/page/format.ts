@@ -1,3 +1,5 @@
+import { holds } from "../../datadog/query/comparison.ts";
+
 /** `{ unit: { type: "canonical_unit", unit_name } }` of a formula. */
 export interface NumberFormat {
   readonly unit?: { readonly unit_name?: string };
@@ -76,21 +78,6 @@ export function toneOf(
   formats: readonly ConditionalFormat[] | undefined,
 ): string | undefined {
   if (value === null || value === undefined) return undefined;
-  const found = formats?.find((one) => holds(value, one));
+  const found = formats?.find((one) => holds(value, one.comparator, one.value));
   return found && TONES.find(([pattern]) => pattern.test(found.palette))?.[1];
-}
-
-function holds(value: number, { comparator, value: limit }: ConditionalFormat): boolean {
-  switch (comparator) {
-    case ">":
-      return value > limit;
-    case ">=":
-      return value >= limit;
-    case "<":
-      return value < limit;
-    case "<=":
-      return value <= limit;
-    default:
-      return comparator === "=" && value === limit;
-  }
 }

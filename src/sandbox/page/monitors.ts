@@ -1,9 +1,8 @@
-import type { MonitorView, StateView } from "../view.ts";
+import { compareStatus, type MonitorView, type StateView } from "../view.ts";
 import { h } from "./dom.ts";
 import { formatTime } from "./format.ts";
 import { pill } from "./pill.ts";
 
-const ORDER = ["Alert", "Warn", "No Data", "OK"];
 const SHOWN = 8;
 
 /** All monitors, the worst first. */
@@ -12,9 +11,7 @@ export function viewMonitors(
   open: ReadonlySet<number>,
   toggle: (id: number) => void,
 ): HTMLElement {
-  const sorted = [...monitors].sort(
-    (a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || a.name.localeCompare(b.name),
-  );
+  const sorted = [...monitors].sort((a, b) => compareStatus(a, b) || a.name.localeCompare(b.name));
   const head = ["Status", "Monitor", "Groups", "Last transitions"].map((text) => h("th", {}, text));
   const rows = sorted.map((monitor) => row(monitor, open.has(monitor.id), toggle));
   return h("div", { class: "panel" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));

@@ -1,3 +1,4 @@
+import { compareStatus } from "../../view.ts";
 import { fill, h } from "../dom.ts";
 import { pill } from "../pill.ts";
 import type { WidgetType } from "./widget.ts";
@@ -10,8 +11,7 @@ export const manageStatus: WidgetType = {
       draw({ definition, state }) {
         const tag = /tag:"?([^"\s]+)"?/.exec(String(definition.query ?? ""))?.[1];
         const shown = state.monitors.filter(({ tags }) => tag === undefined || tags.includes(tag));
-        const order = ["Alert", "Warn", "No Data", "OK"];
-        shown.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
+        shown.sort(compareStatus);
         fill(
           body,
           h(
