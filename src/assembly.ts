@@ -1,8 +1,10 @@
+import { randomUUID } from "node:crypto";
 import type { Config, HostConfig } from "./config.ts";
 import type { SettledCall } from "./core/call.ts";
 import type { Ledger } from "./core/ledger.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import type { Approve } from "./guard/approval.ts";
+import { createJournal, type Journal } from "./journal.ts";
 import type { Faults } from "./meter/faults.ts";
 import { createForecaster, type Forecaster } from "./meter/forecast.ts";
 import type { HookSettings } from "./meter/hook.ts";
@@ -11,6 +13,7 @@ import { createInstruments, type Instruments } from "./meter/instruments.ts";
 import { createPriceQueue, type PriceQueue } from "./meter/price-queue.ts";
 import { createRecorder, type Recorder } from "./meter/recorder.ts";
 import { openPriceBook, openPriceBookNow } from "./price-book.ts";
+import type { Store } from "./stores/store.ts";
 import { VERSION } from "./version.ts";
 
 /** What the first call needs, made from one configuration. */
@@ -21,6 +24,8 @@ export interface Parts {
   readonly forecaster: Forecaster;
   /** Undefined when the configuration asks for no guard. */
   readonly enforcement: Enforcement | undefined;
+  /** Undefined when the configuration names no store that outlives the process. */
+  readonly journal: Journal | undefined;
 }
 
 export interface AssemblyOptions {
@@ -63,6 +68,14 @@ export function assemble(options: AssemblyOptions): Parts {
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
+  const outlives = config.store !== undefined && config.store !== "memory";
+  const journal = outlives
+    ? createJournal({
+        store: enforcement?.store ?? openLater(config.store as string, (error) => faults.report("ledger", error)),
+        holder: randomUUID(),
+        onFault: (error) => faults.report("ledger", error),
+      })
+    : undefined;
   const recorder = createRecorder({
     faults,
     spent({ ticket, node, facts }, spent) {
@@ -73,11 +86,20 @@ export function assemble(options: AssemblyOptions): Parts {
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
+      journal?.record(call, parts);
       if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
     },
     listeners: options.listeners,
   });
-  return { prices, instruments, recorder, forecaster, enforcement };
+  return { prices, instruments, recorder, forecaster, enforcement, journal };
+}
+
+/** The store of a process that is not guarded: it only keeps what was metered. */
+function openLater(address: string, onFault: (error: unknown) => void): () => Store | undefined {
+  let store: Store | undefined;
+  const opening = import("./store-opener.ts").then(({ openStore }) => openStore(address));
+  opening.then((opened) => (store = opened)).catch(onFault);
+  return () => store;
 }
 
 const knownHost = createHostLookup();

@@ -24,6 +24,8 @@ export interface Enforcement {
   readonly ready: Promise<void>;
   /** The counts of this process's budgets. */
   readonly counts: Iterable<Count>;
+  /** Undefined while it is not open. */
+  store(): Store | undefined;
   /** Where the breaker inside this process listens. */
   breakerUrl(): string | undefined;
   /** Gives back what is held, and stops listening. Never rejects. */
@@ -55,6 +57,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
   const mode = config.mode === "shadow" ? "shadow" : "enforce";
   const closers: (() => unknown)[] = [];
   let guard: Guard | undefined;
+  let opened: Store | undefined;
   let gauges: (() => readonly GaugeReading[]) | undefined;
   let url: string | undefined;
   let closed = false;
@@ -78,6 +81,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       onFault: options.onFault,
     });
     const { board, counts } = guard;
+    opened = store;
     gauges = createGauges(() => board.open, counts, { mode, isUnknown: board.isUnknown }, instance);
     return store;
   }
@@ -164,6 +168,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     get counts() {
       return guard?.counts ?? [];
     },
+    store: () => opened,
     breakerUrl: () => url,
     async close() {
       closed = true;

@@ -6,6 +6,7 @@ export type ErrorCode =
   | "SPENDFUSE_EXPORT"
   | "SPENDFUSE_STORE"
   | "SPENDFUSE_DATADOG"
+  | "SPENDFUSE_VENDOR"
   | "SPENDFUSE_DEMO";
 
 const MARK = Symbol.for("spendfuse.error");

@@ -111,7 +111,9 @@ export function createRuntime(say: (message: string) => void): Runtime {
     contexts.setDefaults(config.defaults);
     telemetry?.discard();
     telemetry = undefined;
-    void parts?.enforcement?.close();
+    const { journal, enforcement } = parts ?? {};
+    void journal?.close().then(() => enforcement?.close());
+    if (journal === undefined) void enforcement?.close();
     parts = undefined;
     settings = undefined;
     state = undefined;
@@ -187,6 +189,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       settle() {
         hook.settleOpen();
         prices.drainNow();
+        parts?.journal?.save();
       },
     });
   }
@@ -229,6 +232,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       installed = undefined;
       await this.flush();
       await telemetry?.stop();
+      await parts?.journal?.close();
       await parts?.enforcement?.close();
       parts = undefined;
       telemetry = undefined;
@@ -239,6 +243,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       if (parts === undefined) return;
       hook.settleOpen();
       await parts.prices.drained();
+      await parts.journal?.flush();
       await telemetry?.flush();
     },
     wrapFetch: hook.wrap,

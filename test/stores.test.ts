@@ -6,13 +6,14 @@ import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { circuitAt } from "../src/core/circuit.ts";
+import { type MeteredGroup, meteredKey } from "../src/core/metered.ts";
 import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../src/core/tally.ts";
 import { openStore } from "../src/store-opener.ts";
 import { openFile } from "../src/stores/file.ts";
 import { openMemory } from "../src/stores/memory.ts";
 import { openRedis } from "../src/stores/redis.ts";
 import * as registry from "../src/stores/registry.ts";
-import { type Change, changeCircuit, MAX_AUDIT, type Store } from "../src/stores/store.ts";
+import { type Change, changeCircuit, MAX_AUDIT, type MeteredTotal, type Store } from "../src/stores/store.ts";
 import { NO_REDIS, type RedisServer, startRedis } from "./servers/redis.ts";
 
 const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
@@ -275,6 +276,43 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     clock += 8 * 86_400_000;
     expect(await store.circuits()).toEqual([]);
     expect(await store.circuit("agent:a")).toBeUndefined();
+  });
+
+  it("adds up what processes have metered by day; said twice it counts once", async () => {
+    const opener = make();
+    const [one, two] = [await handle(opener), await handle(opener)];
+    const today = clock - (clock % 86_400_000);
+    const row = (fields: Partial<MeteredGroup>): MeteredGroup => ({
+      day: today,
+      provider: "openai",
+      model: "gpt-5",
+      tier: "",
+      key: "prod key",
+      agent: "a",
+      rootAgent: "a",
+      team: "",
+      project: "",
+      quality: "reported",
+      priced: "true",
+      ...fields,
+    });
+    const total = (group: MeteredGroup, sums: readonly number[]): MeteredTotal => ({
+      day: group.day,
+      key: meteredKey(group),
+      sums,
+    });
+    const yesterday = row({ day: today - 86_400_000, agent: "b" });
+    await one.putMetered("p1", [total(row({}), [1, 100, 10, 0, 0, 5, 0])]);
+    await one.putMetered("p1", [total(row({}), [2, 200, 20, 0, 0, 10, 0]), total(yesterday, [1, 7, 1, 0, 0, 1, 0])]);
+    await two.putMetered("p2", [total(row({}), [1, 50, 5, 1, 2, 3, 4])]);
+    const sums = { calls: 3, cost: 250, inputUncached: 25, cacheRead: 1, cacheWrite: 2, output: 13, webSearches: 4 };
+    expect(await two.metered(today, today + 1)).toEqual([{ ...row({}), ...sums }]);
+    expect(await one.metered(today - 86_400_000, today)).toMatchObject([{ agent: "b", cost: 7 }]);
+    expect(await one.metered(today + 86_400_000, today + 2 * 86_400_000)).toEqual([]);
+    const many = Array.from({ length: 1_200 }, (_, index) => total(row({ agent: `${index}` }), [1, 1, 0, 0, 0, 0, 0]));
+    await one.putMetered("p3", many);
+    const all = await two.metered(today, today + 86_400_000);
+    expect(all.reduce((calls, { calls: some }) => calls + some, 0)).toBe(1_203);
   });
 
   it("logs, the newest first", async () => {

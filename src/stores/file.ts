@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { setInterval } from "node:timers";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
+import { KEEP_METERED_MS, mergeMetered } from "../core/metered.ts";
 import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
 import { SpendfuseError } from "../errors.ts";
 import { fixOf, isBusy } from "./file/faults.ts";
@@ -225,6 +226,17 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
       ),
     audit: (limit) =>
       (use(() => sql.audit.all(limit)) as Row[]).map(({ json }) => JSON.parse(String(json)) as AuditEntry),
+    putMetered: (holder, totals) =>
+      whenFree(() =>
+        transact(() => {
+          for (const { day, key, sums } of totals) sql.putMetered.run(day, holder, key, JSON.stringify(sums));
+          sql.forgetMetered.run(clock() - KEEP_METERED_MS);
+        }),
+      ),
+    metered(from, until) {
+      const rows = use(() => sql.metered.all(from, until)) as Row[];
+      return mergeMetered(rows.map(({ key, sums }) => [String(key), JSON.parse(String(sums)) as number[]] as const));
+    },
     async recall(key) {
       await whenFree(() => transact(() => signal({ type: "recall", key }, clock())));
       tell({ type: "recall", key });

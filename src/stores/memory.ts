@@ -1,4 +1,5 @@
 import { type Circuit, circuitAt } from "../core/circuit.ts";
+import { KEEP_METERED_MS, mergeMetered } from "../core/metered.ts";
 import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
 import {
   type AuditEntry,
@@ -6,6 +7,7 @@ import {
   type Count,
   KEEP_CLOSED_MS,
   MAX_AUDIT,
+  type MeteredTotal,
   type Store,
   type StoreKind,
 } from "./store.ts";
@@ -27,6 +29,8 @@ const SWEEP_EVERY = 10_000;
 export function openMemory(clock: () => number = Date.now): Store {
   const tallies = new Map<string, Kept>();
   const circuits = new Map<string, Circuit>();
+  /** By day, then by holder and group. */
+  const days = new Map<number, Map<string, MeteredTotal>>();
   const log: AuditEntry[] = [];
   const listeners = new Set<(change: Change) => void>();
   let untilSweep = SWEEP_EVERY;
@@ -87,6 +91,21 @@ export function openMemory(clock: () => number = Date.now): Store {
       if (log.length > MAX_AUDIT) log.shift();
     },
     audit: (limit) => log.slice(-limit).reverse(),
+    putMetered(holder, totals) {
+      for (const total of totals) {
+        let day = days.get(total.day);
+        if (day === undefined) {
+          day = new Map();
+          days.set(total.day, day);
+          for (const old of days.keys()) if (old < clock() - KEEP_METERED_MS) days.delete(old);
+        }
+        day.set(`${holder} ${total.key}`, total);
+      }
+    },
+    metered(from, until) {
+      const kept = [...days].filter(([day]) => day >= from && day < until);
+      return mergeMetered(kept.flatMap(([, day]) => [...day.values()].map(({ key, sums }) => [key, sums] as const)));
+    },
     recall: (key) => tell({ type: "recall", key }),
     subscribe(listener) {
       listeners.add(listener);

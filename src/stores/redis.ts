@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { findAppPackage } from "../app-package.ts";
 import { type Circuit, circuitAt } from "../core/circuit.ts";
+import { KEEP_METERED_MS, mergeMetered } from "../core/metered.ts";
 import { emptyTally, type Standing, type Tally } from "../core/tally.ts";
 import { EXCHANGE_SCRIPT } from "../core/tally-script.ts";
 import { SpendfuseError } from "../errors.ts";
@@ -26,6 +27,9 @@ export const redis: StoreKind = {
 const SCHEME = /^(redis|valkey)(s?):\/\//;
 const COMMAND_MS = 2_000;
 const MAX_COUNTED = 10_000;
+const DAY_MS = 86_400_000;
+/** Groups that are written in one command. */
+const MAX_WRITTEN = 500;
 
 /** Writes a circuit if its revision follows, and tells everybody. ARGV: scope, rev, JSON, channel, message. */
 const PUT = `
@@ -197,6 +201,26 @@ export async function openRedis(address: string, clock?: () => number): Promise<
     async audit(limit) {
       const rows = (await send("LRANGE", `${prefix}audit`, "0", String(limit - 1))) as readonly string[];
       return rows.map((json) => JSON.parse(json) as AuditEntry);
+    },
+    async putMetered(holder, totals) {
+      for (const [day, own] of Map.groupBy(totals, (total) => total.day)) {
+        const hash = `${prefix}metered:${day}`;
+        for (let at = 0; at < own.length; at += MAX_WRITTEN) {
+          const some = own.slice(at, at + MAX_WRITTEN);
+          const fields = some.flatMap(({ key, sums }) => [`${holder} ${key}`, JSON.stringify(sums)]);
+          await send("HSET", hash, ...fields);
+        }
+        await send("PEXPIREAT", hash, String(day + KEEP_METERED_MS));
+      }
+    },
+    async metered(from, until) {
+      const rows: (readonly [string, readonly number[]])[] = [];
+      for (let day = Math.ceil(from / DAY_MS) * DAY_MS; day < until; day += DAY_MS) {
+        const flat = (await send("HGETALL", `${prefix}metered:${day}`)) as readonly string[];
+        for (const [field, sums] of pairsOf(flat))
+          rows.push([field.slice(field.indexOf(" ") + 1), JSON.parse(sums) as number[]]);
+      }
+      return mergeMetered(rows);
     },
     async recall(key) {
       await send("PUBLISH", channel, JSON.stringify({ type: "recall", key } satisfies Change));

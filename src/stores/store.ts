@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../core/circuit.ts";
+import type { MeteredRow } from "../core/metered.ts";
 import type { Report, Standing } from "../core/tally.ts";
 
 /** A store may answer at once or later. Later ones reject with a SpendfuseError `SPENDFUSE_STORE`. */
@@ -38,8 +39,16 @@ export type Change =
   | { readonly type: "away" }
   | { readonly type: "back" };
 
+/** What one process has metered of a group so far: `meteredKey`, and its sums by `meteredSums`. */
+export interface MeteredTotal {
+  /** Start of the UTC day, in milliseconds since the epoch. */
+  readonly day: number;
+  readonly key: string;
+  readonly sums: readonly number[];
+}
+
 /**
- * Where budgets and circuits live. To add a store, write a file beside this one and give it a line in `registry.ts`.
+ * Where budgets, circuits and the ledger of days live. To add a store, write a file beside this one and give it a line in `registry.ts`.
  * Every change is atomic among all processes that use the store.
  */
 export interface Store {
@@ -57,6 +66,10 @@ export interface Store {
   addAudit(entry: AuditEntry): Awaitable<void>;
   /** The newest first. */
   audit(limit: number): Awaitable<readonly AuditEntry[]>;
+  /** Takes what a process has metered in all of these groups; what it said of them before is replaced. */
+  putMetered(holder: string, totals: readonly MeteredTotal[]): Awaitable<void>;
+  /** What all processes metered on the days that begin from `from` on and before `until`, one row a group. */
+  metered(from: number, until: number): Awaitable<readonly MeteredRow[]>;
   /** Asks other processes for what they hold idle of a count. */
   recall(key: string): Awaitable<void>;
   /** Tells changes of other processes, and of this one too. */

@@ -7,6 +7,9 @@ export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS tallies (key TEXT PRIMARY KEY, json TEXT NOT NULL, forget_at REAL NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS circuits (scope TEXT PRIMARY KEY, rev INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, json TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS metered (
+    day INTEGER NOT NULL, holder TEXT NOT NULL, key TEXT NOT NULL, sums TEXT NOT NULL, PRIMARY KEY (day, holder, key)
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
 `;
 
@@ -29,6 +32,9 @@ export function prepare(db: DatabaseSync) {
     addAudit: db.prepare("INSERT INTO audit (json) VALUES (?)"),
     trimAudit: db.prepare("DELETE FROM audit WHERE seq <= (SELECT MAX(seq) FROM audit) - ?"),
     audit: db.prepare("SELECT json FROM audit ORDER BY seq DESC LIMIT ?"),
+    putMetered: db.prepare("INSERT OR REPLACE INTO metered VALUES (?, ?, ?, ?)"),
+    forgetMetered: db.prepare("DELETE FROM metered WHERE day < ?"),
+    metered: db.prepare("SELECT key, sums FROM metered WHERE day >= ? AND day < ?"),
     addSignal: db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)"),
     trimSignals: db.prepare("DELETE FROM signals WHERE at < ?"),
     signals: db.prepare("SELECT seq, json FROM signals WHERE seq > ? ORDER BY seq"),

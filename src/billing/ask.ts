@@ -1,0 +1,89 @@
+/** What a vendor's SDK threw, read without knowing whose it is. */
+export interface VendorFault {
+  /** Undefined when there was no answer. */
+  readonly status: number | undefined;
+  readonly message: string;
+  /** Milliseconds that the vendor asks to wait. */
+  readonly retryAfterMs: number | undefined;
+}
+
+export interface Patience {
+  readonly sleep: (ms: number) => Promise<unknown>;
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly onWait?: (ms: number, fault: VendorFault) => void;
+}
+
+const TRIES = 6;
+const BASE_MS = 1_000;
+const MAX_WAIT_MS = 120_000;
+/** A limit without a time to wait is a cap on spend, which lasts: asking often does not help. */
+const CAP_TRIES = 2;
+const CAP_WAIT_MS = 30_000;
+const RETRIED = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
+
+/** Asks, and again where that can help: as the vendor says, else with growing pauses and jitter. */
+export async function ask<T>(run: () => Promise<T>, { sleep, random, onWait }: Patience): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault === undefined || (fault.status !== undefined && !RETRIED.has(fault.status))) throw error;
+      const capped = fault.status === 429 && fault.retryAfterMs === undefined;
+      if (attempt >= (capped ? CAP_TRIES : TRIES)) throw error;
+      const base = capped ? CAP_WAIT_MS : Math.min(BASE_MS * 2 ** (attempt - 1), MAX_WAIT_MS);
+      const wanted = fault.retryAfterMs ?? base / 2;
+      const wait = Math.min(wanted, MAX_WAIT_MS) + random() * Math.min(base, BASE_MS * 4) * 0.5;
+      onWait?.(wait, fault);
+      await sleep(wait);
+    }
+  }
+}
+
+/** Undefined for an error that is no vendor's: a fault of our own, or of the disk. */
+export function faultOf(error: unknown): VendorFault | undefined {
+  const { status, statusCode, headers, message, body, name, cause } = (error ?? {}) as Thrown;
+  const code = typeof status === "number" ? status : typeof statusCode === "number" ? statusCode : undefined;
+  const unanswered =
+    code === undefined && (/Connection|Timeout|UnexpectedClient/.test(name ?? "") || cause?.code !== undefined);
+  if (code === undefined && !unanswered) return undefined;
+  const said = typeof body === "string" && body !== "" ? messageIn(body) : undefined;
+  const why = cause?.code ?? cause?.message;
+  return {
+    status: code,
+    message: said ?? `${message ?? "no reason given"}${why && code === undefined ? ` (${why})` : ""}`,
+    retryAfterMs: headers?.get ? retryAfter(headers) : undefined,
+  };
+}
+
+interface Thrown {
+  readonly status?: unknown;
+  readonly statusCode?: unknown;
+  readonly headers?: Headers;
+  readonly message?: string;
+  readonly body?: unknown;
+  readonly name?: string;
+  readonly cause?: { readonly code?: string; readonly message?: string };
+}
+
+function messageIn(body: string): string {
+  try {
+    const { error } = JSON.parse(body) as { readonly error?: { readonly message?: string } | string };
+    return typeof error === "string" ? error : (error?.message ?? body.slice(0, 300));
+  } catch {
+    return body.slice(0, 300);
+  }
+}
+
+/** Seconds, or a date. */
+function retryAfter(headers: Headers): number | undefined {
+  const ms = Number(headers.get("retry-after-ms") ?? "");
+  if (ms > 0) return ms;
+  const text = headers.get("retry-after");
+  if (text === null || text.trim() === "") return undefined;
+  const seconds = Number(text);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1_000);
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
+}

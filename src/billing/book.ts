@@ -1,0 +1,274 @@
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { type BillRow, dimsKey, readDims } from "../core/bill.ts";
+import { SpendfuseError } from "../errors.ts";
+import { fixOf } from "../stores/file/faults.ts";
+import { lockBook } from "./book/lock.ts";
+import { prepare, SCHEMA } from "./book/tables.ts";
+import type { BillWindow, Page, Report } from "./vendors/vendor.ts";
+import { daysOf } from "./windows.ts";
+
+/** One vendor's organization. */
+export interface Account {
+  readonly vendor: string;
+  readonly org: string;
+}
+
+/** Where a window's reading goes on after a break: behind the pages that are kept. */
+export interface Bookmark {
+  readonly cursor: string;
+  readonly pages: number;
+}
+
+export interface Run {
+  /** What was asked for: a run of the same that did not end is gone on with. */
+  readonly wanted: string;
+  readonly started: number;
+  readonly finished: number | undefined;
+}
+
+/**
+ * The vendors' rows as they are known, and how far they were read. SQLite; every step is one transaction, so that a
+ * process that dies at any moment leaves either what was or what is.
+ */
+export interface Book {
+  readonly path: string;
+  /** Undefined where nothing of it was read, or by another query: then what was kept is dropped. */
+  bookmark(account: Account, window: BillWindow, query: unknown): Bookmark | undefined;
+  /** Keeps a page that is not the last. */
+  keep(account: Account, window: BillWindow, query: unknown, page: Page): void;
+  /** Drops what was kept of a window. */
+  forget(account: Account, report: string): void;
+  /** Takes the last page in, and replaces what was known of the window by all its pages. Returns the days that changed. */
+  settle(account: Account, report: Report, window: BillWindow, page: Page, now: number): readonly number[];
+  /** When each day of a report was last read to its end, by the day's start. */
+  readAt(account: Account, report: string, from: number, until: number): ReadonlyMap<number, number>;
+  /** The last day that was ever read. */
+  lastDay(account: Account): number | undefined;
+  firstDay(vendor: string): number | undefined;
+  vendors(): readonly string[];
+  rows(vendor: string, from: number, until: number): readonly BillRow[];
+  run(vendor: string): Run | undefined;
+  putRun(vendor: string, run: Run): void;
+  /** Points of a day that a sink has taken, in nano-USD by tags. */
+  points(sink: string, vendor: string, day: number): ReadonlyMap<string, bigint>;
+  putPoints(sink: string, vendor: string, day: number, points: Iterable<readonly [tags: string, nano: bigint]>): void;
+  upload(vendor: string, day: number): string | undefined;
+  putUpload(vendor: string, day: number, content: string): void;
+  fact<T>(vendor: string, name: string): T | undefined;
+  putFact(vendor: string, name: string, value: unknown): void;
+  close(): void;
+}
+
+interface Row {
+  readonly [column: string]: unknown;
+}
+
+/**
+ * @param alone Whether to be its one poller; readers are as many as they like.
+ * @throws SpendfuseError `SPENDFUSE_STORE`, with what to do.
+ */
+export async function openBook(path: string, alone: boolean): Promise<Book> {
+  const where = resolve(path);
+  // Loaded when it is asked for: before Node 24 it warns that it is experimental.
+  const { DatabaseSync } = await import("node:sqlite");
+  const fail = (what: string, cause: unknown): SpendfuseError => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const again = /not a database|malformed|corrupt/i.test(reason)
+      ? "; move it away and run spendfuse poll --from DATE: the vendors still have every row"
+      : fixOf(reason);
+    return new SpendfuseError("SPENDFUSE_STORE", `${where} ${what}: ${reason}${again}`, { path: where }, cause);
+  };
+  const attempt = <T>(what: string, run: () => T): T => {
+    try {
+      return run();
+    } catch (error) {
+      throw error instanceof SpendfuseError ? error : fail(what, error);
+    }
+  };
+  attempt("cannot be opened", () => mkdirSync(dirname(where), { recursive: true, mode: 0o700 }));
+  const unlock = alone ? lockBook(DatabaseSync, where) : () => {};
+  const { db, sql } = attempt("cannot be opened", () => {
+    const opened = new DatabaseSync(where, { timeout: 5_000 });
+    try {
+      opened.exec(SCHEMA);
+      const check = opened.prepare("PRAGMA quick_check(1)").get() as Row;
+      if (check.quick_check !== "ok") throw new Error(`the database is malformed (${check.quick_check})`);
+      return { db: opened, sql: prepare(opened) };
+    } catch (error) {
+      opened.close();
+      unlock();
+      throw error;
+    }
+  });
+
+  function transact<T>(run: () => T): T {
+    return attempt("cannot be written", () => {
+      sql.begin.run();
+      try {
+        const result = run();
+        sql.commit.run();
+        return result;
+      } catch (error) {
+        if (db.isTransaction) sql.rollback.run();
+        throw error;
+      }
+    });
+  }
+
+  /** Two lines of the same identity in one window are parts of one: the vendor could not tell them apart. */
+  function stage({ vendor, org }: Account, report: string, rows: readonly BillRow[]): void {
+    for (const row of rows) {
+      const at = [vendor, org, report, row.start, dimsKey(row.dims)] as const;
+      if (sql.stage.run(...at, ...valuesOf(row)).changes !== 0) continue;
+      const before = sql.staged.get(...at) as Row;
+      sql.restage.run(...at, ...valuesOf(added(readRow({ ...before, dims: "[]" }), row)));
+    }
+  }
+
+  function drop({ vendor, org }: Account, report: string): void {
+    sql.dropStaged.run(vendor, org, report);
+    sql.dropReading.run(vendor, org, report);
+  }
+
+  const reading = ({ vendor, org }: Account, report: string): Row | undefined =>
+    sql.reading.get(vendor, org, report) as Row | undefined;
+
+  return {
+    path: where,
+    bookmark(account, window, query) {
+      const found = attempt("cannot be read", () => reading(account, window.report));
+      if (found?.query === hashOf(window, query)) return { cursor: String(found.cursor), pages: Number(found.pages) };
+      transact(() => drop(account, window.report));
+      return undefined;
+    },
+    keep(account, window, query, { rows, next, buckets }) {
+      transact(() => {
+        const before = reading(account, window.report);
+        const all = [...readBuckets(before?.buckets), ...(buckets ?? [])];
+        stage(account, window.report, rows);
+        sql.putReading.run(
+          account.vendor,
+          account.org,
+          window.report,
+          hashOf(window, query),
+          next ?? "",
+          buckets === undefined ? null : JSON.stringify(all),
+          Number(before?.pages ?? 0) + 1,
+        );
+      });
+    },
+    forget: (account, report) => transact(() => drop(account, report)),
+    settle(account, { name, supersedes = [] }, window, { rows, buckets }, now) {
+      return transact(() => {
+        const { vendor, org } = account;
+        const kept = readBuckets(reading(account, name)?.buckets);
+        stage(account, name, rows);
+        const days = buckets === undefined ? daysOf(window) : daysOf(window).filter(among([...kept, ...buckets]));
+        const end = window.until;
+        const changed = new Set(
+          (sql.changed.all(vendor, org, name, window.from, end) as Row[]).map(({ start }) => Number(start)),
+        );
+        sql.merge.run(vendor, org, name, window.from, end, now);
+        for (const day of days) {
+          let gone = Number(sql.removed.run(vendor, org, name, day).changes);
+          for (const other of supersedes) gone += Number(sql.superseded.run(vendor, org, other, day).changes);
+          if (gone > 0) changed.add(day);
+          sql.cover.run(vendor, org, name, day, now);
+        }
+        drop(account, name);
+        return [...changed].sort((a, b) => a - b);
+      });
+    },
+    readAt({ vendor, org }, report, from, until) {
+      const rows = attempt("cannot be read", () => sql.covered.all(vendor, org, report, from, until) as Row[]);
+      return new Map(rows.map(({ day, read_at }) => [Number(day), Number(read_at)]));
+    },
+    lastDay({ vendor, org }) {
+      const { day } = attempt("cannot be read", () => sql.lastCovered.get(vendor, org) as Row);
+      return day === null ? undefined : Number(day);
+    },
+    firstDay(vendor) {
+      const { start } = attempt("cannot be read", () => sql.firstRow.get(vendor) as Row);
+      return start === null ? undefined : Number(start);
+    },
+    vendors: () => attempt("cannot be read", () => (sql.vendors.all() as Row[]).map(({ vendor }) => String(vendor))),
+    rows: (vendor, from, until) =>
+      attempt("cannot be read", () => (sql.rows.all(vendor, from, until) as Row[]).map(readRow)),
+    run(vendor) {
+      const row = attempt("cannot be read", () => sql.run.get(vendor) as Row | undefined);
+      if (row === undefined) return undefined;
+      const finished = row.finished === null ? undefined : Number(row.finished);
+      return { wanted: String(row.wanted), started: Number(row.started), finished };
+    },
+    putRun: (vendor, { wanted, started, finished }) =>
+      transact(() => void sql.putRun.run(vendor, wanted, started, finished ?? null)),
+    points(sink, vendor, day) {
+      const rows = attempt("cannot be read", () => sql.points.all(sink, vendor, day) as Row[]);
+      return new Map(rows.map(({ tags, nano }) => [String(tags), BigInt(String(nano))]));
+    },
+    putPoints: (sink, vendor, day, points) =>
+      transact(() => {
+        for (const [tags, nano] of points) sql.putPoint.run(sink, vendor, day, tags, nano);
+      }),
+    upload(vendor, day) {
+      const row = attempt("cannot be read", () => sql.upload.get(vendor, day) as Row | undefined);
+      return row && String(row.content);
+    },
+    putUpload: (vendor, day, content) => transact(() => void sql.putUpload.run(vendor, day, content)),
+    fact<T>(vendor: string, name: string) {
+      const row = attempt("cannot be read", () => sql.fact.get(vendor, name) as Row | undefined);
+      return row && (JSON.parse(String(row.json)) as T);
+    },
+    putFact: (vendor, name, value) => transact(() => void sql.putFact.run(vendor, name, JSON.stringify(value))),
+    close() {
+      if (db.isOpen) db.close();
+      unlock();
+    },
+  };
+}
+
+/** A cursor belongs to one window and one query. */
+function hashOf(window: BillWindow, query: unknown): string {
+  return createHash("sha256")
+    .update(JSON.stringify([window, query]))
+    .digest("hex");
+}
+
+function among(days: readonly number[]): (day: number) => boolean {
+  const known = new Set(days);
+  return (day) => known.has(day);
+}
+
+function readBuckets(json: unknown): readonly number[] {
+  return typeof json === "string" ? (JSON.parse(json) as number[]) : [];
+}
+
+function valuesOf({ nano, listNano, counts }: BillRow): [bigint | null, bigint | null, string | null] {
+  return [nano ?? null, listNano ?? null, counts === undefined ? null : dimsKey(counts as never)];
+}
+
+function readRow({ report, start, dims, nano, list_nano, counts }: Row): BillRow {
+  return {
+    report: String(report),
+    start: Number(start),
+    dims: readDims(String(dims)),
+    ...(nano != null && { nano: BigInt(String(nano)) }),
+    ...(list_nano != null && { listNano: BigInt(String(list_nano)) }),
+    ...(counts != null && { counts: readDims(String(counts)) as never }),
+  };
+}
+
+function added(a: BillRow, b: BillRow): BillRow {
+  const counts: Record<string, number> = { ...a.counts };
+  for (const [name, value] of Object.entries(b.counts ?? {})) counts[name] = (counts[name] ?? 0) + value;
+  const sum = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
+    one === undefined && other === undefined ? undefined : (one ?? 0n) + (other ?? 0n);
+  return {
+    ...b,
+    nano: sum(a.nano, b.nano),
+    listNano: sum(a.listNano, b.listNano),
+    ...((a.counts || b.counts) && { counts }),
+  };
+}

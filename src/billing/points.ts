@@ -1,0 +1,111 @@
+import { type Nano, usdOf } from "../core/money.ts";
+import type { BillLine } from "../core/reconcile.ts";
+import { METRICS, type MetricName } from "../names.ts";
+import type { Names } from "./names.ts";
+
+/** A value of a metric at a moment: sent again with the same tags and time, it overwrites. */
+export interface MetricPoint {
+  readonly metric: MetricName;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly value: number;
+}
+
+/** Takes points where people look at them. To add one, implement this. */
+export interface PointSink {
+  readonly name: string;
+  /** Resolves when all are taken, and rejects when one is not: then all are sent again later. */
+  send(points: readonly MetricPoint[]): Promise<void>;
+}
+
+/** What a day's bill is, by the tags of its point. Amounts that nobody metered have no agent. */
+export function dailyPoints(vendor: string, names: Names, lines: readonly BillLine[]): ReadonlyMap<string, Nano> {
+  const sums = new Map<string, Nano>();
+  for (const line of lines) {
+    if (line.billed === 0n) continue;
+    const tags = tagsKey(tagsOf(vendor, names, line));
+    sums.set(tags, (sums.get(tags) ?? 0n) + line.billed);
+  }
+  return sums;
+}
+
+export function dailyPoint(tags: string, day: number, nano: Nano): MetricPoint {
+  return { metric: METRICS.billedCost, tags: readTags(tags), at: day, value: usdOf(nano) };
+}
+
+function tagsOf(vendor: string, names: Names, { project, key, model, bearer }: BillLine): Record<string, string> {
+  return {
+    vendor,
+    ...named("project", names.project(project)),
+    ...named("key", names.key(key)),
+    ...named("model", model),
+    ...named("agent", bearer?.agent ?? ""),
+  };
+}
+
+function named(tag: string, value: string): Record<string, string> {
+  return value === "" ? {} : { [tag]: value };
+}
+
+function tagsKey(tags: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function readTags(key: string): Record<string, string> {
+  return Object.fromEntries(JSON.parse(key) as readonly (readonly [string, string])[]);
+}
+
+/** The month so far, added up day by day, and said as gauges. */
+export interface MonthToDate {
+  add(lines: readonly BillLine[]): void;
+  points(at: number): readonly MetricPoint[];
+}
+
+interface Drift {
+  billed: Nano;
+  metered: Nano;
+}
+
+export function createMonthToDate(vendor: string, names: Names): MonthToDate {
+  const billed = new Map<string, Nano>();
+  const ungoverned = new Map<string, Nano>();
+  const drifts = new Map<string, Drift>();
+  let any = false;
+
+  function addDrift({ project, billed: bill, metered, reasons }: BillLine): void {
+    const tags = tagsKey({ vendor, ...named("project", names.project(project)) });
+    const drift = drifts.get(tags) ?? { billed: 0n, metered: 0n };
+    drifts.set(tags, drift);
+    drift.billed += bill;
+    // Calls that are not on the bill, or not yet, have nothing to be compared with.
+    drift.metered += metered + (reasons.late ?? 0n) + (reasons.not_billed ?? 0n);
+  }
+
+  return {
+    add(lines) {
+      for (const line of lines) {
+        any = true;
+        const tags = tagsKey(tagsOf(vendor, names, line));
+        if (line.billed !== 0n) billed.set(tags, (billed.get(tags) ?? 0n) + line.billed);
+        if (line.bearer !== undefined) addDrift(line);
+        else ungoverned.set(tags, (ungoverned.get(tags) ?? 0n) + line.billed);
+      }
+    },
+    points(at) {
+      const points: MetricPoint[] = [];
+      for (const [tags, nano] of billed)
+        points.push({ metric: METRICS.billedMonthToDate, tags: readTags(tags), at, value: usdOf(nano) });
+      for (const [tags, nano] of ungoverned)
+        points.push({ metric: METRICS.ungovernedCost, tags: readTags(tags), at, value: usdOf(nano) });
+      // None at all is a figure, too: an alert must be able to end.
+      if (any && ungoverned.size === 0) points.push({ metric: METRICS.ungovernedCost, tags: { vendor }, at, value: 0 });
+      for (const [tags, { billed: bill, metered }] of drifts) {
+        if (metered <= 0n) continue;
+        const value = Number(((bill - metered) * 1_000_000_000n) / metered) / 1e9;
+        points.push({ metric: METRICS.driftRatio, tags: readTags(tags), at, value });
+      }
+      return points;
+    },
+  };
+}

@@ -1,0 +1,199 @@
+import { windowStart } from "../core/ledger.ts";
+import { SpendfuseError } from "../errors.ts";
+import { ask, faultOf, type Patience, type VendorFault } from "./ask.ts";
+import type { Account, Book } from "./book.ts";
+import { type BillWindow, DAY_MS, dayOf, type Report, type Vendor, type VendorAccount } from "./vendors/vendor.ts";
+import { planWindows } from "./windows.ts";
+
+/** Days from `from` on, before `until`; absent is what has to be read anyway. */
+export interface Range {
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+export interface PollOptions {
+  readonly vendor: Vendor;
+  readonly account: VendorAccount;
+  readonly book: Book;
+  /** The vendor's clock. */
+  readonly now: () => number;
+  readonly range: Range;
+  readonly patience: Patience;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly report: string;
+  /** Windows of all reports that are read, of how many. */
+  readonly done: number;
+  readonly of: number;
+  readonly rows: number;
+}
+
+export interface Polled {
+  /** The days that were asked for, whether they changed or not. */
+  readonly from: number;
+  readonly until: number;
+  /** Days with rows that are new, other, or gone. */
+  readonly changed: ReadonlySet<number>;
+  readonly windows: number;
+  readonly rows: number;
+}
+
+/** Vendors restate for up to a month; so many days are read again, about once a day. */
+const RESTATED_DAYS = 35;
+const NIGHTLY_MS = 20 * 3_600_000;
+/** A range must not end in the vendor's future; its clock is only known to the second. */
+const MARGIN_MS = 5_000;
+const MAX_REPLANS = 3;
+
+/**
+ * Reads what is due of a vendor's reports into the book. A run that was broken off is gone on with when the same is
+ * asked for again.
+ * @throws SpendfuseError `SPENDFUSE_VENDOR` or `SPENDFUSE_STORE`; what was read before is kept.
+ */
+export async function pollVendor(options: PollOptions): Promise<Polled> {
+  const { vendor, account, book } = options;
+  const who: Account = { vendor: vendor.name, org: account.org };
+  const now = options.now();
+  const run = beginRun(options, now);
+  const from = options.range.from ?? firstDue(options, who, now);
+  const until = Math.min(options.range.until ?? now, now) - (options.range.until === undefined ? MARGIN_MS : 0);
+  const changed = new Set<number>();
+  let rows = 0;
+  let done = 0;
+
+  const plan = (report: Report): readonly BillWindow[] => {
+    const readAt = book.readAt(who, report.name, dayOf(from), until);
+    const isDue = (day: number): boolean => isDueAt(vendor, options.range, run.started, day, readAt.get(day), now);
+    return planWindows({ report, from, until, now: now - MARGIN_MS, isDue });
+  };
+
+  const names = account.reports().map(({ name }) => name);
+  const reportOf = (name: string): Report => account.reports().find((report) => report.name === name) as Report;
+  const plans = new Map(names.map((name) => [name, plan(reportOf(name))]));
+  let of = [...plans.values()].reduce((sum, windows) => sum + windows.length, 0);
+  for (const name of names) {
+    let windows = plans.get(name) ?? [];
+    for (let replans = 0; windows.length > 0; ) {
+      const [window, ...rest] = windows as [BillWindow, ...BillWindow[]];
+      options.onProgress?.({ report: name, done, of, rows });
+      const read = await readWindow(options, who, reportOf(name), window);
+      if (read === "replan") {
+        if (++replans > MAX_REPLANS) throw new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} changes its mind`);
+        const before = windows.length;
+        windows = plan(reportOf(name));
+        of += windows.length - before;
+        continue;
+      }
+      for (const day of read.changed) changed.add(day);
+      rows += read.rows;
+      done += 1;
+      windows = rest;
+    }
+  }
+  book.putRun(vendor.name, { ...run, finished: options.now() });
+  options.onProgress?.({ report: "", done, of, rows });
+  return { from: dayOf(from), until, changed, windows: done, rows };
+}
+
+/** The run that this one goes on with, or a new one. */
+function beginRun({ vendor, book, range }: PollOptions, now: number) {
+  const wanted = JSON.stringify([range.from, range.until]);
+  const last = book.run(vendor.name);
+  const resumes = range.from !== undefined && last?.wanted === wanted && last.finished === undefined;
+  if (last !== undefined && resumes) return last;
+  const run = { wanted, started: now, finished: undefined };
+  book.putRun(vendor.name, run);
+  return run;
+}
+
+function firstDue({ vendor, book }: PollOptions, who: Account, now: number): number {
+  const last = book.lastDay(who);
+  const restated = dayOf(now) - RESTATED_DAYS * DAY_MS;
+  const gap = last === undefined ? restated : last - vendor.trailingDays * DAY_MS;
+  return Math.min(windowStart("month", now), restated, gap);
+}
+
+/** A day is read until it was read a while after its end, and now and then after that. */
+function isDueAt(
+  { trailingDays }: Vendor,
+  { from }: Range,
+  started: number,
+  day: number,
+  readAt: number | undefined,
+  now: number,
+): boolean {
+  if (readAt === undefined) return true;
+  if (from !== undefined) return readAt < started;
+  const end = day + DAY_MS;
+  if (readAt < end + trailingDays * DAY_MS) return true;
+  return readAt < end + RESTATED_DAYS * DAY_MS && now - readAt > NIGHTLY_MS;
+}
+
+interface WindowRead {
+  readonly changed: readonly number[];
+  readonly rows: number;
+}
+
+async function readWindow(
+  { vendor, account, book, now, patience }: PollOptions,
+  who: Account,
+  report: Report,
+  window: BillWindow,
+): Promise<WindowRead | "replan"> {
+  const query = account.query(window);
+  let cursor = book.bookmark(who, window, query)?.cursor;
+  let restarts = 0;
+  let rows = 0;
+  for (;;) {
+    let page: Awaited<ReturnType<VendorAccount["read"]>>;
+    try {
+      const at = cursor;
+      page = await ask(() => account.read(window, at), patience);
+    } catch (error) {
+      // A cursor that the vendor no longer takes: the window is read again from its beginning.
+      if (cursor === undefined || faultOf(error)?.status !== 400 || restarts > 0) throw explain(vendor, error, window);
+      restarts += 1;
+      book.forget(who, window.report);
+      cursor = undefined;
+      continue;
+    }
+    if (page === "replan") return page;
+    rows += page.rows.length;
+    if (page.next === undefined) return { changed: book.settle(who, report, window, page, now()), rows };
+    if (page.next === cursor)
+      throw new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} gives the same page of ${report.name} again`);
+    book.keep(who, window, query, page);
+    cursor = page.next;
+  }
+}
+
+/** What went wrong at a vendor, and what to do; anything else as it is. */
+export function explain(vendor: Vendor, error: unknown, window?: BillWindow): unknown {
+  if (error instanceof SpendfuseError) return error;
+  const fault = faultOf(error);
+  const what = window === undefined ? "" : ` (${window.report}, ${isoDay(window.from)} to ${isoDay(window.until - 1)})`;
+  if (fault === undefined) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) return error;
+    const message = `${vendor.title} sent what is no report${what}: ${error.message}. Nothing of it was taken`;
+    return new SpendfuseError("SPENDFUSE_VENDOR", message, { vendor: vendor.name }, error);
+  }
+  const facts = { vendor: vendor.name, status: fault.status };
+  return new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} ${says(vendor, fault)}${what}`, facts, error);
+}
+
+function says({ variable, needs }: Vendor, { status, message }: VendorFault): string {
+  if (status === undefined) return `cannot be reached: ${message}`;
+  if (status === 401) return `does not accept ${variable} (401 ${message}): it must be ${needs}`;
+  if (status === 403) return `does not let ${variable} read this (403 ${message}): it must be ${needs}`;
+  if (status === 429)
+    return `limits us (429 ${message}): run this again later, or leave it to spendfuse poll --every 5m`;
+  if (status >= 500)
+    return `has a fault of its own (${status} ${message}): run this again later; it goes on where it was`;
+  return `refuses the request (${status} ${message})`;
+}
+
+function isoDay(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}

@@ -1,0 +1,76 @@
+import type { MeteredRow } from "../core/metered.ts";
+import { type BillLine, reconcile } from "../core/reconcile.ts";
+import type { Book } from "./book.ts";
+import { type Names, readNames } from "./names.ts";
+import { DAY_MS, dayOf, type Vendor, type VendorName } from "./vendors/vendor.ts";
+
+/** What was metered on the days that begin from `from` on and before `until`: out of our store, or out of Datadog. */
+export type MeteredSource = (from: number, until: number) => Promise<readonly MeteredRow[]>;
+
+export interface Settlement {
+  /** Start of the UTC day. */
+  readonly day: number;
+  readonly lines: readonly BillLine[];
+}
+
+export interface SettleOptions {
+  readonly book: Book;
+  readonly vendor: Vendor;
+  readonly metered: MeteredSource;
+  /** The vendor's key ids or names, and what the same keys are called in the meter. */
+  readonly aliases: Readonly<Record<string, string>>;
+  /** The metered cost has this vendor's discounts in it already. */
+  readonly discounted: boolean;
+  readonly now: number;
+}
+
+/** The bill of some days laid over what was metered, a day at a time. */
+export interface Settling {
+  readonly names: Names;
+  days(): AsyncIterable<Settlement>;
+}
+
+/** @param from any moment of the first day; `until` does not belong to the last */
+export async function settle(options: SettleOptions, from: number, until: number): Promise<Settling> {
+  const { book, vendor, now } = options;
+  const known = book.fact<readonly VendorName[]>(vendor.name, "names") ?? [];
+  const first = dayOf(from);
+  const names = readNames(known, await meteredKeys(options, first, until), options.aliases);
+
+  async function settleDay(day: number): Promise<Settlement> {
+    const rows = book.rows(vendor.name, day, day + DAY_MS);
+    const lines = reconcile({
+      charges: rows.flatMap((row) => vendor.charge(row) ?? []),
+      usages: rows.flatMap((row) => vendor.usage(row) ?? []),
+      metered: await meteredOn(options, day),
+      links: names.links,
+      unbilledTiers: vendor.unbilledTiers,
+      open: now < day + DAY_MS + vendor.lateMs,
+      discounted: options.discounted,
+    });
+    return { day, lines };
+  }
+
+  return {
+    names,
+    async *days() {
+      for (let day = first; day < until; day += DAY_MS) yield await settleDay(day);
+    },
+  };
+}
+
+async function meteredOn({ metered, vendor }: SettleOptions, day: number): Promise<readonly MeteredRow[]> {
+  const rows = await metered(day, day + DAY_MS);
+  return rows.filter(({ provider }) => vendor.providers.includes(provider));
+}
+
+/** Names that were ever seen: a key without calls today is the same key as yesterday. */
+async function meteredKeys(options: SettleOptions, from: number, until: number): Promise<ReadonlySet<string>> {
+  const { book, vendor } = options;
+  const keys = new Set(book.fact<readonly string[]>(vendor.name, "metered keys") ?? []);
+  const before = keys.size;
+  for (let day = from; day < until; day += DAY_MS)
+    for (const { key } of await meteredOn(options, day)) if (key !== "") keys.add(key);
+  if (keys.size > before) book.putFact(vendor.name, "metered keys", [...keys].sort());
+  return keys;
+}

@@ -1,0 +1,182 @@
+import type { OpenRouter } from "@openrouter/sdk";
+import { findAppPackage } from "../../app-package.ts";
+import type { BillRow, Charge, VendorUsage } from "../../core/bill.ts";
+import { nanoOfUsd } from "../../core/money.ts";
+import {
+  DAY_MS,
+  dayOf,
+  listOf,
+  type OpenOptions,
+  type Page,
+  type Vendor,
+  type VendorAccount,
+  type VendorCap,
+  type VendorName,
+  watchClock,
+} from "./vendor.ts";
+
+const ACTIVITY = "activity 1d";
+/** Completed days that the vendor answers for. */
+const DAYS = 30;
+/** A key in the meter is this much of its SHA-256, all of which is the vendor's own id of it. */
+const SHORT_HASH = 8;
+const KEYS_PER_PAGE = 100;
+
+export const openrouter: Vendor = {
+  name: "openrouter",
+  title: "OpenRouter",
+  providers: ["openrouter"],
+  variable: "OPENROUTER_MANAGEMENT_KEY",
+  needs: "a management key (Settings, Management keys); a key for model calls is not enough",
+  urlVariable: "SPENDFUSE_OPENROUTER_URL",
+  trailingDays: 3,
+  lateMs: 0,
+  unbilledTiers: new Set(),
+  open,
+  charge,
+  usage,
+};
+
+interface Key {
+  readonly hash: string;
+  readonly name: string;
+  readonly limit: number | null;
+  readonly limitReset: string | null;
+}
+
+async function open({ key, url, onServerTime }: OpenOptions): Promise<VendorAccount> {
+  const found = await findAppPackage<typeof import("@openrouter/sdk")>(
+    "@openrouter/sdk",
+    "OpenRouter",
+    "reading OpenRouter's bill",
+  );
+  const client = new found.OpenRouter({
+    apiKey: key,
+    serverURL: `${(url ?? "https://openrouter.ai").replace(/\/+$/, "")}/api/v1`,
+    retryConfig: { strategy: "none" },
+    httpClient: new found.HTTPClient({ fetcher: watchClock(onServerTime) }),
+  });
+  let known: Promise<readonly Key[]> | undefined;
+  const keys = (): Promise<readonly Key[]> => {
+    known ??= listKeys(client);
+    return known;
+  };
+
+  /** The activity of each key, and as no key's what is in the whole and in none of them: deleted keys, the chat page. */
+  async function read({ report, from, until }: { report: string; from: number; until: number }): Promise<Page> {
+    const sum = new Sums(report);
+    const whole = await client.analytics.getUserActivity();
+    for (const item of listOf(whole.data, "data")) sum.add(item, "", 1);
+    for (const { hash } of await keys()) {
+      const own = await client.analytics.getUserActivity({ apiKeyHash: hash });
+      for (const item of listOf(own.data, "data")) {
+        sum.add(item, hash, 1);
+        sum.add(item, "", -1);
+      }
+    }
+    return { rows: sum.rows.filter(({ start }) => start >= from && start < until), next: undefined };
+  }
+
+  return {
+    org: "",
+    reports: () => [
+      { name: ACTIVITY, days: DAYS + 1, earliest: (now) => dayOf(now) - DAYS * DAY_MS, completeOnly: true },
+    ],
+    query: () => ACTIVITY,
+    read,
+    names: async () =>
+      (await keys()).map(
+        ({ hash, name }): VendorName => ({
+          kind: "key",
+          id: hash,
+          name,
+          meteredKey: hash.slice(0, SHORT_HASH),
+        }),
+      ),
+    async caps() {
+      const caps: VendorCap[] = [];
+      const { data } = await client.credits.getCredits();
+      caps.push({ scope: "credits", id: "", nano: nanoOfUsd(data.totalCredits), per: "ever", effect: "stops" });
+      for (const { hash, limit, limitReset } of await keys()) {
+        if (limit === null) continue;
+        const per = PERIODS[limitReset ?? ""] ?? "ever";
+        caps.push({ scope: "key", id: hash, nano: nanoOfUsd(limit), per, effect: "stops" });
+      }
+      return caps;
+    },
+  };
+}
+
+const PERIODS: Readonly<Record<string, VendorCap["per"]>> = { daily: "day", weekly: "week", monthly: "month" };
+
+async function listKeys(client: OpenRouter): Promise<readonly Key[]> {
+  const keys: Key[] = [];
+  for (let offset = 0; ; offset += KEYS_PER_PAGE) {
+    const page = await client.apiKeys.list({ offset, includeDisabled: true });
+    const data = listOf((page as unknown as { readonly data?: readonly Key[] }).data, "data");
+    const fresh = data.filter(({ hash }) => !keys.some((key) => key.hash === hash));
+    keys.push(...fresh);
+    if (data.length < KEYS_PER_PAGE || fresh.length === 0) return keys;
+  }
+}
+
+type Activity = Awaited<ReturnType<OpenRouter["analytics"]["getUserActivity"]>>["data"][number];
+
+/** Adds activity up by day, model, endpoint and key. */
+class Sums {
+  readonly #rows = new Map<string, { row: BillRow; counts: Record<string, number>; nano: bigint }>();
+  readonly #report: string;
+
+  constructor(report: string) {
+    this.#report = report;
+  }
+
+  add(item: Activity, key: string, sign: 1 | -1): void {
+    const start = Date.parse(`${item.date.slice(0, 10)}T00:00:00Z`);
+    const dims = { api_key_hash: key, endpoint_id: item.endpointId, model: item.modelPermaslug || item.model };
+    const id = JSON.stringify([start, dims]);
+    let sum = this.#rows.get(id);
+    if (sum === undefined) {
+      sum = { row: { report: this.#report, start, dims }, counts: {}, nano: 0n };
+      this.#rows.set(id, sum);
+    }
+    sum.nano += nanoOfUsd(item.usage) * BigInt(sign);
+    const { promptTokens, completionTokens, requests } = item;
+    for (const [name, value] of Object.entries({ promptTokens, completionTokens, requests }))
+      sum.counts[name] = (sum.counts[name] ?? 0) + value * sign;
+  }
+
+  get rows(): readonly BillRow[] {
+    return [...this.#rows.values()]
+      .filter(({ nano, counts }) => nano !== 0n || Object.values(counts).some((value) => value !== 0))
+      .map(({ row, counts, nano }) => ({ ...row, counts, nano }));
+  }
+}
+
+/** What own keys of other vendors (BYOK) cost there is on those vendors' bills. */
+function charge({ start, dims, nano, counts }: BillRow): Charge | undefined {
+  if (nano === undefined) return undefined;
+  return {
+    day: start,
+    project: "",
+    key: dims.api_key_hash,
+    model: dims.model ?? "",
+    tier: undefined,
+    type: "tokens",
+    nano,
+    quantity: Math.max(0, (counts?.promptTokens ?? 0) + (counts?.completionTokens ?? 0)),
+  };
+}
+
+function usage({ start, dims, counts }: BillRow): VendorUsage | undefined {
+  if (counts === undefined) return undefined;
+  return {
+    day: start,
+    project: "",
+    key: dims.api_key_hash,
+    model: dims.model ?? "",
+    tier: undefined,
+    counts: {},
+    requests: counts.requests,
+  };
+}

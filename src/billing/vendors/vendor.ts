@@ -1,0 +1,125 @@
+import type { BillRow, Charge, VendorUsage } from "../../core/bill.ts";
+import type { Nano } from "../../core/money.ts";
+
+export const DAY_MS = 86_400_000;
+
+/** One report of a vendor's API, read a window of days at a time. */
+export interface Report {
+  /** With the width of its buckets: `costs 1d`. */
+  readonly name: string;
+  /** The most days that one window may have. */
+  readonly days: number;
+  /** The first day that can be read, in milliseconds since the epoch. */
+  readonly earliest: (now: number) => number;
+  /** Moments that a window must not lie across, because the vendor takes another query before them. */
+  readonly seams?: readonly number[];
+  /** The vendor answers for days that are over, and for no others. */
+  readonly completeOnly?: boolean;
+  /** Reports whose rows of the same days this one replaces. */
+  readonly supersedes?: readonly string[];
+}
+
+/** The part of a report that is read as one. Milliseconds since the epoch; `until` does not belong to it. */
+export interface BillWindow {
+  readonly report: string;
+  readonly from: number;
+  readonly until: number;
+}
+
+export interface Page {
+  readonly rows: readonly BillRow[];
+  /** The cursor of the next page; undefined on the last. */
+  readonly next: string | undefined;
+  /** Starts of the buckets that the vendor answered for; absent where it answers for the whole window. */
+  readonly buckets?: readonly number[];
+}
+
+/** A project, workspace or key, by the id that is on the bill. */
+export interface VendorName {
+  readonly kind: "project" | "key";
+  readonly id: string;
+  readonly name: string;
+  /** The name of the same key in the meter, where the vendor's own data prove it. */
+  readonly meteredKey?: string;
+}
+
+/** A cap of the vendor's own. */
+export interface VendorCap {
+  /** `organization`, or a project, workspace, key. */
+  readonly scope: string;
+  readonly id: string;
+  readonly nano: Nano;
+  readonly per: "day" | "week" | "month" | "ever";
+  /** `stops` refuses calls, `tells` sends a mail. */
+  readonly effect: "stops" | "tells" | "off";
+}
+
+/** A vendor's account, asked with one key. Everything may reject with what its SDK throws. */
+export interface VendorAccount {
+  /** The organization; rows of two never mix. */
+  readonly org: string;
+  reports(): readonly Report[];
+  /** Everything that a page depends on besides its cursor: a cursor is worth nothing under another query. */
+  query(window: BillWindow): unknown;
+  /** `replan` says that the vendor takes another query before some moment, which `reports` knows now. */
+  read(window: BillWindow, cursor: string | undefined): Promise<Page | "replan">;
+  names(): Promise<readonly VendorName[]>;
+  caps(): Promise<readonly VendorCap[]>;
+}
+
+export interface OpenOptions {
+  readonly key: string;
+  /** Another address than the vendor's own: a proxy, a test. */
+  readonly url: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Told of the vendor's clock with each answer, in milliseconds since the epoch. */
+  readonly onServerTime: (ms: number) => void;
+  readonly now: () => number;
+}
+
+/** Somebody who sends a bill. To add one, write a file beside this one and give it a line in `registry.ts`. */
+export interface Vendor {
+  /** The file's name. */
+  readonly name: string;
+  /** For people. */
+  readonly title: string;
+  /** Whose metered calls it bills, by their OpenTelemetry names. */
+  readonly providers: readonly string[];
+  /** The environment's variable that holds the key, and what key that must be. */
+  readonly variable: string;
+  readonly needs: string;
+  /** The variable of {@link OpenOptions.url}. */
+  readonly urlVariable: string;
+  /** Days that are read again with each poll, because the vendor restates them. */
+  readonly trailingDays: number;
+  /** How long after a day's end the vendor may still add to it, in milliseconds. */
+  readonly lateMs: number;
+  /** Service tiers whose calls are not on this bill. */
+  readonly unbilledTiers: ReadonlySet<string>;
+  /** Loads the vendor's SDK. @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE` */
+  open(options: OpenOptions): Promise<VendorAccount>;
+  /** What a row bills; undefined for a row about usage. Pure, so that old rows profit from what is learned later. */
+  charge(row: BillRow): Charge | undefined;
+  /** What a row counts; undefined for a row about money. */
+  usage(row: BillRow): VendorUsage | undefined;
+}
+
+/** A fetch for an SDK, which tells the vendor's clock. */
+export function watchClock(onServerTime: (ms: number) => void): typeof fetch {
+  return async (input, init) => {
+    const response = await fetch(input, init);
+    const date = Date.parse(response.headers.get("date") ?? "");
+    if (!Number.isNaN(date)) onServerTime(date);
+    return response;
+  };
+}
+
+/** @throws TypeError when an answer does not have a list where one must be: an error page must never count as "no rows" */
+export function listOf<T>(value: readonly T[] | undefined | null, what: string): readonly T[] {
+  if (!Array.isArray(value)) throw new TypeError(`the answer has no list "${what}": it is no report`);
+  return value;
+}
+
+export function dayOf(ms: number): number {
+  return ms - (((ms % DAY_MS) + DAY_MS) % DAY_MS);
+}

@@ -1,0 +1,123 @@
+import type { Priced, Quality, SettledCall } from "./call.ts";
+import { windowStart } from "./ledger.ts";
+import type { Usage } from "./usage.ts";
+
+/** Whose calls a row of the metered side adds up. An empty text is an absent value. */
+export interface MeteredGroup {
+  /** Start of the UTC day in which the calls ended, in milliseconds since the epoch. */
+  readonly day: number;
+  /** The vendor by its OpenTelemetry name. */
+  readonly provider: string;
+  readonly model: string;
+  readonly tier: string;
+  /** The alias or short hash of the API key. */
+  readonly key: string;
+  readonly agent: string;
+  readonly rootAgent: string;
+  readonly team: string;
+  readonly project: string;
+  readonly quality: Quality;
+  readonly priced: Priced;
+}
+
+/** What the calls of a group came to. */
+export interface MeteredSums {
+  /** Calls that the vendor answered, or may have. */
+  calls: number;
+  /** Nano-USD; what has no known price is not in it. */
+  cost: number;
+  /** Tokens; kinds that never overlap. `output` includes reasoning. */
+  inputUncached: number;
+  cacheRead: number;
+  cacheWrite: number;
+  output: number;
+  /** A count. */
+  webSearches: number;
+}
+
+export interface MeteredRow extends MeteredGroup, MeteredSums {}
+
+export const NOTHING_METERED: Readonly<MeteredSums> = {
+  calls: 0,
+  cost: 0,
+  inputUncached: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  output: 0,
+  webSearches: 0,
+};
+
+const GROUP = [
+  ...["day", "provider", "model", "tier", "key", "agent", "rootAgent", "team", "project", "quality", "priced"],
+] as readonly (keyof MeteredGroup)[];
+const SUMS = Object.keys(NOTHING_METERED) as readonly (keyof MeteredSums)[];
+
+/** Days that a store keeps of what was metered. */
+export const KEEP_METERED_MS = 400 * 86_400_000;
+
+/** One text for a group, and back: what a store keeps it under. */
+export function meteredKey(group: MeteredGroup): string {
+  return JSON.stringify(GROUP.map((field) => group[field]));
+}
+
+export function meteredGroup(key: string): MeteredGroup {
+  const values = JSON.parse(key) as readonly unknown[];
+  return Object.fromEntries(GROUP.map((field, index) => [field, values[index]])) as unknown as MeteredGroup;
+}
+
+export function meteredSums(row: MeteredSums): readonly number[] {
+  return SUMS.map((field) => row[field]);
+}
+
+/** Adds what {@link meteredSums} has written to `into`. */
+export function addMetered(into: MeteredSums, sums: readonly number[]): void {
+  for (const [index, field] of SUMS.entries()) into[field] += sums[index] ?? 0;
+}
+
+/** The rows of several processes, as one row a group. */
+export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonly number[]]>): readonly MeteredRow[] {
+  const merged = new Map<string, MeteredSums>();
+  for (const [key, sums] of rows) {
+    let into = merged.get(key);
+    if (into === undefined) {
+      into = { ...NOTHING_METERED };
+      merged.set(key, into);
+    }
+    addMetered(into, sums);
+  }
+  return [...merged].map(([key, sums]) => ({ ...meteredGroup(key), ...sums }));
+}
+
+/** What a settled call adds, a row for each model in it. A call that was refused, here or there, adds nothing. */
+export function meteredRows(
+  call: SettledCall,
+  parts: readonly { readonly model: string; readonly usage: Usage; readonly costNano: number | undefined }[],
+): readonly MeteredRow[] {
+  const { scope, ending, status } = call;
+  const failedEarly = ending === "failed" && status === undefined && call.usage === undefined;
+  if (ending === "blocked" || failedEarly || (status !== undefined && status >= 400)) return [];
+  const group = {
+    day: windowStart("day", Math.trunc(call.startedAt + call.durationMs)),
+    provider: call.provider,
+    tier: call.tier ?? "",
+    key: scope.key ?? "",
+    agent: scope.agent,
+    rootAgent: scope.rootAgent,
+    team: scope.team ?? "",
+    project: scope.project ?? "",
+    quality: call.quality,
+    priced: call.priced,
+  };
+  if (parts.length === 0) return [{ ...group, ...NOTHING_METERED, model: call.model, calls: 1 }];
+  return parts.map(({ model, usage, costNano = 0 }, index) => ({
+    ...group,
+    model,
+    calls: index === 0 ? 1 : 0,
+    cost: costNano,
+    inputUncached: usage.input - usage.cacheRead - usage.cacheWrite,
+    cacheRead: usage.cacheRead,
+    cacheWrite: usage.cacheWrite,
+    output: usage.output,
+    webSearches: usage.webSearches,
+  }));
+}
