@@ -1,3 +1,5 @@
+import { isSpendfuseError } from "../errors.ts";
+
 /** What a vendor's SDK threw, read without knowing whose it is. */
 export interface VendorFault {
   /** Undefined when there was no answer. */
@@ -33,7 +35,7 @@ export async function ask<T>(run: () => Promise<T>, { sleep, random, onWait }: P
       const capped = fault.status === 429 && fault.retryAfterMs === undefined;
       if (attempt >= (capped ? CAP_TRIES : TRIES)) throw error;
       const base = capped ? CAP_WAIT_MS : Math.min(BASE_MS * 2 ** (attempt - 1), MAX_WAIT_MS);
-      const wanted = fault.retryAfterMs ?? base / 2;
+      const wanted = fault.retryAfterMs ?? (capped ? base : base / 2);
       const wait = Math.min(wanted, MAX_WAIT_MS) + random() * Math.min(base, BASE_MS * 4) * 0.5;
       onWait?.(wait, fault);
       await sleep(wait);
@@ -43,16 +45,15 @@ export async function ask<T>(run: () => Promise<T>, { sleep, random, onWait }: P
 
 /** Undefined for an error that is no vendor's: a fault of our own, or of the disk. */
 export function faultOf(error: unknown): VendorFault | undefined {
-  const { status, statusCode, headers, message, body, name, cause } = (error ?? {}) as Thrown;
+  if (isSpendfuseError(error)) return undefined;
+  const { status, statusCode, headers, message, body, error: sent } = (error ?? {}) as Thrown;
   const code = typeof status === "number" ? status : typeof statusCode === "number" ? statusCode : undefined;
-  const unanswered =
-    code === undefined && (/Connection|Timeout|UnexpectedClient/.test(name ?? "") || cause?.code !== undefined);
-  if (code === undefined && !unanswered) return undefined;
-  const said = typeof body === "string" && body !== "" ? messageIn(body) : undefined;
-  const why = cause?.code ?? cause?.message;
+  const network = code === undefined ? networkCode(error) : undefined;
+  if (code === undefined && network === undefined) return undefined;
+  const said = typeof body === "string" && body !== "" ? messageIn(body) : (sent?.error?.message ?? sent?.message);
   return {
     status: code,
-    message: said ?? `${message ?? "no reason given"}${why && code === undefined ? ` (${why})` : ""}`,
+    message: said ?? `${message ?? "no reason given"}${network === undefined ? "" : ` (${network})`}`,
     retryAfterMs: headers?.get ? retryAfter(headers) : undefined,
   };
 }
@@ -63,8 +64,19 @@ interface Thrown {
   readonly headers?: Headers;
   readonly message?: string;
   readonly body?: unknown;
-  readonly name?: string;
-  readonly cause?: { readonly code?: string; readonly message?: string };
+  /** What the vendor sent, as it came or without its wrapper. */
+  readonly error?: { readonly message?: string; readonly error?: { readonly message?: string } };
+}
+
+/** What kept an answer from coming; SDKs wrap it several times. */
+function networkCode(error: unknown): string | undefined {
+  let at = error as { readonly code?: unknown; readonly name?: string; readonly cause?: unknown } | undefined;
+  for (let depth = 0; at !== undefined && at !== null && depth < 6; depth++) {
+    if (typeof at.code === "string" && /^(E[A-Z]+|UND_ERR_\w+|CERT_\w+|DEPTH_\w+)$/.test(at.code)) return at.code;
+    if (/Timeout/.test(at.name ?? "")) return "timeout";
+    at = at.cause as typeof at;
+  }
+  return undefined;
 }
 
 function messageIn(body: string): string {

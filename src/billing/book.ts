@@ -65,11 +65,17 @@ interface Row {
   readonly [column: string]: unknown;
 }
 
+export interface BookOptions {
+  /** To be its one poller; readers are as many as they like. */
+  readonly alone: boolean;
+  /** The most pages that the file may have; as many as the disk holds when absent. */
+  readonly maxPages?: number | undefined;
+}
+
 /**
- * @param alone Whether to be its one poller; readers are as many as they like.
  * @throws SpendfuseError `SPENDFUSE_STORE`, with what to do.
  */
-export async function openBook(path: string, alone: boolean): Promise<Book> {
+export async function openBook(path: string, { alone, maxPages }: BookOptions): Promise<Book> {
   const where = resolve(path);
   // Loaded when it is asked for: before Node 24 it warns that it is experimental.
   const { DatabaseSync } = await import("node:sqlite");
@@ -93,6 +99,7 @@ export async function openBook(path: string, alone: boolean): Promise<Book> {
     const opened = new DatabaseSync(where, { timeout: 5_000 });
     try {
       opened.exec(SCHEMA);
+      if (maxPages !== undefined) opened.exec(`PRAGMA max_page_count = ${Math.ceil(maxPages)}`);
       const check = opened.prepare("PRAGMA quick_check(1)").get() as Row;
       if (check.quick_check !== "ok") throw new Error(`the database is malformed (${check.quick_check})`);
       return { db: opened, sql: prepare(opened) };

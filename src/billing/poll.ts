@@ -2,7 +2,15 @@ import { windowStart } from "../core/ledger.ts";
 import { SpendfuseError } from "../errors.ts";
 import { ask, faultOf, type Patience, type VendorFault } from "./ask.ts";
 import type { Account, Book } from "./book.ts";
-import { type BillWindow, DAY_MS, dayOf, type Report, type Vendor, type VendorAccount } from "./vendors/vendor.ts";
+import {
+  type BillWindow,
+  DAY_MS,
+  dayOf,
+  type OpenOptions,
+  type Report,
+  type Vendor,
+  type VendorAccount,
+} from "./vendors/vendor.ts";
 import { planWindows } from "./windows.ts";
 
 /** Days from `from` on, before `until`; absent is what has to be read anyway. */
@@ -95,6 +103,15 @@ export async function pollVendor(options: PollOptions): Promise<Polled> {
   book.putRun(vendor.name, { ...run, finished: options.now() });
   options.onProgress?.({ report: "", done, of, rows });
   return { from: dayOf(from), until, changed, windows: done, rows };
+}
+
+/** Opens a vendor's account. @throws SpendfuseError `SPENDFUSE_VENDOR` or `SPENDFUSE_MISSING_PACKAGE` */
+export async function openAccount(vendor: Vendor, options: OpenOptions, patience: Patience): Promise<VendorAccount> {
+  try {
+    return await ask(() => vendor.open(options), patience);
+  } catch (error) {
+    throw explain(vendor, error);
+  }
 }
 
 /** The run that this one goes on with, or a new one. */

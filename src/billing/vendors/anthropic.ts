@@ -40,14 +40,14 @@ async function open({ key, url, onServerTime, now }: OpenOptions): Promise<Vendo
   );
   const client = new Client({
     apiKey: key,
-    authToken: null,
     baseURL: url ?? "https://api.anthropic.com",
     maxRetries: 0,
     // Polling must not show as model calls in the user's traces.
     openTelemetry: false,
     fetch: watchClock(onServerTime),
-    defaultHeaders: { "user-agent": `spendfuse/${VERSION}` },
-  } as ConstructorParameters<typeof Client>[0]);
+    // Keys of an organization are documented in this header; the SDK would send a bearer token.
+    defaultHeaders: { "x-api-key": key, authorization: null, "user-agent": `spendfuse/${VERSION}` },
+  });
   const source = (await hasAnalytics(client, now())) ? analytics(client) : legacy(client);
   return {
     org: await organizationOf(client),

@@ -7,6 +7,8 @@ export const LEGACY_COSTS = "cost_report 1d";
 export const LEGACY_USAGE = "usage_report 1d";
 /** Buckets a page, and the longest window. */
 const BUCKETS = 31;
+/** The version that these reports are documented with. */
+const API_VERSION = "2023-06-01";
 const FIRST = Date.UTC(2024, 0, 1);
 const COST_DIMS = [
   ...["workspace_id", "description", "cost_type", "model", "token_type", "context_window", "service_tier"],
@@ -26,7 +28,7 @@ export function legacy(client: Anthropic): Pick<VendorAccount, "reports" | "quer
       const costs = window.report === LEGACY_COSTS;
       const path = costs ? "/v1/organizations/cost_report" : "/v1/organizations/usage_report/messages";
       const query = { ...queryOf(window), ...(cursor !== undefined && { page: cursor }) };
-      const page = await client.get<LegacyPage>(path, { query });
+      const page = await client.get<LegacyPage>(path, { query, headers: { "anthropic-version": API_VERSION } });
       const buckets = listOf(page.data, "data");
       return {
         rows: buckets.flatMap(({ starting_at, results }) => {
