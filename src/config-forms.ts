@@ -14,6 +14,7 @@ const FORMS: Readonly<Record<string, (value: never) => string | undefined>> = {
   stateTimeout: (value: string) => (readDuration(value) === undefined ? 'must be a time such as "50ms"' : undefined),
   breaker: breakerFault,
   repeats: repeatsFault,
+  billing: billingFault,
 };
 
 /**
@@ -49,4 +50,14 @@ function repeatsFault({ max, within, trip, ...rest }: Readonly<Record<string, un
   if (!(Number.isInteger(max) && Number(max) > 0)) return '"max" must be a whole number above 0';
   if (readDuration(within) === undefined) return '"within" must be a time such as "5m"';
   return trip === undefined || readDuration(trip) !== undefined ? undefined : '"trip" must be a time such as "15m"';
+}
+
+function billingFault({ db, keys, customCosts, ...rest }: Readonly<Record<string, unknown>>): string | undefined {
+  const [stray] = Object.keys(rest);
+  if (stray !== undefined) return `has an unknown key "${stray}"; known keys: db, keys, customCosts`;
+  if (db !== undefined && (typeof db !== "string" || db === "")) return '"db" must be the path of a file';
+  if (customCosts !== undefined && typeof customCosts !== "boolean") return '"customCosts" must be true or false';
+  const named =
+    typeof keys === "object" && keys !== null && Object.values(keys).every((name) => typeof name === "string");
+  return keys === undefined || named ? undefined : '"keys" must be an object such as { "key_abc": "prod" }';
 }

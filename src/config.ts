@@ -44,6 +44,17 @@ export interface ConfigFile {
   /** Ends streams under way when their scope has spent its cap or its circuit opens. Default false. */
   readonly cutStreams?: boolean;
   readonly repeats?: RepeatConfig;
+  readonly billing?: BillingConfig;
+}
+
+/** What `spendfuse poll` and `spendfuse report` need besides the vendors' keys. */
+export interface BillingConfig {
+  /** The file that holds the vendors' rows. Default `spendfuse-bill.db`. */
+  readonly db?: string;
+  /** The metered name of a key, by the vendor's id or name of it. */
+  readonly keys?: Readonly<Record<string, string>>;
+  /** Uploads the allocated bill to Datadog's Cloud Cost Management. Default false. */
+  readonly customCosts?: boolean;
 }
 
 /** Opens an agent's circuit when it makes the same request more than `max` times. */
@@ -95,6 +106,7 @@ const KEYS: Readonly<Record<keyof ConfigFile, Kind>> = {
   unpriced: "string",
   breaker: "object",
   cutStreams: "boolean",
+  billing: "object",
   repeats: "object",
 };
 

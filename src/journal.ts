@@ -1,7 +1,7 @@
 import { setInterval } from "node:timers";
 import type { SettledCall } from "./core/call.ts";
 import { addMetered, type MeteredSums, meteredKey, meteredRows, meteredSums, NOTHING_METERED } from "./core/metered.ts";
-import type { Usage } from "./core/usage.ts";
+import type { CallPart } from "./meter/recorder.ts";
 import type { MeteredTotal, Store } from "./stores/store.ts";
 
 /** What a process has metered, told to a store that outlives it: the metered side of the vendors' bills. */
@@ -12,12 +12,6 @@ export interface Journal {
   /** The same at once, for a process that ends: the file store answers at once, others have what was flushed before. */
   save(): void;
   close(): Promise<void>;
-}
-
-export interface CallPart {
-  readonly model: string;
-  readonly usage: Usage;
-  readonly costNano: number | undefined;
 }
 
 export interface JournalOptions {

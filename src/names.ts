@@ -88,7 +88,7 @@ export const METRICS = {
     unit: "1",
     kind: "gauge",
     description: "Bill of the month to date over the metered cost of the same calls, less 1",
-    attributes: BILL,
+    attributes: ["vendor", "project"],
   },
   ungovernedCost: {
     name: "spendfuse.ungoverned_cost",

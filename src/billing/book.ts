@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type BillRow, dimsKey, readDims } from "../core/bill.ts";
+import { type BillRow, dimsKey } from "../core/bill.ts";
 import { SpendfuseError } from "../errors.ts";
 import { fixOf } from "../stores/file/faults.ts";
 import { lockBook } from "./book/lock.ts";
+import { added, among, hashOf, type Row, readBuckets, readRow, valuesOf } from "./book/rows.ts";
 import { prepare, SCHEMA } from "./book/tables.ts";
 import type { BillWindow, Page, Report } from "./vendors/vendor.ts";
 import { daysOf } from "./windows.ts";
@@ -26,6 +26,12 @@ export interface Run {
   readonly wanted: string;
   readonly started: number;
   readonly finished: number | undefined;
+}
+
+export interface Upload {
+  readonly content: string;
+  /** The id that the receiver gave it. */
+  readonly file: string | undefined;
 }
 
 /**
@@ -54,15 +60,12 @@ export interface Book {
   /** Points of a day that a sink has taken, in nano-USD by tags. */
   points(sink: string, vendor: string, day: number): ReadonlyMap<string, bigint>;
   putPoints(sink: string, vendor: string, day: number, points: Iterable<readonly [tags: string, nano: bigint]>): void;
-  upload(vendor: string, day: number): string | undefined;
-  putUpload(vendor: string, day: number, content: string): void;
+  /** What was uploaded of a day's costs. */
+  upload(vendor: string, day: number): Upload | undefined;
+  putUpload(vendor: string, day: number, upload: Upload): void;
   fact<T>(vendor: string, name: string): T | undefined;
   putFact(vendor: string, name: string, value: unknown): void;
   close(): void;
-}
-
-interface Row {
-  readonly [column: string]: unknown;
 }
 
 export interface BookOptions {
@@ -221,9 +224,10 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
       }),
     upload(vendor, day) {
       const row = attempt("cannot be read", () => sql.upload.get(vendor, day) as Row | undefined);
-      return row && String(row.content);
+      return row && { content: String(row.content), file: row.file === null ? undefined : String(row.file) };
     },
-    putUpload: (vendor, day, content) => transact(() => void sql.putUpload.run(vendor, day, content)),
+    putUpload: (vendor, day, { content, file }) =>
+      transact(() => void sql.putUpload.run(vendor, day, content, file ?? null)),
     fact<T>(vendor: string, name: string) {
       const row = attempt("cannot be read", () => sql.fact.get(vendor, name) as Row | undefined);
       return row && (JSON.parse(String(row.json)) as T);
@@ -233,49 +237,5 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
       if (db.isOpen) db.close();
       unlock();
     },
-  };
-}
-
-/** A cursor belongs to one window and one query. */
-function hashOf(window: BillWindow, query: unknown): string {
-  return createHash("sha256")
-    .update(JSON.stringify([window, query]))
-    .digest("hex");
-}
-
-function among(days: readonly number[]): (day: number) => boolean {
-  const known = new Set(days);
-  return (day) => known.has(day);
-}
-
-function readBuckets(json: unknown): readonly number[] {
-  return typeof json === "string" ? (JSON.parse(json) as number[]) : [];
-}
-
-function valuesOf({ nano, listNano, counts }: BillRow): [bigint | null, bigint | null, string | null] {
-  return [nano ?? null, listNano ?? null, counts === undefined ? null : dimsKey(counts as never)];
-}
-
-function readRow({ report, start, dims, nano, list_nano, counts }: Row): BillRow {
-  return {
-    report: String(report),
-    start: Number(start),
-    dims: readDims(String(dims)),
-    ...(nano != null && { nano: BigInt(String(nano)) }),
-    ...(list_nano != null && { listNano: BigInt(String(list_nano)) }),
-    ...(counts != null && { counts: readDims(String(counts)) as never }),
-  };
-}
-
-function added(a: BillRow, b: BillRow): BillRow {
-  const counts: Record<string, number> = { ...a.counts };
-  for (const [name, value] of Object.entries(b.counts ?? {})) counts[name] = (counts[name] ?? 0) + value;
-  const sum = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
-    one === undefined && other === undefined ? undefined : (one ?? 0n) + (other ?? 0n);
-  return {
-    ...b,
-    nano: sum(a.nano, b.nano),
-    listNano: sum(a.listNano, b.listNano),
-    ...((a.counts || b.counts) && { counts }),
   };
 }

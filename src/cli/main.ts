@@ -25,6 +25,14 @@ const COMMANDS: { readonly [name: string]: Command } = {
     says: "install dashboards, monitors and the webhook in Datadog; --check, --plan, --destroy",
     run: async (args) => (await import("./deploy.ts")).deploy(args),
   },
+  poll: {
+    says: "read the vendors' bills, lay them over what was metered, publish the drift; --once, --every 5m",
+    run: async (args) => (await import("./poll.ts")).poll(args),
+  },
+  report: {
+    says: "bill and metered spend of a month by agent, team, key or model; --csv, --json, --caps",
+    run: async (args) => (await import("./report.ts")).report(args),
+  },
   monitors: {
     says: "test: play spend over simulated time on the monitors, offline",
     run: async (args) => (await import("./monitors.ts")).monitors(args),

@@ -15,6 +15,8 @@ export interface Client {
 export interface ClientOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly user: string;
+  /** False where points are sent and nothing is read: then the application key may be absent. Default true. */
+  readonly needsAppKey?: boolean;
   /** Waits between tries, in milliseconds. */
   readonly sleep?: (ms: number) => Promise<unknown>;
 }
@@ -43,10 +45,10 @@ export async function findClient(user: string): Promise<typeof Datadog | undefin
  * Opens the client for the account that DD_API_KEY, DD_APP_KEY and DD_SITE name, or SPENDFUSE_DD_API_URL.
  * @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE`, or `SPENDFUSE_CONFIG` when a key is missing.
  */
-export async function openClient({ env, user, sleep = wait }: ClientOptions): Promise<Client> {
+export async function openClient({ env, user, needsAppKey = true, sleep = wait }: ClientOptions): Promise<Client> {
   const apiKey = env.DD_API_KEY?.trim();
   const appKey = env.DD_APP_KEY?.trim() || env.DD_APPLICATION_KEY?.trim();
-  const missing = [...(apiKey ? [] : ["DD_API_KEY"]), ...(appKey ? [] : ["DD_APP_KEY"])];
+  const missing = [...(apiKey ? [] : ["DD_API_KEY"]), ...(appKey || !needsAppKey ? [] : ["DD_APP_KEY"])];
   if (missing.length > 0) {
     const message = `${missing.join(" and ")} must be set: keys of your Datadog organization (Organization Settings)`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { missing });
@@ -55,7 +57,7 @@ export async function openClient({ env, user, sleep = wait }: ClientOptions): Pr
   const { client, v1, v2 } = found;
   // It logs what it also throws, and a warning for each operation that it calls unstable.
   found.logger?.setLevel?.("silent");
-  const authMethods = { apiKeyAuth: apiKey as string, appKeyAuth: appKey as string };
+  const authMethods = { apiKeyAuth: apiKey as string, ...(appKey && { appKeyAuth: appKey }) };
   const { server, app } = serverOf(env);
   const configuration = client.createConfiguration({
     serverIndex: server.index,

@@ -1,4 +1,5 @@
 import { type AccountAnswer, type AccountRequest, type Body, ok, refuse } from "./account/answer.ts";
+import { type CustomCostFile, createCustomCosts } from "./account/custom-costs.ts";
 import { createDashboards, type StoredDashboard } from "./account/dashboards.ts";
 import { createIntegration } from "./account/integration.ts";
 import { createMetadata } from "./account/metadata.ts";
@@ -16,6 +17,7 @@ export interface Account {
   variables(): ReadonlyMap<string, string>;
   metadata(metric: string): Body | undefined;
   isHistorical(metric: string): boolean;
+  customCosts(): readonly CustomCostFile[];
 }
 
 export interface AccountOptions {
@@ -30,6 +32,7 @@ export interface AccountOptions {
 
 const MONITOR = "/api/v1/monitor";
 const DASHBOARD = "/api/v1/dashboard";
+const COSTS = "/api/v2/cost/custom_costs";
 const INTEGRATION = "/api/v1/integration/webhooks/configuration";
 
 export function createAccount({ now, knowsMetric, validate, onChange }: AccountOptions): Account {
@@ -37,6 +40,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
   const dashboards = createDashboards(now, onChange);
   const integration = createIntegration();
   const metadata = createMetadata(now, knowsMetric);
+  const customCosts = createCustomCosts(now);
 
   function route(request: AccountRequest): AccountAnswer | undefined {
     const { path } = request;
@@ -44,6 +48,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
     if (isUnder(path, MONITOR)) return monitors.handle(request, path.slice(MONITOR.length));
     if (isUnder(path, DASHBOARD)) return dashboards.handle(request, path.slice(DASHBOARD.length));
     if (isUnder(path, INTEGRATION)) return integration.handle(request, path.slice(INTEGRATION.length));
+    if (isUnder(path, COSTS)) return customCosts.handle(request, path.slice(COSTS.length + 1));
     return metadata.handle(request);
   }
 
@@ -62,6 +67,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
     variables: () => integration.variables,
     metadata: (metric) => metadata.of(metric),
     isHistorical: (metric) => metadata.isHistorical(metric),
+    customCosts: () => customCosts.files,
   };
 }
 

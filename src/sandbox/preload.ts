@@ -1,5 +1,6 @@
 import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../breaker/template.ts";
 import type { Asset } from "../datadog/assets.ts";
+import { HISTORICAL } from "../datadog/deploy/setup.ts";
 import { SpendfuseError } from "../errors.ts";
 import type { Account } from "./account.ts";
 
@@ -12,7 +13,7 @@ export interface WebhookTarget {
 
 const KEYS = { "dd-api-key": "sandbox", "dd-application-key": "sandbox" };
 
-/** Puts dashboards and monitors into an account, and the webhook that they name. @throws SpendfuseError */
+/** Puts into an account what deploy would: dashboards, monitors, the webhook that they name, ingestion of past days. @throws SpendfuseError */
 export function preload(account: Account, assets: readonly Asset[], target?: WebhookTarget): void {
   const post = (path: string, body: unknown, file: string): void => {
     const answer = account.handle({ method: "POST", path, query: new URLSearchParams(), headers: KEYS, body });
@@ -28,5 +29,6 @@ export function preload(account: Account, assets: readonly Asset[], target?: Web
     const headers = value ? { custom_headers: HEADERS } : {};
     post(`${root}/webhooks`, { name: WEBHOOK_NAME, url, payload: PAYLOAD, encode_as: "json", ...headers }, "webhook");
   }
+  for (const id of HISTORICAL) post("/api/v2/metrics/historical-metrics-configurations", { data: { id } }, id);
   for (const { kind, json, file } of assets) post(`/api/v1/${kind}`, json, file);
 }

@@ -87,6 +87,11 @@ export const SEMANTICS: readonly SemanticView[] = [
   ),
   row("interpolation", "There is none: an interval without points is empty.", "6.2", false),
   row("anomalies", "A stand-in for 'basic': quartiles of the values before the window.", "6.2", false),
+  row(
+    "custom costs",
+    "An upload is a file of its own: the same lines twice are twice the cost, until a file is deleted.",
+    "5",
+  ),
   row("histograms", "Kept as name.count and name.sum; percentiles are refused.", "2.3", false),
 ];
 

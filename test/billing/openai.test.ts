@@ -1,7 +1,8 @@
 import type OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readLineItem } from "../../src/billing/vendors/openai/line-item.ts";
-import { KEYS_SINCE, openai } from "../../src/billing/vendors/openai.ts";
+import { KEYS_SINCE } from "../../src/billing/vendors/openai/sources.ts";
+import { openai } from "../../src/billing/vendors/openai.ts";
 import type { OpenAiCost, OpenAiUsage } from "../../src/cli/demo/fake-vendor/billing/openai.ts";
 import { DAY, NOW, type Stage, setStage, TODAY } from "./stage.ts";
 

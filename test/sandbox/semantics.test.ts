@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { createCustomCosts } from "../../src/sandbox/account/custom-costs.ts";
 import { realClock } from "../../src/sandbox/clock.ts";
 import { takeMetrics } from "../../src/sandbox/intake/otlp.ts";
 import { takeSeries } from "../../src/sandbox/intake/v2-series.ts";
@@ -357,6 +358,32 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       minute >= 120 && minute < 130 ? 4 : minute >= 150 && minute < 165 ? 5 : undefined;
     await stage.run(180, (minute) => stage.write("m", minute, peak(minute) ?? 1 + (minute % 2)));
     expect(stage.lines).toEqual(["160 * Triggered", "175 * Recovered"]);
+  },
+  async "custom costs"() {
+    const costs = createCustomCosts(() => START);
+    const line = {
+      ProviderName: "OpenAI",
+      ChargeDescription: "gpt-5",
+      ChargePeriodStart: "2026-11-01",
+      ChargePeriodEnd: "2026-11-01",
+      BilledCost: 2,
+      BillingCurrency: "USD",
+    };
+    const ask = (method: string, id = "", body?: unknown) =>
+      costs.handle({ method, path: "", query: new URLSearchParams(), headers: {}, body }, id);
+    ask("PUT", "", [line]);
+    ask("PUT", "", [line]);
+    expect(costs.files).toHaveLength(2);
+    expect(ask("DELETE", costs.files[0]?.id)?.status).toBe(204);
+    expect(costs.files).toHaveLength(1);
+    for (const wrong of [
+      { ...line, BillingCurrency: "EUR" },
+      { ...line, ChargePeriodEnd: "2026-12-01" },
+      { ...line, BilledCost: "2" },
+      { ...line, Tags: { agent: "" } },
+      { ...line, ProviderName: " " },
+    ])
+      expect(ask("PUT", "", [wrong])?.status).toBe(400);
   },
   async histograms() {
     const dataPoints = [{ timeUnixNano: `${START}000000000`, count: 4, sum: 10 }];

@@ -31,7 +31,7 @@ export const SCHEMA = `
     PRIMARY KEY (sink, vendor, at, tags)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS uploads (
-    vendor TEXT NOT NULL, day INTEGER NOT NULL, content TEXT NOT NULL, PRIMARY KEY (vendor, day)
+    vendor TEXT NOT NULL, day INTEGER NOT NULL, content TEXT NOT NULL, file TEXT, PRIMARY KEY (vendor, day)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS facts (
     vendor TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (vendor, name)
@@ -93,8 +93,8 @@ export function prepare(db: DatabaseSync) {
 
     points: db.prepare("SELECT tags, CAST(nano AS TEXT) AS nano FROM points WHERE sink = ? AND vendor = ? AND at = ?"),
     putPoint: db.prepare("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)"),
-    upload: db.prepare("SELECT content FROM uploads WHERE vendor = ? AND day = ?"),
-    putUpload: db.prepare("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)"),
+    upload: db.prepare("SELECT content, file FROM uploads WHERE vendor = ? AND day = ?"),
+    putUpload: db.prepare("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)"),
     fact: db.prepare("SELECT json FROM facts WHERE vendor = ? AND name = ?"),
     putFact: db.prepare("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)"),
   };

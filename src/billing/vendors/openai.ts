@@ -1,12 +1,20 @@
-import type OpenAI from "openai";
 import { findAppPackage } from "../../app-package.ts";
-import type { BillRow, Charge, VendorUsage } from "../../core/bill.ts";
-import { nanoOfCents, nanoOfUsd } from "../../core/money.ts";
-import { readLineItem } from "./openai/line-item.ts";
+import { nanoOfCents } from "../../core/money.ts";
+import { chargeOf, type Result, rowOf, usageOf } from "./openai/rows.ts";
+import {
+  COSTS,
+  EARLIEST,
+  KEYS_SINCE,
+  keyEpoch,
+  readQuery,
+  SOURCES,
+  sourceOf,
+  type UsagePage,
+  type UsageQuery,
+} from "./openai/sources.ts";
 import {
   type BillWindow,
   DAY_MS,
-  dayOf,
   listOf,
   type OpenOptions,
   type Page,
@@ -17,57 +25,6 @@ import {
   type VendorName,
   watchClock,
 } from "./vendor.ts";
-
-/** Costs by API key begin here; a window that starts earlier is refused when it asks for keys, with this moment. */
-export const KEYS_SINCE = 1_764_979_200_000;
-/** The API of usage and costs knows nothing before. */
-const EARLIEST = Date.UTC(2023, 0, 1);
-/** Buckets a page; the vendor takes 180 of costs and 31 of usage. */
-const COST_DAYS = 180;
-const COST_BUCKETS = 60;
-const USAGE_BUCKETS = 31;
-const COSTS = "costs 1d";
-
-type Usage = OpenAI["admin"]["organization"]["usage"];
-
-interface UsagePage {
-  readonly data: readonly { readonly start_time: number; readonly results: readonly object[] }[];
-  readonly has_more: boolean;
-  readonly next_page: string | null;
-}
-
-/** A report by the SDK's own method; older releases do not have every one. */
-interface Source {
-  readonly method: keyof Usage;
-  /** The longest window. */
-  readonly days: number;
-  /** Buckets a page. */
-  readonly buckets: number;
-  readonly groups: (keyed: boolean) => readonly string[];
-  readonly list: (usage: Usage, query: never) => Promise<UsagePage>;
-}
-
-const BY_MODEL = ["project_id", "api_key_id", "model"];
-const BY_TIER = [...BY_MODEL, "batch", "service_tier"];
-const BEFORE_KEYS = ["project_id", "line_item"];
-
-const SOURCES: Readonly<Record<string, Source>> = {
-  [COSTS]: {
-    method: "costs",
-    days: COST_DAYS,
-    buckets: COST_BUCKETS,
-    groups: (keyed) => (keyed ? [...BEFORE_KEYS, "api_key_id"] : BEFORE_KEYS),
-    list: (usage, query) => usage.costs(query),
-  },
-  "completions 1d": counted("completions", BY_TIER, (usage, query) => usage.completions(query)),
-  "decisions 1d": counted("decisions", BY_TIER, (usage, query) => usage.decisions(query)),
-  "embeddings 1d": counted("embeddings", BY_MODEL, (usage, query) => usage.embeddings(query)),
-  "web searches 1d": counted("webSearchCalls", BY_MODEL, (usage, query) => usage.webSearchCalls(query)),
-};
-
-function counted(method: keyof Usage, groups: readonly string[], list: Source["list"]): Source {
-  return { method, days: USAGE_BUCKETS, buckets: USAGE_BUCKETS, groups: () => groups, list };
-}
 
 export const openai: Vendor = {
   name: "openai",
@@ -80,8 +37,8 @@ export const openai: Vendor = {
   lateMs: DAY_MS,
   unbilledTiers: new Set(["scale"]),
   open,
-  charge,
-  usage,
+  charge: chargeOf,
+  usage: usageOf,
 };
 
 async function open({ key, url, env, onServerTime }: OpenOptions): Promise<VendorAccount> {
@@ -172,107 +129,4 @@ async function unless404<T>(run: () => Promise<T>): Promise<T | undefined> {
     if ((error as { status?: number }).status === 404) return undefined;
     throw error;
   }
-}
-
-interface UsageQuery {
-  readonly start_time: number;
-  readonly end_time: number;
-  readonly bucket_width: "1d";
-  readonly limit: number;
-  readonly group_by: readonly string[];
-}
-
-function readQuery({ report, from, until }: BillWindow, keyed: boolean): UsageQuery {
-  const { buckets, groups } = sourceOf(report);
-  return {
-    start_time: Math.floor(from / 1_000),
-    end_time: Math.floor(until / 1_000),
-    bucket_width: "1d",
-    limit: buckets,
-    group_by: groups(keyed),
-  };
-}
-
-/** The moment before which costs have no keys, out of a refusal that names it; the day's start after it. */
-function keyEpoch(error: unknown): number | undefined {
-  const { status, message = "" } = (error ?? {}) as { readonly status?: number; readonly message?: string };
-  const seconds = status === 400 && /api_key/.test(message) ? /\b(\d{10})\b/.exec(message)?.[1] : undefined;
-  return seconds === undefined ? undefined : dayOf(Number(seconds) * 1_000 + DAY_MS - 1);
-}
-
-function sourceOf(report: string): Source {
-  const source = SOURCES[report];
-  if (source === undefined) throw new TypeError(`OpenAI has no report "${report}"`);
-  return source;
-}
-
-type Result = Readonly<Record<string, unknown>> & {
-  readonly object?: string;
-  readonly amount?: { readonly value?: number | string; readonly currency?: string };
-};
-
-function rowOf(report: string, start: number, result: Result, group: readonly string[]): BillRow {
-  const dims = Object.fromEntries(group.map((name) => [name, String(result[name] ?? "")]));
-  if (result.object !== "organization.costs.result") {
-    const counts = Object.entries(result).filter(([, value]) => typeof value === "number") as [string, number][];
-    return { report, start: dayOf(start), dims, counts: Object.fromEntries(counts) };
-  }
-  const { value, currency = "usd" } = result.amount ?? {};
-  if (currency.toLowerCase() !== "usd")
-    throw new TypeError(`OpenAI bills in ${currency}: spendfuse adds up US dollars only`);
-  const { quantity, quantity_unit: unit } = result;
-  return {
-    report,
-    start: dayOf(start),
-    dims: typeof unit === "string" ? { ...dims, quantity_unit: unit } : dims,
-    nano: nanoOfUsd(value ?? 0),
-    ...(typeof quantity === "number" && { counts: { quantity } }),
-  };
-}
-
-/** Units of a quantity, as pieces; of the others nothing is known to compare with. */
-const UNITS: Readonly<Record<string, number>> = { tokens: 1, "1000_tokens": 1_000 };
-
-function charge({ report, start, dims, nano, counts }: BillRow): Charge | undefined {
-  if (report !== COSTS || nano === undefined) return undefined;
-  const { model, type, tier } = readLineItem(dims.line_item ?? "");
-  const unit = type === "web_search" ? 1 : UNITS[dims.quantity_unit ?? ""];
-  const quantity = unit !== undefined && counts?.quantity !== undefined ? counts.quantity * unit : undefined;
-  return {
-    day: start,
-    project: dims.project_id ?? "",
-    key: dims.api_key_id,
-    model,
-    tier,
-    type,
-    nano,
-    ...(quantity !== undefined && type !== "other" && { quantity: Math.round(quantity) }),
-  };
-}
-
-/** `input_tokens` includes cache reads and writes. */
-function usage({ report, start, dims, counts }: BillRow): VendorUsage | undefined {
-  if (counts === undefined || report === COSTS) return undefined;
-  const where = {
-    day: start,
-    project: dims.project_id ?? "",
-    key: dims.api_key_id,
-    model: dims.model ?? "",
-  };
-  if (report === "web searches 1d")
-    return { ...where, tier: undefined, counts: { web_search: counts.num_requests ?? 0 }, requests: undefined };
-  const cached = counts.input_cached_tokens ?? 0;
-  const written = counts.input_cache_write_tokens ?? 0;
-  const input = counts.input_tokens ?? 0;
-  return {
-    ...where,
-    tier: dims.batch === "true" ? "batch" : dims.service_tier,
-    counts: {
-      input_uncached: counts.input_uncached_tokens ?? Math.max(0, input - cached - written),
-      cache_read: cached,
-      cache_write: written,
-      output: counts.output_tokens ?? 0,
-    },
-    requests: counts.num_model_requests,
-  };
 }

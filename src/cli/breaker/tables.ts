@@ -1,5 +1,6 @@
 import type { Circuit } from "../../core/circuit.ts";
 import type { AuditEntry, Count } from "../../stores/store.ts";
+import { textTable } from "../table.ts";
 
 export function circuitTable(circuits: readonly Circuit[], now: number): readonly string[] {
   if (circuits.length === 0) return ["no circuit is open"];
@@ -8,7 +9,7 @@ export function circuitTable(circuits: readonly Circuit[], now: number): readonl
       ? [circuit.scope, circuit.state, "", "", ""]
       : [circuit.scope, circuit.state, circuit.source, `${minutes(circuit.until - now)} left`, circuit.reason],
   );
-  return table(["scope", "state", "by", "time", "reason"], rows);
+  return textTable(["scope", "state", "by", "time", "reason"], rows);
 }
 
 export function countTable(counts: readonly Count[]): readonly string[] {
@@ -19,13 +20,13 @@ export function countTable(counts: readonly Count[]): readonly string[] {
     const shown = (amount: number): string => (unit === "usd" ? `$${(amount / 1e9).toFixed(4)}` : `${amount} ${unit}`);
     return [budget, scope, windowName(window), shown(spent), shown(inUse)];
   });
-  return table(["budget", "scope", "window", "spent", "reserved"], rows);
+  return textTable(["budget", "scope", "window", "spent", "reserved"], rows);
 }
 
 export function logTable(entries: readonly AuditEntry[]): readonly string[] {
   if (entries.length === 0) return ["nothing has been changed yet"];
   const rows = entries.map(({ at, scope, what, by, why }) => [new Date(at).toISOString(), what, scope, by, why]);
-  return table(["at", "what", "scope", "by", "why"], rows);
+  return textTable(["at", "what", "scope", "by", "why"], rows);
 }
 
 function windowName(window: string): string {
@@ -34,16 +35,4 @@ function windowName(window: string): string {
 
 function minutes(ms: number): string {
   return ms < 120_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.ceil(ms / 60_000)} min`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]): string =>
-    row
-      // What others wrote must not steer the terminal.
-      .map((cell) => cell.replace(/\p{Cc}/gu, " "))
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return [line(head), ...rows.map(line)];
 }

@@ -1,0 +1,89 @@
+import type { Budget } from "../core/budget.ts";
+import type { Nano } from "../core/money.ts";
+import type { Book } from "./book.ts";
+import type { Names } from "./names.ts";
+import type { VendorCap } from "./vendors/vendor.ts";
+
+/** A vendor's own cap beside what was billed, and beside ours. Amounts in nano-USD. */
+export interface CapRow {
+  readonly vendor: string;
+  /** Such as `organization`, `project help_desk`. */
+  readonly scope: string;
+  readonly per: VendorCap["per"];
+  readonly effect: VendorCap["effect"];
+  readonly cap: Nano;
+  /** What the bill has of it so far; undefined where our bill is not of the cap's scope or time. */
+  readonly used: Nano | undefined;
+  readonly remark: string;
+}
+
+export interface CapInput {
+  readonly vendor: string;
+  readonly caps: readonly VendorCap[];
+  readonly budgets: readonly Budget[];
+  readonly names: Names;
+  /** This month's bill by project id and key id, and `""` for all. */
+  readonly billed: {
+    readonly projects: ReadonlyMap<string, Nano>;
+    readonly keys: ReadonlyMap<string, Nano>;
+    readonly all: Nano;
+  };
+}
+
+const NEAR = 80n;
+
+/** The caps that the last poll read. */
+export function readCaps(book: Book, vendor: string): readonly VendorCap[] {
+  const kept = book.fact<readonly (Omit<VendorCap, "nano"> & { readonly nano: string })[]>(vendor, "caps") ?? [];
+  return kept.map((cap) => ({ ...cap, nano: BigInt(cap.nano) }));
+}
+
+export function keepCaps(book: Book, vendor: string, caps: readonly VendorCap[]): void {
+  book.putFact(
+    vendor,
+    "caps",
+    caps.map((cap) => ({ ...cap, nano: `${cap.nano}` })),
+  );
+}
+
+/**
+ * What a vendor's caps mean beside ours: a vendor stops everybody in its scope at once, a budget stops the one agent that
+ * spends.
+ */
+export function compareCaps({ vendor, caps, budgets, names, billed }: CapInput): readonly CapRow[] {
+  const monthly = budgets.filter(({ per, unit }) => unit === "usd" && per.kind === "month");
+  return caps.map((cap) => {
+    const used = cap.per === "month" ? usedOf(cap, billed) : undefined;
+    return {
+      vendor,
+      scope: scopeOf(cap, names),
+      per: cap.per,
+      effect: cap.effect,
+      cap: cap.nano,
+      used,
+      remark: remarkOf(cap, used, monthly),
+    };
+  });
+}
+
+function scopeOf({ scope, id }: VendorCap, names: Names): string {
+  if (id === "") return scope;
+  return `${scope} ${scope === "key" ? names.key(id) : names.project(id)}`;
+}
+
+function usedOf({ scope, id }: VendorCap, { projects, keys, all }: CapInput["billed"]): Nano | undefined {
+  if (scope === "organization") return all;
+  if (scope === "project" || scope === "workspace") return projects.get(id) ?? 0n;
+  return scope === "key" ? (keys.get(id) ?? 0n) : undefined;
+}
+
+function remarkOf(cap: VendorCap, used: Nano | undefined, budgets: readonly Budget[]): string {
+  if (cap.effect === "off") return "switched off";
+  if (used !== undefined && used >= cap.nano) return cap.effect === "stops" ? "reached: calls are refused" : "reached";
+  if (used !== undefined && used * 100n >= cap.nano * NEAR) return "nearly reached";
+  if (cap.effect === "tells" || cap.per !== "month") return "";
+  if (budgets.length === 0) return "no monthly budget of ours comes before it: the vendor would stop everybody";
+  const above = budgets.filter(({ cap: ours }) => BigInt(ours) > cap.nano);
+  if (above.length === 0) return "";
+  return `never reached by ours: ${above.map(({ name }) => name).join(", ")} allow more`;
+}

@@ -1,0 +1,89 @@
+import type { DriftReason, UngovernedReason } from "../core/bill.ts";
+import type { Nano } from "../core/money.ts";
+import type { BillLine } from "../core/reconcile.ts";
+import type { Names } from "./names.ts";
+
+export const GROUPINGS = ["agent", "root_agent", "team", "vendor", "project", "key", "model", "day"] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+/** What the bill and the meter say of a group. Amounts in nano-USD. */
+export interface ReportRow {
+  readonly by: Readonly<Partial<Record<Grouping, string>>>;
+  billed: Nano;
+  metered: Nano;
+  /** Part of `billed` that nobody metered. */
+  ungoverned: Nano;
+  /** Part of `metered` that is not on the bill, or not yet. */
+  unbilled: Nano;
+  readonly reasons: Partial<Record<DriftReason | UngovernedReason, Nano>>;
+}
+
+/** Adds lines up by what is asked for. What nobody metered is in a row of its own, as agent `(ungoverned)`. */
+export interface Report {
+  add(vendor: string, names: Names, day: number, lines: readonly BillLine[]): void;
+  /** The largest bill first. */
+  readonly rows: readonly ReportRow[];
+}
+
+export const UNGOVERNED = "(ungoverned)";
+
+export function createReport(by: readonly Grouping[]): Report {
+  const rows = new Map<string, ReportRow>();
+  return {
+    add(vendor, names, day, lines) {
+      for (const line of lines) {
+        const { bearer } = line;
+        const all: Readonly<Record<Grouping, string>> = {
+          agent: bearer?.agent ?? UNGOVERNED,
+          root_agent: bearer?.rootAgent ?? UNGOVERNED,
+          team: bearer === undefined ? UNGOVERNED : bearer.team,
+          vendor,
+          project: names.project(line.project),
+          key: names.key(line.key),
+          model: line.model,
+          day: new Date(day).toISOString().slice(0, 10),
+        };
+        addLine(rowOf(rows, Object.fromEntries(by.map((name) => [name, all[name]]))), line);
+      }
+    },
+    get rows() {
+      return [...rows.values()].sort((a, b) => (a.billed === b.billed ? compare(a, b) : a.billed > b.billed ? -1 : 1));
+    },
+  };
+}
+
+function rowOf(rows: Map<string, ReportRow>, by: ReportRow["by"]): ReportRow {
+  const id = JSON.stringify(by);
+  let row = rows.get(id);
+  if (row === undefined) {
+    row = { by, billed: 0n, metered: 0n, ungoverned: 0n, unbilled: 0n, reasons: {} };
+    rows.set(id, row);
+  }
+  return row;
+}
+
+function addLine(row: ReportRow, { bearer, billed, metered, reasons, why }: BillLine): void {
+  row.billed += billed;
+  row.metered += metered;
+  if (bearer === undefined) row.ungoverned += billed;
+  row.unbilled -= (reasons.late ?? 0n) + (reasons.not_billed ?? 0n);
+  for (const [reason, nano] of [...Object.entries(reasons), ...Object.entries(why)] as [DriftReason, Nano][])
+    row.reasons[reason] = (row.reasons[reason] ?? 0n) + nano;
+}
+
+function compare(a: ReportRow, b: ReportRow): number {
+  const [left, right] = [JSON.stringify(a.by), JSON.stringify(b.by)];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Governed bill over the metered cost of the same calls, less 1; undefined where nothing was metered. */
+export function driftOf({
+  billed,
+  ungoverned,
+  metered,
+  unbilled,
+}: Omit<ReportRow, "by" | "reasons">): number | undefined {
+  const same = metered - unbilled;
+  if (same <= 0n) return undefined;
+  return Number(((billed - ungoverned - same) * 1_000_000_000n) / same) / 1e9;
+}

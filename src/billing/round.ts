@@ -1,0 +1,204 @@
+import { windowStart } from "../core/ledger.ts";
+import type { Discount } from "../core/price.ts";
+import { METRICS } from "../names.ts";
+import { ask, faultOf, type Patience } from "./ask.ts";
+import type { Book } from "./book.ts";
+import { keepCaps } from "./caps.ts";
+import { createVendorClock } from "./clock.ts";
+import { type CostSink, costLines } from "./costs.ts";
+import { createMonthToDate, type MetricPoint, type PointSink } from "./points.ts";
+import { explain, openAccount, type Polled, type Progress, pollVendor, type Range } from "./poll.ts";
+import { createPublisher } from "./publish.ts";
+import { type MeteredSource, type Settling, settle } from "./settle.ts";
+import { dayOf, type Vendor, type VendorAccount } from "./vendors/vendor.ts";
+
+export interface RoundOptions {
+  readonly book: Book;
+  readonly vendors: readonly VendorAccess[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Undefined where nobody says what was metered: then there is a bill, and nothing to lay it over. */
+  readonly metered: MeteredSource | undefined;
+  readonly sinks: readonly PointSink[];
+  readonly costs: CostSink | undefined;
+  readonly range: Range;
+  readonly aliases: Readonly<Record<string, string>>;
+  readonly discounts: readonly Discount[];
+  readonly now: () => number;
+  readonly patience: Patience;
+  readonly onProgress?: (vendor: Vendor, progress: Progress) => void;
+  readonly say: (message: string) => void;
+}
+
+export interface VendorAccess {
+  readonly vendor: Vendor;
+  readonly key: string;
+  readonly url: string | undefined;
+}
+
+/** What a round came to for one vendor. */
+export interface VendorRound {
+  readonly vendor: Vendor;
+  readonly polled: Polled | undefined;
+  /** Points of days that sinks took, all sinks together. */
+  points: number;
+  /** Days whose costs were uploaded. */
+  uploads: number;
+  readonly errors: unknown[];
+}
+
+/** Gauges say "as of now"; said so often, a monitor knows that somebody is there. */
+const GAUGES_MS = 240_000;
+/** An organization may have hundreds of projects, each asked for its keys. */
+const NAMES_MS = 3_600_000;
+
+/** Reads every vendor's bill, lays it over what was metered, and tells the sinks what is new. One failing stops no other. */
+export async function runRound(options: RoundOptions): Promise<readonly VendorRound[]> {
+  const rounds: VendorRound[] = [];
+  for (const access of options.vendors) rounds.push(await runVendor(options, access));
+  return rounds;
+}
+
+async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAccess): Promise<VendorRound> {
+  const { book, env, patience, say } = options;
+  const clock = createVendorClock(options.now);
+  const round: VendorRound & { polled: Polled | undefined } = {
+    vendor,
+    polled: undefined,
+    points: 0,
+    uploads: 0,
+    errors: [],
+  };
+  try {
+    const access = { key, url, env, onServerTime: clock.heard, now: clock.now };
+    const account = await openAccount(vendor, access, patience);
+    await readNamesAndCaps(options, vendor, account, clock.now());
+    if (clock.skewMs !== 0)
+      say(`this machine's clock is ${Math.round(clock.skewMs / 1_000)} s ahead of ${vendor.title}'s, which is used`);
+    round.polled = await pollVendor({
+      vendor,
+      account,
+      book,
+      now: clock.now,
+      range: options.range,
+      patience,
+      onProgress: (progress) => options.onProgress?.(vendor, progress),
+    });
+    book.putFact(vendor.name, "polled at", clock.now());
+  } catch (error) {
+    round.errors.push(error);
+  }
+  await publish(options, vendor, clock.now(), round);
+  return round;
+}
+
+/** Names and caps are for people: without the permission to read them the bill is read all the same. */
+async function readNamesAndCaps(
+  { book, say, patience }: RoundOptions,
+  vendor: Vendor,
+  account: VendorAccount,
+  now: number,
+): Promise<void> {
+  const last = book.fact<number>(vendor.name, "names at");
+  if (last !== undefined && now - last < NAMES_MS && now >= last) return;
+  const attempt = async (what: string, read: () => Promise<void>): Promise<void> => {
+    try {
+      await ask(read, patience);
+    } catch (error) {
+      const { status, message } = faultOf(error) ?? {};
+      if (status === undefined || status === 401) throw explain(vendor, error);
+      say(`${vendor.title}: its ${what} cannot be read (${status} ${message}); the bill can`);
+    }
+  };
+  await attempt("names", async () => book.putFact(vendor.name, "names", await account.names()));
+  await attempt("caps", async () => keepCaps(book, vendor.name, await account.caps()));
+  book.putFact(vendor.name, "names at", now);
+}
+
+/** Days that may have changed on either side: those that were read, and the month of the gauges. */
+async function publish(options: RoundOptions, vendor: Vendor, now: number, round: VendorRound): Promise<void> {
+  const { book, metered = async () => [], aliases, discounts, costs, sinks } = options;
+  const month = windowStart("month", now);
+  const from = Math.min(round.polled?.from ?? month, month);
+  const until = Math.max(round.polled?.until ?? now, now);
+  const discounted = discounts.some(({ provider }) => provider === undefined || vendor.providers.includes(provider));
+  try {
+    const settling = await settle({ book, vendor, metered, aliases, discounted, now }, from, until);
+    const monthToDate = createMonthToDate(vendor.name, settling.names);
+    const publishers = sinks.map((sink) => createPublisher(book, sink, vendor.name, settling.names));
+    for await (const settlement of settling.days()) {
+      if (settlement.day >= month) monthToDate.add(settlement.lines);
+      for (const publisher of publishers) await publisher.add(settlement);
+      if (costs && settlement.day < dayOf(now))
+        round.uploads += await upload(book, costs, vendor, settling, settlement.day, settlement.lines);
+    }
+    for (const publisher of publishers) round.points += await publisher.end();
+    const points = [...monthToDate.points(now)].filter(
+      ({ metric }) => options.metered !== undefined || metric === METRICS.billedMonthToDate,
+    );
+    await sendGauges(options, vendor, now, points);
+  } catch (error) {
+    round.errors.push(error);
+  }
+}
+
+async function upload(
+  book: Book,
+  costs: CostSink,
+  vendor: Vendor,
+  { names }: Settling,
+  day: number,
+  lines: Parameters<typeof costLines>[1],
+): Promise<number> {
+  const rows = costLines(names, lines);
+  const content = JSON.stringify(rows);
+  const before = book.upload(vendor.name, day);
+  if (before?.content === content || (before === undefined && rows.length === 0)) return 0;
+  const file = await costs.replace(vendor.title, day, rows, before?.file);
+  book.putUpload(vendor.name, day, { content, file });
+  return 1;
+}
+
+interface Sent {
+  readonly at: number;
+  readonly values: readonly (readonly [metric: string, tags: MetricPoint["tags"], value: number])[];
+}
+
+/** Sent when they have changed, and as a sign of life. */
+async function sendGauges(
+  { book, sinks }: RoundOptions,
+  vendor: Vendor,
+  now: number,
+  points: readonly MetricPoint[],
+): Promise<void> {
+  const polledAt = book.fact<number>(vendor.name, "polled at");
+  const values: Sent["values"] = points.map(({ metric, tags, value }) => [metric.name, tags, value]);
+  for (const sink of sinks) {
+    const name = `gauges ${sink.name}`;
+    const last = book.fact<Sent>(vendor.name, name);
+    const same = JSON.stringify(last?.values) === JSON.stringify(values);
+    if (last && same && now - last.at < GAUGES_MS && now >= last.at) continue;
+    // A vendor that was never read has been waiting since the first try.
+    const since = polledAt ?? book.fact<number>(vendor.name, "first try") ?? now;
+    if (polledAt === undefined) book.putFact(vendor.name, "first try", since);
+    const lag: MetricPoint = {
+      metric: METRICS.pollLag,
+      tags: { vendor: vendor.name },
+      at: now,
+      value: Math.max(0, Math.round((now - since) / 1_000)),
+    };
+    await sink.send([...points, ...gone(last, points, now), lag]);
+    book.putFact(vendor.name, name, { at: now, values } satisfies Sent);
+  }
+}
+
+/** Amounts that there are no longer: a gauge that is not sent again would stay as it was. */
+function gone(last: Sent | undefined, points: readonly MetricPoint[], at: number): readonly MetricPoint[] {
+  const there = new Set(points.map(({ metric, tags }) => JSON.stringify([metric.name, tags])));
+  return [METRICS.billedMonthToDate, METRICS.ungovernedCost].flatMap((metric) =>
+    (last?.values ?? []).flatMap(([name, tags, value]) =>
+      name === metric.name && value !== 0 && !there.has(JSON.stringify([name, tags]))
+        ? [{ metric, tags, at, value: 0 }]
+        : [],
+    ),
+  );
+}

@@ -1,0 +1,182 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { openBook } from "../billing/book.ts";
+import type { Range } from "../billing/poll.ts";
+import { runRound, type VendorRound } from "../billing/round.ts";
+import { readConfig } from "../config.ts";
+import { readDuration } from "../core/period.ts";
+import { isSpendfuseError, SpendfuseError } from "../errors.ts";
+import { endOfDay, readDay } from "./day.ts";
+import { bookPath, openCosts, openMetered, openSinks, readVendors, VENDORS } from "./poll/access.ts";
+import { createProgressBar } from "./poll/progress.ts";
+
+const HELP = `spendfuse poll: reads the vendors' own bills, lays them over what was metered, and publishes bill and drift.
+
+  spendfuse poll --once        one round
+  spendfuse poll --every 5m    a round after the other, until it is told to stop
+
+  --from DAY         read again from this day on, such as 2026-01-01 (UTC); broken off, the same command goes on
+  --to DAY           up to this day, itself included
+  --vendor NAME      this one alone; may be given again: ${VENDORS.map(({ name }) => name).join(", ")}
+  --db FILE          where the vendors' rows are kept; default: the configuration's billing.db, else spendfuse-bill.db
+  --custom-costs     upload the allocated bill to Datadog's Cloud Cost Management, too
+  --json             machine-readable
+
+A vendor's bill is read when its key is set:
+${VENDORS.map(({ variable, needs }) => `  ${variable.padEnd(26)} ${needs}`).join("\n")}
+What was metered comes from the store (SPENDFUSE_STORE=file:… or redis://…), else from Datadog (DD_API_KEY, DD_APP_KEY).
+Points go to Datadog (DD_API_KEY, DD_SITE), else to OTEL_EXPORTER_OTLP_ENDPOINT.
+
+The exit code is 0, 1 when something failed (what was read is kept), 2 for a wrong call.`;
+
+const OPTIONS = {
+  once: { type: "boolean" },
+  every: { type: "string" },
+  from: { type: "string" },
+  to: { type: "string" },
+  vendor: { type: "string", multiple: true },
+  db: { type: "string" },
+  "custom-costs": { type: "boolean" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+type Values = ReturnType<typeof readValues>;
+
+const MIN_EVERY_MS = 60_000;
+
+/** Runs `spendfuse poll`. */
+export async function poll(args: string[]): Promise<number> {
+  let values: Values;
+  try {
+    values = readValues(args);
+  } catch (error) {
+    console.error(`spendfuse poll: ${(error as Error).message}\n\n${HELP}`);
+    return 2;
+  }
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    return await run(values);
+  } catch (error) {
+    if (!isSpendfuseError(error)) throw error;
+    console.error(`spendfuse poll: ${error.message}`);
+    return error.code === "SPENDFUSE_USAGE" || error.code === "SPENDFUSE_CONFIG" ? 2 : 1;
+  }
+}
+
+function readValues(args: string[]) {
+  return parseArgs({ args, options: OPTIONS }).values;
+}
+
+async function run(values: Values): Promise<number> {
+  const everyMs = readEvery(values);
+  const range = readRange(values);
+  const say = (message: string): void => console.error(`spendfuse poll: ${message}`);
+  const config = readConfig({}, undefined, say);
+  const vendors = readVendors(values.vendor, config);
+  const book = await openBook(bookPath(values.db, config), { alone: true });
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  process.once("SIGINT", end).once("SIGTERM", end);
+  const bar = createProgressBar(process.stderr);
+  const metered = await openMetered(config);
+  try {
+    const sinks = await openSinks(config);
+    const costs = await openCosts(values["custom-costs"], config);
+    if (metered.source === undefined)
+      say(
+        "nobody says what was metered: set SPENDFUSE_STORE to the agents' store, or DD_APP_KEY. Only the bill is read",
+      );
+    if (sinks.length === 0) say("nothing is published: there is no DD_API_KEY and no OTEL_EXPORTER_OTLP_ENDPOINT");
+    for (;;) {
+      const rounds = await runRound({
+        book,
+        vendors,
+        env: config.env,
+        metered: metered.source,
+        sinks,
+        costs,
+        range,
+        aliases: config.billing?.keys ?? {},
+        discounts: config.discounts ?? [],
+        now: Date.now,
+        patience: { sleep: (ms) => wait(ms, undefined, { signal: stop.signal }).catch(() => {}), random: Math.random },
+        onProgress: (vendor, progress) => bar.draw(vendor.title, progress),
+        say: (message) => {
+          bar.clear();
+          say(message);
+        },
+      });
+      bar.clear();
+      const failed = tell(rounds, values.json === true);
+      if (everyMs === undefined || stop.signal.aborted) return failed ? 1 : 0;
+      // Many pollers that were started together must not ask together for ever.
+      await wait(everyMs * (0.9 + Math.random() * 0.2), undefined, { signal: stop.signal }).catch(() => {});
+      if (stop.signal.aborted) return 0;
+    }
+  } finally {
+    book.close();
+    await metered.close();
+    process.off("SIGINT", end).off("SIGTERM", end);
+  }
+}
+
+function readEvery({ once, every }: Values): number | undefined {
+  if (once && every !== undefined) throw usage("--once and --every exclude one another");
+  if (!once && every === undefined) throw usage("say --once, or how often: --every 5m");
+  if (every === undefined) return undefined;
+  const ms = readDuration(every);
+  if (ms === undefined || ms < MIN_EVERY_MS)
+    throw usage(`--every must be a time of a minute or more, such as 5m, not "${every}"`);
+  return ms;
+}
+
+function readRange({ from, to, every }: Values): Range {
+  if (from === undefined && to !== undefined) throw usage("--to needs --from");
+  if (from !== undefined && every !== undefined) throw usage("--from is read once: use it with --once");
+  if (from === undefined) return {};
+  const begin = readDay("--from", from);
+  if (begin > Date.now()) throw usage(`--from ${from} is in the future`);
+  if (to === undefined) return { from: begin };
+  const until = endOfDay("--to", to);
+  if (until <= begin) throw usage("--to must not be before --from");
+  return { from: begin, until };
+}
+
+function usage(message: string): SpendfuseError {
+  return new SpendfuseError("SPENDFUSE_USAGE", message);
+}
+
+/** Says what a round came to; true when something failed. */
+function tell(rounds: readonly VendorRound[], json: boolean): boolean {
+  for (const { vendor, polled, points, uploads, errors } of rounds) {
+    for (const error of errors) {
+      if (!isSpendfuseError(error)) throw error;
+      console.error(`spendfuse poll: ${error.message}`);
+    }
+    if (json || polled === undefined) continue;
+    const parts = [
+      `${polled.rows.toLocaleString("en-US")} rows in ${polled.windows} windows`,
+      `${polled.changed.size} days changed`,
+      `${points} points`,
+      ...(uploads > 0 ? [`${uploads} days of custom costs`] : []),
+    ];
+    console.log(`${vendor.title}: ${parts.join(", ")}`);
+  }
+  if (json) {
+    const vendors = rounds.map(({ vendor, polled, points, uploads, errors }) => ({
+      vendor: vendor.name,
+      rows: polled?.rows ?? 0,
+      windows: polled?.windows ?? 0,
+      changed: [...(polled?.changed ?? [])].map((day) => new Date(day).toISOString().slice(0, 10)),
+      points,
+      uploads,
+      errors: errors.map((error) => (error as Error).message),
+    }));
+    console.log(JSON.stringify({ vendors }));
+  }
+  return rounds.some(({ errors }) => errors.length > 0);
+}

@@ -1,0 +1,80 @@
+import { type MeteredRow, NOTHING_METERED } from "../core/metered.ts";
+import { SpendfuseError } from "../errors.ts";
+import { METRICS } from "../names.ts";
+import { type Client, refusalOf } from "./client.ts";
+
+/** Tags that every series has; Datadog would put those without one in a group of its own. */
+const BY = ["agent", "root_agent", "provider", "model", "quality"];
+const DAY_S = 86_400;
+
+type Row = { -readonly [K in keyof MeteredRow]: MeteredRow[K] };
+
+const KINDS: Readonly<Record<string, "inputUncached" | "cacheRead" | "cacheWrite" | "output">> = {
+  input_uncached: "inputUncached",
+  cache_read: "cacheRead",
+  cache_write: "cacheWrite",
+  output: "output",
+  reasoning: "output",
+};
+
+/**
+ * What was metered, out of Datadog's metrics, for those who keep no store: without keys and tiers, and only as exact as
+ * what arrived there.
+ */
+export function createMeteredQuery({ v1, configuration }: Client) {
+  const api = new v1.MetricsApi(configuration);
+
+  async function ask(metric: string, by: readonly string[], from: number, until: number) {
+    const query = `sum:${metric}{*} by {${by.join(",")}}.as_count().rollup(sum, ${DAY_S})`;
+    try {
+      const { series = [] } = await api.queryMetrics({ from: from / 1_000, to: until / 1_000 - 1, query });
+      return series.flatMap(({ tagSet = [], pointlist = [] }) => {
+        const tags = Object.fromEntries(
+          tagSet.map((tag) => [tag.slice(0, tag.indexOf(":")), tag.slice(tag.indexOf(":") + 1)]),
+        );
+        return pointlist.map(([ms = 0, value = 0]) => ({ tags, day: ms - (ms % (DAY_S * 1_000)), value }));
+      });
+    } catch (error) {
+      const { message } = refusalOf(error);
+      throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog does not say what was metered: ${message}`, {}, error);
+    }
+  }
+
+  return async (from: number, until: number): Promise<readonly MeteredRow[]> => {
+    const rows = new Map<string, Row>();
+    const rowOf = (tags: Readonly<Record<string, string>>, day: number): Row => {
+      const id = JSON.stringify([day, ...BY.map((tag) => tags[tag])]);
+      let row = rows.get(id);
+      if (row === undefined) {
+        row = {
+          ...NOTHING_METERED,
+          day,
+          provider: tags.provider ?? "",
+          model: tags.model ?? "",
+          agent: tags.agent ?? "unknown",
+          rootAgent: tags.root_agent ?? "unknown",
+          quality: (tags.quality ?? "reported") as Row["quality"],
+          priced: "true",
+          tier: "",
+          key: "",
+          team: "",
+          project: "",
+        };
+        rows.set(id, row);
+      }
+      return row;
+    };
+    for (const { tags, day, value } of await ask(METRICS.cost.name, BY, from, until))
+      rowOf(tags, day).cost += Math.round(value * 1e9);
+    for (const { tags, day, value } of await ask(METRICS.tokens.name, [...BY, "token_type"], from, until)) {
+      const kind = KINDS[tags.token_type ?? ""];
+      if (kind !== undefined) rowOf(tags, day)[kind] += Math.round(value);
+    }
+    for (const { tags, day, value } of await ask(METRICS.calls.name, [...BY, "ending"], from, until)) {
+      // Refused and failed calls are no requests of a bill.
+      if (tags.ending === "completed" || tags.ending === "canceled") rowOf(tags, day).calls += Math.round(value);
+    }
+    for (const row of rows.values()) if (row.cost === 0 && row.inputUncached + row.output > 0) row.priced = "false";
+    return [...rows.values()].filter(({ day }) => day >= from && day < until);
+  };
+}
