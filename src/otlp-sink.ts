@@ -15,17 +15,27 @@ export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<str
   return {
     name: "otlp",
     async send(points) {
-      const deliver = createDelivery(endpoint, await loadEncoder());
-      for (const [at, some] of Map.groupBy(points, (point) => point.at)) {
-        const seconds = Math.floor(at / 1_000);
-        for (const data of toMetrics(takenOf(some), { start: seconds, end: seconds }, resource, scope, MAX_BYTES)) {
-          const outcome = await deliver({ signal: "metrics", data }, { connectMs: CONNECT_MS });
-          if (outcome.type === "sent" && outcome.rejected === 0) continue;
-          throw new SpendfuseError("SPENDFUSE_EXPORT", `points were not taken: ${outcome.reason}`);
-        }
+      // Requests of the exporter's kind do not keep a process alive.
+      const hold = setInterval(() => {}, 1_000);
+      try {
+        await sendAll(points);
+      } finally {
+        clearInterval(hold);
       }
     },
   };
+
+  async function sendAll(points: readonly MetricPoint[]): Promise<void> {
+    const deliver = createDelivery(endpoint, await loadEncoder());
+    for (const [at, some] of Map.groupBy(points, (point) => point.at)) {
+      const seconds = Math.floor(at / 1_000);
+      for (const data of toMetrics(takenOf(some), { start: seconds, end: seconds }, resource, scope, MAX_BYTES)) {
+        const outcome = await deliver({ signal: "metrics", data }, { connectMs: CONNECT_MS });
+        if (outcome.type === "sent" && outcome.rejected === 0) continue;
+        throw new SpendfuseError("SPENDFUSE_EXPORT", `points were not taken: ${outcome.reason}`);
+      }
+    }
+  }
 }
 
 function takenOf(points: readonly MetricPoint[]) {
