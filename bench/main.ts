@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Bound } from "./bound.ts";
 import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
+import { backfill, backfillMemory } from "./bounds/backfill.ts";
 import { call } from "./bounds/call.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
@@ -43,6 +44,8 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "sandbox-evaluation": sandboxEvaluation,
   "sandbox-evaluation-ratio": sandboxEvaluationRatio,
   "sandbox-month": sandboxMonth,
+  backfill,
+  "backfill-memory": backfillMemory,
 };
 
 async function main(names: readonly string[]): Promise<void> {

@@ -42,7 +42,7 @@ describe("spendfuse demo", () => {
     expect(out).not.toContain("✗");
     expect(code).toBe(0);
     expect(err).toMatch(/^spendfuse: circuit of agent:runaway opened until \S+: Datadog monitor \d+ alerts[^\n]*\n$/);
-    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"));
+    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT THE VENDORS' OWN"));
     expect(STOPPED).toMatch(
       /^spender +\d+ calls, \$0\.00\d+ billed; the next would pass its \$0\.005 a run: refused$/m,
     );
@@ -57,6 +57,17 @@ describe("spendfuse demo", () => {
     expect(STOPPED).toMatch(/time to block +\d+ ms/);
     expect(seconds).toBeLessThan(90);
     expect(out).not.toContain("\x1b");
+
+    const SETTLED = out.slice(out.indexOf("WHAT THE VENDORS' OWN COST REPORTS SAY"));
+    expect(SETTLED).toMatch(/^researcher +\$[\d.]+ +\$[\d.]+ +-\$[\d.]+ +· +0$/m);
+    expect(SETTLED).toMatch(/^hotels +\$([\d.]+) +\$\1 +· +· +0$/m);
+    expect(SETTLED).toMatch(/^browser +\$[\d.]+ +\$[\d.]+ +-\$[\d.]+ +-?\$[\d.]+ +0$/m);
+    expect(SETTLED).toMatch(/^all governed .* 0$/m);
+    const [, nobody] = /^\(ungoverned\) +\$([\d.]+) +· +· +·$/m.exec(SETTLED) ?? [];
+    expect(Number(nobody)).toBeGreaterThan(0);
+    expect(SETTLED).toContain(`ungoverned, and nobody's: $${nobody}`);
+    expect(SETTLED).toMatch(/✓ drift of governed spend is 0/);
+    expect(SETTLED).toMatch(/✓ Anthropic's bill says both prices: this account pays 90 % of the list, \$0\.01\d+ less/);
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
 
     const METERED = "WHAT SPENDFUSE METERS";

@@ -5,7 +5,7 @@ import { generateText, streamText } from "ai";
 import { OpenAI } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findClients } from "../src/cli/demo/clients.ts";
-import { type BilledTokens, costNano, noTokens } from "../src/cli/demo/fake-vendor/prices.ts";
+import { type BilledTokens, costParts, noTokens } from "../src/cli/demo/fake-vendor/prices.ts";
 import { countTokens } from "../src/cli/demo/fake-vendor/text.ts";
 import { type FakeVendor, startFakeVendor } from "../src/cli/demo/fake-vendor.ts";
 import { HANDBOOK } from "../src/cli/demo/prompts.ts";
@@ -28,11 +28,12 @@ describe("the prices of the fake vendor, against vectors computed by hand", () =
     ["claude-haiku-4-5", { uncached: 10_000, output: 1_000, webSearches: 3 }, "0.04500", "default"],
   ];
   test.each(VECTORS)("%s %o is $%s", (model, tokens, usd, tier) => {
-    expect((costNano(model, { ...noTokens(), ...tokens }, tier) / 1e9).toFixed(5)).toBe(usd);
+    const parts = Object.values(costParts(model, { ...noTokens(), ...tokens }, tier));
+    expect((parts.reduce((sum, part) => sum + part, 0) / 1e9).toFixed(5)).toBe(usd);
   });
 
   test("a model without a price is an error, not free", () => {
-    expect(() => costNano("gpt-4", noTokens())).toThrow("no price");
+    expect(() => costParts("gpt-4", noTokens())).toThrow("no price");
   });
 });
 

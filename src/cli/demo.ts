@@ -7,6 +7,7 @@ import { startFakeVendor } from "./demo/fake-vendor.ts";
 import { createLiveBlock } from "./demo/live.ts";
 import { isMetered, startMetering } from "./demo/metering.ts";
 import { billTable, estimateTable, verdict } from "./demo/report.ts";
+import { runSettlement } from "./demo/settlement.ts";
 import { spendTable } from "./demo/spend.ts";
 import { startStandIn } from "./demo/stand-in.ts";
 import { DEMO_LIMITS, runStops } from "./demo/stops.ts";
@@ -14,7 +15,8 @@ import { createStyle, type Style } from "./demo/style.ts";
 
 const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them, and the vendor's
 own bill stands beside it. Then two more are stopped: by a budget, and by a monitor of Datadog's stand-in, the sandbox,
-whose page shows it all. It needs no account, no key and no network.
+whose page shows it all. At last the poller reads the vendor's cost reports, and lays them over the agents. It needs no
+account, no key and no network.
 
   --plain-fetch   use fetch alone, as if no vendor SDK were installed
   --keep          leaves the sandbox and its page open at the end, until Ctrl-C
@@ -89,18 +91,33 @@ async function run(without: readonly string[], keep: boolean, style: Style): Pro
     "",
     ...verdict(found, accounts.bill.length, AGENTS.length, style),
   ];
-  console.log(lines.splice(0).join("\n"));
+  console.log(lines.join("\n"));
   const { bill } = vendor;
   const stage = { clients, bill, standIn, ...meter };
-  const stops = fault === undefined ? await runStops(stage, style) : { lines: [], problems: [] };
-  lines.push("", ...stops.lines);
-  if (fault !== undefined) lines.push(style.bad(`✗ the demo broke: ${fault instanceof Error ? fault.stack : fault}`));
-  console.log(`${lines.join("\n")}\n`);
+  const parts: (() => Promise<DemoPart>)[] = [
+    () => runStops(stage, style),
+    () => runSettlement({ vendor, standInUrl: standIn.url, ...meter }, style),
+  ];
+  const problems = [...found.problems];
+  for (const part of fault === undefined ? parts : []) {
+    const done = await part();
+    await meter.flush();
+    problems.push(...done.problems);
+    console.log(["", ...done.lines].join("\n"));
+  }
+  if (fault !== undefined) console.log(style.bad(`✗ the demo broke: ${fault instanceof Error ? fault.stack : fault}`));
+  console.log("");
   if (keep) await untilStopped(standIn.url);
   await meter.stop();
   await vendor.close();
   await standIn.close();
-  return found.problems.length + stops.problems.length === 0 && fault === undefined ? 0 : 1;
+  return problems.length === 0 && fault === undefined ? 0 : 1;
+}
+
+/** What a part of the demo shows, and whatever is not as it must be. */
+interface DemoPart {
+  readonly lines: readonly string[];
+  readonly problems: readonly string[];
 }
 
 async function untilStopped(url: string): Promise<void> {

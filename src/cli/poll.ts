@@ -8,6 +8,7 @@ import { readDuration } from "../core/period.ts";
 import { isSpendfuseError, SpendfuseError } from "../errors.ts";
 import { endOfDay, readDay } from "./day.ts";
 import { bookPath, openCosts, openMetered, openSinks, readVendors, VENDORS } from "./poll/access.ts";
+import { keepHeapSmall } from "./poll/heap.ts";
 import { createProgressBar } from "./poll/progress.ts";
 
 const HELP = `spendfuse poll: reads the vendors' own bills, lays them over what was metered, and publishes bill and drift.
@@ -58,6 +59,7 @@ export async function poll(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  keepHeapSmall();
   try {
     return await run(values);
   } catch (error) {

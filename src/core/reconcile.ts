@@ -62,9 +62,14 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
   const lines = createLines();
   const parts = new Map<MeteredRow, Map<string, Part>>();
   const types = new Map<MeteredRow, Set<string>>();
+  /** Rows of which the vendor may not have counted every request yet. */
+  const waiting = new Set<MeteredRow>();
   for (const cell of cells) {
     const { rows, ungoverned } = shareOut(cell);
-    for (const row of cell.rows) types.set(row, (types.get(row) ?? new Set()).add(cell.type));
+    for (const row of cell.rows) {
+      types.set(row, (types.get(row) ?? new Set()).add(cell.type));
+      if (cell.type !== "web_search" && (cell.unseen === undefined || cell.unseen < 0)) waiting.add(row);
+    }
     for (const charge of cell.charges) {
       const weights = [...rows, ungoverned];
       const amounts = splitNano(charge.nano, weights);
@@ -102,6 +107,7 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
         cost,
         complete,
         open: input.open,
+        waiting: waiting.has(row),
         discounted: input.discounted,
         unbilled: unbilled.has(canonicalTier(row.tier)),
       };

@@ -9,6 +9,9 @@ export interface Clock {
   advance(seconds: number): void;
 }
 
+/** Points from so long before the clock began are of the past, in seconds. */
+const PAST_S = 3_600;
+
 const realNow = (): number => Date.now() / 1_000;
 
 export function realClock(): Clock {
@@ -22,12 +25,13 @@ export function realClock(): Clock {
 export function simulatedClock(origin: number, speed = 0, real: () => number = realNow): Clock {
   const began = real();
   let skipped = 0;
-  const at = (moment: number): number =>
+  const at = (moment: number): number => {
+    // Days of a bill are what they are, whatever time it is here.
+    if (moment < began - PAST_S) return moment;
     // A standing clock takes points for those of now.
-    Math.min(
-      speed === 0 ? origin + skipped : origin + skipped + (moment - began) * speed,
-      Math.max(moment, origin + skipped),
-    );
+    const here = speed === 0 ? origin + skipped : origin + skipped + (moment - began) * speed;
+    return Math.min(here, Math.max(moment, origin + skipped));
+  };
   return {
     type: "simulated",
     speed,

@@ -63,6 +63,13 @@ export const LAWS: Readonly<Record<string, Law>> = {
   "only config.ts reads the environment": (tree) =>
     filesIn(tree, "src").filter((path) => !ENV_READERS.has(path) && ENV.test(code(tree.get(path) ?? ""))),
 
+  // What plays the vendor must not be right because it shares our mistakes.
+  "the demo's vendor knows nothing of ours": (tree) =>
+    [...filesIn(tree, "src/cli/demo/fake-vendor"), "src/cli/demo/fake-vendor.ts"]
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to }) => to.startsWith("src/") && !to.startsWith("src/cli/demo/fake-vendor/"))
+      .map(({ from, to }) => `${from} imports ${to}`),
+
   // Types included: two files that need each other's types can only be understood together, too.
   "no import cycles": (tree) => findCycles(tree, filesIn(tree, "src")),
 

@@ -1,13 +1,15 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openBook } from "../../src/billing/book.ts";
 import type { Report } from "../../src/billing/vendors/vendor.ts";
 import { planWindows } from "../../src/billing/windows.ts";
 import type { OpenAiCost } from "../../src/cli/demo/fake-vendor/billing/openai.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "../servers/otlp-receiver.ts";
 import { ADMIN_KEYS, DAY, NOW, type Stage, setStage, TODAY } from "./stage.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spendfuse-poll-"));
@@ -256,7 +258,7 @@ describe("trouble", () => {
 });
 
 describe("a backfill that is killed", () => {
-  test("at any moment is gone on with, and comes to the same rows", { timeout: 120_000 }, async () => {
+  test("at any moment is gone on with, and comes to the same rows and points", { timeout: 120_000 }, async () => {
     const days = 340;
     stage.books.costs = Array.from({ length: days * 5 }, (_, index) =>
       cost(1 + (index % days), { api_key_id: `key_${Math.floor(index / days)}`, value: index / 1_000 }),
@@ -264,36 +266,42 @@ describe("a backfill that is killed", () => {
     const range = { from: TODAY - days * DAY, until: TODAY };
     const whole = await setStage("openai");
     whole.books.costs = stage.books.costs;
-    await whole.poll(range);
-    const program = new URL("./poll-process.ts", import.meta.url);
-    const kills = 6 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
+    const receivers = [await startOtlpReceiver(), await startOtlpReceiver()] as const;
+    const program = fileURLToPath(new URL("./poll-process.ts", import.meta.url));
+    const begin = (of: Stage, receiver: OtlpReceiver) =>
+      fork(program, [of.server.url, of.path, `${range.from}`, `${range.until}`, `${NOW}`, receiver.url], {
+        execArgv: ["--no-warnings"],
+        stdio: "ignore",
+      });
+    const exitOf = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once("exit", resolve));
+    expect(await exitOf(begin(whole, receivers[0]))).toBe(0);
+
+    const kills = 8 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
     let killed = 0;
     for (let round = 0; ; round++) {
-      const child = fork(
-        program,
-        [stage.server.url, stage.path, String(range.from), String(range.until), String(NOW)],
-        {
-          execArgv: ["--no-warnings"],
-          stdio: "ignore",
-        },
-      );
-      const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-      const begun = stage.server.seen.length;
-      if (round < kills) {
-        // So many requests later, which is a random moment of the reading.
-        const after = begun + 1 + Math.floor(Math.random() * 5);
-        while (stage.server.seen.length < after && child.exitCode === null)
-          await new Promise((resolve) => setTimeout(resolve, 1));
-        child.kill("SIGKILL");
-      }
-      const code = await ended;
-      if (code === 0) break;
+      const child = begin(stage, receivers[1]);
+      const ended = exitOf(child);
+      // So many requests later, to the vendor or the receiver, which is a random moment of the reading and the telling.
+      const happened = (): number => stage.server.seen.length + receivers[1].requests.length;
+      const after = happened() + 1 + Math.floor(Math.random() * 9);
+      while (round < kills && happened() < after && child.exitCode === null)
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      if (round < kills) child.kill("SIGKILL");
+      if ((await ended) === 0) break;
       killed += 1;
       expect(round).toBeLessThan(kills + 1);
     }
     expect(killed).toBeGreaterThan(2);
     expect(await stage.rows()).toEqual(await whole.rows());
     expect((await stage.rows()).filter(({ nano }) => nano !== undefined)).toHaveLength(days * 5);
+    const pointsOf = (receiver: OtlpReceiver): readonly string[] =>
+      receiver
+        .points("spendfuse.billed.cost")
+        .map((point) => JSON.stringify(point))
+        .sort();
+    expect(pointsOf(receivers[1])).toEqual(pointsOf(receivers[0]));
+    expect(pointsOf(receivers[0]).length).toBeGreaterThan(days * 5);
+    for (const receiver of receivers) await receiver.close();
     await whole.close();
   });
 
@@ -308,7 +316,7 @@ describe("a backfill that is killed", () => {
     const seen = second.server.seen as string[];
     const push = seen.push.bind(seen);
     seen.push = (...urls: string[]) => {
-      if (--left === 0) second.server.troubles.push({ status: 400, body: { error: { message: "no" } } });
+      if (--left === 0) second.server.troubles.push({ status: 403, body: { error: { message: "no" } } });
       return push(...urls);
     };
     await expect(second.poll(range)).rejects.toMatchObject({ code: "SPENDFUSE_VENDOR" });

@@ -261,6 +261,17 @@ describe("estimates", () => {
   });
 });
 
+test("a bill that names special tiers means the usual one where it names none", () => {
+  const lines = run({
+    charges: [charge({ nano: 100n, quantity: 10 }), charge({ tier: "priority", nano: 250n, quantity: 10 })],
+    metered: [
+      row({ agent: "slow", output: 10, cost: 100 }),
+      row({ agent: "fast", tier: "priority", output: 10, cost: 250 }),
+    ],
+  });
+  expect(short(lines)).toEqual({ "slow key_1": [100n, 100n, {}], "fast key_1": [250n, 250n, {}] });
+});
+
 describe("why the bill differs", () => {
   const metered = [row({ output: 10, cost: 1_000 })];
   test.each<[string, Partial<ReconcileInput>, BillLine["reasons"]]>([
@@ -317,6 +328,16 @@ describe("why the bill differs", () => {
     ],
     ["late", { charges: [], metered, open: true }, { late: -1_000n }],
     ["late in part", { charges: [charge({ nano: 400n, quantity: 4 })], metered, open: true }, { late: -600n }],
+    [
+      "on a day that is open, and all requests counted: not late",
+      {
+        charges: [charge({ nano: 900n, listNano: 1_000n, quantity: 10 })],
+        metered,
+        usages: [usage({ requests: 1 })],
+        open: true,
+      },
+      { discount: -100n },
+    ],
     ["not billed", { charges: [], metered }, { not_billed: -1_000n }],
     [
       "tools",

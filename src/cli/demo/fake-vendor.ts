@@ -2,27 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { anthropicMessages } from "./fake-vendor/anthropic-messages.ts";
+import type { BilledCall } from "./fake-vendor/billed-call.ts";
+import { type BillingApi, parseRequest, send } from "./fake-vendor/billing/desk.ts";
 import type { Dialect, Job, Json } from "./fake-vendor/job.ts";
+import { anthropicOffice, openaiOffice } from "./fake-vendor/office.ts";
 import { openaiChat } from "./fake-vendor/openai-chat.ts";
 import { openaiResponses } from "./fake-vendor/openai-responses.ts";
-import { type BilledTokens, costNano, noTokens, servedModel } from "./fake-vendor/prices.ts";
+import { costParts, noTokens, servedModel } from "./fake-vendor/prices.ts";
 
-/** One line of the bill. */
-export interface BilledCall {
-  /** The id the caller saw; absent when the call was refused. */
-  readonly id?: string;
-  /** Who the vendor was told is calling: the part of the API key after `demo-`. */
-  readonly agent: string;
-  readonly path: string;
-  /** As answered. */
-  readonly model: string;
-  readonly stream: boolean;
-  readonly status: number;
-  readonly ending: "completed" | "canceled" | "failed";
-  readonly tokens: Readonly<BilledTokens>;
-  /** Nano-USD. */
-  readonly cost: number;
-}
+export type { BilledCall } from "./fake-vendor/billed-call.ts";
 
 /**
  * A model vendor on this machine that speaks the real wire formats and bills what it generated, from its own prices.
@@ -53,8 +41,9 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
   const serving = new Set<Promise<void>>();
   const servers: Server[] = [];
 
-  async function listen(dialects: readonly Dialect[]): Promise<string> {
+  async function listen(dialects: readonly Dialect[], billing: BillingApi): Promise<string> {
     const server = createServer((request, response) => {
+      if (request.method === "GET") return answer(billing, request, response);
       const served = serve(dialects, request, response).catch(() => void response.destroy());
       serving.add(served);
       void served.then(() => serving.delete(served));
@@ -73,7 +62,9 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
     const trouble = String(request.headers["x-demo"] ?? "");
 
     const refuse = (status: number, message: string): void => {
-      bill.push({ ...call, model: String(body.model), status, ending: "failed", tokens: noTokens(), cost: 0 });
+      const none = noTokens();
+      const facts = { model: String(body.model), status, ending: "failed", tier: "default", at: Date.now() } as const;
+      bill.push({ ...call, ...facts, tokens: none, parts: none, cost: 0 });
       const headers = { "content-type": "application/json", "retry-after-ms": "60" };
       response.writeHead(status, headers).end(JSON.stringify(dialect.error(status, message)));
     };
@@ -87,11 +78,13 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
     caches.set(call.agent, seen);
     const job = dialect.open(body, seen);
     const cut = /^cut:(\d+)$/.exec(trouble)?.[1];
-    const answer = call.stream ? streamed : whole;
-    const ending = await answer(dialect, job, response, cut === undefined ? undefined : Number(cut));
+    const way = call.stream ? streamed : whole;
+    const ending = await way(dialect, job, response, cut === undefined ? undefined : Number(cut));
     const tokens = { ...job.tokens };
-    const cost = costNano(job.model, tokens, job.tier);
-    bill.push({ ...call, id: job.id, model: job.served, status: 200, ending, tokens, cost });
+    const parts = costParts(job.model, tokens, job.tier);
+    const cost = Object.values(parts).reduce((sum, part) => sum + part, 0);
+    const { id, served: model, tier } = job;
+    bill.push({ ...call, id, model, tier, status: 200, ending, tokens, parts, cost, at: Date.now() });
   }
 
   async function streamed(dialect: Dialect, job: Job, response: ServerResponse, cut?: number) {
@@ -126,8 +119,8 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
   }
 
   return {
-    openai: await listen(OPENAI),
-    anthropic: await listen(ANTHROPIC),
+    openai: await listen(OPENAI, openaiOffice(bill)),
+    anthropic: await listen(ANTHROPIC, anthropicOffice(bill)),
     bill,
     async idle() {
       while (serving.size > 0) await Promise.all(serving);
@@ -139,6 +132,12 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
       }
     },
   };
+}
+
+/** The vendor's own bill, which is a request like any other there. */
+function answer(billing: BillingApi, request: IncomingMessage, response: ServerResponse): void {
+  const missing = { status: 404, body: { error: { message: "Not Found" } } };
+  send(response, billing(parseRequest(request)) ?? missing, Date.now());
 }
 
 /** Aborts when the caller goes away before the answer is complete. */

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import type { SettledCall } from "../../core/call.ts";
 import type { Sums } from "../../core/ledger.ts";
 import type { Blocked } from "../../guard/blocked.ts";
-import { breakerUrl, flush, isBlocked, ledger, onCall, scope, start, stop } from "../../index.ts";
-import type { RunInScope } from "./agents.ts";
+import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, scope, start, stop } from "../../index.ts";
+import { AGENTS, type RunInScope } from "./agents.ts";
 import type { FakeVendor } from "./fake-vendor.ts";
 import type { StandIn } from "./stand-in.ts";
-import { SPENDER, SPENDER_USD } from "./stops.ts";
+import { SPENDER, SPENDER_USD, STOPPED } from "./stops.ts";
+
+const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED];
 
 /** The real meter of the package, pointed at the local vendor and the stand-in for Datadog. */
 export interface Metering {
@@ -18,6 +20,9 @@ export interface Metering {
   ledger(agent: string): Readonly<Sums> | undefined;
   isBlocked(error: unknown): Blocked | undefined;
   flush(): Promise<void>;
+  /** A folder of this demo, gone when it stops, and the agents' store in it. */
+  readonly folder: string;
+  readonly store: string;
   stop(): Promise<void>;
 }
 
@@ -35,6 +40,7 @@ export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promi
   const secret = randomUUID();
   const token = randomUUID();
   const state = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
+  const store = join(state, "spend.db");
   await start({
     env: {
       SPENDFUSE_CONFIG: "{}",
@@ -54,6 +60,9 @@ export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promi
       ],
       budgets: [{ scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD }],
       breaker: { port: 0 },
+      store: `file:${store}`,
+      // The keys by the names that the vendors have for them.
+      keys: Object.fromEntries(KEYED.map((agent) => [hashKey(`demo-${agent}`), `demo-${agent}`])),
     },
   });
   onCall((call) => settled.push(call));
@@ -64,6 +73,8 @@ export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promi
     isBlocked,
     ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
     flush,
+    folder: state,
+    store,
     async stop() {
       await stop();
       await rm(state, { recursive: true, force: true });

@@ -17,6 +17,8 @@ export const DEMO_LIMITS: ReadonlyMap<string, number> = new Map([["agent_fast_bu
 const BURN_MONITOR = "Agent burns money fast";
 const RUNAWAY = "runaway";
 const NEIGHBOUR = "neighbour";
+/** The agents of this part, each with a key of its own. */
+export const STOPPED = [SPENDER, RUNAWAY, NEIGHBOUR];
 const MAX_SPENDER_CALLS = 60;
 const MAX_RUNAWAY_MS = 40_000;
 /** The runaway is a crowd: so many calls at a time. */

@@ -135,16 +135,19 @@ interface Grain {
   place(model: string, tier: string | undefined): string;
 }
 
-/** Snapshots of a model, and tiers, are told apart where the bill tells them apart as the calls do. */
+/**
+ * Snapshots of a model, and tiers, are told apart where the bill tells them apart as the calls do. A bill that names
+ * tiers names those that are special.
+ */
 function chooseGrain(charges: readonly Charge[], rows: readonly MeteredRow[]): Grain {
   const models = new Set(charges.map(({ model }) => model.toLowerCase()));
   const byModel = rows.every(({ model }) => models.has(model.toLowerCase()));
-  const tiers = new Set(charges.map(({ tier }) => (tier === undefined ? undefined : canonicalTier(tier))));
-  const byTier = !tiers.has(undefined) && rows.every(({ tier }) => tiers.has(canonicalTier(tier)));
+  const named = charges.some(({ tier }) => tier !== undefined);
+  const tiers = new Set(charges.map(({ tier }) => canonicalTier(tier ?? "")));
+  const byTier = named && rows.every(({ tier }) => tiers.has(canonicalTier(tier)));
   return {
     split: charges.every(({ type }) => type !== "tokens"),
-    place: (model, tier) =>
-      `${byModel ? model.toLowerCase() : ""} ${byTier && tier !== undefined ? canonicalTier(tier) : ""}`,
+    place: (model, tier) => `${byModel ? model.toLowerCase() : ""} ${byTier ? canonicalTier(tier ?? "") : ""}`,
   };
 }
 

@@ -12,6 +12,8 @@ export interface DriftFacts {
   readonly complete: boolean;
   /** The vendor may still add to the day. */
   readonly open: boolean;
+  /** The vendor has not counted all of the row's requests, or does not count. */
+  readonly waiting: boolean;
   /** The metered cost has the account's discounts in it. */
   readonly discounted: boolean;
   /** The vendor's bill does not contain the row's tier. */
@@ -38,10 +40,10 @@ function named(reason: DriftReason, nano: Nano): readonly (readonly [DriftReason
 }
 
 /** A reason that explains all of it. */
-function wholeReason({ part, complete, open, unbilled }: DriftFacts, off: Nano): DriftReason | undefined {
+function wholeReason({ part, complete, open, waiting, unbilled }: DriftFacts, off: Nano): DriftReason | undefined {
   if (unbilled) return "tier";
   if (part.charges === 0 || (!complete && off < 0n)) return open ? "late" : "not_billed";
-  return open && off < 0n ? "late" : undefined;
+  return open && waiting && off < 0n ? "late" : undefined;
 }
 
 /** The vendor's own discount, unless the metered cost is nearer to what it leaves. */

@@ -7,7 +7,7 @@ export const KEYS_SINCE = 1_764_979_200_000;
 export const EARLIEST = Date.UTC(2023, 0, 1);
 /** Buckets a page; the vendor takes 180 of costs and 31 of usage. */
 const COST_DAYS = 180;
-const COST_BUCKETS = 60;
+const COST_BUCKETS = 15;
 const USAGE_BUCKETS = 31;
 export const COSTS = "costs 1d";
 

@@ -79,19 +79,22 @@ export function servedModel(model: string): string | undefined {
   return Object.hasOwn(SERVED, model) ? SERVED[model] : undefined;
 }
 
-/** What a call costs, in nano-USD. `model` is the name in the request, without a date. */
-export function costNano(model: string, tokens: BilledTokens, tier?: string): number {
+/** What a call costs by kind, in nano-USD. `model` is the name in the request, without a date. */
+export function costParts(model: string, tokens: BilledTokens, tier?: string): CostParts {
   const input = inputOf(tokens);
   const row = PRICES.find(
     (price) => price.model === model && (!price.tier || price.tier === tier) && (!price.above || input > price.above),
   );
   if (row === undefined) throw new RangeError(`no price for ${model}`);
-  return (
-    tokens.uncached * row.uncached +
-    tokens.cacheRead * row.cacheRead +
-    tokens.cacheWrite5m * (row.cacheWrite5m ?? row.uncached) +
-    tokens.cacheWrite1h * (row.cacheWrite1h ?? row.uncached) +
-    tokens.output * row.output +
-    tokens.webSearches * WEB_SEARCH_NANO
-  );
+  return {
+    uncached: tokens.uncached * row.uncached,
+    cacheRead: tokens.cacheRead * row.cacheRead,
+    cacheWrite5m: tokens.cacheWrite5m * (row.cacheWrite5m ?? row.uncached),
+    cacheWrite1h: tokens.cacheWrite1h * (row.cacheWrite1h ?? row.uncached),
+    output: tokens.output * row.output,
+    webSearches: tokens.webSearches * WEB_SEARCH_NANO,
+  };
 }
+
+/** Reasoning is output. */
+export type CostParts = Readonly<Record<Exclude<keyof BilledTokens, "reasoning">, number>>;
