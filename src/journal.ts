@@ -39,7 +39,8 @@ export function createJournal({ store, holder, onFault, clock = Date.now }: Jour
 
   const timer = setInterval(() => void flush(), FLUSH_MS);
   timer.unref();
-  process.on("beforeExit", flush);
+  // Once: a lasting listener would count as somebody who does asynchronous work there.
+  process.once("beforeExit", flush);
   process.on("exit", save);
 
   function record(call: SettledCall, parts: readonly CallPart[]): void {

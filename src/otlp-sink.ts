@@ -13,7 +13,7 @@ const CONNECT_MS = 10_000;
 export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<string, string>>): PointSink {
   const scope = { name: "spendfuse", version: VERSION };
   return {
-    name: "otlp",
+    name: `otlp ${endpoint.metrics?.url ?? ""}`,
     async send(points) {
       // Requests of the exporter's kind do not keep a process alive.
       const hold = setInterval(() => {}, 1_000);

@@ -52,7 +52,6 @@ export interface Book {
   readAt(account: Account, report: string, from: number, until: number): ReadonlyMap<number, number>;
   /** The last day that was ever read. */
   lastDay(account: Account): number | undefined;
-  firstDay(vendor: string): number | undefined;
   vendors(): readonly string[];
   rows(vendor: string, from: number, until: number): readonly BillRow[];
   run(vendor: string): Run | undefined;
@@ -198,10 +197,6 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
     lastDay({ vendor, org }) {
       const { day } = attempt("cannot be read", () => sql.lastCovered.get(vendor, org) as Row);
       return day === null ? undefined : Number(day);
-    },
-    firstDay(vendor) {
-      const { start } = attempt("cannot be read", () => sql.firstRow.get(vendor) as Row);
-      return start === null ? undefined : Number(start);
     },
     vendors: () => attempt("cannot be read", () => (sql.vendors.all() as Row[]).map(({ vendor }) => String(vendor))),
     rows: (vendor, from, until) =>

@@ -14,6 +14,7 @@ export interface MetricPoint {
 
 /** Takes points where people look at them. To add one, implement this. */
 export interface PointSink {
+  /** With the place: what was sent to one place is not yet at another. */
   readonly name: string;
   /** Resolves when all are taken, and rejects when one is not: then all are sent again later. */
   send(points: readonly MetricPoint[]): Promise<void>;

@@ -72,6 +72,7 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
     const access = { key, url, env, onServerTime: clock.heard, now: clock.now };
     const account = await openAccount(vendor, access, patience);
     await readNamesAndCaps(options, vendor, account, clock.now());
+    tellEarliest(options, vendor, account, clock.now());
     if (clock.skewMs !== 0)
       say(`this machine's clock is ${Math.round(clock.skewMs / 1_000)} s ahead of ${vendor.title}'s, which is used`);
     round.polled = await pollVendor({
@@ -89,6 +90,13 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
   }
   await publish(options, vendor, clock.now(), round);
   return round;
+}
+
+/** Days that a vendor no longer knows are not read, and somebody has asked for them. */
+function tellEarliest({ range, say }: RoundOptions, { title }: Vendor, account: VendorAccount, now: number): void {
+  const first = Math.max(...account.reports().map(({ earliest }) => dayOf(earliest(now))));
+  if (range.from === undefined || range.from >= first) return;
+  say(`${title} answers for days from ${new Date(first).toISOString().slice(0, 10)} on: earlier ones are not read`);
 }
 
 /** Names and caps are for people: without the permission to read them the bill is read all the same. */

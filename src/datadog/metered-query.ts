@@ -6,6 +6,9 @@ import { type Client, refusalOf } from "./client.ts";
 /** Tags that every series has; Datadog would put those without one in a group of its own. */
 const BY = ["agent", "root_agent", "provider", "model", "quality"];
 const DAY_S = 86_400;
+/** Days that are asked for together, and how long their answer holds. */
+const SPAN_MS = 28 * DAY_S * 1_000;
+const FRESH_MS = 240_000;
 
 type Row = { -readonly [K in keyof MeteredRow]: MeteredRow[K] };
 
@@ -21,7 +24,7 @@ const KINDS: Readonly<Record<string, "inputUncached" | "cacheRead" | "cacheWrite
  * What was metered, out of Datadog's metrics, for those who keep no store: without keys and tiers, and only as exact as
  * what arrived there.
  */
-export function createMeteredQuery({ v1, configuration }: Client) {
+export function createMeteredQuery({ v1, configuration }: Client, now: () => number = Date.now) {
   const api = new v1.MetricsApi(configuration);
 
   async function ask(metric: string, by: readonly string[], from: number, until: number) {
@@ -40,7 +43,7 @@ export function createMeteredQuery({ v1, configuration }: Client) {
     }
   }
 
-  return async (from: number, until: number): Promise<readonly MeteredRow[]> => {
+  async function read(from: number, until: number): Promise<readonly MeteredRow[]> {
     const rows = new Map<string, Row>();
     const rowOf = (tags: Readonly<Record<string, string>>, day: number): Row => {
       const id = JSON.stringify([day, ...BY.map((tag) => tags[tag])]);
@@ -75,6 +78,26 @@ export function createMeteredQuery({ v1, configuration }: Client) {
       if (tags.ending === "completed" || tags.ending === "canceled") rowOf(tags, day).calls += Math.round(value);
     }
     for (const row of rows.values()) if (row.cost === 0 && row.inputUncached + row.output > 0) row.priced = "false";
-    return [...rows.values()].filter(({ day }) => day >= from && day < until);
+    return [...rows.values()];
+  }
+
+  /** Days are asked for one by one, by each vendor; Datadog is asked once for many. */
+  const spans = new Map<number, { readonly at: number; readonly rows: Promise<readonly MeteredRow[]> }>();
+
+  function readSpan(start: number): Promise<readonly MeteredRow[]> {
+    const kept = spans.get(start);
+    if (kept !== undefined && now() - kept.at < FRESH_MS) return kept.rows;
+    const rows = read(start, Math.min(start + SPAN_MS, now()));
+    // What failed is asked again.
+    rows.catch(() => spans.delete(start));
+    spans.set(start, { at: now(), rows });
+    return rows;
+  }
+
+  return async (from: number, until: number): Promise<readonly MeteredRow[]> => {
+    const found: MeteredRow[] = [];
+    for (let start = from - (from % SPAN_MS); start < Math.min(until, now()); start += SPAN_MS)
+      found.push(...(await readSpan(start)).filter(({ day }) => day >= from && day < until));
+    return found;
   };
 }

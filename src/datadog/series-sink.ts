@@ -9,7 +9,7 @@ const GAUGE = 3;
 const UNITS: Readonly<Record<string, string>> = { USD: "dollar", s: "second", "1": "fraction" };
 
 /** Points as series of Datadog's own API, which takes old ones where historical ingestion is on for the metric. */
-export function createSeriesSink({ v2, configuration }: Client): PointSink {
+export function createSeriesSink({ v2, configuration, app }: Client): PointSink {
   const api = new v2.MetricsApi(configuration);
 
   async function submit(points: readonly MetricPoint[]): Promise<void> {
@@ -37,7 +37,7 @@ export function createSeriesSink({ v2, configuration }: Client): PointSink {
   }
 
   return {
-    name: "datadog",
+    name: `datadog ${app}`,
     async send(points) {
       for (let at = 0; at < points.length; at += SERIES) await submit(points.slice(at, at + SERIES));
     },

@@ -439,7 +439,8 @@ describe("in the sandbox, with Datadog's own client", () => {
     write("spendfuse.tokens", 40, ",token_type:reasoning");
     write("spendfuse.calls", 3, ",ending:completed,stream:true,priced:true");
     write("spendfuse.calls", 2, ",ending:failed,stream:true,priced:none");
-    const query = createMeteredQuery(await openClient({ env: env(url), user: "test" }));
+    const query = createMeteredQuery(await openClient({ env: env(url), user: "test" }), () => stage.clock);
+    expect(await query(TODAY - DAY, TODAY)).toEqual([]);
     expect(await query(TODAY, TODAY + DAY)).toEqual([
       {
         ...NOTHING_METERED,

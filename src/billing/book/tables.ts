@@ -86,7 +86,6 @@ export function prepare(db: DatabaseSync) {
       `SELECT report, start, dims, CAST(nano AS TEXT) AS nano, CAST(list_nano AS TEXT) AS list_nano, counts FROM rows
        WHERE vendor = ? AND start >= ? AND start < ?`,
     ),
-    firstRow: db.prepare("SELECT MIN(start) AS start FROM rows WHERE vendor = ?"),
     vendors: db.prepare("SELECT DISTINCT vendor FROM rows"),
     run: db.prepare("SELECT wanted, started, finished FROM runs WHERE vendor = ?"),
     putRun: db.prepare("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)"),
