@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "test/apps/**"],
     reporters: ["default", "./test/summary-reporter.ts"],
     pool: "forks",
+    // Many files wait for processes of their own: on two cores, two at a time take little more than one.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,
   },

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { type BillRow, dimsKey } from "../core/bill.ts";
 import { SpendfuseError } from "../errors.ts";
 import { fixOf } from "../stores/file/faults.ts";
+import { inTransaction } from "../stores/file/transaction.ts";
 import { lockBook } from "./book/lock.ts";
 import { added, among, hashOf, type Row, readBuckets, readRow, valuesOf } from "./book/rows.ts";
 import { prepare, SCHEMA } from "./book/tables.ts";
@@ -113,17 +114,7 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
   });
 
   function transact<T>(run: () => T): T {
-    return attempt("cannot be written", () => {
-      sql.begin.run();
-      try {
-        const result = run();
-        sql.commit.run();
-        return result;
-      } catch (error) {
-        if (db.isTransaction) sql.rollback.run();
-        throw error;
-      }
-    });
+    return attempt("cannot be written", () => inTransaction(db, sql, run));
   }
 
   /** Two lines of the same identity in one window are parts of one: the vendor could not tell them apart. */

@@ -73,17 +73,17 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
     const account = await openAccount(vendor, access, patience);
     await readNamesAndCaps(options, vendor, account, clock.now());
     tellEarliest(options, vendor, account, clock.now());
+    const onProgress = (progress: Progress): void => options.onProgress?.(vendor, progress);
+    const poll = () =>
+      pollVendor({ vendor, account, book, now: clock.now, range: options.range, patience, onProgress });
+    const known = clock.skewMs;
+    round.polled = await poll().catch((error) => {
+      // The refusal itself told us the vendor's time: what was asked for lay in its future.
+      if (clock.skewMs === known) throw error;
+      return poll();
+    });
     if (clock.skewMs !== 0)
       say(`this machine's clock is ${Math.round(clock.skewMs / 1_000)} s ahead of ${vendor.title}'s, which is used`);
-    round.polled = await pollVendor({
-      vendor,
-      account,
-      book,
-      now: clock.now,
-      range: options.range,
-      patience,
-      onProgress: (progress) => options.onProgress?.(vendor, progress),
-    });
     book.putFact(vendor.name, "polled at", clock.now());
   } catch (error) {
     round.errors.push(error);

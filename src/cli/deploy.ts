@@ -6,7 +6,8 @@ import { openClient } from "../datadog/client.ts";
 import { createRemote, type Remote } from "../datadog/deploy/remote.ts";
 import { type Choices, checkChoices, slugOf, wantedOf } from "../datadog/deploy/wanted.ts";
 import { PARAMETERS, readSettings } from "../datadog/parameters.ts";
-import { isSpendfuseError, SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../errors.ts";
+import { runCommand } from "./command.ts";
 import { checkAssets } from "./deploy/check.ts";
 import { destroy } from "./deploy/destroy.ts";
 import { install } from "./deploy/install.ts";
@@ -60,25 +61,8 @@ const OPTIONS = {
 type Values = ReturnType<typeof readValues>;
 
 /** Runs `spendfuse deploy`. */
-export async function deploy(args: string[]): Promise<number> {
-  let values: Values;
-  try {
-    values = readValues(args);
-  } catch (error) {
-    console.error(`spendfuse deploy: ${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
-  try {
-    return await run(values);
-  } catch (error) {
-    if (!isSpendfuseError(error)) throw error;
-    console.error(`spendfuse deploy: ${error.message}`);
-    return error.code === "SPENDFUSE_USAGE" || error.code === "SPENDFUSE_CONFIG" ? 2 : 1;
-  }
+export function deploy(args: string[]): Promise<number> {
+  return runCommand({ name: "deploy", help: HELP, read: readValues, run }, args);
 }
 
 function readValues(args: string[]) {

@@ -6,6 +6,7 @@ import { runRound, type VendorRound } from "../billing/round.ts";
 import { readConfig } from "../config.ts";
 import { readDuration } from "../core/period.ts";
 import { isSpendfuseError, SpendfuseError } from "../errors.ts";
+import { runCommand } from "./command.ts";
 import { endOfDay, readDay } from "./day.ts";
 import { bookPath, openCosts, openMetered, openSinks, readVendors, VENDORS } from "./poll/access.ts";
 import { keepHeapSmall } from "./poll/heap.ts";
@@ -47,26 +48,9 @@ type Values = ReturnType<typeof readValues>;
 const MIN_EVERY_MS = 60_000;
 
 /** Runs `spendfuse poll`. */
-export async function poll(args: string[]): Promise<number> {
-  let values: Values;
-  try {
-    values = readValues(args);
-  } catch (error) {
-    console.error(`spendfuse poll: ${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
+export function poll(args: string[]): Promise<number> {
   keepHeapSmall();
-  try {
-    return await run(values);
-  } catch (error) {
-    if (!isSpendfuseError(error)) throw error;
-    console.error(`spendfuse poll: ${error.message}`);
-    return error.code === "SPENDFUSE_USAGE" || error.code === "SPENDFUSE_CONFIG" ? 2 : 1;
-  }
+  return runCommand({ name: "poll", help: HELP, read: readValues, run }, args);
 }
 
 function readValues(args: string[]) {

@@ -5,7 +5,8 @@ import { createReport, GROUPINGS, type Grouping, type Report } from "../billing/
 import { type MeteredSource, settle } from "../billing/settle.ts";
 import { DAY_MS } from "../billing/vendors/vendor.ts";
 import { readConfig } from "../config.ts";
-import { isSpendfuseError, SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../errors.ts";
+import { runCommand } from "./command.ts";
 import { endOfDay, readDay } from "./day.ts";
 import { bookPath, openMetered, VENDORS } from "./poll/access.ts";
 import { capTable } from "./report/caps.ts";
@@ -41,33 +42,15 @@ const OPTIONS = {
 type Values = ReturnType<typeof readValues>;
 
 /** Runs `spendfuse report`. */
-export async function report(args: string[]): Promise<number> {
-  let values: Values;
-  try {
-    values = readValues(args);
-  } catch (error) {
-    console.error(`spendfuse report: ${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
-  try {
-    await run(values);
-    return 0;
-  } catch (error) {
-    if (!isSpendfuseError(error)) throw error;
-    console.error(`spendfuse report: ${error.message}`);
-    return error.code === "SPENDFUSE_USAGE" || error.code === "SPENDFUSE_CONFIG" ? 2 : 1;
-  }
+export function report(args: string[]): Promise<number> {
+  return runCommand({ name: "report", help: HELP, read: readValues, run }, args);
 }
 
 function readValues(args: string[]) {
   return parseArgs({ args, options: OPTIONS }).values;
 }
 
-async function run(values: Values): Promise<void> {
+async function run(values: Values): Promise<number> {
   const by = readGroupings(values.by ?? "agent");
   const [from, until] = readSpan(values);
   if (values.csv && values.json) throw usage("--csv and --json exclude one another");
@@ -80,7 +63,7 @@ async function run(values: Values): Promise<void> {
     const vendors = vendorsOf(values, book);
     if (values.caps) {
       for (const line of await capTable({ book, vendors, config })) console.log(line);
-      return;
+      return 0;
     }
     const made = createReport(by);
     for (const vendor of vendors) {
@@ -112,6 +95,7 @@ async function run(values: Values): Promise<void> {
     const about = { by, from, until, metered: metered.source !== undefined, book, vendors };
     const form = values.csv ? toCsv : values.json ? toJson : toTable;
     for (const line of form(made.rows, about)) console.log(line);
+    return 0;
   } finally {
     book.close();
     await metered.close();

@@ -8,6 +8,7 @@ import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally }
 import { SpendfuseError } from "../errors.ts";
 import { fixOf, isBusy } from "./file/faults.ts";
 import { prepare, readTally, SCHEMA, writeTally } from "./file/tables.ts";
+import { inTransaction } from "./file/transaction.ts";
 import { createTurns, RETRIES } from "./file/turns.ts";
 import { countOf } from "./memory.ts";
 import { type AuditEntry, type Change, KEEP_CLOSED_MS, MAX_AUDIT, type Store, type StoreKind } from "./store.ts";
@@ -110,17 +111,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
   }
 
   function transact<T>(run: () => T): T {
-    return use(() => {
-      sql.begin.run();
-      try {
-        const result = run();
-        sql.commit.run();
-        return result;
-      } catch (error) {
-        if (db.isTransaction) sql.rollback.run();
-        throw error;
-      }
-    });
+    return use(() => inTransaction(db, sql, run));
   }
 
   function tallyOf(key: string): Tally {

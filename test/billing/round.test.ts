@@ -258,6 +258,16 @@ describe("what a round publishes", () => {
   });
 });
 
+test("a clock that becomes wrong between two rounds is noticed by the refusal", async () => {
+  stage.books.costs = [cost(1)];
+  const sink = bucket();
+  await round([sink]);
+  said.length = 0;
+  stage.ourClock = stage.clock + 20 * 60_000;
+  expect((await round([sink])).errors).toEqual([]);
+  expect(said).toEqual([expect.stringMatching(/clock is 1\d\d\d s ahead/)]);
+});
+
 describe("in the sandbox, with Datadog's own client", () => {
   const env = (url: string) => ({ DD_API_KEY: "x", DD_APP_KEY: "x", SPENDFUSE_DD_API_URL: url });
   const stands: SandboxServer[] = [];

@@ -154,29 +154,17 @@ class Sums {
 }
 
 /** What own keys of other vendors (BYOK) cost there is on those vendors' bills. */
-function charge({ start, dims, nano, counts }: BillRow): Charge | undefined {
+function charge(row: BillRow): Charge | undefined {
+  const { nano, counts } = row;
   if (nano === undefined) return undefined;
-  return {
-    day: start,
-    project: "",
-    key: dims.api_key_hash,
-    model: dims.model ?? "",
-    tier: undefined,
-    type: "tokens",
-    nano,
-    quantity: Math.max(0, (counts?.promptTokens ?? 0) + (counts?.completionTokens ?? 0)),
-  };
+  const quantity = Math.max(0, (counts?.promptTokens ?? 0) + (counts?.completionTokens ?? 0));
+  return { ...placeOf(row), type: "tokens", nano, quantity };
 }
 
-function usage({ start, dims, counts }: BillRow): VendorUsage | undefined {
-  if (counts === undefined) return undefined;
-  return {
-    day: start,
-    project: "",
-    key: dims.api_key_hash,
-    model: dims.model ?? "",
-    tier: undefined,
-    counts: {},
-    requests: counts.requests,
-  };
+function usage(row: BillRow): VendorUsage | undefined {
+  return row.counts && { ...placeOf(row), counts: {}, requests: row.counts.requests };
+}
+
+function placeOf({ start, dims }: BillRow) {
+  return { day: start, project: "", key: dims.api_key_hash, model: dims.model ?? "", tier: undefined };
 }
