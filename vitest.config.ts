@@ -1,14 +1,37 @@
 import { defineConfig } from "vitest/config";
 
+/** These wait for processes of their own, for npm or a browser: two at a time take little more than one. */
+const WAITING = [
+  "test/billing/*.test.ts",
+  "test/datadog/deploy.test.ts",
+  "test/demo.test.ts",
+  "test/pack.test.ts",
+  "test/sandbox/command.test.ts",
+  "test/sandbox/page.test.ts",
+];
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "test/apps/**"],
     reporters: ["default", "./test/summary-reporter.ts"],
     pool: "forks",
-    // Many files wait for processes of their own: on two cores, two at a time take little more than one.
-    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "one",
+          include: ["test/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "test/apps/**", ...WAITING],
+          // The machine for themselves: some look at how several processes share it.
+          maxWorkers: 1,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "two", include: WAITING, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

@@ -68,14 +68,7 @@ export function assemble(options: AssemblyOptions): Parts {
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
-  const outlives = config.store !== undefined && config.store !== "memory";
-  const journal = outlives
-    ? createJournal({
-        store: enforcement?.store ?? openLater(config.store as string, (error) => faults.report("ledger", error)),
-        holder: randomUUID(),
-        onFault: (error) => faults.report("ledger", error),
-      })
-    : undefined;
+  const journal = openJournal(config, enforcement, (error) => faults.report("ledger", error));
   const recorder = createRecorder({
     faults,
     spent({ ticket, node, facts }, spent) {
@@ -83,10 +76,10 @@ export function assemble(options: AssemblyOptions): Parts {
       else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
     },
     ledger: options.ledger,
+    journal: (call, parts) => journal?.record(call, parts),
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
-      journal?.record(call, parts);
       if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
     },
     listeners: options.listeners,
@@ -94,12 +87,21 @@ export function assemble(options: AssemblyOptions): Parts {
   return { prices, instruments, recorder, forecaster, enforcement, journal };
 }
 
-/** The store of a process that is not guarded: it only keeps what was metered. */
-function openLater(address: string, onFault: (error: unknown) => void): () => Store | undefined {
+/** Into the guard's store; a process that is not guarded opens it for this alone. */
+function openJournal(
+  { store: address = "memory" }: Config,
+  enforcement: Enforcement | undefined,
+  onFault: (error: unknown) => void,
+): Journal | undefined {
+  if (address === "memory") return undefined;
+  const holder = randomUUID();
+  if (enforcement) return createJournal({ store: enforcement.store, opening: enforcement.ready, holder, onFault });
   let store: Store | undefined;
-  const opening = import("./store-opener.ts").then(({ openStore }) => openStore(address));
-  opening.then((opened) => (store = opened)).catch(onFault);
-  return () => store;
+  const opening = import("./store-opener.ts").then(async ({ openStore }) => {
+    store = await openStore(address);
+  });
+  opening.catch(onFault);
+  return createJournal({ store: () => store, opening, holder, onFault, release: () => store?.close() });
 }
 
 const knownHost = createHostLookup();

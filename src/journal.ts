@@ -2,7 +2,7 @@ import { setInterval } from "node:timers";
 import type { SettledCall } from "./core/call.ts";
 import { addMetered, type MeteredSums, meteredKey, meteredRows, meteredSums, NOTHING_METERED } from "./core/metered.ts";
 import type { CallPart } from "./meter/recorder.ts";
-import type { MeteredTotal, Store } from "./stores/store.ts";
+import { type MeteredTotal, type Store, within } from "./stores/store.ts";
 
 /** What a process has metered, told to a store that outlives it: the metered side of the vendors' bills. */
 export interface Journal {
@@ -17,6 +17,10 @@ export interface Journal {
 export interface JournalOptions {
   /** Undefined while it is not open. */
   readonly store: () => Store | undefined;
+  /** Settles when the store is open, or cannot be opened for now. */
+  readonly opening: Promise<unknown>;
+  /** Called when nothing more is written. */
+  readonly release?: () => unknown;
   /** Names this process; never used by another one, nor after a restart. */
   readonly holder: string;
   readonly onFault: (error: unknown) => void;
@@ -24,6 +28,8 @@ export interface JournalOptions {
 }
 
 const FLUSH_MS = 1_000;
+/** How long a flush waits for a store that is being opened. */
+const OPENING_MS = 2_000;
 const DAY_MS = 86_400_000;
 
 interface Entry {
@@ -32,12 +38,13 @@ interface Entry {
   dirty: boolean;
 }
 
-export function createJournal({ store, holder, onFault, clock = Date.now }: JournalOptions): Journal {
+export function createJournal(options: JournalOptions): Journal {
+  const { store, opening, holder, onFault, clock = Date.now } = options;
   const entries = new Map<string, Entry>();
   let dirty: [string, Entry][] = [];
   let writing: Promise<void> | undefined;
 
-  const timer = setInterval(() => void flush(), FLUSH_MS);
+  const timer = setInterval(() => void write(), FLUSH_MS);
   timer.unref();
   // Once: a lasting listener would count as somebody who does asynchronous work there.
   process.once("beforeExit", flush);
@@ -76,8 +83,13 @@ export function createJournal({ store, holder, onFault, clock = Date.now }: Jour
     }
   }
 
-  /** One write at a time: an older total must not arrive after a newer one. */
   async function flush(): Promise<void> {
+    if (dirty.length > 0 && store() === undefined) await within(opening, OPENING_MS).catch(() => {});
+    await write();
+  }
+
+  /** One write at a time: an older total must not arrive after a newer one. */
+  async function write(): Promise<void> {
     await writing;
     const into = store();
     if (into === undefined || dirty.length === 0) return;
@@ -119,6 +131,7 @@ export function createJournal({ store, holder, onFault, clock = Date.now }: Jour
       process.off("beforeExit", flush);
       process.off("exit", save);
       await flush();
+      await options.release?.();
     },
   };
 }

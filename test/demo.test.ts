@@ -32,8 +32,9 @@ function figures(out: string, title: string, agent: string): number[] {
   return cells.map((cell) => (cell === "·" ? 0 : Number(cell.replaceAll(/[$,]/g, ""))));
 }
 
-describe("spendfuse demo", () => {
-  test("ends by itself within 90 seconds, and every figure is right", { timeout: 100_000 }, async () => {
+// Both wait more than they work.
+describe.concurrent("spendfuse demo", () => {
+  test("ends by itself within 90 seconds, and every figure is right", { timeout: 100_000 }, async ({ expect }) => {
     // A user's own telemetry stays out of it.
     const { code, out, err, seconds } = await run(["demo"], {
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",
@@ -96,7 +97,7 @@ describe("spendfuse demo", () => {
 
   test("without the vendors' packages it says so, is as exact, and may leave its page open", {
     timeout: 100_000,
-  }, async () => {
+  }, async ({ expect }) => {
     const child = spawn(process.execPath, [MAIN, "demo", "--plain-fetch", "--keep"]);
     let out = "";
     child.stdout.on("data", (chunk) => (out += chunk));

@@ -52,7 +52,6 @@ describe("what a process has metered outlives it", () => {
     await chat(two, server.url, { agent: "writer" });
     await chat(two, server.url, { agent: "researcher" });
     await Promise.all([one.runtime.flush(), two.runtime.flush()]);
-    await one.runtime.flush();
     const rows = await metered();
     const group = { provider: "openai", model: MODEL, key: hashKey("sk-test"), quality: "reported", priced: "true" };
     expect(rows).toHaveLength(2);

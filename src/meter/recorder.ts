@@ -25,6 +25,8 @@ export interface RecorderOptions {
   /** What the call came to; undefined when nobody knows. */
   readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
+  /** The ledger that outlives the process, where there is one. */
+  readonly journal?: (call: SettledCall, parts: readonly CallPart[]) => void;
   readonly price: PriceSource;
   /** Our metrics; `parts` are what the call's own model and other models in it came to. */
   readonly instruments: (call: SettledCall, parts: readonly CallPart[]) => void;
@@ -87,6 +89,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         ledger.add(open.node, { calls: 0, cost: 0, usage: part.usage, unknown: false }, Math.trunc(now));
       }
     });
+    faults.guard("ledger", () => options.journal?.(settled, parts));
     faults.guard("instruments", () => options.instruments(settled, parts));
     faults.guard("span", () => {
       if (open.span) closeCallSpan(open.span, settled);
