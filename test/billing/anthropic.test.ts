@@ -1,3 +1,4 @@
+import type { Anthropic } from "@anthropic-ai/sdk";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { anthropic } from "../../src/billing/vendors/anthropic.ts";
 import type { AnthropicCost, AnthropicUsage } from "../../src/cli/demo/fake-vendor/billing/anthropic.ts";
@@ -64,7 +65,7 @@ beforeEach(() => begin());
 afterEach(() => stage.close());
 
 const charges = async () => (await stage.rows()).flatMap((row) => anthropic.charge(row) ?? []);
-const usages = async () => (await stage.rows()).flatMap((row) => anthropic.usage(row) ?? []);
+const counted = async () => (await stage.rows()).flatMap((row) => anthropic.usage(row) ?? []);
 
 describe("Anthropic's analytics", () => {
   test("amounts are cents in texts, with the list price beside them", async () => {
@@ -86,7 +87,7 @@ describe("Anthropic's analytics", () => {
       cost({ token_type: "cache_creation.ephemeral_1h_input_tokens" }),
     ];
     await stage.poll();
-    expect(await usages()).toMatchObject([
+    expect(await counted()).toMatchObject([
       {
         counts: { input_uncached: 2_000, cache_read: 100_000, cache_write: 30_000, output: 3_000, web_search: 2 },
         requests: 7,
@@ -138,6 +139,62 @@ describe("Anthropic's analytics", () => {
       expect([query.get("order_by"), query.get("order"), query.get("limit")]).toEqual(["time", "asc", "1000"]);
       expect(query.getAll("group_by[]").filter((name) => !/^(cost|token)_type$/.test(name))).toHaveLength(5);
     }
+  });
+
+  test("a payload of the documentation, as the SDK types it", async () => {
+    const nothing = {
+      actor: null,
+      actor_type: null,
+      agent_id: null,
+      claude_tag_category: null,
+      claude_tag_user_id: null,
+      deployment_id: null,
+      environment_id: null,
+      organization_id: null,
+      product: null,
+      rbac_group_id: null,
+      session_id: null,
+      slack_channel_id: null,
+      user_profile_id: null,
+    };
+    const group = { ...nothing, ...GROUP, inference_geo: "global", speed: "standard" } as const;
+    const times = { starting_at: "2026-11-01T00:00:00Z", ending_at: "2026-11-02T00:00:00Z" };
+    const costs: Anthropic.Beta.Organization.Analytics.BetaAnalyticsCostItem = {
+      ...times,
+      group: {
+        ...group,
+        service_tier: "standard",
+        context_window: "0-200k",
+        token_type: "output_tokens",
+        cost_type: "tokens",
+      },
+      cost: { amount: "41280.000000", list_amount: "45000.000000", currency: "USD", requests: null },
+    };
+    const usages: Anthropic.Beta.Organization.Analytics.BetaAnalyticsUsageItem = {
+      ...times,
+      group: { ...group, service_tier: "standard", context_window: "0-200k" },
+      usage: {
+        uncached_input_tokens: 5,
+        cache_read_input_tokens: 6,
+        cache_creation: { ephemeral_5m_input_tokens: 7, ephemeral_1h_input_tokens: 8 },
+        output_tokens: 9,
+        total_tokens: 35,
+        requests: 2,
+        server_tool_use: { web_search_requests: 1 },
+      },
+    };
+    const page = (data: readonly object[]) => ({
+      status: 200,
+      body: { data, has_more: false, next_page: null, data_refreshed_at: "2026-11-23T09:00:00Z" },
+    });
+    stage.server.troubles.push(page([]), { status: 200, body: { id: "org" } }, page([costs]), page([usages]));
+    await stage.poll({ from: Date.UTC(2026, 10, 1), until: Date.UTC(2026, 10, 2) });
+    expect(await charges()).toMatchObject([
+      { day: Date.UTC(2026, 10, 1), key: "apikey_01", nano: 412_800_000_000n, listNano: 450_000_000_000n },
+    ]);
+    expect(await counted()).toMatchObject([
+      { counts: { input_uncached: 5, cache_read: 6, cache_write: 15, output: 9, web_search: 1 }, requests: 2 },
+    ]);
   });
 
   test("rows of one identity that the vendor cannot tell apart add up", async () => {
@@ -194,7 +251,7 @@ describe("the older reports", () => {
     stage.books.usages = [usage()];
     await stage.poll();
     expect(await charges()).toMatchObject([{ key: undefined, nano: 1_237_891_200n, type: "output", tier: "standard" }]);
-    expect(await usages()).toMatchObject([{ key: "apikey_01", counts: { cache_write: 30_000 }, requests: undefined }]);
+    expect(await counted()).toMatchObject([{ key: "apikey_01", counts: { cache_write: 30_000 }, requests: undefined }]);
   });
 
   test("have no cost of Priority Tier", async () => {
