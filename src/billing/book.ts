@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type BillRow, dimsKey } from "../core/bill.ts";
 import { SpendfuseError } from "../errors.ts";
@@ -102,6 +102,7 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
     const opened = new DatabaseSync(where, { timeout: 5_000 });
     try {
       opened.exec(SCHEMA);
+      if (alone) chmodSync(where, 0o600);
       if (maxPages !== undefined) opened.exec(`PRAGMA max_page_count = ${Math.ceil(maxPages)}`);
       const check = opened.prepare("PRAGMA quick_check(1)").get() as Row;
       if (check.quick_check !== "ok") throw new Error(`the database is malformed (${check.quick_check})`);

@@ -249,6 +249,12 @@ describe("estimates", () => {
     });
   });
 
+  test("an amount for no tokens at all is nobody's, and not lost", () => {
+    const metered = [row({ quality: "estimated", output: 30, cost: 3_000 })];
+    const lines = run({ charges: [charge({ nano: 7n, quantity: 0 })], metered, usages: [usage({ requests: 1 })] });
+    expect(short(lines)).toMatchObject({ "- key_1": [7n, 0n, { unmetered: 7n }] });
+  });
+
   test("unknown usage is charged with what is left", () => {
     const metered = [
       row({ agent: "sure", output: 80, cost: 8_000 }),

@@ -15,6 +15,7 @@ import {
 import {
   type BillWindow,
   DAY_MS,
+  dayOf,
   listOf,
   type OpenOptions,
   type Page,
@@ -75,7 +76,7 @@ async function open({ key, url, env, onServerTime }: OpenOptions): Promise<Vendo
       ),
     );
     const next = page.has_more ? (page.next_page ?? undefined) : undefined;
-    return { rows, next, buckets: buckets.map(({ start_time }) => start_time * 1_000) };
+    return { rows, next, buckets: buckets.map(({ start_time }) => dayOf(start_time * 1_000)) };
   }
 
   return {

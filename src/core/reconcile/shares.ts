@@ -7,14 +7,22 @@ export interface Shares {
   readonly ungoverned: bigint;
 }
 
+const NOBODY: Shares = { rows: [], ungoverned: 1n };
+
 /**
  * Who caused a cell's amount. What was reported is known to the token, so it is charged as it is; what is left belongs
  * to calls whose usage is an estimate or unknown, but only where the vendor counted no requests beside ours. All else is
  * nobody's: it is never spread over those who were metered.
  */
 export function shareOut(cell: Cell): Shares {
+  const shares = weighCell(cell);
+  const nobody = shares.ungoverned === 0n && shares.rows.every((weight) => weight === 0n);
+  return nobody ? { ...shares, ungoverned: 1n } : shares;
+}
+
+function weighCell(cell: Cell): Shares {
   const { rows, type } = cell;
-  if (rows.length === 0) return { rows: [], ungoverned: 1n };
+  if (rows.length === 0) return NOBODY;
   if (type === "tokens" && rows.every(isExact)) return byCost(cell);
   const tokens = rows.map((row) => countOf(row, type));
   const sure = sum(tokens.filter((_, index) => rows[index]?.quality === "reported"));
@@ -26,7 +34,6 @@ export function shareOut(cell: Cell): Shares {
   if (unseen !== undefined && unseen <= 0) return weighAll(cell, tokens, rest);
   const theirs = Math.min(Math.max(rest, 0), guessed);
   const left = rest - theirs;
-  if (sure + theirs + left <= 0) return { rows: rows.map(() => 0n), ungoverned: 1n };
   // Scaled by what the estimates came to, so that weights stay whole numbers.
   const scale = guessed > 0 ? guessed : 1;
   return {
@@ -71,9 +78,7 @@ function weigh(
   weightOf: (row: MeteredRow, index: number) => number | undefined,
   ungoverned: number,
 ): Shares {
-  const weights = rows.map((row, index) => BigInt(weightOf(row, index) ?? 0));
-  const nobody = weights.every((weight) => weight === 0n);
-  return { rows: weights, ungoverned: nobody ? 1n : BigInt(ungoverned) };
+  return { rows: rows.map((row, index) => BigInt(weightOf(row, index) ?? 0)), ungoverned: BigInt(ungoverned) };
 }
 
 function sum(values: readonly number[]): number {
