@@ -1,11 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-/** These wait for processes of their own, for npm or a browser: two at a time take little more than one. */
+/** These wait for processes of their own, or a browser: two at a time take little more than one. */
 const WAITING = [
   "test/billing/*.test.ts",
   "test/datadog/deploy.test.ts",
   "test/demo.test.ts",
-  "test/pack.test.ts",
   "test/sandbox/command.test.ts",
   "test/sandbox/page.test.ts",
 ];
@@ -23,7 +22,7 @@ export default defineConfig({
           name: "one",
           include: ["test/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/apps/**", ...WAITING],
-          // The machine for themselves: some look at how several processes share it.
+          // The machine for themselves: some look at how several processes share it, or end within a second.
           maxWorkers: 1,
           sequence: { groupOrder: 0 },
         },

@@ -19,10 +19,11 @@ let nodes: Readonly<Record<string, string>>;
 let vendor: Awaited<ReturnType<typeof startVendor>>;
 let receiver: OtlpReceiver;
 let agents = 0;
-
 beforeAll(async () => {
   const [packed, node22] = await Promise.all([pack(join(dir, "checkout")), oldestNode()]);
   tarball = packed;
+  // All at once: npm waits more than it works.
+  await Promise.all(PROJECTS.map((project) => install(project, packed.path, join(dir, project))));
   nodes = { "Node 22.15": node22, "Node 24": process.execPath };
   vendor = await startVendor();
   receiver = await startOtlpReceiver();
@@ -89,7 +90,6 @@ describe.each(PROJECTS)("in %s", (project) => {
   let programs: readonly Program[] = [];
 
   beforeAll(async () => {
-    await install(project, tarball.path, home);
     programs = project === "empty" || FULL ? await programsOf(home) : [];
     if (project !== "empty") programs = [frameworkProgram(project), ...programs];
   });
