@@ -146,6 +146,8 @@ async function publish(options: RoundOptions, vendor: Vendor, now: number, round
     await sendGauges(options, vendor, now, points);
   } catch (error) {
     round.errors.push(error);
+    // Figures that are not known are not sent; that the poller is there is known.
+    for (const sink of sinks) await sink.send([lagOf(book, vendor, now)]).catch(() => {});
   }
 }
 
@@ -178,25 +180,27 @@ async function sendGauges(
   now: number,
   points: readonly MetricPoint[],
 ): Promise<void> {
-  const polledAt = book.fact<number>(vendor.name, "polled at");
   const values: Sent["values"] = points.map(({ metric, tags, value }) => [metric.name, tags, value]);
   for (const sink of sinks) {
     const name = `gauges ${sink.name}`;
     const last = book.fact<Sent>(vendor.name, name);
     const same = JSON.stringify(last?.values) === JSON.stringify(values);
     if (last && same && now - last.at < GAUGES_MS && now >= last.at) continue;
-    // A vendor that was never read has been waiting since the first try.
-    const since = polledAt ?? book.fact<number>(vendor.name, "first try") ?? now;
-    if (polledAt === undefined) book.putFact(vendor.name, "first try", since);
-    const lag: MetricPoint = {
-      metric: METRICS.pollLag,
-      tags: { vendor: vendor.name },
-      at: now,
-      value: Math.max(0, Math.round((now - since) / 1_000)),
-    };
-    await sink.send([...points, ...gone(last, points, now), lag]);
+    await sink.send([...points, ...gone(last, points, now), lagOf(book, vendor, now)]);
     book.putFact(vendor.name, name, { at: now, values } satisfies Sent);
   }
+}
+
+/** A vendor that was never read has been waiting since the first try. */
+function lagOf(book: Book, { name }: Vendor, now: number): MetricPoint {
+  const since = book.fact<number>(name, "polled at") ?? book.fact<number>(name, "first try") ?? now;
+  if (since === now) book.putFact(name, "first try", now);
+  return {
+    metric: METRICS.pollLag,
+    tags: { vendor: name },
+    at: now,
+    value: Math.max(0, Math.round((now - since) / 1_000)),
+  };
 }
 
 /** Amounts that there are no longer: a gauge that is not sent again would stay as it was. */

@@ -139,10 +139,9 @@ function usage(message: string): SpendfuseError {
 /** Says what a round came to; true when something failed. */
 function tell(rounds: readonly VendorRound[], json: boolean): boolean {
   for (const { vendor, polled, points, uploads, errors } of rounds) {
-    for (const error of errors) {
-      if (!isSpendfuseError(error)) throw error;
-      console.error(`spendfuse poll: ${error.message}`);
-    }
+    // A fault of ours, which must not end the rounds to come.
+    for (const error of errors)
+      console.error(`spendfuse poll: ${isSpendfuseError(error) ? error.message : (error as Error).stack}`);
     if (json || polled === undefined) continue;
     const parts = [
       `${polled.rows.toLocaleString("en-US")} rows in ${polled.windows} windows`,

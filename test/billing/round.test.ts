@@ -248,6 +248,19 @@ describe("what a round publishes", () => {
     expect(short(sink.sent)).toContainEqual(["billed.month_to_date", "-", (stage.clock - TODAY) / DAY, 100]);
   });
 
+  test("a store that cannot be asked: no figure is guessed, and the poller is still there", async () => {
+    stage.books.costs = [cost(1)];
+    const sink = bucket();
+    const away = async (): Promise<never> => {
+      throw new Error("the store is away");
+    };
+    const { polled, errors } = await round([sink], { metered: away });
+    expect([polled?.rows, errors.length]).toEqual([1, 1]);
+    expect(short(sink.sent)).toEqual([["poll.lag", "-", (NOW - TODAY) / DAY, 0]]);
+    await round([sink]);
+    expect(short(sink.sent)).toContainEqual(["billed.cost", "-", -1, 100]);
+  });
+
   test("a clock of ours that is fast is said, and the vendor's is used", async () => {
     stage.books.costs = [cost(1)];
     stage.ourClock = NOW + 40 * 60_000;
