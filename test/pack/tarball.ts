@@ -5,6 +5,7 @@ import { run } from "./processes.ts";
 
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 const SOURCES = ["src", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+const ASSETS = ["dashboards", "monitors", "scenarios", "docs", "examples"];
 const PAPERS = ["bundled.npmignore", "config.schema.json", "README.md", "LICENSE", "CHANGELOG.md"];
 
 export interface Tarball {
@@ -27,7 +28,7 @@ interface Packed {
  */
 export async function pack(dir: string): Promise<Tarball> {
   mkdirSync(join(dir, "node_modules"), { recursive: true });
-  for (const name of [...SOURCES, ...PAPERS]) cpSync(join(ROOT, name), join(dir, name), { recursive: true });
+  for (const name of [...SOURCES, ...ASSETS, ...PAPERS]) cpSync(join(ROOT, name), join(dir, name), { recursive: true });
   for (const [name, bundled] of installed()) {
     const from = join(ROOT, "node_modules", name);
     const to = join(dir, "node_modules", name);
