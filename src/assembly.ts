@@ -76,7 +76,7 @@ export function assemble(options: AssemblyOptions): Parts {
       else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
     },
     ledger: options.ledger,
-    journal: (call, parts) => journal?.record(call, parts),
+    ...(journal && { journal: journal.record }),
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);

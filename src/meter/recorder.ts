@@ -89,7 +89,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
         ledger.add(open.node, { calls: 0, cost: 0, usage: part.usage, unknown: false }, Math.trunc(now));
       }
     });
-    faults.guard("ledger", () => options.journal?.(settled, parts));
+    const { journal } = options;
+    if (journal) faults.guard("ledger", () => journal(settled, parts));
     faults.guard("instruments", () => options.instruments(settled, parts));
     faults.guard("span", () => {
       if (open.span) closeCallSpan(open.span, settled);
