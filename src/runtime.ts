@@ -111,9 +111,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     contexts.setDefaults(config.defaults);
     telemetry?.discard();
     telemetry = undefined;
-    const { journal, enforcement } = parts ?? {};
-    void journal?.close().then(() => enforcement?.close());
-    if (journal === undefined) void enforcement?.close();
+    void closeParts(parts);
     parts = undefined;
     settings = undefined;
     state = undefined;
@@ -232,8 +230,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       installed = undefined;
       await this.flush();
       await telemetry?.stop();
-      await parts?.journal?.close();
-      await parts?.enforcement?.close();
+      await closeParts(parts);
       parts = undefined;
       telemetry = undefined;
       exports = false;
@@ -248,4 +245,10 @@ export function createRuntime(say: (message: string) => void): Runtime {
     },
     wrapFetch: hook.wrap,
   };
+}
+
+/** The journal writes its last into the guard's store. */
+async function closeParts({ journal, enforcement }: Partial<Parts> = {}): Promise<void> {
+  if (journal) await journal.close();
+  await enforcement?.close();
 }

@@ -13,7 +13,6 @@ export interface Patience {
   readonly sleep: (ms: number) => Promise<unknown>;
   /** From 0 to 1, for jitter. */
   readonly random: () => number;
-  readonly onWait?: (ms: number, fault: VendorFault) => void;
 }
 
 const TRIES = 6;
@@ -25,7 +24,7 @@ const CAP_WAIT_MS = 30_000;
 const RETRIED = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 
 /** Asks, and again where that can help: as the vendor says, else with growing pauses and jitter. */
-export async function ask<T>(run: () => Promise<T>, { sleep, random, onWait }: Patience): Promise<T> {
+export async function ask<T>(run: () => Promise<T>, { sleep, random }: Patience): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run();
@@ -36,9 +35,7 @@ export async function ask<T>(run: () => Promise<T>, { sleep, random, onWait }: P
       if (attempt >= (capped ? CAP_TRIES : TRIES)) throw error;
       const base = capped ? CAP_WAIT_MS : Math.min(BASE_MS * 2 ** (attempt - 1), MAX_WAIT_MS);
       const wanted = fault.retryAfterMs ?? (capped ? base : base / 2);
-      const wait = Math.min(wanted, MAX_WAIT_MS) + random() * Math.min(base, BASE_MS * 4) * 0.5;
-      onWait?.(wait, fault);
-      await sleep(wait);
+      await sleep(Math.min(wanted, MAX_WAIT_MS) + random() * Math.min(base, BASE_MS * 4) * 0.5);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type BillRow, dimsKey } from "../core/bill.ts";
+import type { BillRow } from "../core/bill.ts";
+import { recordKey } from "../core/record-key.ts";
 import { SpendfuseError } from "../errors.ts";
 import { fixOf } from "../stores/file/faults.ts";
 import { inTransaction } from "../stores/file/transaction.ts";
@@ -14,12 +15,6 @@ import { daysOf } from "./windows.ts";
 export interface Account {
   readonly vendor: string;
   readonly org: string;
-}
-
-/** Where a window's reading goes on after a break: behind the pages that are kept. */
-export interface Bookmark {
-  readonly cursor: string;
-  readonly pages: number;
 }
 
 export interface Run {
@@ -41,8 +36,11 @@ export interface Upload {
  */
 export interface Book {
   readonly path: string;
-  /** Undefined where nothing of it was read, or by another query: then what was kept is dropped. */
-  bookmark(account: Account, window: BillWindow, query: unknown): Bookmark | undefined;
+  /**
+   * The cursor behind the pages of a window that are kept. Undefined where nothing of it was read, or by another query:
+   * then what was kept is dropped.
+   */
+  bookmark(account: Account, window: BillWindow, query: unknown): string | undefined;
   /** Keeps a page that is not the last. */
   keep(account: Account, window: BillWindow, query: unknown, page: Page): void;
   /** Drops what was kept of a window. */
@@ -121,7 +119,7 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
   /** Two lines of the same identity in one window are parts of one: the vendor could not tell them apart. */
   function stage({ vendor, org }: Account, report: string, rows: readonly BillRow[]): void {
     for (const row of rows) {
-      const at = [vendor, org, report, row.start, dimsKey(row.dims)] as const;
+      const at = [vendor, org, report, row.start, recordKey(row.dims)] as const;
       if (sql.stage.run(...at, ...valuesOf(row)).changes !== 0) continue;
       const before = sql.staged.get(...at) as Row;
       sql.restage.run(...at, ...valuesOf(added(readRow({ ...before, dims: "[]" }), row)));
@@ -140,7 +138,7 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
     path: where,
     bookmark(account, window, query) {
       const found = attempt("cannot be read", () => reading(account, window.report));
-      if (found?.query === hashOf(window, query)) return { cursor: String(found.cursor), pages: Number(found.pages) };
+      if (found?.query === hashOf(window, query)) return String(found.cursor);
       transact(() => drop(account, window.report));
       return undefined;
     },
@@ -156,7 +154,6 @@ export async function openBook(path: string, { alone, maxPages }: BookOptions): 
           hashOf(window, query),
           next ?? "",
           buckets === undefined ? null : JSON.stringify(all),
-          Number(before?.pages ?? 0) + 1,
         );
       });
     },

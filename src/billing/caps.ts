@@ -6,7 +6,6 @@ import type { VendorCap } from "./vendors/vendor.ts";
 
 /** A vendor's own cap beside what was billed, and beside ours. Amounts in nano-USD. */
 export interface CapRow {
-  readonly vendor: string;
   /** Such as `organization`, `project help_desk`. */
   readonly scope: string;
   readonly per: VendorCap["per"];
@@ -18,11 +17,10 @@ export interface CapRow {
 }
 
 export interface CapInput {
-  readonly vendor: string;
   readonly caps: readonly VendorCap[];
   readonly budgets: readonly Budget[];
   readonly names: Names;
-  /** This month's bill by project id and key id, and `""` for all. */
+  /** This month's bill by project id and key id, and all of it. */
   readonly billed: {
     readonly projects: ReadonlyMap<string, Nano>;
     readonly keys: ReadonlyMap<string, Nano>;
@@ -50,12 +48,11 @@ export function keepCaps(book: Book, vendor: string, caps: readonly VendorCap[])
  * What a vendor's caps mean beside ours: a vendor stops everybody in its scope at once, a budget stops the one agent that
  * spends.
  */
-export function compareCaps({ vendor, caps, budgets, names, billed }: CapInput): readonly CapRow[] {
+export function compareCaps({ caps, budgets, names, billed }: CapInput): readonly CapRow[] {
   const monthly = budgets.filter(({ per, unit }) => unit === "usd" && per.kind === "month");
   return caps.map((cap) => {
     const used = cap.per === "month" ? usedOf(cap, billed) : undefined;
     return {
-      vendor,
       scope: scopeOf(cap, names),
       per: cap.per,
       effect: cap.effect,

@@ -1,6 +1,8 @@
 import { type Nano, usdOf } from "../core/money.ts";
 import type { BillLine } from "../core/reconcile.ts";
+import { readRecord, recordKey } from "../core/record-key.ts";
 import { METRICS, type MetricName } from "../names.ts";
+import { type Compared, driftOf, unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 
 /** A value of a metric at a moment: sent again with the same tags and time, it overwrites. */
@@ -25,14 +27,14 @@ export function dailyPoints(vendor: string, names: Names, lines: readonly BillLi
   const sums = new Map<string, Nano>();
   for (const line of lines) {
     if (line.billed === 0n) continue;
-    const tags = tagsKey(tagsOf(vendor, names, line));
+    const tags = recordKey(tagsOf(vendor, names, line));
     sums.set(tags, (sums.get(tags) ?? 0n) + line.billed);
   }
   return sums;
 }
 
 export function dailyPoint(tags: string, day: number, nano: Nano): MetricPoint {
-  return { metric: METRICS.billedCost, tags: readTags(tags), at: day, value: usdOf(nano) };
+  return { metric: METRICS.billedCost, tags: readRecord(tags), at: day, value: usdOf(nano) };
 }
 
 function tagsOf(vendor: string, names: Names, { project, key, model, bearer }: BillLine): Record<string, string> {
@@ -49,45 +51,32 @@ function named(tag: string, value: string): Record<string, string> {
   return value === "" ? {} : { [tag]: value };
 }
 
-function tagsKey(tags: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function readTags(key: string): Record<string, string> {
-  return Object.fromEntries(JSON.parse(key) as readonly (readonly [string, string])[]);
-}
-
 /** The month so far, added up day by day, and said as gauges. */
 export interface MonthToDate {
   add(lines: readonly BillLine[]): void;
   points(at: number): readonly MetricPoint[];
 }
 
-interface Drift {
-  billed: Nano;
-  metered: Nano;
-}
-
 export function createMonthToDate(vendor: string, names: Names): MonthToDate {
   const billed = new Map<string, Nano>();
   const ungoverned = new Map<string, Nano>();
-  const drifts = new Map<string, Drift>();
+  const drifts = new Map<string, { -readonly [K in keyof Compared]: Nano }>();
   let any = false;
 
   function addDrift({ project, billed: bill, metered, reasons }: BillLine): void {
-    const tags = tagsKey({ vendor, ...named("project", names.project(project)) });
-    const drift = drifts.get(tags) ?? { billed: 0n, metered: 0n };
+    const tags = recordKey({ vendor, ...named("project", names.project(project)) });
+    const drift = drifts.get(tags) ?? { billed: 0n, metered: 0n, ungoverned: 0n, unbilled: 0n };
     drifts.set(tags, drift);
     drift.billed += bill;
-    // Calls that are not on the bill, or not yet, have nothing to be compared with.
-    drift.metered += metered + (reasons.late ?? 0n) + (reasons.not_billed ?? 0n);
+    drift.metered += metered;
+    drift.unbilled += unbilledOf(reasons);
   }
 
   return {
     add(lines) {
       for (const line of lines) {
         any = true;
-        const tags = tagsKey(tagsOf(vendor, names, line));
+        const tags = recordKey(tagsOf(vendor, names, line));
         if (line.billed !== 0n) billed.set(tags, (billed.get(tags) ?? 0n) + line.billed);
         if (line.bearer !== undefined) addDrift(line);
         else ungoverned.set(tags, (ungoverned.get(tags) ?? 0n) + line.billed);
@@ -96,15 +85,14 @@ export function createMonthToDate(vendor: string, names: Names): MonthToDate {
     points(at) {
       const points: MetricPoint[] = [];
       for (const [tags, nano] of billed)
-        points.push({ metric: METRICS.billedMonthToDate, tags: readTags(tags), at, value: usdOf(nano) });
+        points.push({ metric: METRICS.billedMonthToDate, tags: readRecord(tags), at, value: usdOf(nano) });
       for (const [tags, nano] of ungoverned)
-        points.push({ metric: METRICS.ungovernedCost, tags: readTags(tags), at, value: usdOf(nano) });
+        points.push({ metric: METRICS.ungovernedCost, tags: readRecord(tags), at, value: usdOf(nano) });
       // None at all is a figure, too: an alert must be able to end.
       if (any && ungoverned.size === 0) points.push({ metric: METRICS.ungovernedCost, tags: { vendor }, at, value: 0 });
-      for (const [tags, { billed: bill, metered }] of drifts) {
-        if (metered <= 0n) continue;
-        const value = Number(((bill - metered) * 1_000_000_000n) / metered) / 1e9;
-        points.push({ metric: METRICS.driftRatio, tags: readTags(tags), at, value });
+      for (const [tags, drift] of drifts) {
+        const value = driftOf(drift);
+        if (value !== undefined) points.push({ metric: METRICS.driftRatio, tags: readRecord(tags), at, value });
       }
       return points;
     },

@@ -160,7 +160,7 @@ async function readWindow(
   window: BillWindow,
 ): Promise<WindowRead | "replan"> {
   const query = account.query(window);
-  let cursor = book.bookmark(who, window, query)?.cursor;
+  let cursor = book.bookmark(who, window, query);
   let restarts = 0;
   let rows = 0;
   for (;;) {

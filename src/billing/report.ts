@@ -1,6 +1,7 @@
 import type { DriftReason, UngovernedReason } from "../core/bill.ts";
 import type { Nano } from "../core/money.ts";
 import type { BillLine } from "../core/reconcile.ts";
+import { unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 
 export const GROUPINGS = ["agent", "root_agent", "team", "vendor", "project", "key", "model", "day"] as const;
@@ -66,7 +67,7 @@ function addLine(row: ReportRow, { bearer, billed, metered, reasons, why }: Bill
   row.billed += billed;
   row.metered += metered;
   if (bearer === undefined) row.ungoverned += billed;
-  row.unbilled -= (reasons.late ?? 0n) + (reasons.not_billed ?? 0n);
+  row.unbilled += unbilledOf(reasons);
   for (const [reason, nano] of [...Object.entries(reasons), ...Object.entries(why)] as [DriftReason, Nano][])
     row.reasons[reason] = (row.reasons[reason] ?? 0n) + nano;
 }
@@ -74,16 +75,4 @@ function addLine(row: ReportRow, { bearer, billed, metered, reasons, why }: Bill
 function compare(a: ReportRow, b: ReportRow): number {
   const [left, right] = [JSON.stringify(a.by), JSON.stringify(b.by)];
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Governed bill over the metered cost of the same calls, less 1; undefined where nothing was metered. */
-export function driftOf({
-  billed,
-  ungoverned,
-  metered,
-  unbilled,
-}: Omit<ReportRow, "by" | "reasons">): number | undefined {
-  const same = metered - unbilled;
-  if (same <= 0n) return undefined;
-  return Number(((billed - ungoverned - same) * 1_000_000_000n) / same) / 1e9;
 }

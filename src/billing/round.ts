@@ -128,9 +128,8 @@ async function publish(options: RoundOptions, vendor: Vendor, now: number, round
   const month = windowStart("month", now);
   const from = Math.min(round.polled?.from ?? month, month);
   const until = Math.max(round.polled?.until ?? now, now);
-  const discounted = discounts.some(({ provider }) => provider === undefined || vendor.providers.includes(provider));
   try {
-    const settling = await settle({ book, vendor, metered, aliases, discounted, now }, from, until);
+    const settling = await settle({ book, vendor, metered, aliases, discounts, now }, from, until);
     const monthToDate = createMonthToDate(vendor.name, settling.names);
     const publishers = sinks.map((sink) => createPublisher(book, sink, vendor.name, settling.names));
     for await (const settlement of settling.days()) {

@@ -1,4 +1,5 @@
 import type { MeteredRow } from "../core/metered.ts";
+import type { Discount } from "../core/price.ts";
 import { type BillLine, reconcile } from "../core/reconcile.ts";
 import type { Book } from "./book.ts";
 import { type Names, readNames } from "./names.ts";
@@ -19,8 +20,8 @@ export interface SettleOptions {
   readonly metered: MeteredSource;
   /** The vendor's key ids or names, and what the same keys are called in the meter. */
   readonly aliases: Readonly<Record<string, string>>;
-  /** The metered cost has this vendor's discounts in it already. */
-  readonly discounted: boolean;
+  /** Of the user's configuration: what they cover is in the metered cost already. */
+  readonly discounts: readonly Discount[];
   readonly now: number;
 }
 
@@ -37,6 +38,10 @@ export async function settle(options: SettleOptions, from: number, until: number
   const first = dayOf(from);
   const names = readNames(known, await meteredKeys(options, first, until), options.aliases);
 
+  const discounted = options.discounts.some(
+    ({ provider }) => provider === undefined || vendor.providers.includes(provider),
+  );
+
   async function settleDay(day: number): Promise<Settlement> {
     const rows = book.rows(vendor.name, day, day + DAY_MS);
     const lines = reconcile({
@@ -46,7 +51,7 @@ export async function settle(options: SettleOptions, from: number, until: number
       links: names.links,
       unbilledTiers: vendor.unbilledTiers,
       open: now < day + DAY_MS + vendor.lateMs,
-      discounted: options.discounted,
+      discounted,
     });
     return { day, lines };
   }

@@ -1,4 +1,4 @@
-import { isSpendfuseError } from "../errors.ts";
+import { isSpendfuseError, SpendfuseError } from "../errors.ts";
 
 /** A command of `spendfuse` with options of its own. */
 export interface CommandLine<Values extends { readonly help?: boolean | undefined }> {
@@ -34,4 +34,9 @@ export async function runCommand<Values extends { readonly help?: boolean | unde
     console.error(`spendfuse ${name}: ${error.message}`);
     return error.code === "SPENDFUSE_USAGE" || error.code === "SPENDFUSE_CONFIG" ? 2 : 1;
   }
+}
+
+/** A wrong call, and how it must be. */
+export function usage(message: string): SpendfuseError {
+  return new SpendfuseError("SPENDFUSE_USAGE", message);
 }

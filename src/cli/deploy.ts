@@ -6,8 +6,7 @@ import { openClient } from "../datadog/client.ts";
 import { createRemote, type Remote } from "../datadog/deploy/remote.ts";
 import { type Choices, checkChoices, slugOf, wantedOf } from "../datadog/deploy/wanted.ts";
 import { PARAMETERS, readSettings } from "../datadog/parameters.ts";
-import { SpendfuseError } from "../errors.ts";
-import { runCommand } from "./command.ts";
+import { runCommand, usage } from "./command.ts";
 import { checkAssets } from "./deploy/check.ts";
 import { destroy } from "./deploy/destroy.ts";
 import { install } from "./deploy/install.ts";
@@ -145,8 +144,4 @@ function selectAssets(assets: readonly Asset[], { only, without }: Values): read
   const chosen = assets.filter(({ name }) => (only === undefined || only.includes(name)) && !without?.includes(name));
   if (chosen.length === 0) throw usage("there is nothing to deploy: no dashboards/*.json and monitors/*.json here");
   return chosen;
-}
-
-function usage(message: string): SpendfuseError {
-  return new SpendfuseError("SPENDFUSE_USAGE", message);
 }

@@ -5,8 +5,8 @@ import type { Range } from "../billing/poll.ts";
 import { runRound, type VendorRound } from "../billing/round.ts";
 import { readConfig } from "../config.ts";
 import { readDuration } from "../core/period.ts";
-import { isSpendfuseError, SpendfuseError } from "../errors.ts";
-import { runCommand } from "./command.ts";
+import { isSpendfuseError } from "../errors.ts";
+import { runCommand, usage } from "./command.ts";
 import { endOfDay, readDay } from "./day.ts";
 import { bookPath, openCosts, openMetered, openSinks, readVendors, VENDORS } from "./poll/access.ts";
 import { keepHeapSmall } from "./poll/heap.ts";
@@ -130,10 +130,6 @@ function readRange({ from, to, every }: Values): Range {
   const until = endOfDay("--to", to);
   if (until <= begin) throw usage("--to must not be before --from");
   return { from: begin, until };
-}
-
-function usage(message: string): SpendfuseError {
-  return new SpendfuseError("SPENDFUSE_USAGE", message);
 }
 
 /** Says what a round came to; true when something failed. */

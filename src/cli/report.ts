@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Book, openBook } from "../billing/book.ts";
+import { readNames } from "../billing/names.ts";
 import { createReport, GROUPINGS, type Grouping, type Report } from "../billing/report.ts";
 import { type MeteredSource, settle } from "../billing/settle.ts";
 import { DAY_MS } from "../billing/vendors/vendor.ts";
 import { readConfig } from "../config.ts";
-import { SpendfuseError } from "../errors.ts";
-import { runCommand } from "./command.ts";
+import { runCommand, usage } from "./command.ts";
 import { endOfDay, readDay } from "./day.ts";
 import { bookPath, openMetered, VENDORS } from "./poll/access.ts";
 import { capTable } from "./report/caps.ts";
@@ -67,16 +67,13 @@ async function run(values: Values): Promise<number> {
     }
     const made = createReport(by);
     for (const vendor of vendors) {
-      const discounted = (config.discounts ?? []).some(
-        ({ provider }) => provider === undefined || vendor.providers.includes(provider),
-      );
       const settling = await settle(
         {
           book,
           vendor,
           metered: metered.source ?? (async () => []),
           aliases: config.billing?.keys ?? {},
-          discounted,
+          discounts: config.discounts ?? [],
           now: Date.now(),
         },
         from,
@@ -110,7 +107,7 @@ async function addUnbilled(
   from: number,
   until: number,
 ): Promise<void> {
-  const plain = { project: (id: string) => id, key: (id: string) => id, links: new Map<string, string>() };
+  const plain = readNames([], new Set(), {});
   for (let day = from; day < until; day += DAY_MS) {
     for (const row of await metered(day, day + DAY_MS)) {
       if (billed.includes(row.provider)) continue;
@@ -151,8 +148,4 @@ function readSpan({ month, from, to }: Values): readonly [number, number] {
   const begin = readDay("--month", `${text}-01`);
   const date = new Date(begin);
   return [begin, Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1)];
-}
-
-function usage(message: string): SpendfuseError {
-  return new SpendfuseError("SPENDFUSE_USAGE", message);
 }

@@ -19,15 +19,6 @@ export interface BillRow {
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-/** Which line of a report this is: equal texts are the same line, seen at different times. */
-export function dimsKey(dims: BillRow["dims"]): string {
-  return JSON.stringify(Object.entries(dims).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
-}
-
-export function readDims(key: string): BillRow["dims"] {
-  return Object.fromEntries(JSON.parse(key) as readonly (readonly [string, string])[]);
-}
-
 /** What is billed by the piece, as far as a call can report it too. */
 export const METERED_TYPES = ["input_uncached", "cache_read", "cache_write", "output", "web_search"] as const;
 export type MeteredType = (typeof METERED_TYPES)[number];

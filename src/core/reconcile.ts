@@ -1,6 +1,5 @@
 import { type Charge, canonicalTier, type DriftReason, type UngovernedReason } from "./bill.ts";
-import type { MeteredRow } from "./metered.ts";
-import { meteredKey, meteredSums } from "./metered.ts";
+import { type MeteredRow, meteredKey, meteredSums } from "./metered.ts";
 import { type Nano, splitNano } from "./money.ts";
 import { buildCells, type Cell, countOf, type DayBill, unbilledTiers } from "./reconcile/cells.ts";
 import { driftReasons } from "./reconcile/drift.ts";
@@ -39,7 +38,7 @@ export interface BillLine {
 }
 
 /** What one metered row was charged with at one project, key and model of the bill. */
-export interface Part {
+interface Part {
   readonly project: string;
   readonly key: string;
   readonly model: string;

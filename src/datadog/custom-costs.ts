@@ -57,11 +57,11 @@ export function createCustomCosts({ v2, configuration }: Client): CostSink {
         // Whether the filter is obeyed is not known, so each file is looked at.
         for (const { id, providers, start } of await filesOf(provider)) {
           const ours = providers.length === 1 && providers[0] === provider;
-          if (ours && start !== undefined && start >= day && start < day + DAY_MS)
-            await api.deleteCustomCostsFile({ fileId: id });
+          if (ours && start !== undefined && start >= day && start < day + DAY_MS) await deleteFile(id);
         }
-        if (lines.length > 0)
-          await api.uploadCustomCostsFile({ body: lines.map((line) => itemOf(provider, day, line)) });
+        if (lines.length === 0) return undefined;
+        const { data } = await api.uploadCustomCostsFile({ body: lines.map((line) => itemOf(provider, day, line)) });
+        return data?.id;
       } catch (error) {
         const { message } = refusalOf(error);
         throw new SpendfuseError(

@@ -1,13 +1,11 @@
 import type { MetricPoint, PointSink } from "../billing/points.ts";
 import { SpendfuseError } from "../errors.ts";
 import { type Client, refusalOf } from "./client.ts";
+import { datadogUnit } from "./metric-units.ts";
 
 /** Series a request: below the 500 KB that Datadog takes, with the longest tags. */
 const SERIES = 250;
 const GAUGE = 3;
-/** Units by Datadog's names. */
-const UNITS: Readonly<Record<string, string>> = { USD: "dollar", s: "second", "1": "fraction" };
-
 /** Points as series of Datadog's own API, which takes old ones where historical ingestion is on for the metric. */
 export function createSeriesSink({ v2, configuration, app }: Client): PointSink {
   const api = new v2.MetricsApi(configuration);
@@ -16,7 +14,7 @@ export function createSeriesSink({ v2, configuration, app }: Client): PointSink 
     const series = points.map(({ metric, tags, at, value }) => {
       // The client would write it as null, and nobody would be told.
       if (!Number.isFinite(value)) throw new RangeError(`${metric.name} is not a number`);
-      const unit = UNITS[metric.unit];
+      const unit = datadogUnit(metric.unit);
       return {
         metric: metric.name,
         type: GAUGE as never,

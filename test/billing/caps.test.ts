@@ -20,7 +20,6 @@ const budget = (dollars: number): Budget =>
 
 const compare = (one: VendorCap, budgets: readonly Budget[] = [budget(500)]) =>
   compareCaps({
-    vendor: "openai",
     caps: [one],
     budgets,
     names: readNames([{ kind: "project", id: "proj_1", name: "Help" }], new Set(), {}),

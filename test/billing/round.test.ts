@@ -419,6 +419,8 @@ describe("in the sandbox, with Datadog's own client", () => {
     expect((await round([], { costs })).uploads).toBe(2);
     expect([sandbox.account.customCosts().length, total()]).toEqual([2, 200]);
     expect((await round([], { costs })).uploads).toBe(0);
+    const files = sandbox.account.customCosts().map(({ id }) => id);
+    expect([2, 1].map((days) => book.upload("openai", TODAY - days * DAY)?.file)).toEqual(files);
     stage.books.costs = [cost(2), cost(1, { value: 300 })];
     expect((await round([], { costs })).uploads).toBe(1);
     expect([sandbox.account.customCosts().length, total()]).toEqual([2, 400]);

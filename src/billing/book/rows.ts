@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type BillRow, dimsKey, readDims } from "../../core/bill.ts";
+import type { BillRow } from "../../core/bill.ts";
+import { readRecord, recordKey } from "../../core/record-key.ts";
 import type { BillWindow } from "../vendors/vendor.ts";
 
 /** A row of a table. */
@@ -24,17 +25,17 @@ export function readBuckets(json: unknown): readonly number[] {
 }
 
 export function valuesOf({ nano, listNano, counts }: BillRow): [bigint | null, bigint | null, string | null] {
-  return [nano ?? null, listNano ?? null, counts === undefined ? null : dimsKey(counts as never)];
+  return [nano ?? null, listNano ?? null, counts === undefined ? null : recordKey(counts)];
 }
 
 export function readRow({ report, start, dims, nano, list_nano, counts }: Row): BillRow {
   return {
     report: String(report),
     start: Number(start),
-    dims: readDims(String(dims)),
+    dims: readRecord(String(dims)),
     ...(nano != null && { nano: BigInt(String(nano)) }),
     ...(list_nano != null && { listNano: BigInt(String(list_nano)) }),
-    ...(counts != null && { counts: readDims(String(counts)) as never }),
+    ...(counts != null && { counts: readRecord<number>(String(counts)) }),
   };
 }
 

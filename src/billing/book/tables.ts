@@ -17,7 +17,7 @@ export const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS readings (
     vendor TEXT NOT NULL, org TEXT NOT NULL, report TEXT NOT NULL, query TEXT NOT NULL, cursor TEXT NOT NULL,
-    buckets TEXT, pages INTEGER NOT NULL, PRIMARY KEY (vendor, org, report)
+    buckets TEXT, PRIMARY KEY (vendor, org, report)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS coverage (
     vendor TEXT NOT NULL, org TEXT NOT NULL, report TEXT NOT NULL, day INTEGER NOT NULL, read_at INTEGER NOT NULL,
@@ -59,8 +59,8 @@ export function prepare(db: DatabaseSync) {
       `UPDATE staged SET nano = ?6, list_nano = ?7, counts = ?8 WHERE ${OF_REPORT} AND start = ?4 AND dims = ?5`,
     ),
     dropStaged: db.prepare(`DELETE FROM staged WHERE ${OF_REPORT}`),
-    reading: db.prepare(`SELECT query, cursor, buckets, pages FROM readings WHERE ${OF_REPORT}`),
-    putReading: db.prepare("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    reading: db.prepare(`SELECT query, cursor, buckets FROM readings WHERE ${OF_REPORT}`),
+    putReading: db.prepare("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?)"),
     dropReading: db.prepare(`DELETE FROM readings WHERE ${OF_REPORT}`),
 
     changed: db.prepare(
@@ -98,5 +98,3 @@ export function prepare(db: DatabaseSync) {
     putFact: db.prepare("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)"),
   };
 }
-
-export type Statements = ReturnType<typeof prepare>;

@@ -85,7 +85,7 @@ export async function runSettlement(stage: SettlementStage, style: Style): Promi
     for (const { errors } of rounds) problems.push(...errors.map((error) => (error as Error).message));
     const report = createReport(["agent"]);
     for (const one of [openai, anthropic]) {
-      const options = { book, vendor: one, metered, aliases: {}, discounted: false, now };
+      const options = { book, vendor: one, metered, aliases: {}, discounts: [], now };
       const settling = await settle(options, range.from, now);
       for await (const { day, lines } of settling.days()) report.add(one.name, settling.names, day, lines);
     }

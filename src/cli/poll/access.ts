@@ -43,10 +43,9 @@ export function readVendors(only: readonly string[] | undefined, { env }: Config
   throw new SpendfuseError("SPENDFUSE_CONFIG", `no vendor's key is set. Set one of these:\n  ${needed.join("\n  ")}`);
 }
 
-/** Who says what was metered, in words too. */
+/** Who says what was metered. */
 export interface Metered {
   readonly source: MeteredSource | undefined;
-  readonly from: string;
   close(): Promise<void>;
 }
 
@@ -56,15 +55,14 @@ export async function openMetered({ store, env }: Config): Promise<Metered> {
     const opened = await openStore(store);
     return {
       source: async (from, until) => opened.metered(from, until),
-      from: "the store",
       close: async () => opened.close(),
     };
   }
   const close = async (): Promise<void> => {};
   if (!env.DD_API_KEY?.trim() || !(env.DD_APP_KEY ?? env.DD_APPLICATION_KEY)?.trim())
-    return { source: undefined, from: "nobody", close };
+    return { source: undefined, close };
   const client = await openClient({ env, user: "reading what was metered" });
-  return { source: createMeteredQuery(client), from: "Datadog", close };
+  return { source: createMeteredQuery(client), close };
 }
 
 /** Datadog where its key is there, else the OTLP endpoint of the environment; none is right as well. */

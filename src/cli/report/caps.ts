@@ -19,7 +19,7 @@ export async function capTable({ book, vendors, config }: CapTableOptions): Prom
   const now = Date.now();
   const rows: string[][] = [];
   for (const vendor of vendors) {
-    const options = { book, vendor, metered: async () => [], aliases: {}, discounted: false, now };
+    const options = { book, vendor, metered: async () => [], aliases: {}, discounts: [], now };
     const settling = await settle(options, windowStart("month", now), now);
     const projects = new Map<string, Nano>();
     const keys = new Map<string, Nano>();
@@ -31,7 +31,6 @@ export async function capTable({ book, vendors, config }: CapTableOptions): Prom
         keys.set(key, (keys.get(key) ?? 0n) + billed);
       }
     const caps = compareCaps({
-      vendor: vendor.name,
       caps: readCaps(book, vendor.name),
       budgets: config.caps,
       names: settling.names,

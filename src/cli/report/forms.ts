@@ -1,5 +1,6 @@
 import type { Book } from "../../billing/book.ts";
-import { driftOf, type Grouping, type ReportRow } from "../../billing/report.ts";
+import { driftOf } from "../../billing/drift.ts";
+import type { Grouping, ReportRow } from "../../billing/report.ts";
 import { DAY_MS, type Vendor } from "../../billing/vendors/vendor.ts";
 import { decimalUsd, type Nano } from "../../core/money.ts";
 import { textTable } from "../table.ts";

@@ -1,5 +1,6 @@
 import { HEADERS, PAYLOAD, SECRET_VARIABLE } from "../../breaker/template.ts";
 import { METRICS, type MetricName } from "../../names.ts";
+import { datadogUnit } from "../metric-units.ts";
 import type { Remote } from "./remote.ts";
 import { isSame, pickLike } from "./units.ts";
 import { type Body, namesOf } from "./wanted.ts";
@@ -27,13 +28,6 @@ export interface SetupOptions {
 /** Metrics whose points are of the past: days of a bill. */
 export const HISTORICAL = [METRICS.billedCost.name];
 
-const UNITS: Readonly<Record<string, string>> = {
-  USD: "dollar",
-  "{token}": "token",
-  s: "second",
-  "1": "fraction",
-  "{file}": "file",
-};
 const nothing = async (): Promise<void> => {};
 
 /** What is to be done for the webhook, its secret and the metrics. @throws what the client throws */
@@ -102,7 +96,7 @@ async function planMetadata(remote: Remote, metric: MetricName, overwrite: boole
   const there = await remote.metadata(metric.name);
   if (there === undefined)
     return { name, action: "wait", says: "comes with its first point: run this again then", run: nothing };
-  const unit = UNITS[metric.unit];
+  const unit = datadogUnit(metric.unit);
   const ours: Body = {
     type: metric.kind === "counter" ? "count" : "gauge",
     description: metric.description,
