@@ -139,8 +139,9 @@ export function readConfig(
   const { source, json } = readFile(env);
   const file = check(json, source, warn);
   const merged: ConfigFile = { ...file, ...fromEnvironment(env), ...check(given, "start()", warn) };
+  const agent = merged.agent ?? serviceOf(env);
   const defaults: ScopeFields = {
-    ...(merged.agent !== undefined && { agent: merged.agent }),
+    ...(agent !== undefined && { agent }),
     ...(merged.team !== undefined && { team: merged.team }),
     ...(merged.project !== undefined && { project: merged.project }),
   };
@@ -156,6 +157,11 @@ export function readConfig(
 }
 
 const BREAKER_URL = "SPENDFUSE_BREAKER_URL";
+
+/** A service's own name is better than none for what no agent says it is. */
+function serviceOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return env.DD_SERVICE?.trim() || env.OTEL_SERVICE_NAME?.trim() || undefined;
+}
 
 function readCaps(rows: readonly unknown[]): readonly Budget[] {
   const caps: Budget[] = [];

@@ -9,7 +9,11 @@ import { createContexts } from "./meter/context.ts";
 import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
 import { openState } from "./meter/export/state.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
-import { createHook, HOOKED, type HookSettings } from "./meter/hook.ts";
+import { createHook, type HookSettings } from "./meter/hook.ts";
+import { createIdentifier } from "./meter/identify.ts";
+import * as frameworks from "./meter/identity/registry.ts";
+import { createInstallation } from "./meter/installation.ts";
+import { createNameWatch } from "./meter/name-watch.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
 import { createTracing } from "./meter/tracing.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
@@ -72,7 +76,6 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let parts: Parts | undefined;
   let settings: HookSettings | undefined;
   let state: { readonly dir: string | undefined } | undefined;
-  let installed: { readonly hooked: typeof fetch; readonly original: typeof fetch } | undefined;
 
   const tracing = createTracing(
     () => {
@@ -83,7 +86,16 @@ export function createRuntime(say: (message: string) => void): Runtime {
     () => config?.spans !== false,
     faults,
   );
-  const scoping = createScoping(contexts, tracing, faults, () => configured().defaults);
+  const identifier = createIdentifier({
+    frameworks: Object.values(frameworks),
+    contexts,
+    faults,
+    watchName: createNameWatch(say),
+  });
+  const scoping = createScoping(contexts, tracing, faults, () => {
+    configured();
+    return identifier;
+  });
 
   function configured(): Config {
     if (config === undefined) configure({});
@@ -135,6 +147,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
 
   const hook = createHook({
     contexts,
+    identifier,
     faults,
     tracing,
     settings: () => {
@@ -161,15 +174,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     },
   });
 
-  function install(): void {
-    if (installed && globalThis.fetch === installed.hooked) return;
-    const original = globalThis.fetch;
-    if (typeof original !== "function" || HOOKED in original) return;
-    // Somebody may wrap what we installed, and keep it when we are gone.
-    const hooked: typeof fetch = hook.wrap(original, () => installed?.hooked === hooked);
-    globalThis.fetch = hooked;
-    installed = { hooked, original };
-  }
+  const installation = createInstallation(hook, [identifier.listen]);
 
   /** The first model call or agent needs it, or else it opens when the app's first lines have run. */
   function openExport(): void {
@@ -210,7 +215,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     budgets: () => [...(parts?.enforcement?.counts ?? [])].map(useOf),
     breakerUrl: () => parts?.enforcement?.breakerUrl(),
     register() {
-      faults.guard("config", install);
+      faults.guard("config", installation.install);
       exports = true;
       setImmediate(() => faults.guard("exporter", openExport));
       // Before the first call: a store, or a breaker, takes a while to answer.
@@ -219,15 +224,14 @@ export function createRuntime(say: (message: string) => void): Runtime {
     async start({ breaker, ...given }) {
       const options = breaker === undefined ? given : { ...given, config: { ...given.config, breaker } };
       if (config === undefined || options.config || options.env) reconfigure(options);
-      install();
+      installation.install();
       if (isGuarded(configured())) await assembled().enforcement?.ready;
       if (options.telemetry === false) return;
       exports = true;
       openExport();
     },
     async stop() {
-      if (installed && globalThis.fetch === installed.hooked) globalThis.fetch = installed.original;
-      installed = undefined;
+      installation.remove();
       await this.flush();
       await telemetry?.stop();
       await closeParts(parts);

@@ -60,8 +60,11 @@ describe.each(Object.entries(STORES))("four processes, one budget, on %s", (name
       // Each kind of ending was among them.
       const endings = new Set(rounds.flatMap((round) => Object.keys(round.endings)));
       expect([...endings].sort()).toEqual(["blocked", "canceled", "completed", "failed"]);
-      if (limited) expect(spent).toBeLessThanOrEqual(CAP_USD);
-      else {
+      if (limited) {
+        expect(spent).toBeLessThanOrEqual(CAP_USD);
+        // Even when all are judged before the first one settles, as many pass as the cap has room for.
+        expect(sent).toBeGreaterThanOrEqual(Math.floor(CAP_USD / DEAREST_USD) - 1);
+      } else {
         const costs = rounds.flatMap((round) => round.costs);
         const unforeseen = costs.reduce((sum, cost) => sum + Math.max(0, cost - RESERVED_USD), 0);
         const past = Math.max(0, spent - CAP_USD);
@@ -69,7 +72,6 @@ describe.each(Object.entries(STORES))("four processes, one budget, on %s", (name
         expect(past).toBeGreaterThan(0);
         expect(past).toBeLessThanOrEqual(unforeseen);
       }
-      expect(spent).toBeGreaterThan(CAP_USD * 0.3);
 
       // What is left can be used to the last call that fits: nothing hangs in reservations or slices of others.
       let last = await (spenders[0] as (typeof spenders)[number]).spend(1, 1, 2);

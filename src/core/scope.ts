@@ -11,10 +11,16 @@ export interface ScopeFields {
   readonly conversation?: string;
   /** Unbounded: spans and ledger only, never a metric. */
   readonly user?: string;
+  /**
+   * The agents that this one works for, outermost first, where no scope around it says so: an agent in another process,
+   * or one whose framework keeps its name to itself. The first is the root. Without an `agent` the innermost of them
+   * makes the calls that no framework names.
+   */
+  readonly parents?: readonly string[];
 }
 
 /** Who a call belongs to. `rootAgent` is the agent of the outermost scope. */
-export interface Scope extends ScopeFields {
+export interface Scope extends Omit<ScopeFields, "parents"> {
   readonly agent: string;
   readonly rootAgent: string;
 }
@@ -61,10 +67,12 @@ export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): S
     given[kind] = TAGGED.has(kind) ? normalizeTag(String(value)) : String(value);
   }
   const outer = parent?.scope;
-  const agent = given.agent ?? outer?.agent ?? UNKNOWN_AGENT;
-  const rootAgent = outer && outer.rootAgent !== UNKNOWN_AGENT ? outer.rootAgent : agent;
+  const parents = parentsOf(fields);
+  const agent = given.agent ?? parents.at(-1) ?? outer?.agent ?? UNKNOWN_AGENT;
+  const rootAgent = outer && outer.rootAgent !== UNKNOWN_AGENT ? outer.rootAgent : (parents[0] ?? agent);
   const scope: Scope = { ...outer, ...given, agent, rootAgent };
   const accounts = new Set(parent?.accounts);
+  for (const name of parents) accounts.add(`agent:${name}`);
   for (const kind of SCOPE_KINDS) {
     const value = scope[kind];
     if (value !== undefined) accounts.add(`${kind}:${value}`);
@@ -73,4 +81,10 @@ export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): S
   return { scope, accounts: [...accounts], plan: undefined };
 }
 
+function parentsOf({ parents }: ScopeFields): readonly string[] {
+  const names: readonly unknown[] = Array.isArray(parents) ? parents : NOBODY;
+  return names.length === 0 ? NOBODY : names.filter((name) => name !== "").map((name) => normalizeTag(String(name)));
+}
+
+const NOBODY: readonly string[] = [];
 const TAGGED: ReadonlySet<ScopeKind> = new Set(["agent", "team", "project", "key"]);

@@ -7,27 +7,40 @@ export interface Context {
   readonly node: ScopeNode;
   /** The innermost open agent span. */
   readonly span: AgentSpan | undefined;
+  /** What was said by scopes, without the environment's defaults: no framework says otherwise. */
+  readonly given: ScopeFields;
+  /** The agents that a framework named when the context was entered: it has not come to be inside of them since. */
+  readonly heard: string;
 }
 
 /** The contexts of one process. Captured when fetch is called, because a stream may be read anywhere. */
 export interface Contexts {
   current(): Context | undefined;
-  /** The current context, or the defaults of the environment. */
+  /** The current context, or the outermost one. */
   capture(): Context;
+  /** Of the environment: for what nobody says. They are no scope of their own, so that whoever is named is a root. */
+  readonly defaults: ScopeFields;
   run<T>(context: Context, fn: () => T): T;
+  /** Where the current context is kept, to be bound to a channel of `node:diagnostics_channel`. */
+  readonly storage: AsyncLocalStorage<Context>;
   setDefaults(fields: ScopeFields): void;
 }
 
 export function createContexts(): Contexts {
   const storage = new AsyncLocalStorage<Context>();
-  let outermost: Context = { node: nestScope(undefined, {}), span: undefined };
+  const outermost: Context = { node: nestScope(undefined, {}), span: undefined, given: {}, heard: "" };
+  let defaults: ScopeFields = {};
 
   return {
+    storage,
     current: () => storage.getStore(),
     capture: () => storage.getStore() ?? outermost,
+    get defaults() {
+      return defaults;
+    },
     run: (context, fn) => storage.run(context, fn),
     setDefaults(fields) {
-      outermost = { node: nestScope(undefined, fields), span: undefined };
+      defaults = fields;
     },
   };
 }

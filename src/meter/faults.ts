@@ -1,6 +1,7 @@
 /** The steps of ours that may fail without anybody else noticing. */
 export type Step =
   | "request"
+  | "identity"
   | "parser"
   | "body"
   | "settle"

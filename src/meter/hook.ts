@@ -1,31 +1,25 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { CallState } from "../core/call.ts";
 import type { Gate } from "../core/gate.ts";
-import { createKeyReader, withKey } from "./api-key.ts";
+import { createKeyReader } from "./api-key.ts";
 import { createBackground } from "./background.ts";
 import { type CheckpointOptions, createCheckpoint } from "./checkpoint.ts";
 import { type Collector, createCollector, endOf } from "./collector.ts";
-import type { Contexts } from "./context.ts";
 import { mayBeCap } from "./error-answer.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
-import { OpenCall } from "./open-call.ts";
+import type { OpenCall } from "./open-call.ts";
 import {
   createClassifier,
   type FetchInit,
   type FetchInput,
-  headersOf,
   isForTestedSdk,
-  isRequest,
-  type Outgoing,
   readOutgoing,
   type Target,
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
-import { openCallSpan } from "./spans.ts";
 import { isReadUnseen } from "./tapped-stream.ts";
-import type { Tracing } from "./tracing.ts";
-import type { RequestFacts } from "./wire/format.ts";
+import { createTracker, type TrackerOptions } from "./tracking.ts";
 import * as registry from "./wire/registry.ts";
 
 type Fetch = typeof fetch;
@@ -34,9 +28,7 @@ type Settled = Extract<CallState, { phase: "settled" }>;
 /** Marks a fetch of ours, also one of another copy of the package. */
 export const HOOKED = Symbol.for("spendfuse.fetch");
 
-export interface HookOptions extends CheckpointOptions {
-  readonly contexts: Contexts;
-  readonly tracing: Tracing;
+export interface HookOptions extends CheckpointOptions, Omit<TrackerOptions, "keyOf" | "onSettled"> {
   /** Asked for at each call; the same object until the configuration changes. */
   readonly settings: () => HookSettings;
   /** What stands before each call; undefined when nothing does. */
@@ -44,8 +36,6 @@ export interface HookOptions extends CheckpointOptions {
   /** A model call was recognised. */
   readonly onBegin: () => void;
   readonly onSettled: (call: OpenCall, state: Settled) => void;
-  /** The span that an SDK made for the call is about to end, and the call is still open. */
-  readonly onSpanEnd: (call: OpenCall) => void;
 }
 
 export interface HookSettings {
@@ -65,7 +55,7 @@ export interface Hook {
 }
 
 export function createHook(options: HookOptions): Hook {
-  const { contexts, faults, tracing } = options;
+  const { faults } = options;
   let made: { readonly lookup: ReturnType<typeof createHostLookup>; readonly settings: HookSettings } | undefined;
   let keyOf: ReturnType<typeof createKeyReader>;
   const settings = () => {
@@ -102,31 +92,7 @@ export function createHook(options: HookOptions): Hook {
     call.agentSpan?.dropped();
   }
 
-  /** Reads what a body says that comes later. */
-  function readLater(call: OpenCall, body: Promise<RequestFacts | undefined>, doubtful: boolean): Promise<unknown> {
-    const read = body.then(
-      (facts) => {
-        if (facts && (doubtful || !call.settled)) call.facts = facts;
-        return facts !== undefined || !doubtful;
-      },
-      (error: unknown) => {
-        faults.report("request", error);
-        return !doubtful;
-      },
-    );
-    if (!doubtful) return read;
-    call.ours = read;
-    return read.then((ours) => {
-      call.ours = ours;
-      if (ours && !call.settled) openSpan(call);
-    });
-  }
-
-  function openSpan(call: OpenCall): void {
-    call.span = faults.guard("span", () => openCallSpan(tracing, call));
-    if (call.span?.enriched) call.span.span.beforeEnd(() => call.settled || options.onSpanEnd(call));
-  }
-
+  const track = createTracker({ ...options, keyOf: (headers) => keyOf(headers), onSettled: settled });
   const collector: Collector = createCollector(open, (call, event) => call.settle(event), faults);
 
   function begin(target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
@@ -135,44 +101,15 @@ export function createHook(options: HookOptions): Hook {
     const known = outgoing.facts instanceof Promise ? undefined : outgoing.facts;
     // A path like ours on a host we do not know, with a body that is not ours: somebody else's API.
     if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
-    const call = faults.guard("request", () => track(target, outgoing, known, input, init));
+    const call = faults.guard("request", () => track(target, outgoing, input, init));
+    if (call) {
+      options.onBegin();
+      open.add(call);
+    }
     if (call) return { call, sent: outgoing };
     if (outgoing.facts instanceof Promise) outgoing.facts.catch(() => {});
     // A body that we took from the caller has to be sent all the same; what we asked for has not.
     return { call, sent: outgoing.asked ? { input, init } : outgoing };
-  }
-
-  function track(
-    target: Target,
-    outgoing: Outgoing,
-    known: RequestFacts | undefined,
-    input: FetchInput,
-    init: FetchInit,
-  ): OpenCall {
-    const context = contexts.capture();
-    const node = withKey(context.node, keyOf(headersOf(input, init)));
-    const call = new OpenCall({
-      target,
-      context,
-      node,
-      facts: known,
-      hides: outgoing.asked,
-      signal: init?.signal ?? (isRequest(input) ? input.signal : undefined),
-      faults,
-      onSettled: settled,
-    });
-    if (outgoing.facts instanceof Promise) {
-      const read = readLater(call, outgoing.facts, target.host === undefined);
-      if (outgoing.sends !== true) call.reads = read;
-    }
-    options.onBegin();
-    open.add(call);
-    if (known?.retrieval !== true) {
-      if (call.ours === true) openSpan(call);
-      call.agentSpan = context.span;
-      context.span?.opened();
-    }
-    return call;
   }
 
   async function send(

@@ -76,6 +76,15 @@ export function activeSpan(): OtelSpan | undefined {
   }
 }
 
+/** A value of the user's active context. */
+export function activeValue(key: symbol): unknown {
+  try {
+    return slot()?.context?.active().getValue(key);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a span says about itself; each is undefined where its SDK does not show it. */
 export function describeSpan(span: OtelSpan): {
   readonly name: string | undefined;

@@ -1,8 +1,9 @@
 import { setImmediate } from "node:timers";
-import { nestScope, type ScopeFields } from "../core/scope.ts";
+import type { ScopeFields } from "../core/scope.ts";
 import { type AgentSpan, openAgentSpan } from "./agent-span.ts";
 import type { Context, Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
+import type { Identifier } from "./identify.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** Runs code in a scope, and carries a scope to where the runtime would lose it. */
@@ -17,15 +18,15 @@ export function createScoping(
   contexts: Contexts,
   tracing: Tracing,
   faults: Faults,
-  defaults: () => ScopeFields,
+  identifier: () => Identifier,
 ): Scoping {
   function enter(fields: ScopeFields): Context {
-    const outer = contexts.current();
-    // The environment's defaults are no scope of their own: the outermost scope's agent is the root.
-    const node = outer ? nestScope(outer.node, fields) : nestScope(undefined, { ...defaults(), ...fields });
+    const outer = contexts.current()?.span;
+    const context = identifier().enter(fields);
+    const { agent } = context.node.scope;
     const named = fields.agent !== undefined && fields.agent !== "";
-    const span = named ? faults.guard("span", () => openAgentSpan(tracing, node.scope.agent, outer?.span)) : undefined;
-    return { node, span: span ?? outer?.span };
+    const span = named ? faults.guard("span", () => openAgentSpan(tracing, agent, outer)) : undefined;
+    return { ...context, span: span ?? outer };
   }
 
   function within<T>(context: Context, fn: () => T): T {

@@ -29,6 +29,7 @@ export const anthropicMessages: WireFormat = {
       toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
+      metadata: object(body.metadata),
     };
   },
 

@@ -51,6 +51,12 @@ export interface RequestFacts {
   readonly hasStreamOptions?: boolean;
   /** A retrieval of a response that ran in the background. */
   readonly retrieval?: boolean;
+  /** What the caller attached for its own use. */
+  readonly metadata?: Json | undefined;
+  /** For whom the caller says that it asks. */
+  readonly user?: string | undefined;
+  /** What the model is told before the conversation, where a framework writes its agent's name into it. */
+  readonly instructions?: string | undefined;
 }
 
 /** What has been read of a response so far. Formats write it; the recorder turns it into usage at the ending. */

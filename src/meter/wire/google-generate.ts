@@ -28,6 +28,8 @@ export const googleGenerate: WireFormat = {
       toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
+      metadata: object(body.labels),
+      instructions: text(object(array(object(body.systemInstruction)?.parts)[0])?.text),
     };
   },
 

@@ -48,6 +48,8 @@ export const openaiChat: WireFormat = {
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,
       hasStreamOptions: body.stream_options !== undefined,
+      metadata: object(body.metadata),
+      user: text(body.user) ?? text(body.safety_identifier),
     };
   },
 

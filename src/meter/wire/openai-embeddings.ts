@@ -15,7 +15,13 @@ export const openaiEmbeddings: WireFormat = {
 
   readRequest(body) {
     if (body.input === undefined) return undefined;
-    return { model: text(body.model), stream: false, inputBytes: measureAll(body.input).bytes, attachments: 0 };
+    return {
+      model: text(body.model),
+      stream: false,
+      inputBytes: measureAll(body.input).bytes,
+      attachments: 0,
+      user: text(body.user),
+    };
   },
 
   readBody(body, reading) {

@@ -46,6 +46,8 @@ export const openaiResponses: WireFormat = {
       toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
+      metadata: object(body.metadata),
+      user: text(body.user) ?? text(body.safety_identifier),
     };
   },
 

@@ -1,0 +1,7 @@
+/** Every reader of identity, one line each. */
+export { activeSpan } from "./active-span.ts";
+export { aiSdk } from "./ai-sdk.ts";
+export { googleAdk } from "./google-adk.ts";
+export { langchain } from "./langchain.ts";
+export { openaiAgents } from "./openai-agents.ts";
+export { request } from "./request.ts";
