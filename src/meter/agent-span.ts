@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers";
 import type { Quality, SettledCall } from "../core/call.ts";
 import { ATTR } from "../names.ts";
-import type { Tracing, TracingSpan } from "./tracing.ts";
+import type { Tracing } from "./tracing.ts";
+import type { TracingSpan } from "./tracing-span.ts";
 
 /**
  * The span of one agent's run, `invoke_agent NAME`, with the sums of every call inside it, sub-agents and streams that

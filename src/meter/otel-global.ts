@@ -4,6 +4,7 @@
  * Nothing here throws, and nothing is kept: a provider may appear, change or go at any time.
  */
 
+import { tagsOf } from "./dd-trace.ts";
 import type { OtelContext, OtelMeterProvider, OtelSpan, OtelTracer } from "./otel-types.ts";
 
 export type { OtelContext, OtelMeterProvider, OtelSpan, OtelTracer } from "./otel-types.ts";
@@ -69,8 +70,8 @@ export function userTracer(name: string, version?: string): OtelTracer | undefin
 /** The span that is active in the user's context. */
 export function activeSpan(): OtelSpan | undefined {
   try {
-    const span = slot()?.context?.active().getValue(SPAN_KEY) as OtelSpan | undefined;
-    return typeof span?.spanContext === "function" ? span : undefined;
+    const active = slot()?.context?.active();
+    return active && spanOf(active);
   } catch {
     return undefined;
   }
@@ -94,7 +95,10 @@ export function describeSpan(span: OtelSpan): {
 } {
   try {
     const scope = span.instrumentationScope ?? span.instrumentationLibrary;
-    return { name: span.name, attributes: span.attributes, scope: scope?.name };
+    // One of Datadog's provider hides its attributes in the span that it stands for.
+    const { _ddSpan: datadog } = span;
+    const attributes = span.attributes ?? (datadog && tagsOf(datadog));
+    return { name: span.name, attributes, scope: scope?.name };
   } catch {
     return { name: undefined, attributes: undefined, scope: undefined };
   }
@@ -114,10 +118,12 @@ export function contextWith(span: OtelSpan | undefined): OtelContext {
   }
 }
 
-/** The span of a context. */
+/** The span of a context; of one that masks what is written to another, as OpenInference's do, that other. */
 export function spanOf(context: OtelContext): OtelSpan | undefined {
   try {
-    return (context.getValue(SPAN_KEY) as OtelSpan | undefined) ?? undefined;
+    const span = context.getValue(SPAN_KEY) as (OtelSpan & { readonly span?: OtelSpan }) | undefined;
+    if (typeof span?.spanContext !== "function") return undefined;
+    return span.attributes === undefined && typeof span.span?.spanContext === "function" ? span.span : span;
   } catch {
     return undefined;
   }

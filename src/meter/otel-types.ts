@@ -1,3 +1,5 @@
+import type { DatadogSpan } from "./dd-trace.ts";
+
 /** The parts of OpenTelemetry's API, in any 1.x version, that we use: without importing it. */
 
 export type OtelAttributes = Record<string, string | number | boolean | undefined>;
@@ -21,6 +23,8 @@ export interface OtelSpan {
   readonly instrumentationScope?: { readonly name: string; readonly version?: string };
   /** The name of `instrumentationScope` in SDK 1.x. */
   readonly instrumentationLibrary?: { readonly name: string; readonly version?: string };
+  /** What a span of dd-trace's provider stands for. */
+  readonly _ddSpan?: DatadogSpan;
 }
 
 export interface OtelSpanOptions {

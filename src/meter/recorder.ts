@@ -6,7 +6,7 @@ import type { Usage } from "../core/usage.ts";
 import { resolveUsage } from "./estimate.ts";
 import type { Faults } from "./faults.ts";
 import type { OpenCall } from "./open-call.ts";
-import { closeCallSpan, fillCallSpan } from "./spans.ts";
+import { closeCallSpan, releaseCallSpan } from "./spans.ts";
 import type { ModelUsage } from "./wire/format.ts";
 
 /** Usage and money of one model within a call. */
@@ -35,8 +35,6 @@ export interface RecorderOptions {
 
 export interface Recorder {
   record(call: OpenCall, state: Settled, endedMark: number): void;
-  /** Writes to the span what the call would come to if it ended now. Nothing else is told. */
-  fillSpan(call: OpenCall): void;
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
@@ -80,6 +78,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function record(open: OpenCall, state: Settled, endedMark: number): void {
+    try {
+      tell(open, state, endedMark);
+    } finally {
+      if (open.span) releaseCallSpan(open.span);
+    }
+  }
+
+  function tell(open: OpenCall, state: Settled, endedMark: number): void {
     const { settled, parts, money } = look(open, state, endedMark);
     faults.guard("guard", () => options.spent(open, spentOf(open, settled, parts, money.nano)));
     faults.guard("ledger", () => {
@@ -104,14 +110,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     }
   }
 
-  return {
-    record,
-    fillSpan(open) {
-      if (!open.span) return;
-      const { settled } = look(open, { phase: "settled", ending: "canceled", unseen: false }, performance.now());
-      fillCallSpan(open.span, settled);
-    },
-  };
+  return { record };
 
   /** When our prices fail, the tokens still count: the call is unpriced then. */
   function quote(open: OpenCall, usage: Usage, model: string, provider: string): readonly PricedPart[] {

@@ -2,7 +2,8 @@ import type { SettledCall } from "../core/call.ts";
 import { ATTR } from "../names.ts";
 import type { Context } from "./context.ts";
 import type { Target } from "./request.ts";
-import type { Tracing, TracingAttributes, TracingSpan } from "./tracing.ts";
+import type { Tracing } from "./tracing.ts";
+import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
 import type { RequestFacts } from "./wire/format.ts";
 
 /** The span of one call: ours, or the one that an SDK made for it and that we fill. */
@@ -18,12 +19,12 @@ interface Begun {
   readonly context: Context;
 }
 
-const CLIENT_OPERATIONS = new Set(["chat", "generate_content", "text_completion", "embeddings"]);
-
 /** Finds the span that an SDK has open for this call, or starts one. */
 export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefined {
-  const active = tracing.active();
-  if (active && CLIENT_OPERATIONS.has(String(active.attributes?.[ATTR.operation]))) {
+  const active = tracing.activeModelSpan();
+  if (active) {
+    // Until it is known what the call came to.
+    active.hold();
     return { span: active, enriched: true };
   }
   const { format, host, address } = call.target;
@@ -43,23 +44,31 @@ export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefi
 /** Writes what the call came to, and ends the span if it is ours. */
 export function closeCallSpan(handle: SpanHandle, call: SettledCall): void {
   const { span, enriched } = handle;
-  // The SDK has ended it, and `fillCallSpan` has written what was known then.
-  if (enriched && !span.open) return;
   span.setAttributes({ ...attributesOf(handle, call), [ATTR.ending]: call.ending });
-  if (enriched) return;
-  if (call.ending === "failed") span.fail();
-  span.end();
+  if (!enriched) {
+    if (call.ending === "failed") span.fail();
+    span.end();
+    return;
+  }
+  // Once its response has begun no SDK tries a call again.
+  if (call.ending === "canceled" && call.status !== undefined && span.forgotten) {
+    setTimeout(() => span.open && span.end(), FORGOTTEN_MS).unref();
+  }
 }
 
-/** Writes what a call that is still open would come to now: an SDK ends its span before it cancels the body. */
-export function fillCallSpan(handle: SpanHandle, call: SettledCall): void {
-  handle.span.setAttributes(attributesOf(handle, call));
+/** Lets somebody else's span end; ours has. */
+export function releaseCallSpan({ span, enriched }: SpanHandle): void {
+  if (enriched) span.release();
 }
+
+/** By then whoever ends spans of broken-off streams has done so. */
+const FORGOTTEN_MS = 1_000;
 
 function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): TracingAttributes {
   const { scope, usage } = call;
   const attributes: TracingAttributes = {
-    [ATTR.agent]: scope.agent,
+    // What an SDK has written itself stays as it wrote it.
+    ...(!(enriched && span.attributes?.[ATTR.agent]) && { [ATTR.agent]: scope.agent }),
     [ATTR.rootAgent]: scope.rootAgent,
     [ATTR.quality]: call.quality,
     [ATTR.priced]: call.priced,

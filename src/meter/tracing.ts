@@ -1,4 +1,6 @@
+import { activeDatadogModelSpan } from "./dd-trace.ts";
 import type { Faults } from "./faults.ts";
+import { isHttpSpan, isModelSpan } from "./model-span.ts";
 import {
   activeSpan,
   contextWith,
@@ -8,28 +10,16 @@ import {
   userTracer,
   withSpan,
 } from "./otel-global.ts";
+import { parentOf } from "./span-ancestry.ts";
 import { createStamp } from "./stamp.ts";
-
-export type TracingAttributes = Record<string, string | number | boolean | undefined>;
-
-/** A span as we use it, of whatever provider. What its methods throw is counted: the rest goes on without it. */
-export interface TracingSpan {
-  /** What was set so far, where the provider lets it be read. */
-  readonly attributes: Readonly<Record<string, unknown>> | undefined;
-  setAttributes(attributes: TracingAttributes): void;
-  /** Marks the span as failed. */
-  fail(error?: unknown): void;
-  end(): void;
-  /** Whether the span still takes what is set. */
-  readonly open: boolean;
-  /** Runs `run` when whoever made the span ends it, before it does. */
-  beforeEnd(run: () => void): void;
-}
+import { type TracingAttributes, type TracingSpan, WrappedSpan, wrapDatadog } from "./tracing-span.ts";
 
 /** Spans through the user's own tracing where there is one, else through ours, else none. */
 export interface Tracing {
   /** The span that is active where we are called. */
   active(): TracingSpan | undefined;
+  /** The span that somebody has open for the model call that is being made: OpenTelemetry's, else Datadog's own. */
+  activeModelSpan(): TracingSpan | undefined;
   /** `parent` is used where no span of the user's is active. */
   start(
     name: string,
@@ -43,55 +33,7 @@ export interface Tracing {
 
 const INTERNAL = 0;
 const CLIENT = 2;
-const STATUS_ERROR = 2;
 const NAME = "spendfuse";
-
-class WrappedSpan implements TracingSpan {
-  readonly original: OtelSpan;
-  readonly #faults: Faults;
-
-  constructor(original: OtelSpan, faults: Faults) {
-    this.original = original;
-    this.#faults = faults;
-  }
-
-  get attributes(): Readonly<Record<string, unknown>> | undefined {
-    return describeSpan(this.original).attributes;
-  }
-
-  get open(): boolean {
-    return this.#faults.guard("span", () => this.original.isRecording()) === true;
-  }
-
-  setAttributes(attributes: TracingAttributes): void {
-    this.#faults.guard("span", () => this.original.setAttributes(attributes));
-  }
-
-  fail(error?: unknown): void {
-    this.#faults.guard("span", () => {
-      const message = error instanceof Error ? error.message : String(error);
-      this.original.setStatus({ code: STATUS_ERROR, ...(error !== undefined && { message }) });
-      if (error === undefined) return;
-      this.original.recordException({ name: error instanceof Error ? error.name : "Error", message });
-    });
-  }
-
-  end(): void {
-    this.#faults.guard("span", () => this.original.end());
-  }
-
-  beforeEnd(run: () => void): void {
-    const { original } = this;
-    const faults = this.#faults;
-    faults.guard("span", () => {
-      const { end } = original;
-      original.end = function (this: OtelSpan, ...args) {
-        faults.guard("span", run);
-        return end.apply(this, args);
-      };
-    });
-  }
-}
 
 function originalOf(span: TracingSpan | undefined): OtelSpan | undefined {
   return span instanceof WrappedSpan ? span.original : undefined;
@@ -118,6 +60,14 @@ export function createTracing(
     active() {
       const span = activeSpan();
       return span?.isRecording() ? wrap(span) : undefined;
+    },
+    activeModelSpan() {
+      let span = activeSpan();
+      // Somebody's own wrapper of fetch may lie around ours.
+      if (span !== undefined && isHttpSpan(describeSpan(span))) span = parentOf(span);
+      if (span?.isRecording() && isModelSpan(describeSpan(span))) return wrap(span);
+      const datadog = activeDatadogModelSpan();
+      return datadog && wrapDatadog(datadog, faults);
     },
     start(name, kind, parent, attributes) {
       if (!enabled()) return undefined;

@@ -16,8 +16,6 @@ export interface TrackerOptions {
   /** The name of the API key among a request's headers. */
   readonly keyOf: (headers: unknown) => string | undefined;
   readonly onSettled: OnSettled;
-  /** The span that an SDK made for the call is about to end, and the call is still open. */
-  readonly onSpanEnd: (call: OpenCall) => void;
 }
 
 /** Makes a call of a request that is about to be sent: whose it is, what it says, and its span. */
@@ -28,7 +26,6 @@ export function createTracker(options: TrackerOptions): Track {
 
   function openSpan(call: OpenCall): void {
     call.span = faults.guard("span", () => openCallSpan(tracing, call));
-    if (call.span?.enriched) call.span.span.beforeEnd(() => call.settled || options.onSpanEnd(call));
   }
 
   /** Reads what a body says that comes later. */

@@ -167,8 +167,60 @@ function candidate({ id, calls, text }: Reply, { model }: Turn) {
   };
 }
 
+const messages: Dialect = {
+  matches: /\/messages$/,
+  read: (body) => ({
+    stream: body.stream === true,
+    model: body.model,
+    instructions: JSON.stringify(body.system ?? "").replaceAll('\\"', '"'),
+    tools: (body.tools ?? []).map(({ name, input_schema }: Body) => tool(name, input_schema)),
+    said: JSON.stringify(body.messages),
+  }),
+  whole: (reply, turn) => anthropicMessage(reply, turn),
+  stream: (reply, turn) => {
+    const { content, stop_reason, ...begun } = anthropicMessage(reply, turn);
+    const frames: { readonly type: string; readonly [field: string]: unknown }[] = [];
+    const usage = { ...begun.usage, output_tokens: 1 };
+    frames.push({ type: "message_start", message: { ...begun, content: [], stop_reason: null, usage } });
+    for (const [index, block] of content.entries()) {
+      const isText = block.type === "text";
+      const empty = isText ? { ...block, text: "" } : { ...block, input: {} };
+      const delta = isText
+        ? { type: "text_delta", text: block.text }
+        : { type: "input_json_delta", partial_json: JSON.stringify(block.input) };
+      frames.push({ type: "content_block_start", index, content_block: empty });
+      frames.push({ type: "content_block_delta", index, delta });
+      frames.push({ type: "content_block_stop", index });
+    }
+    frames.push({ type: "message_delta", delta: { stop_reason, stop_sequence: null }, usage: begun.usage });
+    frames.push({ type: "message_stop" });
+    return frames.map((frame) => `event: ${frame.type}\n${data(frame)}`);
+  },
+};
+
+function anthropicMessage({ id, calls, text }: Reply, { model }: Turn): Body {
+  return {
+    id,
+    type: "message",
+    role: "assistant",
+    model,
+    content:
+      calls.length === 0
+        ? [{ type: "text", text }]
+        : calls.map((call, index) => ({
+            type: "tool_use",
+            id: `${id}-call-${index}`,
+            name: call.name,
+            input: JSON.parse(call.arguments),
+          })),
+    stop_reason: calls.length === 0 ? "end_turn" : "tool_use",
+    stop_sequence: null,
+    usage: { input_tokens: INPUT, output_tokens: OUTPUT },
+  };
+}
+
 const data = (frame: object): string => `data: ${JSON.stringify(frame)}`;
 
 const tool = (name: string, schema: Body) => ({ name, required: schema?.required ?? [] });
 
-export const DIALECTS: readonly Dialect[] = [chat, responses, gemini];
+export const DIALECTS: readonly Dialect[] = [chat, responses, gemini, messages];

@@ -14,6 +14,7 @@ export interface Metered {
   readonly responseId?: string;
   readonly scope: { readonly agent: string; readonly rootAgent: string; readonly [field: string]: string | undefined };
   readonly usage?: { readonly input: number; readonly output: number };
+  readonly costUsd?: number;
 }
 
 /** Runs an app that has never heard of us, with a model of our own, and gives what was asked and what was metered. */
@@ -23,6 +24,8 @@ export async function runApp(
     readonly cwd: string;
     readonly preloads?: readonly string[];
     readonly env?: Readonly<Record<string, string | undefined>>;
+    /** Without us: then nothing is metered. */
+    readonly bare?: boolean;
   },
 ): Promise<{ readonly asked: readonly Asked[]; readonly metered: readonly Metered[]; readonly output: string }> {
   const folder = mkdtempSync(join(tmpdir(), "spendfuse-app-"));
@@ -30,7 +33,8 @@ export async function runApp(
   const model = createModel();
   server.play(model.answer);
   const collected = join(folder, "calls.json");
-  const imports = [url("src/register.ts"), url("test/frameworks/collect.mjs"), ...(options.preloads ?? [])];
+  const ours = options.bare ? [] : [url("src/register.ts"), url("test/frameworks/collect.mjs")];
+  const imports = [...ours, ...(options.preloads ?? [])];
   try {
     const output = await run(
       process.execPath,
@@ -47,11 +51,14 @@ export async function runApp(
           OPENAI_BASE_URL: `${server.url}/v1`,
           OPENAI_API_KEY: "sk-test",
           GOOGLE_GEMINI_BASE_URL: server.url,
+          ANTHROPIC_BASE_URL: server.url,
+          ANTHROPIC_API_KEY: "sk-test",
           ...options.env,
         },
       },
     );
-    return { asked: model.asked, metered: JSON.parse(readFileSync(collected, "utf8")) as Metered[], output };
+    const metered = options.bare ? [] : (JSON.parse(readFileSync(collected, "utf8")) as Metered[]);
+    return { asked: model.asked, metered, output };
   } finally {
     await server.close();
     rmSync(folder, { recursive: true, force: true });

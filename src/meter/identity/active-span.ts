@@ -53,7 +53,9 @@ function agentOf(name = "", attributes: Attributes = {}): string | undefined {
   if (functionId !== undefined) return functionId;
   const workflow = text(attributes["gen_ai.workflow.name"]) ?? text(attributes["adk.workflow.name"]);
   if (workflow !== undefined) return workflow;
-  return /^invoke_(?:agent|workflow) (.+)/.exec(name)?.[1];
+  const named = /^invoke_(?:agent|workflow) (.+)/.exec(name)?.[1];
+  // The AI SDK puts the model where an agent has no name.
+  return named === attributes["gen_ai.request.model"] ? undefined : named;
 }
 
 function first(attributes: Attributes = {}, names: readonly string[]): string | undefined {

@@ -1,0 +1,105 @@
+import { isModelSpan } from "./model-span.ts";
+
+/** Datadog's tracer, where the app has it: read from its global slot, never loaded. What it hides is read with care. */
+
+/** A span of dd-trace, as far as we use it. */
+export interface DatadogSpan {
+  context(): DatadogContext;
+  addTags(tags: object): unknown;
+  setTag(key: string, value: unknown): unknown;
+  finish(time?: number): void;
+}
+
+interface DatadogContext {
+  readonly _name?: unknown;
+  readonly _isFinished?: unknown;
+  readonly _tags?: object;
+  getTags?(): object;
+  readonly _spanId?: unknown;
+  readonly _parentId?: unknown;
+  /** The spans of this trace that began in this process. */
+  readonly _trace?: { readonly started?: readonly DatadogSpan[] };
+}
+
+/** What LLM Observability keeps of the spans that belong to it. */
+interface Tagger {
+  readonly tagMap?: { get(span: DatadogSpan): Readonly<Record<string, unknown>> | undefined };
+}
+
+interface Slot {
+  readonly _ddtrace?: {
+    scope?(): { active(): DatadogSpan | null };
+    readonly llmobs?: { readonly _tagger?: { readonly constructor?: Tagger } };
+  };
+}
+
+/** What its integrations call the span of one model call. */
+const MODEL_CALL =
+  /^(?:openai|anthropic|google_genai|vertexai)\.request$|^languageModelCall$|\.do(?:Generate|Stream|Embed)$/;
+
+const slots = globalThis as Slot;
+const parents = new WeakMap<DatadogSpan, DatadogSpan>();
+
+/** The span that is active where we are called. */
+export function activeDatadogSpan(): DatadogSpan | undefined {
+  try {
+    return slots._ddtrace?.scope?.().active() ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The span that an integration of it has open for the model call that is being made. */
+export function activeDatadogModelSpan(): DatadogSpan | undefined {
+  try {
+    let span = activeDatadogSpan();
+    // Its own wrapper of fetch may lie around ours.
+    if (span !== undefined && nameOf(span) === "http.request") span = parentOf(span);
+    return span && isModelCall(span) ? span : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isModelCall(span: DatadogSpan): boolean {
+  const name = String(nameOf(span));
+  // Spans of OpenTelemetry are spans of its own, where it is their provider.
+  return MODEL_CALL.test(name) || isModelSpan({ name, attributes: tagsOf(span) });
+}
+
+/** The span around a span, where it began in this process. */
+export function parentOf(span: DatadogSpan): DatadogSpan | undefined {
+  const known = parents.get(span);
+  if (known !== undefined) return known;
+  try {
+    const { _parentId: id, _trace: trace } = span.context();
+    const wanted = String(id);
+    const parent = trace?.started?.find((other) => String(other.context()._spanId) === wanted);
+    if (parent !== undefined) parents.set(span, parent);
+    return parent;
+  } catch {
+    return undefined;
+  }
+}
+
+export function nameOf(span: DatadogSpan): unknown {
+  return span.context()._name;
+}
+
+export function tagsOf(span: DatadogSpan): Readonly<Record<string, unknown>> {
+  const context = span.context();
+  return (context.getTags?.() ?? context._tags ?? {}) as Readonly<Record<string, unknown>>;
+}
+
+/** What LLM Observability says of a span; its kind is no tag before the span has ended. */
+export type Observed = (span: DatadogSpan) => Readonly<Record<string, unknown>> | undefined;
+
+/** Undefined where LLM Observability is not on. */
+export function observations(): Observed | undefined {
+  const map = slots._ddtrace?.llmobs?._tagger?.constructor?.tagMap;
+  return map && ((span) => map.get(span));
+}
+
+export function isFinished(span: DatadogSpan): boolean {
+  return span.context()._isFinished === true;
+}

@@ -1,0 +1,147 @@
+import { copyFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { describe, expect, test } from "vitest";
+import { installedApp } from "./installed.ts";
+import { type Metered, runApp } from "./run-app.ts";
+
+const PROJECT = "instrumentations";
+const APP = `${PROJECT}.cjs`;
+const COST = "gen_ai.usage.cost.amount";
+
+/** A span as whoever made it exports it. */
+interface Span {
+  /** The instrumentation, or the component of Datadog's. */
+  readonly by: string;
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+interface Row {
+  readonly says: string;
+  readonly on: string;
+  /** Spans of ours that carry a cost: of calls for which nobody else has a span. */
+  readonly ours: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Only in the long tests. */
+  readonly long?: boolean;
+}
+
+const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
+
+/**
+ * The app makes 12 calls: 5 with OpenAI's SDK and 4 with Anthropic's, of which one each is broken off, and 3 with the AI
+ * SDK. Anthropic's SDK has spans of its own wherever there is an OpenTelemetry.
+ */
+const ROWS: readonly Row[] = [
+  {
+    says: "dd-trace, OpenTelemetry's instrumentation, the Anthropic SDK's own and the AI SDK's own, all four",
+    on: "dd-trace opentelemetry instrumentation-openai ai-sdk-otel",
+    ours: 0,
+  },
+  {
+    says: "dd-trace with LLM Observability",
+    on: "dd-trace",
+    ours: 0,
+    env: { DD_LLMOBS_ENABLED: "true", DD_LLMOBS_ML_APP: "app" },
+  },
+  { says: "dd-trace alone", on: "dd-trace", ours: 0, long: true },
+  {
+    says: "dd-trace as the provider of OpenTelemetry",
+    on: "dd-trace-as-opentelemetry ai-sdk-otel",
+    ours: 0,
+    long: true,
+  },
+  { says: "Traceloop", on: "opentelemetry traceloop", ours: 3, long: true },
+  { says: "OpenInference", on: "opentelemetry openinference", ours: 3, long: true },
+];
+
+describe("with other instrumentations in the process each call is one record, one cost and one span", async () => {
+  const cwd = await installedApp(PROJECT);
+  const program = join(cwd, APP);
+  copyFileSync(join(import.meta.dirname, "apps", APP), program);
+
+  test.for(ROWS.filter(({ long }) => FULL || !long))("$says", { timeout: 120_000 }, async ({ says, on, ours, env }) => {
+    const file = join(cwd, `spans-${ROWS.findIndex((row) => row.says === says)}.json`);
+    const play = async (bare: boolean) => {
+      const { asked, metered, output } = await runApp(program, {
+        cwd,
+        bare,
+        env: { INSTRUMENTATIONS: on, SPANS: file, SPENDFUSE_AGENT: "bot", ...DATADOG_ENVIRONMENT, ...env },
+      });
+      return {
+        asked,
+        metered,
+        spans: [...(JSON.parse(readFileSync(file, "utf8")) as Span[]), ...datadogSpans(output)],
+      };
+    };
+    const { asked, metered, spans } = await play(false);
+
+    expect(agentsOf(metered)).toEqual(agentsOf(asked.map((one) => ({ ...one, scope: one }))));
+    const costs = spans.filter((span) => span.attributes[COST] !== undefined);
+    expect(sorted(costs.map((span) => Number(span.attributes[COST])))).toEqual(
+      sorted(metered.map(({ costUsd }) => costUsd ?? 0)),
+    );
+    expect(costs.filter(({ by }) => by === "spendfuse")).toHaveLength(ours);
+
+    // What each instrumentation says without us it says with us.
+    const { spans: bare } = await play(true);
+    const left = [...spans];
+    for (const span of bare) {
+      const at = left.findIndex((other) => saysAll(other, span));
+      expect(at, `${span.by}: ${span.name} ${JSON.stringify(steady(span))}`).toBeGreaterThanOrEqual(0);
+      left.splice(at, 1);
+    }
+    expect(bare.length).toBeGreaterThan(12);
+    console.log(`${says}: ${asked.length} calls, ${metered.length} records, ${costs.length} spans with a cost;`);
+    console.log(`  all ${bare.length} spans of the instrumentations as without us`);
+  });
+});
+
+const DATADOG_ENVIRONMENT = {
+  DD_TRACE_EXPERIMENTAL_EXPORTER: "log",
+  DD_TRACE_STARTUP_LOGS: "false",
+  DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
+  DD_REMOTE_CONFIGURATION_ENABLED: "false",
+  DD_TRACE_AGENT_URL: "http://127.0.0.1:9",
+};
+
+interface DatadogSpan {
+  readonly name: string;
+  readonly meta: Readonly<Record<string, string>>;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What Datadog's tracer writes to stdout instead of to an Agent. */
+function datadogSpans(output: string): Span[] {
+  return output
+    .split("\n")
+    .filter((line) => line.startsWith('{"traces"'))
+    .flatMap((line) => (JSON.parse(line) as { traces: DatadogSpan[][] }).traces.flat())
+    .map(({ name, meta, metrics }) => ({ by: String(meta.component), name, attributes: { ...meta, ...metrics } }));
+}
+
+/** What does not change from run to run. */
+function steady({ attributes }: Span): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(attributes).filter(([name, value]) => {
+    if (/duration|time_to|_id$|-id$|port|peer|url|_dd\.(?!integration)|_sampling|http\.route/.test(name)) return false;
+    return !String(value).includes("127.0.0.1");
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Whether a span says all that another one says. */
+function saysAll(span: Span, wanted: Span): boolean {
+  if (span.by !== wanted.by || span.name !== wanted.name) return false;
+  return Object.entries(steady(wanted)).every(([name, value]) => isDeepStrictEqual(span.attributes[name], value));
+}
+
+type Told = Pick<Metered, "responseId"> & { readonly scope: { readonly agent: string; readonly rootAgent: string } };
+
+function agentsOf(calls: readonly Told[]): readonly string[] {
+  return sorted(calls.map(({ responseId, scope }) => `${responseId}: ${scope.agent} of ${scope.rootAgent}`));
+}
+
+function sorted<Value>(values: readonly Value[]): Value[] {
+  return values.toSorted((one, other) => (one < other ? -1 : 1));
+}
