@@ -5,6 +5,7 @@ const WAITING = [
   "test/billing/*.test.ts",
   "test/datadog/deploy.test.ts",
   "test/demo.test.ts",
+  "test/doctor/*.test.ts",
   "test/frameworks/*.test.ts",
   "test/sandbox/command.test.ts",
   "test/sandbox/page.test.ts",

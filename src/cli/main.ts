@@ -13,6 +13,10 @@ const COMMANDS: { readonly [name: string]: Command } = {
     says: "see three agents metered against a local vendor's bill; no account, no key",
     run: async (args) => (await import("./demo.ts")).demo(args),
   },
+  doctor: {
+    says: "look at an app: what is metered, what is not, what is wrong, each with its fix; --json, --offline",
+    run: async (args) => (await import("./doctor.ts")).doctor(args),
+  },
   breaker: {
     says: "receive Datadog's alerts and stop agents; status, trip, reset, log, template",
     run: async (args) => (await import("./breaker.ts")).breaker(args),

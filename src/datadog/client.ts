@@ -70,6 +70,15 @@ export async function openClient({ env, user, needsAppKey = true, sleep = wait }
   return { v1, v2, configuration, app };
 }
 
+/**
+ * The origin of the API that DD_SITE names, or SPENDFUSE_DD_API_URL.
+ * @throws SpendfuseError `SPENDFUSE_CONFIG` when neither can be used.
+ */
+export function apiOrigin(env: ClientOptions["env"]): string {
+  const { name, protocol } = serverOf(env).server.variables;
+  return `${protocol}://${name}`;
+}
+
 function serverOf(env: ClientOptions["env"]): {
   readonly server: { readonly index: number; readonly variables: Record<string, string> };
   readonly app: string;

@@ -14,6 +14,7 @@ const PLUGINS: readonly { readonly folder: string; readonly contract: string }[]
   { folder: "src/billing/vendors", contract: "vendor.ts" },
   { folder: "src/stores", contract: "store.ts" },
   { folder: "src/datadog/lints", contract: "lint.ts" },
+  { folder: "src/cli/doctor/checks", contract: "check.ts" },
   { folder: "src/sandbox/page/widgets", contract: "widget.ts" },
 ];
 

@@ -1,0 +1,37 @@
+import type { Check } from "./checks/check.ts";
+import * as registry from "./checks/registry.ts";
+import { type Facts, isNamed } from "./facts.ts";
+import { type Finding, GROUPS } from "./finding.ts";
+import type { Answers, Question } from "./question.ts";
+import { withoutSecrets } from "./secrets.ts";
+import { BLIND_PACKAGES } from "./tables/blind-packages.ts";
+import { INSTRUMENTATIONS } from "./tables/instrumentations.ts";
+import { SDKS } from "./tables/sdks.ts";
+
+export const CHECKS: readonly Check[] = Object.values(registry);
+
+const GROUP_NAMES = Object.keys(GROUPS);
+const ROWS = [...SDKS, ...BLIND_PACKAGES, ...INSTRUMENTATIONS].map((row) => row.package);
+/** What we need ourselves, or what other rows tell versions by. */
+const NEEDED = ["spendfuse", "redis"];
+
+/** Whether a package is one that a check may ask for. */
+export function isLookedAt(name: string): boolean {
+  return NEEDED.includes(name) || ROWS.some((row) => isNamed(name, row));
+}
+
+export function questionsOf(facts: Facts): readonly Question[] {
+  return CHECKS.flatMap((check) => check.asks?.(facts) ?? []);
+}
+
+/** What all checks say, group by group, without a secret in it. Pure: the same facts and answers say the same. */
+export function examine(facts: Facts, answers: Answers): readonly Finding[] {
+  const findings = CHECKS.flatMap((check) =>
+    [...check.check(facts, answers)].map((remark) => ({ group: check.group, ...remark })),
+  );
+  const order = (finding: Finding): number => GROUP_NAMES.indexOf(finding.group);
+  return withoutSecrets(
+    findings.sort((a, b) => order(a) - order(b)),
+    facts.env,
+  );
+}

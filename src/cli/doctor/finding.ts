@@ -1,0 +1,32 @@
+/** Where a finding stands in the text, in this order. */
+export const GROUPS = {
+  app: "The app",
+  started: "Started",
+  sdks: "SDKs and frameworks",
+  instrumentations: "Other instrumentations",
+  blind: "Blind",
+  export: "Export",
+  keys: "Keys",
+  guard: "Guard",
+} as const;
+
+export type Group = keyof typeof GROUPS;
+
+/**
+ * What a check says. `fault`: it is broken, and `fix` mends it. `note`: a blind spot, a choice or a doubt; the app runs,
+ * and `fix` is what changes it. No text of a finding may hold a secret.
+ */
+export interface Remark {
+  /** Stable, in kebab-case, for programs to branch on. */
+  readonly id: string;
+  readonly level: "ok" | "note" | "fault";
+  /** What it is about: a package, a variable, a place. */
+  readonly subject: string;
+  readonly says: string;
+  /** One line to run or to write. */
+  readonly fix?: string;
+}
+
+export interface Finding extends Remark {
+  readonly group: Group;
+}

@@ -1,0 +1,44 @@
+import type { Finding } from "./finding.ts";
+
+/** An address without what may be secret in it: user, password and query. */
+export function shownUrl(address: string): string {
+  const url = URL.parse(address);
+  return url === null ? "an address that cannot be read" : `${url.protocol}//${url.host}${url.pathname}`;
+}
+
+const SECRET_NAME = /KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|HEADERS|BASIC|AUTH/i;
+const MIN_LENGTH = 6;
+const MASK = "***";
+const ASSIGNED = /\b(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;
+const IN_URL = /(:\/\/)[^\s/@"']+@/g;
+const LOOKS_LIKE_KEY = /\b(?:sk|pk|rk)-[\w-]{12,}|\bAIza[\w-]{20,}/g;
+
+/**
+ * The last line of defence: whatever a check says, no value of a variable that may hold a secret gets out, nor what
+ * looks like one in a line of the app's own files.
+ */
+export function withoutSecrets(
+  findings: readonly Finding[],
+  env: Readonly<Record<string, string | undefined>>,
+): readonly Finding[] {
+  const values = Object.entries(env)
+    .flatMap(([name, value]) => (SECRET_NAME.test(name) && value !== undefined ? partsOf(value) : []))
+    .sort((a, b) => b.length - a.length);
+  const clean = (text: string): string => {
+    let shown = text;
+    for (const value of values) shown = shown.replaceAll(value, MASK);
+    return shown.replace(ASSIGNED, `$1=${MASK}`).replace(IN_URL, `$1${MASK}@`).replace(LOOKS_LIKE_KEY, MASK);
+  };
+  return findings.map(({ subject, says, fix, ...rest }) => ({
+    ...rest,
+    subject: clean(subject),
+    says: clean(says),
+    ...(fix !== undefined && { fix: clean(fix) }),
+  }));
+}
+
+/** A value, and the values in it where it is a list of pairs. */
+function partsOf(value: string): readonly string[] {
+  const pairs = value.split(",").map((pair) => pair.slice(pair.indexOf("=") + 1));
+  return [value, ...pairs].map((part) => part.trim()).filter((part) => part.length >= MIN_LENGTH);
+}

@@ -1,0 +1,37 @@
+/** A way to the network beside the global fetch. It is of interest in a source that names a model's host. */
+export interface Transport {
+  /** As it is imported. */
+  readonly names: readonly string[];
+  readonly says: string;
+  readonly fix: string;
+  /** In the sources: it goes through fetch all the same, or through us. */
+  readonly seen?: RegExp;
+}
+
+const UNSEEN =
+  "does not go through the global fetch: spendfuse.unmetered_calls counts its requests, nothing prices them";
+const WRAPPED = /\bwrapFetch\s*\(/;
+const PLAIN = 'const answer = await fetch(url, { method: "POST", headers, body })';
+
+export const TRANSPORTS: readonly Transport[] = [
+  {
+    names: ["axios"],
+    says: `axios ${UNSEEN}`,
+    fix: 'axios.create({ adapter: "fetch" })',
+    seen: /\badapter\s*:/,
+  },
+  {
+    names: ["undici"],
+    says: `the undici package ${UNSEEN}`,
+    fix: "const metered = wrapFetch(undici.fetch)",
+    seen: WRAPPED,
+  },
+  { names: ["node-fetch"], says: `node-fetch ${UNSEEN}`, fix: "const metered = wrapFetch(nodeFetch)", seen: WRAPPED },
+  { names: ["got"], says: `got ${UNSEEN}`, fix: PLAIN },
+  { names: ["ws"], says: `ws ${UNSEEN}`, fix: PLAIN },
+  {
+    names: ["node:https", "https", "node:http", "http", "node:http2", "http2"],
+    says: `Node's own client ${UNSEEN}`,
+    fix: PLAIN,
+  },
+];
