@@ -4,10 +4,11 @@ import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { backfill, backfillMemory } from "./bounds/backfill.ts";
 import { call } from "./bounds/call.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
+import { identity, identityAgents, identitySpans } from "./bounds/identity.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
 import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
 import { openaiChunkHidden, openaiStreamHidden } from "./bounds/openai-chunk-hidden.ts";
-import { otherFetch } from "./bounds/other-fetch.ts";
+import { otherFetch, otherPost } from "./bounds/other-fetch.ts";
 import { pulledChunk } from "./bounds/pulled-chunk.ts";
 import { refusal } from "./bounds/refusal.ts";
 import {
@@ -31,7 +32,11 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
   call,
+  identity,
+  "identity-agents": identityAgents,
+  "identity-spans": identitySpans,
   "other-fetch": otherFetch,
+  "other-post": otherPost,
   verdict,
   refusal,
   // Both take turns with the bare stream in one run, which needs a Redis.

@@ -15,6 +15,7 @@ const FORMS: Readonly<Record<string, (value: never) => string | undefined>> = {
   breaker: breakerFault,
   repeats: repeatsFault,
   billing: billingFault,
+  baggage: baggageFault,
 };
 
 /**
@@ -41,6 +42,17 @@ function breakerFault(breaker: Readonly<Record<string, unknown>>): string | unde
     return '"port" must be a whole number from 0 to 65535';
   if (host !== undefined && typeof host !== "string") return '"host" must be a name or an address';
   if (ttl !== undefined && readDuration(ttl) === undefined) return '"ttl" must be a time such as "15m"';
+  return undefined;
+}
+
+function baggageFault({ send, accept, ...rest }: Readonly<Record<string, unknown>>): string | undefined {
+  const [stray] = Object.keys(rest);
+  if (stray !== undefined) return `has an unknown key "${stray}"; known keys: send, accept`;
+  if (accept !== undefined && typeof accept !== "boolean") return '"accept" must be true or false';
+  if (send === undefined) return undefined;
+  const isHost = (host: unknown) => typeof host === "string" && /^[^/\s]+$/.test(host);
+  if (!Array.isArray(send) || !send.every(isHost))
+    return '"send" must be a list of hosts such as ["orders.internal", "*.svc:8080"]';
   return undefined;
 }
 

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { readBaggage, readVariables, serviceOf } from "./config-environment.ts";
 import { checkForm } from "./config-forms.ts";
 import { type Budget, type BudgetConfig, readBudget } from "./core/budget.ts";
 import type { Discount, PriceRowConfig } from "./core/price.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import { SpendfuseError } from "./errors.ts";
 import type { Host } from "./meter/hosts.ts";
+import type { BaggageConfig } from "./meter/propagation/propagation.ts";
 
 /** A host of the user's own, such as a gateway. `like` takes over the facts of a host that we know. */
 export interface HostConfig extends Partial<Omit<Host, "host">> {
@@ -45,6 +47,7 @@ export interface ConfigFile {
   readonly cutStreams?: boolean;
   readonly repeats?: RepeatConfig;
   readonly billing?: BillingConfig;
+  readonly baggage?: BaggageConfig;
 }
 
 /** What `spendfuse poll` and `spendfuse report` need besides the vendors' keys. */
@@ -105,25 +108,11 @@ const KEYS: Readonly<Record<keyof ConfigFile, Kind>> = {
   stateTimeout: "string",
   unpriced: "string",
   breaker: "object",
+  baggage: "object",
   cutStreams: "boolean",
   billing: "object",
   repeats: "object",
 };
-
-/** Environment variables that say the same as a key, and win over the file. */
-const ENVIRONMENT: readonly (readonly [variable: string, key: keyof ConfigFile])[] = [
-  ["SPENDFUSE_AGENT", "agent"],
-  ["SPENDFUSE_TEAM", "team"],
-  ["SPENDFUSE_PROJECT", "project"],
-  ["SPENDFUSE_ASK_USAGE", "askUsage"],
-  ["SPENDFUSE_GEN_AI_METRICS", "genAiMetrics"],
-  ["SPENDFUSE_SPANS", "spans"],
-  ["SPENDFUSE_MODE", "mode"],
-  ["SPENDFUSE_STORE", "store"],
-  ["SPENDFUSE_WHEN_STATE_UNKNOWN", "whenStateUnknown"],
-  ["SPENDFUSE_UNPRICED", "unpriced"],
-  ["SPENDFUSE_CUT_STREAMS", "cutStreams"],
-];
 
 const FILE = "spendfuse.config.json";
 
@@ -138,7 +127,7 @@ export function readConfig(
 ): Config {
   const { source, json } = readFile(env);
   const file = check(json, source, warn);
-  const merged: ConfigFile = { ...file, ...fromEnvironment(env), ...check(given, "start()", warn) };
+  const merged: ConfigFile = { ...file, ...readVariables(env, KEYS), ...check(given, "start()", warn) };
   const agent = merged.agent ?? serviceOf(env);
   const defaults: ScopeFields = {
     ...(agent !== undefined && { agent }),
@@ -146,8 +135,10 @@ export function readConfig(
     ...(merged.project !== undefined && { project: merged.project }),
   };
   const url = env.SPENDFUSE_BREAKER_URL;
+  const baggage = { ...file.baggage, ...readBaggage(env), ...given.baggage };
   return Object.freeze({
     ...merged,
+    ...(Object.keys(baggage).length > 0 && { baggage }),
     ...(url &&
       given.breaker === undefined && { breaker: checkForm("breaker", { ...merged.breaker, url }, BREAKER_URL) }),
     caps: readCaps(merged.budgets ?? []),
@@ -158,10 +149,8 @@ export function readConfig(
 
 const BREAKER_URL = "SPENDFUSE_BREAKER_URL";
 
-/** A service's own name is better than none for what no agent says it is. */
-function serviceOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  return env.DD_SERVICE?.trim() || env.OTEL_SERVICE_NAME?.trim() || undefined;
-}
+/** For who must look at the environment even when the configuration is wrong. */
+export const readEnvironment = (): Config["env"] => process.env;
 
 function readCaps(rows: readonly unknown[]): readonly Budget[] {
   const caps: Budget[] = [];
@@ -239,20 +228,4 @@ function check(json: unknown, source: string, warn: (message: string) => void): 
     }
   }
   return known;
-}
-
-function fromEnvironment(env: Readonly<Record<string, string | undefined>>): ConfigFile {
-  const found: Record<string, unknown> = {};
-  for (const [variable, key] of ENVIRONMENT) {
-    const value = env[variable];
-    if (value === undefined || value === "") continue;
-    found[key] = KEYS[key] === "boolean" ? readBoolean(variable, value) : checkForm(key, value, variable);
-  }
-  return found;
-}
-
-function readBoolean(variable: string, value: string): boolean {
-  if (/^(1|true|on|yes)$/i.test(value)) return true;
-  if (/^(0|false|off|no)$/i.test(value)) return false;
-  throw new SpendfuseError("SPENDFUSE_CONFIG", `${variable} must be true or false, not "${value}"`, { variable });
 }

@@ -19,6 +19,23 @@ export function bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A
   return theRuntime().scoping.bind(fn);
 }
 
+/**
+ * Puts the scope that it is called in, ids included, into what goes to another process of yours, and returns it: headers
+ * of a request or of a queue's message (a plain object, `Headers`, `Map`, or a list of pairs), or the `_meta` of MCP. It
+ * is one entry, `baggage`, as W3C writes it; what others have in it stays.
+ */
+export function inject<C extends object = { baggage?: string }>(carrier: C = {} as C): C {
+  return theRuntime().propagation.inject(carrier);
+}
+
+/**
+ * Runs `fn` inside the scope that {@link inject} put into `carrier`: agents named in `fn` work for those named there, and
+ * what they spend rolls up to them. Without one it just runs `fn`. Returns what `fn` returns.
+ */
+export function extract<T>(carrier: unknown, fn: () => T): T {
+  return theRuntime().propagation.extract(carrier, fn);
+}
+
 /** Calls `listener` once for every settled call. Returns a function that takes it off again. */
 export function onCall(listener: (call: SettledCall) => unknown): () => void {
   const { listeners } = theRuntime();
@@ -95,4 +112,5 @@ export type { BudgetUse } from "./guard/count.ts";
 export { finalise } from "./guard/finalise.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/api-key.ts";
+export type { BaggageConfig } from "./meter/propagation/propagation.ts";
 export type { StartOptions } from "./runtime.ts";

@@ -66,7 +66,8 @@ export const METRICS = {
     name: "spendfuse.unmetered_calls",
     unit: "{call}",
     kind: "counter",
-    description: "Requests to model hosts that no hook of ours saw",
+    description:
+      "Requests to model APIs that cost money and were not metered: around the hook, or of an API that it does not read",
     attributes: ["host"],
   },
   billedCost: {

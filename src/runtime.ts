@@ -1,38 +1,37 @@
-import { assemble, type Parts, settingsOf } from "./assembly.ts";
-import { type BreakerConfig, type Config, type ConfigFile, defaultConfig, readConfig } from "./config.ts";
+import { assemble, type Parts } from "./assembly.ts";
+import type { BreakerConfig } from "./config.ts";
+import { type ConfigSource, createConfiguration } from "./configuration.ts";
 import type { SettledCall } from "./core/call.ts";
 import { createLedger, type Ledger } from "./core/ledger.ts";
 import { isGuarded } from "./enforcement.ts";
 import type { Approve } from "./guard/approval.ts";
 import { type BudgetUse, useOf } from "./guard/count.ts";
+import { createBypassWatch } from "./meter/bypass-watch.ts";
 import { createContexts } from "./meter/context.ts";
-import { hostSlot, type LazySlot } from "./meter/export/host-slot.ts";
-import { openState } from "./meter/export/state.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
-import { createHook, type HookSettings } from "./meter/hook.ts";
+import { createHook } from "./meter/hook.ts";
 import { createIdentifier } from "./meter/identify.ts";
 import * as frameworks from "./meter/identity/registry.ts";
 import { createInstallation } from "./meter/installation.ts";
 import { createNameWatch } from "./meter/name-watch.ts";
+import { createPropagation, type Propagation } from "./meter/propagation/propagation.ts";
+import { createVendorGuard } from "./meter/propagation/vendor-guard.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
 import { createTracing } from "./meter/tracing.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 
-export interface StartOptions {
-  /** Laid over the config file and the environment. */
-  readonly config?: ConfigFile;
+export interface StartOptions extends ConfigSource {
   /** False: the hook, the ledger and `onCall` alone, without loading OpenTelemetry. Default true. */
   readonly telemetry?: boolean;
   /** The same as `config.breaker`; `{ port }` runs a breaker inside this process. */
   readonly breaker?: BreakerConfig;
-  /** The environment to read instead of `process.env`. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Everything of one process. All copies of the package share the first one's, so that each call is metered once. */
 export interface Runtime {
   readonly scoping: Scoping;
+  readonly propagation: Propagation;
   readonly listeners: Set<(call: SettledCall) => unknown>;
   readonly ledger: Ledger;
   readonly faults: Faults;
@@ -72,10 +71,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let exports = false;
   /** A call or an agent's span was begun with the configuration as it is. */
   let begun = false;
-  let config: Config | undefined;
   let parts: Parts | undefined;
-  let settings: HookSettings | undefined;
-  let state: { readonly dir: string | undefined } | undefined;
+  const configuration = createConfiguration(faults, say, contexts.setDefaults);
 
   const tracing = createTracing(
     () => {
@@ -83,7 +80,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       openExport();
       return telemetry?.tracer;
     },
-    () => config?.spans !== false,
+    () => configuration.known?.spans !== false,
     faults,
   );
   const identifier = createIdentifier({
@@ -93,25 +90,18 @@ export function createRuntime(say: (message: string) => void): Runtime {
     watchName: createNameWatch(say),
   });
   const scoping = createScoping(contexts, tracing, faults, () => {
-    configured();
+    configuration.get();
     return identifier;
   });
-
-  function configured(): Config {
-    if (config === undefined) configure({});
-    return config as Config;
-  }
-
-  /** Reads the configuration; a wrong one is said aloud and left out, because the app must run. */
-  function configure(options: StartOptions): void {
-    try {
-      config = readConfig(options.config, options.env, say);
-    } catch (error) {
-      faults.report("config", error);
-      config = defaultConfig(options.env);
-    }
-    contexts.setDefaults(config.defaults);
-  }
+  const isModelHost = (host: string): boolean => hook.lookup()(host) !== undefined;
+  const propagation = createPropagation({
+    contexts,
+    identifier,
+    scoping,
+    faults,
+    isModelHost,
+    settings: () => configuration.get().baggage,
+  });
 
   /** Until the first call, what `register` began with can still be replaced. */
   function reconfigure(options: StartOptions): void {
@@ -119,30 +109,34 @@ export function createRuntime(say: (message: string) => void): Runtime {
       say("start() came after the first model call: its config and env are ignored");
       return;
     }
-    config = readConfig(options.config, options.env, say);
-    contexts.setDefaults(config.defaults);
+    configuration.replace(options);
     telemetry?.discard();
     telemetry = undefined;
     void closeParts(parts);
     parts = undefined;
-    settings = undefined;
-    state = undefined;
   }
 
   /** What the first call needs, made from the configuration as it is by then. */
   function assembled(): Parts {
-    const from = configured();
+    const config = configuration.get();
     parts ??= assemble({
-      config: from,
+      config,
       faults,
       ledger,
       listeners,
       approvers,
       say,
-      instance: () => slot(from).get().name,
+      instance: () => configuration.slot().get().name,
       spoolPending: () => telemetry?.pending(),
     });
     return parts;
+  }
+
+  /** For a call that begins: from now on the configuration stays as it is, and what is counted is exported. */
+  function opened(): Parts {
+    begun = true;
+    faults.guard("exporter", openExport);
+    return assembled();
   }
 
   const hook = createHook({
@@ -150,44 +144,36 @@ export function createRuntime(say: (message: string) => void): Runtime {
     identifier,
     faults,
     tracing,
-    settings: () => {
-      settings ??= settingsOf(configured());
-      return settings;
-    },
+    settings: configuration.hook,
+    escort: propagation.escort,
     gate: () => assembled().enforcement?.gate,
     forecast: (call) => assembled().forecaster.forecast(call),
     prices: () => assembled().prices.loaded(),
-    onBegin() {
-      begun = true;
-      assembled().prices.load();
-      faults.guard("exporter", openExport);
-    },
+    onBegin: () => opened().prices.load(),
     onSettled(call, state) {
       const { prices, recorder } = assembled();
       const ended = performance.now();
       prices.run(() => recorder.record(call, state, ended));
     },
-    onSpanEnd(call) {
-      const { prices, recorder } = assembled();
-      // Without prices the call would look as if it had none.
-      if (prices.ready) recorder.fillSpan(call);
-    },
   });
 
-  const installation = createInstallation(hook, [identifier.listen]);
+  const installation = createInstallation(hook, [
+    identifier.listen,
+    createVendorGuard(isModelHost, faults),
+    createBypassWatch(hook, faults, say, (host) => opened().instruments.unmetered(host)),
+  ]);
 
   /** The first model call or agent needs it, or else it opens when the app's first lines have run. */
   function openExport(): void {
     if (telemetry || !exports) return;
     const { instruments, prices } = assembled();
-    const from = configured();
     telemetry = openTelemetry({
-      config: from,
+      config: configuration.get(),
       version: VERSION,
       instruments,
       faults,
-      slot: slot(from),
-      stateDir: stateDir(from),
+      slot: configuration.slot(),
+      stateDir: configuration.stateDir(),
       warn: say,
       settle() {
         hook.settleOpen();
@@ -197,17 +183,13 @@ export function createRuntime(say: (message: string) => void): Runtime {
     });
   }
 
-  function slot(from: Config): LazySlot {
-    return hostSlot(stateDir(from));
-  }
-
-  function stateDir(from: Config): string | undefined {
-    state ??= { dir: openState(from.env.SPENDFUSE_STATE_DIR) };
-    return state.dir;
+  function acceptScopes(): void {
+    propagation.accept(configuration.get().baggage?.accept === true);
   }
 
   return {
     scoping,
+    propagation,
     listeners,
     ledger,
     faults,
@@ -218,20 +200,23 @@ export function createRuntime(say: (message: string) => void): Runtime {
       faults.guard("config", installation.install);
       exports = true;
       setImmediate(() => faults.guard("exporter", openExport));
+      setImmediate(() => faults.guard("identity", acceptScopes));
       // Before the first call: a store, or a breaker, takes a while to answer.
-      setImmediate(() => faults.guard("guard", () => isGuarded(configured()) && assembled()));
+      setImmediate(() => faults.guard("guard", () => isGuarded(configuration.get()) && assembled()));
     },
     async start({ breaker, ...given }) {
       const options = breaker === undefined ? given : { ...given, config: { ...given.config, breaker } };
-      if (config === undefined || options.config || options.env) reconfigure(options);
+      if (configuration.known === undefined || options.config || options.env) reconfigure(options);
       installation.install();
-      if (isGuarded(configured())) await assembled().enforcement?.ready;
+      acceptScopes();
+      if (isGuarded(configuration.get())) await assembled().enforcement?.ready;
       if (options.telemetry === false) return;
       exports = true;
       openExport();
     },
     async stop() {
       installation.remove();
+      propagation.accept(false);
       await this.flush();
       await telemetry?.stop();
       await closeParts(parts);

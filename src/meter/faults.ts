@@ -4,6 +4,7 @@ export type Step =
   | "identity"
   | "parser"
   | "body"
+  | "bypass"
   | "settle"
   | "guard"
   | "price"

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { CallState } from "../core/call.ts";
 import type { Gate } from "../core/gate.ts";
 import { createKeyReader } from "./api-key.ts";
@@ -9,15 +8,21 @@ import { mayBeCap } from "./error-answer.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import type { OpenCall } from "./open-call.ts";
+import { withoutBaggage } from "./otel-global.ts";
+import { PREFIX } from "./propagation/baggage.ts";
+import type { Escort } from "./propagation/propagation.ts";
+import { dropScopeHeaders, readScopeHeaders } from "./propagation/scope-headers.ts";
 import {
   createClassifier,
   type FetchInit,
   type FetchInput,
+  headersOf,
   isForTestedSdk,
   readOutgoing,
   type Target,
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
+import { createSendings, type Sendings } from "./sendings.ts";
 import { isReadUnseen } from "./tapped-stream.ts";
 import { createTracker, type TrackerOptions } from "./tracking.ts";
 import * as registry from "./wire/registry.ts";
@@ -31,6 +36,8 @@ export const HOOKED = Symbol.for("spendfuse.fetch");
 export interface HookOptions extends CheckpointOptions, Omit<TrackerOptions, "keyOf" | "onSettled"> {
   /** Asked for at each call; the same object until the configuration changes. */
   readonly settings: () => HookSettings;
+  /** What goes along with a request that is no model call. */
+  readonly escort: (input: FetchInput, init: FetchInit) => Escort | undefined;
   /** What stands before each call; undefined when nothing does. */
   readonly gate: () => Gate | undefined;
   /** A model call was recognised. */
@@ -52,6 +59,9 @@ export interface Hook {
   /** Settles every call that is still open, as canceled. */
   settleOpen(): void;
   readonly open: ReadonlySet<OpenCall>;
+  readonly sendings: Sendings;
+  /** Finds the row of a host; the same until the configuration changes. */
+  lookup(): ReturnType<typeof createHostLookup>;
 }
 
 export function createHook(options: HookOptions): Hook {
@@ -68,8 +78,7 @@ export function createHook(options: HookOptions): Hook {
   };
   const classify = createClassifier(Object.values(registry), () => settings().lookup);
   const open = new Set<OpenCall>();
-  /** The path of the call that is being sent: a fetch inside a fetch is one call. */
-  const sending = new AsyncLocalStorage<string>();
+  const sendings = createSendings();
   const background = createBackground();
   const checkpoint = createCheckpoint(options);
 
@@ -101,15 +110,18 @@ export function createHook(options: HookOptions): Hook {
     const known = outgoing.facts instanceof Promise ? undefined : outgoing.facts;
     // A path like ours on a host we do not know, with a body that is not ours: somebody else's API.
     if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
-    const call = faults.guard("request", () => track(target, outgoing, input, init));
+    const headers = headersOf(input, init);
+    const said = faults.guard("request", () => readScopeHeaders(headers));
+    const clean = (init: FetchInit): FetchInit => (said ? { ...init, headers: dropScopeHeaders(headers) } : init);
+    const call = faults.guard("request", () => track(target, outgoing, input, init, said));
     if (call) {
       options.onBegin();
       open.add(call);
     }
-    if (call) return { call, sent: outgoing };
+    if (call) return { call, sent: { input: outgoing.input, init: clean(outgoing.init) } };
     if (outgoing.facts instanceof Promise) outgoing.facts.catch(() => {});
     // A body that we took from the caller has to be sent all the same; what we asked for has not.
-    return { call, sent: outgoing.asked ? { input, init } : outgoing };
+    return { call, sent: { input, init: clean(outgoing.asked ? init : outgoing.init) } };
   }
 
   async function send(
@@ -131,8 +143,8 @@ export function createHook(options: HookOptions): Hook {
     }
     let response: Response;
     try {
-      response = await sending.run(call.target.path, () =>
-        inner.call(self as typeof globalThis, sent.input, sent.init),
+      response = await sendings.run(call.target, () =>
+        withoutBaggage(PREFIX, () => inner.call(self as typeof globalThis, sent.input, sent.init)),
       );
     } catch (error) {
       call.settle(endOf(error, call));
@@ -158,13 +170,21 @@ export function createHook(options: HookOptions): Hook {
     return response;
   }
 
+  /** Sends what is no model call. */
+  function pass(inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
+    const escort = faults.guard("identity", () => options.escort(input, init));
+    if (escort === undefined) return inner.call(self as never, input, init);
+    return escort.run(() => inner.call(self as never, input, escort.init));
+  }
+
   function wrap(inner: Fetch, enabled = () => true): Fetch {
     if (HOOKED in inner) return inner;
     const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
       const target = enabled() ? faults.guard("request", () => classify(input, init)) : undefined;
-      if (target === undefined || sending.getStore() === target.path) return inner.call(this as never, input, init);
+      if (target === undefined) return pass(inner, this, input, init);
+      if (sendings.isInside(target.path)) return inner.call(this as never, input, init);
       const begun = faults.guard("request", () => begin(target, input, init));
-      if (begun === undefined) return inner.call(this as never, input, init);
+      if (begun === undefined) return sendings.run(target, () => inner.call(this as never, input, init));
       const { call, sent } = begun;
       if (call === undefined) return inner.call(this as never, sent.input, sent.init);
       return send(inner, this, call, sent, () => isForTestedSdk(input, init));
@@ -176,6 +196,8 @@ export function createHook(options: HookOptions): Hook {
   return {
     wrap,
     open,
+    sendings,
+    lookup: () => settings().lookup,
     settleOpen() {
       for (const call of [...open]) {
         const body = collector.unseenTarget(call);

@@ -82,6 +82,12 @@ export function createHostLookup(own: readonly Host[] = []): (host: string) => H
 
 const MAX_REMEMBERED = 1_000;
 
+/** Whether a host is one of these, which are written as {@link Host.host} is. */
+export function createHostTest(hosts: readonly string[]): (host: string) => boolean {
+  const tests = hosts.map(pattern);
+  return (host) => tests.some((test) => test.test(host) || test.test(host.replace(/:\d+$/, "")));
+}
+
 function pattern(host: string): RegExp {
   const source = host.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/\*/g, "[a-z0-9.-]+");
   return new RegExp(`^${source}$`, "i");

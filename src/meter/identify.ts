@@ -2,7 +2,7 @@ import type { Channel } from "node:diagnostics_channel";
 import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode, UNKNOWN_AGENT } from "../core/scope.ts";
 import type { Context, Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
-import type { Entrance, Framework, Identity } from "./identity/framework.ts";
+import type { Entrance, Framework, Identity, ModelRequest } from "./identity/framework.ts";
 import type { NameWatch } from "./name-watch.ts";
 import type { RequestFacts } from "./wire/format.ts";
 
@@ -14,7 +14,9 @@ export interface Identifier {
   /**
    * Who makes a call in `context`, as it is where and when we are called; what is returned adds what the request says.
    */
-  nodeFor(context: Context, headers: unknown): (facts: RequestFacts | undefined) => ScopeNode;
+  nodeFor(context: Context, request: Omit<ModelRequest, "facts">): (facts: RequestFacts | undefined) => ScopeNode;
+  /** Who would make a call where we are called, as far as no request says more. */
+  current(): ScopeNode;
   /** The scope that begins where we are called, without its span. */
   enter(fields: ScopeFields): Omit<Context, "span">;
   /** Begins to hear the frameworks that tell by themselves. Returns what ends it. */
@@ -142,13 +144,13 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
   }
 
   return {
-    nodeFor(context, headers) {
+    nodeFor(context, request) {
       const said = readAround();
       return (facts) => {
         let identity = said;
         for (const read of ofRequest) {
           try {
-            const more = read({ headers, facts });
+            const more = read({ ...request, facts });
             if (more !== undefined) identity = identity === undefined ? more : merge(identity, more);
           } catch (error) {
             faults.report("identity", error);
@@ -157,6 +159,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
         return withDefaults(identity === undefined ? context.node : nodeIn(context.node, open(context, identity)));
       };
     },
+    current: () => withDefaults(here().node),
     enter(fields) {
       const outer = here();
       const given: ScopeFields = { ...outer.given, ...present(fields) };

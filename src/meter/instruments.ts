@@ -8,7 +8,7 @@ import type { OtelMeterProvider } from "./otel-types.ts";
 import { createPump, type Pump } from "./pump.ts";
 import type { CallPart } from "./recorder.ts";
 import { errorType } from "./spans.ts";
-import { addSeconds, createTables, type Histogram, type Tags } from "./tables.ts";
+import { addSeconds, type Counter, createTables, type Histogram, type Tags } from "./tables.ts";
 
 /** What came of one metric since it was last taken, in the unit of the metric. */
 export type Taken =
@@ -35,6 +35,8 @@ export interface Instruments {
   record(call: SettledCall, parts: readonly CallPart[]): void;
   /** Counts a call that was refused, or in `shadow` would have been. */
   blocked(scope: Scope, reason: string, mode: string): void;
+  /** Counts a request to a model API that nobody metered. */
+  unmetered(host: string): void;
   /** What our gauges show now. */
   gauges(): readonly Gauge[];
   /** Counts a fault of ours. */
@@ -85,11 +87,13 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
   let refused: OtelMeterProvider | undefined;
   let keeping = false;
 
-  function fault(step: string): void {
-    const series = tables.faults.table.open({ step, instance: instance() });
+  function count({ table }: Counter, tags: Tags): void {
+    const series = table.open(tags);
     series.value += 1;
-    tables.faults.table.touch(series);
+    table.touch(series);
   }
+
+  const fault = (step: string): void => count(tables.faults, { step, instance: instance() });
 
   function attach(provider: OtelMeterProvider): void {
     if (provider === pump?.provider || provider === refused) return;
@@ -127,18 +131,13 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
     fault,
     gauges,
     blocked(scope, reason, mode) {
-      const { table } = tables.blocked;
       const team = scope.team === undefined ? {} : { team: scope.team };
-      const series = table.open({
-        agent: scope.agent,
-        root_agent: scope.rootAgent,
-        ...team,
-        reason,
-        mode,
-        instance: instance(),
-      });
-      series.value += 1;
-      table.touch(series);
+      const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, reason, mode, instance: instance() };
+      count(tables.blocked, tags);
+    },
+    unmetered(host) {
+      watch();
+      count(tables.unmetered, { host });
     },
     attach,
     watch,

@@ -2,22 +2,29 @@
 export interface Described {
   readonly name: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
+  /** The name of the instrumentation that made it. */
+  readonly scope?: string | undefined;
 }
 
 const OPERATIONS = new Set(["chat", "generate_content", "text_completion", "embeddings"]);
 const OPENINFERENCE = new Set(["LLM", "EMBEDDING"]);
 const AI_SDK = /\.do(?:Generate|Stream|Embed)$/;
+/** Two that say what a span is of only when it ends: each call is a step of Mastra's, and ADK's span has one name. */
+const LATE = [
+  { scope: "@mastra/otel-bridge", name: /^step: \d+$/ },
+  { scope: undefined, name: /^call_llm$/ },
+];
 
 /**
  * Whether a span is that of one model call: by the GenAI conventions, OpenInference's, the AI SDK's own of version 6 and
- * before, or Google ADK's, which says what it is only when it ends.
+ * before, or a framework's that says so late.
  */
-export function isModelSpan({ name, attributes = {} }: Described): boolean {
+export function isModelSpan({ name = "", attributes = {}, scope }: Described): boolean {
   return (
     OPERATIONS.has(String(attributes["gen_ai.operation.name"])) ||
     OPENINFERENCE.has(String(attributes["openinference.span.kind"])) ||
     AI_SDK.test(String(attributes["ai.operationId"])) ||
-    name === "call_llm"
+    LATE.some((late) => late.name.test(name) && (late.scope ?? scope) === scope)
   );
 }
 

@@ -11,6 +11,7 @@ export type { OtelContext, OtelMeterProvider, OtelSpan, OtelTracer } from "./ote
 
 const API = Symbol.for("opentelemetry.js.api.1");
 const SPAN_KEY = Symbol.for("OpenTelemetry Context Key SPAN");
+const BAGGAGE_KEY = Symbol.for("OpenTelemetry Baggage Key");
 const SUPPRESS_KEY = Symbol.for("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
 
 interface ContextManager {
@@ -137,6 +138,30 @@ export function withSpan<T>(span: OtelSpan, fn: () => T): T {
 /** Runs `fn` such that the user's instrumentations make no spans of its requests, or just runs it. */
 export function untraced<T>(fn: () => T): T {
   return withValue(SUPPRESS_KEY, true, fn);
+}
+
+/** What the user's propagators send along. */
+interface Baggage {
+  getAllEntries(): readonly (readonly [name: string, entry: unknown])[];
+  removeEntries(...names: string[]): Baggage;
+}
+
+function baggageNames(prefix: string): { readonly baggage: Baggage; readonly names: readonly string[] } | undefined {
+  const baggage = activeValue(BAGGAGE_KEY) as Baggage | undefined;
+  if (typeof baggage?.getAllEntries !== "function") return undefined;
+  const names = baggage.getAllEntries().flatMap(([name]) => (name.startsWith(prefix) ? [name] : []));
+  return names.length === 0 ? undefined : { baggage, names };
+}
+
+/** Whether the user's propagators would send along what begins with `prefix`. */
+export function hasBaggage(prefix: string): boolean {
+  return baggageNames(prefix) !== undefined;
+}
+
+/** Runs `fn` such that they do not, or just runs it. */
+export function withoutBaggage<T>(prefix: string, fn: () => T): T {
+  const ours = baggageNames(prefix);
+  return ours === undefined ? fn() : withValue(BAGGAGE_KEY, ours.baggage.removeEntries(...ours.names), fn);
 }
 
 /** Asks the user's providers to send what they hold, ours in it. Never rejects. */

@@ -21,6 +21,11 @@ export interface Target {
 /** Any path of any wire format has one of these in it: the one check that every other request costs. */
 const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|awPredict/;
 
+/** Whether a path may be that of a model API, before anybody looks at it closely. */
+export function mayBeModelPath(path: string): boolean {
+  return MAYBE.test(path);
+}
+
 export type Classify = (input: FetchInput, init: FetchInit) => Target | undefined;
 
 type HostLookup = (host: string) => Host | undefined;
@@ -32,7 +37,7 @@ export function createClassifier(formats: readonly WireFormat[], lookups: () => 
 
   return (input, init) => {
     const address = typeof input === "string" ? input : addressOf(input);
-    if (address === undefined || !MAYBE.test(address)) return undefined;
+    if (address === undefined || !mayBeModelPath(address)) return undefined;
     const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
     const lookup = lookups();
     if (lookup !== knownBy || known.size >= MAX_KNOWN) known = new Map();

@@ -30,6 +30,7 @@ export interface Tables {
   readonly calls: Counter;
   readonly blocked: Counter;
   readonly faults: Counter;
+  readonly unmetered: Counter;
   readonly inputTokens: Counter;
   readonly outputTokens: Counter;
   readonly durations: SeriesTable<Tags, Histogram>;
@@ -46,6 +47,7 @@ const FOLDED_LIMIT = 1980;
 const SPEND_KEPT = new Set(["quality", "ending", "token_type", "instance"]);
 const GEN_AI_KEPT = new Set(["gen_ai.operation.name", "gen_ai.token.modality"]);
 const MAX_FAULT_STEPS = 50;
+const MAX_HOSTS = 100;
 
 /** @param limit Series of one metric that show their agent; what comes later adds up in the agent `other`. */
 export function createTables(limit: number): Tables {
@@ -67,6 +69,10 @@ export function createTables(limit: number): Tables {
     { limit: MAX_FAULT_STEPS, fold: (tags) => tags },
     { limit: Number.POSITIVE_INFINITY, fold: (tags) => ({ ...tags, step: OTHER }) },
   ];
+  const unmetered: readonly Level<Tags>[] = [
+    { limit: MAX_HOSTS, fold: (tags) => tags },
+    { limit: Number.POSITIVE_INFINITY, fold: () => ({ host: OTHER }) },
+  ];
   const counter = (metric: MetricName, levels: readonly Level<Tags>[], scale = 1): Counter => ({
     metric,
     table: createSeriesTable(levels, () => 0),
@@ -78,6 +84,7 @@ export function createTables(limit: number): Tables {
     calls: counter(METRICS.calls, spend),
     blocked: counter(METRICS.blockedCalls, blocked),
     faults: counter(METRICS.faults, faults),
+    unmetered: counter(METRICS.unmeteredCalls, unmetered),
     inputTokens: counter(GEN_AI_METRICS.inputTokens, genAi),
     outputTokens: counter(GEN_AI_METRICS.outputTokens, genAi),
   };

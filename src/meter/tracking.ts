@@ -3,6 +3,7 @@ import type { Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import type { Identifier } from "./identify.ts";
 import { type OnSettled, OpenCall } from "./open-call.ts";
+import type { SaidScope } from "./propagation/scope-headers.ts";
 import { type FetchInit, type FetchInput, headersOf, isRequest, type Outgoing, type Target } from "./request.ts";
 import { openCallSpan } from "./spans.ts";
 import type { Tracing } from "./tracing.ts";
@@ -18,8 +19,14 @@ export interface TrackerOptions {
   readonly onSettled: OnSettled;
 }
 
-/** Makes a call of a request that is about to be sent: whose it is, what it says, and its span. */
-export type Track = (target: Target, outgoing: Outgoing, input: FetchInput, init: FetchInit) => OpenCall;
+/** Makes a call of a request that is about to be sent: whose it is, what it says, and its span. `said`: by our headers. */
+export type Track = (
+  target: Target,
+  outgoing: Outgoing,
+  input: FetchInput,
+  init: FetchInit,
+  said: SaidScope | undefined,
+) => OpenCall;
 
 export function createTracker(options: TrackerOptions): Track {
   const { contexts, faults, identifier, keyOf, tracing } = options;
@@ -53,13 +60,13 @@ export function createTracker(options: TrackerOptions): Track {
     });
   }
 
-  return (target, outgoing, input, init) => {
+  return (target, outgoing, input, init, said) => {
     const { facts } = outgoing;
     const known = facts instanceof Promise ? undefined : facts;
     const context = contexts.capture();
     const headers = headersOf(input, init);
     const key = keyOf(headers);
-    const nodeOf = identifier.nodeFor(context, headers);
+    const nodeOf = identifier.nodeFor(context, { headers, said });
     const call = new OpenCall({
       target,
       context,

@@ -67,7 +67,7 @@ describe("with other instrumentations in the process each call is one record, on
       const { asked, metered, output } = await runApp(program, {
         cwd,
         bare,
-        env: { INSTRUMENTATIONS: on, SPANS: file, SPENDFUSE_AGENT: "bot", ...DATADOG_ENVIRONMENT, ...env },
+        env: { INSTRUMENTATIONS: on, SPANS: file, SPENDFUSE_AGENT: "bot", ...QUIET, ...env },
       });
       return {
         asked,
@@ -98,7 +98,10 @@ describe("with other instrumentations in the process each call is one record, on
   });
 });
 
-const DATADOG_ENVIRONMENT = {
+/** Nothing is sent anywhere, and nobody waits for it. */
+const QUIET = {
+  OTEL_METRICS_EXPORTER: "none",
+  OTEL_LOGS_EXPORTER: "none",
   DD_TRACE_EXPERIMENTAL_EXPORTER: "log",
   DD_TRACE_STARTUP_LOGS: "false",
   DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",

@@ -53,6 +53,9 @@ function agentOf(name = "", attributes: Attributes = {}): string | undefined {
   if (functionId !== undefined) return functionId;
   const workflow = text(attributes["gen_ai.workflow.name"]) ?? text(attributes["adk.workflow.name"]);
   if (workflow !== undefined) return workflow;
+  // Mastra says what a span is of only when it ends; until then its name tells.
+  const ofMastra = /^agent run: '(.+)'(?: \(\w+\))?$/.exec(name)?.[1];
+  if (ofMastra !== undefined) return ofMastra;
   const named = /^invoke_(?:agent|workflow) (.+)/.exec(name)?.[1];
   // The AI SDK puts the model where an agent has no name.
   return named === attributes["gen_ai.request.model"] ? undefined : named;

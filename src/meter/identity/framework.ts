@@ -1,4 +1,5 @@
 import type { Channel } from "node:diagnostics_channel";
+import type { SaidScope } from "../propagation/scope-headers.ts";
 import type { RequestFacts } from "../wire/format.ts";
 
 /**
@@ -34,6 +35,8 @@ export interface Identity {
 export interface ModelRequest {
   /** In any of the forms that fetch takes. */
   readonly headers: unknown;
+  /** What our own headers among them say; undefined when there are none. */
+  readonly said: SaidScope | undefined;
   /** Absent while the body is not read yet. */
   readonly facts: RequestFacts | undefined;
 }

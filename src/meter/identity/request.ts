@@ -1,16 +1,5 @@
 import type { Json } from "../json.ts";
-import { readHeader } from "../request.ts";
 import type { Framework, Identity } from "./framework.ts";
-
-/** Headers of ours by field. They are taken off before the request goes out. */
-export const SCOPE_HEADERS = {
-  agent: "x-spendfuse-agent",
-  team: "x-spendfuse-team",
-  project: "x-spendfuse-project",
-  run: "x-spendfuse-run",
-  conversation: "x-spendfuse-conversation",
-  user: "x-spendfuse-user",
-} as const;
 
 /** What callers write into `metadata`, in the order of trust. */
 const KEYS = {
@@ -29,10 +18,10 @@ export const request: Framework = {
   name: "request",
   rank: 4,
 
-  readRequest({ headers, facts }) {
+  readRequest({ said: headers, facts }) {
     const said: { [field in (typeof FIELDS)[number]]?: string } = {};
     for (const field of FIELDS) {
-      const value = readHeader(headers, SCOPE_HEADERS[field]) ?? fromMetadata(facts?.metadata, KEYS[field]);
+      const value = headers?.[field] ?? fromMetadata(facts?.metadata, KEYS[field]);
       if (value) said[field] = value;
     }
     const user = said.user ?? facts?.user;

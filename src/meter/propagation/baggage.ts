@@ -1,0 +1,108 @@
+import type { ScopeFields, ScopeNode } from "../../core/scope.ts";
+
+/**
+ * A scope as members of W3C baggage, all under our prefix. A member lists what it names outermost first, so that a child
+ * in another process rolls up to the same accounts. The key stays behind: it is of each request.
+ */
+
+export const PREFIX = "spendfuse.";
+
+/** Member by the kind of account that it lists. */
+const MEMBERS = {
+  agent: `${PREFIX}agents`,
+  team: `${PREFIX}team`,
+  project: `${PREFIX}project`,
+  run: `${PREFIX}run`,
+  conversation: `${PREFIX}conversation`,
+  user: `${PREFIX}user`,
+} as const;
+
+type Kind = keyof typeof MEMBERS;
+const KINDS = Object.keys(MEMBERS) as Kind[];
+
+/** Of all members together, by the W3C's document. */
+const MAX_LENGTH = 8_192;
+const MAX_NAMES = 32;
+const MAX_NAME = 200;
+/** Is left as it is by nothing that writes names, so that it parts them. */
+const BETWEEN = "|";
+const NOBODY = "agent:unknown";
+
+/** The members of a scope; empty when there is nothing to say. */
+export function writeMembers({ scope, accounts }: ScopeNode): string {
+  const members: string[] = [];
+  for (const kind of KINDS) {
+    const start = `${kind}:`;
+    const names = accounts
+      .filter((name) => name.startsWith(start) && name !== NOBODY)
+      .map((name) => name.slice(start.length));
+    const last = scope[kind];
+    // Who is at work now may have been at work around itself, and is no account of its own then.
+    if (names.length > 0 && last !== undefined && names.at(-1) !== last) names.push(last);
+    if (names.length === 0) continue;
+    members.push(`${MEMBERS[kind]}=${names.map((name) => encodeURIComponent(name.toWellFormed())).join(BETWEEN)}`);
+  }
+  return members.join(",");
+}
+
+/**
+ * The scopes that a baggage tells of, outermost first; empty when it tells of none. What is malformed or too long is
+ * passed over: whoever sent it is not ours to complain to.
+ */
+export function readMembers(baggage: string): readonly ScopeFields[] {
+  if (baggage.length > MAX_LENGTH || !baggage.includes(PREFIX)) return [];
+  const said: { [kind in Kind]?: readonly string[] } = {};
+  for (const { name, value } of membersOf(baggage)) {
+    const kind = KINDS.find((one) => MEMBERS[one] === name);
+    if (kind !== undefined) said[kind] = value.split(BETWEEN, MAX_NAMES).map(decode).filter(isName);
+  }
+  const { agent: agents = [], ...others } = said;
+  const depth = Math.max(1, ...Object.values(others).map((names) => names.length));
+  const scopes: ScopeFields[] = [];
+  for (let level = depth; level > 0; level--) {
+    const fields: { -readonly [field in keyof ScopeFields]: ScopeFields[field] } = {};
+    for (const [kind, names] of Object.entries(others) as [Exclude<Kind, "agent">, readonly string[]][]) {
+      const name = names.at(-level);
+      if (name !== undefined) fields[kind] = name;
+    }
+    // Around what is at work here: its frameworks name who that is.
+    if (level === 1 && agents.length > 0) fields.parents = agents;
+    scopes.push(fields);
+  }
+  return scopes.filter((fields) => Object.keys(fields).length > 0);
+}
+
+/** A baggage with our members laid into it, in place of any before; undefined when it would be longer than it may be. */
+export function addMembers(baggage: string | undefined, members: string): string | undefined {
+  const others = baggage === undefined ? "" : dropMembers(baggage);
+  const together = others === "" ? members : `${others},${members}`;
+  return together.length > MAX_LENGTH ? undefined : together;
+}
+
+/** A baggage without any member under our prefix. */
+export function dropMembers(baggage: string): string {
+  if (!baggage.includes(PREFIX)) return baggage;
+  return baggage
+    .split(",")
+    .filter((member) => !member.trimStart().startsWith(PREFIX))
+    .join(",")
+    .trim();
+}
+
+function* membersOf(baggage: string): Generator<{ readonly name: string; readonly value: string }> {
+  for (const member of baggage.split(",")) {
+    const [pair = ""] = member.split(";");
+    const at = pair.indexOf("=");
+    if (at > 0) yield { name: pair.slice(0, at).trim(), value: pair.slice(at + 1).trim() };
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+const isName = (name: string): boolean => name !== "" && name.length <= MAX_NAME;

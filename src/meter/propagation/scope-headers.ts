@@ -1,0 +1,76 @@
+import { dropMembers, PREFIX } from "./baggage.ts";
+
+/** Headers by which a request to a model says who makes it, by field. They are ours alone, and no vendor gets them. */
+export const SCOPE_HEADERS = {
+  agent: "x-spendfuse-agent",
+  team: "x-spendfuse-team",
+  project: "x-spendfuse-project",
+  run: "x-spendfuse-run",
+  conversation: "x-spendfuse-conversation",
+  user: "x-spendfuse-user",
+} as const;
+
+type Field = keyof typeof SCOPE_HEADERS;
+
+/** What they say. */
+export type SaidScope = { readonly [field in Field]?: string };
+
+const OURS = "x-spendfuse-";
+const BAGGAGE = "baggage";
+const FIELDS = Object.entries(SCOPE_HEADERS) as [Field, string][];
+const NOTHING: SaidScope = {};
+
+/**
+ * What is ours among headers, in any of the forms that fetch takes: undefined when nothing is. A baggage says nothing of
+ * a request to a model, but what of it is ours has to be taken off as well.
+ */
+export function readScopeHeaders(headers: unknown): SaidScope | undefined {
+  if (typeof headers !== "object" || headers === null) return undefined;
+  let said: { [field in Field]?: string } | undefined;
+  if (typeof (headers as Headers).get === "function") {
+    for (const [field, name] of FIELDS) {
+      const value = (headers as Headers).get(name);
+      if (value) said = { ...said, [field]: value };
+    }
+    return said ?? (carriesOurs((headers as Headers).get(BAGGAGE)) ? NOTHING : undefined);
+  }
+  let carried = false;
+  const look = (name: string, value: unknown): void => {
+    // Of most headers the length alone says that they are not ours.
+    if (name.length === BAGGAGE.length) carried ||= name.toLowerCase() === BAGGAGE && carriesOurs(value);
+    else if (name.length > OURS.length) {
+      const lower = name.toLowerCase();
+      const field = lower.startsWith(OURS) ? FIELDS.find(([, own]) => own === lower)?.[0] : undefined;
+      if (field !== undefined && value) said = { ...said, [field]: String(value) };
+    }
+  };
+  if (Symbol.iterator in headers) for (const [name, value] of headers as Iterable<[string, unknown]>) look(name, value);
+  else for (const name in headers) look(name, (headers as Record<string, unknown>)[name]);
+  return said ?? (carried ? NOTHING : undefined);
+}
+
+/** The same headers without anything of ours, as a copy: what is the caller's stays as it is. */
+export function dropScopeHeaders(headers: unknown): HeadersInit {
+  if (typeof (headers as Headers).get === "function") {
+    const copy = new Headers(headers as Headers);
+    for (const [, name] of FIELDS) copy.delete(name);
+    const rest = dropMembers(copy.get(BAGGAGE) ?? "");
+    if (rest === "") copy.delete(BAGGAGE);
+    else copy.set(BAGGAGE, rest);
+    return copy;
+  }
+  const isList = Symbol.iterator in (headers as object);
+  const pairs = isList ? [...(headers as Iterable<[string, string]>)] : Object.entries(headers as object);
+  const kept = pairs.flatMap(([name, value]): [string, string][] => {
+    const lower = name.toLowerCase();
+    if (lower.startsWith(OURS)) return [];
+    if (lower !== BAGGAGE || !carriesOurs(value)) return [[name, value]];
+    const rest = dropMembers(String(value));
+    return rest === "" ? [] : [[name, rest]];
+  });
+  return isList ? kept : Object.fromEntries(kept);
+}
+
+function carriesOurs(baggage: unknown): boolean {
+  return typeof baggage === "string" && baggage.includes(PREFIX);
+}

@@ -1,0 +1,105 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
+/** A call from when it is handed to the fetch underneath until that answers. */
+interface Sending {
+  /** Host with port. */
+  readonly address: string;
+  readonly path: string;
+  /** A request was seen that is this call's. */
+  seen: boolean;
+  /** What was seen came from elsewhere than the call's own context, so that it may have been another's. */
+  lent: boolean;
+  /** Its request was answered well, so that nothing more goes out for it. */
+  answered: boolean;
+  /** The fetch underneath is over. */
+  over: boolean;
+}
+
+/** The calls that the hook is sending, and which of the requests that leave the process are theirs. */
+export interface Sendings {
+  /** Returns what `send` returns, itself. */
+  run<T extends PromiseLike<unknown>>(call: { readonly address: string; readonly path: string }, send: () => T): T;
+  /** Whether we are called by what sends a call of this path: a fetch inside a fetch is one call. */
+  isInside(path: string): boolean;
+  /** Whether a request that leaves is of a call that is being sent; asked once for each request. */
+  owns(request: object, address: string, path: string): boolean;
+  /** A request was answered with this status, or failed when it has none; only told where it can be repeated unseen. */
+  answered(request: object, status: number | undefined): void;
+}
+
+/**
+ * Where a request leaves says whose it is, as long as nothing waits for a connection: undici 6 and 7 take what waits in
+ * a pool from whatever frees a connection, in the context of another's call. So calls are also matched by their address:
+ * each call being sent stands for one request, whichever of several like it. That keeps the count exact, because what
+ * is taken for a call's own by mistake is made up for when the call's own comes.
+ */
+export function createSendings(): Sendings {
+  const storage = new AsyncLocalStorage<Sending>();
+  const open = new Set<Sending>();
+  const requests = new WeakMap<object, Sending>();
+
+  function current(): Sending | undefined {
+    const own = storage.getStore();
+    return own?.over === false ? own : undefined;
+  }
+
+  function unseen(address: string, path: string): Sending | undefined {
+    let samePath: Sending | undefined;
+    for (const one of open) {
+      if (one.seen || one.path !== path) continue;
+      if (one.address === address) return one;
+      // A fetch of the user's may send elsewhere than it was told to.
+      samePath ??= one;
+    }
+    return samePath;
+  }
+
+  function take(request: object, sending: Sending, lent: boolean): true {
+    sending.seen = true;
+    sending.lent = lent;
+    requests.set(request, sending);
+    return true;
+  }
+
+  return {
+    run(call, send) {
+      const { address, path } = call;
+      const sending: Sending = { address, path, seen: false, lent: false, answered: false, over: false };
+      const end = (): void => {
+        sending.over = true;
+        open.delete(sending);
+      };
+      open.add(sending);
+      try {
+        const answer = storage.run(sending, send);
+        Promise.resolve(answer).then(end, end);
+        return answer;
+      } catch (error) {
+        end();
+        throw error;
+      }
+    },
+    isInside: (path) => current()?.path === path,
+    owns(request, address, path) {
+      const own = current();
+      const same = own?.address === address && own.path === path;
+      if (own && same && !own.seen) return take(request, own, false);
+      const other = unseen(address, path);
+      if (other) return take(request, other, other !== own);
+      if (own === undefined || own.answered) return false;
+      if (same && own.lent) {
+        // What was taken for this call's own was another's, so one of the two is nobody's.
+        own.lent = false;
+        return false;
+      }
+      return take(request, own, false);
+    },
+    answered(request, status) {
+      const sending = requests.get(request);
+      if (sending === undefined || (status !== undefined && status < 200)) return;
+      if (status !== undefined && status < 300) sending.answered = true;
+      // It may be sent once more: to where it was redirected, or by a dispatcher that retries.
+      else sending.seen = sending.lent = false;
+    },
+  };
+}
