@@ -1,14 +1,21 @@
 import { defineConfig } from "vitest/config";
 
-/** These wait for processes of their own, or a browser: two at a time take little more than one. */
-const WAITING = [
+/** These look at no clock, wait for processes of their own, or for a browser: two files at a time. */
+const SIDE_BY_SIDE = [
   "test/billing/*.test.ts",
-  "test/datadog/deploy.test.ts",
+  "test/datadog/*.test.ts",
   "test/demo.test.ts",
   "test/doctor/*.test.ts",
+  "test/faults.test.ts",
   "test/frameworks/*.test.ts",
-  "test/sandbox/command.test.ts",
-  "test/sandbox/page.test.ts",
+  "test/identity/*.test.ts",
+  "test/instruments.test.ts",
+  "test/pack.test.ts",
+  "test/price.test.ts",
+  "test/propagation/*.test.ts",
+  "test/recordings/*.test.ts",
+  "test/sandbox/*.test.ts",
+  "test/sdks/*.test.ts",
 ];
 
 export default defineConfig({
@@ -23,7 +30,7 @@ export default defineConfig({
         test: {
           name: "one",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/apps/**", ...WAITING],
+          exclude: ["**/node_modules/**", "test/apps/**", ...SIDE_BY_SIDE],
           // The machine for themselves: some look at how several processes share it, or end within a second.
           maxWorkers: 1,
           sequence: { groupOrder: 0 },
@@ -31,7 +38,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "two", include: WAITING, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { name: "two", include: SIDE_BY_SIDE, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -18,8 +18,8 @@ export type Way = "undici" | "http" | "http2" | "websocket";
 export type Reason = { readonly way: Way } | { readonly api: string };
 
 /**
- * What costs money at a model host, by path, and is in no wire format of ours. Google's, OpenAI's, Anthropic's and the
- * AI Gateway's paths are those of their SDKs; the rest is from the vendors' documents and was not called.
+ * What costs money at a model host, by path, and is in no wire format of ours. OpenAI's, Google's, Anthropic's and the AI
+ * Gateway's paths were compared with their SDKs for the most part; those of the other vendors are unconfirmed.
  */
 export const UNREAD_APIS: readonly {
   readonly api: string;

@@ -13,6 +13,13 @@ export interface Context {
   readonly heard: string;
 }
 
+/** An `AsyncLocalStorage` as far as we use it: our types need none of Node's. */
+export interface ContextStorage {
+  getStore(): Context | undefined;
+  run<T>(context: Context, fn: () => T): T;
+  enterWith(context: Context): void;
+}
+
 /** The contexts of one process. Captured when fetch is called, because a stream may be read anywhere. */
 export interface Contexts {
   current(): Context | undefined;
@@ -22,7 +29,7 @@ export interface Contexts {
   readonly defaults: ScopeFields;
   run<T>(context: Context, fn: () => T): T;
   /** Where the current context is kept, to be bound to a channel of `node:diagnostics_channel`. */
-  readonly storage: AsyncLocalStorage<Context>;
+  readonly storage: ContextStorage;
   setDefaults(fields: ScopeFields): void;
 }
 

@@ -1,8 +1,7 @@
-import type { Channel } from "node:diagnostics_channel";
 import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode, UNKNOWN_AGENT } from "../core/scope.ts";
 import type { Context, Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
-import type { Entrance, Framework, Identity, ModelRequest } from "./identity/framework.ts";
+import type { Channel, Entrance, Framework, Identity, ModelRequest } from "./identity/framework.ts";
 import type { NameWatch } from "./name-watch.ts";
 import type { RequestFacts } from "./wire/format.ts";
 

@@ -1,4 +1,3 @@
-import type { Channel } from "node:diagnostics_channel";
 import type { SaidScope } from "../propagation/scope-headers.ts";
 import type { RequestFacts } from "../wire/format.ts";
 
@@ -39,6 +38,12 @@ export interface ModelRequest {
   readonly said: SaidScope | undefined;
   /** Absent while the body is not read yet. */
   readonly facts: RequestFacts | undefined;
+}
+
+/** A channel of `node:diagnostics_channel` as far as it is bound: our types need none of Node's. */
+export interface Channel {
+  bindStore(store: unknown, transform: (message: unknown) => unknown): void;
+  unbindStore(store: unknown): unknown;
 }
 
 /** How a framework is entered that says when it begins. */

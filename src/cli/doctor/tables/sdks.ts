@@ -39,7 +39,7 @@ const under = (name: string, tested: readonly string[], framework: string): Sdk 
 
 /** Checked with the versions of the tests. What is not tried is known from the packages' code alone. */
 export const SDKS: readonly Sdk[] = [
-  { ...plain("openai", ["7"]), keepsFetch: true },
+  { ...plain("openai", ["6", "7"]), keepsFetch: true },
   { ...plain("@anthropic-ai/sdk", ["1"]), keepsFetch: true },
   plain("@google/genai", ["3"]),
   plain("@mistralai/mistralai", ["2"]),
@@ -97,7 +97,15 @@ export const SDKS: readonly Sdk[] = [
     naming: "itself",
     fix: 'new LlmAgent({ name: "researcher" })',
   },
-  plain("@mastra/core", [], `${AT_FETCH}, through the AI SDK's providers`),
+  {
+    package: "@mastra/core",
+    tested: ["1"],
+    metered: `${AT_FETCH}, through the AI SDK's providers`,
+    named: "the id of each Agent is read on the spans of @mastra/otel-bridge, where that is used",
+    naming: "sign",
+    sign: /\bOtelBridge\b/,
+    fix: SCOPE,
+  },
   plain("llamaindex", [], `${AT_FETCH}, through the vendors' SDKs`),
   plain("@llamaindex/*", [], `${AT_FETCH}, through the vendors' SDKs`),
 ];
