@@ -93,13 +93,13 @@ export function createRuntime(say: (message: string) => void): Runtime {
     configuration.get();
     return identifier;
   });
-  const isModelHost = (host: string): boolean => hook.lookup()(host) !== undefined;
   const propagation = createPropagation({
     contexts,
     identifier,
     scoping,
     faults,
-    isModelHost,
+    isModelHost: (host) => hook.lookup()(host) !== undefined,
+    isCall: () => hook.sendings.isMetered(),
     settings: () => configuration.get().baggage,
   });
 
@@ -159,7 +159,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
 
   const installation = createInstallation(hook, [
     identifier.listen,
-    createVendorGuard(isModelHost, faults),
+    createVendorGuard(propagation.mayCarry, faults),
     createBypassWatch(hook, faults, say, (host) => opened().instruments.unmetered(host)),
   ]);
 

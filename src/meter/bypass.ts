@@ -57,9 +57,12 @@ export const UNREAD_APIS: readonly {
 export const OWN_WORDS: readonly { readonly path: RegExp; readonly header?: string }[] = [
   { path: /\/chat\/completions$/ },
   { path: /:(?:generateContent|streamGenerateContent)$/ },
-  { path: /\/v1\/(?:responses|embeddings)$/ },
+  { path: /\/v1\/(?:responses|embeddings)$/, header: "authorization" },
   { path: /\/messages$/, header: "anthropic-version" },
 ];
+
+/** The same of WebSockets: OpenAI's Realtime and what speaks as it does, Gemini's Live. */
+export const OWN_SOCKETS = /\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
 
 /** One of them is in each path of {@link OWN_WORDS}: the one check that most other requests cost. */
 const MAYBE = /(?:completions|responses|embeddings|messages|enerateContent)$/;
@@ -73,7 +76,7 @@ export function createReasoning(
 ): (sent: Sent, way: Way, host: Host | undefined) => Reason | undefined {
   return (sent, way, host) => {
     const { method, path } = sent;
-    if (sent.socket) return host && { way: "websocket" };
+    if (sent.socket) return host !== undefined || OWN_SOCKETS.test(path) ? { way: "websocket" } : undefined;
     if (method !== "POST") return undefined;
     if (host === undefined) {
       if (!MAYBE.test(path)) return undefined;

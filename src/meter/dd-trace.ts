@@ -16,7 +16,7 @@ interface DatadogContext {
   readonly _tags?: object;
   getTags?(): object;
   readonly _spanId?: unknown;
-  readonly _parentId?: unknown;
+  readonly _parentId?: { equals?(other: unknown): boolean };
   /** The spans of this trace that began in this process. */
   readonly _trace?: { readonly started?: readonly DatadogSpan[] };
 }
@@ -73,8 +73,9 @@ export function parentOf(span: DatadogSpan): DatadogSpan | undefined {
   if (known !== undefined) return known;
   try {
     const { _parentId: id, _trace: trace } = span.context();
-    const wanted = String(id);
-    const parent = trace?.started?.find((other) => String(other.context()._spanId) === wanted);
+    // The last of many, mostly. Identifiers compare themselves; the parent's may be a copy of the span's.
+    const isWanted = (other: unknown): boolean => other === id || (id?.equals?.(other) ?? String(other) === String(id));
+    const parent = trace?.started?.findLast((other) => isWanted(other.context()._spanId));
     if (parent !== undefined) parents.set(span, parent);
     return parent;
   } catch {

@@ -19,6 +19,7 @@ import {
   headersOf,
   isForTestedSdk,
   readOutgoing,
+  rereadable,
   type Target,
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
@@ -179,12 +180,14 @@ export function createHook(options: HookOptions): Hook {
 
   function wrap(inner: Fetch, enabled = () => true): Fetch {
     if (HOOKED in inner) return inner;
-    const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
-      const target = enabled() ? faults.guard("request", () => classify(input, init)) : undefined;
+    const hooked = function fetch(this: unknown, input: FetchInput, given?: FetchInit): Promise<Response> {
+      if (!enabled()) return inner.call(this as never, input, given);
+      const init = faults.guard("request", () => rereadable(given)) ?? given;
+      const target = faults.guard("request", () => classify(input, init));
       if (target === undefined) return pass(inner, this, input, init);
       if (sendings.isInside(target.path)) return inner.call(this as never, input, init);
       const begun = faults.guard("request", () => begin(target, input, init));
-      if (begun === undefined) return sendings.run(target, () => inner.call(this as never, input, init));
+      if (begun === undefined) return sendings.run(target, () => pass(inner, this, input, init), false);
       const { call, sent } = begun;
       if (call === undefined) return inner.call(this as never, sent.input, sent.init);
       return send(inner, this, call, sent, () => isForTestedSdk(input, init));

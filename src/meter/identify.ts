@@ -114,6 +114,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
       const context = faults.guard("identity", () => enterAs(identity));
       return context === undefined ? fn() : contexts.run(context, fn);
     },
+    guard: (run) => void faults.guard("identity", run),
     bind(channel: Channel, identityOf) {
       const { storage } = contexts;
       channel.bindStore(storage, (message) => {

@@ -101,6 +101,11 @@ export class OpenCall {
     return this.#state.phase === "settled";
   }
 
+  /** It is over, and may be tried again. */
+  get failed(): boolean {
+    return this.#state.phase === "settled" && this.#state.ending === "failed";
+  }
+
   /** Nothing is left to see of the call, nor to take out of what the caller reads. */
   get over(): boolean {
     return this.settled && !(this.hides && this.stream);

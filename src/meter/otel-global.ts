@@ -155,13 +155,23 @@ function baggageNames(prefix: string): { readonly baggage: Baggage; readonly nam
 
 /** Whether the user's propagators would send along what begins with `prefix`. */
 export function hasBaggage(prefix: string): boolean {
-  return baggageNames(prefix) !== undefined;
+  try {
+    return baggageNames(prefix) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Runs `fn` such that they do not, or just runs it. */
 export function withoutBaggage<T>(prefix: string, fn: () => T): T {
-  const ours = baggageNames(prefix);
-  return ours === undefined ? fn() : withValue(BAGGAGE_KEY, ours.baggage.removeEntries(...ours.names), fn);
+  let rest: Baggage | undefined;
+  try {
+    const ours = baggageNames(prefix);
+    rest = ours?.baggage.removeEntries(...ours.names);
+  } catch {
+    // A baggage of a kind that we do not know.
+  }
+  return rest === undefined ? fn() : withValue(BAGGAGE_KEY, rest, fn);
 }
 
 /** Asks the user's providers to send what they hold, ours in it. Never rejects. */

@@ -78,14 +78,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function record(open: OpenCall, state: Settled, endedMark: number): void {
+    let used = false;
     try {
-      tell(open, state, endedMark);
+      used = tell(open, state, endedMark).usage !== undefined;
     } finally {
-      if (open.span) releaseCallSpan(open.span);
+      if (open.span) releaseCallSpan(open.span, open, used);
     }
   }
 
-  function tell(open: OpenCall, state: Settled, endedMark: number): void {
+  function tell(open: OpenCall, state: Settled, endedMark: number): SettledCall {
     const { settled, parts, money } = look(open, state, endedMark);
     faults.guard("guard", () => options.spent(open, spentOf(open, settled, parts, money.nano)));
     faults.guard("ledger", () => {
@@ -108,6 +109,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
       });
     }
+    return settled;
   }
 
   return { record };

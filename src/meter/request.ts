@@ -21,11 +21,6 @@ export interface Target {
 /** Any path of any wire format has one of these in it: the one check that every other request costs. */
 const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|awPredict/;
 
-/** Whether a path may be that of a model API, before anybody looks at it closely. */
-export function mayBeModelPath(path: string): boolean {
-  return MAYBE.test(path);
-}
-
 export type Classify = (input: FetchInput, init: FetchInit) => Target | undefined;
 
 type HostLookup = (host: string) => Host | undefined;
@@ -37,7 +32,7 @@ export function createClassifier(formats: readonly WireFormat[], lookups: () => 
 
   return (input, init) => {
     const address = typeof input === "string" ? input : addressOf(input);
-    if (address === undefined || !mayBeModelPath(address)) return undefined;
+    if (address === undefined || !MAYBE.test(address)) return undefined;
     const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
     const lookup = lookups();
     if (lookup !== knownBy || known.size >= MAX_KNOWN) known = new Map();
@@ -167,7 +162,10 @@ function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Ui
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = await reader.read();
+        const { done, value } = await reader.read().catch((error: unknown) => {
+          resolve(seen);
+          throw error;
+        });
         if (done) {
           resolve(seen + decoder.decode());
           controller.close();
@@ -184,6 +182,14 @@ function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Ui
     { highWaterMark: 0 },
   );
   return { stream, text: promise };
+}
+
+/** Headers that can be read again: fetch takes an iterator as well, which can be read once. */
+export function rereadable(init: FetchInit): FetchInit {
+  const headers: unknown = init?.headers;
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return init;
+  if (!(Symbol.iterator in headers) || typeof (headers as { get?: unknown }).get === "function") return init;
+  return { ...init, headers: [...(headers as Iterable<[string, string]>)] };
 }
 
 /** Whether there is a header of this name, in any of the forms that fetch takes. */

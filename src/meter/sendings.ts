@@ -5,6 +5,8 @@ interface Sending {
   /** Host with port. */
   readonly address: string;
   readonly path: string;
+  /** It is a call, and not somebody else's API that looks like one. */
+  readonly metered: boolean;
   /** A request was seen that is this call's. */
   seen: boolean;
   /** What was seen came from elsewhere than the call's own context, so that it may have been another's. */
@@ -18,9 +20,15 @@ interface Sending {
 /** The calls that the hook is sending, and which of the requests that leave the process are theirs. */
 export interface Sendings {
   /** Returns what `send` returns, itself. */
-  run<T extends PromiseLike<unknown>>(call: { readonly address: string; readonly path: string }, send: () => T): T;
+  run<T extends PromiseLike<unknown>>(
+    call: { readonly address: string; readonly path: string },
+    send: () => T,
+    metered?: boolean,
+  ): T;
   /** Whether we are called by what sends a call of this path: a fetch inside a fetch is one call. */
   isInside(path: string): boolean;
+  /** Whether we are called by what sends a call that is metered. */
+  isMetered(): boolean;
   /** Whether a request that leaves is of a call that is being sent; asked once for each request. */
   owns(request: object, address: string, path: string): boolean;
   /** A request was answered with this status, or failed when it has none; only told where it can be repeated unseen. */
@@ -62,9 +70,9 @@ export function createSendings(): Sendings {
   }
 
   return {
-    run(call, send) {
+    run(call, send, metered = true) {
       const { address, path } = call;
-      const sending: Sending = { address, path, seen: false, lent: false, answered: false, over: false };
+      const sending: Sending = { address, path, metered, seen: false, lent: false, answered: false, over: false };
       const end = (): void => {
         sending.over = true;
         open.delete(sending);
@@ -80,6 +88,7 @@ export function createSendings(): Sendings {
       }
     },
     isInside: (path) => current()?.path === path,
+    isMetered: () => current()?.metered === true,
     owns(request, address, path) {
       const own = current();
       const same = own?.address === address && own.path === path;

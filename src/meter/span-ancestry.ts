@@ -1,5 +1,6 @@
 import { spanOf } from "./otel-global.ts";
 import type { OtelContext, OtelSpan } from "./otel-types.ts";
+import { endWaitingSpans } from "./span-claim.ts";
 import { createStamp } from "./stamp.ts";
 
 /**
@@ -18,7 +19,7 @@ export function parentOf(span: OtelSpan): OtelSpan | undefined {
 /** Of the SDKs 1.x and dd-trace the first, of later ones the second; the list is theirs, and may go away. */
 interface TracerProvider {
   addSpanProcessor?(processor: object): void;
-  readonly _activeSpanProcessor?: { readonly _spanProcessors?: unknown };
+  readonly _activeSpanProcessor?: { _spanProcessors?: unknown };
 }
 
 interface Registered extends TracerProvider {
@@ -41,8 +42,12 @@ const onlooker = {
   },
   onEnding(): void {},
   onEnd(): void {},
-  forceFlush: (): Promise<void> => Promise.resolve(),
-  shutdown: (): Promise<void> => Promise.resolve(),
+  async forceFlush(): Promise<void> {
+    endWaitingSpans();
+  },
+  async shutdown(): Promise<void> {
+    endWaitingSpans();
+  },
 };
 
 function join(provider: TracerProvider | undefined): void {
@@ -50,8 +55,11 @@ function join(provider: TracerProvider | undefined): void {
   joined.add(provider);
   if (typeof provider.addSpanProcessor === "function") provider.addSpanProcessor(onlooker);
   else {
-    const processors = provider._activeSpanProcessor?._spanProcessors;
-    if (Array.isArray(processors)) processors.push(onlooker);
+    const active = provider._activeSpanProcessor;
+    // Before the others, which are told after us to send what they have; the list itself may be the user's.
+    if (active && Array.isArray(active._spanProcessors)) {
+      active._spanProcessors = [onlooker, ...active._spanProcessors];
+    }
   }
 }
 
@@ -64,8 +72,9 @@ export function joinTracerProvider(): void {
 /**
  * Joins the provider as soon as it is registered: an agent may start in the same breath. The slot itself stays the
  * user's; it is only looked at while it fills. Returns what stops the looking.
+ * @param guard Swallows what is thrown: whoever registers a provider must not notice us.
  */
-export function watchTracerProvider(): () => void {
+export function watchTracerProvider(guard: (run: () => void) => void): () => void {
   let over = false;
   const undo: (() => void)[] = [];
 
@@ -77,16 +86,16 @@ export function watchTracerProvider(): () => void {
     registered.setDelegate = function (this: Registered, provider) {
       delete registered.setDelegate;
       setDelegate.call(this, provider);
-      joinTracerProvider();
+      guard(joinTracerProvider);
     };
   };
   const lookAt = (api: Slot): void => {
     if (api.trace !== undefined) arrived(api.trace);
-    else undo.push(whenSet(api, "trace", arrived));
+    else undo.push(whenSet(api, "trace", (registered) => guard(() => arrived(registered))));
   };
   const api = slots[API];
   if (api !== undefined) lookAt(api);
-  else undo.push(whenSet(slots, API, lookAt));
+  else undo.push(whenSet(slots, API, (filled) => guard(() => lookAt(filled))));
 
   return () => {
     over = true;

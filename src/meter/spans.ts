@@ -2,6 +2,7 @@ import type { SettledCall } from "../core/call.ts";
 import { ATTR } from "../names.ts";
 import type { Context } from "./context.ts";
 import type { Target } from "./request.ts";
+import type { Holder } from "./span-claim.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
 import type { RequestFacts } from "./wire/format.ts";
@@ -13,7 +14,7 @@ export interface SpanHandle {
 }
 
 /** What is known of a call when its span begins. */
-interface Begun {
+interface Begun extends Holder {
   readonly target: Target;
   readonly facts: RequestFacts;
   readonly context: Context;
@@ -22,11 +23,7 @@ interface Begun {
 /** Finds the span that an SDK has open for this call, or starts one. */
 export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefined {
   const active = tracing.activeModelSpan();
-  if (active) {
-    // Until it is known what the call came to.
-    active.hold();
-    return { span: active, enriched: true };
-  }
+  if (active?.claim(call)) return { span: active, enriched: true };
   const { format, host, address } = call.target;
   const model = call.facts.model;
   const attributes: TracingAttributes = {
@@ -44,21 +41,24 @@ export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefi
 /** Writes what the call came to, and ends the span if it is ours. */
 export function closeCallSpan(handle: SpanHandle, call: SettledCall): void {
   const { span, enriched } = handle;
-  span.setAttributes({ ...attributesOf(handle, call), [ATTR.ending]: call.ending });
+  if (enriched && !span.open) return;
+  const attributes = attributesOf(handle, call);
+  span.setAttributes({ ...attributes, [ATTR.ending]: call.ending });
   if (!enriched) {
     if (call.ending === "failed") span.fail();
     span.end();
     return;
   }
+  if (attributes[ATTR.agent] !== undefined) span.named();
   // Once its response has begun no SDK tries a call again.
   if (call.ending === "canceled" && call.status !== undefined && span.forgotten) {
     setTimeout(() => span.open && span.end(), FORGOTTEN_MS).unref();
   }
 }
 
-/** Lets somebody else's span end; ours has. */
-export function releaseCallSpan({ span, enriched }: SpanHandle): void {
-  if (enriched) span.release();
+/** Gives somebody else's span back; ours has ended. `used`: the call came to something. */
+export function releaseCallSpan({ span, enriched }: SpanHandle, call: Holder, used: boolean): void {
+  if (enriched) span.release(call, used);
 }
 
 /** By then whoever ends spans of broken-off streams has done so. */

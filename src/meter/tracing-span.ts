@@ -1,7 +1,7 @@
 import { type DatadogSpan, isFinished, tagsOf } from "./dd-trace.ts";
 import type { Faults } from "./faults.ts";
-import { holdEnd, releaseEnd } from "./held-end.ts";
 import { describeSpan, type OtelSpan } from "./otel-global.ts";
+import { claimSpan, type Holder, markNamed, releaseSpan } from "./span-claim.ts";
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 
@@ -17,10 +17,12 @@ export interface TracingSpan {
   readonly open: boolean;
   /** Whoever made the span is known to forget to end it when its stream is broken off. */
   readonly forgotten: boolean;
-  /** Keeps the span from being ended by whoever made it. */
-  hold(): void;
-  /** Ends what {@link hold} began; a span that was to be ended meanwhile ends now. */
-  release(): void;
+  /** Takes a span of somebody else's for one call, and keeps it from being ended. False when it cannot be had. */
+  claim(holder: Holder): boolean;
+  /** Gives it back; a span that was to be ended meanwhile ends now. `filled`: what the call came to is on it. */
+  release(holder: Holder, filled: boolean): void;
+  /** Notes that we have written the name of its agent. */
+  named(): void;
 }
 
 const STATUS_ERROR = 2;
@@ -70,13 +72,18 @@ export class WrappedSpan implements TracingSpan {
     this.#faults.guard("span", () => this.original.end());
   }
 
-  hold(): void {
+  claim(holder: Holder): boolean {
     // A number this small is taken for one of this clock, which is the one that spans begin by.
-    this.#faults.guard("span", () => holdEnd(this.original, "end", () => performance.now()));
+    const now = () => performance.now();
+    return this.#faults.guard("span", () => claimSpan(this.original, "end", now, holder)) === true;
   }
 
-  release(): void {
-    this.#faults.guard("span", () => releaseEnd(this.original));
+  release(holder: Holder, filled: boolean): void {
+    this.#faults.guard("span", () => releaseSpan(this.original, holder, filled));
+  }
+
+  named(): void {
+    markNamed(this.original);
   }
 }
 
@@ -100,11 +107,13 @@ export function wrapDatadog(original: DatadogSpan, faults: Faults): TracingSpan 
     end() {
       guard(() => original.finish());
     },
-    hold() {
-      guard(() => holdEnd(original, "finish", () => performance.timeOrigin + performance.now()));
+    claim(holder) {
+      const now = () => performance.timeOrigin + performance.now();
+      return guard(() => claimSpan(original, "finish", now, holder)) === true;
     },
-    release() {
-      guard(() => releaseEnd(original));
+    release(holder, filled) {
+      guard(() => releaseSpan(original, holder, filled));
     },
+    named: () => markNamed(original),
   };
 }

@@ -182,6 +182,17 @@ describe("the command", () => {
     stand.close();
   });
 
+  test("sends no key of one's own to an address that only the folder's .env names", async () => {
+    const stand = await openStand({ "/v1": 200 });
+    const app = (file: string) =>
+      installedApp("right-docker-otel", {}, { ".env": `OPENAI_BASE_URL=${stand.url}/v1\nDD_SITE=a.example\n${file}` });
+    await runDoctor(["--dir", app("")], { OPENAI_API_KEY: SECRETS.openai });
+    expect(stand.asked).toEqual([]);
+    await runDoctor(["--dir", app("OPENAI_API_KEY=of-the-file")], {});
+    expect(stand.asked).toEqual(["GET /v1/models"]);
+    stand.close();
+  });
+
   test("follows no redirect with a key in hand", async () => {
     const stand = await openStand({ "/v1": 307 });
     const dir = installedApp("right-docker-otel");

@@ -86,6 +86,10 @@ describe("at hosts that we know", () => {
     expect(reasonOf(get, "http", host)).toBeUndefined();
     expect(reasonOf({ ...get, socket: true }, "http", host)).toEqual({ way: "websocket" });
     expect(reasonOf({ ...get, socket: true }, "http", undefined)).toBeUndefined();
+    const live = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+    for (const path of ["/v1/realtime", "/openai/realtime", live]) {
+      expect(reasonOf({ ...get, path, socket: true }, "http", undefined)).toEqual({ way: "websocket" });
+    }
   });
 });
 
@@ -95,8 +99,8 @@ describe("at hosts that we do not know", () => {
     ["/gateway/openai/chat/completions", true],
     ["/v1/models/m:generateContent", true],
     ["/v1/models/m:streamGenerateContent", true],
-    ["/v1/responses", true],
-    ["/v1/embeddings", true],
+    ["/v1/responses", false],
+    ["/v1/embeddings", false],
     ["/responses", false],
     ["/survey/responses", false],
     ["/embeddings", false],
@@ -109,10 +113,14 @@ describe("at hosts that we do not know", () => {
     expect(of("gateway.example", path)).toBe(counts ? "http" : undefined);
   });
 
-  test("messages only with Anthropic's header", () => {
-    const sent = post("/v1/messages", { "anthropic-version": "2023-06-01" });
-    expect(reasonOf(sent, "undici", undefined)).toEqual({ way: "undici" });
-    expect(OWN_WORDS.filter(({ header }) => header !== undefined)).toHaveLength(1);
+  test.each([
+    ["/v1/messages", "anthropic-version"],
+    ["/v1/responses", "authorization"],
+    ["/v1/embeddings", "authorization"],
+  ])("%s only with the header %s", (path, header) => {
+    expect(reasonOf(post(path, { [header]: "a" }), "undici", undefined)).toEqual({ way: "undici" });
+    expect(reasonOf(post(path, { other: "a" }), "undici", undefined)).toBeUndefined();
+    expect(OWN_WORDS.filter((row) => row.header !== undefined)).toHaveLength(2);
   });
 });
 

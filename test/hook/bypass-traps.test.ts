@@ -92,10 +92,12 @@ describe("what costs nothing", () => {
 const VERSION = { "anthropic-version": "2023-06-01" };
 
 /** At a host that nobody told us of. */
+const KEY = { authorization: "Bearer sk-test" };
 const SPEAKING: Record<string, () => Promise<unknown>> = {
   "chat completions over node:http": () => postHttp(`${other.url}/openai/v1/chat/completions?api-version=1`),
-  "responses through undici": () => read(packageFetch(`${other.url}/v1/responses/`, CHAT_INIT)),
-  embeddings: () => postHttp(`${other.url}/v1/embeddings`),
+  "responses with a key through undici": () =>
+    read(packageFetch(`${other.url}/v1/responses/`, { ...CHAT_INIT, headers: KEY })),
+  "embeddings with a key": () => postHttp(`${other.url}/v1/embeddings`, CHAT_BODY, { headers: KEY }),
   generateContent: () => postHttp(`${other.url}/v1beta/models/gemini-3-pro:streamGenerateContent?alt=sse`),
   "messages with Anthropic's header over node:http": () =>
     postHttp(`${other.url}/v1/messages`, CHAT_BODY, { headers: VERSION }),

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import Anthropic from "@anthropic-ai/sdk";
 import { context, propagation as otel, trace } from "@opentelemetry/api";
+import { request as undici } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ConfigFile } from "../../src/config.ts";
 import type { SettledCall } from "../../src/core/call.ts";
@@ -135,6 +136,51 @@ describe("between two services", () => {
     close();
   });
 
+  test("a scope around the server stays around requests that bring none", async () => {
+    const back = await service({ baggage: { accept: true } });
+    const { port, close } = await back.runtime.scoping.scope({ agent: "svc", team: "search" }, () => answering(back));
+    const get = (headers: HeadersInit) => network(`http://127.0.0.1:${port}/`, { headers }).then((one) => one.text());
+    await get({});
+    await get({ baggage: "spendfuse.agents=chief" });
+    await get({});
+    expect(back.calls.map(({ scope }) => [scope.rootAgent, scope.agent, scope.team])).toEqual([
+      ["svc", "svc", "search"],
+      ["svc", "chief", "search"],
+      ["svc", "svc", "search"],
+    ]);
+    close();
+  });
+
+  test("whatever the path is, and only as far as the host that is named", async () => {
+    const elsewhere = createServer((incoming, outgoing) => outgoing.end(String(incoming.headers.baggage)));
+    const foreign = await listen(elsewhere);
+    const seen: string[] = [];
+    const own = createServer((incoming, outgoing) => {
+      if (incoming.url === "/away") {
+        outgoing.writeHead(302, { location: `http://127.0.0.1:${foreign}/` }).end();
+        return;
+      }
+      seen.push(`${incoming.method} ${incoming.url} ${incoming.headers.baggage}`);
+      outgoing.end();
+    });
+    const port = await listen(own);
+    const { runtime, fetch } = await service({ baggage: { send: [`127.0.0.1:${port}`] } });
+    await runtime.scoping.scope({ agent: "chief" }, async () => {
+      for (const path of ["/messages", "/v1/responses", "/tasks/5/embeddings", "/chat/completions"]) {
+        await fetch(`http://127.0.0.1:${port}${path}`);
+        await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body: '{"text":"mine"}' });
+      }
+      expect(await (await fetch(`http://127.0.0.1:${port}/away`)).text()).toBe("undefined");
+      // What is put there by hand stays.
+      const headers = runtime.propagation.inject({});
+      const answer = await fetch(`http://127.0.0.1:${foreign}/queue/messages`, { method: "POST", body: "{}", headers });
+      expect(await answer.text()).toBe("spendfuse.agents=chief");
+    });
+    expect(seen).toHaveLength(8);
+    expect(seen.filter((line) => !line.endsWith(" spendfuse.agents=chief"))).toEqual([]);
+    for (const server of [own, elsewhere]) server.closeAllConnections();
+  });
+
   test("pipelined requests as well", async () => {
     const back = await service({ baggage: { accept: true } });
     const { port, close } = await answering(back);
@@ -247,6 +293,27 @@ describe("a model vendor", () => {
     expect(got()).toEqual(["tenant=7"]);
   });
 
+  test("never gets it from a tracing that writes into requests of the undici package", async () => {
+    await service({ hosts: [{ host: vendor.host, like: "api.openai.com" }] });
+    const write = (message: unknown) => {
+      const { request } = message as { request: { addHeader(name: string, value: string): void } };
+      otel.inject(context.active(), request, { set: (to, name, value) => to.addHeader(name, value) });
+    };
+    subscribe("undici:request:create", write);
+    await withBaggage(() => undici(`${vendor.url}/v1/models`));
+    unsubscribe("undici:request:create", write);
+    expect(got()).toEqual(["tenant=7"]);
+  });
+
+  test("gets a call whatever its baggage is made of", async () => {
+    const { ask, calls } = await service();
+    startUserTracing();
+    const strange = { getAllEntries: () => [["spendfuse.user", {}]] };
+    const key = Symbol.for("OpenTelemetry Baggage Key");
+    await context.with(context.active().setValue(key, strange), ask);
+    expect(calls).toHaveLength(1);
+  });
+
   test("never gets it from a client that goes around fetch", async () => {
     await service({ hosts: [{ host: vendor.host, like: "api.openai.com" }] });
     await new Promise((resolve) => {
@@ -284,6 +351,32 @@ describe("a model vendor", () => {
       expect(visit.body).toBe(body);
     }
     expect(calls.map(({ scope }) => [scope.agent, scope.user])).toEqual(Array(3).fill(["bot", "u-1"]));
+  });
+
+  test("not even with requests that are no calls, or go around fetch", async () => {
+    const { fetch } = await service({ hosts: [{ host: vendor.host, like: "api.openai.com" }] });
+    const headers = { "x-spendfuse-user": "u-1", "X-Spendfuse-Run": "r", "x-mine": "1" };
+    await fetch(`${vendor.url}/v1/models`, { headers: new Headers(headers) });
+    await fetch(`${vendor.url}/v1/images/generations`, { method: "POST", body: "{}", headers });
+    await network(`${vendor.url}/v1/models`, { headers });
+    await new Promise((resolve) => request(`${vendor.url}/v1/models`, { headers }, resolve).end());
+    for (const { headers: sent } of vendor.visits) {
+      expect(Object.keys(sent).filter((name) => name.startsWith("x-"))).toEqual(["x-mine"]);
+    }
+    expect(vendor.visits).toHaveLength(4);
+  });
+
+  test("gets headers that can be read but once, all of them", async () => {
+    const { fetch, calls } = await service();
+    const headers = new Map([
+      ["authorization", "Bearer k"],
+      ["x-spendfuse-agent", "Bot"],
+      ["x-mine", "1"],
+    ]).entries();
+    const body = JSON.stringify({ model: "gpt-5", messages: [] });
+    await fetch(`${vendor.url}/v1/chat/completions`, { method: "POST", body, headers } as unknown as RequestInit);
+    expect(vendor.visits[0]?.headers).toMatchObject({ authorization: "Bearer k", "x-mine": "1" });
+    expect(calls[0]?.scope.agent ?? "open").toMatch(/bot|open/);
   });
 });
 

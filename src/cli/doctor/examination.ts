@@ -20,8 +20,27 @@ export function isLookedAt(name: string): boolean {
   return NEEDED.includes(name) || ROWS.some((row) => isNamed(name, row));
 }
 
+/**
+ * What has to be asked. A key of the process's own environment goes to no address that only the folder's `.env` names:
+ * whoever wrote that file need not be who runs this.
+ */
 export function questionsOf(facts: Facts): readonly Question[] {
-  return CHECKS.flatMap((check) => check.asks?.(facts) ?? []);
+  const own = Object.fromEntries(Object.entries(facts.env).filter(([name]) => !facts.envFile.names.includes(name)));
+  const asksOf = (one: Facts): readonly Question[] => CHECKS.flatMap((check) => check.asks?.(one) ?? []);
+  const places = new Set(asksOf({ ...facts, env: own }).map(placeOf));
+  const secrets = Object.values(own).filter((value) => value !== undefined && value.length >= MIN_SECRET);
+  const isOurs = (question: Question): boolean => {
+    const sent = question.kind === "http" ? Object.values(question.headers ?? {}) : [];
+    return sent.some((text) => secrets.some((secret) => text.includes(secret as string)));
+  };
+  return asksOf(facts).filter((question) => places.has(placeOf(question)) || !isOurs(question));
+}
+
+/** Shorter values are no secrets. */
+const MIN_SECRET = 6;
+
+function placeOf(question: Question): string {
+  return `${question.id} ${question.kind === "http" ? question.url : question.address}`;
 }
 
 /** What all checks say, group by group, without a secret in it. Pure: the same facts and answers say the same. */

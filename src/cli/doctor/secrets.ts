@@ -6,10 +6,15 @@ export function shownUrl(address: string): string {
   return url === null ? "an address that cannot be read" : `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-const SECRET_NAME = /KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|HEADERS|BASIC|AUTH/i;
+const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|PWD|PAT\b|_PAT_|CREDENTIAL|HEADERS|BASIC|AUTH|DSN|COOKIE|SALT/i;
+/** Variables whose values may be shown, unless their name looks like a secret's: those that our own lines set, and the like. */
+const SHOWN_NAME = /^(?:NODE_\w+|PORT|HOST|TZ|LANG|(?:OTEL|DD|SPENDFUSE)_\w+|FROM)$/;
 const MIN_LENGTH = 6;
 const MASK = "***";
-const ASSIGNED = /\b(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;
+const ASSIGNED = /(?<![\w-])([A-Z_][A-Z0-9_]*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/g;
+const SET_BY_NAME = /\b(\w*(?:key|token|secret|password|passwd)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;
+const FLAG =
+  /(--?[\w-]*(?:key|token|secret|pass|pwd|pat|auth|credential|header)[\w-]*)([= ])("[^"]*"|'[^']*'|[^\s"',-][^\s"',]*)/gi;
 const IN_URL = /(:\/\/)[^\s/@"']+@/g;
 const LOOKS_LIKE_KEY = /\b(?:sk|pk|rk)-[\w-]{12,}|\bAIza[\w-]{20,}/g;
 
@@ -27,7 +32,16 @@ export function withoutSecrets(
   const clean = (text: string): string => {
     let shown = text;
     for (const value of values) shown = shown.replaceAll(value, MASK);
-    return shown.replace(ASSIGNED, `$1=${MASK}`).replace(IN_URL, `$1${MASK}@`).replace(LOOKS_LIKE_KEY, MASK);
+    return shown
+      .replace(ASSIGNED, (all, name: string, value: string) => {
+        // A value that is left open is none.
+        const isShown = value.includes("…") || (SHOWN_NAME.test(name) && !SECRET_NAME.test(name));
+        return isShown ? all : `${name}=${MASK}`;
+      })
+      .replace(SET_BY_NAME, `$1=${MASK}`)
+      .replace(FLAG, `$1$2${MASK}`)
+      .replace(IN_URL, `$1${MASK}@`)
+      .replace(LOOKS_LIKE_KEY, MASK);
   };
   return findings.map(({ subject, says, fix, ...rest }) => ({
     ...rest,

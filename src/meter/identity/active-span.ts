@@ -1,6 +1,7 @@
 import { text } from "../json.ts";
 import { activeValue, describeSpan, activeSpan as findActiveSpan } from "../otel-global.ts";
-import { parentOf, watchTracerProvider } from "../span-ancestry.ts";
+import { joinTracerProvider, parentOf, watchTracerProvider } from "../span-ancestry.ts";
+import { isNamedByUs } from "../span-claim.ts";
 import type { Framework } from "./framework.ts";
 
 type Attributes = Readonly<Record<string, unknown>>;
@@ -22,12 +23,14 @@ export const activeSpan: Framework = {
   readAround() {
     let span = findActiveSpan();
     if (span === undefined) return undefined;
+    // It may have been registered anew.
+    joinTracerProvider();
     const agents: string[] = [];
     let conversation = text(activeValue(SESSION_KEY));
     let user = text(activeValue(USER_KEY));
     for (let hops = 0; span && hops < MAX_HOPS; span = parentOf(span), hops += 1) {
       const { name, attributes } = describeSpan(span);
-      const agent = agentOf(name, attributes);
+      const agent = agentOf(name, attributes, isNamedByUs(span));
       if (agent !== undefined && agents[0] !== agent) agents.unshift(agent);
       conversation ??= first(attributes, CONVERSATION);
       user ??= first(attributes, USER);
@@ -36,14 +39,14 @@ export const activeSpan: Framework = {
     return { agents: agents.length > 0 ? agents : undefined, conversation, user };
   },
 
-  listen: watchTracerProvider,
+  listen: ({ guard }) => watchTracerProvider(guard),
 };
 
 const MAX_HOPS = 100;
 
 /** The agent that a span is the run of, or that made the call of which it is the span. */
-function agentOf(name = "", attributes: Attributes = {}): string | undefined {
-  const agent = text(attributes["gen_ai.agent.name"]);
+function agentOf(name = "", attributes: Attributes = {}, isOurs = false): string | undefined {
+  const agent = isOurs ? undefined : text(attributes["gen_ai.agent.name"]);
   if (agent !== undefined) return agent;
   if (attributes["openinference.span.kind"] === "AGENT") return text(attributes["agent.name"]) ?? text(name);
   const kind = attributes["traceloop.span.kind"];

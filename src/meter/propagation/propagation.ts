@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { ScopeFields } from "../../core/scope.ts";
-import type { Contexts } from "../context.ts";
+import type { Context, Contexts } from "../context.ts";
 import type { Faults } from "../faults.ts";
 import { createHostTest } from "../hosts.ts";
 import type { Identifier } from "../identify.ts";
@@ -9,6 +10,7 @@ import { type FetchInit, type FetchInput, headersOf, isRequest } from "../reques
 import type { Scoping } from "../scoping.ts";
 import { PREFIX, readMembers, writeMembers } from "./baggage.ts";
 import { type Carrier, readCarrier, writeCarrier } from "./carrier.ts";
+import { dropScopeHeaders, readScopeHeaders } from "./scope-headers.ts";
 
 /** What may travel between processes without being asked for at each place. */
 export interface BaggageConfig {
@@ -32,6 +34,8 @@ export interface Propagation {
   extract<T>(carrier: unknown, fn: () => T): T;
   /** What goes along with a request that is no model call; undefined for nearly all. */
   escort(input: FetchInput, init: FetchInit): Escort | undefined;
+  /** Whether a request to this host, made where we are called, may carry what is ours. */
+  mayCarry(host: string): boolean;
   /** From now on, or no more, requests to servers of this process bring their scope along. */
   accept(on: boolean): void;
 }
@@ -44,6 +48,8 @@ export interface PropagationOptions {
   /** Asked for at each request; the same object until the configuration changes. */
   readonly settings: () => BaggageConfig | undefined;
   readonly isModelHost: (host: string) => boolean;
+  /** Whether we are called by what sends a call that is metered. */
+  readonly isCall: () => boolean;
 }
 
 const SERVED = "http.server.request.start";
@@ -52,6 +58,10 @@ export function createPropagation(options: PropagationOptions): Propagation {
   const { contexts, identifier, faults } = options;
   let hosts: { readonly from: BaggageConfig; readonly has: (host: string) => boolean } | undefined;
   let accepting = false;
+  /** A request to a host of one's own is under way, with the scope on it; it may be redirected to another. */
+  const escorted = new AsyncLocalStorage<true>();
+  /** By connection: the context in which its server was begun. */
+  const around = new WeakMap<object, Context | undefined>();
 
   function membersHere(): string {
     return writeMembers(identifier.current());
@@ -82,20 +92,21 @@ export function createPropagation(options: PropagationOptions): Propagation {
     if (members === "") return undefined;
     const headers = new Headers(headersOf(input, init) as HeadersInit | undefined);
     writeCarrier(headers, members);
-    return { init: { ...init, headers }, run: (send) => send() };
+    return { init: { ...init, headers }, run: (send) => escorted.run(true, send) };
   }
 
   /**
    * The channel tells of a request just before its server does, in the same breath. A connection that stays open brings
-   * many, so that each of them has to begin anew.
+   * many, so that each of them has to begin where the first one did.
    */
   function onRequest(message: unknown): void {
     faults.guard("identity", () => {
       const { storage } = contexts;
-      storage.enterWith(undefined as never);
-      const { request } = message as { readonly request: { readonly headers: object } };
+      const { request } = message as { readonly request: { readonly headers: object; readonly socket: object } };
+      if (!around.has(request.socket)) around.set(request.socket, storage.getStore());
+      storage.enterWith(around.get(request.socket) as Context);
       for (const fields of scopesOf(request.headers)) {
-        storage.enterWith({ ...identifier.enter(fields), span: undefined });
+        storage.enterWith({ ...identifier.enter(fields), span: storage.getStore()?.span });
       }
     });
   }
@@ -108,13 +119,17 @@ export function createPropagation(options: PropagationOptions): Propagation {
       return scopes.reduceRight((inner, fields) => () => scope(fields, inner), fn)();
     },
     escort(input, init) {
-      const carried = hasBaggage(PREFIX);
-      if (!carried && options.settings()?.send === undefined) return undefined;
+      const headers = headersOf(input, init);
+      const ours = readScopeHeaders(headers) !== undefined;
+      if (!ours && !hasBaggage(PREFIX) && options.settings()?.send === undefined) return undefined;
       const host = URL.parse(isRequest(input) ? input.url : String(input))?.host ?? "";
+      if (!options.isModelHost(host)) return isOwn(host) ? withScope(input, init) : undefined;
       // Whatever is asked for, no vendor is told who asks.
-      if (options.isModelHost(host)) return carried ? { init, run: (send) => withoutBaggage(PREFIX, send) } : undefined;
-      return isOwn(host) ? withScope(input, init) : undefined;
+      const clean = ours ? { ...init, headers: dropScopeHeaders(headers) } : init;
+      return { init: clean, run: (send) => withoutBaggage(PREFIX, send) };
     },
+    mayCarry: (host) =>
+      !options.isModelHost(host) && (isOwn(host) || (escorted.getStore() === undefined && !options.isCall())),
     accept(on) {
       if (on === accepting) return;
       accepting = on;

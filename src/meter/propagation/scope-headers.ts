@@ -20,6 +20,11 @@ const BAGGAGE = "baggage";
 const FIELDS = Object.entries(SCOPE_HEADERS) as [Field, string][];
 const NOTHING: SaidScope = {};
 
+/** Whether a header of this name is ours alone. */
+export function isScopeHeader(name: string): boolean {
+  return name.length > OURS.length && name.toLowerCase().startsWith(OURS);
+}
+
 /**
  * What is ours among headers, in any of the forms that fetch takes: undefined when nothing is. A baggage says nothing of
  * a request to a model, but what of it is ours has to be taken off as well.
@@ -38,9 +43,9 @@ export function readScopeHeaders(headers: unknown): SaidScope | undefined {
   const look = (name: string, value: unknown): void => {
     // Of most headers the length alone says that they are not ours.
     if (name.length === BAGGAGE.length) carried ||= name.toLowerCase() === BAGGAGE && carriesOurs(value);
-    else if (name.length > OURS.length) {
+    else if (isScopeHeader(name)) {
       const lower = name.toLowerCase();
-      const field = lower.startsWith(OURS) ? FIELDS.find(([, own]) => own === lower)?.[0] : undefined;
+      const field = FIELDS.find(([, own]) => own === lower)?.[0];
       if (field !== undefined && value) said = { ...said, [field]: String(value) };
     }
   };
@@ -62,9 +67,8 @@ export function dropScopeHeaders(headers: unknown): HeadersInit {
   const isList = Symbol.iterator in (headers as object);
   const pairs = isList ? [...(headers as Iterable<[string, string]>)] : Object.entries(headers as object);
   const kept = pairs.flatMap(([name, value]): [string, string][] => {
-    const lower = name.toLowerCase();
-    if (lower.startsWith(OURS)) return [];
-    if (lower !== BAGGAGE || !carriesOurs(value)) return [[name, value]];
+    if (isScopeHeader(name)) return [];
+    if (name.toLowerCase() !== BAGGAGE || !carriesOurs(value)) return [[name, value]];
     const rest = dropMembers(String(value));
     return rest === "" ? [] : [[name, rest]];
   });

@@ -1,37 +1,41 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Faults } from "../faults.ts";
-import { mayBeModelPath } from "../request.ts";
+import { hasBaggage } from "../otel-global.ts";
 import { dropMembers, PREFIX } from "./baggage.ts";
+import { isScopeHeader } from "./scope-headers.ts";
 
 /**
- * Takes our members off the baggage of requests to model hosts that somebody else's tracing put there: those that we
- * were sent are in its context as well. Our hook has seen the headers of a call before that; this is the last moment at
- * which they can still be changed. Returns what begins to look.
+ * Takes what is ours off requests to model hosts that the hook does not see, or that somebody else's tracing writes into
+ * inside of it: what we were sent is in its context as well. These are the last moments at which Node lets headers be
+ * changed; a list of headers that is given to `http.request`, and headers that are set later, it does not.
+ * @param mayCarry Whether a request to this host, made where we are called, may have them.
  */
-export function createVendorGuard(isModelHost: (host: string) => boolean, faults: Faults): () => () => void {
-  const isForModel = (host: string, path: string): boolean => mayBeModelPath(path) || isModelHost(host);
-
+export function createVendorGuard(mayCarry: (host: string) => boolean, faults: Faults): () => () => void {
   const listeners: Readonly<Record<string, (message: never) => void>> = {
     "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
       const { headers } = request;
-      if (!Array.isArray(headers)) return;
-      for (let at = 0; at < headers.length; at += 2) {
-        if (!isOurs(headers[at], headers[at + 1])) continue;
-        const host = URL.parse(String(request.origin))?.host ?? "";
-        if (!isForModel(host, request.path)) return;
-        const rest = dropMembers(headers[at + 1] as string);
-        if (rest === "") headers.splice(at, 2);
-        else headers[at + 1] = rest;
-        return;
-      }
+      const ours = Array.isArray(headers) && headers.some((name, at) => at % 2 === 0 && isOurs(name, headers[at + 1]));
+      // OpenTelemetry listens after us, and writes what its context has.
+      const watched = !ours && hasBaggage(PREFIX);
+      if ((!ours && !watched) || mayCarry(hostOf(request.origin))) return;
+      if (ours) dropFrom(headers as unknown[]);
+      if (typeof request.addHeader !== "function") return;
+      const { addHeader } = request;
+      request.addHeader = function (name, value) {
+        if (!isOurs(name, value)) return addHeader.call(this, name, value);
+        const rest = restOf(name, value);
+        return rest === undefined ? this : addHeader.call(this, name, rest);
+      };
     },
     "http.client.request.created"({ request }: { readonly request: NodeRequest }) {
-      const baggage = request.getHeader("baggage");
-      if (!isOurs("baggage", baggage)) return;
-      if (!isForModel(String(request.getHeader("host") ?? request.host), request.path)) return;
-      const rest = dropMembers(baggage as string);
-      if (rest === "") request.removeHeader("baggage");
-      else request.setHeader("baggage", rest);
+      if (request.headersSent) return;
+      const ours = request.getHeaderNames().filter((name) => isOurs(name, request.getHeader(name)));
+      if (ours.length === 0 || mayCarry(String(request.getHeader("host") ?? request.host))) return;
+      for (const name of ours) {
+        const rest = restOf(name, request.getHeader(name));
+        if (rest === undefined) request.removeHeader(name);
+        else request.setHeader(name, rest);
+      }
     },
   };
 
@@ -51,25 +55,42 @@ export function createVendorGuard(isModelHost: (host: string) => boolean, faults
 
 interface UndiciRequest {
   readonly origin?: string | URL;
-  readonly path: string;
   /** Names and values in turn. */
   readonly headers: unknown;
+  addHeader?: (name: string, value: string) => unknown;
 }
 
 interface NodeRequest {
   readonly host: string;
-  readonly path: string;
+  readonly headersSent: boolean;
+  getHeaderNames(): string[];
   getHeader(name: string): unknown;
   setHeader(name: string, value: string): unknown;
   removeHeader(name: string): unknown;
 }
 
-function isOurs(name: unknown, value: unknown): boolean {
-  return (
-    typeof name === "string" &&
-    name.length === 7 &&
-    name.toLowerCase() === "baggage" &&
-    typeof value === "string" &&
-    value.includes(PREFIX)
-  );
+function hostOf(origin: string | URL | undefined): string {
+  return URL.parse(String(origin))?.host ?? "";
 }
+
+function dropFrom(headers: unknown[]): void {
+  for (let at = headers.length - 2; at >= 0; at -= 2) {
+    if (!isOurs(headers[at], headers[at + 1])) continue;
+    const rest = restOf(String(headers[at]), headers[at + 1]);
+    if (rest === undefined) headers.splice(at, 2);
+    else headers[at + 1] = rest;
+  }
+}
+
+/** What is left of a header of ours: others' members of a baggage. */
+function restOf(name: string, value: unknown): string | undefined {
+  return isScopeHeader(name) ? undefined : dropMembers(String(value)) || undefined;
+}
+
+function isOurs(name: unknown, value: unknown): boolean {
+  if (typeof name !== "string" || name.length < BAGGAGE.length) return false;
+  if (name.length > BAGGAGE.length) return isScopeHeader(name);
+  return name.toLowerCase() === BAGGAGE && String(value).includes(PREFIX);
+}
+
+const BAGGAGE = "baggage";

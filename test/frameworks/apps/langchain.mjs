@@ -1,5 +1,5 @@
 // Agents of LangChain 1 and graphs of LangGraph. Nothing here knows that it is metered.
-import { END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { Command, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { ChatOpenAI } from "@langchain/openai";
 import { createAgent, tool } from "langchain";
 import { z } from "zod";
@@ -48,6 +48,25 @@ const graph = new StateGraph(MessagesAnnotation)
   .addEdge("act", END)
   .compile();
 
+// Who takes over in a graph is a node like any other: nothing says who handed over.
+const handOver = tool(
+  async () => new Command({ goto: "billing", graph: Command.PARENT, update: { messages: go.messages } }),
+  { name: "to_billing", description: "Hands over", schema },
+);
+const triage = createAgent({ name: "triage", model, tools: [handOver], systemPrompt: "You are triage of triage." });
+const billing = createAgent({
+  name: "billing",
+  model,
+  tools: [look("find")],
+  systemPrompt: "You are billing of billing.",
+});
+const desks = new StateGraph(MessagesAnnotation)
+  .addNode("triage", triage.graph, { ends: ["billing"] })
+  .addNode("billing", billing.graph)
+  .addEdge(START, "triage")
+  .addEdge("billing", END)
+  .compile();
+
 async function stream(agent) {
   const chunks = await agent.stream(go, { streamMode: "messages" });
   await new Promise((resolve, reject) => {
@@ -68,6 +87,16 @@ await solo.invoke(go);
 await editor.invoke(go);
 await chief.invoke(go);
 await graph.invoke(go);
+await desks.invoke(go);
 await stream(editor);
 await stream(chief);
-await Promise.all([editor.invoke(go), chief.invoke(go), stream(editor), stream(graph), solo.invoke(go), stream(solo)]);
+await stream(desks);
+await Promise.all([
+  editor.invoke(go),
+  chief.invoke(go),
+  stream(editor),
+  stream(graph),
+  desks.invoke(go),
+  solo.invoke(go),
+  stream(solo),
+]);

@@ -30,7 +30,7 @@ const VARIABLE =
   /\b((?:OTEL|DD|SPENDFUSE|OPENAI|ANTHROPIC|GEMINI|GOOGLE|MISTRAL)_[A-Z0-9_]+|WEB_CONCURRENCY)\b["']?\s*[=:]\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s,#]+))/g;
 const NODE_IMAGE = /^\s*FROM\s+(?:\S+\/)?node:v?(\d+(?:\.\d+){0,2})/gim;
 const SEVERAL =
-  /\binstances["']?\s*:\s*["']?(?:max\b|-1|0\b|[2-9]|1\d)|\breplicas\s*:\s*(?:[2-9]|1\d)|\bpm2\S*\s[^\n]*\s-i\s*(?:max|-1|0|[2-9])/;
+  /\binstances["']?\s*:\s*["']?(?:max\b|-1|0\b|[2-9]|1\d)|\breplicas\s*:\s*(?:[2-9]|1\d)|\bpm2\S{0,20}\s[^\n]{0,200}\s-i\s*(?:max|-1|0|[2-9])/;
 
 /** @param scripts How `package.json` starts the app. */
 export function readDeployment(dir: string, scripts: Readonly<Record<string, string>>): Deployment {

@@ -15,25 +15,32 @@ export interface Literal {
 const PLAIN = /[^/"'`{}]+/y;
 /** A slash behind one of these begins a pattern; behind a name or a bracket it divides. */
 const BEFORE_PATTERN = /(?:^|[(,=:[!&|?{};+*%~^]|\b(?:return|typeof|case))\s*$/;
+const TAIL = 40;
 const PATTERN = /\/(?:[^\\/[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/y;
 
 /** Reads JavaScript, TypeScript or JSX, as far as telling code from text and comment. */
 export function readSource(source: string): SourceText {
-  let code = "";
+  const parts: string[] = [];
+  /** The end of what was read: a growing text would be copied at each look. */
+  let tail = "";
   let at = 0;
   let depth = 0;
   const literals: Literal[] = [];
   /** The depths at which a `}` goes back into a template. */
   const templates: number[] = [];
 
+  const add = (text: string): void => {
+    parts.push(text);
+    tail = (text.length < TAIL ? tail + text : text).slice(-TAIL);
+  };
   const blankTo = (end: number): void => {
-    code += blank(source.slice(at, end));
+    add(blank(source.slice(at, end)));
     at = end;
   };
   /** A text from its opening quote to the one that ends it, or to where it breaks off. */
   const takeText = (end: number, close: number): void => {
     literals.push({ text: source.slice(at + 1, end), at });
-    code += source[at] + blank(source.slice(at + 1, end)) + source.slice(end, end + close);
+    add(source[at] + blank(source.slice(at + 1, end)) + source.slice(end, end + close));
     at = end + close;
   };
   const takeTemplate = (): void => {
@@ -49,14 +56,14 @@ export function readSource(source: string): SourceText {
     PLAIN.lastIndex = at;
     const plain = PLAIN.exec(source)?.[0];
     if (plain !== undefined) {
-      code += plain;
+      add(plain);
       at += plain.length;
       continue;
     }
     const char = source[at];
     if (source.startsWith("//", at)) blankTo(lineEnd(source, at));
     else if (source.startsWith("/*", at)) blankTo(after(source, "*/", at + 2));
-    else if (char === "/" && BEFORE_PATTERN.test(code.slice(-40)) && patternAt(source, at) > 0)
+    else if (char === "/" && BEFORE_PATTERN.test(tail) && patternAt(source, at) > 0)
       blankTo(at + patternAt(source, at));
     else if (char === '"' || char === "'") takeText(endOf(source, at + 1, char === '"' ? /["\n]/g : /['\n]/g), 1);
     else if (char === "`") takeTemplate();
@@ -67,11 +74,11 @@ export function readSource(source: string): SourceText {
     } else {
       if (char === "{") depth += 1;
       if (char === "}") depth -= 1;
-      code += char;
+      add(source.charAt(at));
       at += 1;
     }
   }
-  return { code, literals };
+  return { code: parts.join(""), literals };
 }
 
 function blank(text: string): string {
