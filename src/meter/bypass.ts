@@ -62,7 +62,7 @@ export const OWN_WORDS: readonly { readonly path: RegExp; readonly header?: stri
 ];
 
 /** The same of WebSockets: OpenAI's Realtime and what speaks as it does, Gemini's Live. */
-export const OWN_SOCKETS = /\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
+export const OWN_SOCKETS = /\/(?:v1|openai)\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
 
 /** One of them is in each path of {@link OWN_WORDS}: the one check that most other requests cost. */
 const MAYBE = /(?:completions|responses|embeddings|messages|enerateContent)$/;

@@ -68,7 +68,7 @@ const NOTHING: Record<string, () => Promise<unknown>> = {
   "a GET over node:http": () => postHttp(`${known.url}/v1/models`, "", { method: "GET" }),
   "tokens that are only counted": () => postHttp(`${known.url}/v1/messages/count_tokens`),
   "a file that is uploaded": () => read(packageFetch(`${known.url}/v1/files`, CHAT_INIT)),
-  "a WebSocket to somebody": () => openWebSocket(`${other.url}/v1/realtime`),
+  "a WebSocket to somebody": () => openWebSocket(`${other.url}/realtime`),
   "a handshake of somebody's": () => shakeHands(`${other.url}/socket`),
   "another upgrade": () =>
     shakeHands(`${known.url}/v1/realtime`, { headers: { connection: "Upgrade", upgrade: "h2c" } }),
