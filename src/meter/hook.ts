@@ -113,7 +113,8 @@ export function createHook(options: HookOptions): Hook {
     if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
     const headers = headersOf(input, init);
     const said = faults.guard("request", () => readScopeHeaders(headers));
-    const clean = (init: FetchInit): FetchInit => (said ? { ...init, headers: dropScopeHeaders(headers) } : init);
+    const kept = said && faults.guard("request", () => dropScopeHeaders(headers));
+    const clean = (init: FetchInit): FetchInit => (kept ? { ...init, headers: kept } : init);
     const call = faults.guard("request", () => track(target, outgoing, input, init, said));
     if (call) {
       options.onBegin();
@@ -182,7 +183,7 @@ export function createHook(options: HookOptions): Hook {
     if (HOOKED in inner) return inner;
     const hooked = function fetch(this: unknown, input: FetchInput, given?: FetchInit): Promise<Response> {
       if (!enabled()) return inner.call(this as never, input, given);
-      const init = faults.guard("request", () => rereadable(given)) ?? given;
+      const init = given?.headers === undefined ? given : (faults.guard("request", () => rereadable(given)) ?? given);
       const target = faults.guard("request", () => classify(input, init));
       if (target === undefined) return pass(inner, this, input, init);
       if (sendings.isInside(target.path)) return inner.call(this as never, input, init);

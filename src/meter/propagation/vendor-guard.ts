@@ -14,7 +14,7 @@ export function createVendorGuard(mayCarry: (host: string) => boolean, faults: F
   const listeners: Readonly<Record<string, (message: never) => void>> = {
     "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
       const { headers } = request;
-      const ours = Array.isArray(headers) && headers.some((name, at) => at % 2 === 0 && isOurs(name, headers[at + 1]));
+      const ours = Array.isArray(headers) && hasOurs(headers);
       // OpenTelemetry listens after us, and writes what its context has.
       const watched = !ours && hasBaggage(PREFIX);
       if ((!ours && !watched) || mayCarry(hostOf(request.origin))) return;
@@ -72,6 +72,20 @@ interface NodeRequest {
 function hostOf(origin: string | URL | undefined): string {
   return URL.parse(String(origin))?.host ?? "";
 }
+
+/** Every request is looked at: most names are told by their length, or their first letter. */
+function hasOurs(headers: readonly unknown[]): boolean {
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at];
+    if (typeof name !== "string" || name.length < BAGGAGE.length) continue;
+    if (name.length > BAGGAGE.length && (name.charCodeAt(0) | LOWER) !== X) continue;
+    if (isOurs(name, headers[at + 1])) return true;
+  }
+  return false;
+}
+
+const LOWER = 0x20;
+const X = 0x78;
 
 function dropFrom(headers: unknown[]): void {
   for (let at = headers.length - 2; at >= 0; at -= 2) {
