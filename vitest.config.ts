@@ -1,3 +1,5 @@
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** These look at no clock, wait for processes of their own, or for a browser: two files at a time. */
@@ -24,6 +26,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    // Hundreds of processes are started from the sources: with their code kept, each begins in half the time.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), `spendfuse-test-code-${userInfo().username}`) },
     projects: [
       {
         extends: true,

@@ -35,7 +35,8 @@ function run(
   file = "exit-app.ts",
 ): Promise<End> {
   const began = performance.now();
-  const child = spawn(process.execPath, [join(FIXTURES, file), way], { env: { PATH: process.env.PATH ?? "", ...env } });
+  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env;
+  const child = spawn(process.execPath, [join(FIXTURES, file), way], { env: { PATH, NODE_COMPILE_CACHE, ...env } });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (data) => {
