@@ -6,7 +6,7 @@ import { createLedger, type Ledger } from "./core/ledger.ts";
 import { isGuarded } from "./enforcement.ts";
 import type { Approve } from "./guard/approval.ts";
 import { type BudgetUse, useOf } from "./guard/count.ts";
-import { createBypassWatch } from "./meter/bypass-watch.ts";
+import { createBypassWatch } from "./meter/bypass/watch.ts";
 import { createContexts } from "./meter/context.ts";
 import { createFaults, type Faults } from "./meter/faults.ts";
 import { createHook } from "./meter/hook.ts";
@@ -17,7 +17,7 @@ import { createNameWatch } from "./meter/name-watch.ts";
 import { createPropagation, type Propagation } from "./meter/propagation/propagation.ts";
 import { createVendorGuard } from "./meter/propagation/vendor-guard.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
-import { createTracing } from "./meter/tracing.ts";
+import { createTracing } from "./meter/tracing/tracing.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 

@@ -7,7 +7,7 @@ import { startExporter } from "./meter/export/exporter.ts";
 import type { Slot } from "./meter/export/slots.ts";
 import type { Faults } from "./meter/faults.ts";
 import type { Instruments } from "./meter/instruments.ts";
-import type { OtelTracer } from "./meter/otel-types.ts";
+import type { OtelTracer } from "./meter/tracing/otel-types.ts";
 
 /** Our own export, for as long as the user has no OpenTelemetry of their own. */
 export interface Telemetry {

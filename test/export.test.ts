@@ -15,7 +15,7 @@ import { readOtel } from "../src/meter/export/endpoint.ts";
 import { NOTHING_SENT } from "../src/meter/export/exporter.ts";
 import { createSeconds } from "../src/meter/export/seconds.ts";
 import { claimSlot, type Slot } from "../src/meter/export/slots.ts";
-import { contextWith } from "../src/meter/otel-global.ts";
+import { contextWith } from "../src/meter/tracing/otel-global.ts";
 import { part, settledCall, USAGE } from "./fixtures/calls.ts";
 import {
   type Exporting,

@@ -22,7 +22,7 @@ import {
   userMeterProvider,
   userTracer,
   withSpan,
-} from "../src/meter/otel-global.ts";
+} from "../src/meter/tracing/otel-global.ts";
 import { GEN_AI_METRICS, METRICS } from "../src/names.ts";
 import { part, settledCall, USAGE } from "./fixtures/calls.ts";
 

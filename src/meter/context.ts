@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { nestScope, type ScopeFields, type ScopeNode } from "../core/scope.ts";
-import type { AgentSpan } from "./agent-span.ts";
+import type { AgentSpan } from "./tracing/agent-span.ts";
 
 /** Where a call is made from: its scope, and the agent spans that it adds to. */
 export interface Context {

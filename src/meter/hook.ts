@@ -2,13 +2,13 @@ import type { CallState } from "../core/call.ts";
 import type { Gate } from "../core/gate.ts";
 import { createKeyReader } from "./api-key.ts";
 import { createBackground } from "./background.ts";
+import { createSendings, type Sendings } from "./bypass/sendings.ts";
 import { type CheckpointOptions, createCheckpoint } from "./checkpoint.ts";
 import { type Collector, createCollector, endOf } from "./collector.ts";
 import { mayBeCap } from "./error-answer.ts";
 import { createHostLookup, type Host } from "./hosts.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import type { OpenCall } from "./open-call.ts";
-import { withoutBaggage } from "./otel-global.ts";
 import { PREFIX } from "./propagation/baggage.ts";
 import type { Escort } from "./propagation/propagation.ts";
 import { dropScopeHeaders, readScopeHeaders } from "./propagation/scope-headers.ts";
@@ -23,8 +23,8 @@ import {
   type Target,
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
-import { createSendings, type Sendings } from "./sendings.ts";
 import { isReadUnseen } from "./tapped-stream.ts";
+import { withoutBaggage } from "./tracing/otel-global.ts";
 import { createTracker, type TrackerOptions } from "./tracking.ts";
 import * as registry from "./wire/registry.ts";
 

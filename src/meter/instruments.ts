@@ -3,12 +3,12 @@ import type { Scope } from "../core/scope.ts";
 import type { Series } from "../core/series.ts";
 import { GEN_AI_METRICS, type MetricName } from "../names.ts";
 import { createGroups } from "./groups.ts";
-import { isShutDown, userMeterProvider } from "./otel-global.ts";
-import type { OtelMeterProvider } from "./otel-types.ts";
 import { createPump, type Pump } from "./pump.ts";
 import type { CallPart } from "./recorder.ts";
-import { errorType } from "./spans.ts";
 import { addSeconds, type Counter, createTables, type Histogram, type Tags } from "./tables.ts";
+import { errorType } from "./tracing/call-span.ts";
+import { isShutDown, userMeterProvider } from "./tracing/otel-global.ts";
+import type { OtelMeterProvider } from "./tracing/otel-types.ts";
 
 /** What came of one metric since it was last taken, in the unit of the metric. */
 export type Taken =

@@ -1,13 +1,13 @@
 import { type CallState, next, type SettleEvent } from "../core/call.ts";
 import type { Ticket } from "../core/gate.ts";
 import type { ScopeNode } from "../core/scope.ts";
-import type { AgentSpan } from "./agent-span.ts";
 import type { Context } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import { FrameReader } from "./frames.ts";
 import { amount, parse } from "./json.ts";
 import type { Target } from "./request.ts";
-import type { SpanHandle } from "./spans.ts";
+import type { AgentSpan } from "./tracing/agent-span.ts";
+import type { SpanHandle } from "./tracing/call-span.ts";
 import { newReading, type Reading, type RequestFacts } from "./wire/format.ts";
 
 const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };

@@ -1,6 +1,6 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../names.ts";
-import type { OtelInstrumentOptions, OtelMeterProvider } from "./otel-types.ts";
 import { DURATION_BOUNDS, type Tables, type Tags } from "./tables.ts";
+import type { OtelInstrumentOptions, OtelMeterProvider } from "./tracing/otel-types.ts";
 
 /** Moves what came in the tables into a meter provider, at each of its collections. */
 export interface Pump {

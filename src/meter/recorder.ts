@@ -6,7 +6,7 @@ import type { Usage } from "../core/usage.ts";
 import { resolveUsage } from "./estimate.ts";
 import type { Faults } from "./faults.ts";
 import type { OpenCall } from "./open-call.ts";
-import { closeCallSpan, releaseCallSpan } from "./spans.ts";
+import { closeCallSpan, releaseCallSpan } from "./tracing/call-span.ts";
 import type { ModelUsage } from "./wire/format.ts";
 
 /** Usage and money of one model within a call. */

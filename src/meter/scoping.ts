@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers";
 import type { ScopeFields } from "../core/scope.ts";
-import { type AgentSpan, openAgentSpan } from "./agent-span.ts";
 import type { Context, Contexts } from "./context.ts";
 import type { Faults } from "./faults.ts";
 import type { Identifier } from "./identify.ts";
-import type { Tracing } from "./tracing.ts";
+import { type AgentSpan, openAgentSpan } from "./tracing/agent-span.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 /** Runs code in a scope, and carries a scope to where the runtime would lose it. */
 export interface Scoping {

@@ -5,8 +5,8 @@ import type { Identifier } from "./identify.ts";
 import { type OnSettled, OpenCall } from "./open-call.ts";
 import type { SaidScope } from "./propagation/scope-headers.ts";
 import { type FetchInit, type FetchInput, headersOf, isRequest, type Outgoing, type Target } from "./request.ts";
-import { openCallSpan } from "./spans.ts";
-import type { Tracing } from "./tracing.ts";
+import { openCallSpan } from "./tracing/call-span.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { RequestFacts } from "./wire/format.ts";
 
 export interface TrackerOptions {

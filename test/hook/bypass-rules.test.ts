@@ -1,8 +1,15 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, test } from "vitest";
-import { createReasoning, OWN_WORDS, type Sent, UNREAD_APIS, type Way, warningOf } from "../../src/meter/bypass.ts";
+import {
+  createReasoning,
+  OWN_WORDS,
+  type Sent,
+  UNREAD_APIS,
+  type Way,
+  warningOf,
+} from "../../src/meter/bypass/rules.ts";
+import { createSendings } from "../../src/meter/bypass/sendings.ts";
 import { createHostLookup } from "../../src/meter/hosts.ts";
-import { createSendings } from "../../src/meter/sendings.ts";
 import * as registry from "../../src/meter/wire/registry.ts";
 
 const reasonOf = createReasoning(Object.values(registry));

@@ -1,6 +1,6 @@
 import type { Instruments } from "../instruments.ts";
-import { flushUser } from "../otel-global.ts";
-import type { OtelTracer } from "../otel-types.ts";
+import { flushUser } from "../tracing/otel-global.ts";
+import type { OtelTracer } from "../tracing/otel-types.ts";
 import { createComplaints } from "./complaints.ts";
 import { createDelivery, type Deliver } from "./delivery.ts";
 import { type Encoder, loadEncoder } from "./encoder.ts";

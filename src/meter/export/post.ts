@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
 import { promisify } from "node:util";
-import { untraced } from "../otel-global.ts";
+import { untraced } from "../tracing/otel-global.ts";
 import type { Target } from "./endpoint.ts";
 
 /** What came of one request. */

@@ -1,5 +1,5 @@
-import { spanOf } from "../otel-global.ts";
-import type { OtelAttributes, OtelSpan, OtelSpanContext, OtelTracer } from "../otel-types.ts";
+import { spanOf } from "../tracing/otel-global.ts";
+import type { OtelAttributes, OtelSpan, OtelSpanContext, OtelTracer } from "../tracing/otel-types.ts";
 
 /** A span that has ended, as plain data: it can be written to disk as JSON and be sent later just as it is. */
 export interface EndedSpan {

@@ -1,7 +1,7 @@
 import { text } from "../json.ts";
-import { activeValue, describeSpan, activeSpan as findActiveSpan } from "../otel-global.ts";
-import { joinTracerProvider, parentOf, watchTracerProvider } from "../span-ancestry.ts";
-import { isNamedByUs } from "../span-claim.ts";
+import { activeValue, describeSpan, activeSpan as findActiveSpan } from "../tracing/otel-global.ts";
+import { joinTracerProvider, parentOf, watchTracerProvider } from "../tracing/span-ancestry.ts";
+import { isNamedByUs } from "../tracing/span-claim.ts";
 import type { Framework } from "./framework.ts";
 
 type Attributes = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
-import { activeDatadogSpan, nameOf, observations, parentOf } from "../dd-trace.ts";
 import { text } from "../json.ts";
+import { activeDatadogSpan, nameOf, observations, parentOf } from "../tracing/dd-trace.ts";
 import type { Framework } from "./framework.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Faults } from "../faults.ts";
-import { hasBaggage } from "../otel-global.ts";
+import { hasBaggage } from "../tracing/otel-global.ts";
 import { dropMembers, PREFIX } from "./baggage.ts";
 import { isScopeHeader } from "./scope-headers.ts";
 

@@ -1,3 +1,4 @@
+import { CONTAINERS, ECOSYSTEMS } from "./launches.ts";
 import { readText } from "./manifest.ts";
 
 /** What the files say that describe how the app runs elsewhere. */
@@ -10,22 +11,7 @@ export interface Deployment {
   readonly several: string | undefined;
 }
 
-const FILES = [
-  "Dockerfile",
-  "Containerfile",
-  "docker-compose.yml",
-  "docker-compose.yaml",
-  "compose.yaml",
-  "compose.yml",
-  "ecosystem.config.js",
-  "ecosystem.config.cjs",
-  "ecosystem.config.mjs",
-  "ecosystem.config.json",
-  "Procfile",
-  "app.json",
-  "fly.toml",
-  "render.yaml",
-];
+const FILES = [...CONTAINERS, ...ECOSYSTEMS, "Procfile", "app.json", "fly.toml", "render.yaml"];
 const VARIABLE =
   /\b((?:OTEL|DD|SPENDFUSE|OPENAI|ANTHROPIC|GEMINI|GOOGLE|MISTRAL)_[A-Z0-9_]+|WEB_CONCURRENCY)\b["']?\s*[=:]\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s,#]+))/g;
 const NODE_IMAGE = /^\s*FROM\s+(?:\S+\/)?node:v?(\d+(?:\.\d+){0,2})/gim;

@@ -20,7 +20,8 @@ const RUNS = /\b(?:node|nodemon|tsx|ts-node|bun|next|nuxt|nest|remix-serve|react
 const SCRIPT = /^(?:start|serve|dev|prod|worker|web|server)(?:[:_-]|$)/;
 const DEVELOPMENT = /\bdev\b|\bwatch\b|\bdebug\b|nodemon|--watch/;
 const THROUGH_NPM = /^(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?[\w:-]+\s*$/;
-const CONTAINERS = [
+/** Files that say how an app is put into a container. */
+export const CONTAINERS = [
   "Dockerfile",
   "Containerfile",
   "docker-compose.yml",
@@ -28,7 +29,13 @@ const CONTAINERS = [
   "compose.yaml",
   "compose.yml",
 ];
-const ECOSYSTEMS = ["ecosystem.config.js", "ecosystem.config.cjs", "ecosystem.config.mjs", "ecosystem.config.json"];
+/** Files of pm2. */
+export const ECOSYSTEMS = [
+  "ecosystem.config.js",
+  "ecosystem.config.cjs",
+  "ecosystem.config.mjs",
+  "ecosystem.config.json",
+];
 
 /** Every place that the app's folder and the environment know in which the app is started. */
 export function findLaunches(

@@ -1,11 +1,11 @@
-import type { SettledCall } from "../core/call.ts";
-import { ATTR } from "../names.ts";
-import type { Context } from "./context.ts";
-import type { Target } from "./request.ts";
+import type { SettledCall } from "../../core/call.ts";
+import { ATTR } from "../../names.ts";
+import type { Context } from "../context.ts";
+import type { Target } from "../request.ts";
+import type { RequestFacts } from "../wire/format.ts";
 import type { Holder } from "./span-claim.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
-import type { RequestFacts } from "./wire/format.ts";
 
 /** The span of one call: ours, or the one that an SDK made for it and that we fill. */
 export interface SpanHandle {

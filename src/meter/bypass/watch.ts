@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./bypass.ts";
-import type { Faults } from "./faults.ts";
-import type { Hook } from "./hook.ts";
-import type { Host } from "./hosts.ts";
-import * as registry from "./wire/registry.ts";
+import type { Faults } from "../faults.ts";
+import type { Hook } from "../hook.ts";
+import type { Host } from "../hosts.ts";
+import * as registry from "../wire/registry.ts";
+import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./rules.ts";
 
 /** Hosts that are named aloud; more are only counted. */
 const MAX_NAMED = 100;

@@ -1,5 +1,6 @@
+import type { Faults } from "../faults.ts";
+import { createStamp } from "../stamp.ts";
 import { activeDatadogModelSpan } from "./dd-trace.ts";
-import type { Faults } from "./faults.ts";
 import { isHttpSpan, isModelSpan } from "./model-span.ts";
 import {
   activeSpan,
@@ -11,7 +12,6 @@ import {
   withSpan,
 } from "./otel-global.ts";
 import { parentOf } from "./span-ancestry.ts";
-import { createStamp } from "./stamp.ts";
 import { type TracingAttributes, type TracingSpan, WrappedSpan, wrapDatadog } from "./tracing-span.ts";
 
 /** Spans through the user's own tracing where there is one, else through ours, else none. */

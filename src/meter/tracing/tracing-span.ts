@@ -1,5 +1,5 @@
+import type { Faults } from "../faults.ts";
 import { type DatadogSpan, isFinished, tagsOf } from "./dd-trace.ts";
-import type { Faults } from "./faults.ts";
 import { describeSpan, type OtelSpan } from "./otel-global.ts";
 import { claimSpan, type Holder, markNamed, releaseSpan } from "./span-claim.ts";
 

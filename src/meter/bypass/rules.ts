@@ -1,5 +1,5 @@
-import type { Host } from "./hosts.ts";
-import type { WireFormat } from "./wire/format.ts";
+import type { Host } from "../hosts.ts";
+import type { WireFormat } from "../wire/format.ts";
 
 /** A request that leaves the process, as far as it matters whether it costs money. */
 export interface Sent {

@@ -1,4 +1,4 @@
-import { createStamp } from "./stamp.ts";
+import { createStamp } from "../stamp.ts";
 
 /**
  * Whose call a span of somebody else's is filled with: of one call, because what two calls come to does not fit on one
