@@ -79,6 +79,16 @@ describe("a span that somebody has open for a model call", () => {
     expect(summary()).toEqual([["sdk", "chat gpt-5", "bot", cost]]);
   });
 
+  test("is not told that nobody made the call", async () => {
+    await inChat(async (end) => {
+      await (await ask(undefined, "")).json();
+      await runtime.flush();
+      end();
+    });
+    expect(summary()).toEqual([["sdk", "chat gpt-5", undefined, cost]]);
+    expect(ended[0]?.attributes).not.toHaveProperty("spendfuse.root_agent");
+  });
+
   test("is of one call: each further one has a span of its own, and an agent of its own", async () => {
     await inChat(async (end) => {
       for (const agent of ["router", "writer", "critic"]) await (await ask(undefined, agent)).json();

@@ -38,11 +38,11 @@ export function createCheckpoint(options: CheckpointOptions): Checkpoint {
   }
 
   function ask(gate: Gate, call: OpenCall, sent: unknown): Passage | Promise<Passage> {
-    const { format, host } = call.target;
+    const { format, provider } = call.target;
     return gate.admit({
       node: call.node,
       format: format.name,
-      provider: host?.provider ?? format.provider,
+      provider,
       model: call.facts.model,
       forecast: () => options.forecast(call),
       fingerprint: () => fingerprintOf(call, sent),
@@ -52,9 +52,8 @@ export function createCheckpoint(options: CheckpointOptions): Checkpoint {
 
   async function readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response> {
     try {
-      const { format, host } = call.target;
+      const { format, provider } = call.target;
       const { body, answer } = await readError(response);
-      const provider = host?.provider ?? format.provider;
       const { status } = response;
       const error = { node: call.node, format: format.name, provider, status, body };
       return answer(faults.guard("guard", () => gate.answered(error)) === true);

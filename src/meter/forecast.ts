@@ -52,11 +52,11 @@ export function createForecaster(price: PriceSource): Forecaster {
 
   /** Nobody knows before the answer whether the input is written to a cache, which costs more. */
   function costOf(call: OpenCall, model: string, input: number, output: number): number | undefined {
-    const { host, format } = call.target;
+    const { host, provider } = call.target;
     const { tier } = call.facts;
     const ask = (cacheWrite: number, dear: boolean) =>
       price({
-        provider: host?.provider ?? format.provider,
+        provider,
         model,
         at: call.startedAt,
         usage: canonicalUsage({ input, output, cacheWrite }),

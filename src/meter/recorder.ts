@@ -45,7 +45,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const { target, reading, facts, status } = open;
     const { usage, quality } = usageOf(open, state);
     const model = reading.model ?? facts.model ?? "unknown";
-    const provider = target.host?.provider ?? target.format.provider;
+    const { provider } = target;
     const quoted = usage ? quote(open, usage, model, provider) : [];
     const money = sum(quoted, usage, reading.costUsd);
     const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;

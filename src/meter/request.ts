@@ -10,6 +10,8 @@ export type FetchInit = Parameters<typeof fetch>[1];
 export interface Target {
   readonly format: WireFormat;
   readonly host: Host | undefined;
+  /** The vendor by its OpenTelemetry name. */
+  readonly provider: string;
   /** Host with port. */
   readonly address: string;
   readonly path: string;
@@ -52,11 +54,26 @@ export function createClassifier(formats: readonly WireFormat[], lookups: () => 
     const path = url.pathname.length > 1 ? url.pathname.replace(/\/+$/, "") : url.pathname;
     for (const format of formats) {
       if (format.matches(method, path)) {
-        return { format, host: lookup(url.host), address: url.host, path, method, shapes: new Map() };
+        const host = lookup(url.host);
+        return {
+          format,
+          host,
+          provider: providerOf(host, format),
+          address: url.host,
+          path,
+          method,
+          shapes: new Map(),
+        };
       }
     }
     return undefined;
   }
+}
+
+/** A gateway that is like OpenAI may speak other vendors' formats as well, which OpenAI does not. */
+function providerOf(host: Host | undefined, format: WireFormat): string {
+  if (host === undefined || (host.provider === "openai" && format.provider !== "openai")) return format.provider;
+  return host.provider;
 }
 
 /** Addresses remembered; some hold an id of their own. */

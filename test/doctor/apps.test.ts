@@ -187,6 +187,9 @@ describe("the command", () => {
     const app = (file: string) =>
       installedApp("right-docker-otel", {}, { ".env": `OPENAI_BASE_URL=${stand.url}/v1\nDD_SITE=a.example\n${file}` });
     await runDoctor(["--dir", app("")], { OPENAI_API_KEY: SECRETS.openai });
+    await runDoctor(["--dir", app(`OTEL_EXPORTER_OTLP_ENDPOINT=${stand.url}`)], {
+      OTEL_EXPORTER_OTLP_HEADERS: `api-key=${SECRETS.openai}`,
+    });
     expect(stand.asked).toEqual([]);
     await runDoctor(["--dir", app("OPENAI_API_KEY=of-the-file")], {});
     expect(stand.asked).toEqual(["GET /v1/models"]);

@@ -94,6 +94,13 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
     '"start": "node --import spendfuse/register main.js"',
     { manifest: SCRIPTS("node main.js") },
   ],
+  // Behind the app's file it is the app's own.
+  [
+    "register-missing",
+    "fault",
+    '"start": "node --import spendfuse/register src/main.js --import spendfuse/register"',
+    { manifest: SCRIPTS("node src/main.js --import spendfuse/register") },
+  ],
   [
     "register-missing",
     "fault",
@@ -210,12 +217,6 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   [
     "host-unknown",
     "note",
-    '"hosts": [{ "host": "llm.example.com:8443", "like": "api.anthropic.com" }]',
-    { env: { ANTHROPIC_BASE_URL: "https://llm.example.com:8443" } },
-  ],
-  [
-    "host-unknown",
-    "note",
     '"hosts": [{ "host": "localhost:11434", "like": "api.openai.com" }]',
     { ...openaiApp, source: 'import OpenAI from "openai";\nnew OpenAI({ baseURL: "http://localhost:11434/v1" });' },
   ],
@@ -314,10 +315,23 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   ],
   ["export-disabled", "note", "unset OTEL_SDK_DISABLED", { env: { OTEL_SDK_DISABLED: "true" } }],
   [
-    "export-setting",
-    "note",
-    "OTEL_EXPORTER_OTLP_ENDPOINT=…",
+    "endpoint-no-address",
+    "fault",
+    "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318",
     { env: { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" } },
+  ],
+  [
+    "endpoint-no-address",
+    "fault",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://localhost:4318",
+    { env: { OTEL_EXPORTER_OTLP_ENDPOINT: "", OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "ftp://a" } },
+  ],
+  ["export-setting", "note", "OTEL_METRIC_EXPORT_INTERVAL=…", { env: { OTEL_METRIC_EXPORT_INTERVAL: "often" } }],
+  [
+    "export-nowhere",
+    "note",
+    "OTEL_METRICS_EXPORTER=otlp",
+    { packages: { "@opentelemetry/sdk-node": "0.301.0" }, env: { OTEL_METRICS_EXPORTER: "none" } },
   ],
   ["otlp-grpc", "fault", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", { env: { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" } }],
   [
@@ -468,6 +482,10 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
 const RIGHT: readonly (readonly [what: string, app: App])[] = [
   ["an app in order", openaiApp],
   ["Node 22, whatever its minor", { files: { Dockerfile: "FROM node:22\n" }, manifest: { engines: { node: "22" } } }],
+  [
+    "a preload behind options and another command",
+    { manifest: SCRIPTS("node build.js && PORT=1 node --env-file .env --inspect --import=spendfuse/register main.js") },
+  ],
   ["--require, in another place", { manifest: SCRIPTS("node --enable-source-maps -r spendfuse/register main.js") }],
   [
     "NODE_OPTIONS of compose",
@@ -540,6 +558,7 @@ const RIGHT: readonly (readonly [what: string, app: App])[] = [
     "a host of the configuration",
     { env: { OPENAI_BASE_URL: "https://llm.example.com/v1" }, config: { hosts: [{ host: "llm.example.com" }] } },
   ],
+  ["a host of another vendor's format", { env: { ANTHROPIC_BASE_URL: "https://llm.example.com:8443" } }],
   ["a host that is known", { env: { OPENAI_BASE_URL: "https://openrouter.ai/api/v1" } }],
   [
     "an HTTP client that names no model's host",

@@ -86,7 +86,7 @@ describe("secrets", () => {
     ["use sk-abcdefghijklmnop", {}, "use ***"],
     ["OPENAI_API_KEY=…", { OPENAI_API_KEY: "abcdef123" }, "OPENAI_API_KEY=…"],
     ["DB_PASS=hunter2 PORT=80 node --api-key live_1 a.js", {}, "DB_PASS=*** PORT=80 node --api-key *** a.js"],
-    ["GITHUB_PAT=ghp_1 CUSTOMER=acme NODE_ENV=test x", {}, "GITHUB_PAT=*** CUSTOMER=*** NODE_ENV=test x"],
+    ["GITHUB_PAT=ghp_1 CUSTOMER=acme-01 LOG_LEVEL=info x", {}, "GITHUB_PAT=*** CUSTOMER=*** LOG_LEVEL=info x"],
     ["OTEL_EXPORTER_OTLP_HEADERS=a=hcaik_1 x --token=t1", {}, "OTEL_EXPORTER_OTLP_HEADERS=*** x --token=***"],
     ["NODE_OPTIONS='--import spendfuse/register' x", {}, "NODE_OPTIONS='--import spendfuse/register' x"],
     ["SPENDFUSE_MODE=enforce", { SPENDFUSE_MODE: "enforce" }, "SPENDFUSE_MODE=enforce"],

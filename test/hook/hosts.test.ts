@@ -23,6 +23,23 @@ describe("the table of hosts", () => {
     expect(calls).toMatchObject([{ provider: row.provider, usage: { input: 5, output: 7 } }]);
   });
 
+  test.each([
+    ["/v1/chat/completions", { messages: [] }, "openai"],
+    ["/v1/messages", { messages: [], max_tokens: 9 }, "anthropic"],
+    ["/v1beta/models/m:generateContent", { contents: [] }, "gcp.gemini"],
+  ])("a gateway that is like OpenAI's speaks other vendors' formats as theirs: %s", async (path, body, provider) => {
+    const runtime = createRuntime(() => {});
+    const config = { hosts: [{ host: "llm.example.com", like: "api.openai.com" }] };
+    await runtime.start({ telemetry: false, env: {}, config });
+    const calls: SettledCall[] = [];
+    runtime.listeners.add((call) => calls.push(call));
+    const fetch = runtime.wrapFetch(async () => Response.json({}));
+    await (await fetch(`https://llm.example.com${path}`, { method: "POST", body: JSON.stringify(body) })).json();
+    await runtime.flush();
+    expect(calls).toMatchObject([{ provider }]);
+    await runtime.stop();
+  });
+
   test("no host is named twice", () => {
     expect(new Set(HOSTS.map(({ host }) => host)).size).toBe(HOSTS.length);
   });

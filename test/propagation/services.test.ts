@@ -136,6 +136,30 @@ describe("between two services", () => {
     close();
   });
 
+  test("what is told of a request later is told in its scope", async () => {
+    const back = await service({ baggage: { accept: true } });
+    const server = createServer((incoming, outgoing) => {
+      let body = "";
+      incoming.on("data", (data) => {
+        body += data;
+      });
+      incoming.on("end", () => back.ask().then(() => outgoing.end(body)));
+    });
+    const port = await listen(server);
+    const send = (agent: string) =>
+      network(`http://127.0.0.1:${port}/`, {
+        method: "POST",
+        body: "x".repeat(100_000),
+        headers: { baggage: `spendfuse.agents=${agent}` },
+      }).then((answer) => answer.text());
+    const names = ["a", "b", "c", "d"];
+    expect((await Promise.all(names.map(send))).map(({ length }) => length)).toEqual([
+      100_000, 100_000, 100_000, 100_000,
+    ]);
+    expect(back.calls.map(({ scope }) => scope.agent).sort()).toEqual(names);
+    server.closeAllConnections();
+  });
+
   test("a scope around the server stays around requests that bring none", async () => {
     const back = await service({ baggage: { accept: true } });
     const { port, close } = await back.runtime.scoping.scope({ agent: "svc", team: "search" }, () => answering(back));

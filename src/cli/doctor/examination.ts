@@ -31,9 +31,14 @@ export function questionsOf(facts: Facts): readonly Question[] {
   const secrets = Object.values(own).filter((value) => value !== undefined && value.length >= MIN_SECRET);
   const isOurs = (question: Question): boolean => {
     const sent = question.kind === "http" ? Object.values(question.headers ?? {}) : [];
-    return sent.some((text) => secrets.some((secret) => text.includes(secret as string)));
+    // A header may hold a variable's value, or be a part of it.
+    return sent.some((text) => secrets.some((secret = "") => text.includes(secret) || isPartOf(text, secret)));
   };
   return asksOf(facts).filter((question) => places.has(placeOf(question)) || !isOurs(question));
+}
+
+function isPartOf(text: string, secret: string): boolean {
+  return text.length >= MIN_SECRET && secret.includes(text);
 }
 
 /** Shorter values are no secrets. */

@@ -11,6 +11,8 @@ const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|PWD|PAT\b|_PAT_|CREDENTIAL|HEADERS|BA
 const SHOWN_NAME = /^(?:NODE_\w+|PORT|HOST|TZ|LANG|(?:OTEL|DD|SPENDFUSE)_\w+|FROM)$/;
 const MIN_LENGTH = 6;
 const MASK = "***";
+/** A word or a number that nobody would take for a secret. */
+const PLAIN_VALUE = /^(?:\d{1,6}|[a-z]{1,10})$/i;
 const ASSIGNED = /(?<![\w-])([A-Z_][A-Z0-9_]*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/g;
 const SET_BY_NAME = /\b(\w*(?:key|token|secret|password|passwd)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;
 const FLAG =
@@ -35,7 +37,8 @@ export function withoutSecrets(
     return shown
       .replace(ASSIGNED, (all, name: string, value: string) => {
         // A value that is left open is none.
-        const isShown = value.includes("…") || (SHOWN_NAME.test(name) && !SECRET_NAME.test(name));
+        const isPlain = SHOWN_NAME.test(name) || PLAIN_VALUE.test(value);
+        const isShown = value.includes("…") || (isPlain && !SECRET_NAME.test(name));
         return isShown ? all : `${name}=${MASK}`;
       })
       .replace(SET_BY_NAME, `$1=${MASK}`)

@@ -52,6 +52,16 @@ export interface PropagationOptions {
   readonly isCall: () => boolean;
 }
 
+interface Emitter {
+  emit: (...args: unknown[]) => boolean;
+}
+
+/** What the channel tells of a request to a server. */
+interface Served {
+  readonly request: Emitter & { readonly headers: object; readonly socket: object };
+  readonly response: Emitter;
+}
+
 const SERVED = "http.server.request.start";
 
 export function createPropagation(options: PropagationOptions): Propagation {
@@ -102,13 +112,24 @@ export function createPropagation(options: PropagationOptions): Propagation {
   function onRequest(message: unknown): void {
     faults.guard("identity", () => {
       const { storage } = contexts;
-      const { request } = message as { readonly request: { readonly headers: object; readonly socket: object } };
+      const { request, response } = message as Served;
       if (!around.has(request.socket)) around.set(request.socket, storage.getStore());
       storage.enterWith(around.get(request.socket) as Context);
       for (const fields of scopesOf(request.headers)) {
         storage.enterWith({ ...identifier.enter(fields), span: storage.getStore()?.span });
       }
+      const context = storage.getStore();
+      // What is told later is told from where the connection is read.
+      if (context !== around.get(request.socket))
+        for (const one of [request, response]) emitIn(one, context as Context);
     });
+  }
+
+  function emitIn(emitter: Emitter, context: Context): void {
+    const { emit } = emitter;
+    emitter.emit = function (this: unknown, ...args) {
+      return contexts.run(context, () => emit.apply(this, args));
+    };
   }
 
   return {

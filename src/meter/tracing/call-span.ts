@@ -1,4 +1,5 @@
 import type { SettledCall } from "../../core/call.ts";
+import { UNKNOWN_AGENT } from "../../core/scope.ts";
 import { ATTR } from "../../names.ts";
 import type { Context } from "../context.ts";
 import type { Target } from "../request.ts";
@@ -24,11 +25,11 @@ interface Begun extends Holder {
 export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefined {
   const active = tracing.activeModelSpan();
   if (active?.claim(call)) return { span: active, enriched: true };
-  const { format, host, address } = call.target;
+  const { format, provider, address } = call.target;
   const model = call.facts.model;
   const attributes: TracingAttributes = {
     [ATTR.operation]: format.operation,
-    [ATTR.provider]: host?.provider ?? format.provider,
+    [ATTR.provider]: provider,
     [ATTR.serverAddress]: address,
     [ATTR.stream]: call.facts.stream,
   };
@@ -67,9 +68,11 @@ const FORGOTTEN_MS = 1_000;
 function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): TracingAttributes {
   const { scope, usage } = call;
   const attributes: TracingAttributes = {
-    // What an SDK has written itself stays as it wrote it.
-    ...(!(enriched && span.attributes?.[ATTR.agent]) && { [ATTR.agent]: scope.agent }),
-    [ATTR.rootAgent]: scope.rootAgent,
+    // What an SDK has written itself stays as it wrote it, and nobody is no name for its span.
+    ...(!(enriched && (span.attributes?.[ATTR.agent] || scope.agent === UNKNOWN_AGENT)) && {
+      [ATTR.agent]: scope.agent,
+      [ATTR.rootAgent]: scope.rootAgent,
+    }),
     [ATTR.quality]: call.quality,
     [ATTR.priced]: call.priced,
   };

@@ -21,10 +21,29 @@ export const exportTarget: Check = {
   *check(facts, answers) {
     const { target, variable, notes } = targetOf(facts);
     const own = exportsMetrics(facts);
-    for (const note of notes)
-      if (!/grpc/.test(note))
-        yield { id: "export-setting", level: "note", subject: variable, says: note, fix: `${variable}=…` };
-    if (own)
+    for (const note of new Set(notes)) {
+      if (/grpc/.test(note)) continue;
+      const [subject = variable] = /^[A-Z_]{5,}/.exec(note) ?? [];
+      // Nothing is sent then, though it was meant to be.
+      if (/not an http/.test(note))
+        yield {
+          id: "endpoint-no-address",
+          level: "fault",
+          subject,
+          says: note,
+          fix: `${subject}=${addressOf(facts.env[subject])}`,
+        };
+      else yield { id: "export-setting", level: "note", subject, says: note, fix: `${subject}=…` };
+    }
+    if (own && settingOf(facts, "OTEL_METRICS_EXPORTER") === "none")
+      yield {
+        id: "export-nowhere",
+        level: "note",
+        subject: "OTEL_METRICS_EXPORTER",
+        says: "is none: the app's own OpenTelemetry exports no metrics, ours neither",
+        fix: "OTEL_METRICS_EXPORTER=otlp",
+      };
+    else if (own)
       yield {
         id: "export",
         level: "ok",
@@ -68,6 +87,11 @@ function targetOf(facts: Facts): {
   const intake = exportsMetrics(facts) ? undefined : readIntake(facts.env);
   const notes = [...standard.notes, ...(intake?.notes ?? [])];
   return { target: intake?.endpoint.metrics, variable: intake ? "DD_SITE" : "OTEL_EXPORTER_OTLP_ENDPOINT", notes };
+}
+
+/** What was most likely meant. */
+function addressOf(value = ""): string {
+  return /^[\w.-]+(?::\d+)?(?:\/\S*)?$/.test(value.trim()) ? `http://${value.trim()}` : "http://localhost:4318";
 }
 
 function isGrpc(facts: Facts): boolean {

@@ -4,6 +4,9 @@ import { type Facts, isUsed } from "../facts.ts";
 import { VENDORS } from "../tables/vendors.ts";
 import type { Check } from "./check.ts";
 
+/** Whose streams have to be asked. */
+const ASKED = "api.openai.com";
+
 /** An address that calls go to, and the host whose rules it most likely follows. */
 interface Address {
   readonly subject: string;
@@ -21,13 +24,15 @@ export const vendorHosts: Check = {
     for (const { subject, url, like } of addressesOf(facts)) {
       const host = URL.parse(url)?.host;
       if (host === undefined || host === "") continue;
-      if (lookup(host) !== undefined) yield { id: "host-known", level: "ok", subject, says: `${host} is known` };
+      // Other formats tell their vendor, and report usage unasked.
+      if (like !== ASKED) yield { id: "host-known", level: "ok", subject, says: `${host} is metered by its paths` };
+      else if (lookup(host) !== undefined) yield { id: "host-known", level: "ok", subject, says: `${host} is known` };
       else
         yield {
           id: "host-unknown",
           level: "note",
           subject,
-          says: `${host} is no host we know: its calls are metered by their path, and taken for those of openai`,
+          says: `${host} is no host we know: its calls are metered by their path; it is not asked for the usage of streams, which are estimated where it does not report it by itself`,
           fix: `"hosts": [{ "host": "${host}", "like": "${like}" }]`,
         };
     }

@@ -75,10 +75,28 @@ function unquoted(text: string): string {
   return text.replace(/["'`,[\]]+/g, " ");
 }
 
+const PRELOAD = /^(?:--import|--require|-r)(?:=(.*))?$/;
+/** Options of Node, other than those, that take the next word. */
+const TAKES_WORD =
+  /^(?:--env-file|--env-file-if-exists|-C|--conditions|--loader|--experimental-loader|--title|--watch-path)$/;
+const NEXT_COMMAND = /^(?:&&|\|\||[;|&])$/;
+
+/** What stands behind `node app.js` is the app's, and Node does not see it. */
 function preloadsOf(command: string): readonly string[] {
-  return [...unquoted(command).matchAll(/(?:^|\s)(?:--import|--require|-r)(?:\s*=\s*|\s+)(\S+)/g)].map(
-    ([, name = ""]) => name,
-  );
+  const preloads: string[] = [];
+  const words = unquoted(command).split(/\s+/);
+  let reads: "anything" | "options" | "nothing" = "anything";
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? "";
+    const preload = PRELOAD.exec(word);
+    if (NEXT_COMMAND.test(word)) reads = "anything";
+    else if (reads === "nothing" || word === "") continue;
+    else if (/(?:^|\/)node$/.test(word)) reads = "options";
+    else if (preload !== null) preloads.push(preload[1] ?? words[++at] ?? "");
+    else if (reads === "options" && TAKES_WORD.test(word)) at += 1;
+    else if (reads === "options" && !word.startsWith("-")) reads = "nothing";
+  }
+  return preloads;
 }
 
 function nodeOptions(text: string): readonly string[] {
