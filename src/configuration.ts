@@ -51,7 +51,8 @@ export function createConfiguration(
     try {
       return set(readConfig(undefined, undefined, say));
     } catch (error) {
-      faults.report("config", error);
+      faults.report("config");
+      say(`the configuration is left out, and no budget, store or breaker of it holds: ${(error as Error).message}`);
       return set(defaultConfig());
     }
   }
