@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Answer, ModelServer } from "../servers/model-server.ts";
+import type { Answer, ModelServer, Script } from "../servers/model-server.ts";
 import type { Round } from "./spender.ts";
 
 const PROGRAM = fileURLToPath(new URL("spender.ts", import.meta.url));
@@ -73,10 +73,14 @@ export function vendorOf(most = 160): Answer {
       `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", model: "test-model", choices: [{ index: 0, delta, finish_reason: null }], ...more })}\n\n`;
     const text = frame({ content: "It is deep enough for ships. ".repeat(5) });
     const last = `data: ${JSON.stringify({ id: "c", model: "test-model", choices: [], usage })}\n\ndata: [DONE]\n\n`;
-    const steps = [frame({ role: "assistant", content: "" }), text, { pause: 4 }, text];
-    return {
-      headers: { "content-type": "text/event-stream" },
-      steps: kind === "cut" ? [...steps, "cut"] : [...steps, last],
+    const begun = [frame({ role: "assistant", content: "" }), text];
+    const steps = [...begun, { pause: 4 }, text];
+    const stepsOf: Readonly<Record<string, Script["steps"]>> = {
+      cut: [...steps, "cut"],
+      // Whoever leaves must not come too late to leave.
+      break: [...begun, "hang"],
+      abort: [...begun, "hang"],
     };
+    return { headers: { "content-type": "text/event-stream" }, steps: stepsOf[String(kind)] ?? [...steps, last] };
   };
 }
