@@ -148,9 +148,10 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
       const said = readAround();
       return (facts) => {
         let identity = said;
+        const asked = { ...request, facts };
         for (const read of ofRequest) {
           try {
-            const more = read({ ...request, facts });
+            const more = read(asked);
             if (more !== undefined) identity = identity === undefined ? more : merge(identity, more);
           } catch (error) {
             faults.report("identity", error);

@@ -1,4 +1,4 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { type ChannelListeners, listenTo } from "../channels.ts";
 import type { Faults } from "../faults.ts";
 import type { Hook } from "../hook.ts";
 import type { Host } from "../hosts.ts";
@@ -63,7 +63,7 @@ export function createBypassWatch(
     say(warningOf(host, reason));
   }
 
-  const listeners: Readonly<Record<string, (message: never) => void>> = {
+  const listeners: ChannelListeners = {
     "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
       const method = request.method.toUpperCase();
       const socket = request.upgrade?.toLowerCase() === "websocket";
@@ -109,23 +109,7 @@ export function createBypassWatch(
     },
   };
 
-  return () => {
-    const added = Object.entries(listeners).map(([channel, listener]) => {
-      // What a subscriber throws would end the process.
-      const guarded = (message: unknown): void => {
-        try {
-          listener(message as never);
-        } catch (error) {
-          faults.report("bypass", error);
-        }
-      };
-      subscribe(channel, guarded);
-      return () => unsubscribe(channel, guarded);
-    });
-    return () => {
-      for (const leave of added) leave();
-    };
-  };
+  return listenTo(listeners, (error) => faults.report("bypass", error));
 }
 
 /** Marks a socket of undici's, whose HTTP/2 streams were seen as requests of undici's already. */

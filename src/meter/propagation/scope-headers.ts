@@ -16,12 +16,25 @@ type Field = keyof typeof SCOPE_HEADERS;
 export type SaidScope = { readonly [field in Field]?: string };
 
 const OURS = "x-spendfuse-";
-const BAGGAGE = "baggage";
+export const BAGGAGE = "baggage";
 const FIELDS = Object.entries(SCOPE_HEADERS) as [Field, string][];
 const NOTHING: SaidScope = {};
 
+/** Whether a header is ours, or a baggage with something of ours in it. */
+export function isOurs(name: unknown, value: unknown): boolean {
+  if (typeof name !== "string" || name.length < BAGGAGE.length) return false;
+  // Of most headers the length alone says that they are not ours.
+  if (name.length > BAGGAGE.length) return isScopeHeader(name);
+  return name.toLowerCase() === BAGGAGE && String(value).includes(PREFIX);
+}
+
+/** What is left of a header of ours: others' members of a baggage. */
+export function restOf(name: string, value: unknown): string | undefined {
+  return isScopeHeader(name) ? undefined : dropMembers(String(value)) || undefined;
+}
+
 /** Whether a header of this name is ours alone. */
-export function isScopeHeader(name: string): boolean {
+function isScopeHeader(name: string): boolean {
   return name.length > OURS.length && name.toLowerCase().startsWith(OURS);
 }
 
@@ -37,17 +50,15 @@ export function readScopeHeaders(headers: unknown): SaidScope | undefined {
       const value = (headers as Headers).get(name);
       if (value) said = { ...said, [field]: value };
     }
-    return said ?? (carriesOurs((headers as Headers).get(BAGGAGE)) ? NOTHING : undefined);
+    return said ?? (isOurs(BAGGAGE, (headers as Headers).get(BAGGAGE)) ? NOTHING : undefined);
   }
   let carried = false;
   const look = (name: string, value: unknown): void => {
-    // Of most headers the length alone says that they are not ours.
-    if (name.length === BAGGAGE.length) carried ||= name.toLowerCase() === BAGGAGE && carriesOurs(value);
-    else if (isScopeHeader(name)) {
-      const lower = name.toLowerCase();
-      const field = FIELDS.find(([, own]) => own === lower)?.[0];
-      if (field !== undefined && value) said = { ...said, [field]: String(value) };
-    }
+    if (!isOurs(name, value)) return;
+    const lower = name.toLowerCase();
+    const field = FIELDS.find(([, own]) => own === lower)?.[0];
+    if (field !== undefined && value) said = { ...said, [field]: String(value) };
+    carried ||= lower === BAGGAGE;
   };
   if (Symbol.iterator in headers) for (const [name, value] of headers as Iterable<[string, unknown]>) look(name, value);
   else for (const name in headers) look(name, (headers as Record<string, unknown>)[name]);
@@ -59,22 +70,17 @@ export function dropScopeHeaders(headers: unknown): HeadersInit {
   if (typeof (headers as Headers).get === "function") {
     const copy = new Headers(headers as Headers);
     for (const [, name] of FIELDS) copy.delete(name);
-    const rest = dropMembers(copy.get(BAGGAGE) ?? "");
-    if (rest === "") copy.delete(BAGGAGE);
+    const rest = restOf(BAGGAGE, copy.get(BAGGAGE) ?? "");
+    if (rest === undefined) copy.delete(BAGGAGE);
     else copy.set(BAGGAGE, rest);
     return copy;
   }
   const isList = Symbol.iterator in (headers as object);
   const pairs = isList ? [...(headers as Iterable<[string, string]>)] : Object.entries(headers as object);
   const kept = pairs.flatMap(([name, value]): [string, string][] => {
-    if (isScopeHeader(name)) return [];
-    if (name.toLowerCase() !== BAGGAGE || !carriesOurs(value)) return [[name, value]];
-    const rest = dropMembers(String(value));
-    return rest === "" ? [] : [[name, rest]];
+    if (!isOurs(name, value)) return [[name, value]];
+    const rest = restOf(name, value);
+    return rest === undefined ? [] : [[name, rest]];
   });
   return isList ? kept : Object.fromEntries(kept);
-}
-
-function carriesOurs(baggage: unknown): boolean {
-  return typeof baggage === "string" && baggage.includes(PREFIX);
 }

@@ -1,8 +1,8 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { type ChannelListeners, listenTo } from "../channels.ts";
 import type { Faults } from "../faults.ts";
 import { hasBaggage } from "../tracing/otel-global.ts";
-import { dropMembers, PREFIX } from "./baggage.ts";
-import { isScopeHeader } from "./scope-headers.ts";
+import { PREFIX } from "./baggage.ts";
+import { BAGGAGE, isOurs, restOf } from "./scope-headers.ts";
 
 /**
  * Takes what is ours off requests to model hosts that the hook does not see, or that somebody else's tracing writes into
@@ -11,7 +11,7 @@ import { isScopeHeader } from "./scope-headers.ts";
  * @param mayCarry Whether a request to this host, made where we are called, may have them.
  */
 export function createVendorGuard(mayCarry: (host: string) => boolean, faults: Faults): () => () => void {
-  const listeners: Readonly<Record<string, (message: never) => void>> = {
+  const listeners: ChannelListeners = {
     "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
       const { headers } = request;
       const ours = Array.isArray(headers) && hasOurs(headers);
@@ -39,18 +39,7 @@ export function createVendorGuard(mayCarry: (host: string) => boolean, faults: F
     },
   };
 
-  return () => {
-    const leave = Object.entries(listeners).map(([channel, listener]) => {
-      const guarded = (message: unknown): void => {
-        faults.guard("identity", () => listener(message as never));
-      };
-      subscribe(channel, guarded);
-      return () => unsubscribe(channel, guarded);
-    });
-    return () => {
-      for (const step of leave) step();
-    };
-  };
+  return listenTo(listeners, (error) => faults.report("identity", error));
 }
 
 interface UndiciRequest {
@@ -95,16 +84,3 @@ function dropFrom(headers: unknown[]): void {
     else headers[at + 1] = rest;
   }
 }
-
-/** What is left of a header of ours: others' members of a baggage. */
-function restOf(name: string, value: unknown): string | undefined {
-  return isScopeHeader(name) ? undefined : dropMembers(String(value)) || undefined;
-}
-
-function isOurs(name: unknown, value: unknown): boolean {
-  if (typeof name !== "string" || name.length < BAGGAGE.length) return false;
-  if (name.length > BAGGAGE.length) return isScopeHeader(name);
-  return name.toLowerCase() === BAGGAGE && String(value).includes(PREFIX);
-}
-
-const BAGGAGE = "baggage";
