@@ -17,6 +17,7 @@ import { createNameWatch } from "./meter/name-watch.ts";
 import { createPropagation, type Propagation } from "./meter/propagation/propagation.ts";
 import { createVendorGuard } from "./meter/propagation/vendor-guard.ts";
 import { createScoping, type Scoping } from "./meter/scoping.ts";
+import { expireClaims } from "./meter/tracing/span-claim.ts";
 import { createTracing } from "./meter/tracing/tracing.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
@@ -178,6 +179,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       settle() {
         hook.settleOpen();
         prices.drainNow();
+        expireClaims();
         parts?.journal?.save();
       },
     });
@@ -229,6 +231,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       if (parts === undefined) return;
       hook.settleOpen();
       await parts.prices.drained();
+      expireClaims();
       await parts.journal?.flush();
       await telemetry?.flush();
     },

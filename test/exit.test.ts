@@ -224,6 +224,28 @@ describe("worker threads", () => {
   });
 });
 
+describe("a call inside a span of somebody else's that has not ended: a span of ours has its cost", () => {
+  const app = (way: string, signal?: NodeJS.Signals) => run(way, {}, signal, "open-span-app.ts");
+
+  test.each<[way: string, signal?: NodeJS.Signals]>([["natural"], ["process.exit"], ["signal", "SIGTERM"]])(
+    "%s",
+    async (way, signal) => {
+      const end = await app(way, signal);
+      expect(end).toMatchObject({ code: 0, signal: null, stdout: "ready\nspendfuse 0.00225\n" });
+    },
+  );
+
+  test("natural, with the span ended at exit", async () => {
+    const end = await app("natural, with the span ended at exit");
+    expect(end.stdout).toBe("ready\nspendfuse 0.00225\nsdk undefined\n");
+  });
+
+  test("flush, then killed", async () => {
+    const end = await app("flush, then killed");
+    expect(end).toMatchObject({ signal: "SIGKILL", stdout: "ready\nspendfuse 0.00225\n" });
+  });
+});
+
 describe("beside a NodeSDK of the user's", () => {
   for (const way of ["before", "after", "at the end"]) {
     test(`started ${way}: its own metrics arrive, and ours once`, async () => {

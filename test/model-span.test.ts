@@ -73,18 +73,18 @@ describe("a span that somebody has open for a model call", () => {
   test("is filled, and none is added", async () => {
     await inChat(async (end) => {
       await (await ask()).json();
-      await runtime.flush();
       end();
     });
+    await runtime.flush();
     expect(summary()).toEqual([["sdk", "chat gpt-5", "bot", cost]]);
   });
 
   test("is not told that nobody made the call", async () => {
     await inChat(async (end) => {
       await (await ask(undefined, "")).json();
-      await runtime.flush();
       end();
     });
+    await runtime.flush();
     expect(summary()).toEqual([["sdk", "chat gpt-5", undefined, cost]]);
     expect(ended[0]?.attributes).not.toHaveProperty("spendfuse.root_agent");
   });
@@ -92,9 +92,9 @@ describe("a span that somebody has open for a model call", () => {
   test("is of one call: each further one has a span of its own, and an agent of its own", async () => {
     await inChat(async (end) => {
       for (const agent of ["router", "writer", "critic"]) await (await ask(undefined, agent)).json();
-      await runtime.flush();
       end();
     });
+    await runtime.flush();
     expect(summary()).toEqual([
       ["spendfuse", "chat gpt-5", "writer", cost],
       ["spendfuse", "chat gpt-5", "critic", cost],
@@ -107,9 +107,9 @@ describe("a span that somebody has open for a model call", () => {
     await inChat(async (end) => {
       const [one, two] = await Promise.all([ask(), ask()]);
       await Promise.all([one.json(), two.json()]);
-      await runtime.flush();
       end();
     });
+    await runtime.flush();
     expect(
       summary()
         .map(([by, , , amount]) => [by, amount])
@@ -124,9 +124,9 @@ describe("a span that somebody has open for a model call", () => {
     await inChat(async (end) => {
       await (await ask(() => Response.json({ error: {} }, { status: 429 }))).json();
       await (await ask()).json();
-      await runtime.flush();
       end();
     });
+    await runtime.flush();
     expect(summary()).toEqual([["sdk", "chat gpt-5", "bot", cost]]);
     expect(calls).toHaveLength(2);
   });

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { VERSION } from "../src/version.ts";
+import { untilArrived } from "./pack/leftovers.ts";
 import { run } from "./pack/processes.ts";
 import { frameworkProgram, type Program, programsOf } from "./pack/programs.ts";
 import { install, makeHome, oldestNode, PROJECTS, type Project } from "./pack/projects.ts";
@@ -13,6 +14,7 @@ const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
 const MB = 1_000_000;
 const STRICT = { target: "es2023", strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
 const dir = makeHome();
+const stateDir = join(dir, "state");
 const rows: string[] = [];
 let tarball: Tarball;
 let nodes: Readonly<Record<string, string>>;
@@ -27,7 +29,7 @@ beforeAll(async () => {
   nodes = { "Node 22.15": node22, "Node 24": process.execPath };
   vendor = await startVendor();
   receiver = await startOtlpReceiver();
-});
+}, 600_000);
 
 afterAll(async () => {
   console.log(
@@ -37,6 +39,17 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
 });
 
+/** Everything that a program is told by its environment. */
+const environment = (agent: string) => ({
+  MODEL_URL: vendor.url,
+  GOOGLE_GEMINI_BASE_URL: vendor.url,
+  OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+  SPENDFUSE_STATE_DIR: stateDir,
+  TEST_AGENT: agent,
+  DD_TRACE_AGENT_URL: vendor.url,
+  DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
+});
+
 /** Runs a program against the vendor; what it printed and what it exported must both be what it spent. */
 async function meter(project: Project, program: Program, version: string): Promise<void> {
   const agent = `agent-${++agents}`;
@@ -44,26 +57,23 @@ async function meter(project: Project, program: Program, version: string): Promi
   const out = await run(nodes[version]!, program.args, {
     cwd,
     code: program.code ?? 0,
-    env: {
-      MODEL_URL: vendor.url,
-      GOOGLE_GEMINI_BASE_URL: vendor.url,
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      SPENDFUSE_STATE_DIR: join(dir, "state"),
-      TEST_AGENT: agent,
-      DD_TRACE_AGENT_URL: vendor.url,
-      DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
-      ...(!program.scoped && { SPENDFUSE_AGENT: agent }),
-    },
-    timeoutMs: 20_000,
+    env: { ...environment(agent), ...(!program.scoped && { SPENDFUSE_AGENT: agent }) },
+    timeoutMs: 60_000,
   });
   if (program.code === undefined) {
     const line = out.trim().split("\n").at(-1)!;
     expect(JSON.parse(line), out).toEqual({ ...SPENT, priced: SPENT.calls, agent });
   }
   const exported = program.own ? { calls: 0, tokens: 0 } : { calls: SPENT.calls, tokens: SPENT.input + SPENT.output };
-  await receiver.until(() => receiver.total("spendfuse.calls", { agent }) === exported.calls, 4_000);
+  const hasArrived = () => receiver.total("spendfuse.calls", { agent }) === exported.calls;
+  await untilArrived(stateDir, hasArrived, nextStart);
   expect(receiver.total("spendfuse.tokens", { agent })).toBe(exported.tokens);
   rows.push(`${project} | ${version} | ${program.name} | exit code ${program.code ?? 0}`);
+}
+
+/** Whatever starts next, and sends what earlier programs have left. */
+function nextStart(): Promise<string> {
+  return run(process.execPath, ["imports.mjs"], { cwd: join(dir, "empty"), env: environment("next-start") });
 }
 
 describe("the tarball", () => {
@@ -98,7 +108,7 @@ describe.each(PROJECTS)("in %s", (project) => {
 
   test.each(FULL || project === "empty" ? ["Node 22.15", "Node 24"] : ["Node 24"])(
     "runs on %s",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (version) => {
       const failed: string[] = [];
       for (const program of programs) {
@@ -109,6 +119,20 @@ describe.each(PROJECTS)("in %s", (project) => {
       expect(failed.join("\n\n")).toBe("");
     },
   );
+});
+
+test("the program that sends what an app leaves at its end is found in a project, and sends it", async () => {
+  const agent = "exits";
+  const cwd = join(dir, "empty");
+  const env = { ...environment(agent), SPENDFUSE_AGENT: agent, SPENDFUSE_STATE_DIR: join(dir, "exits") };
+  const preloads = ["spendfuse/register", "./sender-preload.mjs"].flatMap((path) => ["--import", path]);
+  const out = await run(process.execPath, [...preloads, "exits.mjs"], { cwd, env, code: 3 });
+  const sender = JSON.parse(out) as { readonly args: readonly string[]; readonly env: Record<string, string> };
+  const [script = "", spool = ""] = sender.args;
+  expect(receiver.total("spendfuse.calls", { agent })).toBe(0);
+  // As it is started, but with time for a busy machine.
+  await run(process.execPath, [script, spool, "60000"], { cwd, env: sender.env });
+  expect(receiver.total("spendfuse.calls", { agent })).toBe(SPENT.calls);
 });
 
 describe("a TypeScript consumer", () => {

@@ -78,15 +78,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function record(open: OpenCall, state: Settled, endedMark: number): void {
-    let used = false;
     try {
-      used = tell(open, state, endedMark).usage !== undefined;
+      tell(open, state, endedMark);
     } finally {
-      if (open.span) releaseCallSpan(open.span, open, used);
+      if (open.span) releaseCallSpan(open.span, open);
     }
   }
 
-  function tell(open: OpenCall, state: Settled, endedMark: number): SettledCall {
+  function tell(open: OpenCall, state: Settled, endedMark: number): void {
     const { settled, parts, money } = look(open, state, endedMark);
     faults.guard("guard", () => options.spent(open, spentOf(open, settled, parts, money.nano)));
     faults.guard("ledger", () => {
@@ -100,7 +99,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (journal) faults.guard("ledger", () => journal(settled, parts));
     faults.guard("instruments", () => options.instruments(settled, parts));
     faults.guard("span", () => {
-      if (open.span) closeCallSpan(open.span, settled);
+      if (open.span) closeCallSpan(open.span, open, settled);
       open.agentSpan?.settled(settled, money.nano);
     });
     for (const listener of listeners) {
@@ -109,7 +108,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
         if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
       });
     }
-    return settled;
   }
 
   return { record };

@@ -12,6 +12,7 @@ const url = (path: string): string => pathToFileURL(join(ROOT, path)).href;
 /** What the meter keeps of one call, as far as it matters here. */
 export interface Metered {
   readonly responseId?: string;
+  readonly ending: string;
   readonly scope: { readonly agent: string; readonly rootAgent: string; readonly [field: string]: string | undefined };
   readonly usage?: { readonly input: number; readonly output: number };
   readonly costUsd?: number;

@@ -6,6 +6,8 @@ import { ROOT } from "./tarball.ts";
 
 const APPS = join(ROOT, "test/apps");
 const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
+/** Against an npm that hangs; how long an install takes is the machine's affair. */
+const INSTALL_MS = 500_000;
 
 /** Projects that spendfuse must install beside; but for the empty one, each with a program of the framework's own. */
 export const PROJECTS = ["empty", "otel-2", "google-adk", "mistral", "dd-trace"] as const;
@@ -29,8 +31,8 @@ export async function install(project: Project, tarball: string, dir: string): P
   if (project === "empty") writeFileSync(join(dir, "package.json"), '{ "private": true }');
   else cpSync(join(APPS, project), dir, { recursive: true, filter: (path) => !path.endsWith("node_modules") });
   cpSync(join(APPS, "programs"), dir, { recursive: true });
-  if (project !== "empty") await run("npm", ["ci", "--ignore-scripts", ...QUIET], { cwd: dir });
-  await run("npm", ["install", "--ignore-scripts", ...QUIET, tarball], { cwd: dir });
+  if (project !== "empty") await run("npm", ["ci", "--ignore-scripts", ...QUIET], { cwd: dir, timeoutMs: INSTALL_MS });
+  await run("npm", ["install", "--ignore-scripts", ...QUIET, tarball], { cwd: dir, timeoutMs: INSTALL_MS });
   return dir;
 }
 
@@ -44,7 +46,7 @@ export async function oldestNode(): Promise<string> {
   if (!existsSync(binary)) {
     const fresh = mkdtempSync(`${kept}-`);
     cpSync(join(APPS, "node-22"), fresh, { recursive: true });
-    await run("npm", ["ci", "--ignore-scripts=false", ...QUIET], { cwd: fresh });
+    await run("npm", ["ci", "--ignore-scripts=false", ...QUIET], { cwd: fresh, timeoutMs: INSTALL_MS });
     try {
       renameSync(fresh, kept);
     } catch {

@@ -74,7 +74,8 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
     release();
   }
 
-  process.on("beforeExit", onBeforeExit);
+  // Before Datadog's tracer sends what it has: what is settled here adds spans to it.
+  process.prependListener("beforeExit", onBeforeExit);
   process.on("exit", onExit);
   // A signal may not end the process after all, so the slot stays its own; once it is dead the slot is free anyway.
   const stopSignals = isMainThread ? listenToSignals(save) : () => {};

@@ -4,7 +4,7 @@ import { ATTR } from "../../names.ts";
 import type { Context } from "../context.ts";
 import type { Target } from "../request.ts";
 import type { RequestFacts } from "../wire/format.ts";
-import type { Holder } from "./span-claim.ts";
+import type { Holder, Outcome } from "./claim-state.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
 
@@ -12,6 +12,7 @@ import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
 export interface SpanHandle {
   readonly span: TracingSpan;
   readonly enriched: boolean;
+  readonly tracing: Tracing;
 }
 
 /** What is known of a call when its span begins. */
@@ -24,46 +25,70 @@ interface Begun extends Holder {
 /** Finds the span that an SDK has open for this call, or starts one. */
 export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefined {
   const active = tracing.activeModelSpan();
-  if (active?.claim(call)) return { span: active, enriched: true };
-  const { format, provider, address } = call.target;
-  const model = call.facts.model;
-  const attributes: TracingAttributes = {
-    [ATTR.operation]: format.operation,
-    [ATTR.provider]: provider,
-    [ATTR.serverAddress]: address,
-    [ATTR.stream]: call.facts.stream,
-  };
-  if (model) attributes[ATTR.requestModel] = model;
-  const name = model ? `${format.operation} ${model}` : format.operation;
-  const span = tracing.start(name, "client", call.context.span?.span, attributes);
-  return span && { span, enriched: false };
+  if (active?.claim(call)) return { span: active, enriched: true, tracing };
+  const span = tracing.start(nameOf(call), "client", call.context.span?.span, requestAttributesOf(call));
+  return span && { span, enriched: false, tracing };
 }
 
-/** Writes what the call came to, and ends the span if it is ours. */
-export function closeCallSpan(handle: SpanHandle, call: SettledCall): void {
-  const { span, enriched } = handle;
-  if (enriched && !span.open) return;
-  const attributes = attributesOf(handle, call);
-  span.setAttributes({ ...attributes, [ATTR.ending]: call.ending });
-  if (!enriched) {
-    if (call.ending === "failed") span.fail();
-    span.end();
+/** Writes what the call came to, and ends the span if it is ours. One of an SDK's is filled when the SDK ends it. */
+export function closeCallSpan(handle: SpanHandle, begun: Begun, call: SettledCall): void {
+  if (!handle.enriched) {
+    finish(handle, call);
     return;
   }
-  if (attributes[ATTR.agent] !== undefined) span.named();
   // Once its response has begun no SDK tries a call again.
-  if (call.ending === "canceled" && call.status !== undefined && span.forgotten) {
-    setTimeout(() => span.open && span.end(), FORGOTTEN_MS).unref();
-  }
+  const brokenOff = call.ending === "canceled" && call.status !== undefined;
+  handle.span.settle(begun, outcomeOf(handle, begun, call), brokenOff);
 }
 
-/** Gives somebody else's span back; ours has ended. `used`: the call came to something. */
-export function releaseCallSpan({ span, enriched }: SpanHandle, call: Holder, used: boolean): void {
-  if (enriched) span.release(call, used);
+/** Gives an SDK's span back where {@link closeCallSpan} failed. */
+export function releaseCallSpan({ span, enriched }: SpanHandle, begun: Holder): void {
+  if (enriched) span.release(begun);
 }
 
-/** By then whoever ends spans of broken-off streams has done so. */
-const FORGOTTEN_MS = 1_000;
+function outcomeOf(handle: SpanHandle, begun: Begun, call: SettledCall): Outcome {
+  return {
+    used: call.usage !== undefined,
+    write: () => fill(handle, call),
+    carry: () => carry(handle, begun, call),
+  };
+}
+
+function fill(handle: SpanHandle, call: SettledCall): void {
+  const attributes = attributesOf(handle, call);
+  handle.span.setAttributes(attributes);
+  if (attributes[ATTR.agent] !== undefined) handle.span.named();
+}
+
+/** Makes the span that would have been made, had there been none of an SDK's. */
+function carry({ span: other, tracing }: SpanHandle, begun: Begun, call: SettledCall): boolean {
+  const span = tracing.startBeside(other, nameOf(begun), requestAttributesOf(begun), call.startedAt);
+  if (span === undefined) return false;
+  finish({ span, enriched: false, tracing }, call, call.startedAt + call.durationMs);
+  return true;
+}
+
+function finish(handle: SpanHandle, call: SettledCall, time?: number): void {
+  const { span } = handle;
+  span.setAttributes(attributesOf(handle, call));
+  if (call.ending === "failed") span.fail();
+  span.end(time);
+}
+
+function nameOf({ target, facts }: Begun): string {
+  return facts.model ? `${target.format.operation} ${facts.model}` : target.format.operation;
+}
+
+function requestAttributesOf({ target, facts }: Begun): TracingAttributes {
+  const attributes: TracingAttributes = {
+    [ATTR.operation]: target.format.operation,
+    [ATTR.provider]: target.provider,
+    [ATTR.serverAddress]: target.address,
+    [ATTR.stream]: facts.stream,
+  };
+  if (facts.model) attributes[ATTR.requestModel] = facts.model;
+  return attributes;
+}
 
 function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): TracingAttributes {
   const { scope, usage } = call;
@@ -75,6 +100,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     }),
     [ATTR.quality]: call.quality,
     [ATTR.priced]: call.priced,
+    [ATTR.ending]: call.ending,
   };
   if (scope.team) attributes[ATTR.team] = scope.team;
   if (scope.project) attributes[ATTR.project] = scope.project;

@@ -29,6 +29,9 @@ interface Tagger {
 interface Slot {
   readonly _ddtrace?: {
     scope?(): { active(): DatadogSpan | null };
+    startSpan?(name: string, options: object): DatadogSpan;
+    inject?(span: DatadogSpan, format: "text_map", carrier: object): void;
+    extract?(format: "text_map", carrier: object): unknown;
     readonly llmobs?: { readonly _tagger?: { readonly constructor?: Tagger } };
   };
 }
@@ -81,6 +84,26 @@ export function parentOf(span: DatadogSpan): DatadogSpan | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Starts a span of ours under the parent of another. The parent is said as to another process: spans that are tied in
+ * this one are exported together, and the other may never end.
+ * @param startTime Milliseconds since the epoch.
+ */
+export function startDatadogSpanBeside(
+  other: DatadogSpan,
+  name: string,
+  tags: object,
+  startTime: number,
+): DatadogSpan | undefined {
+  const tracer = slots._ddtrace;
+  if (tracer?.startSpan === undefined) return undefined;
+  const carrier = {};
+  tracer.inject?.(parentOf(other) ?? other, "text_map", carrier);
+  const childOf = tracer.extract?.("text_map", carrier) ?? undefined;
+  const ours = { component: "spendfuse", "resource.name": name, "span.kind": "client" };
+  return tracer.startSpan("spendfuse.call", { childOf, startTime, tags: { ...tags, ...ours } });
 }
 
 export function nameOf(span: DatadogSpan): unknown {

@@ -5,7 +5,7 @@
  */
 
 import { tagsOf } from "./dd-trace.ts";
-import type { OtelContext, OtelMeterProvider, OtelSpan, OtelTracer } from "./otel-types.ts";
+import type { OtelContext, OtelMeterProvider, OtelSpan, OtelSpanContext, OtelTracer } from "./otel-types.ts";
 
 export type { OtelContext, OtelMeterProvider, OtelSpan, OtelTracer } from "./otel-types.ts";
 
@@ -117,6 +117,11 @@ export function contextWith(span: OtelSpan | undefined): OtelContext {
   } catch {
     return span ? ROOT.setValue(SPAN_KEY, span) : context;
   }
+}
+
+/** A context with a span of this identity and nothing else, to give to `startSpan` as the parent. */
+export function contextOf(parent: OtelSpanContext): OtelContext {
+  return ROOT.setValue(SPAN_KEY, { spanContext: () => parent, isRecording: () => false });
 }
 
 /** The span of a context; of one that masks what is written to another, as OpenInference's do, that other. */

@@ -1,7 +1,7 @@
 import { createStamp } from "../stamp.ts";
 import { spanOf } from "./otel-global.ts";
 import type { OtelContext, OtelSpan } from "./otel-types.ts";
-import { endWaitingSpans } from "./span-claim.ts";
+import { expireClaims } from "./span-claim.ts";
 
 /**
  * A span knows its parent's id, not its parent: what lies around it can only be learned when it starts. So we join the
@@ -43,10 +43,10 @@ const onlooker = {
   onEnding(): void {},
   onEnd(): void {},
   async forceFlush(): Promise<void> {
-    endWaitingSpans();
+    expireClaims();
   },
   async shutdown(): Promise<void> {
-    endWaitingSpans();
+    expireClaims();
   },
 };
 

@@ -1,99 +1,134 @@
+import type { Faults } from "../faults.ts";
 import { createStamp } from "../stamp.ts";
+import {
+  type ClaimEvent,
+  type ClaimState,
+  dueAtOf,
+  type End,
+  type Holder,
+  next,
+  type Outcome,
+  uncarried,
+} from "./claim-state.ts";
 
-/**
- * Whose call a span of somebody else's is filled with: of one call, because what two calls come to does not fit on one
- * span. While a call has it, its end waits: instrumentations end the span of a stream when they return it, or when it is
- * broken off, before the figures of the call are known.
- */
+/** The claim of calls on one span of another instrumentation: its state, and what is needed to act on it. */
 interface Claim {
-  /** The call that has it. */
-  holder: Holder | undefined;
-  /** What a call came to is on it. */
-  filled: boolean;
-  /** The name of its agent is of our writing. */
+  state: ClaimState;
+  /** The agent's name on the span is of our writing. */
   named: boolean;
-  /** Whoever made it has asked for its end. */
-  asked: Asked | undefined;
+  /** The span's own method. */
   readonly end: (...args: unknown[]) => unknown;
+  readonly faults: Faults;
 }
 
-/** A call, as far as it matters here. */
-export interface Holder {
-  /** It is over, and whoever made it may try again in the same span. */
-  readonly failed: boolean;
-}
-
-interface Asked {
-  readonly self: unknown;
-  readonly args: unknown[];
-  readonly timer: NodeJS.Timeout;
+/** How the spans of one tracing library are ended. */
+export interface Ending {
+  readonly method: "end" | "finish";
+  /** The time of an end, as that method takes it. */
+  readonly now: () => number;
 }
 
 const claims = createStamp<Claim>();
-/** Those whose end waits. */
-const waiting = new Set<Claim>();
 
-/** A call whose response nobody reads settles only when it is garbage collected; its span does not wait for that. */
-const MAX_WAIT_MS = 300_000;
+/** Takes a span for a call until {@link settleSpan}. False when it is another call's. */
+export function claimSpan(span: object, { method, now }: Ending, holder: Holder, faults: Faults): boolean {
+  const claim = claims.get(span) ?? watchEnd(span as Endable, method, now, faults);
+  advance(claim, { type: "claim", holder });
+  return claim.state.phase === "running" && claim.state.holder === holder;
+}
 
-/**
- * Takes a span for a call until {@link releaseSpan}. False when another call has it, or had it and used something: a
- * failed attempt is followed by another in the same span.
- * @param name The method that ends it, which takes a time.
- * @param now That time, as the method wants it.
- */
-export function claimSpan<Name extends string>(
-  span: { [name in Name]: (...args: never[]) => unknown },
-  name: Name,
-  now: () => number,
-  holder: Holder,
-): boolean {
-  const before = claims.get(span);
-  if (before !== undefined) {
-    if (before.filled || before.asked !== undefined || before.holder?.failed === false) return false;
-    before.holder = holder;
-    return true;
-  }
-  const claim: Claim = {
-    holder,
-    filled: false,
-    named: false,
-    asked: undefined,
-    end: span[name] as Claim["end"],
+type Endable = Record<Ending["method"], (...args: unknown[]) => unknown>;
+
+function watchEnd(span: Endable, method: Ending["method"], now: () => number, faults: Faults): Claim {
+  const claim: Claim = { state: { phase: "free" }, named: false, end: span[method], faults };
+  span[method] = function (this: unknown, ...args: unknown[]) {
+    // When the end is put off, the span still ends at the time at which its owner ended it.
+    const isTimed = args[0] !== undefined || claim.state.phase !== "running";
+    return advance(claim, { type: "end", end: { self: this, args: isTimed ? args : [now()] } });
   };
   claims.set(span, claim);
-  span[name] = function (this: unknown, ...args: unknown[]) {
-    if (claim.holder === undefined) return claim.end.apply(this, args);
-    if (claim.asked !== undefined) return undefined;
-    const timer = setTimeout(() => endNow(claim), MAX_WAIT_MS).unref();
-    claim.asked = { self: this, args: args.length > 0 ? args : [now()], timer };
-    waiting.add(claim);
-    return undefined;
-  } as (typeof span)[Name];
-  return true;
+  return claim;
 }
 
-/** Lets the span end, at once if that was asked for. `filled`: what the call came to is on it. */
-export function releaseSpan(span: object, holder: Holder, filled: boolean): void {
+/**
+ * Says what a call came to: it is written on the span when that ends, or put on a span of ours.
+ * @param open The span still takes attributes.
+ * @param abandoned The end to call where the span's owner is known to leave it open.
+ */
+export function settleSpan(
+  span: object,
+  holder: Holder,
+  outcome: Outcome,
+  open: boolean,
+  abandoned: End | undefined,
+): void {
   const claim = claims.get(span);
-  if (claim === undefined || claim.holder !== holder) return;
-  claim.filled = filled;
-  endNow(claim);
+  if (claim !== undefined) advance(claim, { type: "settle", holder, outcome, open, abandoned });
 }
 
-/** Ends the spans that were to be ended: their provider is about to send what it has. */
-export function endWaitingSpans(): void {
-  for (const claim of [...waiting]) endNow(claim);
+/** Gives a span back where {@link settleSpan} was not reached. */
+export function releaseSpan(span: object, holder: Holder): void {
+  const claim = claims.get(span);
+  if (claim === undefined) return;
+  advance(claim, { type: "settle", holder, outcome: undefined, open: true, abandoned: undefined });
 }
 
-function endNow(claim: Claim): void {
-  claim.holder = undefined;
-  const { asked } = claim;
-  if (asked === undefined) return;
-  claim.asked = undefined;
-  waiting.delete(claim);
-  clearTimeout(asked.timer);
-  claim.end.apply(asked.self, asked.args);
+/**
+ * Treats every deadline as reached: what has ended by now is about to be sent, perhaps for the last time. Spans whose end
+ * was put off end, and spans of ours carry the figures of the others.
+ */
+export function expireClaims(): void {
+  for (const claim of pending) expire(claim);
+}
+
+/** Goes to the next state, and does what that asks for. Returns what the span's own method returned, if it was called. */
+function advance(claim: Claim, event: ClaimEvent): unknown {
+  const before = claim.state;
+  const { state, write, carry, end } = next(before, event, performance.now());
+  claim.state = state;
+  if (write !== undefined) claim.faults.guard("span", () => write.write());
+  if (carry !== undefined && claim.faults.guard("span", () => carry.carry()) !== true) {
+    claim.state = uncarried(before, state);
+  }
+  schedule(claim);
+  return end && claim.end.apply(end.self, end.args);
+}
+
+function expire(claim: Claim): void {
+  claim.faults.guard("span", () => advance(claim, { type: "due" }));
+}
+
+/** Those with a deadline. */
+const pending = new Set<Claim>();
+/** One for all, and left to run when the claim that it was set for is closed: a call sets none of its own. */
+let timer: { readonly at: number; readonly handle: NodeJS.Timeout } | undefined;
+
+function schedule(claim: Claim): void {
+  const at = dueAtOf(claim.state);
+  if (at === Number.POSITIVE_INFINITY) {
+    pending.delete(claim);
+    return;
+  }
+  pending.add(claim);
+  wakeAt(at);
+}
+
+function wakeAt(at: number): void {
+  if (timer !== undefined && timer.at <= at) return;
+  clearTimeout(timer?.handle);
+  timer = { at, handle: setTimeout(expireDue, at - performance.now()).unref() };
+}
+
+function expireDue(): void {
+  timer = undefined;
+  const now = performance.now();
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const claim of pending) {
+    const at = dueAtOf(claim.state);
+    if (at <= now) expire(claim);
+    else earliest = Math.min(earliest, at);
+  }
+  if (earliest < Number.POSITIVE_INFINITY) wakeAt(earliest);
 }
 
 /** Notes that the agent's name on a span is ours. */

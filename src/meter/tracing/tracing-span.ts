@@ -1,7 +1,9 @@
 import type { Faults } from "../faults.ts";
-import { type DatadogSpan, isFinished, tagsOf } from "./dd-trace.ts";
-import { describeSpan, type OtelSpan } from "./otel-global.ts";
-import { claimSpan, type Holder, markNamed, releaseSpan } from "./span-claim.ts";
+import type { Holder, Outcome } from "./claim-state.ts";
+import { type DatadogSpan, isFinished, startDatadogSpanBeside, tagsOf } from "./dd-trace.ts";
+import { contextOf, describeSpan, type OtelContext, type OtelSpan, userTracer } from "./otel-global.ts";
+import { parentOf } from "./span-ancestry.ts";
+import { claimSpan, type Ending, markNamed, releaseSpan, settleSpan } from "./span-claim.ts";
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 
@@ -12,19 +14,27 @@ export interface TracingSpan {
   setAttributes(attributes: TracingAttributes): void;
   /** Marks the span as failed. */
   fail(error?: unknown): void;
-  end(): void;
-  /** Whether the span still takes what is set. */
-  readonly open: boolean;
-  /** Whoever made the span is known to forget to end it when its stream is broken off. */
-  readonly forgotten: boolean;
-  /** Takes a span of somebody else's for one call, and keeps it from being ended. False when it cannot be had. */
+  /** @param time Milliseconds since the epoch; now by default. */
+  end(time?: number): void;
+  /** Takes a span of somebody else's for one call, whose end then waits for the call. False when it cannot be had. */
   claim(holder: Holder): boolean;
-  /** Gives it back; a span that was to be ended meanwhile ends now. `filled`: what the call came to is on it. */
-  release(holder: Holder, filled: boolean): void;
+  /** Says what that call came to, for this span or for one of ours: see `claim-state.ts`. */
+  settle(holder: Holder, outcome: Outcome, brokenOff: boolean): void;
+  /** Gives the span back where we failed to say so. */
+  release(holder: Holder): void;
   /** Notes that we have written the name of its agent. */
   named(): void;
+  /**
+   * Starts a span of ours for the same call, in the tracing that this span belongs to and beside it.
+   * @param startTime Milliseconds since the epoch.
+   */
+  startBeside(name: string, attributes: TracingAttributes, startTime: number): TracingSpan | undefined;
 }
 
+/** The name under which a user's provider knows our spans. */
+export const TRACER_NAME = "spendfuse";
+/** A span's kind. */
+export const CLIENT = 2;
 const STATUS_ERROR = 2;
 
 /** Instrumentations that leave the span of a broken-off stream open, which is then never exported. */
@@ -47,14 +57,6 @@ export class WrappedSpan implements TracingSpan {
     return describeSpan(this.original).attributes;
   }
 
-  get open(): boolean {
-    return this.#faults.guard("span", () => this.original.isRecording()) === true;
-  }
-
-  get forgotten(): boolean {
-    return FORGETFUL.has(String(describeSpan(this.original).scope));
-  }
-
   setAttributes(attributes: TracingAttributes): void {
     this.#faults.guard("span", () => this.original.setAttributes(attributes));
   }
@@ -68,23 +70,50 @@ export class WrappedSpan implements TracingSpan {
     });
   }
 
-  end(): void {
-    this.#faults.guard("span", () => this.original.end());
+  end(time?: number): void {
+    this.#faults.guard("span", () => this.original.end(time));
   }
 
   claim(holder: Holder): boolean {
-    // A number this small is taken for one of this clock, which is the one that spans begin by.
-    const now = () => performance.now();
-    return this.#faults.guard("span", () => claimSpan(this.original, "end", now, holder)) === true;
+    return this.#faults.guard("span", () => claimSpan(this.original, OTEL_ENDING, holder, this.#faults)) === true;
   }
 
-  release(holder: Holder, filled: boolean): void {
-    this.#faults.guard("span", () => releaseSpan(this.original, holder, filled));
+  settle(holder: Holder, outcome: Outcome, brokenOff: boolean): void {
+    this.#faults.guard("span", () => {
+      const { original } = this;
+      const isAbandoned = brokenOff && FORGETFUL.has(String(describeSpan(original).scope));
+      const abandoned = isAbandoned ? { self: original, args: [OTEL_ENDING.now()] } : undefined;
+      settleSpan(original, holder, outcome, original.isRecording(), abandoned);
+    });
+  }
+
+  release(holder: Holder): void {
+    this.#faults.guard("span", () => releaseSpan(this.original, holder));
   }
 
   named(): void {
     markNamed(this.original);
   }
+
+  startBeside(name: string, attributes: TracingAttributes, startTime: number): TracingSpan | undefined {
+    return this.#faults.guard("span", () => {
+      const options = { kind: CLIENT, attributes, startTime };
+      const span = userTracer(TRACER_NAME)?.startSpan(name, options, contextBeside(this.original));
+      return span && new WrappedSpan(span, this.#faults);
+    });
+  }
+}
+
+/** A number this small is taken for one of this clock, which is the one that spans begin by. */
+const OTEL_ENDING: Ending = { method: "end", now: () => performance.now() };
+
+/**
+ * Of the parent only its identity: Datadog's provider exports a span together with those that it knows to be of the same
+ * trace, which then may include one that never ends.
+ */
+function contextBeside(span: OtelSpan): OtelContext {
+  const { traceId, spanId } = (parentOf(span) ?? span).spanContext();
+  return contextOf({ traceId, spanId, traceFlags: span.spanContext().traceFlags });
 }
 
 /** A span of Datadog's tracer: what we write are tags of it. */
@@ -94,26 +123,35 @@ export function wrapDatadog(original: DatadogSpan, faults: Faults): TracingSpan 
     get attributes() {
       return guard(() => tagsOf(original));
     },
-    get open() {
-      return guard(() => !isFinished(original)) === true;
-    },
-    forgotten: true,
     setAttributes(attributes) {
       guard(() => original.addTags(attributes));
     },
     fail() {
       guard(() => original.setTag("error", true));
     },
-    end() {
-      guard(() => original.finish());
+    end(time) {
+      guard(() => original.finish(time));
     },
     claim(holder) {
-      const now = () => performance.timeOrigin + performance.now();
-      return guard(() => claimSpan(original, "finish", now, holder)) === true;
+      return guard(() => claimSpan(original, DATADOG_ENDING, holder, faults)) === true;
     },
-    release(holder, filled) {
-      guard(() => releaseSpan(original, holder, filled));
+    settle(holder, outcome, brokenOff) {
+      guard(() => {
+        const abandoned = brokenOff ? { self: original, args: [DATADOG_ENDING.now()] } : undefined;
+        settleSpan(original, holder, outcome, !isFinished(original), abandoned);
+      });
+    },
+    release(holder) {
+      guard(() => releaseSpan(original, holder));
     },
     named: () => markNamed(original),
+    startBeside(name, attributes, startTime) {
+      return guard(() => {
+        const span = startDatadogSpanBeside(original, name, attributes, startTime);
+        return span && wrapDatadog(span, faults);
+      });
+    },
   };
 }
+
+const DATADOG_ENDING: Ending = { method: "finish", now: () => performance.timeOrigin + performance.now() };

@@ -12,7 +12,14 @@ import {
   withSpan,
 } from "./otel-global.ts";
 import { parentOf } from "./span-ancestry.ts";
-import { type TracingAttributes, type TracingSpan, WrappedSpan, wrapDatadog } from "./tracing-span.ts";
+import {
+  CLIENT,
+  TRACER_NAME,
+  type TracingAttributes,
+  type TracingSpan,
+  WrappedSpan,
+  wrapDatadog,
+} from "./tracing-span.ts";
 
 /** Spans through the user's own tracing where there is one, else through ours, else none. */
 export interface Tracing {
@@ -27,13 +34,18 @@ export interface Tracing {
     parent: TracingSpan | undefined,
     attributes: TracingAttributes,
   ): TracingSpan | undefined;
+  /** Starts a span of ours for the call of somebody else's span, if we may: see {@link TracingSpan.startBeside}. */
+  startBeside(
+    other: TracingSpan,
+    name: string,
+    attributes: TracingAttributes,
+    startTime: number,
+  ): TracingSpan | undefined;
   /** Runs `fn` with the span active for whatever else makes spans in it. */
   within<T>(span: TracingSpan | undefined, fn: () => T): T;
 }
 
 const INTERNAL = 0;
-const CLIENT = 2;
-const NAME = "spendfuse";
 
 function originalOf(span: TracingSpan | undefined): OtelSpan | undefined {
   return span instanceof WrappedSpan ? span.original : undefined;
@@ -71,7 +83,7 @@ export function createTracing(
     },
     start(name, kind, parent, attributes) {
       if (!enabled()) return undefined;
-      const tracer = userTracer(NAME) ?? ownTracer();
+      const tracer = userTracer(TRACER_NAME) ?? ownTracer();
       if (!tracer) return undefined;
       // What the user has active is nearer to the call than a span of ours around it.
       const outer = activeSpan() ?? originalOf(parent);
@@ -81,6 +93,9 @@ export function createTracing(
         contextWith(outer),
       );
       return wrap(span);
+    },
+    startBeside(other, name, attributes, startTime) {
+      return enabled() ? other.startBeside(name, attributes, startTime) : undefined;
     },
     within(span, fn) {
       const original = originalOf(span);

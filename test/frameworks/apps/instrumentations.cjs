@@ -67,9 +67,15 @@ async function main() {
     }).textStream,
   );
 
-  // Broken off.
-  for await (const _ of await openai.chat.completions.create({ ...chat, stream: true })) break;
-  for await (const _ of await anthropic.messages.create({ ...message, stream: true })) break;
+  // Broken off, the rest of it still to come.
+  const [hesitant, hasty] = [`${told} Wait for me.`, `${told} In one piece.`];
+  const chatWith = (content) => ({ ...chat, stream: true, messages: [{ role: "system", content }, go] });
+  for await (const _ of await openai.chat.completions.create(chatWith(hesitant))) break;
+  await goOn();
+  for await (const _ of await anthropic.messages.create({ ...message, stream: true, system: hesitant })) break;
+  await goOn();
+  // Left alone, though all of it has come.
+  for await (const _ of await openai.chat.completions.create(chatWith(hasty))) break;
 
   // An agent as Datadog's LLM Observability has it.
   if (tracer?.llmobs.enabled) {
@@ -86,9 +92,15 @@ async function main() {
   }
 }
 
+/** Has the model send what it withholds, to whoever still reads it. */
+async function goOn() {
+  await (await fetch(new URL("/go-on", process.env.OPENAI_BASE_URL))).text();
+}
+
 async function read(stream) {
   for await (const _ of stream) {
   }
 }
 
-main().then(() => setTimeout(() => writeFileSync(process.env.SPANS, JSON.stringify(spans)), 1_500));
+process.on("exit", () => writeFileSync(process.env.SPANS, JSON.stringify(spans)));
+main();
