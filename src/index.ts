@@ -2,8 +2,8 @@ import type { SettledCall } from "./core/call.ts";
 import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import type { Approve } from "./guard/approval.ts";
-import type { BudgetUse } from "./guard/count.ts";
-import { type StartOptions, theRuntime } from "./runtime.ts";
+import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
+import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
 /**
  * Runs `fn` with every model call in it belonging to `fields`. Scopes nest: an inner one inherits, and what is spent in
@@ -99,18 +99,18 @@ export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
 }
 
-export type { BreakerConfig, ConfigFile, HostConfig, Mode } from "./config.ts";
-export type { BudgetConfig } from "./core/budget.ts";
+export type { BreakerConfig, ConfigFile, HostConfig, Mode } from "./config/config.ts";
 export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
+export { isSpendfuseError, SpendfuseError } from "./core/errors.ts";
 export type { Ledger, Sums, Window } from "./core/ledger.ts";
 export type { Scope, ScopeFields } from "./core/scope.ts";
 export type { Usage } from "./core/usage.ts";
-export { isSpendfuseError, SpendfuseError } from "./errors.ts";
 export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
-export type { BudgetUse } from "./guard/count.ts";
+export type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 export { finalise } from "./guard/finalise.ts";
 export { instrumentation } from "./instrumentation.ts";
-export { hashKey } from "./meter/api-key.ts";
+export type { BudgetConfig } from "./limits/budget.ts";
+export { hashKey } from "./meter/identity/api-key.ts";
 export type { BaggageConfig } from "./meter/propagation/propagation.ts";
-export type { StartOptions } from "./runtime.ts";
+export type { StartOptions } from "./process/runtime.ts";

@@ -1,5 +1,5 @@
-import { theRuntime } from "./runtime.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "./package/version.ts";
+import { theRuntime } from "./process/runtime.ts";
 
 /** What OpenTelemetry's `registerInstrumentations` asks of an instrumentation; it looks at the shape, not the class. */
 export interface SpendfuseInstrumentation {

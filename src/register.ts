@@ -1,3 +1,3 @@
-import { theRuntime } from "./runtime.ts";
+import { theRuntime } from "./process/runtime.ts";
 
 theRuntime().register();

@@ -1,6 +1,6 @@
-import { anthropicBilling } from "../../src/cli/demo/fake-vendor/billing/anthropic.ts";
-import { startBillingServer } from "../../src/cli/demo/fake-vendor/billing/desk.ts";
-import { openaiBilling } from "../../src/cli/demo/fake-vendor/billing/openai.ts";
+import { anthropicBilling } from "../../src/demo/fake-vendor/billing/anthropic.ts";
+import { startBillingServer } from "../../src/demo/fake-vendor/billing/desk.ts";
+import { openaiBilling } from "../../src/demo/fake-vendor/billing/openai.ts";
 
 // Two vendors with a year of 200 rows of costs a day each. A process of its own, so that their memory is not the poller's.
 const DAY = 86_400_000;

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { trace } from "@opentelemetry/api";
-import { createContexts } from "../../src/meter/context.ts";
-import { createFaults } from "../../src/meter/faults.ts";
-import { createIdentifier } from "../../src/meter/identify.ts";
-import * as frameworks from "../../src/meter/identity/registry.ts";
-import { readScopeHeaders } from "../../src/meter/propagation/scope-headers.ts";
+import { createFaults } from "../../src/core/faults.ts";
+import * as frameworks from "../../src/meter/identity/frameworks/registry.ts";
+import { createIdentifier } from "../../src/meter/identity/identify.ts";
+import { createContexts } from "../../src/meter/tracing/context.ts";
+import { readScopeHeaders } from "../../src/meter/wire/scope-headers.ts";
 import { registerProviders } from "../providers.ts";
 import { race } from "../race.ts";
 

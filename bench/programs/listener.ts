@@ -1,6 +1,6 @@
 import { get } from "node:http";
 import { nestScope } from "../../src/core/scope.ts";
-import { listen } from "../../src/guard/feed.ts";
+import { listen } from "../../src/guard/circuits/feed.ts";
 import { createGuard, type Guard } from "../../src/guard/guard.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import { openRedis } from "../../src/stores/redis.ts";

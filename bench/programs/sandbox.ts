@@ -1,6 +1,6 @@
 import { takeMetrics } from "../../src/sandbox/intake/otlp.ts";
 import { createWatch } from "../../src/sandbox/monitor/watch.ts";
-import { createSeriesStore } from "../../src/sandbox/series.ts";
+import { createSeriesStore } from "../../src/sandbox/series/series.ts";
 import { race } from "../race.ts";
 
 const GROUPS = 1_000;

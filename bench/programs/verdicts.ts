@@ -1,7 +1,7 @@
-import { readBudget } from "../../src/core/budget.ts";
-import type { Ticket } from "../../src/core/gate.ts";
 import { nestScope, type ScopeNode } from "../../src/core/scope.ts";
 import { createGuard } from "../../src/guard/guard.ts";
+import { readBudget } from "../../src/limits/budget.ts";
+import type { Ticket } from "../../src/limits/gate.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 
 /** Prints the CPU nanoseconds of a verdict, round by round: `verdicts.ts SCOPES`. Settling is not in them. */

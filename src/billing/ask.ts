@@ -1,4 +1,4 @@
-import { isSpendfuseError } from "../errors.ts";
+import { isSpendfuseError } from "../core/errors.ts";
 
 /** What a vendor's SDK threw, read without knowing whose it is. */
 export interface VendorFault {

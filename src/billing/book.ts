@@ -1,13 +1,13 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { BillRow } from "../core/bill.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import { recordKey } from "../core/record-key.ts";
-import { SpendfuseError } from "../errors.ts";
 import { fixOf } from "../stores/file/faults.ts";
 import { inTransaction } from "../stores/file/transaction.ts";
 import { lockBook } from "./book/lock.ts";
 import { added, among, hashOf, type Row, readBuckets, readRow, valuesOf } from "./book/rows.ts";
 import { prepare, SCHEMA } from "./book/tables.ts";
+import type { BillRow } from "./reconcile/bill.ts";
 import type { BillWindow, Page, Report } from "./vendors/vendor.ts";
 import { daysOf } from "./windows.ts";
 

@@ -1,5 +1,5 @@
-import type { Budget } from "../core/budget.ts";
 import type { Nano } from "../core/money.ts";
+import type { Budget } from "../limits/budget.ts";
 import type { Book } from "./book.ts";
 import type { Names } from "./names.ts";
 import type { VendorCap } from "./vendors/vendor.ts";

@@ -1,6 +1,6 @@
 import { type Nano, usdOf } from "../core/money.ts";
-import type { BillLine } from "../core/reconcile.ts";
 import type { Names } from "./names.ts";
+import type { BillLine } from "./reconcile/reconcile.ts";
 
 /** An amount of a day for finance, with who it is for. */
 export interface CostLine {

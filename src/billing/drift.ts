@@ -1,5 +1,5 @@
 import type { Nano } from "../core/money.ts";
-import type { BillLine } from "../core/reconcile.ts";
+import type { BillLine } from "./reconcile/reconcile.ts";
 
 /** Metered, and not on the bill, or not yet: it has nothing to be compared with. */
 export function unbilledOf({ late = 0n, not_billed = 0n }: BillLine["reasons"]): Nano {

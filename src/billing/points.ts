@@ -1,9 +1,9 @@
 import { type Nano, usdOf } from "../core/money.ts";
-import type { BillLine } from "../core/reconcile.ts";
+import { METRICS, type MetricName } from "../core/names.ts";
 import { readRecord, recordKey } from "../core/record-key.ts";
-import { METRICS, type MetricName } from "../names.ts";
 import { type Compared, driftOf, unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
+import type { BillLine } from "./reconcile/reconcile.ts";
 
 /** A value of a metric at a moment: sent again with the same tags and time, it overwrites. */
 export interface MetricPoint {

@@ -1,5 +1,5 @@
+import { SpendfuseError } from "../core/errors.ts";
 import { windowStart } from "../core/ledger.ts";
-import { SpendfuseError } from "../errors.ts";
 import { ask, faultOf, type Patience, type VendorFault } from "./ask.ts";
 import type { Account, Book } from "./book.ts";
 import {

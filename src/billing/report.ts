@@ -1,8 +1,8 @@
-import type { DriftReason, UngovernedReason } from "../core/bill.ts";
 import type { Nano } from "../core/money.ts";
-import type { BillLine } from "../core/reconcile.ts";
 import { unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
+import type { DriftReason, UngovernedReason } from "./reconcile/bill.ts";
+import type { BillLine } from "./reconcile/reconcile.ts";
 
 export const GROUPINGS = ["agent", "root_agent", "team", "vendor", "project", "key", "model", "day"] as const;
 export type Grouping = (typeof GROUPINGS)[number];

@@ -1,8 +1,8 @@
 import type { MeteredRow } from "../core/metered.ts";
-import type { Discount } from "../core/price.ts";
-import { type BillLine, reconcile } from "../core/reconcile.ts";
+import type { Discount } from "../pricing/price.ts";
 import type { Book } from "./book.ts";
 import { type Names, readNames } from "./names.ts";
+import { type BillLine, reconcile } from "./reconcile/reconcile.ts";
 import { DAY_MS, dayOf, type Vendor, type VendorName } from "./vendors/vendor.ts";
 
 /** What was metered on the days that begin from `from` on and before `until`: out of our store, or out of Datadog. */

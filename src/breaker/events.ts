@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { setInterval } from "node:timers";
-import { type Circuit, circuitAt } from "../core/circuit.ts";
+import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Awaitable } from "../stores/store.ts";
 
 /** The event stream: everybody who listens gets all circuits that are not closed, then each change. */

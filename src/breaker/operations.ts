@@ -1,5 +1,5 @@
-import { type Circuit, type CircuitEvent, circuitAt } from "../core/circuit.ts";
 import { readDuration } from "../core/period.ts";
+import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
 import { type Answer, fault } from "./answer.ts";
 import { readScope } from "./webhook.ts";

@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import type { Store } from "../stores/store.ts";
 import { isLoopback } from "./access.ts";
 import { type Answer, fault, type Route, readJson, send, type Visit } from "./answer.ts";
+import { createPermits } from "./auth.ts";
+import { createReception } from "./datadog-webhook-route.ts";
 import { createEvents } from "./events.ts";
 import { createOperations, TTL_MS } from "./operations.ts";
-import { createPermits } from "./permits.ts";
-import { createReception } from "./reception.ts";
 
 export interface BreakerOptions {
   readonly store: Store;

@@ -1,5 +1,5 @@
-import type { AlertMark, CircuitEvent } from "../core/circuit.ts";
 import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
+import type { AlertMark, CircuitEvent } from "../limits/circuit.ts";
 
 /** What a webhook is to do, or why it does nothing, or what is wrong with it. */
 export type Reading =

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { DEFAULT_PORT, startBreaker } from "../breaker/server.ts";
 import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../breaker/template.ts";
-import { type Config, readConfig } from "../config.ts";
+import { type Config, readConfig } from "../config/config.ts";
+import { isSpendfuseError } from "../core/errors.ts";
 import { readDuration } from "../core/period.ts";
-import { isSpendfuseError } from "../errors.ts";
-import { openStore } from "../store-opener.ts";
+import { openStore } from "../stores/open.ts";
 import { type Desk, openDesk } from "./breaker/desk.ts";
 import { circuitTable, countTable, logTable } from "./breaker/tables.ts";
 

@@ -1,17 +1,17 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { SettledCall } from "../core/call.ts";
-import { AGENTS, runAgents } from "./demo/agents.ts";
-import { audit } from "./demo/audit.ts";
-import { findClients } from "./demo/clients.ts";
-import { startFakeVendor } from "./demo/fake-vendor.ts";
-import { createLiveBlock } from "./demo/live.ts";
-import { isMetered, startMetering } from "./demo/metering.ts";
-import { billTable, estimateTable, verdict } from "./demo/report.ts";
-import { runSettlement } from "./demo/settlement.ts";
-import { spendTable } from "./demo/spend.ts";
-import { startStandIn } from "./demo/stand-in.ts";
-import { DEMO_LIMITS, runStops } from "./demo/stops.ts";
-import { createStyle, type Style } from "./demo/style.ts";
+import { AGENTS, runAgents } from "../demo/agents.ts";
+import { audit } from "../demo/audit.ts";
+import { findClients } from "../demo/clients.ts";
+import { startFakeVendor } from "../demo/fake-vendor.ts";
+import { createLiveBlock } from "../demo/live.ts";
+import { isMetered, startMetering } from "../demo/metering.ts";
+import { billTable, estimateTable, verdict } from "../demo/report.ts";
+import { runSettlement } from "../demo/settlement.ts";
+import { spendTable } from "../demo/spend.ts";
+import { startStandIn } from "../demo/stand-in.ts";
+import { DEMO_LIMITS, runStops } from "../demo/stops.ts";
+import { createStyle, type Style } from "../terminal/style.ts";
 
 const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them, and the vendor's
 own bill stands beside it. Then two more are stopped: by a budget, and by a monitor of Datadog's stand-in, the sandbox,

@@ -1,12 +1,12 @@
 import { parseArgs } from "node:util";
-import { readConfig } from "../config.ts";
+import { readConfig } from "../config/config.ts";
 import type { Asset } from "../datadog/assets.ts";
 import { readAssets } from "../datadog/assets.ts";
 import { openClient } from "../datadog/client.ts";
 import { createRemote, type Remote } from "../datadog/deploy/remote.ts";
 import { type Choices, checkChoices, slugOf, wantedOf } from "../datadog/deploy/wanted.ts";
 import { PARAMETERS, readSettings } from "../datadog/parameters.ts";
-import { runCommand, usage } from "./command.ts";
+import { runCommand, usage } from "../terminal/command.ts";
 import { checkAssets } from "./deploy/check.ts";
 import { destroy } from "./deploy/destroy.ts";
 import { install } from "./deploy/install.ts";

@@ -1,14 +1,14 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readEnvironment } from "../config.ts";
-import { VERSION } from "../version.ts";
-import { runCommand, usage } from "./command.ts";
-import { createStyle } from "./demo/style.ts";
-import { examine, isLookedAt, questionsOf } from "./doctor/examination.ts";
-import { gatherFacts } from "./doctor/facts.ts";
-import { summarise, toJson, toText } from "./doctor/forms.ts";
-import { askAll } from "./doctor/question.ts";
+import { readEnvironment } from "../config/config.ts";
+import { gatherFacts } from "../doctor/facts.ts";
+import { summarise, toJson, toText } from "../doctor/forms.ts";
+import { askAll } from "../doctor/question.ts";
+import { examine, isLookedAt, questionsOf } from "../doctor/run-checks.ts";
+import { VERSION } from "../package/version.ts";
+import { runCommand, usage } from "../terminal/command.ts";
+import { createStyle } from "../terminal/style.ts";
 
 const HELP = `spendfuse doctor: looks at an app and says what of it is metered, what is not, and what is wrong, with the fix.
 

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { isSpendfuseError, SpendfuseError } from "../core/errors.ts";
 import { type Asset, readAssets } from "../datadog/assets.ts";
-import { isSpendfuseError, SpendfuseError } from "../errors.ts";
-import { PACKAGE_ROOT } from "../package-root.ts";
+import { PACKAGE_ROOT } from "../package/root.ts";
 import { playScenario, type Scenario, showTime } from "../sandbox/scenario.ts";
 
 const HELP = `spendfuse monitors test: plays scenarios on monitors, offline: spend over simulated time, and what must be said.

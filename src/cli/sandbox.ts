@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
-import { type Config, readConfig } from "../config.ts";
+import { type Config, readConfig } from "../config/config.ts";
+import { isSpendfuseError } from "../core/errors.ts";
 import { readAssets } from "../datadog/assets.ts";
-import { isSpendfuseError } from "../errors.ts";
 import { type Clock, realClock, simulatedClock } from "../sandbox/clock.ts";
 import { preload } from "../sandbox/preload.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";

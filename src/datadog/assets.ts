@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { SpendfuseError } from "../errors.ts";
-import { PACKAGE_ROOT } from "../package-root.ts";
+import { SpendfuseError } from "../core/errors.ts";
+import { PACKAGE_ROOT } from "../package/root.ts";
 
 /** A dashboard or a monitor: the body that Datadog's API takes, from a file. */
 export interface Asset {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type * as Datadog from "@datadog/datadog-api-client";
-import { findAppPackage } from "../app-package.ts";
-import { SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../core/errors.ts";
+import { findAppPackage } from "../package/from-app.ts";
 
 /** Datadog's own client, and its APIs that are used here. */
 export interface Client {

@@ -1,5 +1,5 @@
 import type { CostLine, CostSink } from "../billing/costs.ts";
-import { SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import { type Client, refusalOf } from "./client.ts";
 
 const PAGE = 100;

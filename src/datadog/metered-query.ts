@@ -1,6 +1,6 @@
+import { SpendfuseError } from "../core/errors.ts";
 import { type MeteredRow, NOTHING_METERED } from "../core/metered.ts";
-import { SpendfuseError } from "../errors.ts";
-import { METRICS } from "../names.ts";
+import { METRICS } from "../core/names.ts";
 import { type Client, refusalOf } from "./client.ts";
 
 /** Tags that every series has; Datadog would put those without one in a group of its own. */

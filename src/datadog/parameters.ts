@@ -1,4 +1,4 @@
-import { SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import { parseMonitorQuery } from "./query/monitor-query.ts";
 
 export type ParameterUnit = "usd" | "calls" | "share" | "seconds" | "files";

@@ -1,5 +1,5 @@
 import type { MetricPoint, PointSink } from "../billing/points.ts";
-import { SpendfuseError } from "../errors.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import { type Client, refusalOf } from "./client.ts";
 import { datadogUnit } from "./metric-units.ts";
 

@@ -1,6 +1,6 @@
-import type { Circuit } from "../core/circuit.ts";
-import { METRICS, type MetricName } from "../names.ts";
-import { type Count, isOver, totalOf } from "./count.ts";
+import { METRICS, type MetricName } from "../core/names.ts";
+import type { Circuit } from "../limits/circuit.ts";
+import { type Count, isOver, totalOf } from "./budgets/budget-counter.ts";
 
 export interface GaugeReading {
   readonly metric: MetricName;

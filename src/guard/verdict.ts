@@ -1,6 +1,6 @@
-import type { Circuit } from "../core/circuit.ts";
+import type { Circuit } from "../limits/circuit.ts";
 import type { Blocked } from "./blocked.ts";
-import { type Count, totalOf } from "./count.ts";
+import { type Count, totalOf } from "./budgets/budget-counter.ts";
 
 /** A budget does not cover the call. */
 export function blockedByBudget(count: Count): Blocked {

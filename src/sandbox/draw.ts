@@ -4,7 +4,7 @@ import { evaluate } from "./query/evaluate.ts";
 import type { Evaluation } from "./query/evaluation.ts";
 import { type Frame, mapFrame, type Row, type Span, stepsOf, Unsupported } from "./query/frame.ts";
 import { MEASURES, rollupOf } from "./query/functions.ts";
-import type { SeriesStore } from "./series.ts";
+import type { SeriesStore } from "./series/series.ts";
 import type { DrawAnswer, DrawOrder, RowView, SeriesView } from "./view.ts";
 
 interface Query {

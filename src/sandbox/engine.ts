@@ -1,6 +1,6 @@
 import { handlesOf, renderMessage, webhookOf } from "./monitor/message.ts";
 import { type Change, createWatch, groupName, type Watch } from "./monitor/watch.ts";
-import type { SeriesStore } from "./series.ts";
+import type { SeriesStore } from "./series/series.ts";
 import type { TransitionView, WebhookView } from "./view.ts";
 import { type Delivery, fillWebhook, type Webhook, type WebhookRequest } from "./webhook.ts";
 

@@ -2,7 +2,7 @@ import { metricsOf, parseExpression } from "../datadog/query/expression.ts";
 import type { Answer } from "./intake.ts";
 import { evaluate } from "./query/evaluate.ts";
 import { rollupOf } from "./query/functions.ts";
-import type { SeriesStore } from "./series.ts";
+import type { SeriesStore } from "./series/series.ts";
 
 const MAX_POINTS = 350;
 

@@ -1,7 +1,7 @@
 import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../breaker/template.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import type { Asset } from "../datadog/assets.ts";
 import { HISTORICAL } from "../datadog/deploy/setup.ts";
-import { SpendfuseError } from "../errors.ts";
 import type { Account } from "./account.ts";
 
 /** Where the webhook of a sandbox goes. */

@@ -3,7 +3,7 @@ import { type Account, createAccount } from "./account.ts";
 import type { Clock } from "./clock.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { readRules } from "./monitor/rules.ts";
-import { createSeriesStore, type SeriesStore } from "./series.ts";
+import { createSeriesStore, type SeriesStore } from "./series/series.ts";
 import { deliver, post, type Send } from "./webhook.ts";
 
 /** A local stand-in for Datadog, without its server: what it holds, and its monitors. */

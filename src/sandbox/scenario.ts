@@ -1,7 +1,7 @@
-import { METRICS } from "../names.ts";
+import { METRICS } from "../core/names.ts";
 import { createEngine } from "./engine.ts";
 import { webhookOf } from "./monitor/message.ts";
-import { createSeriesStore, type MetricType } from "./series.ts";
+import { createSeriesStore, type MetricType } from "./series/series.ts";
 
 /** Spend over simulated time, and what a monitor has to say about it. Times are such as `90s`, `15m`, `2h`, `1d`. */
 export interface Scenario {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { PACKAGE_ROOT } from "../package-root.ts";
+import { PACKAGE_ROOT } from "../package/root.ts";
 import { BodyFault, parseJson, readBody } from "./body.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
 import { draw } from "./draw.ts";

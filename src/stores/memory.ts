@@ -1,6 +1,6 @@
-import { type Circuit, circuitAt } from "../core/circuit.ts";
 import { KEEP_METERED_MS, mergeMetered } from "../core/metered.ts";
-import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../core/tally.ts";
+import { type Circuit, circuitAt } from "../limits/circuit.ts";
+import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 import {
   type AuditEntry,
   type Change,

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { findAppPackage } from "../app-package.ts";
-import { type Circuit, circuitAt } from "../core/circuit.ts";
+import { SpendfuseError } from "../core/errors.ts";
 import { KEEP_METERED_MS, mergeMetered } from "../core/metered.ts";
-import { emptyTally, type Standing, type Tally } from "../core/tally.ts";
-import { EXCHANGE_SCRIPT } from "../core/tally-script.ts";
-import { SpendfuseError } from "../errors.ts";
+import { type Circuit, circuitAt } from "../limits/circuit.ts";
+import { emptyTally, type Standing, type Tally } from "../limits/tally.ts";
+import { EXCHANGE_SCRIPT } from "../limits/tally-script.ts";
+import { findAppPackage } from "../package/from-app.ts";
 import { countOf } from "./memory.ts";
 import {
   type AuditEntry,

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers";
-import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../core/circuit.ts";
 import type { MeteredRow } from "../core/metered.ts";
-import type { Report, Standing } from "../core/tally.ts";
+import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../limits/circuit.ts";
+import type { Report, Standing } from "../limits/tally.ts";
 
 /** A store may answer at once or later. Later ones reject with a SpendfuseError `SPENDFUSE_STORE`. */
 export type Awaitable<T> = T | Promise<T>;

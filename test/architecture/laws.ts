@@ -1,26 +1,38 @@
-import { GEN_AI_METRICS, METRICS, type MetricName } from "../../src/names.ts";
+import { GEN_AI_METRICS, METRICS, type MetricName } from "../../src/core/names.ts";
 import { closure, code, filesIn, importsOf, type Tree } from "./tree.ts";
 
 /** One law of DESIGN.md. It returns what breaks it, a line each. */
 export type Law = (tree: Tree) => readonly string[];
 
-/** Flows never import one another; they are wired in `index.ts`, `runtime.ts` and `cli/`. */
+/** The pure rooms, each with the rooms that it may import. */
+const PURE: Readonly<Record<string, readonly string[]>> = {
+  core: ["core"],
+  limits: ["limits", "core"],
+  pricing: ["pricing", "core"],
+};
+/** Imports the price library, and node:module to find it. */
+const PACKAGE_LOADERS = new Set(["src/pricing/open.ts"]);
+
+const ROOT_FILES = new Set(["src/index.ts", "src/register.ts", "src/instrumentation.ts"]);
+const MAX_FILES = 17;
+
+/** Flows never import one another; they are wired in `process/` and `cli/`. */
 const FLOWS = ["meter", "breaker", "billing", "guard"];
 
 /** Folders that grow by one file and one line. */
-const PLUGINS: readonly { readonly folder: string; readonly contract: string }[] = [
-  { folder: "src/meter/wire", contract: "format.ts" },
-  { folder: "src/meter/identity", contract: "framework.ts" },
+const PLUGINS: readonly { readonly folder: string; readonly contract: string; readonly beside?: string }[] = [
+  { folder: "src/meter/wire/formats", contract: "format.ts" },
+  { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
-  { folder: "src/stores", contract: "store.ts" },
+  { folder: "src/stores", contract: "store.ts", beside: "open.ts" },
   { folder: "src/datadog/lints", contract: "lint.ts" },
-  { folder: "src/cli/doctor/checks", contract: "check.ts" },
+  { folder: "src/doctor/checks", contract: "check.ts" },
   { folder: "src/sandbox/page/widgets", contract: "widget.ts" },
 ];
 
 /** Programs of their own read their own environment; everything else gets it from `config.ts`. */
 const ENV_READERS: ReadonlyMap<string, string> = new Map([
-  ["src/config.ts", "the one reader"],
+  ["src/config/config.ts", "the one reader"],
   ["src/meter/export/sender.ts", "a process of its own; keys in its arguments would show in a process list"],
 ]);
 const ENV =
@@ -36,7 +48,7 @@ const FOREIGN =
 
 const MAX_LINES = 260;
 /** Tables of facts, which are longer than code may be. */
-const DATA_TABLES = new Set(["src/meter/hosts.ts"]);
+const DATA_TABLES = new Set(["src/meter/wire/hosts.ts"]);
 
 const BANNED_NAME = /(^|[/-])(utils?|helpers?|common|managers?)([/.-]|$)/;
 // Written apart, so that this file does not break its own law.
@@ -45,11 +57,29 @@ const REGISTRY_HOST =
   /\bregistry\.[a-z0-9-]+\.[a-z]{2,}|npm\.pkg\.github\.com|\b[a-z0-9.-]*(?:artifactory|verdaccio|jfrog)[a-z0-9.-]*\.[a-z]{2,}|^\s*"resolved":|^registry\s*=/m;
 
 export const LAWS: Readonly<Record<string, Law>> = {
-  "core imports only core": (tree) =>
-    filesIn(tree, "src/core")
-      .flatMap((path) => importsOf(tree, path))
-      .filter(({ to }) => !to.startsWith("src/core/"))
-      .map(({ from, to }) => `${from} imports ${to}`),
+  "core, limits and pricing import only one another, downwards": (tree) =>
+    Object.entries(PURE).flatMap(([room, allowed]) =>
+      filesIn(tree, `src/${room}`)
+        .filter((path) => !PACKAGE_LOADERS.has(path))
+        .flatMap((path) => importsOf(tree, path))
+        .filter(
+          ({ to, kind }) =>
+            !allowed.some((other) => to.startsWith(`src/${other}/`)) && (kind !== "type" || to.startsWith("src/")),
+        )
+        .map(({ from, to }) => `${from} imports ${to}`),
+    ),
+
+  "the root of src is what users import": (tree) =>
+    filesIn(tree, "src").filter((path) => !path.slice("src/".length).includes("/") && !ROOT_FILES.has(path)),
+
+  "a folder stays small": (tree) => {
+    const sizes = new Map<string, number>();
+    for (const path of filesIn(tree, "src", "")) {
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      sizes.set(folder, (sizes.get(folder) ?? 0) + 1);
+    }
+    return [...sizes].filter(([, size]) => size > MAX_FILES).map(([folder, size]) => `${folder} holds ${size} files`);
+  },
 
   "flows never import one another": (tree) =>
     FLOWS.flatMap((flow) =>
@@ -66,9 +96,9 @@ export const LAWS: Readonly<Record<string, Law>> = {
 
   // What plays the vendor must not be right because it shares our mistakes.
   "the demo's vendor knows nothing of ours": (tree) =>
-    [...filesIn(tree, "src/cli/demo/fake-vendor"), "src/cli/demo/fake-vendor.ts"]
+    [...filesIn(tree, "src/demo/fake-vendor"), "src/demo/fake-vendor.ts"]
       .flatMap((path) => importsOf(tree, path))
-      .filter(({ to }) => to.startsWith("src/") && !to.startsWith("src/cli/demo/fake-vendor/"))
+      .filter(({ to }) => to.startsWith("src/") && !to.startsWith("src/demo/fake-vendor/"))
       .map(({ from, to }) => `${from} imports ${to}`),
 
   // Types included: two files that need each other's types can only be understood together, too.
@@ -116,7 +146,7 @@ export const LAWS: Readonly<Record<string, Law>> = {
       .map(([path]) => path),
 };
 
-function pluginFaults(tree: Tree, { folder, contract }: (typeof PLUGINS)[number]): readonly string[] {
+function pluginFaults(tree: Tree, { folder, contract, beside }: (typeof PLUGINS)[number]): readonly string[] {
   const all = filesIn(tree, folder).map((path) => path.slice(folder.length + 1));
   // A folder inside is a part of the instance of its name.
   const files = all.filter((name) => !name.includes("/"));
@@ -127,7 +157,7 @@ function pluginFaults(tree: Tree, { folder, contract }: (typeof PLUGINS)[number]
   }
   for (const name of [contract, "registry.ts"]) if (!files.includes(name)) faults.push(`${folder} has no ${name}`);
   const instances = files
-    .filter((name) => name !== contract && name !== "registry.ts")
+    .filter((name) => name !== contract && name !== beside && name !== "registry.ts")
     .map((name) => name.replace(/\.ts$/, ""));
   const lines = code(tree.get(`${folder}/registry.ts`) ?? "")
     .split("\n")

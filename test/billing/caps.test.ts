@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { compareCaps } from "../../src/billing/caps.ts";
 import { readNames } from "../../src/billing/names.ts";
 import type { VendorCap } from "../../src/billing/vendors/vendor.ts";
-import { type Budget, readBudget } from "../../src/core/budget.ts";
+import { type Budget, readBudget } from "../../src/limits/budget.ts";
 
 const usd = (dollars: number): bigint => BigInt(dollars) * 1_000_000_000n;
 const cap = (fields: Partial<VendorCap> = {}): VendorCap => ({

@@ -2,7 +2,7 @@ import { openBook } from "../../src/billing/book.ts";
 import { runRound } from "../../src/billing/round.ts";
 import { openai } from "../../src/billing/vendors/openai.ts";
 import { NOTHING_METERED } from "../../src/core/metered.ts";
-import { createOtlpSink } from "../../src/otlp-sink.ts";
+import { createOtlpSink } from "../../src/process/otlp-sink.ts";
 
 // A poller that may be killed: its vendor, its book and whom it tells are those of the test.
 const [url = "", path = "", from = "", until = "", now = "", receiver = ""] = process.argv.slice(2);

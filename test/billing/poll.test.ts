@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import { openBook } from "../../src/billing/book.ts";
 import type { Report } from "../../src/billing/vendors/vendor.ts";
 import { planWindows } from "../../src/billing/windows.ts";
-import type { OpenAiCost } from "../../src/cli/demo/fake-vendor/billing/openai.ts";
+import type { OpenAiCost } from "../../src/demo/fake-vendor/billing/openai.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../servers/otlp-receiver.ts";
 import { ADMIN_KEYS, DAY, NOW, type Stage, setStage, TODAY } from "./stage.ts";
 

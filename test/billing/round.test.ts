@@ -4,13 +4,13 @@ import type { CostSink } from "../../src/billing/costs.ts";
 import type { MetricPoint, PointSink } from "../../src/billing/points.ts";
 import { runRound } from "../../src/billing/round.ts";
 import type { MeteredSource } from "../../src/billing/settle.ts";
-import type { OpenAiCost, OpenAiUsage } from "../../src/cli/demo/fake-vendor/billing/openai.ts";
 import { type MeteredRow, NOTHING_METERED } from "../../src/core/metered.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
 import { openClient } from "../../src/datadog/client.ts";
 import { createCustomCosts } from "../../src/datadog/custom-costs.ts";
 import { createMeteredQuery } from "../../src/datadog/metered-query.ts";
 import { createSeriesSink } from "../../src/datadog/series-sink.ts";
+import type { OpenAiCost, OpenAiUsage } from "../../src/demo/fake-vendor/billing/openai.ts";
 import type { Clock } from "../../src/sandbox/clock.ts";
 import { draw } from "../../src/sandbox/draw.ts";
 import { preload } from "../../src/sandbox/preload.ts";
@@ -441,7 +441,12 @@ describe("in the sandbox, with Datadog's own client", () => {
   test("points that Datadog does not take, with 202 all the same, are an error", async () => {
     const { url } = await startSandbox();
     const sink = createSeriesSink(await openClient({ env: env(url), user: "test" }));
-    const point = { metric: { ...(await import("../../src/names.ts")).METRICS.pollLag }, tags: {}, at: NOW, value: 1 };
+    const point = {
+      metric: { ...(await import("../../src/core/names.ts")).METRICS.pollLag },
+      tags: {},
+      at: NOW,
+      value: 1,
+    };
     await sink.send([point]);
     await expect(sink.send([{ ...point, metric: { ...point.metric, name: "" } }])).rejects.toMatchObject({
       code: "SPENDFUSE_DATADOG",

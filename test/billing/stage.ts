@@ -3,15 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openBook } from "../../src/billing/book.ts";
 import { openAccount, type Polled, pollVendor, type Range } from "../../src/billing/poll.ts";
+import type { BillRow } from "../../src/billing/reconcile/bill.ts";
 import { anthropic } from "../../src/billing/vendors/anthropic.ts";
 import { openai } from "../../src/billing/vendors/openai.ts";
 import { openrouter } from "../../src/billing/vendors/openrouter.ts";
 import type { Vendor } from "../../src/billing/vendors/vendor.ts";
-import { type AnthropicBooks, anthropicBilling } from "../../src/cli/demo/fake-vendor/billing/anthropic.ts";
-import { type BillingServer, startBillingServer } from "../../src/cli/demo/fake-vendor/billing/desk.ts";
-import { type OpenAiBooks, openaiBilling } from "../../src/cli/demo/fake-vendor/billing/openai.ts";
-import { type OpenRouterBooks, openrouterBilling } from "../../src/cli/demo/fake-vendor/billing/openrouter.ts";
-import type { BillRow } from "../../src/core/bill.ts";
+import { type AnthropicBooks, anthropicBilling } from "../../src/demo/fake-vendor/billing/anthropic.ts";
+import { type BillingServer, startBillingServer } from "../../src/demo/fake-vendor/billing/desk.ts";
+import { type OpenAiBooks, openaiBilling } from "../../src/demo/fake-vendor/billing/openai.ts";
+import { type OpenRouterBooks, openrouterBilling } from "../../src/demo/fake-vendor/billing/openrouter.ts";
 
 export const DAY = 86_400_000;
 /** In the middle of a day. */

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { v1, v2 } from "@datadog/datadog-api-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { deploy } from "../../src/cli/deploy.ts";
+import { METRICS } from "../../src/core/names.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
 import { setThreshold } from "../../src/datadog/parameters.ts";
-import { METRICS } from "../../src/names.ts";
 import { type AccountServer, startAccountServer } from "./account-server.ts";
 
 const SECRET = "a-secret-that-nobody-may-see";

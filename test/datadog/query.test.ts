@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseExpression } from "../../src/datadog/query/expression.ts";
 import { bindVariables, compileFilter, parseFilter } from "../../src/datadog/query/filter.ts";
 import { parseMonitorQuery } from "../../src/datadog/query/monitor-query.ts";
-import { toTags } from "../../src/sandbox/tags.ts";
+import { toTags } from "../../src/sandbox/series/tags.ts";
 
 describe("monitor queries", () => {
   test.each([

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../../src/breaker/template.ts";
+import { METRICS } from "../../src/core/names.ts";
 import { ON_CALL } from "../../src/datadog/deploy/wanted.ts";
-import { METRICS } from "../../src/names.ts";
-import { PACKAGE_ROOT } from "../../src/package-root.ts";
+import { PACKAGE_ROOT } from "../../src/package/root.ts";
 
 const read = (name: string): string => readFileSync(join(PACKAGE_ROOT, "examples", "terraform", name), "utf8");
 

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { CHECKS, examine, isLookedAt, questionsOf } from "../../src/cli/doctor/examination.ts";
-import { gatherFacts } from "../../src/cli/doctor/facts.ts";
-import type { Finding } from "../../src/cli/doctor/finding.ts";
-import type { Answer } from "../../src/cli/doctor/question.ts";
-import { BLIND_PACKAGES } from "../../src/cli/doctor/tables/blind-packages.ts";
-import { INSTRUMENTATIONS } from "../../src/cli/doctor/tables/instrumentations.ts";
-import { SDKS } from "../../src/cli/doctor/tables/sdks.ts";
-import { VERSION } from "../../src/version.ts";
+import { gatherFacts } from "../../src/doctor/facts.ts";
+import type { Finding } from "../../src/doctor/finding.ts";
+import type { Answer } from "../../src/doctor/question.ts";
+import { CHECKS, examine, isLookedAt, questionsOf } from "../../src/doctor/run-checks.ts";
+import { BLIND_PACKAGES } from "../../src/doctor/tables/blind-packages.ts";
+import { INSTRUMENTATIONS } from "../../src/doctor/tables/instrumentations.ts";
+import { SDKS } from "../../src/doctor/tables/sdks.ts";
+import { VERSION } from "../../src/package/version.ts";
 import { appOf, type Versions } from "./stage.ts";
 
 type Texts = Readonly<Record<string, string>>;
@@ -638,7 +638,7 @@ describe("checks", () => {
   });
 
   test("every id of a fault or a note has its row", () => {
-    const folder = join(import.meta.dirname, "../../src/cli/doctor");
+    const folder = join(import.meta.dirname, "../../src/doctor");
     const sources = ["checks", "tables"].flatMap((name) =>
       readdirSync(join(folder, name)).map((file) => readFileSync(join(folder, name, file), "utf8")),
     );

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readSource } from "../../src/cli/doctor/facts/source-text.ts";
-import { findSources, packageOf, placeOf, readFile } from "../../src/cli/doctor/facts/sources.ts";
-import { shownUrl, withoutSecrets } from "../../src/cli/doctor/secrets.ts";
+import { readSource } from "../../src/doctor/facts/source-text.ts";
+import { findSources, packageOf, placeOf, readFile } from "../../src/doctor/facts/sources.ts";
+import { shownUrl, withoutSecrets } from "../../src/doctor/secrets.ts";
 import { appOf } from "./stage.ts";
 
 describe("sources", () => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
-import type { Summary } from "../../src/cli/doctor/forms.ts";
+import type { Summary } from "../../src/doctor/forms.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const APPS = join(import.meta.dirname, "apps");

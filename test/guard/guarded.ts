@@ -1,6 +1,6 @@
-import type { ConfigFile } from "../../src/config.ts";
+import type { ConfigFile } from "../../src/config/config.ts";
 import type { SettledCall } from "../../src/core/call.ts";
-import { createRuntime, type Runtime } from "../../src/runtime.ts";
+import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
 import type { ModelServer } from "../servers/model-server.ts";
 
 /** A process of its own, as far as spendfuse can tell: its own runtime, and a fetch that it guards. */
@@ -27,7 +27,7 @@ export async function guard(server: ModelServer | undefined, config: ConfigFile)
     config: { hosts, prices: [PRICE], ...config },
   });
   const inner = globalThis.fetch;
-  const { HOOKED } = await import("../../src/meter/hook.ts");
+  const { HOOKED } = await import("../../src/meter/transports/fetch/hook.ts");
   const bare = (inner as unknown as { [HOOKED]?: typeof fetch })[HOOKED] ?? inner;
   runtime.listeners.add((call) => settled.push(call));
   const hooked = runtime.wrapFetch(bare);

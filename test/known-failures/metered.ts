@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { expect } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
 import type { Sums } from "../../src/core/ledger.ts";
-import { createRuntime, type Runtime } from "../../src/runtime.ts";
+import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
 import type { ModelServer } from "../servers/model-server.ts";
 
 // The slot of the `instance` tag is claimed in this folder, and not in that of whoever runs the tests.

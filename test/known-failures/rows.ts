@@ -53,7 +53,7 @@ export const ROWS: readonly Row[] = [
     section: "2.1",
     row: "minga#2460",
     test: "stream-endings.test.ts",
-    why: "a vendor's cap in the middle of a stream is tested here; that ours wedges nothing, in test/guard.test.ts",
+    why: "a vendor's cap in the middle of a stream is tested here; that ours wedges nothing, in test/guard/guard.test.ts",
   },
   ...rows("2.2", "usage-missing.test.ts", [
     "langfuse#8625",

@@ -37,7 +37,7 @@ describe("TL 0.27 and OC 0.22 on openai 7: zero spans, no warning; TL anthropic 
       .flatMap(({ prototype }) => Object.entries(Object.getOwnPropertyDescriptors(prototype)))
       .flatMap(([, { value, get, set }]) => [value, get, set]);
     const before = seen();
-    const { createRuntime } = await import("./src/runtime.ts");
+    const { createRuntime } = await import("./src/process/runtime.ts");
     const fetch = globalThis.fetch;
     await import("./src/register.ts");
     const { stop } = await import("./src/index.ts");

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import * as registry from "../../src/meter/wire/registry.ts";
-import { METRICS } from "../../src/names.ts";
+import { METRICS } from "../../src/core/names.ts";
+import * as registry from "../../src/meter/wire/formats/registry.ts";
 import { part, settledCall } from "../fixtures/calls.ts";
 import { newStateDir, removeStateDirs, startExporting } from "../fixtures/exporting.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
-import { METRICS } from "../../src/names.ts";
+import { METRICS } from "../../src/core/names.ts";
 import type { Answer, Script } from "../servers/model-server.ts";
 import { type Metered, meter } from "./metered.ts";
 import { serve } from "./server.ts";

@@ -1,7 +1,7 @@
 import { GoogleGenAI } from "@google/genai";
 import type OpenAI from "openai";
 import { describe, expect, test, vi } from "vitest";
-import { METRICS } from "../../src/names.ts";
+import { METRICS } from "../../src/core/names.ts";
 import { drain, expectNear, meter } from "./metered.ts";
 import { serve } from "./server.ts";
 import { collectMetrics, startUserTracing } from "./tracing.ts";

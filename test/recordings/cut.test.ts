@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
-import { createRuntime } from "../../src/runtime.ts";
+import { createRuntime } from "../../src/process/runtime.ts";
 import { isFitted, type Recording, type Replay, recordings, replayFetch, SKIPPED } from "./recording.ts";
 import { readFrames } from "./visible.ts";
 

@@ -32,7 +32,7 @@ export const recordings: readonly Recording[] = existsSync(FILE)
 
 export const SKIPPED = "recordings skipped: ../shared/recordings is not there";
 
-/** The constants of `src/meter/estimate.ts` were fitted on the first half; errors are taken from the second. */
+/** The constants of `src/meter/wire/estimate.ts` were fitted on the first half; errors are taken from the second. */
 export function isFitted(recording: Recording): boolean {
   return (createHash("sha1").update(recording.id).digest()[0] as number) % 2 === 0;
 }

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
-import { createRuntime } from "../../src/runtime.ts";
+import { createRuntime } from "../../src/process/runtime.ts";
 import { type Recording, recordings, replayFetch, SKIPPED, split } from "./recording.ts";
 
 const SIZES = [1 << 20, 1024, 97, 7];

@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Breaker, startBreaker } from "../../src/breaker/server.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
-import { PACKAGE_ROOT } from "../../src/package-root.ts";
+import { PACKAGE_ROOT } from "../../src/package/root.ts";
 import { simulatedClock } from "../../src/sandbox/clock.ts";
 import { preload } from "../../src/sandbox/preload.ts";
 import { createSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { monitors } from "../../src/cli/monitors.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
-import { PACKAGE_ROOT } from "../../src/package-root.ts";
+import { PACKAGE_ROOT } from "../../src/package/root.ts";
 import type { Scenario } from "../../src/sandbox/scenario.ts";
 
 const FOLDER = join(PACKAGE_ROOT, "scenarios");

@@ -6,8 +6,8 @@ import { takeMetrics } from "../../src/sandbox/intake/otlp.ts";
 import { takeSeries } from "../../src/sandbox/intake/v2-series.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
 import { SEMANTICS } from "../../src/sandbox/semantics.ts";
+import { normalizeTag } from "../../src/sandbox/series/tags.ts";
 import { startSandboxServer } from "../../src/sandbox/server.ts";
-import { normalizeTag } from "../../src/sandbox/tags.ts";
 import { createStage, START } from "./stage.ts";
 
 const SUM = "sum(last_10m):sum:m{*}.as_count() > 10";

@@ -1,5 +1,5 @@
 import { createEngine } from "../../src/sandbox/engine.ts";
-import { createSeriesStore, type MetricType } from "../../src/sandbox/series.ts";
+import { createSeriesStore, type MetricType } from "../../src/sandbox/series/series.ts";
 import { deliver, type Webhook, type WebhookRequest } from "../../src/sandbox/webhook.ts";
 
 /** 2026-11-02 09:00 UTC, a Monday. */

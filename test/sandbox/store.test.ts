@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createCells, foldCells, RAW_S, scanCells, sizeOf, writePoint } from "../../src/sandbox/cells.ts";
-import { createSeriesStore } from "../../src/sandbox/series.ts";
+import { createCells, foldCells, RAW_S, scanCells, sizeOf, writePoint } from "../../src/sandbox/series/cells.ts";
+import { createSeriesStore } from "../../src/sandbox/series/series.ts";
 import { START } from "./stage.ts";
 
 const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { SpendfuseError } from "../../errors.ts";
+import { SpendfuseError } from "../../core/errors.ts";
 
 /**
  * Holds the place of the one poller of a book: a transaction on a file beside it that never ends. The system gives it

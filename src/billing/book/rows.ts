@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { BillRow } from "../../core/bill.ts";
 import { readRecord, recordKey } from "../../core/record-key.ts";
+import type { BillRow } from "../reconcile/bill.ts";
 import type { BillWindow } from "../vendors/vendor.ts";
 
 /** A row of a table. */

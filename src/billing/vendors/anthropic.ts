@@ -1,7 +1,7 @@
 import type Anthropic from "@anthropic-ai/sdk";
-import { findAppPackage } from "../../app-package.ts";
 import { nanoOfCents } from "../../core/money.ts";
-import { VERSION } from "../../version.ts";
+import { findAppPackage } from "../../package/from-app.ts";
+import { VERSION } from "../../package/version.ts";
 import { analytics, isRejected } from "./anthropic/analytics.ts";
 import { legacy } from "./anthropic/legacy.ts";
 import { chargeOf, usageOf } from "./anthropic/rows.ts";

@@ -1,5 +1,5 @@
-import { findAppPackage } from "../../app-package.ts";
 import { nanoOfCents } from "../../core/money.ts";
+import { findAppPackage } from "../../package/from-app.ts";
 import { chargeOf, type Result, rowOf, usageOf } from "./openai/rows.ts";
 import {
   COSTS,

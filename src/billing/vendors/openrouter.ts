@@ -1,7 +1,7 @@
 import type { OpenRouter } from "@openrouter/sdk";
-import { findAppPackage } from "../../app-package.ts";
-import type { BillRow, Charge, VendorUsage } from "../../core/bill.ts";
 import { nanoOfUsd } from "../../core/money.ts";
+import { findAppPackage } from "../../package/from-app.ts";
+import type { BillRow, Charge, VendorUsage } from "../reconcile/bill.ts";
 import {
   DAY_MS,
   dayOf,

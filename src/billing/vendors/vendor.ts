@@ -1,5 +1,5 @@
-import type { BillRow, Charge, VendorUsage } from "../../core/bill.ts";
 import type { Nano } from "../../core/money.ts";
+import type { BillRow, Charge, VendorUsage } from "../reconcile/bill.ts";
 
 export const DAY_MS = 86_400_000;
 

@@ -1,6 +1,6 @@
 import { DEFAULT_PORT } from "../../breaker/server.ts";
-import type { Config } from "../../config.ts";
-import { type ErrorCode, SpendfuseError } from "../../errors.ts";
+import type { Config } from "../../config/config.ts";
+import { type ErrorCode, SpendfuseError } from "../../core/errors.ts";
 
 /**
  * Asks a running breaker, as an operator.

@@ -1,10 +1,10 @@
 import type { Answer } from "../../breaker/answer.ts";
 import { createOperations } from "../../breaker/operations.ts";
-import type { Config } from "../../config.ts";
-import type { Circuit } from "../../core/circuit.ts";
+import type { Config } from "../../config/config.ts";
+import { SpendfuseError } from "../../core/errors.ts";
 import { readDuration } from "../../core/period.ts";
-import { SpendfuseError } from "../../errors.ts";
-import { openStore } from "../../store-opener.ts";
+import type { Circuit } from "../../limits/circuit.ts";
+import { openStore } from "../../stores/open.ts";
 import type { AuditEntry, Count } from "../../stores/store.ts";
 import { callBreaker } from "./client.ts";
 

@@ -1,6 +1,6 @@
-import type { Circuit } from "../../core/circuit.ts";
+import type { Circuit } from "../../limits/circuit.ts";
 import type { AuditEntry, Count } from "../../stores/store.ts";
-import { textTable } from "../table.ts";
+import { textTable } from "../../terminal/table.ts";
 
 export function circuitTable(circuits: readonly Circuit[], now: number): readonly string[] {
   if (circuits.length === 0) return ["no circuit is open"];

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { SpendfuseError } from "../../core/errors.ts";
 import { refusalOf } from "../../datadog/client.ts";
 import { type Outcome, runDestroy } from "../../datadog/deploy/apply.ts";
 import { readMark } from "../../datadog/deploy/mark.ts";
@@ -6,7 +7,6 @@ import { type Found, isUnder } from "../../datadog/deploy/plan.ts";
 import type { Remote } from "../../datadog/deploy/remote.ts";
 import { HISTORICAL, isOurs, type Task } from "../../datadog/deploy/setup.ts";
 import { namesOf } from "../../datadog/deploy/wanted.ts";
-import { SpendfuseError } from "../../errors.ts";
 import { describe, progress, summarize } from "./install.ts";
 
 export interface DestroyOptions {

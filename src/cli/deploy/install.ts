@@ -1,3 +1,4 @@
+import { SpendfuseError } from "../../core/errors.ts";
 import { refusalOf } from "../../datadog/client.ts";
 import { type Outcome, runSteps, runTasks, type Tell } from "../../datadog/deploy/apply.ts";
 import { describeStep, differencesOf } from "../../datadog/deploy/diff.ts";
@@ -5,7 +6,6 @@ import { planSteps, type Step } from "../../datadog/deploy/plan.ts";
 import type { Remote } from "../../datadog/deploy/remote.ts";
 import { planSetup, type SetupOptions, type Task } from "../../datadog/deploy/setup.ts";
 import type { Wanted } from "../../datadog/deploy/wanted.ts";
-import { SpendfuseError } from "../../errors.ts";
 
 export interface InstallOptions {
   /** Whether only the plan is shown. */

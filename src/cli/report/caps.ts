@@ -2,10 +2,10 @@ import type { Book } from "../../billing/book.ts";
 import { compareCaps, readCaps } from "../../billing/caps.ts";
 import { settle } from "../../billing/settle.ts";
 import type { Vendor } from "../../billing/vendors/vendor.ts";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/config.ts";
 import { windowStart } from "../../core/ledger.ts";
 import type { Nano } from "../../core/money.ts";
-import { textTable } from "../table.ts";
+import { textTable } from "../../terminal/table.ts";
 import { dollars } from "./forms.ts";
 
 export interface CapTableOptions {

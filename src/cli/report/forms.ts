@@ -3,7 +3,7 @@ import { driftOf } from "../../billing/drift.ts";
 import type { Grouping, ReportRow } from "../../billing/report.ts";
 import { DAY_MS, type Vendor } from "../../billing/vendors/vendor.ts";
 import { decimalUsd, type Nano } from "../../core/money.ts";
-import { textTable } from "../table.ts";
+import { textTable } from "../../terminal/table.ts";
 
 /** What a report is of. */
 export interface About {

@@ -1,4 +1,4 @@
-import { SpendfuseError } from "../../errors.ts";
+import { SpendfuseError } from "../../core/errors.ts";
 import type { Client } from "../client.ts";
 import type { Found } from "./plan.ts";
 import { type Body, MANAGED } from "./wanted.ts";

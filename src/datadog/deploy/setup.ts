@@ -1,5 +1,5 @@
 import { HEADERS, PAYLOAD, SECRET_VARIABLE } from "../../breaker/template.ts";
-import { METRICS, type MetricName } from "../../names.ts";
+import { METRICS, type MetricName } from "../../core/names.ts";
 import { datadogUnit } from "../metric-units.ts";
 import type { Remote } from "./remote.ts";
 import { isSame, pickLike } from "./units.ts";

@@ -1,5 +1,5 @@
 import { SECRET_VARIABLE, WEBHOOK_NAME } from "../../breaker/template.ts";
-import { SpendfuseError } from "../../errors.ts";
+import { SpendfuseError } from "../../core/errors.ts";
 import type { Asset } from "../assets.ts";
 import { setThreshold, unitOf } from "../parameters.ts";
 import { parseFilter } from "../query/filter.ts";

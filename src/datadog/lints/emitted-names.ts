@@ -1,4 +1,4 @@
-import { GEN_AI_METRICS, METRICS, type MetricName } from "../../names.ts";
+import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
 import type { Asset } from "../assets.ts";
 import { type MetricQuery, metricsOf, parseExpression } from "../query/expression.ts";
 import { leavesOf } from "../query/filter.ts";

@@ -1,4 +1,4 @@
-import { GEN_AI_METRICS, METRICS } from "../../names.ts";
+import { GEN_AI_METRICS, METRICS } from "../../core/names.ts";
 import { metricsOf, parseExpression } from "../query/expression.ts";
 import { leavesOf } from "../query/filter.ts";
 import { requestsOf, widgetsOf } from "../widgets.ts";

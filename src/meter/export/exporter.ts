@@ -1,17 +1,17 @@
-import type { Instruments } from "../instruments.ts";
+import type { Instruments } from "../metrics/instruments.ts";
 import { flushUser } from "../tracing/otel-global.ts";
 import type { OtelTracer } from "../tracing/otel-types.ts";
-import { createComplaints } from "./complaints.ts";
+import { createHarvest, type Want } from "./collect.ts";
 import { createDelivery, type Deliver } from "./delivery.ts";
 import { type Encoder, loadEncoder } from "./encoder.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { createHarvest, type Want } from "./harvest.ts";
+import { createComplaints } from "./export-warnings.ts";
 import { createOutbox } from "./outbox.ts";
-import { processId } from "./processes.ts";
-import { replay } from "./replay.ts";
-import type { Slot } from "./slots.ts";
 import { createSpanRecorder } from "./spans.ts";
-import { createSpool } from "./spool.ts";
+import { processId } from "./spool/processes.ts";
+import { replay } from "./spool/replay.ts";
+import type { Slot } from "./spool/slots.ts";
+import { createSpool } from "./spool/spool.ts";
 
 /** Sends what nobody else sends. */
 export interface Exporter {

@@ -1,7 +1,7 @@
 import type { Deliver, Outcome } from "./delivery.ts";
 import type { Content } from "./encoder.ts";
 import type { PostLimits } from "./post.ts";
-import type { Spool } from "./spool.ts";
+import type { Spool } from "./spool/spool.ts";
 
 /** Exports on their way. Each stays here until the receiver has taken it or the spool has it: nobody else remembers it. */
 export interface Outbox {

@@ -1,6 +1,6 @@
-import type { Taken } from "../instruments.ts";
-import { DURATION_BOUNDS, type Tags } from "../tables.ts";
-import type { Interval } from "./seconds.ts";
+import type { Taken } from "../metrics/instruments.ts";
+import { DURATION_BOUNDS, type Tags } from "../metrics/tables.ts";
+import type { Interval } from "./export-timestamps.ts";
 
 /**
  * Metrics as plain data in the shape that OpenTelemetry's serializers read (`ResourceMetrics` of `sdk-metrics`), so that

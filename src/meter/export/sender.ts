@@ -6,9 +6,9 @@
 import { createDelivery } from "./delivery.ts";
 import { loadEncoder } from "./encoder.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { processId } from "./processes.ts";
-import { replay } from "./replay.ts";
-import { createSpool } from "./spool.ts";
+import { processId } from "./spool/processes.ts";
+import { replay } from "./spool/replay.ts";
+import { createSpool } from "./spool/spool.ts";
 
 /** Left for giving back what is being sent. */
 const GIVE_BACK_MS = 200;

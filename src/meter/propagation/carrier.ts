@@ -1,4 +1,4 @@
-import { readHeader } from "../request.ts";
+import { readHeader } from "../wire/target.ts";
 import { addMembers } from "./baggage.ts";
 
 /**

@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
-import type { Context, Contexts } from "../context.ts";
-import type { Faults } from "../faults.ts";
-import { createHostTest } from "../hosts.ts";
-import type { Identifier } from "../identify.ts";
-import { type FetchInit, type FetchInput, headersOf, isRequest } from "../request.ts";
-import type { Scoping } from "../scoping.ts";
+import type { Identifier } from "../identity/identify.ts";
+import type { Scoping } from "../identity/scoping.ts";
+import type { Context, Contexts } from "../tracing/context.ts";
 import { hasBaggage, withoutBaggage } from "../tracing/otel-global.ts";
+import { createHostTest } from "../wire/hosts.ts";
+import { dropScopeHeaders, readScopeHeaders } from "../wire/scope-headers.ts";
+import { type FetchInit, type FetchInput, headersOf, isRequest } from "../wire/target.ts";
 import { PREFIX, readMembers, writeMembers } from "./baggage.ts";
 import { type Carrier, readCarrier, writeCarrier } from "./carrier.ts";
-import { dropScopeHeaders, readScopeHeaders } from "./scope-headers.ts";
 
 /** What may travel between processes without being asked for at each place. */
 export interface BaggageConfig {

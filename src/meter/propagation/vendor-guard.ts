@@ -1,8 +1,8 @@
-import { type ChannelListeners, listenTo } from "../channels.ts";
-import type { Faults } from "../faults.ts";
+import type { Faults } from "../../core/faults.ts";
 import { hasBaggage } from "../tracing/otel-global.ts";
+import { type ChannelListeners, listenTo } from "../wire/channels.ts";
+import { BAGGAGE, isOurs, restOf } from "../wire/scope-headers.ts";
 import { PREFIX } from "./baggage.ts";
-import { BAGGAGE, isOurs, restOf } from "./scope-headers.ts";
 
 /**
  * Takes what is ours off requests to model hosts that the hook does not see, or that somebody else's tracing writes into

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import type { Quality, SettledCall } from "../../core/call.ts";
-import { ATTR } from "../../names.ts";
+import { ATTR } from "../../core/names.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingSpan } from "./tracing-span.ts";
 

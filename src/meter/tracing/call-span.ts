@@ -1,10 +1,10 @@
 import type { SettledCall } from "../../core/call.ts";
+import { ATTR } from "../../core/names.ts";
 import { UNKNOWN_AGENT } from "../../core/scope.ts";
-import { ATTR } from "../../names.ts";
-import type { Context } from "../context.ts";
-import type { Target } from "../request.ts";
-import type { RequestFacts } from "../wire/format.ts";
+import type { RequestFacts } from "../wire/formats/format.ts";
+import type { Target } from "../wire/target.ts";
 import type { Holder, Outcome } from "./claim-state.ts";
+import type { Context } from "./context.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
 

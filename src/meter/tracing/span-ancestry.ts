@@ -1,7 +1,7 @@
-import { createStamp } from "../stamp.ts";
 import { spanOf } from "./otel-global.ts";
 import type { OtelContext, OtelSpan } from "./otel-types.ts";
 import { expireClaims } from "./span-claim.ts";
+import { createStamp } from "./stamp.ts";
 
 /**
  * A span knows its parent's id, not its parent: what lies around it can only be learned when it starts. So we join the

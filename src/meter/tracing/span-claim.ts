@@ -1,5 +1,4 @@
-import type { Faults } from "../faults.ts";
-import { createStamp } from "../stamp.ts";
+import type { Faults } from "../../core/faults.ts";
 import {
   type ClaimEvent,
   type ClaimState,
@@ -10,6 +9,7 @@ import {
   type Outcome,
   uncarried,
 } from "./claim-state.ts";
+import { createStamp } from "./stamp.ts";
 
 /** The claim of calls on one span of another instrumentation: its state, and what is needed to act on it. */
 interface Claim {

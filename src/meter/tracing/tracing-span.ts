@@ -1,4 +1,4 @@
-import type { Faults } from "../faults.ts";
+import type { Faults } from "../../core/faults.ts";
 import type { Holder, Outcome } from "./claim-state.ts";
 import { type DatadogSpan, isFinished, startDatadogSpanBeside, tagsOf } from "./dd-trace.ts";
 import { contextOf, describeSpan, type OtelContext, type OtelSpan, userTracer } from "./otel-global.ts";

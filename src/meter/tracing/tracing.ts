@@ -1,5 +1,4 @@
-import type { Faults } from "../faults.ts";
-import { createStamp } from "../stamp.ts";
+import type { Faults } from "../../core/faults.ts";
 import { activeDatadogModelSpan } from "./dd-trace.ts";
 import { isHttpSpan, isModelSpan } from "./model-span.ts";
 import {
@@ -12,6 +11,7 @@ import {
   withSpan,
 } from "./otel-global.ts";
 import { parentOf } from "./span-ancestry.ts";
+import { createStamp } from "./stamp.ts";
 import {
   CLIENT,
   TRACER_NAME,

@@ -1,4 +1,4 @@
-import type { SeriesStore } from "../series.ts";
+import type { SeriesStore } from "../series/series.ts";
 import { METRICS_SCHEMA } from "./otlp-schema.ts";
 import { readProtobuf } from "./protobuf.ts";
 

@@ -1,4 +1,4 @@
-import type { MetricType, SeriesStore } from "../series.ts";
+import type { MetricType, SeriesStore } from "../series/series.ts";
 
 const TYPES: Readonly<Record<number, MetricType>> = { 0: "gauge", 1: "count", 2: "rate", 3: "gauge" };
 

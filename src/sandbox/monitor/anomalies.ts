@@ -1,7 +1,7 @@
 import type { Expression } from "../../datadog/query/expression.ts";
 import { evaluate } from "../query/evaluate.ts";
 import { Unsupported } from "../query/frame.ts";
-import type { SeriesStore } from "../series.ts";
+import type { SeriesStore } from "../series/series.ts";
 import type { Measured } from "./measured.ts";
 import type { Rules } from "./rules.ts";
 

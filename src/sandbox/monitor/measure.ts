@@ -2,7 +2,7 @@ import { evaluate } from "../query/evaluate.ts";
 import type { Evaluation } from "../query/evaluation.ts";
 import { type Frame, type Span, stepsOf } from "../query/frame.ts";
 import { MEASURES, rollupOf } from "../query/functions.ts";
-import type { SeriesStore } from "../series.ts";
+import type { SeriesStore } from "../series/series.ts";
 import { measureAnomalies } from "./anomalies.ts";
 import { periodStart } from "./calendar.ts";
 import type { Measured } from "./measured.ts";

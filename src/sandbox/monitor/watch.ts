@@ -1,4 +1,4 @@
-import type { SeriesStore } from "../series.ts";
+import type { SeriesStore } from "../series/series.ts";
 import { type Alert, newAlert, nextAlert, type Transition } from "./alert.ts";
 import { measure } from "./measure.ts";
 import { type Rules, readRules } from "./rules.ts";

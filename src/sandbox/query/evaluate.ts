@@ -1,7 +1,7 @@
 import type { Expression, MetricQuery } from "../../datadog/query/expression.ts";
 import { bindVariables, compileFilter } from "../../datadog/query/filter.ts";
-import { scanCells } from "../cells.ts";
-import type { Series } from "../series.ts";
+import { scanCells } from "../series/cells.ts";
+import type { Series } from "../series/series.ts";
 import type { Evaluation, Rollup } from "./evaluation.ts";
 import { constantFrame, type Frame, joinFrames, type Row, type Span, stepsOf, Unsupported } from "./frame.ts";
 import { FUNCTIONS } from "./functions.ts";

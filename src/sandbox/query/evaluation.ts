@@ -1,4 +1,4 @@
-import type { SeriesStore } from "../series.ts";
+import type { SeriesStore } from "../series/series.ts";
 import type { Frame, Span } from "./frame.ts";
 
 /** What a query is evaluated on. */

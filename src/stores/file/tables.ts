@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Holding, Tally } from "../../core/tally.ts";
+import type { Holding, Tally } from "../../limits/tally.ts";
 
 export const SCHEMA = `
   PRAGMA journal_mode = WAL;

@@ -1,6 +1,6 @@
 import type Anthropic from "@anthropic-ai/sdk";
-import type { BillRow } from "../../../core/bill.ts";
 import { nanoOfCents } from "../../../core/money.ts";
+import type { BillRow } from "../../reconcile/bill.ts";
 import { type BillWindow, DAY_MS, dayOf, listOf, type Page, type VendorAccount } from "../vendor.ts";
 import { LEGACY_COSTS, LEGACY_USAGE } from "./legacy.ts";
 

@@ -1,6 +1,6 @@
 import type Anthropic from "@anthropic-ai/sdk";
-import type { BillRow } from "../../../core/bill.ts";
 import { nanoOfCents } from "../../../core/money.ts";
+import type { BillRow } from "../../reconcile/bill.ts";
 import { type BillWindow, dayOf, listOf, type Page, type VendorAccount } from "../vendor.ts";
 
 export const LEGACY_COSTS = "cost_report 1d";

@@ -1,4 +1,4 @@
-import type { BillRow, Charge, ChargeType, VendorUsage } from "../../../core/bill.ts";
+import type { BillRow, Charge, ChargeType, VendorUsage } from "../../reconcile/bill.ts";
 import { LEGACY_COSTS } from "./legacy.ts";
 
 const TYPES: Readonly<Record<string, ChargeType>> = {

@@ -1,4 +1,4 @@
-import type { ChargeType } from "../../../core/bill.ts";
+import type { ChargeType } from "../../reconcile/bill.ts";
 
 /** What a line item of OpenAI's costs is for, as far as its text says. */
 export interface LineItem {

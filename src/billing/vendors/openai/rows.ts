@@ -1,5 +1,5 @@
-import type { BillRow, Charge, VendorUsage } from "../../../core/bill.ts";
 import { nanoOfUsd } from "../../../core/money.ts";
+import type { BillRow, Charge, VendorUsage } from "../../reconcile/bill.ts";
 import { dayOf } from "../vendor.ts";
 import { readLineItem } from "./line-item.ts";
 import { COSTS } from "./sources.ts";

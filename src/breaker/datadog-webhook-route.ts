@@ -1,0 +1,65 @@
+import { closedCircuit, nextCircuit } from "../limits/circuit.ts";
+import { changeCircuit, type Store } from "../stores/store.ts";
+import { type Answer, fault, type Route, readJson } from "./answer.ts";
+import type { Permits } from "./auth.ts";
+import { stateOf } from "./operations.ts";
+import { readWebhook } from "./webhook.ts";
+
+export interface ReceptionOptions {
+  readonly store: Store;
+  readonly permits: Permits;
+  readonly ttlMs: number;
+  readonly bodyMs: number;
+  readonly clock: () => number;
+  readonly say: (message: string) => void;
+}
+
+const SAY_EVERY_MS = 60_000;
+
+/** The route that takes Datadog's webhooks in. */
+export function createReception({ store, permits, ttlMs, bodyMs, clock, say }: ReceptionOptions): Route {
+  const sayRefused = createNotice("refused");
+  const sayIgnored = createNotice("ignored");
+
+  /** Said aloud, at most once a minute: a silent breaker is taken for a healthy one. */
+  function createNotice(what: string): (why: string) => void {
+    let saidAt = Number.NEGATIVE_INFINITY;
+    let count = 0;
+    return (why) => {
+      count += 1;
+      const now = clock();
+      if (now - saidAt < SAY_EVERY_MS) return;
+      saidAt = now;
+      say(`a webhook was ${what}: ${why}; ${count} so far`);
+    };
+  }
+
+  function refused(answer: Answer, why: string): Answer {
+    sayRefused(`${answer.status}, ${why}`);
+    return answer;
+  }
+
+  return async ({ request, query }) => {
+    const stop = permits.toWebhook(request);
+    if (stop) return refused(stop, stop.status === 429 ? "too many" : "no valid secret");
+    const read = await readJson(request, bodyMs);
+    if ("status" in read) return refused(read, "its body cannot be read");
+    const now = clock();
+    const reading = readWebhook(read.json, now, ttlMs);
+    if (reading.type === "fault") return refused(fault(400, "bad_webhook", reading.why), reading.why);
+    if (reading.type === "ignore") {
+      sayIgnored(reading.why);
+      return { status: 200, body: { applied: false, why: reading.why } };
+    }
+    const { scope, event, leftOut } = reading;
+    const dry = query.has("dry_run") && query.get("dry_run") !== "0";
+    const { circuit, changed, why } = dry
+      ? nextCircuit((await store.circuit(scope)) ?? closedCircuit(scope), event, now)
+      : await changeCircuit(store, scope, event, now);
+    const rest = leftOut.length > 0 ? { leftOut } : {};
+    return {
+      status: 200,
+      body: { applied: changed && !dry, ...(dry && { dryRun: true }), scope, why, ...stateOf(circuit), ...rest },
+    };
+  };
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SettledCall } from "../core/call.ts";
+import type { Sums } from "../core/ledger.ts";
+import type { Blocked } from "../guard/blocked.ts";
+import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, scope, start, stop } from "../index.ts";
+import { AGENTS, type RunInScope } from "./agents.ts";
+import type { FakeVendor } from "./fake-vendor.ts";
+import type { StandIn } from "./stand-in.ts";
+import { SPENDER, SPENDER_USD, STOPPED } from "./stops.ts";
+
+const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED];
+
+/** The real meter of the package, pointed at the local vendor and the stand-in for Datadog. */
+export interface Metering {
+  readonly settled: readonly SettledCall[];
+  readonly scope: RunInScope;
+  ledger(agent: string): Readonly<Sums> | undefined;
+  isBlocked(error: unknown): Blocked | undefined;
+  flush(): Promise<void>;
+  /** A folder of this demo, gone when it stops, and the agents' store in it. */
+  readonly folder: string;
+  readonly store: string;
+  stop(): Promise<void>;
+}
+
+/** Metering began before the command did: it has the user's configuration then, and cannot be given the demo's. */
+export function isMetered(): boolean {
+  return Symbol.for("spendfuse.runtime.1") in globalThis;
+}
+
+/**
+ * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
+ * Collector, and no discount of theirs changes what the demo compares.
+ */
+export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promise<Metering> {
+  const settled: SettledCall[] = [];
+  const secret = randomUUID();
+  const token = randomUUID();
+  const state = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
+  const store = join(state, "spend.db");
+  await start({
+    env: {
+      SPENDFUSE_CONFIG: "{}",
+      OTEL_SERVICE_NAME: "spendfuse-demo",
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${standIn.url}/v1/metrics`,
+      // A minute of the stand-in's clock, as it is in production.
+      OTEL_METRIC_EXPORT_INTERVAL: "1000",
+      SPENDFUSE_WEBHOOK_SECRET: secret,
+      SPENDFUSE_OPERATOR_TOKEN: token,
+      SPENDFUSE_STATE_DIR: state,
+      SPENDFUSE_EXIT_SENDER: "0",
+    },
+    config: {
+      hosts: [
+        { host: new URL(vendor.openai).host, like: "api.openai.com" },
+        { host: new URL(vendor.anthropic).host, like: "api.anthropic.com" },
+      ],
+      budgets: [{ scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD }],
+      breaker: { port: 0 },
+      store: `file:${store}`,
+      // The keys by the names that the vendors have for them.
+      keys: Object.fromEntries(KEYED.map((agent) => [hashKey(`demo-${agent}`), `demo-${agent}`])),
+    },
+  });
+  onCall((call) => settled.push(call));
+  standIn.connect(breakerUrl() ?? "", secret, token);
+  return {
+    settled,
+    scope,
+    isBlocked,
+    ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
+    flush,
+    folder: state,
+    store,
+    async stop() {
+      await stop();
+      await rm(state, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,228 @@
+import { request } from "node:http";
+import { openBook } from "../billing/book.ts";
+import { createReport, type ReportRow, UNGOVERNED } from "../billing/report.ts";
+import { runRound } from "../billing/round.ts";
+import { type MeteredSource, settle } from "../billing/settle.ts";
+import { anthropic } from "../billing/vendors/anthropic.ts";
+import { openai } from "../billing/vendors/openai.ts";
+import { DAY_MS } from "../billing/vendors/vendor.ts";
+import { isSpendfuseError } from "../core/errors.ts";
+import { createOtlpSink } from "../process/otlp-sink.ts";
+import { openFile } from "../stores/file.ts";
+import { dollars, type Style } from "../terminal/style.ts";
+import {
+  ANTHROPIC_ADMIN_KEY,
+  ANTHROPIC_FACTOR,
+  discounted,
+  isClaude,
+  OPENAI_ADMIN_KEY,
+} from "./fake-vendor/billing-account.ts";
+import type { BilledCall, FakeVendor } from "./fake-vendor.ts";
+import { type Column, tableHead, tableRow, tableRule } from "./table.ts";
+
+export interface SettlementStage {
+  readonly vendor: FakeVendor;
+  readonly standInUrl: string;
+  /** Where the agents' store is, and where the book may be. */
+  readonly folder: string;
+  readonly store: string;
+}
+
+export interface SettlementPart {
+  readonly lines: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** Whose key the calls use that nobody meters. */
+const BORROWED = "researcher";
+const UNMETERED = 3;
+
+const COLUMNS: readonly Column[] = [
+  { title: "agent", width: 13, align: "left" },
+  { title: "billed", width: 14 },
+  { title: "metered", width: 14 },
+  { title: "discount", width: 14 },
+  { title: "estimates", width: 14 },
+  { title: "drift left", width: 12 },
+];
+
+/** The vendors' own bills, read as a poller reads them, laid over what was metered, agent by agent. */
+export async function runSettlement(stage: SettlementStage, style: Style): Promise<SettlementPart> {
+  const { vendor } = stage;
+  const before = vendor.bill.length;
+  for (let call = 0; call < UNMETERED; call++) await callAroundFetch(vendor.openai);
+  await vendor.idle();
+  const unmetered = vendor.bill.slice(before);
+  const store = await openFile(stage.store);
+  const metered: MeteredSource = async (from, until) => store.metered(from, until);
+  const book = await openBook(`${stage.folder}/bill.db`, { alone: true });
+  const problems: string[] = [];
+  try {
+    const now = Date.now();
+    const range = { from: now - DAY_MS };
+    const target = {
+      url: `${stage.standInUrl}/v1/metrics`,
+      headers: {},
+      encoding: "json",
+      compression: "none",
+      timeoutMs: 5_000,
+      hint: "",
+    } as const;
+    const rounds = await runRound({
+      book,
+      vendors: [
+        { vendor: openai, key: OPENAI_ADMIN_KEY, url: vendor.openai },
+        { vendor: anthropic, key: ANTHROPIC_ADMIN_KEY, url: vendor.anthropic },
+      ],
+      env: {},
+      metered,
+      sinks: [createOtlpSink({ metrics: target }, { "service.name": "spendfuse-demo" })],
+      costs: undefined,
+      range: {},
+      aliases: {},
+      discounts: [],
+      now: Date.now,
+      patience: { sleep: async () => {}, random: () => 0 },
+      say: (message) => problems.push(message),
+    });
+    const missing = rounds.flatMap(({ errors }) => errors).find(isMissingPackage);
+    if (missing !== undefined)
+      return { lines: [style.caution(`not shown: ${(missing as Error).message}`)], problems: [] };
+    for (const { errors } of rounds) problems.push(...errors.map((error) => (error as Error).message));
+    const report = createReport(["agent"]);
+    for (const one of [openai, anthropic]) {
+      const options = { book, vendor: one, metered, aliases: {}, discounts: [], now };
+      const settling = await settle(options, range.from, now);
+      for await (const { day, lines } of settling.days()) report.add(one.name, settling.names, day, lines);
+    }
+    problems.push(...problemsOf(report.rows, vendor.bill, unmetered));
+    return { lines: linesOf(report.rows, problems, unmetered, style), problems };
+  } finally {
+    book.close();
+    await store.close();
+  }
+}
+
+function isMissingPackage(error: unknown): boolean {
+  return isSpendfuseError(error) && error.code === "SPENDFUSE_MISSING_PACKAGE";
+}
+
+/** A program without spendfuse, which has got hold of an agent's key. */
+function callAroundFetch(origin: string): Promise<void> {
+  const body = JSON.stringify({
+    model: "gpt-5",
+    reasoning_effort: "minimal",
+    messages: [{ role: "user", content: "Nobody knows of this call." }],
+  });
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      `${origin}/v1/chat/completions`,
+      { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer demo-${BORROWED}` } },
+      (response) => response.resume().once("end", resolve).once("error", reject),
+    );
+    sent.once("error", reject);
+    sent.end(body);
+  });
+}
+
+interface Figures {
+  readonly billed: bigint;
+  readonly metered: bigint;
+  readonly discount: bigint;
+  readonly estimates: bigint;
+  /** What no reason explains. */
+  readonly left: bigint;
+}
+
+function figuresOf({ billed, metered, ungoverned, reasons }: Omit<ReportRow, "by">): Figures {
+  const { discount = 0n, estimated = 0n } = reasons;
+  return {
+    billed,
+    metered,
+    discount,
+    estimates: estimated,
+    left: billed - ungoverned - metered - discount - estimated,
+  };
+}
+
+function problemsOf(
+  rows: readonly ReportRow[],
+  bill: readonly BilledCall[],
+  unmetered: readonly BilledCall[],
+): readonly string[] {
+  const due = bill.reduce((sum, { cost, parts, ...call }) => {
+    if (!isClaude({ cost, parts, ...call })) return sum + cost;
+    return sum + Object.values(parts).reduce((all, part) => all + discounted(part), 0);
+  }, 0);
+  const billed = rows.reduce((sum, row) => sum + row.billed, 0n);
+  const problems: string[] = [];
+  // The vendor rounds the discount for a day's tokens of a kind, this sum for each call.
+  if (distance(billed, BigInt(due)) > BigInt(bill.length * 6))
+    problems.push(`the report has ${billed} nano-dollars of a bill of ${due}`);
+  for (const { by, ...row } of rows) {
+    if (by.agent !== UNGOVERNED && figuresOf(row).left !== 0n)
+      problems.push(`${by.agent}: ${figuresOf(row).left} nano-dollars of drift are not explained`);
+  }
+  const nobody = rows.find(({ by }) => by.agent === UNGOVERNED)?.billed ?? 0n;
+  const around = BigInt(unmetered.reduce((sum, { cost }) => sum + cost, 0));
+  if (nobody !== around || around === 0n)
+    problems.push(`${nobody} nano-dollars are ungoverned, ${around} were spent around the meter`);
+  return problems;
+}
+
+function distance(a: bigint, b: bigint): bigint {
+  return a > b ? a - b : b - a;
+}
+
+function linesOf(
+  rows: readonly ReportRow[],
+  problems: readonly string[],
+  unmetered: readonly BilledCall[],
+  style: Style,
+): readonly string[] {
+  const line = (name: string, { billed, metered, discount, estimates, left }: Figures): string => {
+    const nobody = name === UNGOVERNED;
+    const cell = (nano: bigint) => ({
+      text: nano === 0n ? "·" : dollars(Number(nano), 9),
+      paint: nano === 0n ? style.dim : undefined,
+    });
+    return tableRow(COLUMNS, [
+      { text: name, paint: nobody ? style.caution : style.accent },
+      { text: dollars(Number(billed), 9) },
+      nobody ? { text: "·", paint: style.dim } : { text: dollars(Number(metered), 9) },
+      ...[discount, estimates].map(cell).map(({ text, paint }) => ({ text, ...(paint && { paint }) })),
+      nobody
+        ? { text: "" }
+        : { text: left === 0n ? "0" : dollars(Number(left), 9), paint: left === 0n ? style.good : style.bad },
+    ]);
+  };
+  const shown = rows.filter(({ by }) => by.agent !== UNGOVERNED);
+  const nobody = rows.find(({ by }) => by.agent === UNGOVERNED);
+  const governed = shown.map(figuresOf).reduce((sum, one) => ({
+    billed: sum.billed + one.billed,
+    metered: sum.metered + one.metered,
+    discount: sum.discount + one.discount,
+    estimates: sum.estimates + one.estimates,
+    left: sum.left + one.left,
+  }));
+  return [
+    `${style.bold("WHAT THE VENDORS' OWN COST REPORTS SAY")}, read by the poller and laid over the agents`,
+    ...tableHead(COLUMNS, [], style),
+    ...shown.map((row) => line(row.by.agent ?? "", figuresOf(row))),
+    tableRule(COLUMNS, style),
+    line("all governed", governed),
+    ...(nobody === undefined ? [] : [line(UNGOVERNED, figuresOf(nobody))]),
+    "",
+    ...(problems.length > 0
+      ? problems.map((problem) => style.bad(`✗ ${problem}`))
+      : [
+          style.good("✓ drift of governed spend is 0, once discount and estimated endings are taken off"),
+          style.good(
+            `✓ ${unmetered.length} calls with the key of ${BORROWED} that nobody metered are ungoverned, and nobody's: ${dollars(Number(nobody?.billed ?? 0n), 9)}`,
+          ),
+          style.good(
+            `✓ Anthropic's bill says both prices: this account pays ${ANTHROPIC_FACTOR * 100} % of the list, ${dollars(Number(-governed.discount), 6)} less`,
+          ),
+        ]),
+  ];
+}

@@ -1,0 +1,108 @@
+import { METRICS } from "../core/names.ts";
+import { type Asset, readAssets } from "../datadog/assets.ts";
+import { type Choices, wantedOf } from "../datadog/deploy/wanted.ts";
+import { simulatedClock } from "../sandbox/clock.ts";
+import { preload } from "../sandbox/preload.ts";
+import { createSandbox } from "../sandbox/sandbox.ts";
+import { scanCells } from "../sandbox/series/cells.ts";
+import type { SeriesStore } from "../sandbox/series/series.ts";
+import { startSandboxServer } from "../sandbox/server.ts";
+import type { TransitionView } from "../sandbox/view.ts";
+import { post } from "../sandbox/webhook.ts";
+
+/** What arrived for one agent. */
+export interface Received {
+  /** Nano-USD. */
+  readonly cost: number;
+  readonly tokens: number;
+  readonly calls: number;
+}
+
+/** A transition of a monitor, by the monitor's name. */
+export interface Happened extends TransitionView {
+  readonly monitor: string;
+}
+
+/** The sandbox in the place of Datadog, with the shipped dashboards and monitors, on a clock of its own. */
+export interface StandIn {
+  readonly url: string;
+  /** What arrived as metrics, by agent. */
+  readonly byAgent: ReadonlyMap<string, Received>;
+  /** Newest first. */
+  readonly happened: readonly Happened[];
+  /** When a webhook was answered, in milliseconds of `performance.now()`. */
+  readonly answeredAt: number | undefined;
+  /** The sandbox's seconds at a real moment, in milliseconds since the epoch. */
+  timeAt(moment: number): number;
+  /** Names the breaker that webhooks go to. */
+  connect(breaker: string, secret: string, token: string): void;
+  close(): Promise<void>;
+}
+
+/** A second is a minute. */
+export const SPEED = 60;
+/** What the clock can gain before it has caught up, in seconds. */
+const HEAD_START_S = 3 * 3_600;
+
+/** @param settings Thresholds of this demo, whose cents are as good as dollars. */
+export async function startStandIn(settings: ReadonlyMap<string, number>): Promise<StandIn> {
+  const clock = simulatedClock(Math.floor(Date.now() / 60_000) * 60 - HEAD_START_S, SPEED);
+  let answeredAt: number | undefined;
+  const sandbox = createSandbox({
+    clock,
+    async send(request) {
+      const status = await post(request);
+      answeredAt ??= performance.now();
+      return status;
+    },
+  });
+  const server = await startSandboxServer(sandbox, { port: 0 });
+  const choices: Choices = { settings, notify: ["@oncall-demo"], webhook: true, prefix: "", filters: [] };
+
+  return {
+    url: server.url,
+    get byAgent() {
+      return sumByAgent(sandbox.store);
+    },
+    get happened() {
+      const { transitions, watches } = sandbox.engine;
+      return transitions.map((one) => ({ ...one, monitor: String(watches.get(one.monitor)?.body.name) }));
+    },
+    get answeredAt() {
+      return answeredAt;
+    },
+    timeAt: (moment) => clock.at(moment / 1_000),
+    connect(breaker, secret, token) {
+      const assets = readAssets();
+      // The same bodies that deploy installs.
+      const wanted = wantedOf(assets, choices).map(
+        ({ kind, key, body }): Asset => ({ kind, name: key, file: key, json: body }),
+      );
+      preload(sandbox.account, wanted, { breaker, secret });
+      server.link({ url: breaker, token });
+    },
+    close: () => server.close(),
+  };
+}
+
+function sumByAgent(store: SeriesStore): ReadonlyMap<string, Received> {
+  const sums = new Map<string, { cost: number; tokens: number; calls: number }>();
+  for (const [metric, key] of SUMS) {
+    for (const { tags, cells } of store.select(metric, () => true)) {
+      const agent = tags.get("agent")?.[0];
+      if (agent === undefined) continue;
+      const row = sums.get(agent) ?? { cost: 0, tokens: 0, calls: 0 };
+      sums.set(agent, row);
+      scanCells(cells, 0, Number.POSITIVE_INFINITY, (_, sum) => {
+        row[key] += key === "cost" ? Math.round(sum * 1e9) : sum;
+      });
+    }
+  }
+  return sums;
+}
+
+const SUMS = [
+  [METRICS.cost.name, "cost"],
+  [METRICS.tokens.name, "tokens"],
+  [METRICS.calls.name, "calls"],
+] as const;

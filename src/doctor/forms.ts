@@ -1,0 +1,77 @@
+import type { Paint, Style } from "../terminal/style.ts";
+import { type Finding, GROUPS, type Group } from "./finding.ts";
+
+export interface Summary {
+  readonly findings: readonly Finding[];
+  readonly faults: number;
+  readonly notes: number;
+  /** No fault. */
+  readonly ok: boolean;
+}
+
+export function summarise(findings: readonly Finding[]): Summary {
+  const count = (level: Finding["level"]): number => findings.filter((finding) => finding.level === level).length;
+  const faults = count("fault");
+  return { findings, faults, notes: count("note"), ok: faults === 0 };
+}
+
+export function toJson(summary: Summary): readonly string[] {
+  return [JSON.stringify(summary, null, 2)];
+}
+
+const COLUMNS = 100;
+const LEVEL_WIDTH = 7;
+/** A longer subject has a line of its own. */
+const MAX_SUBJECT = 30;
+
+/** Group by group, in lines of 100 columns; a fix is never broken, so that it can be copied. */
+export function toText({ findings, faults, notes }: Summary, style: Style): readonly string[] {
+  const lines: string[] = [];
+  const fitting = findings.map(({ subject }) => subject.length).filter((length) => length <= MAX_SUBJECT);
+  const width = Math.max(8, ...fitting) + 2;
+  for (const [group, title] of Object.entries(GROUPS) as [Group, string][]) {
+    const own = findings.filter((finding) => finding.group === group);
+    lines.push("", style.bold(title), ...own.flatMap((finding) => linesOf(finding, width, style)));
+    if (own.length === 0) lines.push(`  ${style.dim("nothing found")}`);
+  }
+  const end = `${counted(faults, "fault")}, ${counted(notes, "note")}`;
+  return [...lines, "", faults > 0 ? style.bad(end) : notes > 0 ? style.caution(end) : style.good(end)];
+}
+
+function linesOf({ level, subject, says, fix }: Finding, width: number, style: Style): readonly string[] {
+  const paint: Paint = { ok: style.good, note: style.caution, fault: style.bad }[level];
+  const mark = paint((level === "fault" ? "FAULT" : level).padEnd(LEVEL_WIDTH));
+  const indent = " ".repeat(2 + LEVEL_WIDTH);
+  const own = subject.length > MAX_SUBJECT;
+  const left = own ? indent.length + 2 : indent.length + width;
+  const [first = "", ...rest] = wrap(printable(says), COLUMNS - left);
+  const more = rest.map((line) => " ".repeat(left) + line);
+  const name = printable(subject);
+  const head = own ? [`  ${mark}${name}`, " ".repeat(left) + first] : [`  ${mark}${name.padEnd(width)}${first}`];
+  return [
+    ...head,
+    ...more,
+    ...(fix === undefined ? [] : [`${indent}${style.dim("fix:")} ${style.accent(printable(fix))}`]),
+  ];
+}
+
+/** What others wrote must not steer the terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, " ");
+}
+
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,166 @@
+import { type Span, spanAt } from "../../core/period.ts";
+import type { Budget } from "../../limits/budget.ts";
+import type { Report, Standing } from "../../limits/tally.ts";
+
+/** This process's side of one budget, for one scope, in the current window. Amounts are in the unit of the budget. */
+export interface Count {
+  readonly budget: Budget;
+  /** `agent:researcher`, `all`. */
+  readonly scope: string;
+  readonly run: string;
+  span: Span;
+  /** When the window is over, in milliseconds since the epoch; infinite for a run. */
+  end: number;
+  /** The guard's memory that the count is in; another one knows nothing of it. */
+  owner: object | undefined;
+  /** Settled here in this window. */
+  spent: number;
+  /** Of `spent`, what the store has confirmed. */
+  acked: number;
+  /** What others spent, and earlier parts of a moving window, as the store last said. */
+  elsewhere: number;
+  /** Of `elsewhere`, what others spent in the current window. */
+  others: number;
+  /** Reserved by calls under way. */
+  inUse: number;
+  /** What may be under way without asking; at least `inUse`, but for calls that had to pass. */
+  slice: number;
+  /** Amounts of the calls that wait for the store now. */
+  need: number;
+  /** What a call takes, typically: it says how much to have in hand. */
+  typical: number;
+  /** What other processes hold and do not use, as the store last said. */
+  idle: number;
+  /** Until then the slice is ours, in milliseconds since the epoch. */
+  leasedUntil: number;
+  usedAt: number;
+  warned: boolean;
+  /** It is on the list of what is to be reported. */
+  listed: boolean;
+}
+
+export function openCount(budget: Budget, scope: string, run: string, now: number, owner?: object): Count {
+  const span = spanAt(budget.per, now, run);
+  return {
+    budget,
+    scope,
+    run,
+    span,
+    end: span.end ?? Number.POSITIVE_INFINITY,
+    owner,
+    spent: 0,
+    acked: 0,
+    elsewhere: 0,
+    others: 0,
+    inUse: 0,
+    slice: 0,
+    need: 0,
+    typical: 0,
+    idle: 0,
+    leasedUntil: 0,
+    usedAt: now,
+    warned: false,
+    listed: false,
+  };
+}
+
+export function isOver(count: Count, now: number): boolean {
+  return now >= count.end;
+}
+
+/** Begins the next window; calls under way will settle in it. */
+export function beginWindow(count: Count, now: number): void {
+  count.span = spanAt(count.budget.per, now, count.run);
+  count.end = count.span.end ?? Number.POSITIVE_INFINITY;
+  count.spent = 0;
+  count.acked = 0;
+  count.elsewhere = 0;
+  count.others = 0;
+  count.slice = 0;
+  count.warned = false;
+}
+
+/** What has been spent in the window by all, as far as is known here. */
+export function totalOf(count: Count): number {
+  return count.spent + count.elsewhere;
+}
+
+/** How far one budget of one scope is used. Amounts are in its unit, money in nano-USD. */
+export interface BudgetUse {
+  readonly budget: string;
+  readonly scope: string;
+  readonly unit: Budget["unit"];
+  readonly spent: number;
+  /** Reserved by calls of this process that are under way. */
+  readonly inUse: number;
+  readonly cap: number;
+}
+
+export function useOf(count: Count): BudgetUse {
+  const { budget, scope, inUse } = count;
+  return { budget: budget.name, scope, unit: budget.unit, spent: totalOf(count), inUse, cap: budget.cap };
+}
+
+export function keyOf(count: Count, window = count.span.current): string {
+  return `${count.budget.id}|${count.scope}|${window}`;
+}
+
+/** Settles a call: what it held is given back, what it came to is taken from the slice for good. */
+export function settleCount(count: Count, held: number, spent: number): void {
+  count.inUse -= held;
+  count.spent += spent;
+  count.slice = Math.max(count.inUse, count.slice - spent);
+}
+
+export interface ReportOptions {
+  readonly holder: string;
+  readonly leaseMs: number;
+  readonly tight: boolean;
+  readonly leave: boolean;
+  /** Whether to give back what is not used. */
+  readonly giveBack: boolean;
+  /** Whether calls that finalise are among those that wait. */
+  readonly finalising: boolean;
+}
+
+/** In hand: what this many typical calls take. */
+const IN_HAND = 16;
+const DAY = 86_400_000;
+const RUN_KEPT = 35 * DAY;
+
+export function reportOf(count: Count, now: number, options: ReportOptions): Report {
+  const { budget, span } = count;
+  const { holder, leaseMs, tight, leave, giveBack } = options;
+  if (giveBack) count.slice = count.inUse;
+  const end = span.end ?? now + RUN_KEPT;
+  const whole = budget.per.kind === "moving" ? budget.per.ms * 2 : 0;
+  return {
+    key: keyOf(count),
+    earlier: span.earlier.map((window) => keyOf(count, window)),
+    holder,
+    cap: options.finalising ? budget.cap : budget.ordinary,
+    spent: count.spent,
+    acked: count.acked,
+    others: count.others,
+    inUse: count.inUse,
+    keep: count.slice,
+    need: count.need,
+    spare: giveBack ? 0 : Math.ceil(IN_HAND * count.typical),
+    tight,
+    leave,
+    leaseMs,
+    keepMs: Math.max(leaseMs * 2, end - now + whole + 60_000),
+  };
+}
+
+/** Takes in what the store answered to a report. */
+export function applyStanding(count: Count, report: Report, standing: Standing, now: number): void {
+  count.leasedUntil = now + report.leaseMs;
+  // A window that began in between knows nothing of this one.
+  if (report.key !== keyOf(count)) return;
+  count.acked = report.spent;
+  count.others = standing.others;
+  count.elsewhere = standing.spent - report.spent;
+  count.idle = standing.idle;
+  count.slice += Math.max(0, standing.slice - Math.max(report.keep, report.inUse));
+}

@@ -1,0 +1,80 @@
+import { setInterval } from "node:timers";
+import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
+import type { Blocked } from "../blocked.ts";
+import { createRefusalFrame } from "../refusal.ts";
+import type { Budgets, Hold } from "./budgets.ts";
+
+/** What calls under way hold. A hold is a lease: of a call that never settles it is given back in time. */
+export interface Reservations {
+  /** The ticket of a call. */
+  open(holds: readonly Hold[], ask: Ask, now: number): Ticket;
+  /** Cuts the streams of calls of which `why` says why; undefined leaves one alone. */
+  cut(why: (ask: Ask, holds: readonly Hold[]) => Blocked | undefined): void;
+  close(): void;
+}
+
+const LEASE_MS = 15 * 60_000;
+const SWEEP_MS = 60_000;
+
+/** One call's hold. A class, so that a call costs one object and no closure. */
+class Reservation implements Ticket {
+  holds: readonly Hold[];
+  readonly at: number;
+  readonly ask: Ask;
+  readonly #budgets: Budgets;
+  readonly #open: Set<Reservation>;
+
+  constructor(holds: readonly Hold[], ask: Ask, at: number, budgets: Budgets, open: Set<Reservation>) {
+    this.holds = holds;
+    this.ask = ask;
+    this.at = at;
+    this.#budgets = budgets;
+    this.#open = open;
+  }
+
+  settle(spent: Spent | undefined): void {
+    const { holds } = this;
+    this.holds = [];
+    this.#open.delete(this);
+    this.#budgets.settle(holds, spent);
+  }
+
+  release(): void {
+    const { holds } = this;
+    this.holds = [];
+    this.#open.delete(this);
+    this.#budgets.release(holds);
+  }
+}
+
+export function createReservations(budgets: Budgets, clock: () => number): Reservations {
+  const open = new Set<Reservation>();
+  const sweep = setInterval(expire, SWEEP_MS);
+  sweep.unref();
+
+  function expire(): void {
+    const now = clock();
+    for (const reservation of open) {
+      if (now - reservation.at < LEASE_MS) return;
+      open.delete(reservation);
+      budgets.release(reservation.holds);
+      // What the call comes to in the end still counts.
+      reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));
+    }
+  }
+
+  return {
+    open(holds, ask, now) {
+      const reservation = new Reservation(holds, ask, now, budgets, open);
+      open.add(reservation);
+      return reservation;
+    },
+    cut(why) {
+      for (const { ask, holds } of open) {
+        const blocked = why(ask, holds);
+        if (blocked) ask.cut(createRefusalFrame(blocked, ask.format));
+      }
+    },
+    close: () => clearInterval(sweep),
+  };
+}

@@ -1,0 +1,44 @@
+import type { ScopeNode } from "../../core/scope.ts";
+import { type AuditEntry, changeCircuit, type Store } from "../../stores/store.ts";
+import type { Count } from "../budgets/budget-counter.ts";
+
+/** What the guard itself writes to the store: circuits that it opens, and its log. Nobody waits for it. */
+export interface Trips {
+  open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number): void;
+  /** A budget may open the circuit of its scope, so that it stays shut when a moving window has moved on. */
+  byBudget(count: Count, node: ScopeNode): void;
+  log(entry: Omit<AuditEntry, "at" | "state">): void;
+}
+
+export interface TripsOptions {
+  readonly store: Store;
+  readonly clock: () => number;
+  /** Who it is, for people. */
+  readonly by: () => string;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export function createTrips({ store, clock, by, onFailure }: TripsOptions): Trips {
+  function attempt(run: () => unknown): void {
+    try {
+      Promise.resolve(run()).catch(onFailure);
+    } catch (error) {
+      onFailure(error);
+    }
+  }
+
+  function open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number): void {
+    const event = { type: "trip", source, reason, by: by(), ttlMs } as const;
+    attempt(() => changeCircuit(store, scope, event, clock()));
+  }
+
+  return {
+    open,
+    byBudget({ budget, scope }, node) {
+      if (budget.tripMs === undefined) return;
+      const whose = budget.per.kind === "run" ? node.scope.run && `run:${node.scope.run}` : scope;
+      if (whose) open(whose.split(",").sort().join(","), "budget", `budget "${budget.name}" is used up`, budget.tripMs);
+    },
+    log: (entry) => attempt(() => store.addAudit({ ...entry, at: clock(), state: "none" })),
+  };
+}

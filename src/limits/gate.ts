@@ -1,0 +1,72 @@
+import type { ScopeNode } from "../core/scope.ts";
+
+/** What a call may come to at the most, before it is sent. */
+export interface Forecast {
+  /** Input and output. */
+  readonly tokens: number;
+  /** Nano-USD; undefined when no price is known. */
+  readonly costNano: number | undefined;
+}
+
+/** A call that is about to leave. */
+export interface Ask {
+  readonly node: ScopeNode;
+  /** The wire format, by its file name: a refusal is written in it. */
+  readonly format: string;
+  readonly provider: string;
+  readonly model: string | undefined;
+  /** Asked for only where a budget applies. */
+  forecast(): Forecast;
+  /** What tells this request from others, for those who make the same one over and over; undefined when unknown. */
+  fingerprint(): string | undefined;
+  /** Ends the call's stream with this event, if it streams and is still under way. */
+  cut(event: string): void;
+}
+
+/** What a call came to. */
+export interface Spent {
+  readonly tokens: number;
+  /** Nano-USD; undefined when no price is known. */
+  readonly costNano: number | undefined;
+}
+
+/** The hold of one call on the budgets it belongs to. */
+export interface Ticket {
+  /**
+   * The call is over, whatever its ending: what it held is replaced by what it came to. Undefined when nobody knows:
+   * unknown is not zero, so that what it held counts. Only the first settling counts.
+   */
+  settle(spent: Spent | undefined): void;
+  /** It was no call after all: nothing of it counts. */
+  release(): void;
+}
+
+export type Passage =
+  | { readonly pass: true; readonly ticket: Ticket | undefined }
+  | { readonly pass: false; readonly refusal: () => Response };
+
+/** A vendor's answer with an error status, read. */
+export interface ErrorAnswer {
+  readonly node: ScopeNode;
+  readonly format: string;
+  readonly provider: string;
+  readonly status: number;
+  /** Parsed JSON. */
+  readonly body: unknown;
+}
+
+/** What stands before each call: the meter asks it, the guard is it. */
+export interface Gate {
+  /** Whether `forecast` may be asked for: then the request is read, and the prices are loaded, before it leaves. */
+  readonly forecasts: boolean;
+  /** Whether streams may be cut. */
+  readonly cuts: boolean;
+  /** At once, unless the store or somebody who approves exceptions has to be asked. Never rejects. */
+  admit(ask: Ask): Passage | Promise<Passage>;
+  /** Adds spend that no ticket covers, such as that of a response that ran in the background. */
+  charge(node: ScopeNode, spent: Spent): void;
+  /** Looks at a vendor's error. True when trying again is of no use. */
+  answered(answer: ErrorAnswer): boolean;
+}
+
+export const NOTHING_SPENT: Spent = { tokens: 0, costNano: 0 };

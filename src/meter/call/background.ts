@@ -1,0 +1,56 @@
+import type { ScopeNode } from "../../core/scope.ts";
+import { restOf, type Usage } from "../../core/usage.ts";
+import { resolveUsage } from "../wire/estimate.ts";
+import type { OpenCall } from "./open-call.ts";
+
+/** A response that goes on at the vendor after its request is over. */
+interface Running {
+  readonly node: ScopeNode;
+  /** What was already counted of it, when its stream broke off. */
+  readonly counted: Usage | undefined;
+}
+
+/** Responses remembered; beyond, the oldest are forgotten. */
+const MAX = 10_000;
+
+/**
+ * Responses that run in the background are counted when they are retrieved: once, however often they are polled, and on
+ * the scope that started them where that was in this process. Of a stream that broke off, the retrieval adds the rest.
+ */
+export interface Background {
+  /** Whether this call is to be recorded; a poll that brings nothing new is not. */
+  counts(call: OpenCall): boolean;
+}
+
+export function createBackground(): Background {
+  const running = new Map<string, Running>();
+  const counted = new Set<string>();
+
+  function done(id: string): void {
+    running.delete(id);
+    counted.add(id);
+    if (counted.size > MAX) counted.delete(counted.values().next().value as string);
+  }
+
+  return {
+    counts(call) {
+      const { reading, facts } = call;
+      const { responseId: id, background, usage } = reading;
+      if (facts.retrieval !== true) {
+        if (!background || id === undefined) return true;
+        if (reading.outputReported) done(id);
+        else {
+          running.set(id, { node: call.node, counted: resolveUsage(call.target.format.name, facts, reading).usage });
+          if (running.size > MAX) running.delete(running.keys().next().value as string);
+        }
+        return true;
+      }
+      if (!background || usage === undefined || id === undefined || counted.has(id)) return false;
+      const before = running.get(id);
+      call.node = before?.node ?? call.node;
+      if (before?.counted) reading.usage = restOf(usage, before.counted);
+      done(id);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { canonicalUsage, type Usage } from "../../core/usage.ts";
+import type { Forecast } from "../../limits/gate.ts";
+import type { PriceSource } from "../../pricing/price.ts";
+import type { OpenCall } from "./open-call.ts";
+
+/** Says what a call may come to at the most, and learns what is typical where a request sets no limit. */
+export interface Forecaster {
+  forecast(call: OpenCall): Forecast;
+  learn(model: string, usage: Usage): void;
+}
+
+/**
+ * A token is at least one byte of text, so that bytes are the safe side; what a vendor adds for itself comes on top. Of
+ * the recorded calls all but those with server tools, or with a document or video behind an address, stay below it.
+ */
+const REQUEST_TOKENS = 64;
+const TOOLS_TOKENS = 700;
+const ATTACHMENT_TOKENS = 3_000;
+
+/** Where nothing is known yet. */
+const FIRST_INPUT = 2_000;
+const FIRST_OUTPUT = 1_000;
+const MAX_MODELS = 1_000;
+/** Tiers that cost more than the standard one; of the others the standard price is the safe side. */
+const DEAR_TIERS = new Set(["priority", "fast", "ultrafast"]);
+
+/** A running mean and mean deviation. */
+interface Typical {
+  mean: number;
+  deviation: number;
+}
+
+export function createForecaster(price: PriceSource): Forecaster {
+  const outputs = new Map<string, Typical>();
+  const inputs = new Map<string, Typical>();
+
+  return {
+    forecast(call) {
+      const { facts, target } = call;
+      const model = facts.model ?? "unknown";
+      const input = inputLimit(call) ?? upper(inputs.get(model)) ?? FIRST_INPUT;
+      const open = target.format.operation !== "embeddings";
+      const output = open ? (facts.maxOutput ?? upper(outputs.get(model)) ?? FIRST_OUTPUT) : 0;
+      const tokens = Math.ceil(input) + Math.ceil(output);
+      return { tokens, costNano: costOf(call, model, Math.ceil(input), Math.ceil(output)) };
+    },
+    learn(model, usage) {
+      follow(outputs, model, usage.output);
+      follow(inputs, model, usage.input);
+    },
+  };
+
+  /** Nobody knows before the answer whether the input is written to a cache, which costs more. */
+  function costOf(call: OpenCall, model: string, input: number, output: number): number | undefined {
+    const { host, provider } = call.target;
+    const { tier } = call.facts;
+    const ask = (cacheWrite: number, dear: boolean) =>
+      price({
+        provider,
+        model,
+        at: call.startedAt,
+        usage: canonicalUsage({ input, output, cacheWrite }),
+        tier: dear ? tier : undefined,
+        priceId: host?.priceId,
+        guessedProvider: host === undefined,
+      })?.nanoUsd;
+    const dear = tier !== undefined && DEAR_TIERS.has(tier);
+    const plain = ask(0, dear) ?? ask(0, false);
+    if (plain === undefined) return undefined;
+    return Math.max(plain, ask(input, dear) ?? 0);
+  }
+}
+
+function inputLimit({ facts }: OpenCall): number | undefined {
+  if (facts.inputBytes === undefined) return undefined;
+  const tools = facts.toolBytes ? TOOLS_TOKENS + facts.toolBytes : 0;
+  return REQUEST_TOKENS + facts.inputBytes + tools + facts.attachments * ATTACHMENT_TOKENS;
+}
+
+function upper(typical: Typical | undefined): number | undefined {
+  return typical && typical.mean + 2 * typical.deviation;
+}
+
+function follow(known: Map<string, Typical>, model: string, value: number): void {
+  const typical = known.get(model);
+  if (typical === undefined) {
+    if (known.size >= MAX_MODELS) known.clear();
+    known.set(model, { mean: value, deviation: value / 2 });
+    return;
+  }
+  const off = value - typical.mean;
+  typical.mean += off / 8;
+  typical.deviation += (Math.abs(off) - typical.deviation) / 4;
+}

@@ -1,0 +1,254 @@
+import { type CallState, next, type SettleEvent } from "../../core/call.ts";
+import type { Faults } from "../../core/faults.ts";
+import { amount, parse } from "../../core/json.ts";
+import type { ScopeNode } from "../../core/scope.ts";
+import type { Ticket } from "../../limits/gate.ts";
+import type { AgentSpan } from "../tracing/agent-span.ts";
+import type { SpanHandle } from "../tracing/call-span.ts";
+import type { Context } from "../tracing/context.ts";
+import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
+import { FrameReader } from "../wire/frames.ts";
+import type { Target } from "../wire/target.ts";
+
+const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
+
+/** What is known when a response is garbage collected: nobody read it, or somebody whom we could not see. */
+export type Left = "unread" | "unseen" | "dropped";
+
+/** The object with which a call ends when it is garbage collected. */
+export interface Tether {
+  readonly left: Left;
+  /** Kept alive while the call is young; then a registry knows it. */
+  readonly young: object | undefined;
+  readonly weak: WeakRef<object> | undefined;
+}
+
+/** What becomes of a call when it settles. */
+export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
+
+export interface CallOptions {
+  readonly target: Target;
+  readonly context: Context;
+  readonly node: ScopeNode;
+  readonly facts: RequestFacts | undefined;
+  readonly hides: boolean;
+  readonly signal: AbortSignal | null | undefined;
+  readonly faults: Faults;
+  readonly onSettled: OnSettled;
+}
+
+/** Headers in which gateways say what a call cost, in USD. */
+const COST_HEADERS = ["x-litellm-response-cost"];
+
+/** One call between its request and its ending. Everything that passes is shown to it; it settles once. */
+export class OpenCall {
+  readonly target: Target;
+  readonly context: Context;
+  /** The scope with the key of the request in it. */
+  node: ScopeNode;
+  readonly startedAt: number = Date.now();
+  /** `performance.now()` at the start. */
+  readonly startedMark: number = performance.now();
+  readonly reading: Reading;
+  facts: RequestFacts;
+  status: number | undefined = undefined;
+  /** The response is an event stream. */
+  stream: boolean;
+  span: SpanHandle | undefined = undefined;
+  /** The agent's span that counts this call. */
+  agentSpan: AgentSpan | undefined = undefined;
+  /** Whether it is a model call at all. Of a body that is read later, to a host we do not know, it is seen later. */
+  ours: boolean | Promise<boolean> = true;
+  /** Resolves when the facts are there, where they come later but before the request is sent. */
+  reads: Promise<unknown> | undefined = undefined;
+  /** What the call holds of its budgets. */
+  ticket: Ticket | undefined = undefined;
+  /** Whether the stream may be cut, so that it has to be known where its events end. */
+  cuttable = false;
+  /** The collector's. */
+  tether: Tether | undefined = undefined;
+  /** The caller's, by which it may end the call. */
+  readonly signal: AbortSignal | undefined;
+  /** Whether what we asked for has to be taken out of the stream. */
+  readonly hides: boolean;
+  readonly #faults: Faults;
+  readonly #onSettled: OnSettled;
+  #state: CallState = OPEN;
+  #frames: FrameReader | undefined = undefined;
+  /** What the caller is to get next instead of the stream; empty when it has got it. */
+  #cut: Uint8Array | undefined = undefined;
+  /** What the caller has got so far ends with an event's end. */
+  #atEnd = true;
+  /** Our parser failed: the call settles by what was known before. */
+  #blind = false;
+  /** The frames themselves could not be told apart: what comes is passed on as it is. */
+  #lost = false;
+
+  constructor({ target, context, node, facts, hides, signal, faults, onSettled }: CallOptions) {
+    this.target = target;
+    this.context = context;
+    this.node = node;
+    this.reading = newReading(target.host);
+    this.facts = facts ?? NO_FACTS;
+    this.stream = this.facts.stream;
+    this.signal = signal ?? undefined;
+    this.hides = hides;
+    this.#faults = faults;
+    this.#onSettled = onSettled;
+  }
+
+  get settled(): boolean {
+    return this.#state.phase === "settled";
+  }
+
+  /** It is over, and may be tried again. */
+  get failed(): boolean {
+    return this.#state.phase === "settled" && this.#state.ending === "failed";
+  }
+
+  /** Nothing is left to see of the call, nor to take out of what the caller reads. */
+  get over(): boolean {
+    return this.settled && !(this.hides && this.stream);
+  }
+
+  /** The response's head has come. */
+  respond(status: number, stream: boolean, headers: Headers): void {
+    this.status = status;
+    this.stream = stream;
+    if (status >= 400) {
+      this.settle({ type: "refused" });
+      return;
+    }
+    for (const name of COST_HEADERS) this.reading.costUsd ??= amount(headers.get(name));
+    if (!stream) return;
+    const { target, reading, hides } = this;
+    this.#frames = new FrameReader(target.format, reading, hides, (error) => this.#unread(error), target.shapes);
+  }
+
+  /** The stream was cut: nothing follows. */
+  get isCut(): boolean {
+    return this.#cut === EMPTY;
+  }
+
+  /** Ends the stream with this event, at the end of the event that the caller is reading. */
+  cut(event: string): void {
+    if (this.settled || this.#frames === undefined || this.#lost) return;
+    this.#cut = new TextEncoder().encode(event);
+  }
+
+  /** Reads a chunk of an event stream and returns what the caller is to get of it. */
+  chunk(bytes: Uint8Array, owned = false): Uint8Array {
+    if (this.#cut !== undefined) return this.#cutIn(bytes, this.#cut);
+    const passed = this.#read(bytes, owned);
+    if (this.cuttable && passed.byteLength > 0) this.#atEnd = endsEvent(passed);
+    return passed;
+  }
+
+  #cutIn(bytes: Uint8Array, event: Uint8Array): Uint8Array {
+    if (event === EMPTY) return EMPTY;
+    const rest = this.#atEnd ? EMPTY : restOfEvent(this.#read(bytes, false));
+    if (rest === undefined) return bytes;
+    this.#cut = EMPTY;
+    this.settle({ type: "cancel" });
+    // In memory of its own, because a byte stream takes it away.
+    const last = new Uint8Array(rest.length + event.length);
+    last.set(rest);
+    last.set(event, rest.length);
+    return last;
+  }
+
+  #read(bytes: Uint8Array, owned: boolean): Uint8Array {
+    const frames = this.#frames;
+    if (frames === undefined || this.#lost || (this.settled && !this.hides)) return bytes;
+    try {
+      const passed = frames.push(bytes, owned);
+      const { reading } = this;
+      if (reading.failed) this.settle({ type: "refused" });
+      else if (reading.terminal) this.settle({ type: "terminal" });
+      return passed;
+    } catch (error) {
+      this.#lost = true;
+      this.#unread(error);
+      return frames.release(bytes);
+    }
+  }
+
+  /** What was kept back, at the end of an event stream. */
+  rest(): Uint8Array {
+    const frames = this.#frames;
+    if (frames === undefined || this.isCut) return EMPTY;
+    try {
+      if (!this.#lost) return frames.rest();
+    } catch (error) {
+      this.#lost = true;
+      this.#unread(error);
+    }
+    return frames.release(EMPTY);
+  }
+
+  /** The event stream ended. Settles, and returns what was kept back. */
+  end(): Uint8Array {
+    const rest = this.rest();
+    this.settle({ type: this.reading.failed ? "refused" : this.reading.terminal ? "terminal" : "end" });
+    return rest;
+  }
+
+  /** The event stream broke off. Settles, and returns what was kept back; whoever cancels wants no more. */
+  breakOff(event: SettleEvent): Uint8Array {
+    const rest = event.type === "cancel" ? EMPTY : this.rest();
+    this.settle(event);
+    return rest;
+  }
+
+  /** Reads a whole body, parsed or not. */
+  body(value: unknown): void {
+    if (this.settled) return;
+    const { reading, target } = this;
+    this.#faults.guard("parser", () => {
+      if (this.stream) {
+        if (typeof value === "string") this.chunk(Buffer.from(value));
+        this.rest();
+      } else target.format.readBody(typeof value === "string" ? parse(value) : value, reading);
+    });
+    this.settle({ type: reading.failed ? "refused" : "end" });
+  }
+
+  settle(event: SettleEvent): void {
+    if (this.settled) return;
+    const { reading } = this;
+    const finished = reading.finished || reading.terminal || this.#blind;
+    const now = next(this.#state, event, { stream: this.stream, finished });
+    if (now.phase !== "settled") return;
+    // A parser that failed before it recognised anything has seen nothing.
+    const settled = { ...now, unseen: now.unseen || (this.#blind && !reading.recognized) };
+    this.#state = settled;
+    this.#frames = this.hides ? this.#frames : undefined;
+    this.#faults.guard("settle", () => this.#onSettled(this, settled));
+  }
+
+  #unread(error: unknown): void {
+    this.#blind = true;
+    this.#faults.report("parser", error);
+  }
+}
+
+const OPEN: CallState = { phase: "open" };
+const EMPTY = new Uint8Array(0);
+const LF = 10;
+const CR = 13;
+
+/** Whether the bytes end with the empty line that ends an event. */
+function endsEvent(bytes: Uint8Array): boolean {
+  const { length } = bytes;
+  if (bytes[length - 1] !== LF) return false;
+  return bytes[length - 2] === LF || (bytes[length - 2] === CR && bytes[length - 3] === LF);
+}
+
+/** The bytes up to the first end of an event; undefined when there is none. */
+function restOfEvent(bytes: Uint8Array): Uint8Array | undefined {
+  for (let end = 1; end <= bytes.length; end++) {
+    const head = bytes.subarray(0, end);
+    if (bytes[end - 1] === LF && endsEvent(head)) return head;
+  }
+  return undefined;
+}

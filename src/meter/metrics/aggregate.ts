@@ -1,0 +1,167 @@
+import type { SettledCall } from "../../core/call.ts";
+import { ATTR } from "../../core/names.ts";
+import { TOKEN_TYPES, type Usage } from "../../core/usage.ts";
+import type { Series, SeriesTable } from "./bounded-series.ts";
+import type { Histogram, Tables, Tags } from "./tables.ts";
+
+/**
+ * The series that the calls of one scope, model and quality add to, found once. Plain and small, because there is one
+ * for every agent, even for those that fold together.
+ */
+export interface Group {
+  cost: Opened;
+  readonly calls: Map<string, Series<Tags, number>>;
+  readonly durations: Map<string | undefined, Series<Tags, Histogram>>;
+  /** By the order of {@link TOKEN_TYPES}. */
+  readonly tokens: Opened[];
+  /** By the order of {@link MODALITIES}. */
+  readonly inputs: Opened[];
+  readonly outputs: Opened[];
+}
+
+type Opened = Series<Tags, number> | undefined;
+
+/** What adds the calls of one process to its tables. */
+export interface Groups {
+  /** The group of a call for one of the models that served it. */
+  of(call: SettledCall, model: string): Group;
+  addCall(group: Group, call: SettledCall): void;
+  /** `call` and `model` are those of the group. */
+  addCost(group: Group, call: SettledCall, model: string, nano: number): void;
+  addTokens(group: Group, call: SettledCall, model: string, usage: Usage): void;
+  /** Tokens by the GenAI conventions; no usage counts as 0 tokens of unknown modality. */
+  addInference(group: Group, call: SettledCall, model: string, usage: Usage | undefined): void;
+  /** The series of the duration of calls that ended with this error type, if any. */
+  duration(group: Group, call: SettledCall, errorType: string | undefined): Series<Tags, Histogram>;
+}
+
+/** Groups are only a shortcut to the tables: beyond this many they are forgotten and found again. */
+const MAX_GROUPS = 10_000;
+
+const MODALITIES = ["text", "audio", "image", "unknown"] as const;
+const TEXT = 0;
+const AUDIO = 1;
+const IMAGE = 2;
+const UNKNOWN = 3;
+
+export function createGroups(tables: Tables, instance: () => string, operationOf: (format: string) => string): Groups {
+  const groups = new Map<string, Group>();
+
+  function addToken(group: Group, call: SettledCall, model: string, index: number, amount: number): void {
+    if (amount <= 0) return;
+    const { table } = tables.tokens;
+    let series = group.tokens[index];
+    if (series === undefined) {
+      series = table.open({ ...spendTags(call, model, instance()), token_type: TOKEN_TYPES[index]! });
+      group.tokens[index] = series;
+    }
+    add(table, series, amount);
+  }
+
+  /** `opened` is the group's column of this table. */
+  function addModality(
+    table: SeriesTable<Tags, number>,
+    opened: Opened[],
+    call: SettledCall,
+    model: string,
+    index: number,
+    amount: number,
+  ): void {
+    if (amount <= 0 && index !== UNKNOWN) return;
+    let series = opened[index];
+    if (series === undefined) {
+      series = table.open({ ...inferenceTags(call, model, operationOf), [ATTR.modality]: MODALITIES[index]! });
+      opened[index] = series;
+    }
+    add(table, series, amount);
+  }
+
+  return {
+    of(call, model) {
+      const { scope } = call;
+      const key = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
+      let group = groups.get(key);
+      if (group === undefined) {
+        if (groups.size >= MAX_GROUPS) groups.clear();
+        group = { cost: undefined, calls: new Map(), durations: new Map(), tokens: [], inputs: [], outputs: [] };
+        groups.set(key, group);
+      }
+      return group;
+    },
+    addCall(group, call) {
+      const { ending, stream, priced } = call;
+      const key = `${ending} ${stream} ${priced}`;
+      let series = group.calls.get(key);
+      if (series === undefined) {
+        const tags = { ...spendTags(call, call.model, instance()), ending, stream: String(stream), priced };
+        series = tables.calls.table.open(tags);
+        group.calls.set(key, series);
+      }
+      add(tables.calls.table, series, 1);
+    },
+    addCost(group, call, model, nano) {
+      if (nano <= 0) return;
+      group.cost ??= tables.cost.table.open(spendTags(call, model, instance()));
+      add(tables.cost.table, group.cost, nano);
+    },
+    addTokens(group, call, model, { input, output, cacheRead, cacheWrite, reasoning }) {
+      addToken(group, call, model, 0, input - cacheRead - cacheWrite);
+      addToken(group, call, model, 1, cacheRead);
+      addToken(group, call, model, 2, cacheWrite);
+      addToken(group, call, model, 3, output - reasoning);
+      addToken(group, call, model, 4, reasoning);
+    },
+    addInference(group, call, model, usage) {
+      const input = tables.inputTokens.table;
+      const output = tables.outputTokens.table;
+      if (usage === undefined) {
+        addModality(input, group.inputs, call, model, UNKNOWN, 0);
+        addModality(output, group.outputs, call, model, UNKNOWN, 0);
+        return;
+      }
+      const { inputAudio = 0, outputAudio = 0, outputImage = 0 } = usage;
+      addModality(input, group.inputs, call, model, TEXT, usage.input - inputAudio);
+      addModality(input, group.inputs, call, model, AUDIO, inputAudio);
+      addModality(output, group.outputs, call, model, TEXT, usage.output - outputAudio - outputImage);
+      addModality(output, group.outputs, call, model, AUDIO, outputAudio);
+      addModality(output, group.outputs, call, model, IMAGE, outputImage);
+    },
+    duration(group, call, errorType) {
+      let series = group.durations.get(errorType);
+      if (series === undefined) {
+        const tags = inferenceTags(call, call.model, operationOf);
+        series = tables.durations.open(errorType === undefined ? tags : { ...tags, [ATTR.errorType]: errorType });
+        group.durations.set(errorType, series);
+      }
+      return series;
+    },
+  };
+}
+
+function add(table: SeriesTable<Tags, number>, series: Series<Tags, number>, amount: number): void {
+  series.value += amount;
+  table.touch(series);
+}
+
+function spendTags({ scope, provider, quality }: SettledCall, model: string, instance: string): Tags {
+  return {
+    agent: scope.agent,
+    root_agent: scope.rootAgent,
+    ...(scope.team !== undefined && { team: scope.team }),
+    ...(scope.project !== undefined && { project: scope.project }),
+    provider,
+    model,
+    quality,
+    instance,
+  };
+}
+
+function inferenceTags(call: SettledCall, model: string, operationOf: (format: string) => string): Tags {
+  return {
+    [ATTR.operation]: operationOf(call.format),
+    [ATTR.provider]: call.provider,
+    ...(call.requestModel !== undefined && { [ATTR.requestModel]: call.requestModel }),
+    [ATTR.responseModel]: model,
+    [ATTR.agent]: call.scope.agent,
+  };
+}

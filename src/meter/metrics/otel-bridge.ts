@@ -1,0 +1,71 @@
+import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
+import type { OtelInstrumentOptions, OtelMeterProvider } from "../tracing/otel-types.ts";
+import { DURATION_BOUNDS, type Tables, type Tags } from "./tables.ts";
+
+/** Moves what came in the tables into a meter provider, at each of its collections. */
+export interface Pump {
+  readonly provider: OtelMeterProvider;
+  /** Records a duration at once. */
+  record(seconds: number, tags: Tags): void;
+  /** From now on the provider gets nothing more. */
+  stop(): void;
+}
+
+export interface PumpOptions {
+  readonly version: string | undefined;
+  readonly instance: () => string;
+  readonly spoolPending: () => number | undefined;
+  readonly gauges: () => readonly {
+    readonly metric: MetricName;
+    readonly points: readonly { readonly tags: Tags; readonly value: number }[];
+  }[];
+}
+
+/**
+ * The counters are ordinary ones, to which each collection adds what came since the last: the callback of a gauge runs
+ * before anything is read. Observed totals would have to be counted anew for every provider, are only right to the
+ * rounding of a large total, and under a view that drops an attribute all but one of the series is lost (measured:
+ * `test/meter/metrics/instruments.test.ts`); added amounts are summed there, in delta and cumulative, for any number of readers.
+ */
+export function createPump(provider: OtelMeterProvider, tables: Tables, options: PumpOptions): Pump {
+  const meter = provider.getMeter("spendfuse", options.version);
+  let stopped = false;
+
+  const counters = tables.counters.map(({ metric, table, scale }) => {
+    const counter = meter.createCounter(metric.name, describe(metric, scale === 1));
+    return () => table.take((amount, tags) => counter.add(amount / scale, tags));
+  });
+  const histogram = meter.createHistogram(GEN_AI_METRICS.duration.name, {
+    ...describe(GEN_AI_METRICS.duration, false),
+    advice: { explicitBucketBoundaries: [...DURATION_BOUNDS] },
+  });
+  const gauge = meter.createObservableGauge(METRICS.spoolPending.name, describe(METRICS.spoolPending, true));
+  gauge.addCallback((result) => {
+    if (stopped) return;
+    for (const move of counters) move();
+    // Also without a spool: it is the sign of life of every process.
+    result.observe(options.spoolPending() ?? 0, { instance: options.instance() });
+  });
+
+  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.guardUp]) {
+    const other = meter.createObservableGauge(metric.name, describe(metric, false));
+    other.addCallback((result) => {
+      if (stopped) return;
+      for (const gauge of options.gauges()) {
+        if (gauge.metric === metric) for (const { value, tags } of gauge.points) result.observe(value, tags);
+      }
+    });
+  }
+
+  return {
+    provider,
+    record: (seconds, tags) => histogram.record(seconds, tags),
+    stop() {
+      stopped = true;
+    },
+  };
+}
+
+function describe({ unit, description }: MetricName, integer: boolean): OtelInstrumentOptions {
+  return { unit, description, valueType: integer ? 0 : 1 };
+}

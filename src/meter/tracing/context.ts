@@ -1,0 +1,53 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { nestScope, type ScopeFields, type ScopeNode } from "../../core/scope.ts";
+import type { AgentSpan } from "./agent-span.ts";
+
+/** Where a call is made from: its scope, and the agent spans that it adds to. */
+export interface Context {
+  readonly node: ScopeNode;
+  /** The innermost open agent span. */
+  readonly span: AgentSpan | undefined;
+  /** What was said by scopes, without the environment's defaults: no framework says otherwise. */
+  readonly given: ScopeFields;
+  /** The agents that a framework named when the context was entered: it has not come to be inside of them since. */
+  readonly heard: string;
+}
+
+/** An `AsyncLocalStorage` as far as we use it: our types need none of Node's. */
+export interface ContextStorage {
+  getStore(): Context | undefined;
+  run<T>(context: Context, fn: () => T): T;
+  enterWith(context: Context): void;
+}
+
+/** The contexts of one process. Captured when fetch is called, because a stream may be read anywhere. */
+export interface Contexts {
+  current(): Context | undefined;
+  /** The current context, or the outermost one. */
+  capture(): Context;
+  /** Of the environment: for what nobody says. They are no scope of their own, so that whoever is named is a root. */
+  readonly defaults: ScopeFields;
+  run<T>(context: Context, fn: () => T): T;
+  /** Where the current context is kept, to be bound to a channel of `node:diagnostics_channel`. */
+  readonly storage: ContextStorage;
+  setDefaults(fields: ScopeFields): void;
+}
+
+export function createContexts(): Contexts {
+  const storage = new AsyncLocalStorage<Context>();
+  const outermost: Context = { node: nestScope(undefined, {}), span: undefined, given: {}, heard: "" };
+  let defaults: ScopeFields = {};
+
+  return {
+    storage,
+    current: () => storage.getStore(),
+    capture: () => storage.getStore() ?? outermost,
+    get defaults() {
+      return defaults;
+    },
+    run: (context, fn) => storage.run(context, fn),
+    setDefaults(fields) {
+      defaults = fields;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import type { WireFormat } from "../../wire/formats/format.ts";
+import type { Host } from "../../wire/hosts.ts";
+
+/** A request that leaves the process, as far as it matters whether it costs money. */
+export interface Sent {
+  readonly method: string;
+  /** Without its query. */
+  readonly path: string;
+  /** It asks for a WebSocket. */
+  readonly socket: boolean;
+  header(name: string): string | undefined;
+}
+
+/** How a request left the process. */
+export type Way = "undici" | "http" | "http2" | "websocket";
+
+/** Why a request that costs money was not metered: by the way it took, or because no wire format reads that API. */
+export type Reason = { readonly way: Way } | { readonly api: string };
+
+/**
+ * What costs money at a model host, by path, and is in no wire format of ours. OpenAI's, Google's, Anthropic's and the AI
+ * Gateway's paths were compared with their SDKs for the most part; those of the other vendors are unconfirmed.
+ */
+export const UNREAD_APIS: readonly {
+  readonly api: string;
+  readonly path: RegExp;
+  /** The only vendor at which this path costs anything. */
+  readonly provider?: string;
+}[] = [
+  { api: "Bedrock", path: /\/model\/[^/]+\/(?:converse|converse-stream|invoke|invoke-with-response-stream)$/ },
+  { api: "Bedrock", path: /\/(?:async-invoke|model-invocation-job)$/ },
+  { api: "images", path: /\/images\/(?:generations|edits|variations)$/ },
+  { api: "audio", path: /\/audio\/(?:speech|transcriptions|translations)$/ },
+  { api: "videos", path: /\/videos(?:\/generations|\/edits|\/extensions|\/[^/]+\/remix)?$/ },
+  { api: "realtime", path: /\/realtime\/calls$/ },
+  { api: "completions", path: /\/completions$/ },
+  { api: "compaction", path: /\/responses\/compact$/ },
+  {
+    api: "batch",
+    path: /\/(?:batches|batch\/jobs|batchPredictionJobs)$|:(?:batchGenerateContent|asyncBatchEmbedContent)$/,
+  },
+  { api: "tuning", path: /\/(?:fine_tuning\/jobs|tuningJobs)$/ },
+  { api: "threads", path: /\/threads(?:\/[^/]+)?\/runs$/ },
+  { api: "conversations", path: /\/conversations(?:\/[^/]+)?$/, provider: "mistral_ai" },
+  { api: "interactions", path: /\/interactions$/, provider: "gcp.gemini" },
+  { api: "OCR", path: /\/ocr$/ },
+  { api: "embed", path: /\/embed$|:(?:embedContent|batchEmbedContents)$/ },
+  { api: "rerank", path: /\/rerank$/ },
+  { api: "Cohere chat", path: /\/v[12]\/chat$/ },
+  { api: "predict", path: /:(?:predict|predictLongRunning|serverStreamingPredict|rawPredict|streamRawPredict)$/ },
+  { api: "AI Gateway", path: /\/(?:language|embedding|image|video|reranking)-model$/ },
+  { api: "DashScope", path: /\/services\/(?:aigc|audio|embeddings|rerank)\// },
+  { api: "Cortex", path: /\/cortex\/inference:(?:complete|embed)$/ },
+];
+
+/** Paths that speak for themselves at hosts that we do not know, some only with a header. */
+export const OWN_WORDS: readonly { readonly path: RegExp; readonly header?: string }[] = [
+  { path: /\/chat\/completions$/ },
+  { path: /:(?:generateContent|streamGenerateContent)$/ },
+  { path: /\/v1\/(?:responses|embeddings)$/, header: "authorization" },
+  { path: /\/messages$/, header: "anthropic-version" },
+];
+
+/** The same of WebSockets: OpenAI's Realtime and what speaks as it does, Gemini's Live. */
+export const OWN_SOCKETS = /\/(?:v1|openai)\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
+
+/** One of them is in each path of {@link OWN_WORDS}: the one check that most other requests cost. */
+const MAYBE = /(?:completions|responses|embeddings|messages|enerateContent)$/;
+
+/**
+ * Tells why a request costs money that nobody meters, if none of ours sends it; undefined when it costs nothing. Of a
+ * host that we know its path is believed, of others only a path that leaves no doubt.
+ */
+export function createReasoning(
+  formats: readonly WireFormat[],
+): (sent: Sent, way: Way, host: Host | undefined) => Reason | undefined {
+  return (sent, way, host) => {
+    const { method, path } = sent;
+    if (sent.socket) return host !== undefined || OWN_SOCKETS.test(path) ? { way: "websocket" } : undefined;
+    if (method !== "POST") return undefined;
+    if (host === undefined) {
+      if (!MAYBE.test(path)) return undefined;
+      const own = OWN_WORDS.find((row) => row.path.test(path));
+      return own && (own.header === undefined || sent.header(own.header) !== undefined) ? { way } : undefined;
+    }
+    if (formats.some((format) => format.matches("POST", path))) return { way };
+    const unread = UNREAD_APIS.find(
+      (row) => row.path.test(path) && (row.provider === undefined || row.provider === host.provider),
+    );
+    return unread && { api: unread.api };
+  };
+}
+
+const WAYS: Readonly<Record<Way, { readonly name: string; readonly fix: string }>> = {
+  undici: {
+    name: "the undici package, or a fetch taken before spendfuse began",
+    fix: "use globalThis.fetch, or give the client wrapFetch(fetch) around the one that it uses",
+  },
+  http: {
+    name: "node:http, as axios and others do",
+    fix: 'give axios { adapter: "fetch" }, and other clients wrapFetch(fetch) as their fetch',
+  },
+  http2: {
+    name: "node:http2, as the AWS SDK and others do",
+    fix: "give the client wrapFetch(fetch) as its fetch, where it takes one",
+  },
+  websocket: {
+    name: "a WebSocket, which this version does not meter",
+    fix: "use the vendor's HTTP API, or set a limit at the vendor: the bill shows it as ungoverned",
+  },
+};
+
+/** What is said of a host once, and how it is mended. */
+export function warningOf(host: string, reason: Reason): string {
+  const rest = "spendfuse.unmetered_calls counts what goes to this host";
+  if ("way" in reason) {
+    const { name, fix } = WAYS[reason.way];
+    return `a model call to ${host} was not metered: it went through ${name}; ${fix}. ${rest}`;
+  }
+  return `a model call to ${host} was not metered: this version does not read the ${reason.api} API; set a limit at the vendor, the bill shows it as ungoverned. ${rest}`;
+}

@@ -1,0 +1,156 @@
+import type { Faults } from "../../../core/faults.ts";
+import { type ChannelListeners, listenTo } from "../../wire/channels.ts";
+import * as registry from "../../wire/formats/registry.ts";
+import type { Host } from "../../wire/hosts.ts";
+import type { Hook } from "../fetch/hook.ts";
+import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./rules.ts";
+
+/** Hosts that are named aloud; more are only counted. */
+const MAX_NAMED = 100;
+const MAX_ORIGINS = 1_000;
+
+/** Where a request goes. */
+interface Place {
+  readonly address: string;
+  readonly host: Host | undefined;
+}
+
+/**
+ * Sees the model calls that go around our hook, on the channels on which Node's own transports and the undici package
+ * tell of each request: only by their names, so that nothing is loaded. Returns what begins to listen.
+ * @param onBypass A request that costs money left unmetered, to this host: in lower case, with an unusual port.
+ */
+export function createBypassWatch(
+  hook: Pick<Hook, "sendings" | "lookup">,
+  faults: Faults,
+  say: (message: string) => void,
+  onBypass: (host: string) => void,
+): () => () => void {
+  const { sendings } = hook;
+  const reasonOf = createReasoning(Object.values(registry));
+  const named = new Set<string>();
+  let lookup: ReturnType<Hook["lookup"]> | undefined;
+  let places = new Map<string, Place | undefined>();
+
+  function placeOf(origin: string): Place | undefined {
+    const now = hook.lookup();
+    if (now !== lookup || places.size >= MAX_ORIGINS) places = new Map();
+    lookup = now;
+    let place = places.get(origin);
+    if (place === undefined && !places.has(origin)) {
+      const address = URL.parse(origin)?.host;
+      place = address ? { address, host: now(address) } : undefined;
+      places.set(origin, place);
+    }
+    return place;
+  }
+
+  function see(request: object, origin: string, target: string, sent: Omit<Sent, "path">, way: Way): void {
+    // To a proxy, the whole address is written where otherwise the path is.
+    const url = target.startsWith("/") ? undefined : URL.parse(target);
+    const place = placeOf(url?.origin ?? origin);
+    if (place === undefined) return;
+    const path = trim(url?.pathname ?? target);
+    const reason = reasonOf({ ...sent, path }, way, place.host);
+    if (reason === undefined || sendings.owns(request, place.address, path)) return;
+    onBypass(place.address);
+    name(place.address, reason);
+  }
+
+  function name(host: string, reason: Reason): void {
+    if (named.has(host) || named.size >= MAX_NAMED) return;
+    named.add(host);
+    say(warningOf(host, reason));
+  }
+
+  const listeners: ChannelListeners = {
+    "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
+      const method = request.method.toUpperCase();
+      const socket = request.upgrade?.toLowerCase() === "websocket";
+      if (method !== "POST" && !socket) return;
+      const { origin = "" } = request;
+      const header = (key: string) => undiciHeader(request.headers, key);
+      see(
+        request,
+        typeof origin === "string" ? origin : origin.origin,
+        request.path,
+        { method, socket, header },
+        "undici",
+      );
+    },
+    "undici:request:headers"({ request, response }: UndiciAnswer) {
+      sendings.answered(request, response.statusCode);
+    },
+    "undici:request:error"({ request }: { readonly request: object }) {
+      sendings.answered(request, undefined);
+    },
+    "undici:client:connected"({ socket }: { readonly socket?: object }) {
+      // An HTTP/2 session shows the properties of its socket. One that was there before us stays without the mark.
+      if (socket) (socket as { [UNDICI]?: true })[UNDICI] = true;
+    },
+    "http.client.request.start"({ request }: { readonly request: NodeRequest }) {
+      const method = request.method.toUpperCase();
+      const header = (key: string) => {
+        const value = request.getHeader(key);
+        return value === undefined ? undefined : String(value);
+      };
+      const socket = method === "GET" && header("upgrade")?.toLowerCase() === "websocket";
+      if (method !== "POST" && !socket) return;
+      const origin = `${request.protocol}//${header("host") ?? request.host}`;
+      see(request, origin, request.path, { method, socket, header }, "http");
+    },
+    "http2.client.stream.start"({ stream, headers }: Http2Start) {
+      const method = String(headers[":method"] ?? "GET").toUpperCase();
+      const socket = headers[":protocol"] === "websocket";
+      if ((method !== "POST" && !socket) || stream.session?.socket?.[UNDICI]) return;
+      const header = (key: string) => headers[key] as string | undefined;
+      const origin = `${headers[":scheme"] ?? "https"}://${headers[":authority"] ?? headers.host}`;
+      see(stream, origin, String(headers[":path"] ?? "/"), { method, socket, header }, "http2");
+    },
+  };
+
+  return listenTo(listeners, (error) => faults.report("bypass", error));
+}
+
+/** Marks a socket of undici's, whose HTTP/2 streams were seen as requests of undici's already. */
+const UNDICI = Symbol("spendfuse.undici");
+
+interface UndiciRequest {
+  readonly method: string;
+  readonly origin?: string | URL;
+  readonly path: string;
+  readonly upgrade?: string | null;
+  /** Names and values in turn; lines of text in old versions. */
+  readonly headers: readonly string[] | string;
+}
+
+interface UndiciAnswer {
+  readonly request: object;
+  readonly response: { readonly statusCode: number };
+}
+
+interface NodeRequest {
+  readonly method: string;
+  readonly protocol: string;
+  readonly host: string;
+  readonly path: string;
+  getHeader(name: string): unknown;
+}
+
+interface Http2Start {
+  readonly stream: { readonly session?: { readonly socket?: { readonly [UNDICI]?: true } } };
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+function undiciHeader(headers: UndiciRequest["headers"], name: string): string | undefined {
+  const list = typeof headers === "string" ? headers.split(/: |\r\n/) : headers;
+  const at = list.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === name);
+  return at < 0 ? undefined : list[at + 1];
+}
+
+/** A path as a call's is written: without query and trailing slashes. */
+function trim(target: string): string {
+  const end = target.search(/[?#]/);
+  const path = end < 0 ? target : target.slice(0, end);
+  return path.length > 1 && path.endsWith("/") ? path.replace(/\/+$/, "") : path;
+}

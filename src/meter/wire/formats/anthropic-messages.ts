@@ -1,0 +1,178 @@
+import { amount, array, type Json, object, text } from "../../../core/json.ts";
+import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { measureAll, wireLength } from "../text.ts";
+import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
+
+const VERTEX = /\/publishers\/anthropic\/models\/([^/:]+):(?:streamRawPredict|rawPredict)$/;
+
+/** Anthropic Messages, stable and beta, also on Vertex AI. */
+export const anthropicMessages: WireFormat = {
+  name: "anthropic-messages",
+  operation: "chat",
+  provider: "anthropic",
+  deltaKeys: ['"text":"', '"partial_json":"', '"thinking":"'],
+  strictDeltas: false,
+  silentEvents: new Set(["ping", "content_block_stop"]),
+
+  matches: (method, path) => method === "POST" && (path.endsWith("/messages") || VERTEX.test(path)),
+
+  readRequest(body, path) {
+    if (!Array.isArray(body.messages) || (body.max_tokens === undefined && body.anthropic_version === undefined)) {
+      return undefined;
+    }
+    const measured = measureAll(body.messages, body.system);
+    return {
+      model: text(body.model) ?? VERTEX.exec(path)?.[1],
+      stream: body.stream === true,
+      inputBytes: measured.bytes,
+      attachments: measured.attachments,
+      toolBytes: measureAll(body.tools).bytes,
+      maxOutput: amount(body.max_tokens),
+      tier: text(body.service_tier),
+      metadata: object(body.metadata),
+    };
+  },
+
+  readBody(body, reading) {
+    const json = object(body);
+    if (!json) return;
+    if (json.type === "error") reading.failed = true;
+    readMessage(json, reading);
+    for (const block of array(json.content)) countBlock(object(block), reading);
+    if (json.stop_reason !== undefined) reading.finished = true;
+    if (reading.raw) readUsage(reading);
+  },
+
+  readFrame(frame, event, reading) {
+    switch (text(frame.type) ?? event) {
+      case "content_block_delta":
+        return readDelta(object(frame.delta), reading);
+      case "content_block_start":
+        countBlock(object(frame.content_block), reading);
+        return false;
+      case "message_start":
+        readMessage(object(frame.message) ?? {}, reading);
+        // The output of this report is only a beginning.
+        if (reading.raw) reading.usage = usageOf(reading.raw);
+        reading.inputReported = (reading.usage?.input ?? 0) > 0;
+        return false;
+      case "message_delta":
+        readMessageDelta(frame, reading);
+        return false;
+      case "message_stop":
+        reading.terminal = true;
+        reading.finished = true;
+        return false;
+      case "error":
+        reading.failed = true;
+        return false;
+      default:
+        return false;
+    }
+  },
+};
+
+function readDelta(delta: Json | undefined, reading: Reading): boolean {
+  reading.recognized = true;
+  reading.visible += wireLength(delta?.text) + wireLength(delta?.partial_json);
+  reading.thought += wireLength(delta?.thinking);
+  return true;
+}
+
+function countBlock(block: Json | undefined, reading: Reading): void {
+  if (block?.type === "tool_use" || block?.type === "server_tool_use") reading.toolCalls += 1;
+  reading.visible += wireLength(block?.text) + wireLength(block?.name);
+  reading.thought += wireLength(block?.thinking);
+  const input = object(block?.input);
+  if (input && Object.keys(input).length > 0) reading.visible += JSON.stringify(input).length;
+}
+
+function readMessage(json: Json, reading: Reading): void {
+  if (json.type === "message") reading.recognized = true;
+  reading.responseId ??= text(json.id);
+  reading.model = text(json.model) ?? reading.model;
+  const usage = object(json.usage);
+  if (usage) mergeUsage(usage, reading);
+}
+
+function readMessageDelta(frame: Json, reading: Reading): void {
+  const usage = object(frame.usage);
+  if (usage) {
+    mergeUsage(usage, reading);
+    if (typeof usage.output_tokens === "number") readUsage(reading);
+  }
+  if (object(frame.delta)?.stop_reason) {
+    reading.finished = true;
+    reading.terminal = reading.outputReported;
+  }
+}
+
+/** Reports are cumulative: a newer one replaces field by field, and never adds. Null says nothing. */
+function mergeUsage(usage: Json, reading: Reading): void {
+  if (reading.raw === undefined) reading.raw = usage;
+  else {
+    const raw: Record<string, unknown> = { ...reading.raw };
+    for (const key in usage) if (usage[key] !== null && usage[key] !== undefined) raw[key] = usage[key];
+    reading.raw = raw;
+  }
+  reading.tier = text(usage.service_tier) ?? reading.tier;
+  reading.speed = text(usage.speed) ?? reading.speed;
+  reading.geo = text(usage.inference_geo) ?? reading.geo;
+}
+
+function readUsage(reading: Reading): void {
+  const raw = reading.raw as Json;
+  report(reading, usageOf(raw));
+  const iterations = array(raw.iterations)
+    .map(object)
+    .filter((item) => item !== undefined);
+  if (iterations.length > 0) splitIterations(iterations, reading);
+}
+
+function usageOf(raw: Json): Usage {
+  const split = object(raw.cache_creation);
+  const cacheWrite1h = count(split?.ephemeral_1h_input_tokens);
+  const cacheWrite = Math.max(
+    count(raw.cache_creation_input_tokens),
+    count(split?.ephemeral_5m_input_tokens) + cacheWrite1h,
+  );
+  const cacheRead = count(raw.cache_read_input_tokens);
+  return canonicalUsage({
+    input: count(raw.input_tokens) + cacheRead + cacheWrite,
+    output: count(raw.output_tokens),
+    cacheRead,
+    cacheWrite,
+    cacheWrite1h,
+    reasoning: count(object(raw.output_tokens_details)?.thinking_tokens),
+    webSearches: count(object(raw.server_tool_use)?.web_search_requests),
+  });
+}
+
+/**
+ * A call may hold several turns, each with its own price. Which of them the top-level figures contain is told by
+ * arithmetic: the turns of the call's own model, with the fallback's where only that adds up. Compaction and advisors
+ * are never in them.
+ */
+function splitIterations(iterations: readonly Json[], reading: Reading): void {
+  const turns = iterations.map((item) => ({
+    type: text(item.type) ?? "message",
+    part: { model: text(item.model), usage: usageOf(item) } satisfies ModelUsage,
+  }));
+  const top = reading.usage?.output ?? 0;
+  const own = turns.filter((turn) => turn.type === "message");
+  const withFallback = turns.filter((turn) => turn.type === "message" || turn.type === "fallback_message");
+  const inside = output(own) !== top && output(withFallback) === top ? withFallback : own;
+  const searches = reading.usage?.webSearches ?? 0;
+  const parts = inside.map((turn) => turn.part);
+  if (output(inside) === top && parts[0]) {
+    // Searches are only counted for the whole call.
+    const [head, ...tail] = parts;
+    reading.parts = [{ ...head, usage: { ...head.usage, webSearches: searches } }, ...tail];
+  } else reading.parts = undefined;
+  const extra = turns.filter((turn) => !inside.includes(turn)).map((turn) => turn.part);
+  reading.extra = extra.length > 0 ? extra : undefined;
+}
+
+function output(turns: readonly { readonly part: ModelUsage }[]): number {
+  return turns.reduce((sum, turn) => sum + turn.part.usage.output, 0);
+}

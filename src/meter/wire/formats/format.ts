@@ -1,0 +1,147 @@
+import type { Json } from "../../../core/json.ts";
+import type { Usage } from "../../../core/usage.ts";
+import type { Host } from "../hosts.ts";
+
+/**
+ * A wire format: how one family of model APIs writes a request, a response and a stream. To add one, write a file
+ * beside this one and give it a line in `registry.ts`. A format only reads; it never changes what passes.
+ */
+export interface WireFormat {
+  /** The file's name. */
+  readonly name: string;
+  /** OpenTelemetry's name of the operation. */
+  readonly operation: "chat" | "generate_content" | "embeddings";
+  /** The provider when the host is not in the table: the vendor whose format this is. */
+  readonly provider: string;
+  /** Whether a request to this path (without its query) speaks this format. */
+  matches(method: string, path: string): boolean;
+  /** What the request says, or undefined when the body is of something else. */
+  readRequest(body: Json, path: string): RequestFacts | undefined;
+  /** Reads a whole, parsed body. */
+  readBody(body: unknown, reading: Reading): void;
+  /**
+   * Reads one parsed frame of an event stream. Strings in it are bytes: the frame was decoded as Latin-1. Returns true
+   * when the frame was an ordinary delta, which adds output and says nothing else: others like it need no parsing then.
+   */
+  readFrame(frame: Json, event: string, reading: Reading): boolean;
+  /** The JSON keys, with their quotes and colon, after which an ordinary delta carries its text. */
+  readonly deltaKeys: readonly string[];
+  /** Events whose frames say nothing about the call. */
+  readonly silentEvents?: ReadonlySet<string>;
+  /** A delta frame may also carry usage or a finish reason, so everything after its text must be compared. */
+  readonly strictDeltas: boolean;
+}
+
+/** What a request says about its call. */
+export interface RequestFacts {
+  readonly model: string | undefined;
+  readonly stream: boolean;
+  /** UTF-8 bytes of the text that becomes input tokens; undefined when the body could not be read. */
+  readonly inputBytes: number | undefined;
+  /** Images, documents and audio, which cost tokens by other rules than text. */
+  readonly attachments: number;
+  /** UTF-8 bytes of the tool definitions; a vendor writes them in another way for its model. */
+  readonly toolBytes?: number;
+  /** The caller's limit of output tokens. */
+  readonly maxOutput?: number | undefined;
+  readonly tier?: string | undefined;
+  /** The stream will carry usage only if it is asked for, and the caller did not. */
+  readonly lacksUsage?: boolean;
+  /** Where the body's own last brace is, to put the question for usage before it. */
+  readonly hasStreamOptions?: boolean;
+  /** A retrieval of a response that ran in the background. */
+  readonly retrieval?: boolean;
+  /** What the caller attached for its own use. */
+  readonly metadata?: Json | undefined;
+  /** For whom the caller says that it asks. */
+  readonly user?: string | undefined;
+  /** What the model is told before the conversation, where a framework writes its agent's name into it. */
+  readonly instructions?: string | undefined;
+}
+
+/** What has been read of a response so far. Formats write it; the recorder turns it into usage at the ending. */
+export interface Reading {
+  readonly host: Host | undefined;
+  responseId: string | undefined;
+  model: string | undefined;
+  tier: string | undefined;
+  speed: string | undefined;
+  geo: string | undefined;
+  /** What the vendor reported; the newest report replaces. */
+  usage: Usage | undefined;
+  /** The vendor's own report, for formats that send it in parts. */
+  raw: Json | undefined;
+  inputReported: boolean;
+  outputReported: boolean;
+  /** Parts to price one by one instead of `usage`, such as the turns inside one call. */
+  parts: readonly ModelUsage[] | undefined;
+  /** Usage that is not contained in `usage`. */
+  extra: readonly ModelUsage[] | undefined;
+  /** USD, when the vendor says what it charged. */
+  costUsd: number | undefined;
+  /** Bytes of visible output since the last report of output. */
+  visible: number;
+  /** Bytes of readable reasoning since the last report of output. */
+  thought: number;
+  /** Tool calls begun since the last report of output; each costs tokens beside its text. */
+  toolCalls: number;
+  /** The vendor said that it was done. */
+  finished: boolean;
+  /** Nothing that matters follows. */
+  terminal: boolean;
+  /** The vendor reported an error in the body or stream. */
+  failed: boolean;
+  /** The vendor goes on without us; the usage comes with a later retrieval. */
+  pending: boolean;
+  /** The call runs, or ran, in the background. */
+  background: boolean;
+  /** Something of this format was seen at all. */
+  recognized: boolean;
+}
+
+/** Usage of a model; an absent model is the call's own. */
+export interface ModelUsage {
+  readonly model?: string | undefined;
+  readonly usage: Usage;
+}
+
+export function newReading(host: Host | undefined): Reading {
+  return {
+    host,
+    responseId: undefined,
+    model: undefined,
+    tier: undefined,
+    speed: undefined,
+    geo: undefined,
+    usage: undefined,
+    raw: undefined,
+    inputReported: false,
+    outputReported: false,
+    parts: undefined,
+    extra: undefined,
+    costUsd: undefined,
+    visible: 0,
+    thought: 0,
+    toolCalls: 0,
+    finished: false,
+    terminal: false,
+    failed: false,
+    pending: false,
+    background: false,
+    recognized: false,
+  };
+}
+
+/**
+ * Takes a report of everything so far: what was counted from the text is covered by it. Zero input, and zero output
+ * where there was some, is no report: some vendors write zero or null for what they do not count.
+ */
+export function report(reading: Reading, usage: Usage): void {
+  reading.usage = usage;
+  reading.inputReported = usage.input > 0;
+  reading.outputReported = usage.output > 0 || reading.visible + reading.thought + reading.toolCalls === 0;
+  if (!reading.outputReported) return;
+  reading.visible = 0;
+  reading.thought = 0;
+  reading.toolCalls = 0;
+}

@@ -1,0 +1,108 @@
+import { amount, array, type Json, object, text } from "../../../core/json.ts";
+import { canonicalUsage, count } from "../../../core/usage.ts";
+import { measureAll, wireLength } from "../text.ts";
+import { type Reading, report, type WireFormat } from "./format.ts";
+
+const PATH = /\/([^/:]+):(generateContent|streamGenerateContent)$/;
+
+/** Google generateContent, of the Gemini API and of Vertex AI. Every report is cumulative: the last one counts. */
+export const googleGenerate: WireFormat = {
+  name: "google-generate",
+  operation: "generate_content",
+  provider: "gcp.gemini",
+  deltaKeys: [],
+  strictDeltas: true,
+
+  matches: (method, path) => method === "POST" && PATH.test(path),
+
+  readRequest(body, path) {
+    if (body.contents === undefined) return undefined;
+    const measured = measureAll(body.contents, body.systemInstruction ?? body.system_instruction);
+    const [, model, method] = PATH.exec(path) ?? [];
+    const generation = object(body.generationConfig) ?? object(body.generation_config);
+    return {
+      model,
+      stream: method === "streamGenerateContent",
+      inputBytes: measured.bytes,
+      attachments: measured.attachments,
+      toolBytes: measureAll(body.tools).bytes,
+      maxOutput: amount(generation?.maxOutputTokens),
+      tier: text(body.serviceTier),
+      metadata: object(body.labels),
+      instructions: text(object(array(object(body.systemInstruction)?.parts)[0])?.text),
+    };
+  },
+
+  readBody(body, reading) {
+    // A stream that was not asked for as events comes as one array.
+    for (const item of Array.isArray(body) ? body : [body]) {
+      const json = object(item);
+      if (json) readChunk(json, reading);
+    }
+    if (reading.recognized && !reading.failed) reading.finished = true;
+  },
+
+  readFrame(frame, _event, reading) {
+    readChunk(frame, reading);
+    return false;
+  },
+};
+
+function readChunk(json: Json, reading: Reading): void {
+  if (object(json.error)) reading.failed = true;
+  reading.responseId = text(json.responseId) ?? reading.responseId;
+  reading.model = text(json.modelVersion) ?? reading.model;
+  const candidates = array(json.candidates);
+  if (json.candidates !== undefined || json.usageMetadata !== undefined) reading.recognized = true;
+  for (const item of candidates) {
+    const candidate = object(item);
+    if (candidate?.finishReason) reading.finished = true;
+    for (const part of array(object(candidate?.content)?.parts)) countPart(object(part), reading);
+  }
+  if (object(json.promptFeedback)?.blockReason) reading.finished = true;
+  const raw = object(json.usageMetadata);
+  if (raw) readUsage(raw, reading);
+  if (reading.finished && reading.outputReported) reading.terminal = true;
+}
+
+function countPart(part: Json | undefined, reading: Reading): void {
+  const kind = part?.thought === true ? "thought" : "visible";
+  reading[kind] += wireLength(part?.text) + wireLength(object(part?.executableCode)?.code);
+  const call = object(part?.functionCall);
+  if (!call) return;
+  reading.toolCalls += 1;
+  reading.visible += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
+}
+
+function readUsage(raw: Json, reading: Reading): void {
+  reading.tier = text(raw.serviceTier) ?? text(raw.trafficType) ?? reading.tier;
+  const visible = count(raw.candidatesTokenCount) || count(raw.responseTokenCount);
+  const thoughts = count(raw.thoughtsTokenCount);
+  const usage = canonicalUsage({
+    input: count(raw.promptTokenCount) + count(raw.toolUsePromptTokenCount),
+    output: visible + thoughts,
+    cacheRead: count(raw.cachedContentTokenCount),
+    reasoning: thoughts,
+    inputAudio: modality(raw.promptTokensDetails, "AUDIO"),
+    cacheReadAudio: modality(raw.cacheTokensDetails, "AUDIO"),
+    outputAudio: modality(raw.candidatesTokensDetails, "AUDIO"),
+    outputImage: modality(raw.candidatesTokensDetails, "IMAGE"),
+  });
+  // The first chunks may report the prompt only, while output is already running.
+  if (visible > 0 || reading.finished || reading.visible === 0) {
+    report(reading, usage);
+    reading.outputReported &&= visible > 0 || reading.finished;
+  } else {
+    reading.usage = usage;
+    reading.inputReported = usage.input > 0;
+  }
+}
+
+function modality(details: unknown, name: string): number {
+  let sum = 0;
+  for (const item of array(details)) {
+    const detail = object(item);
+    if (detail?.modality === name) sum += count(detail.tokenCount);
+  }
+  return sum;
+}

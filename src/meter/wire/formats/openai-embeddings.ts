@@ -1,0 +1,42 @@
+import { object, text } from "../../../core/json.ts";
+import { canonicalUsage } from "../../../core/usage.ts";
+import { measureAll } from "../text.ts";
+import { report, type WireFormat } from "./format.ts";
+
+/** OpenAI embeddings: input tokens only, never a stream. */
+export const openaiEmbeddings: WireFormat = {
+  name: "openai-embeddings",
+  operation: "embeddings",
+  provider: "openai",
+  deltaKeys: [],
+  strictDeltas: false,
+
+  matches: (method, path) => method === "POST" && path.endsWith("/embeddings"),
+
+  readRequest(body) {
+    if (body.input === undefined) return undefined;
+    return {
+      model: text(body.model),
+      stream: false,
+      inputBytes: measureAll(body.input).bytes,
+      attachments: 0,
+      user: text(body.user),
+    };
+  },
+
+  readBody(body, reading) {
+    const json = object(body);
+    if (!json) return;
+    reading.model = text(json.model) ?? reading.model;
+    if (object(json.error)) reading.failed = true;
+    if (json.data !== undefined) {
+      reading.recognized = true;
+      reading.finished = true;
+    }
+    const usage = object(json.usage);
+    const input = usage?.prompt_tokens ?? usage?.total_tokens;
+    if (typeof input === "number") report(reading, canonicalUsage({ input }));
+  },
+
+  readFrame: () => false,
+};

@@ -1,0 +1,149 @@
+import { amount, array, type Json, object, text } from "../../../core/json.ts";
+import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { measureAll, wireLength } from "../text.ts";
+import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
+
+const RETRIEVAL = /\/responses\/resp_[^/]+$/;
+
+/** Events whose `delta` is output, and of which kind. */
+const DELTAS: Readonly<Record<string, "visible" | "thought">> = {
+  "response.output_text.delta": "visible",
+  "response.refusal.delta": "visible",
+  "response.function_call_arguments.delta": "visible",
+  "response.custom_tool_call_input.delta": "visible",
+  "response.mcp_call_arguments.delta": "visible",
+  "response.code_interpreter_call_code.delta": "visible",
+  "response.audio.transcript.delta": "visible",
+  "response.reasoning_text.delta": "thought",
+  "response.reasoning_summary_text.delta": "thought",
+};
+
+/** After these the vendor sends nothing that matters. */
+const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
+const RUNNING = new Set(["queued", "in_progress"]);
+
+/** OpenAI Responses. A response that runs in the background is counted once, when it is retrieved. */
+export const openaiResponses: WireFormat = {
+  name: "openai-responses",
+  operation: "chat",
+  provider: "openai",
+  deltaKeys: ['"delta":"'],
+  strictDeltas: false,
+
+  matches: (method, path) =>
+    method === "POST" ? path.endsWith("/responses") : method === "GET" && RETRIEVAL.test(path),
+
+  readRequest(body) {
+    if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
+      return undefined;
+    }
+    const measured = measureAll(body.input, body.instructions, body.text);
+    return {
+      model: text(body.model),
+      stream: body.stream === true,
+      inputBytes: measured.bytes,
+      attachments: measured.attachments,
+      toolBytes: measureAll(body.tools).bytes,
+      maxOutput: amount(body.max_output_tokens),
+      tier: text(body.service_tier),
+      metadata: object(body.metadata),
+      user: text(body.user) ?? text(body.safety_identifier),
+    };
+  },
+
+  readBody(body, reading) {
+    const json = object(body);
+    if (!json) return;
+    if (object(json.error) && json.object === undefined) reading.failed = true;
+    readResponse(json, reading);
+    reading.pending = RUNNING.has(String(json.status));
+    for (const item of array(json.output)) countOutput(object(item), reading);
+    if (reading.outputReported) report(reading, reading.usage as Usage);
+  },
+
+  readFrame(frame, event, reading) {
+    const type = text(frame.type) ?? event;
+    const kind = DELTAS[type];
+    if (kind !== undefined) {
+      reading.recognized = true;
+      reading[kind] += wireLength(frame.delta);
+      return true;
+    }
+    if (type === "error") {
+      reading.failed = true;
+      return false;
+    }
+    if (TERMINAL.has(type)) reading.terminal = true;
+    if (type === "response.output_item.added") countToolCall(object(frame.item), reading);
+    const response = object(frame.response);
+    if (response) readResponse(response, reading);
+    return false;
+  },
+};
+
+function readResponse(json: Json, reading: Reading): void {
+  if (json.object === "response" || json.output !== undefined) reading.recognized = true;
+  reading.responseId ??= text(json.id);
+  reading.model = text(json.model) ?? reading.model;
+  reading.tier = text(json.service_tier) ?? reading.tier;
+  if (json.background === true) reading.background = true;
+  const status = text(json.status);
+  if (status === "failed") reading.failed = true;
+  if (status === "completed" || status === "incomplete") reading.finished = true;
+  const raw = object(json.usage);
+  if (!raw || typeof raw.input_tokens !== "number") return;
+  report(reading, usageOf(raw, searches(json)));
+  const images = imageUsage(json);
+  if (images) reading.extra = [images];
+}
+
+function usageOf(raw: Json, webSearches: number): Usage {
+  const input = object(raw.input_tokens_details);
+  const output = object(raw.output_tokens_details);
+  const cacheRead = count(input?.cached_tokens);
+  const total = count(raw.input_tokens);
+  return canonicalUsage({
+    input: cacheRead > total ? total + cacheRead : total,
+    output: count(raw.output_tokens),
+    cacheRead,
+    cacheWrite: count(input?.cache_write_tokens),
+    reasoning: count(output?.reasoning_tokens),
+    webSearches,
+  });
+}
+
+/** The billable searches; where the vendor does not say, its search items, which also hold page opens. */
+function searches(json: Json): number {
+  const billable = object(object(json.tool_usage)?.web_search)?.num_requests;
+  if (typeof billable === "number") return count(billable);
+  return array(json.output).filter((item) => object(item)?.type === "web_search_call").length;
+}
+
+/** Tokens of the image tool, which `usage` does not contain. */
+function imageUsage(json: Json): ModelUsage | undefined {
+  const raw = object(object(json.tool_usage)?.image_gen);
+  const usage = canonicalUsage({
+    input: count(raw?.input_tokens),
+    output: count(raw?.output_tokens),
+    outputImage: count(raw?.output_tokens),
+  });
+  if (usage.input + usage.output === 0) return undefined;
+  const tool = array(json.tools).find((item) => object(item)?.type === "image_generation");
+  return { model: text(object(tool)?.model) ?? "image_generation", usage };
+}
+
+const TOOL_CALLS = new Set(["function_call", "custom_tool_call", "mcp_call", "code_interpreter_call"]);
+
+function countToolCall(item: Json | undefined, reading: Reading): void {
+  if (!TOOL_CALLS.has(String(item?.type))) return;
+  reading.toolCalls += 1;
+  reading.visible += wireLength(item?.name);
+}
+
+function countOutput(item: Json | undefined, reading: Reading): void {
+  if (!item) return;
+  countToolCall(item, reading);
+  for (const part of array(item.content)) reading.visible += wireLength(object(part)?.text);
+  for (const part of array(item.summary)) reading.thought += wireLength(object(part)?.text);
+  reading.visible += wireLength(item.arguments);
+}

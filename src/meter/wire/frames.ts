@@ -1,0 +1,190 @@
+import { array, type Json, object, parse } from "../../core/json.ts";
+import {
+  type DeltaMatch,
+  type DeltaShapes,
+  type DeltaTemplate,
+  learnDelta,
+  matchDelta,
+  NULL_USAGE_BYTES,
+} from "./delta-template.ts";
+import type { Reading, WireFormat } from "./formats/format.ts";
+
+const LF = 10;
+const CR = 13;
+const EMPTY = new Uint8Array(0);
+const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
+const NULL_USAGE = ',"usage":null';
+const MAX_SHAPES = 100;
+
+/**
+ * Reads the frames of one event stream as its chunks pass by. A class, because there is one for each open stream.
+ *
+ * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. That goes on
+ * when the format fails: `onFault` is told, and it is asked no more. `shapes` are what other streams of this API had.
+ */
+export class FrameReader {
+  readonly #format: WireFormat;
+  readonly #reading: Reading;
+  readonly #hideUsage: boolean;
+  readonly #onFault: (error: unknown) => void;
+  readonly #shapes: DeltaShapes;
+  #broken = false;
+  #carry: Uint8Array = EMPTY;
+  #template: DeltaTemplate | undefined = undefined;
+
+  constructor(
+    format: WireFormat,
+    reading: Reading,
+    hideUsage: boolean,
+    onFault: (error: unknown) => void,
+    shapes: DeltaShapes,
+  ) {
+    this.#format = format;
+    this.#reading = reading;
+    this.#hideUsage = hideUsage;
+    this.#onFault = onFault;
+    this.#shapes = shapes;
+  }
+
+  /**
+   * Reads a chunk; of one that is `owned`, nobody else has the memory. Returns what the caller is to get of it: the
+   * chunk itself, or, when we asked for usage, the chunk without what we asked for; then a frame that is not whole yet
+   * is kept back until it is.
+   */
+  push(chunk: Uint8Array, owned = false): Uint8Array {
+    const bytes = this.#carry.length > 0 ? concat(this.#carry, chunk) : chunk;
+    const cuts = newCuts();
+    let at = 0;
+    while (at < bytes.length) {
+      const template = this.#template;
+      if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
+        if (template.kind !== "none") this.#reading[template.kind] += MATCH.bytes;
+        if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
+        at = MATCH.end;
+        continue;
+      }
+      const end = frameEnd(bytes, at);
+      if (end < 0) break;
+      this.#readFrame(bytes, at, end, cuts);
+      at = end;
+    }
+    // The chunk is the caller's from here on, who may change or transfer it; `slice` of a Buffer would share it.
+    this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
+    if (!this.#hideUsage) return chunk;
+    let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
+    // Its memory may be the network's still, such as a recorded answer that is given again.
+    if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
+    return kept instanceof Buffer || !(chunk instanceof Buffer)
+      ? kept
+      : Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength);
+  }
+
+  /** What was kept back, at the end of the stream. */
+  rest(): Uint8Array {
+    const left = this.#carry;
+    const cuts = newCuts();
+    if (left.length > 0) this.#readFrame(left, 0, left.length, cuts);
+    this.#carry = EMPTY;
+    if (!this.#hideUsage) return EMPTY;
+    return cuts.length === 0 ? left : cut(left, cuts, left.length);
+  }
+
+  /** What was kept back, and the chunk behind it, as they came: when `push` or `rest` has failed. */
+  release(chunk: Uint8Array): Uint8Array {
+    const left = this.#hideUsage ? this.#carry : EMPTY;
+    this.#carry = EMPTY;
+    return left.length === 0 ? chunk : concat(left, chunk);
+  }
+
+  #readFrame(bytes: Uint8Array, from: number, to: number, cuts: number[]): void {
+    const frame = latin1.call(bytes, from, to).trimEnd();
+    let event = "";
+    let data: string | undefined;
+    if (frame.startsWith("data: ") && !frame.includes("\n")) data = frame.slice(6);
+    else
+      for (const line of frame.split("\n")) {
+        if (line.startsWith("data:")) {
+          const value = line.slice(line[5] === " " ? 6 : 5);
+          data = data === undefined ? value : `${data}\n${value}`;
+        } else if (line.startsWith("event:")) event = line.slice(6).trim();
+      }
+    if (data === undefined || this.#format.silentEvents?.has(event)) return;
+    if (data.trim() === "[DONE]") {
+      this.#reading.terminal = true;
+      return;
+    }
+    const json = object(parse(data));
+    if (!json) return;
+    if (!this.#broken) this.#understand(json, event, frame);
+    if (!this.#hideUsage) return;
+    if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
+    else if (json.usage === null) {
+      const at = frame.indexOf(NULL_USAGE);
+      if (at >= 0) cuts.push(from + at, from + at + NULL_USAGE_BYTES);
+    }
+  }
+
+  #understand(json: Json, event: string, frame: string): void {
+    const reading = this.#reading;
+    const { visible, thought } = reading;
+    try {
+      const ordinary = this.#format.readFrame(json, event, reading);
+      const shapes = this.#shapes;
+      const key = this.#hideUsage ? `${reading.model} hidden` : `${reading.model}`;
+      // Before it is known what stream this is, nothing may be left unread.
+      if (this.#template === undefined && reading.recognized) {
+        this.#template = shapes.get(key);
+        if (this.#template) return;
+      }
+      if (!ordinary) return;
+      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
+      const learned = learnDelta(frame, this.#format, kind, reading.responseId);
+      if (learned === undefined) return;
+      this.#template = learned;
+      if (learned.shared && (shapes.size < MAX_SHAPES || shapes.has(key))) shapes.set(key, learned);
+    } catch (error) {
+      this.#broken = true;
+      this.#template = undefined;
+      this.#onFault(error);
+    }
+  }
+}
+
+/** What the last frame that matched held; used at once. */
+const MATCH: DeltaMatch = { end: 0, bytes: 0, nullUsage: -1 };
+
+/** Ranges to take out of one chunk: from, to, from, to … */
+const CUTS: number[] = [];
+
+function newCuts(): number[] {
+  if (CUTS.length > 0) CUTS.length = 0;
+  return CUTS;
+}
+
+/** Just behind the blank line that ends the frame at `from`, or -1. Lines end with LF or CRLF. */
+function frameEnd(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at + 1] === LF) return at + 2;
+    if (bytes[at + 1] === CR && bytes[at + 2] === LF) return at + 3;
+  }
+  return -1;
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+/** Moves what stays over what goes, in place: these bytes have no other reader. */
+function cut(bytes: Uint8Array, cuts: readonly number[], end: number): Uint8Array {
+  let write = cuts[0] as number;
+  for (let i = 0; i < cuts.length; i += 2) {
+    const from = cuts[i + 1] as number;
+    const to = (cuts[i + 2] ?? end) as number;
+    bytes.copyWithin(write, from, to);
+    write += to - from;
+  }
+  return bytes.subarray(0, write);
+}

@@ -1,0 +1,235 @@
+import type { calcPrice, ModelInfo, ModelPrice, Tier } from "@pydantic/genai-prices";
+import { modelSpellings, sameModel } from "./model-id.ts";
+import { OVERLAY, SEARCHES, TERMS } from "./overlay.ts";
+import {
+  createPriceBook,
+  type Discount,
+  type PriceQuery,
+  type PriceRowConfig,
+  type PriceSource,
+  perModel,
+} from "./price.ts";
+import { type RateBand, type RateCard, rateBand, type UsdRates } from "./rates.ts";
+import { createRowSource, createTermsBook, type PriceRow, priceOf, type TermsBook } from "./rows.ts";
+
+/** The part of the `@pydantic/genai-prices` module that is used. The module takes 28 ms to load: load it late. */
+export interface PriceLibrary {
+  readonly calcPrice: typeof calcPrice;
+}
+
+export interface PricesOptions {
+  /** Absent while it is not loaded: then only own prices and the overlay are known. */
+  readonly library?: PriceLibrary;
+  readonly prices?: readonly PriceRowConfig[];
+  readonly discounts?: readonly Discount[];
+}
+
+/** The price book: the user's own prices, then our overlay, then the library; then the user's discounts. */
+export function createPrices({ library, prices = [], discounts = [] }: PricesOptions): PriceSource {
+  const terms = createTermsBook(TERMS, SEARCHES);
+  const sources = [createRowSource(OVERLAY, terms)];
+  if (prices.length > 0) sources.unshift(createRowSource(prices.map(ownRow), terms));
+  if (library !== undefined) sources.push(createLibrarySource(library, terms));
+  return createPriceBook({ sources, discounts });
+}
+
+function ownRow(own: PriceRowConfig): PriceRow {
+  const { model, provider, inputPerMTok, outputPerMTok, ...rest } = own;
+  const { cacheReadPerMTok, cacheWritePerMTok, cacheWrite1hPerMTok, perThousandWebSearches, ...dated } = rest;
+  const rates: UsdRates = {
+    input: inputPerMTok,
+    output: outputPerMTok,
+    ...(cacheReadPerMTok === undefined ? {} : { cacheRead: cacheReadPerMTok }),
+    ...(cacheWritePerMTok === undefined ? {} : { cacheWrite: cacheWritePerMTok }),
+    ...(cacheWrite1hPerMTok === undefined ? {} : { cacheWrite1h: cacheWrite1hPerMTok }),
+    ...(perThousandWebSearches === undefined ? {} : { perThousandWebSearches }),
+  };
+  return { ...dated, ...(provider === undefined ? {} : { providers: [provider] }), model, rates, source: "config" };
+}
+
+/** OpenTelemetry's names of vendors and the library's. A vendor that is not here has no prices in the library. */
+const LIBRARY_IDS = {
+  anthropic: "anthropic",
+  "aws.bedrock": "aws",
+  "azure.ai.inference": "azure",
+  "azure.ai.openai": "azure",
+  cerebras: "cerebras",
+  cohere: "cohere",
+  deepseek: "deepseek",
+  fireworks: "fireworks",
+  "gcp.gemini": "google",
+  "gcp.gen_ai": "google",
+  "gcp.vertex_ai": "google",
+  groq: "groq",
+  minimax: "minimax",
+  mistral_ai: "mistral",
+  moonshot_ai: "moonshotai",
+  novita: "novita",
+  openai: "openai",
+  openrouter: "openrouter",
+  ovhcloud: "ovhcloud",
+  perplexity: "perplexity",
+  together: "together",
+  voyageai: "voyageai",
+  x_ai: "x-ai",
+  zai: "zai",
+} as const satisfies Record<string, string>;
+
+/** Gateways that pass calls on at the maker's price: there the model's name decides. */
+const PASS_ON = new Set(["vercel", "cloudflare", "portkey"]);
+
+/** What the library says of a model, and how long: it is asked again when a call lies outside. */
+interface Entry {
+  readonly card: RateCard | undefined;
+  readonly exact: boolean;
+  readonly from: number;
+  readonly until: number;
+}
+
+/**
+ * The library as a source. Its own arithmetic takes 18 µs a call; its rates are read once a model and time and then
+ * charged by ours, which a test holds against it. Prices that `updatePrices` brings are seen by a new source only.
+ */
+export function createLibrarySource(library: PriceLibrary, terms: TermsBook): PriceSource {
+  const entries = perModel((query): { current: Entry } => ({ current: look(library, query) }));
+
+  return (query) => {
+    const holder = entries(query);
+    const { from, until } = holder.current;
+    if (!(query.at >= from && query.at < until)) holder.current = look(library, query);
+    const { card, exact } = holder.current;
+    if (card === undefined) return undefined;
+    return priceOf(card, query, terms.termsOf(query), terms.searchRate(query), exact);
+  };
+}
+
+/** The first spelling that names the very model wins; else the first that the library takes for something like it. */
+function look(library: PriceLibrary, query: PriceQuery): Entry {
+  let similar: Entry | undefined;
+  for (const { providerId, model } of attempts(query)) {
+    const found = ask(library, model, providerId, query.at);
+    if (found === undefined) continue;
+    const entry: Entry = {
+      card: cardOf(found.price, found.model.id),
+      exact: sameModel(query.model, found.model.id),
+      ...windowOf(found.model, query.at),
+    };
+    if (entry.exact) return entry;
+    similar ??= entry;
+  }
+  return similar ?? NOT_FOUND;
+}
+
+const NOT_FOUND: Entry = {
+  card: undefined,
+  exact: false,
+  from: Number.NEGATIVE_INFINITY,
+  until: Number.POSITIVE_INFINITY,
+};
+
+interface Attempt {
+  readonly providerId: string | undefined;
+  readonly model: string;
+}
+
+function attempts(query: PriceQuery): readonly Attempt[] {
+  const mapped = LIBRARY_IDS[query.provider as keyof typeof LIBRARY_IDS] as string | undefined;
+  const providerId = query.priceId ?? mapped;
+  const spellings = modelSpellings(query.model);
+  const tries: Attempt[] = providerId === undefined ? [] : spellings.map((model) => ({ providerId, model }));
+  if (query.guessedProvider !== true && !PASS_ON.has(query.provider)) return tries;
+  // `litellm` is the library's name for "the provider stands before the slash".
+  if (query.model.includes("/")) tries.push({ providerId: "litellm", model: query.model });
+  return [...tries, ...spellings.map((model) => ({ providerId: undefined, model }))];
+}
+
+/** The library throws on data it does not understand; a price is never worth an exception. */
+function ask(
+  library: PriceLibrary,
+  model: string,
+  providerId: string | undefined,
+  at: number,
+): { readonly model: ModelInfo; readonly price: ModelPrice } | undefined {
+  try {
+    const options = { timestamp: new Date(at), ...(providerId === undefined ? {} : { providerId }) };
+    const found = library.calcPrice({}, model, options);
+    return found === null ? undefined : { model: found.model, price: found.model_price };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The library's price keys and ours. `_mtok` is per million, `_kcount` per thousand. */
+const PRICE_KEYS = {
+  input: "input_mtok",
+  output: "output_mtok",
+  cacheRead: "cache_read_mtok",
+  cacheWrite: "cache_write_mtok",
+  cacheWrite1h: "cache_write_1h_mtok",
+  reasoning: "output_reasoning_mtok",
+  inputAudio: "input_audio_mtok",
+  cacheReadAudio: "cache_audio_read_mtok",
+  outputAudio: "output_audio_mtok",
+  outputImage: "output_image_mtok",
+  perThousandWebSearches: "web_searches_kcount",
+  perThousandRequests: "requests_kcount",
+} as const satisfies Record<keyof UsdRates, string>;
+
+/** One band per tier boundary. In the library a tier holds when the input is above its `start`. */
+function cardOf(price: ModelPrice, modelId: string): RateCard | undefined {
+  // An empty list of prices is silence; only a model that is called free is free.
+  if (Object.keys(price).length === 0)
+    return modelId.endsWith(":free") ? [rateBand({ input: 0, output: 0 })] : undefined;
+  const starts = new Set<number>();
+  for (const value of Object.values(price)) {
+    if (typeof value === "object") for (const tier of value.tiers) starts.add(tier.start);
+  }
+  const bands: RateBand[] = [...starts].sort((a, b) => a - b).map((over) => rateBand(ratesOver(price, over), over));
+  return [rateBand(ratesOver(price, -1)), ...bands];
+}
+
+/** The rates of a call whose input is just above `over`. */
+function ratesOver(price: ModelPrice, over: number): UsdRates {
+  const rates: { -readonly [K in keyof UsdRates]: number } = {};
+  for (const kind of Object.keys(PRICE_KEYS) as (keyof UsdRates)[]) {
+    const value = price[PRICE_KEYS[kind]];
+    if (value === undefined) continue;
+    if (typeof value === "number") rates[kind] = value;
+    else rates[kind] = byStart(value.tiers).findLast((tier) => over >= tier.start)?.price ?? value.base;
+  }
+  return rates;
+}
+
+function byStart(tiers: readonly Tier[]): readonly Tier[] {
+  return tiers.toSorted((a, b) => a.start - b.start);
+}
+
+/** The time around `at` in which the library's choice among the model's dated prices cannot change. */
+function windowOf(model: ModelInfo, at: number): { readonly from: number; readonly until: number } {
+  let from = Number.NEGATIVE_INFINITY;
+  let until = Number.POSITIVE_INFINITY;
+  if (!Array.isArray(model.prices)) return { from, until };
+  const day = Math.floor(at / DAY) * DAY;
+  for (const { constraint } of model.prices) {
+    if (constraint === undefined) continue;
+    const edges =
+      constraint.type === "start_date"
+        ? [Date.parse(constraint.start_date)]
+        : [day, day + timeOfDay(constraint.start_time), day + timeOfDay(constraint.end_time), day + DAY];
+    for (const edge of edges) {
+      // An edge that cannot be read: trust this answer for this call only.
+      if (Number.isNaN(edge)) return { from: at, until: at };
+      if (edge <= at) from = Math.max(from, edge);
+      else until = Math.min(until, edge);
+    }
+  }
+  return { from, until };
+}
+
+const DAY = 86_400_000;
+
+/** Milliseconds since midnight UTC of `01:00:00Z`; NaN for other notations. */
+function timeOfDay(text: string): number {
+  const parts = /^(\d{2}):(\d{2}):(\d{2})Z$/.exec(text);
+  return parts === null ? Number.NaN : ((Number(parts[1]) * 60 + Number(parts[2])) * 60 + Number(parts[3])) * 1000;
+}

@@ -1,0 +1,80 @@
+import type { Faults } from "../core/faults.ts";
+import type { PriceSource } from "./price.ts";
+
+/** Holds what needs a price until the price book is there. The book is big: it is loaded with the first call. */
+export interface PriceQueue {
+  /** Begins to load the book, once. */
+  load(): void;
+  /** Runs `use` at once when the book is there, else when it is. */
+  run(use: () => void): void;
+  /** Prices by the book; undefined while it is not there. */
+  readonly price: PriceSource;
+  readonly ready: boolean;
+  /** Resolves when the book is there, or has failed to come; undefined when that is so already. */
+  loaded(): Promise<void> | undefined;
+  /** Resolves when nothing waits any more. */
+  drained(): Promise<void>;
+  /** Runs what waits at once: the process ends. */
+  drainNow(): void;
+}
+
+/** `open` loads the book; `openNow` does so at once, when the process ends before. */
+export function createPriceQueue(
+  open: () => Promise<PriceSource>,
+  openNow: () => PriceSource,
+  faults: Faults,
+): PriceQueue {
+  let book: PriceSource | undefined;
+  let loading: Promise<void> | undefined;
+  let waiting: (() => void)[] = [];
+
+  function drain(): void {
+    const ready = waiting;
+    waiting = [];
+    for (const use of ready) use();
+  }
+
+  function load(): void {
+    loading ??= open().then(
+      (opened) => {
+        book = opened;
+        drain();
+      },
+      (error: unknown) => {
+        faults.report("price", error);
+        book = UNPRICED;
+        drain();
+      },
+    );
+  }
+
+  return {
+    load,
+    run(use) {
+      if (book) use();
+      else {
+        waiting.push(use);
+        load();
+      }
+    },
+    price: (query) => book?.(query),
+    get ready() {
+      return book !== undefined;
+    },
+    loaded() {
+      if (book !== undefined) return undefined;
+      load();
+      return loading;
+    },
+    async drained() {
+      if (waiting.length > 0) await loading;
+    },
+    drainNow() {
+      if (waiting.length === 0) return;
+      book ??= faults.guard("price", openNow) ?? UNPRICED;
+      drain();
+    },
+  };
+}
+
+const UNPRICED: PriceSource = () => undefined;

@@ -1,0 +1,207 @@
+import { isSnapshot, modelKey } from "./model-id.ts";
+import { type Price, type PriceQuery, type PriceSource, perModel } from "./price.ts";
+import { charge, type RateCard, rateBand, STANDARD_TERMS, type Terms, type UsdRates } from "./rates.ts";
+
+/** A time in which a row holds: ISO dates or times, UTC; `from` belongs to it, `until` does not. Absent is open. */
+interface Dated {
+  readonly from?: string;
+  readonly until?: string;
+}
+
+/** The rates of one model for one time. Append a row when a price changes; an edited row re-prices the past. */
+export interface PriceRow extends Dated {
+  /** OpenTelemetry names; absent fits every vendor. */
+  readonly providers?: readonly string[];
+  /** Without a date it covers the model's dated snapshots too; with one it covers that snapshot only. */
+  readonly model: string;
+  /** The row holds the rates of this tier or speed itself; no factor of {@link TermsRow} is applied for it. */
+  readonly tier?: string;
+  readonly speed?: string;
+  readonly rates: UsdRates;
+  /** Rates of calls with more than `over` input tokens, cached ones included, for all tokens of the call. */
+  readonly long?: { readonly over: number; readonly rates: UsdRates };
+  /** Where the numbers come from, and what about them is not confirmed. */
+  readonly source: string;
+}
+
+/** What a tier, a speed or a geography does to the price. A named value without a fitting row has no known price. */
+export interface TermsRow extends Dated {
+  readonly providers: readonly string[];
+  readonly by: "tier" | "speed" | "geo";
+  /** In lower case. */
+  readonly values: readonly string[];
+  /** Keys of {@link modelKey}; absent fits every model. */
+  readonly models?: readonly string[];
+  /** On every kind of token, or a commitment that has paid them already. */
+  readonly effect: number | "commitment";
+  /** Not offered for the model's long-context rates. */
+  readonly shortOnly?: true;
+  /** The vendor does not say that the factor holds for every kind of token. */
+  readonly inexact?: true;
+  readonly source: string;
+}
+
+/** USD per thousand web searches, for models whose own rates do not say. */
+export interface SearchRow {
+  readonly providers: readonly string[];
+  readonly perThousand: number;
+  readonly source: string;
+}
+
+/** What a source needs besides rates: the terms of a call, and the rate of its web searches in nano-USD. */
+export interface TermsBook {
+  /** Undefined when the call's terms have no known price. `own` names what the rates already contain. */
+  termsOf(query: PriceQuery, own?: { readonly tier: boolean; readonly speed: boolean }): Terms | undefined;
+  searchRate(query: PriceQuery): number | undefined;
+}
+
+/** Names by which vendors say "nothing special". */
+const PLAIN = new Set([
+  ...["default", "auto", "standard", "standard_only", "on_demand", "normal", "global", "not_available", "unspecified"],
+  ...["service_tier_standard", "service_tier_unspecified", "traffic_type_unspecified"],
+]);
+
+export function createTermsBook(rows: readonly TermsRow[], searches: readonly SearchRow[]): TermsBook {
+  const dated = rows.map(withTimes);
+  // Only vendors that price by geography can be asked for one; elsewhere the field is a mere fact.
+  const geoProviders = new Set(rows.filter((row) => row.by === "geo").flatMap((row) => row.providers));
+  const fitting = perModel((query) => {
+    const key = modelKey(query.model);
+    return dated.filter(
+      ({ row }) => row.providers.includes(query.provider) && (row.models === undefined || row.models.includes(key)),
+    );
+  });
+  const searchRates = new Map(
+    searches.flatMap((row) => row.providers.map((name) => [name, row.perThousand * 1e6] as const)),
+  );
+
+  function termsOf(query: PriceQuery, own = OWN_NOTHING): Terms | undefined {
+    let terms = STANDARD_TERMS;
+    for (const by of ["tier", "speed", "geo"] as const) {
+      const value = query[by];
+      if (value === undefined || PLAIN.has(value) || (by !== "geo" && own[by])) continue;
+      if (by === "geo" && !geoProviders.has(query.provider)) continue;
+      const asked = value.toLowerCase();
+      if (asked === "" || PLAIN.has(asked)) continue;
+      const found = fitting(query).find((d) => d.row.by === by && d.row.values.includes(asked) && holds(d, query.at));
+      if (found === undefined) return undefined;
+      terms = stacked(terms, found.row);
+    }
+    return terms;
+  }
+
+  return { termsOf, searchRate: (query) => searchRates.get(query.provider) };
+}
+
+const OWN_NOTHING = { tier: false, speed: false } as const;
+
+/** Factors multiply: batch and US inference cost 0.5 × 1.1 = 0.55 of the list price. */
+function stacked(terms: Terms, row: TermsRow): Terms {
+  return {
+    factor: row.effect === "commitment" ? terms.factor : terms.factor * row.effect,
+    exact: terms.exact && !row.inexact,
+    commitment: terms.commitment || row.effect === "commitment",
+    shortOnly: terms.shortOnly || row.shortOnly === true,
+  };
+}
+
+/**
+ * A source from rows. Of several that fit, a row of the call's own tier or speed beats a general one, the literal id
+ * beats the model's name, a later `from` beats an earlier, a later line the one before.
+ */
+export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): PriceSource {
+  const byKey = Map.groupBy(
+    rows.map((row, line) => ({ ...withTimes(row), line, card: cardOf(row), literal: row.model.toLowerCase().trim() })),
+    ({ row }) => modelKey(row.model),
+  );
+  const fitting = perModel((query) => {
+    const asked = query.model.toLowerCase().trim();
+    return (byKey.get(modelKey(query.model)) ?? [])
+      .filter(({ row, literal }) => fitsProvider(row, query) && (literal === asked || !isSnapshot(literal)))
+      .sort(
+        (a, b) =>
+          ownTerms(b.row) - ownTerms(a.row) ||
+          Number(b.literal === asked) - Number(a.literal === asked) ||
+          descending(a.from, b.from) ||
+          b.line - a.line,
+      );
+  });
+
+  return (query) => {
+    for (const candidate of fitting(query)) {
+      const { tier, speed } = candidate.row;
+      if (!holds(candidate, query.at) || !agrees(tier, query.tier) || !agrees(speed, query.speed)) continue;
+      const own = tier || speed ? { tier: tier !== undefined, speed: speed !== undefined } : undefined;
+      return priceOf(candidate.card, query, terms.termsOf(query, own), terms.searchRate(query));
+    }
+    return undefined;
+  };
+}
+
+/** The price of a call from the rates of its model. */
+export function priceOf(
+  card: RateCard,
+  query: PriceQuery,
+  terms: Terms | undefined,
+  searchRate: number | undefined,
+  sameModel = true,
+): Price | undefined {
+  if (terms === undefined) return undefined;
+  const found = charge(card, query.usage, terms, searchRate);
+  if (found === undefined) return undefined;
+  const price = { nanoUsd: found.nanoUsd, exact: found.exact && sameModel };
+  if (!found.partial && !terms.commitment) return price;
+  return {
+    ...price,
+    ...(found.partial ? { partial: true as const } : {}),
+    ...(terms.commitment ? { commitment: true as const } : {}),
+  };
+}
+
+function cardOf(row: PriceRow): RateCard {
+  const first = rateBand(row.rates);
+  if (row.long === undefined) return [first];
+  // Searches and request fees do not depend on the length of the input.
+  const { perThousandWebSearches, perThousandRequests } = row.rates;
+  const fees = {
+    ...(perThousandWebSearches === undefined ? {} : { perThousandWebSearches }),
+    ...(perThousandRequests === undefined ? {} : { perThousandRequests }),
+  };
+  return [first, rateBand({ ...fees, ...row.long.rates }, row.long.over)];
+}
+
+/** A provider guessed from the wire format may be any vendor behind a gateway: there the model's name decides. */
+function fitsProvider(row: PriceRow, query: PriceQuery): boolean {
+  return row.providers === undefined || row.providers.includes(query.provider) || query.guessedProvider === true;
+}
+
+/** By rising distance to the future; no date at all is the farthest past. Not a subtraction: -∞ - -∞ is NaN. */
+function descending(a: number, b: number): number {
+  return a === b ? 0 : a > b ? -1 : 1;
+}
+
+function agrees(own: string | undefined, asked: string | undefined): boolean {
+  return own === undefined || own === asked;
+}
+
+function ownTerms(row: PriceRow): number {
+  return Number(row.tier !== undefined) + Number(row.speed !== undefined);
+}
+
+interface Times {
+  readonly from: number;
+  readonly until: number;
+}
+
+function withTimes<R extends Dated>(row: R): Times & { readonly row: R } {
+  return {
+    row,
+    from: row.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(row.from),
+    until: row.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(row.until),
+  };
+}
+
+/** A date that cannot be read is NaN and holds never. */
+function holds(times: Times, at: number): boolean {
+  return at >= times.from && at < times.until;
+}

@@ -1,0 +1,117 @@
+import { randomUUID } from "node:crypto";
+import type { Config, HostConfig } from "../config/config.ts";
+import type { SettledCall } from "../core/call.ts";
+import type { Faults } from "../core/faults.ts";
+import type { Ledger } from "../core/ledger.ts";
+import type { Approve } from "../guard/approval.ts";
+import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
+import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
+import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
+import type { HookSettings } from "../meter/transports/fetch/hook.ts";
+import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
+import { VERSION } from "../package/version.ts";
+import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
+import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
+import type { Store } from "../stores/store.ts";
+import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
+import { createJournal, type Journal } from "./journal.ts";
+
+/** What the first call needs, made from one configuration. */
+export interface Parts {
+  readonly prices: PriceQueue;
+  readonly instruments: Instruments;
+  readonly recorder: Recorder;
+  readonly forecaster: Forecaster;
+  /** Undefined when the configuration asks for no guard. */
+  readonly enforcement: Enforcement | undefined;
+  /** Undefined when the configuration names no store that outlives the process. */
+  readonly journal: Journal | undefined;
+}
+
+export interface AssemblyOptions {
+  readonly config: Config;
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
+  readonly approvers: ReadonlySet<Approve>;
+  readonly say: (message: string) => void;
+  /** The value of the `instance` tag. */
+  readonly instance: () => string;
+  readonly spoolPending: () => number | undefined;
+}
+
+/** Wires the meter and the guard of one process: what a call came to is told to the budgets, and the other way nothing. */
+export function assemble(options: AssemblyOptions): Parts {
+  const { config, faults, instance } = options;
+  const prices = createPriceQueue(
+    () => openPriceBook(config),
+    () => openPriceBookNow(config),
+    faults,
+  );
+  const forecaster = createForecaster(prices.price);
+  const instruments: Instruments = createInstruments({
+    instance,
+    genAi: config.genAiMetrics !== false,
+    onFault: (error) => faults.report("instruments", error),
+    spoolPending: options.spoolPending,
+    gauges: () => enforcement?.gauges() ?? [],
+    version: VERSION,
+  });
+  faults.onFault((step) => instruments.fault(step));
+  const enforcement = isGuarded(config)
+    ? openEnforcement({
+        config,
+        instance,
+        approvers: options.approvers,
+        say: options.say,
+        onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
+        onFault: (error) => faults.report("guard", error),
+      })
+    : undefined;
+  const journal = openJournal(config, enforcement, (error) => faults.report("ledger", error));
+  const recorder = createRecorder({
+    faults,
+    spent({ ticket, node, facts }, spent) {
+      if (ticket !== undefined) ticket.settle(spent);
+      else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
+    },
+    ledger: options.ledger,
+    ...(journal && { journal: journal.record }),
+    price: prices.price,
+    instruments(call, parts) {
+      instruments.record(call, parts);
+      if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
+    },
+    listeners: options.listeners,
+  });
+  return { prices, instruments, recorder, forecaster, enforcement, journal };
+}
+
+/** Into the guard's store; a process that is not guarded opens it for this alone. */
+function openJournal(
+  { store: address = "memory" }: Config,
+  enforcement: Enforcement | undefined,
+  onFault: (error: unknown) => void,
+): Journal | undefined {
+  if (address === "memory") return undefined;
+  const holder = randomUUID();
+  if (enforcement) return createJournal({ store: enforcement.store, opening: enforcement.ready, holder, onFault });
+  let store: Store | undefined;
+  const opening = import("../stores/open.ts").then(async ({ openStore }) => {
+    store = await openStore(address);
+  });
+  opening.catch(onFault);
+  return createJournal({ store: () => store, opening, holder, onFault, release: () => store?.close() });
+}
+
+const knownHost = createHostLookup();
+
+/** What the hook is told by the configuration. */
+export function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): HookSettings {
+  return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
+}
+
+function hostOf({ like, ...row }: HostConfig): Host {
+  const known = like === undefined ? undefined : knownHost(like);
+  return { provider: known?.provider ?? "openai", ...known, ...row };
+}

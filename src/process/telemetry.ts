@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import type { Faults } from "../core/faults.ts";
+import { readIntake } from "../datadog/intake.ts";
+import { readOtel } from "../meter/export/endpoint.ts";
+import { installExit } from "../meter/export/exit.ts";
+import { startExporter } from "../meter/export/exporter.ts";
+import type { Slot } from "../meter/export/spool/slots.ts";
+import type { Instruments } from "../meter/metrics/instruments.ts";
+import type { OtelTracer } from "../meter/tracing/otel-types.ts";
+
+/** Our own export, for as long as the user has no OpenTelemetry of their own. */
+export interface Telemetry {
+  readonly tracer: OtelTracer | undefined;
+  /** Exports that wait on disk; undefined without a spool. */
+  pending(): number | undefined;
+  /** Sends everything, or keeps it. Never rejects. */
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+  /** Takes back what was installed, with nothing sent: for one that was opened too early. */
+  discard(): void;
+}
+
+export interface TelemetryOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly instruments: Instruments;
+  readonly faults: Faults;
+  readonly slot: { get(): Slot; release(): void };
+  /** Where what outlives the process is kept; undefined when there is no such place. */
+  readonly stateDir: string | undefined;
+  readonly warn: (message: string) => void;
+  /** Settles what is open and prices what waits, before the last interval is taken. Synchronous. */
+  readonly settle: () => void;
+}
+
+/** Wires the exporter to where the environment says; the standard `OTEL_*` endpoint comes before Datadog's intake. */
+export function openTelemetry(options: TelemetryOptions): Telemetry {
+  const { config, instruments, faults, slot, stateDir, warn } = options;
+  const standard = readOtel(config.env);
+  const datadog = standard.disabled || standard.endpoint.metrics ? undefined : readIntake(config.env);
+  const endpoint = { ...datadog?.endpoint, ...standard.endpoint };
+  for (const note of [...standard.notes, ...(datadog?.notes ?? [])]) warn(note);
+  const spoolDir = stateDir && join(stateDir, "spool");
+  const exporter = startExporter({
+    instruments,
+    endpoint,
+    intervalMs: standard.intervalMs,
+    resource: { "service.name": "unknown_service:node", ...datadog?.resource, ...standard.resource },
+    version: options.version,
+    slot: slot.get,
+    spoolDir,
+    warn: standard.disabled ? () => {} : warn,
+    fault: (step) => faults.report(step),
+  });
+  const sends = spoolDir !== undefined && config.env.SPENDFUSE_EXIT_SENDER?.trim() !== "0";
+  const uninstall = installExit({
+    exporter,
+    settle: options.settle,
+    release: slot.release,
+    sender: sends ? { endpoint, spoolDir, env: config.env } : undefined,
+  });
+  function discard(): void {
+    exporter.stop();
+    uninstall();
+  }
+  return {
+    tracer: exporter.tracer,
+    pending: exporter.pending,
+    flush: () => exporter.flush(),
+    async stop() {
+      await exporter.flush();
+      discard();
+    },
+    discard,
+  };
+}

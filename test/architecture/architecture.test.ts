@@ -1,0 +1,171 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { LAWS } from "./laws.ts";
+import { readTree, type Tree } from "./tree.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const repository = readTree(ROOT);
+
+/** A small house that keeps every law. */
+const HOUSE: Readonly<Record<string, string>> = {
+  "src/index.ts": 'import { a } from "./core/a.ts";\nimport { hook } from "./meter/hook.ts";\nexport { a, hook };\n',
+  "src/register.ts": 'import "./index.ts";\n',
+  "src/config/config.ts": "export const env = process.env;\n",
+  "src/core/a.ts": "// process.env is not read here\nexport const a = 1;\n",
+  "src/meter/wire/hosts.ts": "\n".repeat(400),
+  "src/meter/hook.ts":
+    'import { readFile } from "node:fs";\nimport type OpenAI from "openai";\nimport { a } from "../core/a.ts";\nexport const hook = () => import("@opentelemetry/sdk-metrics");\nexport type X = OpenAI;\n',
+  "src/meter/wire/formats/format.ts": "export interface WireFormat {}\n",
+  "src/meter/wire/formats/registry.ts": 'export { openaiChat } from "./openai-chat.ts";\n',
+  "src/meter/wire/formats/openai-chat.ts": 'export const openaiChat = { name: "openai-chat" };\n',
+  "src/cli/main.ts": 'import "../meter/hook.ts";\nimport "../billing/poll.ts";\nimport OpenAI from "openai";\n',
+  "src/billing/poll.ts": 'import { a } from "../core/a.ts";\nexport { a };\n',
+  "monitors/agent.json": JSON.stringify({
+    query: "sum(last_5m):sum:spendfuse.cost{agent:*,!team:search,env:prod} by {agent,root_agent}.as_count() > 20",
+    message: "{{agent.name}} {{#is_exact_match}} spends",
+    template_variables: [{ name: "who", prefix: "agent" }],
+  }),
+  "package-lock.json": '{ "packages": { "node_modules/a": { "version": "1.0.0" } } }',
+};
+
+const plus = (path: string, text: string): Record<string, string> => ({ [path]: (HOUSE[path] ?? "") + text });
+const later = `${"TO"}${"DO"}`;
+
+/** What is added to the house, and the one law that must see it. */
+const BREACHES: readonly (readonly [law: string, files: Readonly<Record<string, string>>])[] = [
+  [
+    "core, limits and pricing import only one another, downwards",
+    { "src/core/b.ts": 'import { hook } from "../meter/hook.ts";\n' },
+  ],
+  [
+    "core, limits and pricing import only one another, downwards",
+    { "src/core/b.ts": 'import type { Price } from "../pricing/price.ts";\n' },
+  ],
+  [
+    "core, limits and pricing import only one another, downwards",
+    { "src/core/b.ts": 'import { hash } from "node:crypto";\n' },
+  ],
+  [
+    "core, limits and pricing import only one another, downwards",
+    { "src/core/b.ts": 'export const later = () => import("../meter/hook.ts");\n' },
+  ],
+  [
+    "core, limits and pricing import only one another, downwards",
+    { "src/limits/b.ts": 'import type { Price } from "../pricing/price.ts";\n' },
+  ],
+  [
+    "core, limits and pricing import only one another, downwards",
+    { "src/pricing/b.ts": 'import { readFileSync } from "node:fs";\n' },
+  ],
+  ["the root of src is what users import", { "src/runtime.ts": "" }],
+  ["a folder stays small", Object.fromEntries(Array.from({ length: 18 }, (_, n) => [`src/sandbox/${n}.ts`, ""]))],
+  ["flows never import one another", { "src/meter/b.ts": 'import type { a } from "../billing/poll.ts";\n' }],
+  ["flows never import one another", { "src/guard/b.ts": 'import { hook } from "../meter/hook.ts";\n' }],
+  ["flows never import one another", { "src/breaker/b.ts": 'export * from "../guard/verdict.ts";\n' }],
+  ["flows never import one another", { "src/billing/b.ts": 'import {\n  hook,\n} from "../meter/hook.ts";\n' }],
+  [
+    "a plug-in folder equals its registry",
+    { "src/meter/wire/formats/bedrock.ts": 'export const bedrock = { name: "bedrock" };\n' },
+  ],
+  [
+    "a plug-in folder equals its registry",
+    plus("src/meter/wire/formats/registry.ts", 'export { bedrock } from "./bedrock.ts";\n'),
+  ],
+  [
+    "a plug-in folder equals its registry",
+    plus("src/meter/wire/formats/registry.ts", 'export { openaiChat } from "./openai-chat.ts";\n'),
+  ],
+  [
+    "a plug-in folder equals its registry",
+    { "src/meter/wire/formats/openai-chat.ts": 'export const openaiChat = { name: "chat" };\n' },
+  ],
+  [
+    "a plug-in folder equals its registry",
+    { "src/meter/wire/formats/registry.ts": 'export { chat } from "./openai-chat.ts";\n' },
+  ],
+  ["a plug-in folder equals its registry", { "src/stores/redis.ts": 'export const redis = { name: "redis" };\n' }],
+  ["only config.ts reads the environment", { "src/meter/b.ts": "export const port = process.env.PORT;\n" }],
+  ["only config.ts reads the environment", { "src/cli/b.ts": "const { env } = process;\n" }],
+  ["only config.ts reads the environment", { "src/cli/b.ts": 'import { env } from "node:process";\n' }],
+  [
+    "the demo's vendor knows nothing of ours",
+    { "src/demo/fake-vendor/prices.ts": 'import { a } from "../../core/a.ts";\n' },
+  ],
+  ["no import cycles", { "src/meter/b.ts": 'import "./c.ts";\n', "src/meter/c.ts": 'import "./b.ts";\n' }],
+  [
+    "no import cycles",
+    { "src/meter/b.ts": 'import type { C } from "./c.ts";\n', "src/meter/c.ts": 'import type { B } from "./b.ts";\n' },
+  ],
+  [
+    "the agent path loads only Node's own modules",
+    plus("src/meter/hook.ts", 'import { metrics } from "@opentelemetry/api";\n'),
+  ],
+  [
+    "the agent path loads only Node's own modules",
+    plus("src/index.ts", 'import { calcPrice } from "@pydantic/genai-prices";\n'),
+  ],
+  [
+    "the agent path loads only Node's own modules",
+    plus("src/register.ts", 'export { type Meter } from "@opentelemetry/api";\n'),
+  ],
+  ["the agent path waits for nothing at its top", plus("src/meter/hook.ts", "await hook();\n")],
+  ["the agent path waits for nothing at its top", plus("src/meter/hook.ts", "export const sdk = await hook();\n")],
+  [
+    "an agent never loads a vendor SDK, Redis or the Datadog client",
+    { "src/guard/b.ts": 'const store = () => import("ioredis");\n' },
+  ],
+  [
+    "an agent never loads a vendor SDK, Redis or the Datadog client",
+    plus("src/meter/hook.ts", 'export const sdk = () => require("openai");\n'),
+  ],
+  [
+    "an agent never loads a vendor SDK, Redis or the Datadog client",
+    plus("src/index.ts", 'export const dd = () => import("@datadog/datadog-api-client");\n'),
+  ],
+  ["assets use only names that we emit", { "dashboards/a.json": '{ "q": "sum:spendfuse.costs{*}" }' }],
+  ["assets use only names that we emit", { "dashboards/a.json": '{ "q": ["sum:spendfuse.cost{agnet:x}"] }' }],
+  ["assets use only names that we emit", { "dashboards/a.json": '{ "q": "sum:spendfuse.calls{*} by {agent,run}" }' }],
+  ["assets use only names that we emit", { "dashboards/a.json": '{ "q": "sum:spendfuse.cost{run IN (1,2)}" }' }],
+  ["assets use only names that we emit", { "monitors/a.json": '{ "message": "{{agents.name}} spends" }' }],
+  ["assets use only names that we emit", { "monitors/a.json": '{ "template_variables": [{ "prefix": "agents" }] }' }],
+  ["files are named for what they hold", { "src/core/utils.ts": "" }],
+  ["files are named for what they hold", { "src/meter/price-helpers.ts": "" }],
+  ["files are named for what they hold", { "test/common/a.ts": "" }],
+  ["files are named for what they hold", { "src/meter/stream-manager.ts": "" }],
+  ["files stay small", { "src/core/b.ts": "\n".repeat(261) }],
+  ["nothing is left for later", { "src/core/b.ts": `// ${later}: round\n` }],
+  ["nothing is left for later", { "test/b.test.ts": `test.${"only"}("x", () => {});\n` }],
+  ["no registry host in the repository", { "README.md": `npm i --registry https://${"registry"}.example.org\n` }],
+  ["no registry host in the repository", { "package-lock.json": '{\n  "resolved": "https://example.org/a.tgz"\n}' }],
+  ["no registry host in the repository", { ".npmrc": "registry=https://example.org\n" }],
+];
+
+const broken = (tree: Tree): readonly string[] =>
+  Object.entries(LAWS)
+    .filter(([, law]) => law(tree).length > 0)
+    .map(([name]) => name);
+
+describe("the laws of the house", () => {
+  test("there is something to look at", () => {
+    expect(repository.has("src/meter/wire/formats/registry.ts")).toBe(true);
+    expect(repository.size).toBeGreaterThan(100);
+  });
+
+  test.each(Object.entries(LAWS))("%s", (_name, law) => {
+    expect(law(repository)).toEqual([]);
+  });
+});
+
+describe("the laws see their breach, and no other", () => {
+  test("a house that keeps them all", () => {
+    expect(broken(new Map(Object.entries(HOUSE)))).toEqual([]);
+  });
+
+  test.each(BREACHES)("%s: %j", (law, files) => {
+    expect(broken(new Map(Object.entries({ ...HOUSE, ...files })))).toEqual([law]);
+  });
+
+  test("every law has a breach", () => {
+    expect(new Set(BREACHES.map(([law]) => law))).toEqual(new Set(Object.keys(LAWS)));
+  });
+});

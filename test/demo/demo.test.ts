@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const AGENTS = ["researcher", "browser", "planner", "├ flights", "├ hotels", "└ budget", "all"];
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  readonly seconds: number;
+}
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  const began = Date.now();
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (err += chunk));
+  return new Promise((resolve) => {
+    child.on("close", (code) => resolve({ code, out, err, seconds: (Date.now() - began) / 1000 }));
+  });
+}
+
+/** The numbers of an agent's row in the table under a title. */
+function figures(out: string, title: string, agent: string): number[] {
+  const table = out.slice(out.indexOf(title));
+  const row = table.split("\n").find((line) => line.startsWith(agent)) ?? "";
+  const cells = row.slice(agent.length).trim().split(/\s+/);
+  return cells.map((cell) => (cell === "·" ? 0 : Number(cell.replaceAll(/[$,]/g, ""))));
+}
+
+// Both wait more than they work.
+describe.concurrent("spendfuse demo", () => {
+  test("ends by itself within 90 seconds, and every figure is right", { timeout: 100_000 }, async ({ expect }) => {
+    // A user's own telemetry stays out of it.
+    const { code, out, err, seconds } = await run(["demo"], {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",
+      SPENDFUSE_AGENT: "somebody",
+    });
+    expect(out).not.toContain("✗");
+    expect(code).toBe(0);
+    const [circuit, around, ...more] = err.trim().split("\n");
+    expect(circuit).toMatch(/^spendfuse: circuit of agent:runaway opened until \S+: Datadog monitor \d+ alerts/);
+    expect(around).toMatch(/^spendfuse: a model call to 127\.0\.0\.1:\d+ was not metered: it went through node:http/);
+    expect(more).toEqual([]);
+    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT THE VENDORS' OWN"));
+    expect(STOPPED).toMatch(
+      /^spender +\d+ calls, \$0\.00\d+ billed; the next would pass its \$0\.005 a run: refused$/m,
+    );
+    expect(STOPPED).toMatch(/^runaway +\d+ calls; monitor "Agent burns money fast", webhook, breaker: refused$/m);
+    expect(STOPPED).toMatch(/^neighbour +\d+ calls; nobody stopped it$/m);
+    const [alert, bill] = ["spend at the alert", "final bill"].map((what) => {
+      return Number(new RegExp(`${what} +\\$([\\d.]+)`).exec(STOPPED)?.[1]);
+    }) as [number, number];
+    expect(alert).toBeGreaterThan(0.25);
+    expect(bill).toBeGreaterThanOrEqual(alert);
+    expect(STOPPED).toMatch(/time to the alert +\d+\.\d min simulated/);
+    expect(STOPPED).toMatch(/time to block +\d+ ms/);
+    expect(seconds).toBeLessThan(90);
+    expect(out).not.toContain("\x1b");
+
+    const SETTLED = out.slice(out.indexOf("WHAT THE VENDORS' OWN COST REPORTS SAY"));
+    expect(SETTLED).toMatch(/^researcher +\$[\d.]+ +\$[\d.]+ +-\$[\d.]+ +· +0$/m);
+    expect(SETTLED).toMatch(/^hotels +\$([\d.]+) +\$\1 +· +· +0$/m);
+    expect(SETTLED).toMatch(/^browser +\$[\d.]+ +\$[\d.]+ +-\$[\d.]+ +-?\$[\d.]+ +0$/m);
+    expect(SETTLED).toMatch(/^all governed .* 0$/m);
+    const [, nobody] = /^\(ungoverned\) +\$([\d.]+) +· +· +·$/m.exec(SETTLED) ?? [];
+    expect(Number(nobody)).toBeGreaterThan(0);
+    expect(SETTLED).toContain(`ungoverned, and nobody's: $${nobody}`);
+    expect(SETTLED).toMatch(/✓ drift of governed spend is 0/);
+    expect(SETTLED).toMatch(/✓ Anthropic's bill says both prices: this account pays 90 % of the list, \$0\.01\d+ less/);
+    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+
+    const METERED = "WHAT SPENDFUSE METERS";
+    const BILLED = "WHAT THE VENDOR BILLED";
+    const all = figures(out, METERED, "all");
+    const sums = new Array<number>(10).fill(0);
+    for (const agent of AGENTS.slice(0, -1)) {
+      const row = figures(out, METERED, agent);
+      const [calls, completed, canceled, failed] = row as [number, number, number, number];
+      expect(completed + canceled + failed, agent).toBe(calls);
+      for (const [index, value] of row.entries()) sums[index]! += value;
+      const [bill, metered] = figures(out, BILLED, agent);
+      expect(metered!.toFixed(6)).toBe(row[6]!.toFixed(6));
+      if (agent === "browser") expect(Math.abs(metered! / bill! - 1)).toBeLessThan(0.25);
+      else expect(metered).toBe(bill);
+    }
+    expect(all.slice(0, 6)).toEqual(sums.slice(0, 6));
+    expect(all.slice(7)).toEqual(sums.slice(7));
+    // 45 calls: 12 broken off, 1 cut, 2 refused, the others read to their end.
+    expect(all.slice(0, 4)).toEqual([45, 30, 12, 3]);
+    expect(all.slice(7)).toEqual([30, 13, 0]);
+    expect(out).toContain("✓ 45 of 45 calls are there");
+    expect(out).toContain("✓ 30 of 30 calls that the vendor reported");
+    expect(out).toContain("✓ 6 of 6 agents");
+  });
+
+  test("without the vendors' packages it says so, is as exact, and may leave its page open", {
+    timeout: 100_000,
+  }, async ({ expect }) => {
+    const child = spawn(process.execPath, [MAIN, "demo", "--plain-fetch", "--keep"]);
+    let out = "";
+    child.stdout.on("data", (chunk) => (out += chunk));
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    await expect.poll(() => out, { timeout: 90_000, interval: 200 }).toContain("still there");
+    const url = /still there: (\S+)/.exec(out)?.[1];
+    const state = (await (await fetch(`${url}/sandbox/state`)).json()) as {
+      monitors: { name: string; status: string }[];
+      circuits: { circuits: { scope: string }[] };
+    };
+    expect(state.circuits.circuits.map(({ scope }) => scope)).toContain("agent:runaway");
+    expect(state.monitors.length).toBeGreaterThanOrEqual(17);
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    expect(out).toContain("plain fetch instead: openai, @anthropic-ai/sdk, ai");
+    expect(out).not.toContain("✗");
+  });
+});
+
+describe("the spendfuse command", () => {
+  test("--help and --version", async () => {
+    const help = await run(["--help"]);
+    expect(help).toMatchObject({ code: 0, err: "" });
+    expect(help.out).toContain("demo");
+    expect((await run(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await run(["demo", "--help"])).code).toBe(0);
+  });
+
+  test("an unknown command or option is named, with what there is", async () => {
+    const unknown = await run(["dmo"]);
+    expect(unknown).toMatchObject({ code: 2, out: "" });
+    expect(unknown.err).toContain('"dmo"');
+    expect(unknown.err).toContain("demo");
+    expect((await run(["demo", "--fast"])).code).toBe(2);
+  });
+
+  test("the demo does not spend in an app's own metering", async () => {
+    const register = new URL("../../src/register.ts", import.meta.url).href;
+    const refused = await run(["demo"], { NODE_OPTIONS: `--import ${register}` });
+    expect(refused).toMatchObject({ code: 2, out: "" });
+    expect(refused.err).toContain("spendfuse/register");
+  });
+});

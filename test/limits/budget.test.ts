@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { readDuration, readPeriod, spanAt } from "../../src/core/period.ts";
+import { nestScope } from "../../src/core/scope.ts";
+import { readBudget, scopesOf } from "../../src/limits/budget.ts";
+
+const AT = Date.UTC(2026, 10, 30, 23, 59, 59, 999);
+
+describe("a row of the configuration", () => {
+  test("is one cap for each unit, in integers", () => {
+    const row = {
+      scope: { agent: "*" },
+      per: "hour",
+      usd: 1.5,
+      calls: 10,
+      warnAt: 0.8,
+      finalisation: 0.2,
+      trip: "15m",
+    };
+    expect(readBudget(row)).toMatchObject([
+      { id: "agent:*/hour/usd", unit: "usd", cap: 1_500_000_000, warnAt: 1_200_000_000, ordinary: 1_200_000_000 },
+      { id: "agent:*/hour/calls", unit: "calls", cap: 10, warnAt: 8, ordinary: 8, tripMs: 900_000 },
+    ]);
+    // Another cap is the same budget: a shared store goes on counting when it is raised.
+    expect(readBudget({ ...row, usd: 3 })).toMatchObject([{ id: "agent:*/hour/usd" }, {}]);
+    expect(readBudget({ ...row, name: "mine" })).toMatchObject([{ id: "mine/hour/usd", name: "mine" }, {}]);
+  });
+
+  test.each([
+    [null, "must be an object"],
+    [{ per: "hour" }, "needs a cap"],
+    [{ usd: 1 }, '"per" must be'],
+    [{ usd: 1, per: "fortnight" }, '"per" must be'],
+    [{ usd: 1, per: "10ms" }, '"per" must be'],
+    [{ usd: -1, per: "day" }, '"usd" must be a number'],
+    [{ usd: "1", per: "day" }, '"usd" must be a number'],
+    [{ tokens: Number.NaN, per: "day" }, '"tokens" must be a number'],
+    [{ usd: 1, per: "day", scope: { agnet: "a" } }, 'unknown kind "agnet"'],
+    [{ usd: 1, per: "day", scope: { agent: "" } }, '"scope.agent" must be a name'],
+    [{ usd: 1, per: "day", warnAt: 80 }, '"warnAt" must be a share'],
+    [{ usd: 1, per: "day", finalisation: 1 }, '"finalisation" must be a share'],
+    [{ usd: 1, per: "day", trip: "soon" }, '"trip" must be a time'],
+    [{ usd: 1, per: "day", limit: 3 }, 'unknown key "limit"'],
+  ])("%j is refused with the fix", (row, fault) => {
+    expect(readBudget(row)).toContain(fault);
+  });
+});
+
+describe("the scopes of a call that a budget counts for", () => {
+  const planner = nestScope(undefined, { agent: "planner", team: "travel", run: "7" });
+  const flights = nestScope(planner, { agent: "flights" });
+  const of = (scope: object) => scopesOf((readBudget({ scope, per: "hour", usd: 1 }) as never)[0], flights);
+
+  test.each([
+    [{}, ["all"]],
+    [{ agent: "*" }, ["agent:planner", "agent:flights"]],
+    [{ agent: "planner" }, ["agent:planner"]],
+    [{ agent: "hotels" }, []],
+    [{ root_agent: "*" }, ["root_agent:planner"]],
+    [{ team: "travel", agent: "flights" }, ["team:travel,agent:flights"]],
+    [{ team: "search", agent: "*" }, []],
+    [{ run: "*" }, ["run:7"]],
+    [{ user: "*" }, []],
+  ])("%j", (scope, scopes) => {
+    expect([...of(scope)].sort()).toEqual([...scopes].sort());
+  });
+});
+
+describe("windows", () => {
+  test.each([
+    ["hour", Date.UTC(2026, 11, 1)],
+    ["day", Date.UTC(2026, 11, 1)],
+    ["month", Date.UTC(2026, 11, 1)],
+  ])("the last moment of a %s, and the first of the next", (per, end) => {
+    const period = readPeriod(per)!;
+    expect(spanAt(period, AT, "").end).toBe(end);
+    expect(spanAt(period, AT + 1, "").current).not.toBe(spanAt(period, AT, "").current);
+    expect(spanAt(period, AT + 1, "").end).toBeGreaterThan(end);
+  });
+
+  test("a moving window moves by its tenth, and never covers less than itself", () => {
+    const period = readPeriod("10m")!;
+    const { current, earlier, end } = spanAt(period, AT, "");
+    expect(earlier).toHaveLength(10);
+    expect(new Set([current, ...earlier]).size).toBe(11);
+    expect(end).toBe(AT + 1);
+    expect(spanAt(period, AT + 1, "").earlier[0]).toBe(current);
+    // What was spent just before the window began is let go only when all of its part is too old.
+    expect(spanAt(period, AT + 600_000, "").earlier).toContain(current);
+    expect(spanAt(period, AT + 600_001, "").earlier).not.toContain(current);
+  });
+
+  test("a run has no end", () => {
+    expect(spanAt({ kind: "run" }, AT, "42")).toEqual({ current: "42", earlier: [], end: undefined });
+  });
+
+  test.each([
+    ["50ms", 50],
+    ["1.5s", 1_500],
+    ["15m", 900_000],
+    ["24h", 86_400_000],
+    ["7d", 604_800_000],
+    ["minute", undefined],
+    ["15", undefined],
+    ["-1m", undefined],
+    [15, undefined],
+  ])("the duration %j", (text, ms) => {
+    expect(readDuration(text)).toBe(ms);
+  });
+});

@@ -1,0 +1,172 @@
+import { describe, expect, test } from "vitest";
+import {
+  type AlertMark,
+  type Circuit,
+  type CircuitEvent,
+  circuitAt,
+  closedCircuit,
+  HOLD_MS,
+  nextCircuit,
+  PROBES,
+  PROBING_MS,
+} from "../../src/limits/circuit.ts";
+
+const T = 1_795_000_000_000;
+const TTL = 900_000;
+
+const alert = (cycle: string, transition: string, at: number, event = `${at}`): readonly [string, AlertMark] => [
+  "123",
+  { cycle, transition, event, at },
+];
+const trip = (mark?: readonly [string, AlertMark], ttlMs = TTL): CircuitEvent => ({
+  type: "trip",
+  source: mark ? "datadog" : "operator",
+  reason: "too much",
+  by: "me",
+  ttlMs,
+  ...(mark && { alert: mark }),
+});
+const recover = (mark: readonly [string, AlertMark]): CircuitEvent => ({ type: "recover", by: "me", alert: mark });
+
+/** Applies events one after another; each at its own time. */
+function live(...events: readonly (readonly [at: number, event: CircuitEvent])[]): Circuit {
+  return events.reduce((circuit, [at, event]) => nextCircuit(circuit, event, at).circuit, closedCircuit("agent:a"));
+}
+
+describe("the life of a circuit", () => {
+  test("a trip latches for its time, then some calls may try, then it closes", () => {
+    const open = live([T, trip()]);
+    expect(open).toMatchObject({ state: "open", since: T, until: T + TTL, source: "operator", rev: 1 });
+    expect(circuitAt(open, T + TTL - 1).state).toBe("open");
+    expect(circuitAt(open, T + TTL)).toMatchObject({ state: "probing", probes: PROBES, until: T + TTL + PROBING_MS });
+    expect(circuitAt(open, T + TTL + PROBING_MS)).toMatchObject({ state: "closed", since: T + TTL + PROBING_MS });
+  });
+
+  test("only so many probes are let through", () => {
+    let circuit = live([T, trip()]);
+    for (let probe = 0; probe < PROBES; probe++) {
+      const step = nextCircuit(circuit, { type: "probe" }, T + TTL + probe);
+      expect(step.changed).toBe(true);
+      circuit = step.circuit;
+    }
+    expect(nextCircuit(circuit, { type: "probe" }, T + TTL + 9)).toMatchObject({
+      changed: false,
+      why: "no probe left",
+    });
+  });
+
+  test("a trip while it probes opens it again", () => {
+    expect(live([T, trip()], [T + TTL, { type: "probe" }], [T + TTL + 5, trip()])).toMatchObject({
+      state: "open",
+      until: T + 2 * TTL + 5,
+    });
+  });
+
+  test.each([
+    [
+      "a repeated alert extends it",
+      [
+        [T, trip(alert("c", "Triggered", 1))],
+        [T + 60_000, trip(alert("c", "Renotify", 2))],
+      ],
+      "open",
+      T + 60_000 + TTL,
+    ],
+    [
+      "the same alert twice does nothing",
+      [
+        [T, trip(alert("c", "Triggered", 1))],
+        [T + 60_000, trip(alert("c", "Triggered", 1))],
+      ],
+      "open",
+      T + TTL,
+    ],
+    [
+      "sent again by Datadog with the same event",
+      [
+        [T, trip(alert("c", "Triggered", 1, "e"))],
+        [T + 60_000, trip(alert("c", "Triggered", 2, "e"))],
+      ],
+      "open",
+      T + TTL,
+    ],
+    [
+      "a recovery shortens, but not to nothing",
+      [
+        [T, trip(alert("c", "Triggered", 1))],
+        [T + 120_000, recover(alert("c", "Recovered", 2))],
+      ],
+      "open",
+      T + 120_000 + HOLD_MS,
+    ],
+    [
+      "a late recovery does not lengthen it",
+      [
+        [T, trip(alert("c", "Triggered", 1))],
+        [T + TTL - 1, recover(alert("c", "Recovered", 2))],
+      ],
+      "open",
+      T + TTL,
+    ],
+    [
+      "a recovery that comes before its trigger keeps it closed",
+      [
+        [T, recover(alert("c", "Recovered", 2))],
+        [T + 5, trip(alert("c", "Triggered", 1))],
+      ],
+      "closed",
+      undefined,
+    ],
+    [
+      "an old trigger, replayed after an operator's reset",
+      [
+        [T, trip(alert("c", "Triggered", 1))],
+        [T + 5, { type: "reset", by: "me", reason: "ok" }],
+        [T + 9, trip(alert("c", "Triggered", 1))],
+      ],
+      "closed",
+      undefined,
+    ],
+    [
+      "a recovery does not end an operator's trip",
+      [
+        [T, trip()],
+        [T + 5, recover(alert("c", "Recovered", 2))],
+      ],
+      "open",
+      T + TTL,
+    ],
+    [
+      "a short trip does not cut a long one",
+      [
+        [T, trip()],
+        [T + 5, trip(undefined, 1_000)],
+      ],
+      "open",
+      T + TTL,
+    ],
+    [
+      "another cycle trips anew",
+      [
+        [T, trip(alert("c", "Triggered", 1))],
+        [T + 5, { type: "reset", by: "me", reason: "ok" }],
+        [T + 9, trip(alert("d", "Triggered", 3))],
+      ],
+      "open",
+      T + 9 + TTL,
+    ],
+    ["a reset of a closed one changes nothing", [[T, { type: "reset", by: "me", reason: "ok" }]], "closed", undefined],
+  ] as const)("%s", (_, events, state, until) => {
+    const circuit = live(...(events as unknown as readonly (readonly [number, CircuitEvent])[]));
+    expect(circuit.state).toBe(state);
+    expect("until" in circuit ? circuit.until : undefined).toBe(until);
+  });
+
+  test("every change counts the revision up by one, and only changes do", () => {
+    const first = nextCircuit(closedCircuit("agent:a"), trip(alert("c", "Triggered", 1)), T);
+    expect(first.circuit.rev).toBe(1);
+    const same = nextCircuit(first.circuit, trip(alert("c", "Triggered", 1)), T);
+    expect([same.changed, same.circuit.rev]).toEqual([false, 1]);
+    expect(nextCircuit(circuitAt(first.circuit, T + TTL), { type: "probe" }, T + TTL).circuit.rev).toBe(2);
+  });
+});

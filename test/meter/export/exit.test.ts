@@ -1,0 +1,263 @@
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newStateDir, removeStateDirs } from "../../fixtures/exporting.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "../../servers/otlp-receiver.ts";
+
+const FIXTURES = join(import.meta.dirname, "../../fixtures");
+const COST = "spendfuse.cost";
+
+interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly ms: number;
+}
+
+let receiver: OtlpReceiver;
+let stateDir: string;
+
+beforeEach(async () => {
+  receiver = await startOtlpReceiver();
+  stateDir = newStateDir();
+});
+
+afterEach(() => receiver.close());
+afterAll(removeStateDirs);
+
+/** Runs the app to its end; `signal` is sent as soon as it is ready. */
+function run(
+  way: string,
+  env: Record<string, string> = {},
+  signal?: NodeJS.Signals,
+  file = "exit-app.ts",
+): Promise<End> {
+  const began = performance.now();
+  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env;
+  const child = spawn(process.execPath, [join(FIXTURES, file), way], { env: { PATH, NODE_COMPILE_CACHE, ...env } });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (data) => {
+    stdout += data;
+    if (signal && stdout.includes("ready\n")) {
+      // The listeners are added right after the line.
+      setTimeout(() => child.kill(signal), 50);
+      signal = undefined;
+    }
+  });
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code, ended) => resolve({ code, signal: ended, stdout, stderr, ms: performance.now() - began }));
+  });
+}
+
+const withUs = (): Record<string, string> => ({ OTLP_URL: receiver.url, STATE_DIR: stateDir });
+
+function left(): readonly string[] {
+  const dir = join(stateDir, "spool");
+  return existsSync(dir) ? readdirSync(dir) : [];
+}
+
+/** The money of both intervals, once, and the span. */
+async function expectEverything(nano = 11): Promise<void> {
+  await receiver.until(() => receiver.total(COST) >= nano && receiver.spans.length === 1);
+  expect(receiver.total(COST)).toBe(nano);
+  expect(receiver.total("spendfuse.calls")).toBe(nano === 111 ? 3 : 2);
+  expect(receiver.points("gen_ai.client.inference.duration").reduce((sum, { count = 0 }) => sum + count, 0)).toBe(
+    nano === 111 ? 3 : 2,
+  );
+  await receiver.until(() => left().length === 0);
+}
+
+describe("the process ends as it would without us, and the last interval arrives once", () => {
+  const ways: readonly [way: string, signal?: NodeJS.Signals][] = [
+    ["natural"],
+    ["natural, with an exit code"],
+    ["natural, with a listener of beforeExit"],
+    ["natural, with a listener of beforeExit for once"],
+    ["process.exit"],
+    ["process.exit in a listener of exit"],
+    ["process.exit while a flush is under way"],
+    ["process.exit between two steps of a flush"],
+    ["uncaught error"],
+    ["uncaught error that is handled"],
+    ["unhandled rejection"],
+    ["a top-level await that never ends"],
+    ["signal", "SIGTERM"],
+    ["signal", "SIGINT"],
+    ["signal", "SIGHUP"],
+    ["signal, with a listener that exits", "SIGTERM"],
+    ["signal, with a listener that exits", "SIGINT"],
+    ["signal, with a listener that goes on", "SIGTERM"],
+    ["signal, with a listener that was removed again", "SIGTERM"],
+    ["signal, with all listeners removed", "SIGTERM"],
+    ["signal, with a listener for once, twice", "SIGTERM"],
+    ["signal, with a library that counts listeners", "SIGTERM"],
+    ["signal, with a library that counts listeners", "SIGINT"],
+    ["process.exit, with a library that counts listeners"],
+  ];
+
+  for (const [way, signal] of ways) {
+    test(signal ? `${way}: ${signal}` : way, async () => {
+      const [without, ours] = await Promise.all([run(way, {}, signal), run(way, withUs(), signal)]);
+      expect({ ...ours, ms: 0 }).toEqual({ ...without, ms: 0 });
+      await expectEverything();
+    });
+  }
+
+  test("natural, with more work at beforeExit", async () => {
+    const end = await run("natural, with more work at beforeExit", withUs());
+    expect(end).toMatchObject({ code: 0, stdout: "ready\n", stderr: "" });
+    await expectEverything(111);
+  });
+});
+
+describe("a receiver in trouble does not hold the process", () => {
+  test("one that does not answer: a natural end takes at most a second more, and the next start sends", async () => {
+    receiver.answer(() => ({ hang: true }));
+    const without = await run("natural");
+    const ours = await run("natural", { ...withUs(), NO_FLUSH: "1" });
+    expect(ours).toMatchObject({ code: 0, stdout: without.stdout });
+    expect(ours.ms - without.ms).toBeLessThan(2_000);
+    // The sender tries as well, and gives back what it could not send before its two seconds are over.
+    await receiver.until(() => receiver.requests.length === 2);
+    await receiver.until(() => left().length > 0 && left().every((file) => !file.includes("~")));
+    receiver.answer(() => ({}));
+    const next = await run("natural", withUs());
+    expect(next.code).toBe(0);
+    await receiver.until(() => receiver.total(COST) === 22);
+    await receiver.until(() => left().length === 0);
+  }, 30_000);
+
+  test("one that is down: nothing is delayed, and everything waits on disk", async () => {
+    await receiver.close();
+    const ours = await run("natural", { ...withUs(), NO_SENDER: "1" });
+    expect(ours.code).toBe(0);
+    expect(left().length).toBeGreaterThan(0);
+    receiver = await startOtlpReceiver(Number(new URL(receiver.url).port));
+    await run("natural", withUs());
+    await receiver.until(() => receiver.total(COST) === 22);
+    await receiver.until(() => left().length === 0);
+  });
+});
+
+describe("the sender", () => {
+  for (const [way, signal] of [["process.exit"], ["uncaught error"], ["signal", "SIGTERM"]] as const) {
+    test(`where it would be killed with us, it is waited for: ${way}`, async () => {
+      const without = await run(way, {}, signal);
+      const ours = await run(way, { ...withUs(), WAIT: "1" }, signal);
+      expect({ ...ours, ms: 0 }).toEqual({ ...without, ms: 0 });
+      expect(receiver.total(COST)).toBe(11);
+    });
+  }
+
+  test("it is waited for a second at most", async () => {
+    const without = await run("process.exit");
+    receiver.answer(() => (receiver.requests.length === 0 ? {} : { hang: true }));
+    const ours = await run("process.exit", { ...withUs(), WAIT: "1" });
+    expect(ours.ms - without.ms).toBeLessThan(2_000);
+    expect(ours.code).toBe(without.code);
+    expect(left()).toHaveLength(2);
+  });
+
+  test("switched off, what is left waits for the next start", async () => {
+    await run("process.exit", { ...withUs(), NO_SENDER: "1" });
+    expect(receiver.total(COST)).toBe(1);
+    expect(left().filter((file) => file.includes(".metrics."))).toHaveLength(1);
+    await run("natural", withUs());
+    await receiver.until(() => receiver.total(COST) === 22);
+    await receiver.until(() => left().length === 0);
+  });
+
+  test("its secrets are not among its arguments, and what it has nothing to do with is not in its environment", async () => {
+    let shown: { args: string; env: string } | undefined;
+    receiver.answer(() => {
+      shown ??= lookAtSender();
+      return {};
+    });
+    await run("process.exit", {
+      ...withUs(),
+      NODE_OPTIONS: "--no-warnings",
+      PRIVATE: "of the app",
+      https_proxy: "http://proxy",
+    });
+    await receiver.until(() => receiver.total(COST) === 11);
+    if (process.platform !== "linux") return;
+    expect(shown?.args).toContain("sender.ts");
+    expect(shown?.args).not.toContain("secret");
+    expect(shown?.env).toContain("https_proxy");
+    expect(shown?.env).not.toMatch(/PRIVATE|NODE_OPTIONS/);
+  });
+});
+
+/** The sender that is running now, as /proc shows it. */
+function lookAtSender(): { args: string; env: string } | undefined {
+  for (const pid of process.platform === "linux" ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : []) {
+    try {
+      const args = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      if (args.includes("sender.ts") && args.includes(stateDir)) {
+        return { args, env: readFileSync(`/proc/${pid}/environ`, "utf8") };
+      }
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  return undefined;
+}
+
+describe("worker threads", () => {
+  test("each has a slot of its own and sends its own last interval", async () => {
+    const end = await run("", withUs(), undefined, "worker-app.ts");
+    expect(end).toMatchObject({ code: 0, stderr: "" });
+    await receiver.until(() => receiver.total(COST) === 111);
+    expect(
+      receiver
+        .points(COST)
+        .map(({ tags }) => tags.instance)
+        .sort(),
+    ).toEqual(["host-0", "host-1", "host-2"]);
+    await receiver.until(() => left().length === 0);
+  });
+});
+
+describe("a call inside a span of somebody else's that has not ended: a span of ours has its cost", () => {
+  const app = (way: string, signal?: NodeJS.Signals) => run(way, {}, signal, "open-span-app.ts");
+
+  test.each<[way: string, signal?: NodeJS.Signals]>([["natural"], ["process.exit"], ["signal", "SIGTERM"]])(
+    "%s",
+    async (way, signal) => {
+      const end = await app(way, signal);
+      expect(end).toMatchObject({ code: 0, signal: null, stdout: "ready\nspendfuse 0.00225\n" });
+    },
+  );
+
+  test("natural, with the span ended at exit", async () => {
+    const end = await app("natural, with the span ended at exit");
+    expect(end.stdout).toBe("ready\nspendfuse 0.00225\nsdk undefined\n");
+  });
+
+  test("flush, then killed", async () => {
+    const end = await app("flush, then killed");
+    expect(end).toMatchObject({ signal: "SIGKILL", stdout: "ready\nspendfuse 0.00225\n" });
+  });
+});
+
+describe("beside a NodeSDK of the user's", () => {
+  for (const way of ["before", "after", "at the end"]) {
+    test(`started ${way}: its own metrics arrive, and ours once`, async () => {
+      const theirs = await startOtlpReceiver();
+      const env = { ...withUs(), OTEL_EXPORTER_OTLP_ENDPOINT: theirs.url, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" };
+      const delta = { OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "delta", OTEL_LOGS_EXPORTER: "none" };
+      const end = await run(way, { ...env, ...delta }, undefined, "node-sdk-app.ts");
+      expect(end).toMatchObject({ code: 0, stderr: "" });
+      expect(theirs.total("app.orders")).toBe(1);
+      expect(theirs.spans.map(({ name }) => name)).toEqual(["order"]);
+      expect([theirs.total(COST), receiver.total(COST)]).toEqual(way === "after" ? [110, 1] : [111, 0]);
+      await theirs.close();
+    });
+  }
+});

@@ -1,0 +1,235 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { describe, expect, test } from "vitest";
+import { createSendings } from "../../../../src/meter/transports/bypass/in-flight-requests.ts";
+import {
+  createReasoning,
+  OWN_WORDS,
+  type Sent,
+  UNREAD_APIS,
+  type Way,
+  warningOf,
+} from "../../../../src/meter/transports/bypass/rules.ts";
+import * as registry from "../../../../src/meter/wire/formats/registry.ts";
+import { createHostLookup } from "../../../../src/meter/wire/hosts.ts";
+
+const reasonOf = createReasoning(Object.values(registry));
+const lookup = createHostLookup();
+
+function post(path: string, headers: Readonly<Record<string, string>> = {}): Sent {
+  return { method: "POST", path, socket: false, header: (name) => headers[name] };
+}
+
+/** What is said of a POST over node:http: the API that we do not read, or the way. */
+function of(host: string, path: string): string | undefined {
+  const reason = reasonOf(post(path), "http", lookup(host));
+  return reason && ("api" in reason ? reason.api : reason.way);
+}
+
+describe("at hosts that we know", () => {
+  test.each([
+    ["api.openai.com", "/v1/chat/completions", "http"],
+    ["api.openai.com", "/v1/responses", "http"],
+    ["api.openai.com", "/v1/embeddings", "http"],
+    ["api.anthropic.com", "/v1/messages", "http"],
+    ["generativelanguage.googleapis.com", "/v1beta/models/m:generateContent", "http"],
+    [
+      "eu-aiplatform.googleapis.com",
+      "/v1/projects/p/locations/l/publishers/anthropic/models/c:streamRawPredict",
+      "http",
+    ],
+    ["eu-aiplatform.googleapis.com", "/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict", "predict"],
+    ["generativelanguage.googleapis.com", "/v1beta/models/imagen-4:predict", "predict"],
+    ["generativelanguage.googleapis.com", "/v1beta/models/veo-3:predictLongRunning", "predict"],
+    ["generativelanguage.googleapis.com", "/v1beta/models/e:batchEmbedContents", "embed"],
+    ["generativelanguage.googleapis.com", "/v1beta/models/m:batchGenerateContent", "batch"],
+    ["generativelanguage.googleapis.com", "/v1beta/interactions", "interactions"],
+    ["api.openai.com", "/v1/images/generations", "images"],
+    ["my.openai.azure.com", "/openai/deployments/d/images/edits", "images"],
+    ["api.openai.com", "/v1/audio/transcriptions", "audio"],
+    ["api.openai.com", "/v1/videos", "videos"],
+    ["api.openai.com", "/v1/videos/video_1/remix", "videos"],
+    ["api.openai.com", "/v1/realtime/calls", "realtime"],
+    ["api.openai.com", "/v1/completions", "completions"],
+    ["api.openai.com", "/v1/responses/compact", "compaction"],
+    ["api.openai.com", "/v1/batches", "batch"],
+    ["api.anthropic.com", "/v1/messages/batches", "batch"],
+    ["api.openai.com", "/v1/fine_tuning/jobs", "tuning"],
+    ["my.openai.azure.com", "/openai/threads/thread_1/runs", "threads"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse", "Bedrock"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse-stream", "Bedrock"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/arn%3Aaws%3Abedrock/invoke", "Bedrock"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/invoke-with-response-stream", "Bedrock"],
+    ["api.cohere.com", "/v2/chat", "Cohere chat"],
+    ["api.cohere.com", "/v2/embed", "embed"],
+    ["api.cohere.com", "/v2/rerank", "rerank"],
+    ["api.mistral.ai", "/v1/fim/completions", "completions"],
+    ["api.mistral.ai", "/v1/ocr", "OCR"],
+    ["api.mistral.ai", "/v1/conversations/conv_1", "conversations"],
+    ["ai-gateway.vercel.sh", "/v4/ai/language-model", "AI Gateway"],
+    ["dashscope.aliyuncs.com", "/api/v1/services/aigc/text-generation/generation", "DashScope"],
+    ["my.snowflakecomputing.com", "/api/v2/cortex/inference:complete", "Cortex"],
+    ["api.openai.com", "/v1/conversations", undefined],
+    ["api.openai.com", "/v1/moderations", undefined],
+    ["api.openai.com", "/v1/files", undefined],
+    ["api.openai.com", "/v1/responses/resp_1/cancel", undefined],
+    ["api.openai.com", "/v1/responses/input_tokens", undefined],
+    ["api.openai.com", "/v1/realtime/client_secrets", undefined],
+    ["api.anthropic.com", "/v1/messages/count_tokens", undefined],
+    ["generativelanguage.googleapis.com", "/v1beta/models/m:countTokens", undefined],
+    ["generativelanguage.googleapis.com", "/upload/v1beta/files", undefined],
+    ["my.snowflakecomputing.com", "/queries/v1/query-request", undefined],
+  ])("%s%s: %s", (host, path, expected) => {
+    expect(of(host, path)).toBe(expected);
+  });
+
+  test("each row of the table is asked for above", () => {
+    expect(new Set(UNREAD_APIS.map(({ api }) => api)).size).toBeGreaterThan(15);
+    expect(UNREAD_APIS.every(({ path }) => !path.global && !path.sticky)).toBe(true);
+  });
+
+  test("only a POST or a handshake costs", () => {
+    const host = lookup("api.openai.com");
+    const get: Sent = { ...post("/v1/chat/completions"), method: "GET" };
+    expect(reasonOf(get, "http", host)).toBeUndefined();
+    expect(reasonOf({ ...get, socket: true }, "http", host)).toEqual({ way: "websocket" });
+    expect(reasonOf({ ...get, socket: true }, "http", undefined)).toBeUndefined();
+    const live = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+    for (const path of ["/v1/realtime", "/openai/realtime", live]) {
+      expect(reasonOf({ ...get, path, socket: true }, "http", undefined)).toEqual({ way: "websocket" });
+    }
+  });
+});
+
+describe("at hosts that we do not know", () => {
+  test.each([
+    ["/v1/chat/completions", true],
+    ["/gateway/openai/chat/completions", true],
+    ["/v1/models/m:generateContent", true],
+    ["/v1/models/m:streamGenerateContent", true],
+    ["/v1/responses", false],
+    ["/v1/embeddings", false],
+    ["/responses", false],
+    ["/survey/responses", false],
+    ["/embeddings", false],
+    ["/v1/messages", false],
+    ["/chat/completions/7", false],
+    ["/v1/completions", false],
+    ["/model/m/converse", false],
+    ["/v2/chat", false],
+  ])("%s: %s", (path, counts) => {
+    expect(of("gateway.example", path)).toBe(counts ? "http" : undefined);
+  });
+
+  test.each([
+    ["/v1/messages", "anthropic-version"],
+    ["/v1/responses", "authorization"],
+    ["/v1/embeddings", "authorization"],
+  ])("%s only with the header %s", (path, header) => {
+    expect(reasonOf(post(path, { [header]: "a" }), "undici", undefined)).toEqual({ way: "undici" });
+    expect(reasonOf(post(path, { other: "a" }), "undici", undefined)).toBeUndefined();
+    expect(OWN_WORDS.filter((row) => row.header !== undefined)).toHaveLength(2);
+  });
+});
+
+describe("what is said", () => {
+  const FIXES: Record<Way, string> = {
+    undici: "globalThis.fetch",
+    http: 'adapter: "fetch"',
+    http2: "wrapFetch(",
+    websocket: "ungoverned",
+  };
+  test.each(Object.entries(FIXES))("%s: how it is mended, in one line", (way, fix) => {
+    const said = warningOf("h.example:81", { way: way as Way });
+    expect(said).toContain("h.example:81");
+    expect(said).toContain(fix);
+    expect(said).not.toContain("\n");
+  });
+
+  test("an API that no format reads", () => {
+    expect(warningOf("h", { api: "Bedrock" })).toMatch(/does not read the Bedrock API.*ungoverned/);
+  });
+});
+
+describe("whose a request is", () => {
+  const call = { address: "h", path: "/p" };
+
+  /** Sends a call until its end is called; `inside` runs where its fetch runs. */
+  function sending(sendings: ReturnType<typeof createSendings>, to = call) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let inside: (<T>(fn: () => T) => T) | undefined;
+    const sent = sendings.run(to, () => {
+      inside = AsyncLocalStorage.snapshot();
+      return promise;
+    });
+    return {
+      inside: inside as <T>(fn: () => T) => T,
+      end: async () => {
+        resolve();
+        await sent;
+      },
+    };
+  }
+
+  test("of the call that it leaves in, even elsewhere or again", async () => {
+    const sendings = createSendings();
+    const one = sending(sendings);
+    expect(one.inside(() => sendings.isInside("/p"))).toBe(true);
+    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
+    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
+    expect(one.inside(() => sendings.owns({}, "moved", "/elsewhere"))).toBe(true);
+    expect(sendings.owns({}, "h", "/p")).toBe(false);
+    await one.end();
+    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(false);
+    expect(one.inside(() => sendings.isInside("/p"))).toBe(false);
+  });
+
+  test("of a call like it that waits, in whatever context it leaves", async () => {
+    const sendings = createSendings();
+    const [one, two] = [sending(sendings), sending(sendings)];
+    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
+    expect(sendings.owns({}, "h", "/other")).toBe(false);
+    expect(sendings.owns({}, "h", "/p")).toBe(true);
+    expect(sendings.owns({}, "h", "/p")).toBe(false);
+    // It was taken for the second's, whose own comes now.
+    expect(two.inside(() => sendings.owns({}, "h", "/p"))).toBe(false);
+    expect(two.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
+  });
+
+  test("of a call of the same path that waits, where its fetch sends it elsewhere", () => {
+    const sendings = createSendings();
+    sending(sendings, { address: "other", path: "/p" });
+    sending(sendings);
+    expect(sendings.owns({}, "h", "/p")).toBe(true);
+    expect(sendings.owns({}, "gateway", "/p")).toBe(true);
+    expect(sendings.owns({}, "gateway", "/p")).toBe(false);
+  });
+
+  test("of nobody in the context of one that was answered, until it is sent again", () => {
+    const sendings = createSendings();
+    const one = sending(sendings);
+    const first = {};
+    expect(one.inside(() => sendings.owns(first, "h", "/p"))).toBe(true);
+    sendings.answered(first, 103);
+    sendings.answered(first, 503);
+    const second = {};
+    expect(sendings.owns(second, "h", "/p")).toBe(true);
+    sendings.answered(second, undefined);
+    const third = {};
+    expect(sendings.owns(third, "h", "/p")).toBe(true);
+    sendings.answered(third, 200);
+    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(false);
+  });
+
+  test("what is sent is handed back as it is, and what throws is thrown", async () => {
+    const sendings = createSendings();
+    const answer = Promise.resolve();
+    expect(sendings.run(call, () => answer)).toBe(answer);
+    await answer;
+    expect(() =>
+      sendings.run(call, () => {
+        throw new TypeError("no");
+      }),
+    ).toThrow(TypeError);
+    expect(sendings.owns({}, "h", "/p")).toBe(false);
+  });
+});

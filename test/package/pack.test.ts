@@ -1,0 +1,164 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { VERSION } from "../../src/package/version.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "../servers/otlp-receiver.ts";
+import { untilArrived } from "./leftovers.ts";
+import { run } from "./processes.ts";
+import { frameworkProgram, type Program, programsOf } from "./programs.ts";
+import { install, makeHome, oldestNode, PROJECTS, type Project } from "./projects.ts";
+import { pack, ROOT, type Tarball } from "./tarball.ts";
+import { SPENT, startVendor } from "./vendor.ts";
+
+const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
+const MB = 1_000_000;
+const STRICT = { target: "es2023", strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
+const dir = makeHome();
+const stateDir = join(dir, "state");
+const rows: string[] = [];
+let tarball: Tarball;
+let nodes: Readonly<Record<string, string>>;
+let vendor: Awaited<ReturnType<typeof startVendor>>;
+let receiver: OtlpReceiver;
+let agents = 0;
+beforeAll(async () => {
+  const [packed, node22] = await Promise.all([pack(join(dir, "checkout")), oldestNode()]);
+  tarball = packed;
+  // All at once: npm waits more than it works.
+  await Promise.all(PROJECTS.map((project) => install(project, packed.path, join(dir, project))));
+  nodes = { "Node 22.15": node22, "Node 24": process.execPath };
+  vendor = await startVendor();
+  receiver = await startOtlpReceiver();
+}, 600_000);
+
+afterAll(async () => {
+  console.log(
+    `${rows.join("\n")}\n${rows.length} of ${agents} programs metered once, exported, and ended as without us`,
+  );
+  await Promise.all([vendor?.close(), receiver?.close()]);
+  rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+});
+
+/** Everything that a program is told by its environment. */
+const environment = (agent: string) => ({
+  MODEL_URL: vendor.url,
+  GOOGLE_GEMINI_BASE_URL: vendor.url,
+  OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+  SPENDFUSE_STATE_DIR: stateDir,
+  TEST_AGENT: agent,
+  DD_TRACE_AGENT_URL: vendor.url,
+  DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
+});
+
+/** Runs a program against the vendor; what it printed and what it exported must both be what it spent. */
+async function meter(project: Project, program: Program, version: string): Promise<void> {
+  const agent = `agent-${++agents}`;
+  const cwd = program.dir ?? join(dir, project);
+  const out = await run(nodes[version]!, program.args, {
+    cwd,
+    code: program.code ?? 0,
+    env: { ...environment(agent), ...(!program.scoped && { SPENDFUSE_AGENT: agent }) },
+    timeoutMs: 60_000,
+  });
+  if (program.code === undefined) {
+    const line = out.trim().split("\n").at(-1)!;
+    expect(JSON.parse(line), out).toEqual({ ...SPENT, priced: SPENT.calls, agent });
+  }
+  const exported = program.own ? { calls: 0, tokens: 0 } : { calls: SPENT.calls, tokens: SPENT.input + SPENT.output };
+  const hasArrived = () => receiver.total("spendfuse.calls", { agent }) === exported.calls;
+  await untilArrived(stateDir, hasArrived, nextStart);
+  expect(receiver.total("spendfuse.tokens", { agent })).toBe(exported.tokens);
+  rows.push(`${project} | ${version} | ${program.name} | exit code ${program.code ?? 0}`);
+}
+
+/** Whatever starts next, and sends what earlier programs have left. */
+function nextStart(): Promise<string> {
+  return run(process.execPath, ["imports.mjs"], { cwd: join(dir, "empty"), env: environment("next-start") });
+}
+
+describe("the tarball", () => {
+  test("holds what runs, once, and nothing else", () => {
+    const { files, packedBytes, unpackedBytes } = tarball;
+    console.log(`${files.length} files, ${packedBytes / MB} MB packed, ${unpackedBytes / MB} MB unpacked`);
+    // 0.6 MB of it are the charts of the sandbox's page.
+    expect(unpackedBytes).toBeLessThan(6.5 * MB);
+    const bundled = files.filter((file) => /^node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(file));
+    expect(files.filter((file) => /\/node_modules\//.test(file))).toEqual([]);
+    expect(new Set(bundled).size).toBe(bundled.length);
+    expect(files.filter((file) => file.endsWith("LICENSE") && file.startsWith("node_modules/"))).toHaveLength(
+      bundled.length,
+    );
+    expect(files.filter((file) => /\.map$|\.png$|^(src|test|bench)\//.test(file))).toEqual([]);
+    const papers = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "config.schema.json", "docs/billing.md"];
+    const assets = ["dashboards/agent_spend.json", "monitors/agent_fast_burn.json", "scenarios/bill_drift.json"];
+    for (const file of [...papers, ...assets]) {
+      expect(files).toContain(file);
+    }
+  });
+});
+
+describe.each(PROJECTS)("in %s", (project) => {
+  const home = join(dir, project);
+  let programs: readonly Program[] = [];
+
+  beforeAll(async () => {
+    programs = project === "empty" || FULL ? await programsOf(home) : [];
+    if (project !== "empty") programs = [frameworkProgram(project), ...programs];
+  });
+
+  test.each(FULL || project === "empty" ? ["Node 22.15", "Node 24"] : ["Node 24"])(
+    "runs on %s",
+    { timeout: 300_000 },
+    async (version) => {
+      const failed: string[] = [];
+      for (const program of programs) {
+        await meter(project, program, version).catch((error: Error) =>
+          failed.push(`${program.name}: ${error.message}`),
+        );
+      }
+      expect(failed.join("\n\n")).toBe("");
+    },
+  );
+});
+
+test("the program that sends what an app leaves at its end is found in a project, and sends it", async () => {
+  const agent = "exits";
+  const cwd = join(dir, "empty");
+  const env = { ...environment(agent), SPENDFUSE_AGENT: agent, SPENDFUSE_STATE_DIR: join(dir, "exits") };
+  const preloads = ["spendfuse/register", "./sender-preload.mjs"].flatMap((path) => ["--import", path]);
+  const out = await run(process.execPath, [...preloads, "exits.mjs"], { cwd, env, code: 3 });
+  const sender = JSON.parse(out) as { readonly args: readonly string[]; readonly env: Record<string, string> };
+  const [script = "", spool = ""] = sender.args;
+  expect(receiver.total("spendfuse.calls", { agent })).toBe(0);
+  // As it is started, but with time for a busy machine.
+  await run(process.execPath, [script, spool, "60000"], { cwd, env: sender.env });
+  expect(receiver.total("spendfuse.calls", { agent })).toBe(SPENT.calls);
+});
+
+describe("a TypeScript consumer", () => {
+  const types = join(dir, "empty", "types");
+  // `module: node16` lets no CommonJS file require ESM, whatever Node does.
+  test.each([
+    { module: "node16", moduleResolution: "node16", files: ["../consumer.mts"] },
+    { module: "nodenext", moduleResolution: "nodenext", files: ["../consumer.mts", "../consumer.cts"] },
+    { module: "esnext", moduleResolution: "bundler", files: ["../consumer.mts"] },
+  ])("compiles with moduleResolution $moduleResolution", async ({ files, ...modules }) => {
+    const compilerOptions = { ...modules, ...STRICT, typeRoots: [join(ROOT, "node_modules/@types")] };
+    const project = join(types, `${modules.moduleResolution}.json`);
+    mkdirSync(types, { recursive: true });
+    writeFileSync(project, JSON.stringify({ compilerOptions, files }));
+    await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", project], { cwd: types });
+  });
+});
+
+test("the command and the schema are found in a project", async () => {
+  const cwd = join(dir, "empty");
+  expect(await run("node_modules/.bin/spendfuse", ["--version"], { cwd })).toBe(`${VERSION}\n`);
+  const title = await run(process.execPath, ["-p", 'require("spendfuse/config.schema.json").title'], { cwd });
+  expect(title).toBe("spendfuse.config.json\n");
+});
+
+test.runIf(FULL)("the demo runs where no vendor's SDK is", { timeout: 90_000 }, async () => {
+  const said = await run("node_modules/.bin/spendfuse", ["demo"], { cwd: join(dir, "empty"), timeoutMs: 80_000 });
+  expect(said).toContain("not installed, plain fetch instead: openai, @anthropic-ai/sdk, ai");
+});
