@@ -4,6 +4,7 @@ import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { backfill, backfillMemory } from "./bounds/backfill.ts";
 import { call } from "./bounds/call.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
+import { firstCalls } from "./bounds/first-calls.ts";
 import { identity, identityAgents, identitySpans } from "./bounds/identity.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
 import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
@@ -32,6 +33,7 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
   call,
+  "first-calls": firstCalls,
   identity,
   "identity-agents": identityAgents,
   "identity-spans": identitySpans,

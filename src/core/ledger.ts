@@ -30,16 +30,11 @@ export interface Entry {
 }
 
 interface Account {
-  readonly ever: Sums;
-  readonly hour: Bucket;
-  readonly day: Bucket;
-  readonly month: Bucket;
-}
-
-interface Bucket {
-  /** Milliseconds since the epoch at which the window began, UTC. */
-  start: number;
-  sums: Sums;
+  /** Since the process began, then of the current month, day and hour. */
+  readonly sums: [ever: Sums, month: Sums, day: Sums, hour: Sums];
+  /** Start of the current hour and day, in milliseconds since the epoch, UTC; -1 before the first entry. */
+  hour: number;
+  day: number;
 }
 
 /** Everything together. */
@@ -72,7 +67,7 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     let found = map.get(name);
     if (found && !transient) return found;
     if (found) map.delete(name);
-    else found = { ever: zero(), hour: bucket(), day: bucket(), month: bucket() };
+    else found = { sums: [zero(), zero(), zero(), zero()], hour: -1, day: -1 };
     map.set(name, found);
     if (transient && map.size > recent) forgetOldest(map);
     return found;
@@ -89,8 +84,8 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
   }
 
   function add(node: ScopeNode, entry: Entry, now: number): void {
-    addTo(account(ALL), entry, now);
-    for (const name of node.accounts) addTo(account(name), entry, now);
+    addTo(bounded.get(ALL) ?? account(ALL), entry, now);
+    for (const name of node.accounts) addTo(bounded.get(name) ?? account(name), entry, now);
   }
 
   return {
@@ -98,9 +93,11 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     sums(name, window, now) {
       const found = bounded.get(name) ?? unbounded.get(name);
       if (!found) return undefined;
-      if (window === "ever") return found.ever;
-      const { start, sums } = found[window];
-      return start === windowStart(window, now) ? sums : zero();
+      const [ever, month, day, hour] = found.sums;
+      if (window === "ever") return ever;
+      if (window === "hour") return found.hour === windowStart("hour", now) ? hour : zero();
+      if (window === "day") return found.day === windowStart("day", now) ? day : zero();
+      return found.day >= 0 && windowStart("month", found.day) === windowStart("month", now) ? month : zero();
     },
     *accounts() {
       yield* bounded.keys();
@@ -117,43 +114,34 @@ export function windowStart(window: Exclude<Window, "ever">, now: number): numbe
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
 }
 
-function addTo(account: Account, entry: Entry, now: number): void {
-  addSums(account.ever, entry);
+function addTo(account: Account, { calls, cost, usage, unknown }: Entry, now: number): void {
+  const sinceHour = now - account.hour;
+  if (!(sinceHour >= 0 && sinceHour < HOUR) || account.hour < 0) beginWindows(account, now);
+  for (const sums of account.sums) {
+    sums.calls += calls;
+    if (unknown) sums.unknown += 1;
+    if (usage === undefined) continue;
+    if (cost === undefined) sums.unpriced += 1;
+    else sums.cost += cost;
+    sums.input += usage.input;
+    sums.output += usage.output;
+    sums.cacheRead += usage.cacheRead;
+    sums.cacheWrite += usage.cacheWrite;
+    sums.reasoning += usage.reasoning;
+  }
+}
+
+/** Begins the hour that `now` lies in, and the day and the month where they are new. */
+function beginWindows(account: Account, now: number): void {
   const day = windowStart("day", now);
-  if (account.day.start !== day) {
+  if (account.day !== day) {
     const month = windowStart("month", now);
-    account.day.start = day;
-    account.day.sums = zero();
-    if (account.month.start !== month) {
-      account.month.start = month;
-      account.month.sums = zero();
-    }
+    if (account.day < 0 || windowStart("month", account.day) !== month) account.sums[1] = zero();
+    account.day = day;
+    account.sums[2] = zero();
   }
-  const hour = windowStart("hour", now);
-  if (account.hour.start !== hour) {
-    account.hour.start = hour;
-    account.hour.sums = zero();
-  }
-  addSums(account.hour.sums, entry);
-  addSums(account.day.sums, entry);
-  addSums(account.month.sums, entry);
-}
-
-function addSums(sums: Sums, { calls, cost, usage, unknown }: Entry): void {
-  sums.calls += calls;
-  if (unknown) sums.unknown += 1;
-  if (usage === undefined) return;
-  if (cost === undefined) sums.unpriced += 1;
-  else sums.cost += cost;
-  sums.input += usage.input;
-  sums.output += usage.output;
-  sums.cacheRead += usage.cacheRead;
-  sums.cacheWrite += usage.cacheWrite;
-  sums.reasoning += usage.reasoning;
-}
-
-function bucket(): Bucket {
-  return { start: -1, sums: zero() };
+  account.hour = windowStart("hour", now);
+  account.sums[3] = zero();
 }
 
 function zero(): Sums {

@@ -48,24 +48,57 @@ export function count(value: unknown): number {
 
 /** Makes the parts fit their whole, so that no kind is ever negative and nothing is counted twice. */
 export function canonicalUsage(parts: Partial<Usage>): Usage {
-  const input = count(parts.input);
-  const output = count(parts.output);
-  const cacheRead = Math.min(count(parts.cacheRead), input);
-  const cacheWrite = Math.min(count(parts.cacheWrite), input - cacheRead);
+  let {
+    input = 0,
+    output = 0,
+    cacheRead = 0,
+    cacheWrite = 0,
+    cacheWrite1h = 0,
+    reasoning = 0,
+    webSearches = 0,
+  } = parts;
+  // Small whole numbers, which nearly all are, need no look at each.
+  if (!areSmallCounts(input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning, webSearches)) {
+    input = count(input);
+    output = count(output);
+    cacheRead = count(cacheRead);
+    cacheWrite = count(cacheWrite);
+    cacheWrite1h = count(cacheWrite1h);
+    reasoning = count(reasoning);
+    webSearches = count(webSearches);
+  }
+  if (cacheRead > input) cacheRead = input;
+  if (cacheWrite > input - cacheRead) cacheWrite = input - cacheRead;
+  if (cacheWrite1h > cacheWrite) cacheWrite1h = cacheWrite;
+  if (reasoning > output) reasoning = output;
   const usage: { -readonly [K in keyof Usage]: Usage[K] } = {
     input,
     output,
     cacheRead,
     cacheWrite,
-    cacheWrite1h: Math.min(count(parts.cacheWrite1h), cacheWrite),
-    reasoning: Math.min(count(parts.reasoning), output),
-    webSearches: count(parts.webSearches),
+    cacheWrite1h,
+    reasoning,
+    webSearches,
   };
   if (parts.inputAudio) usage.inputAudio = Math.min(count(parts.inputAudio), input);
   if (parts.cacheReadAudio) usage.cacheReadAudio = Math.min(count(parts.cacheReadAudio), cacheRead);
   if (parts.outputAudio) usage.outputAudio = Math.min(count(parts.outputAudio), output);
   if (parts.outputImage) usage.outputImage = Math.min(count(parts.outputImage), output);
   return usage;
+}
+
+/** Whether all are whole numbers from 0 to 2^31 - 1, whatever their type says. */
+function areSmallCounts(a: number, b: number, c: number, d: number, e: number, f: number, g: number): boolean {
+  return (
+    (a | 0) === a &&
+    (b | 0) === b &&
+    (c | 0) === c &&
+    (d | 0) === d &&
+    (e | 0) === e &&
+    (f | 0) === f &&
+    (g | 0) === g &&
+    (a | b | c | d | e | f | g) >= 0
+  );
 }
 
 /** What `whole` has over `part`, kind by kind, never below zero. */

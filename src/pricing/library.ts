@@ -4,13 +4,14 @@ import { OVERLAY, SEARCHES, TERMS } from "./overlay.ts";
 import {
   createPriceBook,
   type Discount,
+  narrow,
   type PriceQuery,
   type PriceRowConfig,
   type PriceSource,
-  perModel,
+  type QuoteSource,
 } from "./price.ts";
 import { type RateBand, type RateCard, rateBand, type UsdRates } from "./rates.ts";
-import { createRowSource, createTermsBook, type PriceRow, priceOf, type TermsBook } from "./rows.ts";
+import { createRowSource, createTermsBook, type PriceRow, type TermsBook } from "./rows.ts";
 
 /** The part of the `@pydantic/genai-prices` module that is used. The module takes 28 ms to load: load it late. */
 export interface PriceLibrary {
@@ -78,7 +79,7 @@ const LIBRARY_IDS = {
 /** Gateways that pass calls on at the maker's price: there the model's name decides. */
 const PASS_ON = new Set(["vercel", "cloudflare", "portkey"]);
 
-/** What the library says of a model, and how long: it is asked again when a call lies outside. */
+/** What the library says of a model, and for how long. */
 interface Entry {
   readonly card: RateCard | undefined;
   readonly exact: boolean;
@@ -90,16 +91,16 @@ interface Entry {
  * The library as a source. Its own arithmetic takes 18 µs a call; its rates are read once a model and time and then
  * charged by ours, which a test holds against it. Prices that `updatePrices` brings are seen by a new source only.
  */
-export function createLibrarySource(library: PriceLibrary, terms: TermsBook): PriceSource {
-  const entries = perModel((query): { current: Entry } => ({ current: look(library, query) }));
-
-  return (query) => {
-    const holder = entries(query);
-    const { from, until } = holder.current;
-    if (!(query.at >= from && query.at < until)) holder.current = look(library, query);
-    const { card, exact } = holder.current;
+export function createLibrarySource(library: PriceLibrary, terms: TermsBook): QuoteSource {
+  return (query, validity) => {
+    const { card, exact, from, until } = look(library, query);
+    narrow(validity, from, query.at);
+    narrow(validity, until, query.at);
+    // A time that cannot be read: the answer holds for this call only.
+    if (until <= query.at) validity.until = query.at;
     if (card === undefined) return undefined;
-    return priceOf(card, query, terms.termsOf(query), terms.searchRate(query), exact);
+    const found = terms.termsOf(query, validity);
+    return found && { card, terms: found, searchRate: terms.searchRate(query), sameModel: exact };
   };
 }
 

@@ -1,5 +1,6 @@
 import { canonicalUsage, type Usage } from "../core/usage.ts";
 import { modelKey } from "./model-id.ts";
+import { charge, type RateBand, type RateCard, type Terms } from "./rates.ts";
 
 /** One call to price. Prices belong to calls, never to sums: long-context rates depend on the input of each call. */
 export interface PriceQuery {
@@ -65,33 +66,128 @@ export interface PriceRowConfig {
   readonly until?: string;
 }
 
+/** How one source charges a call: the same for every call of a model, on the same terms and at the same time. */
+export interface Quote {
+  readonly card: RateCard;
+  readonly terms: Terms;
+  /** Nano-USD per web search, where the card has no rate of its own. */
+  readonly searchRate: number | undefined;
+  /** The card is that of this very model. */
+  readonly sameModel: boolean;
+}
+
+/** The time in which an answer of a source holds, in milliseconds since the epoch; `until` does not belong to it. */
+export interface Validity {
+  from: number;
+  until: number;
+}
+
+/**
+ * A price list. Undefined when it has no price for the model. The answer may depend on all of `query` but its usage;
+ * whatever of it depends on the time narrows `validity`. Does not throw.
+ */
+export type QuoteSource = (query: PriceQuery, validity: Validity) => Quote | undefined;
+
 export interface PriceBookOptions {
   /** Asked in order; the first that knows a price decides. */
-  readonly sources: readonly PriceSource[];
+  readonly sources: readonly QuoteSource[];
   /** The first that fits applies, whatever source the price comes from. */
   readonly discounts?: readonly Discount[];
 }
 
-/** One source out of many. */
-export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): PriceSource {
-  const factorOf = perModel((query) => discountFactor(discounts, query));
+/** What the sources said about calls like these, so that each is asked once. */
+interface Entry extends Validity {
+  readonly provider: string;
+  readonly guessedProvider: boolean;
+  readonly priceId: string | undefined;
+  readonly tier: string | undefined;
+  readonly speed: string | undefined;
+  readonly geo: string | undefined;
+  /** In the order of the sources; those after the first that prices every call are left out. */
+  readonly quotes: readonly Quote[];
+  /** Of the discount. */
+  readonly factor: number;
+}
 
-  return (asked) => {
-    const query = canonical(asked);
-    if (query === undefined) return undefined;
+/** Ids come from responses, so everything is forgotten when there are too many. */
+const MAX_ENTRIES = 2_000;
+
+/** One source of prices out of many price lists. */
+export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): PriceSource {
+  const byModel = new Map<string, Entry[]>();
+  let size = 0;
+
+  function entryOf(query: PriceQuery): Entry {
+    const { provider, model, tier, speed, geo, priceId, at } = query;
+    const guessed = query.guessedProvider === true;
+    let entries = byModel.get(model);
+    if (entries !== undefined) {
+      for (let index = 0; index < entries.length; index++) {
+        const entry = entries[index] as Entry;
+        if (entry.provider !== provider || entry.tier !== tier || entry.speed !== speed || entry.geo !== geo) continue;
+        if (entry.guessedProvider !== guessed || entry.priceId !== priceId) continue;
+        if (at >= entry.from && at < entry.until) return entry;
+        const renewed = ask(query);
+        entries[index] = renewed;
+        return renewed;
+      }
+    }
+    if (size >= MAX_ENTRIES) {
+      byModel.clear();
+      size = 0;
+      entries = undefined;
+    }
+    const entry = ask(query);
+    if (entries === undefined) byModel.set(model, [entry]);
+    else entries.push(entry);
+    size++;
+    return entry;
+  }
+
+  function ask(query: PriceQuery): Entry {
+    const validity: Validity = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
+    const quotes: Quote[] = [];
     for (const source of sources) {
-      const price = source(query);
-      if (price === undefined) continue;
-      const factor = discounts.length === 0 ? 1 : factorOf(query);
-      if (factor === 1) return price;
-      const nanoUsd = Math.round(price.nanoUsd * factor);
-      return nanoUsd >= 0 ? { ...price, nanoUsd } : undefined;
+      const quote = source(query, validity);
+      if (quote === undefined) continue;
+      quotes.push(quote);
+      if (!quote.terms.shortOnly && quote.card.every(isComplete)) break;
+    }
+    const { provider, priceId, tier, speed, geo } = query;
+    const guessedProvider = query.guessedProvider === true;
+    return {
+      provider,
+      guessedProvider,
+      priceId,
+      tier,
+      speed,
+      geo,
+      quotes,
+      factor: factorOf(discounts, query),
+      ...validity,
+    };
+  }
+
+  return (query) => {
+    const usage = priceable(query.usage);
+    if (usage === undefined) return undefined;
+    const { quotes, factor } = entryOf(query);
+    for (const { card, terms, searchRate, sameModel } of quotes) {
+      const charged = charge(card, usage, terms, searchRate);
+      if (charged === undefined) continue;
+      const nanoUsd = factor === 1 ? charged.nanoUsd : Math.round(charged.nanoUsd * factor);
+      if (!(nanoUsd >= 0)) return undefined;
+      const price: { -readonly [K in keyof Price]: Price[K] } = { nanoUsd, exact: charged.exact && sameModel };
+      if (charged.partial) price.partial = true;
+      if (terms.commitment) price.commitment = true;
+      return price;
     }
     return undefined;
   };
 }
 
-function discountFactor(discounts: readonly Discount[], query: PriceQuery): number {
+function factorOf(discounts: readonly Discount[], query: PriceQuery): number {
+  if (discounts.length === 0) return 1;
   const key = modelKey(query.model);
   for (const row of discounts) {
     if (row.provider !== undefined && row.provider !== query.provider) continue;
@@ -100,49 +196,24 @@ function discountFactor(discounts: readonly Discount[], query: PriceQuery): numb
   return 1;
 }
 
+/** Whether a band has a rate for every kind of token that it does not charge as another. */
+function isComplete(rates: RateBand): boolean {
+  if (!(rates.input >= 0 && rates.output >= 0 && rates.request >= 0 && rates.reasoning >= 0)) return false;
+  return rates.cacheRead >= 0 && rates.cacheWrite >= 0 && rates.cacheWrite1h >= 0;
+}
+
 /** Parts beyond their whole are cut to fit; a count that is no count (NaN, negative) makes the price unknown. */
-function canonical(query: PriceQuery): PriceQuery | undefined {
-  const u = query.usage;
+function priceable(u: Usage): Usage | undefined {
   if (!(u.input >= 0 && u.output >= 0 && u.cacheRead >= 0 && u.cacheWrite >= 0)) return undefined;
   if (!(u.cacheWrite1h >= 0 && u.reasoning >= 0 && u.webSearches >= 0)) return undefined;
   const fits = u.cacheRead + u.cacheWrite <= u.input && u.cacheWrite1h <= u.cacheWrite && u.reasoning <= u.output;
   const plain = !u.inputAudio && !u.outputAudio && !u.outputImage;
-  return fits && plain ? query : { ...query, usage: canonicalUsage(u) };
+  return fits && plain ? u : canonicalUsage(u);
 }
 
-/**
- * Remembers the answer of `find` per provider (its price id and certainty included) and model; it must depend on
- * nothing else of the query. Ids come from responses, so all is forgotten when there are too many.
- */
-export function perModel<V>(find: (query: PriceQuery) => V): (query: PriceQuery) => V {
-  const known = new Map<string, Map<string, Remembered<V>>>();
-  const guessed = new Map<string, Map<string, Remembered<V>>>();
-  let size = 0;
-
-  return (query) => {
-    const providers = query.guessedProvider ? guessed : known;
-    const found = providers.get(query.provider)?.get(query.model);
-    if (found !== undefined && found.priceId === query.priceId) return found.value;
-    if (size >= MAX_REMEMBERED) {
-      known.clear();
-      guessed.clear();
-      size = 0;
-    }
-    const value = find(query);
-    let models = providers.get(query.provider);
-    if (models === undefined) {
-      models = new Map();
-      providers.set(query.provider, models);
-    }
-    models.set(query.model, { priceId: query.priceId, value });
-    size++;
-    return value;
-  };
+/** An answer that was found at `at` may be another one from `edge` on. A date that cannot be read is no edge. */
+export function narrow(validity: Validity, edge: number, at: number): void {
+  if (edge <= at) {
+    if (edge > validity.from) validity.from = edge;
+  } else if (edge < validity.until) validity.until = edge;
 }
-
-interface Remembered<V> {
-  readonly priceId: string | undefined;
-  readonly value: V;
-}
-
-const MAX_REMEMBERED = 2_000;

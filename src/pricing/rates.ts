@@ -136,14 +136,14 @@ function tokenNano(rates: RateBand, usage: Usage): number {
     output -= image;
     nano += image * rates.outputImage;
   }
-  nano += part(input, rates.input) + part(cacheRead, rates.cacheRead) + part(output, rates.output);
-  nano += part(usage.cacheWrite - usage.cacheWrite1h, rates.cacheWrite) + part(usage.cacheWrite1h, rates.cacheWrite1h);
-  return nano + part(usage.reasoning, rates.reasoning);
-}
-
-/** Nothing of an unknown rate costs nothing. */
-function part(tokens: number, rate: number): number {
-  return tokens === 0 ? 0 : tokens * rate;
+  // Nothing of an unknown rate costs nothing.
+  if (input !== 0) nano += input * rates.input;
+  if (cacheRead !== 0) nano += cacheRead * rates.cacheRead;
+  if (output !== 0) nano += output * rates.output;
+  if (usage.cacheWrite !== usage.cacheWrite1h) nano += (usage.cacheWrite - usage.cacheWrite1h) * rates.cacheWrite;
+  if (usage.cacheWrite1h !== 0) nano += usage.cacheWrite1h * rates.cacheWrite1h;
+  if (usage.reasoning !== 0) nano += usage.reasoning * rates.reasoning;
+  return nano;
 }
 
 /** 1 USD per million tokens is 1,000 nano-USD per token. Rounded at 1e-9, where floats of USD go wrong. */

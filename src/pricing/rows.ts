@@ -1,6 +1,6 @@
 import { isSnapshot, modelKey } from "./model-id.ts";
-import { type Price, type PriceQuery, type PriceSource, perModel } from "./price.ts";
-import { charge, type RateCard, rateBand, STANDARD_TERMS, type Terms, type UsdRates } from "./rates.ts";
+import { narrow, type PriceQuery, type QuoteSource, type Validity } from "./price.ts";
+import { type RateCard, rateBand, STANDARD_TERMS, type Terms, type UsdRates } from "./rates.ts";
 
 /** A time in which a row holds: ISO dates or times, UTC; `from` belongs to it, `until` does not. Absent is open. */
 interface Dated {
@@ -50,9 +50,18 @@ export interface SearchRow {
 
 /** What a source needs besides rates: the terms of a call, and the rate of its web searches in nano-USD. */
 export interface TermsBook {
-  /** Undefined when the call's terms have no known price. `own` names what the rates already contain. */
-  termsOf(query: PriceQuery, own?: { readonly tier: boolean; readonly speed: boolean }): Terms | undefined;
+  /**
+   * Undefined when the call's terms have no known price. `own` names what the rates already contain. Narrows `validity`
+   * to the time in which the answer holds.
+   */
+  termsOf(query: PriceQuery, validity: Validity, own?: OwnTerms): Terms | undefined;
   searchRate(query: PriceQuery): number | undefined;
+}
+
+/** Which of a call's terms are contained in the rates themselves. */
+export interface OwnTerms {
+  readonly tier: boolean;
+  readonly speed: boolean;
 }
 
 /** Names by which vendors say "nothing special". */
@@ -65,17 +74,25 @@ export function createTermsBook(rows: readonly TermsRow[], searches: readonly Se
   const dated = rows.map(withTimes);
   // Only vendors that price by geography can be asked for one; elsewhere the field is a mere fact.
   const geoProviders = new Set(rows.filter((row) => row.by === "geo").flatMap((row) => row.providers));
-  const fitting = perModel((query) => {
-    const key = modelKey(query.model);
-    return dated.filter(
-      ({ row }) => row.providers.includes(query.provider) && (row.models === undefined || row.models.includes(key)),
-    );
-  });
   const searchRates = new Map(
     searches.flatMap((row) => row.providers.map((name) => [name, row.perThousand * 1e6] as const)),
   );
 
-  function termsOf(query: PriceQuery, own = OWN_NOTHING): Terms | undefined {
+  /** The row for one term of a call, such as the tier `batch`. */
+  function find(query: PriceQuery, by: TermsRow["by"], value: string, validity: Validity): TermsRow | undefined {
+    const key = modelKey(query.model);
+    let found: TermsRow | undefined;
+    for (const { row, from, until } of dated) {
+      if (row.by !== by || !row.values.includes(value) || !row.providers.includes(query.provider)) continue;
+      if (row.models !== undefined && !row.models.includes(key)) continue;
+      narrow(validity, from, query.at);
+      narrow(validity, until, query.at);
+      if (query.at >= from && query.at < until) found ??= row;
+    }
+    return found;
+  }
+
+  function termsOf(query: PriceQuery, validity: Validity, own = OWN_NOTHING): Terms | undefined {
     let terms = STANDARD_TERMS;
     for (const by of ["tier", "speed", "geo"] as const) {
       const value = query[by];
@@ -83,9 +100,9 @@ export function createTermsBook(rows: readonly TermsRow[], searches: readonly Se
       if (by === "geo" && !geoProviders.has(query.provider)) continue;
       const asked = value.toLowerCase();
       if (asked === "" || PLAIN.has(asked)) continue;
-      const found = fitting(query).find((d) => d.row.by === by && d.row.values.includes(asked) && holds(d, query.at));
+      const found = find(query, by, asked, validity);
       if (found === undefined) return undefined;
-      terms = stacked(terms, found.row);
+      terms = stacked(terms, found);
     }
     return terms;
   }
@@ -93,7 +110,7 @@ export function createTermsBook(rows: readonly TermsRow[], searches: readonly Se
   return { termsOf, searchRate: (query) => searchRates.get(query.provider) };
 }
 
-const OWN_NOTHING = { tier: false, speed: false } as const;
+const OWN_NOTHING: OwnTerms = { tier: false, speed: false };
 
 /** Factors multiply: batch and US inference cost 0.5 × 1.1 = 0.55 of the list price. */
 function stacked(terms: Terms, row: TermsRow): Terms {
@@ -109,15 +126,17 @@ function stacked(terms: Terms, row: TermsRow): Terms {
  * A source from rows. Of several that fit, a row of the call's own tier or speed beats a general one, the literal id
  * beats the model's name, a later `from` beats an earlier, a later line the one before.
  */
-export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): PriceSource {
+export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): QuoteSource {
   const byKey = Map.groupBy(
     rows.map((row, line) => ({ ...withTimes(row), line, card: cardOf(row), literal: row.model.toLowerCase().trim() })),
     ({ row }) => modelKey(row.model),
   );
-  const fitting = perModel((query) => {
+
+  return (query, validity) => {
     const asked = query.model.toLowerCase().trim();
-    return (byKey.get(modelKey(query.model)) ?? [])
+    const fitting = (byKey.get(modelKey(query.model)) ?? [])
       .filter(({ row, literal }) => fitsProvider(row, query) && (literal === asked || !isSnapshot(literal)))
+      .filter(({ row }) => agrees(row.tier, query.tier) && agrees(row.speed, query.speed))
       .sort(
         (a, b) =>
           ownTerms(b.row) - ownTerms(a.row) ||
@@ -125,36 +144,15 @@ export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): Pr
           descending(a.from, b.from) ||
           b.line - a.line,
       );
-  });
-
-  return (query) => {
-    for (const candidate of fitting(query)) {
-      const { tier, speed } = candidate.row;
-      if (!holds(candidate, query.at) || !agrees(tier, query.tier) || !agrees(speed, query.speed)) continue;
-      const own = tier || speed ? { tier: tier !== undefined, speed: speed !== undefined } : undefined;
-      return priceOf(candidate.card, query, terms.termsOf(query, own), terms.searchRate(query));
+    for (const { row, card, from, until } of fitting) {
+      narrow(validity, from, query.at);
+      narrow(validity, until, query.at);
+      if (!(query.at >= from && query.at < until)) continue;
+      const own = { tier: row.tier !== undefined, speed: row.speed !== undefined };
+      const found = terms.termsOf(query, validity, own);
+      return found && { card, terms: found, searchRate: terms.searchRate(query), sameModel: true };
     }
     return undefined;
-  };
-}
-
-/** The price of a call from the rates of its model. */
-export function priceOf(
-  card: RateCard,
-  query: PriceQuery,
-  terms: Terms | undefined,
-  searchRate: number | undefined,
-  sameModel = true,
-): Price | undefined {
-  if (terms === undefined) return undefined;
-  const found = charge(card, query.usage, terms, searchRate);
-  if (found === undefined) return undefined;
-  const price = { nanoUsd: found.nanoUsd, exact: found.exact && sameModel };
-  if (!found.partial && !terms.commitment) return price;
-  return {
-    ...price,
-    ...(found.partial ? { partial: true as const } : {}),
-    ...(terms.commitment ? { commitment: true as const } : {}),
   };
 }
 
@@ -199,9 +197,4 @@ function withTimes<R extends Dated>(row: R): Times & { readonly row: R } {
     from: row.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(row.from),
     until: row.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(row.until),
   };
-}
-
-/** A date that cannot be read is NaN and holds never. */
-function holds(times: Times, at: number): boolean {
-  return at >= times.from && at < times.until;
 }

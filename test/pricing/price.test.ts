@@ -4,11 +4,13 @@ import { canonicalUsage, type Usage } from "../../src/core/usage.ts";
 import { createLibrarySource, createPrices, type PriceLibrary } from "../../src/pricing/library.ts";
 import { isSnapshot, modelKey, modelSpellings, sameModel } from "../../src/pricing/model-id.ts";
 import { OVERLAY, SEARCHES, TERMS } from "../../src/pricing/overlay.ts";
-import type { Price, PriceQuery } from "../../src/pricing/price.ts";
+import { createPriceBook, type Price, type PriceQuery, type QuoteSource } from "../../src/pricing/price.ts";
 import { createRowSource, createTermsBook } from "../../src/pricing/rows.ts";
 
 const NOW = Date.parse("2026-11-23T12:00:00Z");
 const book = createPrices({ library });
+/** A price book of one source. */
+const alone = (source: QuoteSource) => createPriceBook({ sources: [source] });
 
 function query(provider: string, model: string, parts: Partial<Usage>, more: Partial<PriceQuery> = {}): PriceQuery {
   return { provider, model, at: NOW, usage: canonicalUsage(parts), ...more };
@@ -201,7 +203,7 @@ describe("dated prices", () => {
   });
 
   it("finds the way back after each change of the hour, in any order of calls", () => {
-    const source = createLibrarySource(library, createTermsBook([], []));
+    const source = alone(createLibrarySource(library, createTermsBook([], [])));
     for (const hour of [0, 1, 5, 7, 3, 23, 6, 4, 9, 10, 25, 12, 2, 30, 100, 74]) {
       const at = Date.parse("2026-11-23T00:00:00Z") + hour * 3_600_000;
       const options = { providerId: "deepseek", timestamp: new Date(at) };
@@ -572,7 +574,7 @@ describe("properties", () => {
   ];
 
   it("charges every model of the library as the library does, at any time, size and kind", () => {
-    const source = createLibrarySource(library, createTermsBook([], []));
+    const source = alone(createLibrarySource(library, createTermsBook([], [])));
     const below = generator(1);
     let compared = 0;
     for (const priceId of ids) {
@@ -606,7 +608,7 @@ describe("properties", () => {
   });
 
   it("charges audio as the library does", () => {
-    const source = createLibrarySource(library, createTermsBook([], []));
+    const source = alone(createLibrarySource(library, createTermsBook([], [])));
     const below = generator(2);
     for (const model of [
       "gpt-audio",
@@ -716,7 +718,7 @@ describe("rows", () => {
       ...more,
     });
     const per = (rows: Parameters<typeof createRowSource>[0], more: Partial<PriceQuery> = {}) =>
-      createRowSource(rows, terms)(query("v", "m", { input: 1_000 }, more))?.nanoUsd;
+      alone(createRowSource(rows, terms))(query("v", "m", { input: 1_000 }, more))?.nanoUsd;
     expect(per([row(1), row(2)])).toBe(2_000_000);
     expect(per([row(1, { from: "2026-02-01" }), row(2, { from: "2026-01-01" }), row(3)])).toBe(1_000_000);
     expect(per([row(1, { from: "2027-02-01" }), row(2)])).toBe(2_000_000);

@@ -102,7 +102,12 @@ function createSpan(
 }
 
 function defined(attributes: OtelAttributes): OtelAttributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
+  const kept: OtelAttributes = {};
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
 }
 
 function toTime(ms: number): readonly [number, number] {
