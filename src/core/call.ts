@@ -22,6 +22,14 @@ export interface UsagePart {
   readonly usage: Usage;
 }
 
+/** Usage and money of one model within a call. */
+export interface CallPart {
+  readonly model: string;
+  readonly usage: Usage;
+  /** Nano-USD; undefined when unpriced. */
+  readonly costNano: number | undefined;
+}
+
 /** One HTTP request to a model API and its response, after its ending. */
 export interface SettledCall {
   /** Unique in this process. */

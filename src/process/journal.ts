@@ -1,5 +1,5 @@
 import { setInterval } from "node:timers";
-import type { SettledCall } from "../core/call.ts";
+import type { CallPart, SettledCall } from "../core/call.ts";
 import {
   addMetered,
   type MeteredSums,
@@ -8,7 +8,6 @@ import {
   meteredSums,
   NOTHING_METERED,
 } from "../core/metered.ts";
-import type { CallPart } from "../meter/call/recorder.ts";
 import { type MeteredTotal, type Store, within } from "../stores/store.ts";
 
 /** What a process has metered, told to a store that outlives it: the metered side of the vendors' bills. */

@@ -1,4 +1,4 @@
-import type { CallState, CostSource, Priced, Quality, SettledCall } from "../../core/call.ts";
+import type { CallPart, CallState, CostSource, Priced, Quality, SettledCall } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { entryOf, type Ledger } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
@@ -8,14 +8,6 @@ import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
 import { resolveUsage } from "../wire/estimate.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
 import type { OpenCall } from "./open-call.ts";
-
-/** Usage and money of one model within a call. */
-export interface CallPart {
-  readonly model: string;
-  readonly usage: Usage;
-  /** Nano-USD; undefined when unpriced. */
-  readonly costNano: number | undefined;
-}
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
@@ -38,112 +30,146 @@ export interface Recorder {
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { faults, ledger, price, listeners } = options;
+  const { faults, price } = options;
   let sequence = 0;
 
-  function look(open: OpenCall, state: Settled, endedMark: number): Seen {
-    const { target, reading, facts, status } = open;
-    const { usage, quality } = usageOf(open, state);
-    const model = reading.model ?? facts.model ?? "unknown";
-    const { provider } = target;
-    const quoted = usage ? quote(open, usage, model, provider) : [];
-    const money = sum(quoted, usage, reading.costUsd);
-    const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
-    const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
-      id: `${open.startedAt.toString(36)}-${(sequence++).toString(36)}`,
-      scope: open.node.scope,
-      provider,
-      model,
-      format: target.format.name,
-      stream: open.stream,
-      ending: state.ending,
-      quality,
-      priced: money.priced,
-      startedAt: open.startedAt,
-      durationMs: endedMark - open.startedMark,
-    };
-    // Not spread into it, which would cost more than all else here.
-    if (reading.responseId !== undefined) settled.responseId = reading.responseId;
-    if (facts.model !== undefined) settled.requestModel = facts.model;
-    if (reading.tier !== undefined) settled.tier = reading.tier;
-    if (status !== undefined) settled.status = status;
-    if (usage) settled.usage = usage;
-    if (parts.length > 1)
-      settled.otherModels = parts.slice(1).map((part) => ({ model: part.model, usage: part.usage }));
-    if (money.nano !== undefined) {
-      settled.costUsd = money.nano / 1e9;
-      settled.costSource = money.source;
-    }
-    return { settled, parts, money };
-  }
-
-  function record(open: OpenCall, state: Settled, endedMark: number): void {
-    try {
-      tell(open, state, endedMark);
-    } finally {
-      if (open.span) releaseCallSpan(open.span, open);
-    }
-  }
-
-  function tell(open: OpenCall, state: Settled, endedMark: number): void {
-    const { settled, parts, money } = look(open, state, endedMark);
-    faults.guard("guard", () => options.spent(open, spentOf(open, settled, parts, money.nano)));
-    faults.guard("ledger", () => {
-      const now = open.startedAt + settled.durationMs;
-      ledger.add(open.node, entryOf(settled, money.nano), Math.trunc(now));
-      for (const part of parts.slice(1)) {
-        ledger.add(open.node, { calls: 0, cost: 0, usage: part.usage, unknown: false }, Math.trunc(now));
+  return {
+    record(open, state, endedMark) {
+      try {
+        tell(options, open, readCall(price, faults, open, state, endedMark - open.startedMark, sequence++));
+      } finally {
+        if (open.span) releaseCallSpan(open.span, open);
       }
-    });
-    const { journal } = options;
-    if (journal) faults.guard("ledger", () => journal(settled, parts));
-    faults.guard("instruments", () => options.instruments(settled, parts));
-    faults.guard("span", () => {
-      if (open.span) closeCallSpan(open.span, open, settled);
-      open.agentSpan?.settled(settled, money.nano);
-    });
-    for (const listener of listeners) {
-      faults.guard("listener", () => {
-        const result = listener(settled) as Promise<unknown> | undefined;
-        if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
-      });
+    },
+  };
+}
+
+/** What is known of a call at its ending. */
+function readCall(
+  price: PriceSource,
+  faults: Faults,
+  open: OpenCall,
+  state: Settled,
+  durationMs: number,
+  sequence: number,
+): Seen {
+  const { target, reading, facts, status } = open;
+  const { usage, quality } = usageOf(open, state);
+  const model = reading.model ?? facts.model ?? "unknown";
+  const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
+  const money = sum(quoted, usage, reading.costUsd);
+  const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
+  const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
+    id: `${open.startedAt.toString(36)}-${sequence.toString(36)}`,
+    scope: open.node.scope,
+    provider: target.provider,
+    model,
+    format: target.format.name,
+    stream: open.stream,
+    ending: state.ending,
+    quality,
+    priced: money.priced,
+    startedAt: open.startedAt,
+    durationMs,
+  };
+  // Not spread into it, which would cost more than all else here.
+  if (reading.responseId !== undefined) settled.responseId = reading.responseId;
+  if (facts.model !== undefined) settled.requestModel = facts.model;
+  if (reading.tier !== undefined) settled.tier = reading.tier;
+  if (status !== undefined) settled.status = status;
+  if (usage) settled.usage = usage;
+  if (parts.length > 1) settled.otherModels = parts.slice(1).map((part) => ({ model: part.model, usage: part.usage }));
+  if (money.nano !== undefined) {
+    settled.costUsd = money.nano / 1e9;
+    settled.costSource = money.source;
+  }
+  return { settled, parts, money };
+}
+
+/** Each is told even if another fails. */
+function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money }: Seen): void {
+  const { faults, ledger, journal } = options;
+  try {
+    options.spent(open, spentOf(open, settled, parts, money.nano));
+  } catch (error) {
+    faults.report("guard", error);
+  }
+  try {
+    const now = Math.trunc(open.startedAt + settled.durationMs);
+    ledger.add(open.node, entryOf(settled, money.nano), now);
+    for (let index = 1; index < parts.length; index++) {
+      ledger.add(open.node, { calls: 0, cost: 0, usage: (parts[index] as CallPart).usage, unknown: false }, now);
     }
+  } catch (error) {
+    faults.report("ledger", error);
   }
-
-  return { record };
-
-  /** When our prices fail, the tokens still count: the call is unpriced then. */
-  function quote(open: OpenCall, usage: Usage, model: string, provider: string): readonly PricedPart[] {
-    const priced = faults.guard("price", () => priceParts(open, usage, model, provider));
-    return priced ?? [{ model, usage, costNano: undefined, exact: true, partial: false }];
+  try {
+    journal?.(settled, parts);
+  } catch (error) {
+    faults.report("ledger", error);
   }
+  try {
+    options.instruments(settled, parts);
+  } catch (error) {
+    faults.report("instruments", error);
+  }
+  try {
+    if (open.span) closeCallSpan(open.span, open, settled);
+    open.agentSpan?.settled(settled, money.nano);
+  } catch (error) {
+    faults.report("span", error);
+  }
+  for (const listener of options.listeners) tellListener(listener, settled, faults);
+}
 
-  function priceParts(open: OpenCall, usage: Usage, model: string, provider: string): readonly PricedPart[] {
-    const { reading, facts, target } = open;
-    const query = (part: ModelUsage): PriceQuery => ({
-      provider,
-      model: part.model ?? model,
-      at: open.startedAt,
-      usage: part.usage,
-      tier: reading.tier,
-      speed: reading.speed,
-      geo: reading.geo,
-      priceId: target.host?.priceId,
-      guessedProvider: target.host === undefined,
-    });
-    const asked = (part: ModelUsage): Price | undefined => {
-      const found = price(query(part));
-      if (found) return found;
-      // A served model too new to have a price may be known by the name it was asked for.
-      if (part.model !== undefined || facts.model === undefined || facts.model === model) return undefined;
-      const other = price({ ...query(part), model: facts.model });
-      return other && { ...other, exact: false };
-    };
-    const own = (reading.parts ?? [{ usage }]).map(asked);
-    const extra = (reading.extra ?? []).map((part) => total(part.model ?? model, part.usage, [asked(part)]));
-    return [total(model, usage, own), ...extra];
+function tellListener(listener: (call: SettledCall) => unknown, settled: SettledCall, faults: Faults): void {
+  try {
+    const result = listener(settled) as Promise<unknown> | undefined;
+    if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
+  } catch (error) {
+    faults.report("listener", error);
   }
 }
+
+/** When our prices fail, the tokens still count: the call is unpriced then. */
+function quote(price: PriceSource, faults: Faults, open: OpenCall, usage: Usage, model: string): readonly PricedPart[] {
+  const { parts, extra } = open.reading;
+  try {
+    if (parts === undefined && extra === undefined)
+      return [total(model, usage, priceOf(price, open, model, { usage }))];
+    const own = (parts ?? [{ usage }]).map((part) => priceOf(price, open, model, part));
+    const others = (extra ?? []).map((part) =>
+      total(part.model ?? model, part.usage, priceOf(price, open, model, part)),
+    );
+    return [total(model, usage, ...own), ...others];
+  } catch (error) {
+    faults.report("price", error);
+    return [{ model, usage, costNano: undefined, exact: true, partial: false }];
+  }
+}
+
+function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelUsage): Price | undefined {
+  const { reading, facts, target } = open;
+  const query: PriceQuery = {
+    provider: target.provider,
+    model: part.model ?? model,
+    at: open.startedAt,
+    usage: part.usage,
+    tier: reading.tier,
+    speed: reading.speed,
+    geo: reading.geo,
+    priceId: target.host?.priceId,
+    guessedProvider: target.host === undefined,
+  };
+  const found = price(query);
+  if (found) return found;
+  // A served model too new to have a price may be known by the name it was asked for.
+  if (part.model !== undefined || facts.model === undefined || facts.model === model) return undefined;
+  const other = price({ ...query, model: facts.model });
+  return other && { ...other, exact: false };
+}
+
+const NO_PARTS: readonly PricedPart[] = [];
 
 interface PricedPart extends CallPart {
   readonly exact: boolean;
@@ -151,7 +177,7 @@ interface PricedPart extends CallPart {
 }
 
 /** One unknown price among the turns of a call makes their sum unknown: a part of a cost is not the cost. */
-function total(model: string, usage: Usage, prices: readonly (Price | undefined)[]): PricedPart {
+function total(model: string, usage: Usage, ...prices: readonly (Price | undefined)[]): PricedPart {
   let costNano: number | undefined = 0;
   let exact = true;
   let partial = false;
@@ -181,7 +207,9 @@ function spentOf(
   costNano: number | undefined,
 ): Spent | undefined {
   if (usage !== undefined) {
-    return { tokens: parts.reduce((sum, part) => sum + part.usage.input + part.usage.output, 0), costNano };
+    let tokens = 0;
+    for (const part of parts) tokens += part.usage.input + part.usage.output;
+    return { tokens, costNano };
   }
   const refused = ending === "blocked" || (status === undefined ? ending === "failed" : status >= 400);
   // What goes on at the vendor is charged when it is retrieved.
@@ -211,10 +239,20 @@ function charge(parts: readonly PricedPart[], costNano: number | undefined): rea
 function sum(parts: readonly PricedPart[], usage: Usage | undefined, vendorUsd: number | undefined): Money {
   if (usage === undefined) return { nano: undefined, source: "local", priced: "none" };
   if (vendorUsd !== undefined) return { nano: Math.round(vendorUsd * 1e9), source: "provider", priced: "true" };
-  const known = parts.filter((part) => part.costNano !== undefined);
-  if (known.length === 0) return { nano: undefined, source: "local", priced: "false" };
-  const nano = known.reduce((total, part) => total + (part.costNano ?? 0), 0);
-  const exact = known.every((part) => part.exact);
-  const partial = known.length < parts.length || known.some((part) => part.partial);
+  let nano: number | undefined;
+  let exact = true;
+  let partial = false;
+  for (const part of parts) {
+    if (part.costNano === undefined) {
+      partial = true;
+      continue;
+    }
+    nano = (nano ?? 0) + part.costNano;
+    exact &&= part.exact;
+    partial ||= part.partial;
+  }
+  if (nano === undefined) return UNPRICED;
   return { nano, source: "local", priced: partial ? "partial" : exact ? "true" : "inexact" };
 }
+
+const UNPRICED: Money = { nano: undefined, source: "local", priced: "false" };

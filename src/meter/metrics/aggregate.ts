@@ -1,4 +1,4 @@
-import type { SettledCall } from "../../core/call.ts";
+import type { CallPart, SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
 import { TOKEN_TYPES, type Usage } from "../../core/usage.ts";
 import type { Series, SeriesTable } from "./bounded-series.ts";
@@ -26,10 +26,9 @@ export interface Groups {
   /** The group of a call for one of the models that served it. */
   of(call: SettledCall, model: string): Group;
   addCall(group: Group, call: SettledCall): void;
-  /** `call` and `model` are those of the group. */
-  addCost(group: Group, call: SettledCall, model: string, nano: number): void;
-  addTokens(group: Group, call: SettledCall, model: string, usage: Usage): void;
-  /** Tokens by the GenAI conventions; no usage counts as 0 tokens of unknown modality. */
+  /** Adds money and tokens. `call` and `part.model` are those of the group. */
+  addPart(group: Group, call: SettledCall, part: CallPart): void;
+  /** Adds tokens by the GenAI conventions; no usage counts as 0 tokens of unknown modality. */
   addInference(group: Group, call: SettledCall, model: string, usage: Usage | undefined): void;
   /** The series of the duration of calls that ended with this error type, if any. */
   duration(group: Group, call: SettledCall, errorType: string | undefined): Series<Tags, Histogram>;
@@ -46,16 +45,32 @@ const UNKNOWN = 3;
 
 export function createGroups(tables: Tables, instance: () => string, operationOf: (format: string) => string): Groups {
   const groups = new Map<string, Group>();
+  const { table: costs } = tables.cost;
+  const { table: calls } = tables.calls;
+  const { table: tokens } = tables.tokens;
+  const { table: inputs } = tables.inputTokens;
+  const { table: outputs } = tables.outputTokens;
+
+  function openCall(group: Group, call: SettledCall, key: string): Series<Tags, number> {
+    const { ending, stream, priced } = call;
+    const series = calls.open({ ...spendTags(call, call.model, instance()), ending, stream: String(stream), priced });
+    group.calls.set(key, series);
+    return series;
+  }
+
+  function openCost(group: Group, call: SettledCall, model: string): Series<Tags, number> {
+    group.cost = costs.open(spendTags(call, model, instance()));
+    return group.cost;
+  }
 
   function addToken(group: Group, call: SettledCall, model: string, index: number, amount: number): void {
-    if (amount <= 0) return;
-    const { table } = tables.tokens;
     let series = group.tokens[index];
     if (series === undefined) {
-      series = table.open({ ...spendTags(call, model, instance()), token_type: TOKEN_TYPES[index]! });
+      series = tokens.open({ ...spendTags(call, model, instance()), token_type: TOKEN_TYPES[index]! });
       group.tokens[index] = series;
     }
-    add(table, series, amount);
+    series.value += amount;
+    if (!series.changed) tokens.touch(series);
   }
 
   /** `opened` is the group's column of this table. */
@@ -67,13 +82,13 @@ export function createGroups(tables: Tables, instance: () => string, operationOf
     index: number,
     amount: number,
   ): void {
-    if (amount <= 0 && index !== UNKNOWN) return;
     let series = opened[index];
     if (series === undefined) {
       series = table.open({ ...inferenceTags(call, model, operationOf), [ATTR.modality]: MODALITIES[index]! });
       opened[index] = series;
     }
-    add(table, series, amount);
+    series.value += amount;
+    if (!series.changed) table.touch(series);
   }
 
   return {
@@ -89,42 +104,38 @@ export function createGroups(tables: Tables, instance: () => string, operationOf
       return group;
     },
     addCall(group, call) {
-      const { ending, stream, priced } = call;
-      const key = `${ending} ${stream} ${priced}`;
-      let series = group.calls.get(key);
-      if (series === undefined) {
-        const tags = { ...spendTags(call, call.model, instance()), ending, stream: String(stream), priced };
-        series = tables.calls.table.open(tags);
-        group.calls.set(key, series);
+      const key = `${call.ending} ${call.stream} ${call.priced}`;
+      const series = group.calls.get(key) ?? openCall(group, call, key);
+      series.value += 1;
+      if (!series.changed) calls.touch(series);
+    },
+    addPart(group, call, { model, usage, costNano }) {
+      if (costNano !== undefined && costNano > 0) {
+        const series = group.cost ?? openCost(group, call, model);
+        series.value += costNano;
+        if (!series.changed) costs.touch(series);
       }
-      add(tables.calls.table, series, 1);
-    },
-    addCost(group, call, model, nano) {
-      if (nano <= 0) return;
-      group.cost ??= tables.cost.table.open(spendTags(call, model, instance()));
-      add(tables.cost.table, group.cost, nano);
-    },
-    addTokens(group, call, model, { input, output, cacheRead, cacheWrite, reasoning }) {
-      addToken(group, call, model, 0, input - cacheRead - cacheWrite);
-      addToken(group, call, model, 1, cacheRead);
-      addToken(group, call, model, 2, cacheWrite);
-      addToken(group, call, model, 3, output - reasoning);
-      addToken(group, call, model, 4, reasoning);
+      const { input, output, cacheRead, cacheWrite, reasoning } = usage;
+      const uncached = input - cacheRead - cacheWrite;
+      if (uncached > 0) addToken(group, call, model, 0, uncached);
+      if (cacheRead > 0) addToken(group, call, model, 1, cacheRead);
+      if (cacheWrite > 0) addToken(group, call, model, 2, cacheWrite);
+      if (output > reasoning) addToken(group, call, model, 3, output - reasoning);
+      if (reasoning > 0) addToken(group, call, model, 4, reasoning);
     },
     addInference(group, call, model, usage) {
-      const input = tables.inputTokens.table;
-      const output = tables.outputTokens.table;
       if (usage === undefined) {
-        addModality(input, group.inputs, call, model, UNKNOWN, 0);
-        addModality(output, group.outputs, call, model, UNKNOWN, 0);
+        addModality(inputs, group.inputs, call, model, UNKNOWN, 0);
+        addModality(outputs, group.outputs, call, model, UNKNOWN, 0);
         return;
       }
-      const { inputAudio = 0, outputAudio = 0, outputImage = 0 } = usage;
-      addModality(input, group.inputs, call, model, TEXT, usage.input - inputAudio);
-      addModality(input, group.inputs, call, model, AUDIO, inputAudio);
-      addModality(output, group.outputs, call, model, TEXT, usage.output - outputAudio - outputImage);
-      addModality(output, group.outputs, call, model, AUDIO, outputAudio);
-      addModality(output, group.outputs, call, model, IMAGE, outputImage);
+      const { input, output, inputAudio = 0, outputAudio = 0, outputImage = 0 } = usage;
+      const text = output - outputAudio - outputImage;
+      if (input > inputAudio) addModality(inputs, group.inputs, call, model, TEXT, input - inputAudio);
+      if (inputAudio > 0) addModality(inputs, group.inputs, call, model, AUDIO, inputAudio);
+      if (text > 0) addModality(outputs, group.outputs, call, model, TEXT, text);
+      if (outputAudio > 0) addModality(outputs, group.outputs, call, model, AUDIO, outputAudio);
+      if (outputImage > 0) addModality(outputs, group.outputs, call, model, IMAGE, outputImage);
     },
     duration(group, call, errorType) {
       let series = group.durations.get(errorType);
@@ -136,11 +147,6 @@ export function createGroups(tables: Tables, instance: () => string, operationOf
       return series;
     },
   };
-}
-
-function add(table: SeriesTable<Tags, number>, series: Series<Tags, number>, amount: number): void {
-  series.value += amount;
-  table.touch(series);
 }
 
 function spendTags({ scope, provider, quality }: SettledCall, model: string, instance: string): Tags {

@@ -1,7 +1,6 @@
-import type { SettledCall } from "../../core/call.ts";
+import type { CallPart, SettledCall } from "../../core/call.ts";
 import { GEN_AI_METRICS, type MetricName } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
-import type { CallPart } from "../call/recorder.ts";
 import { errorType } from "../tracing/call-span.ts";
 import { isShutDown, userMeterProvider } from "../tracing/otel-global.ts";
 import type { OtelMeterProvider } from "../tracing/otel-types.ts";
@@ -148,8 +147,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
       groups.addCall(own, call);
       for (const part of parts) {
         const group = part.model === model ? own : groups.of(call, part.model);
-        if (part.costNano !== undefined) groups.addCost(group, call, part.model, part.costNano);
-        groups.addTokens(group, call, part.model, part.usage);
+        groups.addPart(group, call, part);
         if (genAi) groups.addInference(group, call, part.model, part.usage);
       }
       if (!genAi || call.ending === "blocked") return;

@@ -96,8 +96,9 @@ export function createTables(limit: number): Tables {
 }
 
 export function addSeconds(histogram: Histogram, seconds: number): void {
-  const index = DURATION_BOUNDS.findIndex((bound) => seconds <= bound);
-  histogram.counts[index < 0 ? DURATION_BOUNDS.length : index]! += 1;
+  let index = 0;
+  while (index < DURATION_BOUNDS.length && seconds > DURATION_BOUNDS[index]!) index++;
+  histogram.counts[index]! += 1;
   histogram.count += 1;
   histogram.sum += seconds;
   histogram.min = Math.min(histogram.min, seconds);

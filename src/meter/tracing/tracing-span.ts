@@ -58,7 +58,11 @@ export class WrappedSpan implements TracingSpan {
   }
 
   setAttributes(attributes: TracingAttributes): void {
-    this.#faults.guard("span", () => this.original.setAttributes(attributes));
+    try {
+      this.original.setAttributes(attributes);
+    } catch (error) {
+      this.#faults.report("span", error);
+    }
   }
 
   fail(error?: unknown): void {
