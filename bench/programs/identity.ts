@@ -4,6 +4,7 @@ import { createFaults } from "../../src/core/faults.ts";
 import * as frameworks from "../../src/meter/identity/frameworks/registry.ts";
 import { createIdentifier } from "../../src/meter/identity/identify.ts";
 import { createContexts } from "../../src/meter/tracing/context.ts";
+import { lookAround } from "../../src/meter/tracing/otel-global.ts";
 import { readScopeHeaders } from "../../src/meter/wire/scope-headers.ts";
 import { registerProviders } from "../providers.ts";
 import { race } from "../race.ts";
@@ -39,7 +40,11 @@ const headers = new Headers({
 
 function identify(agent: string): void {
   const said = readScopeHeaders(headers);
-  const { scope } = identifier.nodeFor(contexts.capture(), { headers, said })(undefined);
+  const { scope } = identifier.nodeFor(contexts.capture(), identifier.around(lookAround()), {
+    headers,
+    said,
+    facts: undefined,
+  });
   if (scope.agent !== agent) throw new Error(`${scope.agent} instead of ${agent}`);
 }
 

@@ -4,10 +4,11 @@ import type { SettledCall } from "../core/call.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Approve } from "../guard/approval.ts";
+import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
+import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
-import type { HookSettings } from "../meter/transports/fetch/hook.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
@@ -26,6 +27,7 @@ export interface Parts {
   readonly enforcement: Enforcement | undefined;
   /** Undefined when the configuration names no store that outlives the process. */
   readonly journal: Journal | undefined;
+  readonly services: CallServices;
 }
 
 export interface AssemblyOptions {
@@ -84,7 +86,17 @@ export function assemble(options: AssemblyOptions): Parts {
     },
     listeners: options.listeners,
   });
-  return { prices, instruments, recorder, forecaster, enforcement, journal };
+  const services: CallServices = {
+    gate: enforcement?.gate,
+    forecast: forecaster.forecast,
+    prices: prices.loaded,
+    record(call, state) {
+      const ended = performance.now();
+      if (prices.ready) recorder.record(call, state, ended);
+      else prices.run(() => recorder.record(call, state, ended));
+    },
+  };
+  return { prices, instruments, recorder, forecaster, enforcement, journal, services };
 }
 
 /** Into the guard's store; a process that is not guarded opens it for this alone. */
@@ -106,8 +118,8 @@ function openJournal(
 
 const knownHost = createHostLookup();
 
-/** What the hook is told by the configuration. */
-export function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): HookSettings {
+/** What the configuration says about calls. */
+export function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): CallSettings {
   return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
 }
 

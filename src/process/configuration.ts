@@ -1,9 +1,9 @@
 import { type Config, type ConfigFile, defaultConfig, readConfig } from "../config/config.ts";
 import type { Faults } from "../core/faults.ts";
 import type { ScopeFields } from "../core/scope.ts";
+import type { CallSettings } from "../meter/call/call-meter.ts";
 import { hostSlot, type LazySlot } from "../meter/export/spool/host-slot.ts";
 import { openState } from "../meter/export/spool/state.ts";
-import type { HookSettings } from "../meter/transports/fetch/hook.ts";
 import { settingsOf } from "./assembly.ts";
 
 /** Where a configuration comes from. */
@@ -22,8 +22,8 @@ export interface Configuration {
   readonly known: Config | undefined;
   /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is wrong. */
   replace(source: ConfigSource): void;
-  /** What the hook is told of it; the same object until it is replaced. */
-  hook(): HookSettings;
+  /** What it says about calls; the same object until it is replaced. */
+  calls(): CallSettings;
   /** Where what outlives the process is kept; undefined when there is no such place. */
   stateDir(): string | undefined;
   slot(): LazySlot;
@@ -35,7 +35,7 @@ export function createConfiguration(
   setDefaults: (fields: ScopeFields) => void,
 ): Configuration {
   let config: Config | undefined;
-  let settings: HookSettings | undefined;
+  let settings: CallSettings | undefined;
   let state: { readonly dir: string | undefined } | undefined;
 
   function set(next: Config): Config {
@@ -68,7 +68,7 @@ export function createConfiguration(
       return config;
     },
     replace: (source) => void set(readConfig(source.config, source.env, say)),
-    hook() {
+    calls() {
       settings ??= settingsOf(get());
       return settings;
     },

@@ -4,6 +4,7 @@ import { createFaults, type Faults } from "../core/faults.ts";
 import { createLedger, type Ledger } from "../core/ledger.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type BudgetUse, useOf } from "../guard/budgets/budget-counter.ts";
+import { createCallMeter } from "../meter/call/call-meter.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
 import { createIdentifier } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
@@ -14,8 +15,9 @@ import { createContexts } from "../meter/tracing/context.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { createTracing } from "../meter/tracing/tracing.ts";
 import { createBypassWatch } from "../meter/transports/bypass/watch.ts";
-import { createHook } from "../meter/transports/fetch/hook.ts";
-import { createInstallation } from "../meter/transports/fetch/installation.ts";
+import { wrapFetch } from "../meter/transports/fetch/hook.ts";
+import { createInstallation } from "../meter/transports/installation.ts";
+import * as transports from "../meter/transports/registry.ts";
 import { VERSION } from "../package/version.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConfigSource, createConfiguration } from "./configuration.ts";
@@ -99,8 +101,8 @@ export function createRuntime(say: (message: string) => void): Runtime {
     identifier,
     scoping,
     faults,
-    isModelHost: (host) => hook.lookup()(host) !== undefined,
-    isCall: () => hook.sendings.isMetered(),
+    isModelHost: (host) => meter.lookup()(host) !== undefined,
+    isCall: () => meter.inFlight.isMetered(),
     settings: () => configuration.get().baggage,
   });
 
@@ -135,33 +137,28 @@ export function createRuntime(say: (message: string) => void): Runtime {
 
   /** For a call that begins: from now on the configuration stays as it is, and what is counted is exported. */
   function opened(): Parts {
+    if (begun && parts !== undefined && (telemetry !== undefined || !exports)) return parts;
     begun = true;
     faults.guard("exporter", openExport);
-    return assembled();
+    const made = assembled();
+    made.prices.load();
+    return made;
   }
 
-  const hook = createHook({
+  const meter = createCallMeter({
     contexts,
     identifier,
     faults,
     tracing,
-    settings: configuration.hook,
+    settings: configuration.calls,
+    services: () => opened().services,
     escort: propagation.escort,
-    gate: () => assembled().enforcement?.gate,
-    forecast: (call) => assembled().forecaster.forecast(call),
-    prices: () => assembled().prices.loaded(),
-    onBegin: () => opened().prices.load(),
-    onSettled(call, state) {
-      const { prices, recorder } = assembled();
-      const ended = performance.now();
-      prices.run(() => recorder.record(call, state, ended));
-    },
   });
 
-  const installation = createInstallation(hook, [
+  const installation = createInstallation(meter, Object.values(transports), [
     identifier.listen,
     createVendorGuard(propagation.mayCarry, faults),
-    createBypassWatch(hook, faults, say, (host) => opened().instruments.unmetered(host)),
+    createBypassWatch(meter, say, (host) => opened().instruments.unmetered(host)),
   ]);
 
   /** The first model call or agent needs it, or else it opens when the app's first lines have run. */
@@ -177,7 +174,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       stateDir: configuration.stateDir(),
       warn: say,
       settle() {
-        hook.settleOpen();
+        meter.settleOpen();
         prices.drainNow();
         expireClaims();
         parts?.journal?.save();
@@ -229,13 +226,13 @@ export function createRuntime(say: (message: string) => void): Runtime {
     },
     async flush() {
       if (parts === undefined) return;
-      hook.settleOpen();
+      meter.settleOpen();
       await parts.prices.drained();
       expireClaims();
       await parts.journal?.flush();
       await telemetry?.flush();
     },
-    wrapFetch: hook.wrap,
+    wrapFetch: (inner) => wrapFetch(meter, inner),
   };
 }
 

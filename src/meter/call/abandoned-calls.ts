@@ -5,38 +5,35 @@ import type { Left, OpenCall, Tether } from "./open-call.ts";
 
 /**
  * Settles calls whose response was garbage collected before it was read to its end. Never throws. Most calls are over
- * before they are {@link YOUNG_MS} old and cost the registry, and the collector of garbage, nothing.
+ * before they are {@link YOUNG_MS} old and cost the registry, and the garbage collector, nothing.
  */
-export interface Collector {
-  watch(target: object, call: OpenCall, left: Left): void;
+export interface AbandonedCalls {
+  /** From now on the call ends when `target` is collected. `isRead`: whether somebody unseen has read it by then. */
+  watch(target: object, call: OpenCall, left: Left, isRead?: (target: object) => boolean): void;
   forget(call: OpenCall): void;
-  /** What the call hangs on, where somebody may be reading it whom we cannot see. */
-  unseenTarget(call: OpenCall): object | undefined;
+  /** Whether somebody whom we cannot see has read the body of the call. */
+  isReadUnseen(call: OpenCall): boolean;
 }
 
 const YOUNG_MS = 50;
 
-export function createCollector(
-  open: Iterable<OpenCall>,
-  onCollected: (call: OpenCall, event: SettleEvent) => void,
-  faults: Faults,
-): Collector {
+export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): AbandonedCalls {
   const registry = new FinalizationRegistry<{ readonly call: OpenCall; readonly left: Left }>(({ call, left }) => {
-    onCollected(call, { type: "collect", unseen: left === "unseen" });
+    call.settle({ type: "collect", unseen: left === "unseen" });
   });
   let waiting = false;
-
-  function register(call: OpenCall, target: object, left: Left): void {
-    registry.register(target, { call, left }, call);
-    call.tether = { left, young: undefined, weak: new WeakRef(target) };
-  }
 
   function registerYoung(): void {
     waiting = false;
     for (const call of open) {
-      const { young, left } = call.tether ?? NONE;
-      if (young) faults.guard("body", () => register(call, young, left));
+      const { tether } = call;
+      if (tether?.young) faults.guard("body", () => register(call, tether, tether.young as object));
     }
+  }
+
+  function register(call: OpenCall, { left, isRead }: Tether, target: object): void {
+    registry.register(target, { call, left }, call);
+    call.tether = { left, young: undefined, weak: new WeakRef(target), isRead };
   }
 
   function forget(call: OpenCall): void {
@@ -46,21 +43,21 @@ export function createCollector(
 
   return {
     forget,
-    watch(target, call, left) {
+    watch(target, call, left, isRead) {
       if (call.settled) return;
-      forget(call);
-      call.tether = { left, young: target, weak: undefined };
+      if (call.tether?.weak) forget(call);
+      call.tether = { left, young: target, weak: undefined, isRead };
       if (waiting) return;
       waiting = true;
       setTimeout(registerYoung, YOUNG_MS).unref();
     },
-    unseenTarget({ tether }) {
-      return tether?.left === "unseen" ? (tether.young ?? tether.weak?.deref()) : undefined;
+    isReadUnseen({ tether }) {
+      if (tether?.isRead === undefined || tether.left !== "unseen") return false;
+      const target = tether.young ?? tether.weak?.deref();
+      return target !== undefined && tether.isRead(target);
     },
   };
 }
-
-const NONE: Tether = { left: "unread", young: undefined, weak: undefined };
 
 /** What an error of a body or of fetch means: the caller's own abort or timeout, or a cut. */
 export function endOf(error: unknown, { signal }: OpenCall): SettleEvent {

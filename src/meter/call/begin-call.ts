@@ -1,93 +1,129 @@
 import type { Faults } from "../../core/faults.ts";
 import { withKey } from "../identity/api-key.ts";
+import type { Identity } from "../identity/frameworks/framework.ts";
 import type { Identifier } from "../identity/identify.ts";
+import { PREFIX } from "../propagation/baggage.ts";
 import { openCallSpan } from "../tracing/call-span.ts";
 import type { Contexts } from "../tracing/context.ts";
+import { hasBaggage, lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { RequestFacts } from "../wire/formats/format.ts";
 import type { SaidScope } from "../wire/scope-headers.ts";
-import { type FetchInit, type FetchInput, headersOf, isRequest, type Outgoing, type Target } from "../wire/target.ts";
-import { type OnSettled, OpenCall } from "./open-call.ts";
+import type { Target } from "../wire/target.ts";
+import { type CallServices, type OnSettled, OpenCall } from "./open-call.ts";
 
-export interface TrackerOptions {
+/** A request to a model that is about to leave, as its transport sees it. */
+export interface LeavingRequest {
+  /** What its body says: known at once, or later; undefined when it cannot be read. */
+  readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
+  /** The facts that come later come with the sending of the request, not before. */
+  readonly sends?: true;
+  /** We asked for usage that the caller did not ask for. */
+  readonly asked: boolean;
+  /** In any form: `Headers`, pairs, or an object. */
+  readonly headers: unknown;
+  /** What our own headers among them say. */
+  readonly said: SaidScope | undefined;
+  readonly signal: AbortSignal | null | undefined;
+}
+
+export interface BeginOptions {
   readonly contexts: Contexts;
   readonly identifier: Identifier;
   readonly tracing: Tracing;
   readonly faults: Faults;
-  /** The name of the API key among a request's headers. */
-  readonly keyOf: (headers: unknown) => string | undefined;
-  readonly onSettled: OnSettled;
+  /** Asked for once a call. */
+  readonly services: () => CallServices;
 }
 
-/** Makes a call of a request that is about to be sent: whose it is, what it says, and its span. `said`: by our headers. */
-export type Track = (
+/** Makes a call of a request that is about to leave: whose it is, what it says, and its span. */
+export function beginCall(
+  options: BeginOptions,
+  keyOf: (headers: unknown) => string | undefined,
   target: Target,
-  outgoing: Outgoing,
-  input: FetchInput,
-  init: FetchInit,
-  said: SaidScope | undefined,
-) => OpenCall;
-
-export function createTracker(options: TrackerOptions): Track {
-  const { contexts, faults, identifier, keyOf, tracing } = options;
-
-  function openSpan(call: OpenCall): void {
-    call.span = faults.guard("span", () => openCallSpan(tracing, call));
-  }
-
-  /** Reads what a body says that comes later. */
-  function readLater(
-    call: OpenCall,
-    body: Promise<RequestFacts | undefined>,
-    doubtful: boolean,
-    take: (facts: RequestFacts) => void,
-  ): Promise<unknown> {
-    const read = body.then(
-      (facts) => {
-        if (facts && (doubtful || !call.settled)) take(facts);
-        return facts !== undefined || !doubtful;
-      },
-      (error: unknown) => {
-        faults.report("request", error);
-        return !doubtful;
-      },
-    );
-    if (!doubtful) return read;
-    call.ours = read;
-    return read.then((ours) => {
-      call.ours = ours;
-      if (ours && !call.settled) openSpan(call);
+  request: LeavingRequest,
+  onSettled: OnSettled,
+): OpenCall {
+  const { contexts, identifier, faults } = options;
+  const { facts, headers, said } = request;
+  const known = facts instanceof Promise ? undefined : facts;
+  const context = contexts.capture();
+  const around = lookAround();
+  const identity = identifier.around(around);
+  const key = keyOf(headers);
+  const call = new OpenCall({
+    target,
+    context,
+    node: withKey(identifier.nodeFor(context, identity, { headers, said, facts: known }), key),
+    facts: known,
+    hides: request.asked,
+    signal: request.signal,
+    faults,
+    services: options.services(),
+    onSettled,
+  });
+  if (around.context !== undefined) call.hasBaggage = hasBaggage(PREFIX, around.context);
+  if (facts instanceof Promise) {
+    const read = readLater(options, call, facts, target.host === undefined, around, (late) => {
+      call.facts = late;
+      call.node = nodeOfLate(options, call, identity, request, late, key);
     });
+    if (request.sends !== true) call.reads = read;
   }
+  if (known?.retrieval === true) return call;
+  if (call.ours === true) openSpan(options, call, around);
+  call.agentSpan = context.span;
+  context.span?.opened();
+  return call;
+}
 
-  return (target, outgoing, input, init, said) => {
-    const { facts } = outgoing;
-    const known = facts instanceof Promise ? undefined : facts;
-    const context = contexts.capture();
-    const headers = headersOf(input, init);
-    const key = keyOf(headers);
-    const nodeOf = identifier.nodeFor(context, { headers, said });
-    const call = new OpenCall({
-      target,
-      context,
-      node: withKey(nodeOf(known), key),
-      facts: known,
-      hides: outgoing.asked,
-      signal: init?.signal ?? (isRequest(input) ? input.signal : undefined),
-      faults,
-      onSettled: options.onSettled,
-    });
-    if (facts instanceof Promise) {
-      const read = readLater(call, facts, target.host === undefined, (late) => {
-        call.facts = late;
-        call.node = faults.guard("identity", () => withKey(nodeOf(late), key)) ?? call.node;
-      });
-      if (outgoing.sends !== true) call.reads = read;
-    }
-    if (known?.retrieval === true) return call;
-    if (call.ours === true) openSpan(call);
-    call.agentSpan = context.span;
-    context.span?.opened();
-    return call;
-  };
+function openSpan({ tracing, faults }: BeginOptions, call: OpenCall, around: Surroundings): void {
+  try {
+    call.span = openCallSpan(tracing, call, around);
+  } catch (error) {
+    faults.report("span", error);
+  }
+}
+
+/** Reads what a body says that comes later. `doubtful`: only then is it known whether this is a model call. */
+function readLater(
+  options: BeginOptions,
+  call: OpenCall,
+  body: Promise<RequestFacts | undefined>,
+  doubtful: boolean,
+  around: Surroundings,
+  take: (facts: RequestFacts) => void,
+): Promise<unknown> {
+  const read = body.then(
+    (facts) => {
+      if (facts && (doubtful || !call.settled)) take(facts);
+      return facts !== undefined || !doubtful;
+    },
+    (error: unknown) => {
+      options.faults.report("request", error);
+      return !doubtful;
+    },
+  );
+  if (!doubtful) return read;
+  call.ours = read;
+  return read.then((ours) => {
+    call.ours = ours;
+    if (ours && !call.settled) openSpan(options, call, around);
+  });
+}
+
+function nodeOfLate(
+  { identifier, faults }: BeginOptions,
+  call: OpenCall,
+  identity: Identity | undefined,
+  { headers, said }: LeavingRequest,
+  facts: RequestFacts,
+  key: string | undefined,
+): OpenCall["node"] {
+  try {
+    return withKey(identifier.nodeFor(call.context, identity, { headers, said, facts }), key);
+  } catch (error) {
+    faults.report("identity", error);
+    return call.node;
+  }
 }

@@ -1,76 +1,91 @@
 import { createHash } from "node:crypto";
 import type { Faults } from "../../core/faults.ts";
-import type { Forecast, Gate, Passage } from "../../limits/gate.ts";
-import { readError } from "../wire/error-answer.ts";
-import { endOf } from "./abandoned-calls.ts";
+import type { Ask, Forecast, Gate, Passage } from "../../limits/gate.ts";
 import type { OpenCall } from "./open-call.ts";
 
-export interface CheckpointOptions {
-  readonly faults: Faults;
-  readonly forecast: (call: OpenCall) => Forecast;
-  /** Resolves when prices are known; undefined when they are. */
-  readonly prices: () => Promise<void> | undefined;
+/**
+ * Asks the gate whether a call may leave. Undefined when it is not for the gate; at once where everything is known.
+ * Never rejects.
+ * @param sent The body as it goes out.
+ */
+export function admit(
+  call: OpenCall,
+  sent: unknown,
+  faults: Faults,
+): Passage | undefined | Promise<Passage | undefined> {
+  const { gate, prices } = call.services;
+  if (gate === undefined || call.facts.retrieval === true) return undefined;
+  call.cuttable = gate.cuts;
+  try {
+    const loading = gate.forecasts ? prices() : undefined;
+    if (loading === undefined && call.reads === undefined) return gate.admit(new CallAsk(call, sent));
+    return admitLater(gate, call, sent, loading, faults);
+  } catch (error) {
+    faults.report("guard", error);
+    return undefined;
+  }
 }
 
-/** Where a call stops to be checked: before it is sent, and when the vendor has refused it. */
-export interface Checkpoint {
-  /** `sent` is the body as it goes out. Whether the call may go; undefined when it is not for the gate. At once where everything is known. */
-  admit(gate: Gate, call: OpenCall, sent: unknown): Passage | undefined | Promise<Passage | undefined>;
-  /** A vendor's own cap: its error is final, and the gate remembers it. Rejects as the body does. */
-  readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response>;
+async function admitLater(
+  gate: Gate,
+  call: OpenCall,
+  sent: unknown,
+  loading: Promise<void> | undefined,
+  faults: Faults,
+): Promise<Passage | undefined> {
+  try {
+    await Promise.all([loading, call.reads]);
+    return call.ours === false ? undefined : await gate.admit(new CallAsk(call, sent));
+  } catch (error) {
+    faults.report("guard", error);
+    return undefined;
+  }
 }
 
-export function createCheckpoint(options: CheckpointOptions): Checkpoint {
-  const { faults } = options;
-
-  function admit(gate: Gate, call: OpenCall, sent: unknown): Passage | undefined | Promise<Passage | undefined> {
-    if (call.facts.retrieval === true) return undefined;
-    call.cuttable = gate.cuts;
-    const prices = gate.forecasts ? options.prices() : undefined;
-    if (prices === undefined && call.reads === undefined) return ask(gate, call, sent);
-    const asked = Promise.all([prices, call.reads]).then(() =>
-      call.ours === false ? undefined : ask(gate, call, sent),
-    );
-    return asked.catch((error: unknown) => {
-      faults.report("guard", error);
-      return undefined;
-    });
+/** Looks at a vendor's error. True when it is a cap of the vendor's own, so that trying again is of no use. */
+export function isFinal(call: OpenCall, status: number, body: unknown, faults: Faults): boolean {
+  const { format, provider } = call.target;
+  try {
+    return call.services.gate?.answered({ node: call.node, format: format.name, provider, status, body }) === true;
+  } catch (error) {
+    faults.report("guard", error);
+    return false;
   }
-
-  function ask(gate: Gate, call: OpenCall, sent: unknown): Passage | Promise<Passage> {
-    const { format, provider } = call.target;
-    return gate.admit({
-      node: call.node,
-      format: format.name,
-      provider,
-      model: call.facts.model,
-      forecast: () => options.forecast(call),
-      fingerprint: () => fingerprintOf(call, sent),
-      cut: (event) => call.cut(event),
-    });
-  }
-
-  async function readCap(gate: Gate, call: OpenCall, response: Response): Promise<Response> {
-    try {
-      const { format, provider } = call.target;
-      const { body, answer } = await readError(response);
-      const { status } = response;
-      const error = { node: call.node, format: format.name, provider, status, body };
-      return answer(faults.guard("guard", () => gate.answered(error)) === true);
-    } catch (error) {
-      call.settle({ ...endOf(error, call) });
-      throw error;
-    }
-  }
-
-  return { admit, readCap };
 }
 
-/** Agent, address and body: what an agent that is stuck sends again. */
-function fingerprintOf({ node, target }: OpenCall, sent: unknown): string | undefined {
-  if (typeof sent !== "string") return undefined;
-  return createHash("sha256")
-    .update(`${node.scope.agent}\n${target.address}${target.path}\n`)
-    .update(sent)
-    .digest("base64");
+/** A class, so that a call costs one object and no closure. */
+class CallAsk implements Ask {
+  readonly node: Ask["node"];
+  readonly format: string;
+  readonly provider: string;
+  readonly model: string | undefined;
+  readonly #call: OpenCall;
+  readonly #sent: unknown;
+
+  constructor(call: OpenCall, sent: unknown) {
+    this.node = call.node;
+    this.format = call.target.format.name;
+    this.provider = call.target.provider;
+    this.model = call.facts.model;
+    this.#call = call;
+    this.#sent = sent;
+  }
+
+  forecast(): Forecast {
+    return this.#call.services.forecast(this.#call);
+  }
+
+  /** Agent, address and body: what an agent that is stuck sends again. */
+  fingerprint(): string | undefined {
+    if (typeof this.#sent !== "string") return undefined;
+    const { address, path } = this.#call.target;
+    return createHash("sha256")
+      .update(`${this.node.scope.agent}\n${address}${path}\n`)
+      .update(this.#sent)
+      .digest("base64");
+  }
+
+  cut(event: string): void {
+    this.#call.cut(event);
+  }
 }

@@ -2,7 +2,7 @@ import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { amount, parse } from "../../core/json.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import type { Ticket } from "../../limits/gate.ts";
+import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
@@ -21,10 +21,23 @@ export interface Tether {
   /** Kept alive while the call is young; then a registry knows it. */
   readonly young: object | undefined;
   readonly weak: WeakRef<object> | undefined;
+  /** Whether somebody whom the transport cannot see has read it. */
+  readonly isRead: ((target: object) => boolean) | undefined;
 }
 
 /** What becomes of a call when it settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
+
+/** What a call needs of the process, looked up once when it begins. */
+export interface CallServices {
+  /** What stands before each call; undefined when nothing does. */
+  readonly gate: Gate | undefined;
+  /** The most that the call may use and cost. */
+  readonly forecast: (call: OpenCall) => Forecast;
+  /** Resolves when prices are known; undefined when they are. */
+  readonly prices: () => Promise<void> | undefined;
+  readonly record: OnSettled;
+}
 
 export interface CallOptions {
   readonly target: Target;
@@ -34,7 +47,13 @@ export interface CallOptions {
   readonly hides: boolean;
   readonly signal: AbortSignal | null | undefined;
   readonly faults: Faults;
+  readonly services: CallServices;
   readonly onSettled: OnSettled;
+}
+
+/** A response's headers. `name` is in lower case. */
+export interface HeaderLookup {
+  get(name: string): string | null | undefined;
 }
 
 /** Headers in which gateways say what a call cost, in USD. */
@@ -63,14 +82,17 @@ export class OpenCall {
   reads: Promise<unknown> | undefined = undefined;
   /** What the call holds of its budgets. */
   ticket: Ticket | undefined = undefined;
+  /** The user's propagators would send something of ours along. */
+  hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
-  /** The collector's. */
+  /** Kept by {@link AbandonedCalls}. */
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream. */
   readonly hides: boolean;
+  readonly services: CallServices;
   readonly #faults: Faults;
   readonly #onSettled: OnSettled;
   #state: CallState = OPEN;
@@ -84,7 +106,7 @@ export class OpenCall {
   /** The frames themselves could not be told apart: what comes is passed on as it is. */
   #lost = false;
 
-  constructor({ target, context, node, facts, hides, signal, faults, onSettled }: CallOptions) {
+  constructor({ target, context, node, facts, hides, signal, faults, services, onSettled }: CallOptions) {
     this.target = target;
     this.context = context;
     this.node = node;
@@ -93,6 +115,7 @@ export class OpenCall {
     this.stream = this.facts.stream;
     this.signal = signal ?? undefined;
     this.hides = hides;
+    this.services = services;
     this.#faults = faults;
     this.#onSettled = onSettled;
   }
@@ -112,14 +135,17 @@ export class OpenCall {
   }
 
   /** The response's head has come. */
-  respond(status: number, stream: boolean, headers: Headers): void {
+  respond(status: number, stream: boolean, headers: HeaderLookup): void {
     this.status = status;
     this.stream = stream;
     if (status >= 400) {
       this.settle({ type: "refused" });
       return;
     }
-    for (const name of COST_HEADERS) this.reading.costUsd ??= amount(headers.get(name));
+    for (const name of COST_HEADERS) {
+      const said = headers.get(name);
+      if (said) this.reading.costUsd ??= amount(said);
+    }
     if (!stream) return;
     const { target, reading, hides } = this;
     this.#frames = new FrameReader(target.format, reading, hides, (error) => this.#unread(error), target.shapes);
@@ -202,28 +228,34 @@ export class OpenCall {
 
   /** Reads a whole body, parsed or not. */
   body(value: unknown): void {
-    if (this.settled) return;
+    if (this.#state.phase === "settled") return;
     const { reading, target } = this;
-    this.#faults.guard("parser", () => {
+    try {
       if (this.stream) {
         if (typeof value === "string") this.chunk(Buffer.from(value));
         this.rest();
       } else target.format.readBody(typeof value === "string" ? parse(value) : value, reading);
-    });
+    } catch (error) {
+      this.#faults.report("parser", error);
+    }
     this.settle({ type: reading.failed ? "refused" : "end" });
   }
 
   settle(event: SettleEvent): void {
-    if (this.settled) return;
+    if (this.#state.phase === "settled") return;
     const { reading } = this;
     const finished = reading.finished || reading.terminal || this.#blind;
     const now = next(this.#state, event, { stream: this.stream, finished });
     if (now.phase !== "settled") return;
     // A parser that failed before it recognised anything has seen nothing.
-    const settled = { ...now, unseen: now.unseen || (this.#blind && !reading.recognized) };
+    const settled = this.#blind && !reading.recognized ? { ...now, unseen: true } : now;
     this.#state = settled;
     this.#frames = this.hides ? this.#frames : undefined;
-    this.#faults.guard("settle", () => this.#onSettled(this, settled));
+    try {
+      this.#onSettled(this, settled);
+    } catch (error) {
+      this.#faults.report("settle", error);
+    }
   }
 
   #unread(error: unknown): void {

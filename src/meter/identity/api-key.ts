@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { nestScope, type ScopeNode } from "../../core/scope.ts";
-import { readHeader } from "../wire/target.ts";
+import { readHeader } from "../wire/headers.ts";
 
 const KEY_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 const MAX_KEYS = 1_000;

@@ -1,7 +1,7 @@
 import type { Faults } from "../../core/faults.ts";
 import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode, UNKNOWN_AGENT } from "../../core/scope.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
-import type { RequestFacts } from "../wire/formats/format.ts";
+import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Channel, Entrance, Framework, Identity, ModelRequest } from "./frameworks/framework.ts";
 import type { NameWatch } from "./tag-collisions.ts";
 
@@ -10,14 +10,14 @@ import type { NameWatch } from "./tag-collisions.ts";
  * user's, the framework, the spans around, the request, the environment's defaults.
  */
 export interface Identifier {
-  /**
-   * Who makes a call in `context`, as it is where and when we are called; what is returned adds what the request says.
-   */
-  nodeFor(context: Context, request: Omit<ModelRequest, "facts">): (facts: RequestFacts | undefined) => ScopeNode;
+  /** Who is at work where we are called, as far as frameworks and the tracing around say. */
+  around(surroundings: Surroundings): Identity | undefined;
+  /** Who makes a call in `context`: `said` is what was read around it, to which the request adds what it says. */
+  nodeFor(context: Context, said: Identity | undefined, request: ModelRequest): ScopeNode;
   /** Who would make a call where we are called, as far as no request says more. */
   current(): ScopeNode;
-  /** The scope that begins where we are called, without its span. */
-  enter(fields: ScopeFields): Omit<Context, "span">;
+  /** The scope that begins where we are called, without its span. The same node for the same fields. */
+  enter(fields: ScopeFields, surroundings: Surroundings): Omit<Context, "span">;
   /** Begins to hear the frameworks that tell by themselves. Returns what ends it. */
   listen(): () => void;
 }
@@ -29,19 +29,21 @@ export interface IdentifierOptions {
   readonly watchName: NameWatch;
 }
 
+const globals = globalThis as { readonly [slot: PropertyKey]: unknown };
 const FIELDS = ["team", "project", "run", "conversation", "user"] as const;
 
 export function createIdentifier({ frameworks, contexts, faults, watchName }: IdentifierOptions): Identifier {
   const byRank = frameworks.toSorted((one, other) => one.rank - other.rank);
-  const around = byRank.flatMap(({ readAround }) => readAround ?? []);
-  const ofRequest = byRank.flatMap(({ readRequest }) => readRequest ?? []);
+  const readers = byRank.filter(({ readAround }) => readAround !== undefined);
+  const ofRequest = byRank.filter(({ readRequest }) => readRequest !== undefined);
   const known = new WeakMap<ScopeNode, Map<string, ScopeNode>>();
 
-  function readAround(): Identity | undefined {
+  function around(surroundings: Surroundings): Identity | undefined {
     let said: Identity | undefined;
-    for (const read of around) {
+    for (const reader of readers) {
+      if (reader.slot !== undefined && globals[reader.slot] === undefined) continue;
       try {
-        const more = read();
+        const more = reader.readAround?.(surroundings);
         if (more !== undefined) said = said === undefined ? more : merge(said, more);
       } catch (error) {
         faults.report("identity", error);
@@ -63,15 +65,20 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     };
   }
 
-  /** The scope inside `outer` that belongs to an identity; the same one for the same, so that a guard knows it. */
-  function nodeIn(outer: ScopeNode, said: Identity): ScopeNode {
-    const key = textOf(said);
-    if (key === SILENCE) return outer;
+  function nodesIn(outer: ScopeNode): Map<string, ScopeNode> {
     let nodes = known.get(outer);
     if (nodes === undefined) {
       nodes = new Map();
       known.set(outer, nodes);
     }
+    return nodes;
+  }
+
+  /** The scope inside `outer` that belongs to an identity; the same one for the same, so that a guard knows it. */
+  function nodeIn(outer: ScopeNode, said: Identity): ScopeNode {
+    const key = textOf(said);
+    if (key === SILENCE) return outer;
+    const nodes = nodesIn(outer);
     let node = nodes.get(key);
     if (node === undefined) {
       const fields = fieldsOf(said);
@@ -94,10 +101,25 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     return nestScope(outer, fields);
   }
 
+  /** The scope of a user's own fields inside `outer`, the same one for the same. */
+  function nodeWith(outer: ScopeNode, fields: ScopeFields): ScopeNode {
+    const { agent, team, project, key, run, conversation, user, parents } = fields;
+    const names = parents === undefined ? "" : [...parents].join("\u0002");
+    const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}`;
+    const nodes = nodesIn(outer);
+    let node = nodes.get(text);
+    if (node === undefined) {
+      node = nest(outer, fields);
+      if (nodes.size >= MAX_KNOWN) nodes.clear();
+      nodes.set(text, node);
+    }
+    return node;
+  }
+
   /** Where we are called, with what is said around it. */
-  function here(): Context {
+  function here(surroundings: Surroundings): Context {
     const context = contexts.capture();
-    const said = readAround();
+    const said = around(surroundings);
     if (said === undefined) return context;
     const node = nodeIn(context.node, open(context, said));
     return { ...context, node, heard: said.agents === undefined ? context.heard : keyOf(said.agents) };
@@ -105,7 +127,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
 
   /** A context as a framework enters it: it says nothing that a scope of the user's has said. */
   function enterAs(identity: Identity): Context {
-    const outer = here();
+    const outer = here(lookAround());
     return { ...outer, node: nodeIn(outer.node, open({ given: outer.given, heard: "" }, identity)) };
   }
 
@@ -144,30 +166,28 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
   }
 
   return {
-    nodeFor(context, request) {
-      const said = readAround();
-      return (facts) => {
-        let identity = said;
-        const asked = { ...request, facts };
-        for (const read of ofRequest) {
-          try {
-            const more = read(asked);
-            if (more !== undefined) identity = identity === undefined ? more : merge(identity, more);
-          } catch (error) {
-            faults.report("identity", error);
-          }
+    around,
+    nodeFor(context, said, request) {
+      let identity = said;
+      for (const reader of ofRequest) {
+        try {
+          const more = reader.readRequest?.(request);
+          if (more !== undefined) identity = identity === undefined ? more : merge(identity, more);
+        } catch (error) {
+          faults.report("identity", error);
         }
-        return withDefaults(identity === undefined ? context.node : nodeIn(context.node, open(context, identity)));
-      };
+      }
+      const node = identity === undefined ? context.node : nodeIn(context.node, open(context, identity));
+      return contexts.hasDefaults ? withDefaults(node) : node;
     },
-    current: () => withDefaults(here().node),
-    enter(fields) {
-      const outer = here();
+    current: () => withDefaults(here(lookAround()).node),
+    enter(fields, surroundings) {
+      const outer = here(surroundings);
       const given: ScopeFields = { ...outer.given, ...present(fields) };
       // Whose parents are told anew is to be named anew.
       const renamed = fields.agent || !fields.parents?.length;
       const { agent: _, ...rest } = given;
-      return { node: nest(outer.node, fields), given: renamed ? given : rest, heard: outer.heard };
+      return { node: nodeWith(outer.node, fields), given: renamed ? given : rest, heard: outer.heard };
     },
     listen() {
       const undo = frameworks.map(({ listen }) => listen && faults.guard("identity", () => listen(entrance)));

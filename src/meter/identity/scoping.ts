@@ -3,6 +3,7 @@ import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
 import { type AgentSpan, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
+import { lookAround } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { Identifier } from "./identify.ts";
 
@@ -20,24 +21,34 @@ export function createScoping(
   faults: Faults,
   identifier: () => Identifier,
 ): Scoping {
-  function enter(fields: ScopeFields): Context {
-    const outer = contexts.current()?.span;
-    const context = identifier().enter(fields);
-    const { agent } = context.node.scope;
+  function enter(fields: ScopeFields, outer: AgentSpan | undefined): Context {
+    const around = lookAround();
+    const { node, given, heard } = identifier().enter(fields, around);
     const named = fields.agent !== undefined && fields.agent !== "";
-    const span = named ? faults.guard("span", () => openAgentSpan(tracing, agent, outer)) : undefined;
-    return { ...context, span: span ?? outer };
+    let span = outer;
+    try {
+      if (named) span = openAgentSpan(tracing, node.scope.agent, outer, around);
+    } catch (error) {
+      faults.report("span", error);
+    }
+    return { node, given, heard, span };
   }
 
   function within<T>(context: Context, fn: () => T): T {
-    return contexts.run(context, () => tracing.within(context.span?.span, fn));
+    const span = context.span?.span;
+    return span === undefined ? contexts.run(context, fn) : contexts.run(context, () => tracing.within(span, fn));
   }
 
   return {
     scope(fields, fn) {
       const outer = contexts.current()?.span;
-      const context = faults.guard("request", () => enter(fields));
-      if (context === undefined) return fn();
+      let context: Context;
+      try {
+        context = enter(fields, outer);
+      } catch (error) {
+        faults.report("request", error);
+        return fn();
+      }
       const span = context.span === outer ? undefined : context.span;
       let result: ReturnType<typeof fn>;
       try {

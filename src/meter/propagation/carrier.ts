@@ -1,4 +1,4 @@
-import { readHeader } from "../wire/target.ts";
+import { readHeader } from "../wire/headers.ts";
 import { addMembers } from "./baggage.ts";
 
 /**

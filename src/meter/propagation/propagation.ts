@@ -5,10 +5,9 @@ import type { ScopeFields } from "../../core/scope.ts";
 import type { Identifier } from "../identity/identify.ts";
 import type { Scoping } from "../identity/scoping.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
-import { hasBaggage, withoutBaggage } from "../tracing/otel-global.ts";
+import { hasBaggage, lookAround, withoutBaggage } from "../tracing/otel-global.ts";
 import { createHostTest } from "../wire/hosts.ts";
 import { dropScopeHeaders, readScopeHeaders } from "../wire/scope-headers.ts";
-import { type FetchInit, type FetchInput, headersOf, isRequest } from "../wire/target.ts";
 import { PREFIX, readMembers, writeMembers } from "./baggage.ts";
 import { type Carrier, readCarrier, writeCarrier } from "./carrier.ts";
 
@@ -22,7 +21,8 @@ export interface BaggageConfig {
 
 /** How a request is sent that carries a scope, or that must not. */
 export interface Escort {
-  readonly init: FetchInit;
+  /** The headers to send; undefined when they stay as they are. */
+  readonly headers: HeadersInit | undefined;
   run<T>(send: () => T): T;
 }
 
@@ -32,8 +32,8 @@ export interface Propagation {
   inject<C extends Carrier>(carrier: C): C;
   /** Runs `fn` inside the scope that a carrier brings. */
   extract<T>(carrier: unknown, fn: () => T): T;
-  /** What goes along with a request that is no model call; undefined for nearly all. */
-  escort(input: FetchInput, init: FetchInit): Escort | undefined;
+  /** What goes along with a request that is no model call; undefined for nearly all. `headers` in any form. */
+  escort(headers: unknown, address: () => string): Escort | undefined;
   /** Whether a request to this host, made where we are called, may carry what is ours. */
   mayCarry(host: string): boolean;
   /** From now on, or no more, requests to servers of this process bring their scope along. */
@@ -97,12 +97,12 @@ export function createPropagation(options: PropagationOptions): Propagation {
   }
 
   /** The request with the scope on it. */
-  function withScope(input: FetchInput, init: FetchInit): Escort | undefined {
+  function withScope(own: unknown): Escort | undefined {
     const members = membersHere();
     if (members === "") return undefined;
-    const headers = new Headers(headersOf(input, init) as HeadersInit | undefined);
+    const headers = new Headers(own as HeadersInit | undefined);
     writeCarrier(headers, members);
-    return { init: { ...init, headers }, run: (send) => escorted.run(true, send) };
+    return { headers, run: (send) => escorted.run(true, send) };
   }
 
   /**
@@ -116,7 +116,7 @@ export function createPropagation(options: PropagationOptions): Propagation {
       if (!around.has(request.socket)) around.set(request.socket, storage.getStore());
       storage.enterWith(around.get(request.socket) as Context);
       for (const fields of scopesOf(request.headers)) {
-        storage.enterWith({ ...identifier.enter(fields), span: storage.getStore()?.span });
+        storage.enterWith({ ...identifier.enter(fields, lookAround()), span: storage.getStore()?.span });
       }
       const context = storage.getStore();
       // What is told later is told from where the connection is read.
@@ -139,15 +139,13 @@ export function createPropagation(options: PropagationOptions): Propagation {
       const { scope } = options.scoping;
       return scopes.reduceRight((inner, fields) => () => scope(fields, inner), fn)();
     },
-    escort(input, init) {
-      const headers = headersOf(input, init);
+    escort(headers, address) {
       const ours = readScopeHeaders(headers) !== undefined;
       if (!ours && !hasBaggage(PREFIX) && options.settings()?.send === undefined) return undefined;
-      const host = URL.parse(isRequest(input) ? input.url : String(input))?.host ?? "";
-      if (!options.isModelHost(host)) return isOwn(host) ? withScope(input, init) : undefined;
+      const host = URL.parse(address())?.host ?? "";
+      if (!options.isModelHost(host)) return isOwn(host) ? withScope(headers) : undefined;
       // Whatever is asked for, no vendor is told who asks.
-      const clean = ours ? { ...init, headers: dropScopeHeaders(headers) } : init;
-      return { init: clean, run: (send) => withoutBaggage(PREFIX, send) };
+      return { headers: ours ? dropScopeHeaders(headers) : undefined, run: (send) => withoutBaggage(PREFIX, send) };
     },
     mayCarry: (host) =>
       !options.isModelHost(host) && (isOwn(host) || (escorted.getStore() === undefined && !options.isCall())),

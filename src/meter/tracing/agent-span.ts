@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers";
 import type { Quality, SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { Surroundings } from "./otel-global.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingSpan } from "./tracing-span.ts";
 
@@ -21,17 +23,41 @@ export interface AgentSpan {
 
 const WORST: readonly Quality[] = ["reported", "estimated", "unknown"];
 
-export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan | undefined): AgentSpan {
-  const active = tracing.active();
+interface Totals {
+  calls: number;
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheWrite: number;
+  reasoning: number;
+  /** Nano-USD. */
+  cost: number;
+}
+
+function addUsage(totals: Totals, usage: Usage): void {
+  totals.input += usage.input;
+  totals.output += usage.output;
+  totals.cacheRead += usage.cacheRead;
+  totals.cacheWrite += usage.cacheWrite;
+  totals.reasoning += usage.reasoning;
+}
+
+export function openAgentSpan(
+  tracing: Tracing,
+  agent: string,
+  parent: AgentSpan | undefined,
+  around: Surroundings,
+): AgentSpan {
+  const active = tracing.active(around);
   // A framework that already made the agent's span keeps it: it is filled, not doubled.
   const enriched = active?.attributes?.[ATTR.operation] === "invoke_agent" && active !== parent?.span;
   const span = enriched
     ? active
-    : tracing.start(`invoke_agent ${agent}`, "internal", parent?.span, {
+    : tracing.start(around, `invoke_agent ${agent}`, "internal", parent?.span, {
         [ATTR.operation]: "invoke_agent",
         [ATTR.agent]: agent,
       });
-  const totals = { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
+  const totals: Totals = { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
   let quality: Quality = "reported";
   let unpriced = 0;
   let open = 0;
@@ -72,14 +98,8 @@ export function openAgentSpan(tracing: Tracing, agent: string, parent: AgentSpan
       open -= 1;
       if (call.ending !== "blocked") totals.calls += 1;
       const { usage } = call;
-      for (const part of [usage, ...(call.otherModels ?? []).map((other) => other.usage)]) {
-        if (part === undefined) continue;
-        totals.input += part.input;
-        totals.output += part.output;
-        totals.cacheRead += part.cacheRead;
-        totals.cacheWrite += part.cacheWrite;
-        totals.reasoning += part.reasoning;
-      }
+      if (usage !== undefined) addUsage(totals, usage);
+      if (call.otherModels !== undefined) for (const other of call.otherModels) addUsage(totals, other.usage);
       totals.cost += costNano ?? 0;
       if (call.priced === "false" || call.priced === "partial") unpriced += 1;
       const refused = call.ending === "blocked" || (call.ending === "failed" && usage === undefined);

@@ -5,6 +5,7 @@ import type { RequestFacts } from "../wire/formats/format.ts";
 import type { Target } from "../wire/target.ts";
 import type { Holder, Outcome } from "./claim-state.ts";
 import type { Context } from "./context.ts";
+import type { Surroundings } from "./otel-global.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TracingAttributes, TracingSpan } from "./tracing-span.ts";
 
@@ -23,10 +24,10 @@ interface Begun extends Holder {
 }
 
 /** Finds the span that an SDK has open for this call, or starts one. */
-export function openCallSpan(tracing: Tracing, call: Begun): SpanHandle | undefined {
-  const active = tracing.activeModelSpan();
+export function openCallSpan(tracing: Tracing, call: Begun, around: Surroundings): SpanHandle | undefined {
+  const active = tracing.activeModelSpan(around);
   if (active?.claim(call)) return { span: active, enriched: true, tracing };
-  const span = tracing.start(nameOf(call), "client", call.context.span?.span, requestAttributesOf(call));
+  const span = tracing.start(around, nameOf(call), "client", call.context.span?.span, requestAttributesOf(call));
   return span && { span, enriched: false, tracing };
 }
 

@@ -27,6 +27,8 @@ export interface Contexts {
   capture(): Context;
   /** Of the environment: for what nobody says. They are no scope of their own, so that whoever is named is a root. */
   readonly defaults: ScopeFields;
+  /** Whether they say anything. */
+  readonly hasDefaults: boolean;
   run<T>(context: Context, fn: () => T): T;
   /** Where the current context is kept, to be bound to a channel of `node:diagnostics_channel`. */
   readonly storage: ContextStorage;
@@ -36,18 +38,18 @@ export interface Contexts {
 export function createContexts(): Contexts {
   const storage = new AsyncLocalStorage<Context>();
   const outermost: Context = { node: nestScope(undefined, {}), span: undefined, given: {}, heard: "" };
-  let defaults: ScopeFields = {};
 
-  return {
+  const contexts: Contexts & { defaults: ScopeFields; hasDefaults: boolean } = {
     storage,
+    defaults: {},
+    hasDefaults: false,
     current: () => storage.getStore(),
     capture: () => storage.getStore() ?? outermost,
-    get defaults() {
-      return defaults;
-    },
     run: (context, fn) => storage.run(context, fn),
     setDefaults(fields) {
-      defaults = fields;
+      contexts.defaults = fields;
+      contexts.hasDefaults = Object.keys(fields).length > 0;
     },
   };
+  return contexts;
 }

@@ -56,13 +56,35 @@ export function isShutDown(provider: OtelMeterProvider): boolean {
   return (provider as { readonly _shutdown?: unknown })._shutdown === true;
 }
 
-/** A tracer of the provider that the user registered. */
-export function userTracer(name: string, version?: string): OtelTracer | undefined {
+/** What the user's OpenTelemetry says where we are called, read once: the slot, its context and the span in that. */
+export interface Surroundings {
+  readonly tracerProvider: TracerProvider | undefined;
+  /** Absent without a context manager. */
+  readonly context: OtelContext | undefined;
+  readonly span: OtelSpan | undefined;
+}
+
+const NOWHERE: Surroundings = { tracerProvider: undefined, context: undefined, span: undefined };
+
+export function lookAround(): Surroundings {
   try {
-    const provider = slot()?.trace;
+    const api = slot();
+    if (api === undefined) return NOWHERE;
+    const context = api.context?.active();
+    return { tracerProvider: api.trace, context, span: context && spanOf(context) };
+  } catch {
+    return NOWHERE;
+  }
+}
+
+/** A tracer of the provider that the user registered. */
+export function userTracer(
+  name: string,
+  { tracerProvider: provider }: Pick<Surroundings, "tracerProvider"> = lookAround(),
+): OtelTracer | undefined {
+  try {
     if (!provider || isNoop(provider)) return undefined;
-    if (provider.getDelegateTracer) return provider.getDelegateTracer(name, version);
-    return provider.getTracer(name, version);
+    return provider.getDelegateTracer ? provider.getDelegateTracer(name) : provider.getTracer(name);
   } catch {
     return undefined;
   }
@@ -70,18 +92,13 @@ export function userTracer(name: string, version?: string): OtelTracer | undefin
 
 /** The span that is active in the user's context. */
 export function activeSpan(): OtelSpan | undefined {
-  try {
-    const active = slot()?.context?.active();
-    return active && spanOf(active);
-  } catch {
-    return undefined;
-  }
+  return lookAround().span;
 }
 
-/** A value of the user's active context. */
-export function activeValue(key: symbol): unknown {
+/** A value of the user's context. */
+export function contextValue({ context }: Surroundings, key: symbol): unknown {
   try {
-    return slot()?.context?.active().getValue(key);
+    return context?.getValue(key);
   } catch {
     return undefined;
   }
@@ -106,13 +123,12 @@ export function describeSpan(span: OtelSpan): {
 }
 
 /**
- * A context whose span is `span`, to give to `startSpan` as the parent: the user's active context where there is a
- * context manager, else an empty one. Without a span it is that context as it is.
+ * A context whose span is `span`, to give to `startSpan` as the parent: the active context where there is a context
+ * manager, else an empty one. Without a span it is that context as it is.
  */
-export function contextWith(span: OtelSpan | undefined): OtelContext {
-  let context: OtelContext = ROOT;
+export function contextWith(span: OtelSpan | undefined, active = lookAround().context): OtelContext {
+  const context = active ?? ROOT;
   try {
-    context = slot()?.context?.active() ?? ROOT;
     return span ? context.setValue(SPAN_KEY, span) : context;
   } catch {
     return span ? ROOT.setValue(SPAN_KEY, span) : context;
@@ -151,17 +167,20 @@ interface Baggage {
   removeEntries(...names: string[]): Baggage;
 }
 
-function baggageNames(prefix: string): { readonly baggage: Baggage; readonly names: readonly string[] } | undefined {
-  const baggage = activeValue(BAGGAGE_KEY) as Baggage | undefined;
+function baggageNames(
+  context: OtelContext | undefined,
+  prefix: string,
+): { readonly baggage: Baggage; readonly names: readonly string[] } | undefined {
+  const baggage = context?.getValue(BAGGAGE_KEY) as Baggage | undefined;
   if (typeof baggage?.getAllEntries !== "function") return undefined;
   const names = baggage.getAllEntries().flatMap(([name]) => (name.startsWith(prefix) ? [name] : []));
   return names.length === 0 ? undefined : { baggage, names };
 }
 
 /** Whether the user's propagators would send along what begins with `prefix`. */
-export function hasBaggage(prefix: string): boolean {
+export function hasBaggage(prefix: string, context = lookAround().context): boolean {
   try {
-    return baggageNames(prefix) !== undefined;
+    return context !== undefined && baggageNames(context, prefix) !== undefined;
   } catch {
     return false;
   }
@@ -171,7 +190,7 @@ export function hasBaggage(prefix: string): boolean {
 export function withoutBaggage<T>(prefix: string, fn: () => T): T {
   let rest: Baggage | undefined;
   try {
-    const ours = baggageNames(prefix);
+    const ours = baggageNames(lookAround().context, prefix);
     rest = ours?.baggage.removeEntries(...ours.names);
   } catch {
     // A baggage of a kind that we do not know.

@@ -2,11 +2,11 @@ import type { Faults } from "../../core/faults.ts";
 import { activeDatadogModelSpan } from "./dd-trace.ts";
 import { isHttpSpan, isModelSpan } from "./model-span.ts";
 import {
-  activeSpan,
   contextWith,
   describeSpan,
   type OtelSpan,
   type OtelTracer,
+  type Surroundings,
   userTracer,
   withSpan,
 } from "./otel-global.ts";
@@ -23,12 +23,13 @@ import {
 
 /** Spans through the user's own tracing where there is one, else through ours, else none. */
 export interface Tracing {
-  /** The span that is active where we are called. */
-  active(): TracingSpan | undefined;
+  /** The span that is active in these surroundings. */
+  active(around: Surroundings): TracingSpan | undefined;
   /** The span that somebody has open for the model call that is being made: OpenTelemetry's, else Datadog's own. */
-  activeModelSpan(): TracingSpan | undefined;
+  activeModelSpan(around: Surroundings): TracingSpan | undefined;
   /** `parent` is used where no span of the user's is active. */
   start(
+    around: Surroundings,
     name: string,
     kind: "internal" | "client",
     parent: TracingSpan | undefined,
@@ -46,10 +47,6 @@ export interface Tracing {
 }
 
 const INTERNAL = 0;
-
-function originalOf(span: TracingSpan | undefined): OtelSpan | undefined {
-  return span instanceof WrappedSpan ? span.original : undefined;
-}
 
 /** `ownTracer` is our private tracer, once there is one. */
 export function createTracing(
@@ -69,28 +66,27 @@ export function createTracing(
   }
 
   return {
-    active() {
-      const span = activeSpan();
+    active({ span }) {
       return span?.isRecording() ? wrap(span) : undefined;
     },
-    activeModelSpan() {
-      let span = activeSpan();
+    activeModelSpan(around) {
+      let { span } = around;
       // Somebody's own wrapper of fetch may lie around ours.
       if (span !== undefined && isHttpSpan(describeSpan(span))) span = parentOf(span);
       if (span?.isRecording() && isModelSpan(describeSpan(span))) return wrap(span);
       const datadog = activeDatadogModelSpan();
       return datadog && wrapDatadog(datadog, faults);
     },
-    start(name, kind, parent, attributes) {
+    start(around, name, kind, parent, attributes) {
       if (!enabled()) return undefined;
-      const tracer = userTracer(TRACER_NAME) ?? ownTracer();
+      const tracer = (around.tracerProvider && userTracer(TRACER_NAME, around)) ?? ownTracer();
       if (!tracer) return undefined;
-      // What the user has active is nearer to the call than a span of ours around it.
-      const outer = activeSpan() ?? originalOf(parent);
+      // What the user has active is nearer to the call than a span of ours around it, and in the context already.
+      const outer = around.span ?? (parent instanceof WrappedSpan ? parent.original : undefined);
       const span = tracer.startSpan(
         name,
         { kind: kind === "client" ? CLIENT : INTERNAL, attributes },
-        contextWith(outer),
+        contextWith(outer, around.context),
       );
       return wrap(span);
     },
@@ -98,8 +94,7 @@ export function createTracing(
       return enabled() ? other.startBeside(name, attributes, startTime) : undefined;
     },
     within(span, fn) {
-      const original = originalOf(span);
-      return original ? withSpan(original, fn) : fn();
+      return span instanceof WrappedSpan ? withSpan(span.original, fn) : fn();
     },
   };
 }

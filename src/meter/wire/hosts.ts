@@ -60,8 +60,10 @@ export const HOSTS: readonly Host[] = [
   { host: "api.portkey.ai", provider: "portkey" },
 ];
 
+export type HostLookup = (host: string) => Host | undefined;
+
 /** Finds the row of a host; rows of the caller come before ours. */
-export function createHostLookup(own: readonly Host[] = []): (host: string) => Host | undefined {
+export function createHostLookup(own: readonly Host[] = []): HostLookup {
   const exact = new Map<string, Host>();
   const patterns: { readonly test: RegExp; readonly row: Host }[] = [];
   for (const row of [...own, ...HOSTS]) {

@@ -1,10 +1,7 @@
 import { object, parse } from "../../core/json.ts";
 import type { DeltaShapes } from "./delta-template.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
-import type { Host } from "./hosts.ts";
-
-export type FetchInput = Parameters<typeof fetch>[0];
-export type FetchInit = Parameters<typeof fetch>[1];
+import type { Host, HostLookup } from "./hosts.ts";
 
 /** A request to a model API, recognised by its path, then its host. */
 export interface Target {
@@ -23,19 +20,20 @@ export interface Target {
 /** Any path of any wire format has one of these in it: the one check that every other request costs. */
 const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|awPredict/;
 
-export type Classify = (input: FetchInput, init: FetchInit) => Target | undefined;
-
-type HostLookup = (host: string) => Host | undefined;
+export interface Classifier {
+  /** Matches every address of a model call, and few others: the one check that all other requests cost. */
+  readonly maybe: RegExp;
+  /** The model API that a request is for; undefined for all others. `method` in upper case. */
+  find(method: string, address: string): Target | undefined;
+}
 
 /** `lookups` gives the same lookup until the configuration changes. */
-export function createClassifier(formats: readonly WireFormat[], lookups: () => HostLookup): Classify {
+export function createClassifier(formats: readonly WireFormat[], lookups: () => HostLookup): Classifier {
   let known = new Map<string, Target | undefined>();
   let knownBy: HostLookup | undefined;
 
-  return (input, init) => {
-    const address = typeof input === "string" ? input : addressOf(input);
-    if (address === undefined || !MAYBE.test(address)) return undefined;
-    const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
+  function findKnown(method: string, address: string): Target | undefined {
+    if (!MAYBE.test(address)) return undefined;
     const lookup = lookups();
     if (lookup !== knownBy || known.size >= MAX_KNOWN) known = new Map();
     knownBy = lookup;
@@ -46,7 +44,9 @@ export function createClassifier(formats: readonly WireFormat[], lookups: () => 
       known.set(key, target);
     }
     return target;
-  };
+  }
+
+  return { maybe: MAYBE, find: findKnown };
 
   function find(method: string, address: string, lookup: HostLookup): Target | undefined {
     const url = URL.parse(address);
@@ -79,66 +79,8 @@ function providerOf(host: Host | undefined, format: WireFormat): string {
 /** Addresses remembered; some hold an id of their own. */
 const MAX_KNOWN = 500;
 
-function addressOf(input: FetchInput): string | undefined {
-  if (input instanceof URL) return input.href;
-  if (isRequest(input)) return input.url;
-  return input === undefined || input === null ? undefined : String(input);
-}
-
-/** A `Request` of any fetch implementation. */
-export function isRequest(input: unknown): input is Request {
-  return typeof input === "object" && input !== null && "url" in input && "headers" in input && "method" in input;
-}
-
-/** A request as it goes out, and what it says. */
-export interface Outgoing {
-  readonly input: FetchInput;
-  readonly init: FetchInit;
-  /** Known at once when the body is text; otherwise later, or undefined when it cannot be read. */
-  readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
-  /** The facts that come later come with the sending of the request, not before. */
-  readonly sends?: true;
-  /** We asked for usage that the caller did not ask for. */
-  readonly asked: boolean;
-}
-
-/** Reads the body without consuming or changing it. The only change is the question for usage, where allowed. */
-export function readOutgoing(target: Target, input: FetchInput, init: FetchInit, mayAsk: boolean): Outgoing {
-  if (target.method === "GET") return { input, init, facts: RETRIEVAL, asked: false };
-  const body: unknown = init?.body ?? undefined;
-  if (typeof body === "string") {
-    const facts = factsOf(target, body);
-    if (facts?.lacksUsage === true && mayAsk && !hasHeader(init?.headers, "content-length")) {
-      const question = askForUsage(body, facts.hasStreamOptions === true);
-      if (question !== undefined) return { input, init: { ...init, body: question }, facts, asked: true };
-    }
-    return { input, init, facts, asked: false };
-  }
-  if (body instanceof Uint8Array || body instanceof ArrayBuffer) {
-    return { input, init, facts: factsOf(target, new TextDecoder().decode(body)), asked: false };
-  }
-  if (body instanceof Blob) {
-    return { input, init, facts: body.text().then((text) => factsOf(target, text)), asked: false };
-  }
-  if (body instanceof ReadableStream) {
-    const { stream, text } = overhear(body as ReadableStream<Uint8Array>);
-    return {
-      input,
-      init: { ...init, body: stream },
-      facts: text.then((t) => factsOf(target, t)),
-      sends: true,
-      asked: false,
-    };
-  }
-  if (body === undefined && isRequest(input) && input.body !== null && !input.bodyUsed) {
-    // A request body, unlike a response, is the caller's to send whole: its copy keeps length and source.
-    const copy = input.clone();
-    return { input, init, facts: copy.text().then((text) => factsOf(target, text)), asked: false };
-  }
-  return { input, init, facts: undefined, asked: false };
-}
-
-const RETRIEVAL: RequestFacts = {
+/** What is known of a retrieval, which has no body. */
+export const RETRIEVAL: RequestFacts = {
   model: undefined,
   stream: false,
   inputBytes: undefined,
@@ -146,13 +88,14 @@ const RETRIEVAL: RequestFacts = {
   retrieval: true,
 };
 
-function factsOf(target: Target, text: string): RequestFacts | undefined {
+/** What a request's body says; undefined when it is none of the format's. */
+export function factsOf(target: Target, text: string): RequestFacts | undefined {
   const body = object(parse(text));
   return body && target.format.readRequest(body, target.path);
 }
 
 /** Puts `stream_options.include_usage` into a body; every other byte of it stays as it was, where that is possible. */
-function askForUsage(body: string, hasStreamOptions: boolean): string | undefined {
+export function askForUsage(body: string, hasStreamOptions: boolean): string | undefined {
   if (hasStreamOptions) {
     const [own, another] = [...body.matchAll(STREAM_OPTIONS)];
     if (own && !another && !body.includes('"include_usage"')) {
@@ -169,67 +112,3 @@ function askForUsage(body: string, hasStreamOptions: boolean): string | undefine
 
 /** Its key and brace. In a string every quote has a backslash before it, so that only keys match. */
 const STREAM_OPTIONS = /(?<=[{,]\s*)"stream_options"\s*:\s*\{/g;
-
-/** Passes a request's body stream on, keeping a copy of its text. */
-function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let seen = "";
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await reader.read().catch((error: unknown) => {
-          resolve(seen);
-          throw error;
-        });
-        if (done) {
-          resolve(seen + decoder.decode());
-          controller.close();
-          return;
-        }
-        if (value instanceof Uint8Array) seen += decoder.decode(value, { stream: true });
-        controller.enqueue(value);
-      },
-      cancel(reason) {
-        resolve(seen);
-        return reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  return { stream, text: promise };
-}
-
-/** Headers that can be read again: fetch takes an iterator as well, which can be read once. */
-export function rereadable(init: FetchInit): FetchInit {
-  const headers: unknown = init?.headers;
-  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return init;
-  if (!(Symbol.iterator in headers) || typeof (headers as { get?: unknown }).get === "function") return init;
-  return { ...init, headers: [...(headers as Iterable<[string, string]>)] };
-}
-
-/** Whether there is a header of this name, in any of the forms that fetch takes. */
-export function hasHeader(headers: unknown, name: string): boolean {
-  return readHeader(headers, name) !== undefined;
-}
-
-/** A header's value in any of the forms that fetch takes. `name` is lower case. */
-export function readHeader(headers: unknown, name: string): string | undefined {
-  if (typeof headers !== "object" || headers === null) return undefined;
-  if (typeof (headers as Headers).get === "function") return (headers as Headers).get(name) ?? undefined;
-  const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, string]>) : Object.entries(headers);
-  for (const [key, value] of pairs) {
-    if (key.toLowerCase() === name) return value === undefined || value === null ? undefined : String(value);
-  }
-  return undefined;
-}
-
-/** SDKs whose way of reading a body our tests cover; they say who they are. */
-export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {
-  return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;
-}
-
-export function headersOf(input: FetchInput, init: FetchInit): unknown {
-  return init?.headers ?? (isRequest(input) ? input.headers : undefined);
-}

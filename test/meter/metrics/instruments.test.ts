@@ -456,7 +456,7 @@ describe("reading the user's OpenTelemetry", () => {
   test("the active span is read, and ours is made active for others", () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     trace.setGlobalTracerProvider(new TracerProvider());
-    const tracer = userTracer("spendfuse", "1");
+    const tracer = userTracer("spendfuse");
     const span = tracer?.startSpan("chat gpt-5", { attributes: { "gen_ai.operation.name": "chat" } });
     if (!span) throw new Error("no span");
     expect(activeSpan()).toBeUndefined();

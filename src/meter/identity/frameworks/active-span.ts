@@ -1,5 +1,5 @@
 import { text } from "../../../core/json.ts";
-import { activeValue, describeSpan, activeSpan as findActiveSpan } from "../../tracing/otel-global.ts";
+import { contextValue, describeSpan } from "../../tracing/otel-global.ts";
 import { joinTracerProvider, parentOf, watchTracerProvider } from "../../tracing/span-ancestry.ts";
 import { isNamedByUs } from "../../tracing/span-claim.ts";
 import type { Framework } from "./framework.ts";
@@ -20,14 +20,14 @@ export const activeSpan: Framework = {
   name: "active-span",
   rank: 2,
 
-  readAround() {
-    let span = findActiveSpan();
+  readAround(around) {
+    let { span } = around;
     if (span === undefined) return undefined;
     // It may have been registered anew.
     joinTracerProvider();
     const agents: string[] = [];
-    let conversation = text(activeValue(SESSION_KEY));
-    let user = text(activeValue(USER_KEY));
+    let conversation = text(contextValue(around, SESSION_KEY));
+    let user = text(contextValue(around, USER_KEY));
     for (let hops = 0; span && hops < MAX_HOPS; span = parentOf(span), hops += 1) {
       const { name, attributes } = describeSpan(span);
       const agent = agentOf(name, attributes, isNamedByUs(span));

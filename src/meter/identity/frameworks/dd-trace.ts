@@ -9,6 +9,7 @@ import type { Framework } from "./framework.ts";
 export const ddTrace: Framework = {
   name: "dd-trace",
   rank: 2,
+  slot: "_ddtrace",
 
   readAround() {
     const observedOf = observations();

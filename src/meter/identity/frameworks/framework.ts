@@ -1,3 +1,4 @@
+import type { Surroundings } from "../../tracing/otel-global.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import type { SaidScope } from "../../wire/scope-headers.ts";
 
@@ -11,8 +12,10 @@ export interface Framework {
   readonly name: string;
   /** Of two that say the same thing, the one of the lower rank is believed. */
   readonly rank: 1 | 2 | 3 | 4;
-  /** Who is at work where we are called: in `fetch`, or where a scope begins. */
-  readAround?(): Identity | undefined;
+  /** The global slot without which {@link readAround} has nothing to read, and is not asked. */
+  readonly slot?: PropertyKey;
+  /** Who is at work where we are called: where a request leaves, or where a scope begins. */
+  readAround?(around: Surroundings): Identity | undefined;
   /** Whom the request names. */
   readRequest?(request: ModelRequest): Identity | undefined;
   /** For a framework that tells who is at work when asked to, before its first agent runs. Returns what takes it back. */
@@ -32,7 +35,7 @@ export interface Identity {
 
 /** A request to a model, as it is about to be sent. */
 export interface ModelRequest {
-  /** In any of the forms that fetch takes. */
+  /** In any form: `Headers`, pairs, or an object. */
   readonly headers: unknown;
   /** What our own headers among them say; undefined when there are none. */
   readonly said: SaidScope | undefined;

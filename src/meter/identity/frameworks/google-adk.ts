@@ -1,4 +1,4 @@
-import { readHeader } from "../../wire/target.ts";
+import { readHeader } from "../../wire/headers.ts";
 import type { Framework } from "./framework.ts";
 
 const NAME = /^You are an agent\. Your internal name is "([^"]+)"/;

@@ -14,9 +14,12 @@ const CONFIG = Symbol.for("lc:child_config");
 export const langchain: Framework = {
   name: "langchain",
   rank: 1,
+  slot: STORE,
 
   readAround() {
-    const extra = object(object(globalStore(STORE))?.extra) as { [key: symbol]: unknown } | undefined;
+    const store = globalStore(STORE);
+    if (store === undefined) return undefined;
+    const extra = object(object(store)?.extra) as { [key: symbol]: unknown } | undefined;
     const config = object(extra?.[CONFIG]);
     const metadata = object(config?.metadata);
     if (metadata === undefined) return undefined;

@@ -17,6 +17,7 @@ interface Span {
 export const openaiAgents: Framework = {
   name: "openai-agents",
   rank: 1,
+  slot: STORE,
 
   readAround() {
     const store = object(globalStore(STORE));

@@ -19,6 +19,9 @@ export const request: Framework = {
   rank: 4,
 
   readRequest({ said: headers, facts }) {
+    if (headers === undefined && facts?.metadata === undefined) {
+      return facts?.user === undefined ? undefined : { user: facts.user };
+    }
     const said: { [field in (typeof FIELDS)[number]]?: string } = {};
     for (const field of FIELDS) {
       const value = headers?.[field] ?? fromMetadata(facts?.metadata, KEYS[field]);

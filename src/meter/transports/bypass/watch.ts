@@ -1,8 +1,7 @@
-import type { Faults } from "../../../core/faults.ts";
+import type { CallMeter } from "../../call/call-meter.ts";
 import { type ChannelListeners, listenTo } from "../../wire/channels.ts";
 import * as registry from "../../wire/formats/registry.ts";
-import type { Host } from "../../wire/hosts.ts";
-import type { Hook } from "../fetch/hook.ts";
+import type { Host, HostLookup } from "../../wire/hosts.ts";
 import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./rules.ts";
 
 /** Hosts that are named aloud; more are only counted. */
@@ -21,19 +20,17 @@ interface Place {
  * @param onBypass A request that costs money left unmetered, to this host: in lower case, with an unusual port.
  */
 export function createBypassWatch(
-  hook: Pick<Hook, "sendings" | "lookup">,
-  faults: Faults,
+  { inFlight, faults, lookup: lookupNow }: Pick<CallMeter, "inFlight" | "faults" | "lookup">,
   say: (message: string) => void,
   onBypass: (host: string) => void,
 ): () => () => void {
-  const { sendings } = hook;
   const reasonOf = createReasoning(Object.values(registry));
   const named = new Set<string>();
-  let lookup: ReturnType<Hook["lookup"]> | undefined;
+  let lookup: HostLookup | undefined;
   let places = new Map<string, Place | undefined>();
 
   function placeOf(origin: string): Place | undefined {
-    const now = hook.lookup();
+    const now = lookupNow();
     if (now !== lookup || places.size >= MAX_ORIGINS) places = new Map();
     lookup = now;
     let place = places.get(origin);
@@ -51,8 +48,11 @@ export function createBypassWatch(
     const place = placeOf(url?.origin ?? origin);
     if (place === undefined) return;
     const path = trim(url?.pathname ?? target);
+    // Most are calls of ours, which need no reason.
+    const inside = inFlight.isInside(path);
+    if (inside && inFlight.owns(request, place.address, path)) return;
     const reason = reasonOf({ ...sent, path }, way, place.host);
-    if (reason === undefined || sendings.owns(request, place.address, path)) return;
+    if (reason === undefined || (!inside && inFlight.owns(request, place.address, path))) return;
     onBypass(place.address);
     name(place.address, reason);
   }
@@ -79,10 +79,10 @@ export function createBypassWatch(
       );
     },
     "undici:request:headers"({ request, response }: UndiciAnswer) {
-      sendings.answered(request, response.statusCode);
+      inFlight.answered(request, response.statusCode);
     },
     "undici:request:error"({ request }: { readonly request: object }) {
-      sendings.answered(request, undefined);
+      inFlight.answered(request, undefined);
     },
     "undici:client:connected"({ socket }: { readonly socket?: object }) {
       // An HTTP/2 session shows the properties of its socket. One that was there before us stays without the mark.

@@ -1,223 +1,221 @@
-import type { CallState } from "../../../core/call.ts";
-import type { Gate } from "../../../limits/gate.ts";
-import { type Collector, createCollector, endOf } from "../../call/abandoned-calls.ts";
-import { createBackground } from "../../call/background.ts";
-import { createTracker, type TrackerOptions } from "../../call/begin-call.ts";
-import { type CheckpointOptions, createCheckpoint } from "../../call/checkpoint.ts";
+import { endOf } from "../../call/abandoned-calls.ts";
+import type { CallMeter } from "../../call/call-meter.ts";
+import { admit, isFinal } from "../../call/checkpoint.ts";
 import type { OpenCall } from "../../call/open-call.ts";
-import { createKeyReader } from "../../identity/api-key.ts";
 import { PREFIX } from "../../propagation/baggage.ts";
-import type { Escort } from "../../propagation/propagation.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
-import { mayBeCap } from "../../wire/error-answer.ts";
-import * as registry from "../../wire/formats/registry.ts";
-import { createHostLookup, type Host } from "../../wire/hosts.ts";
-import { dropScopeHeaders, readScopeHeaders } from "../../wire/scope-headers.ts";
+import { dropScopeHeaders, readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
+import type { Target } from "../../wire/target.ts";
+import { mayBeCap, readError } from "./error-answer.ts";
+import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import {
-  createClassifier,
+  addressOf,
   type FetchInit,
   type FetchInput,
   headersOf,
   isForTestedSdk,
+  isRequest,
+  methodOf,
   readOutgoing,
   rereadable,
-  type Target,
-} from "../../wire/target.ts";
-import { createSendings, type Sendings } from "../bypass/in-flight-requests.ts";
-import { isNodeBody, watchNodeBody } from "./node-body.ts";
+} from "./request.ts";
 import { watchResponse } from "./response.ts";
-import { isReadUnseen } from "./tapped-stream.ts";
 
 type Fetch = typeof fetch;
-type Settled = Extract<CallState, { phase: "settled" }>;
 
 /** Marks a fetch of ours, also one of another copy of the package. */
 export const HOOKED = Symbol.for("spendfuse.fetch");
 
-export interface HookOptions extends CheckpointOptions, Omit<TrackerOptions, "keyOf" | "onSettled"> {
-  /** Asked for at each call; the same object until the configuration changes. */
-  readonly settings: () => HookSettings;
-  /** What goes along with a request that is no model call. */
-  readonly escort: (input: FetchInput, init: FetchInit) => Escort | undefined;
-  /** What stands before each call; undefined when nothing does. */
-  readonly gate: () => Gate | undefined;
-  /** A model call was recognised. */
-  readonly onBegin: () => void;
-  readonly onSettled: (call: OpenCall, state: Settled) => void;
-}
-
-export interface HookSettings {
-  readonly hosts: readonly Host[];
-  /** Whether streams that lack usage are asked for it, where the host is known to take it. */
-  readonly askUsage: boolean;
-  /** Alias by the short hash of an API key. */
-  readonly keyAliases: Readonly<Record<string, string>>;
-}
-
-export interface Hook {
-  /** A fetch that meters what `inner` carries. A fetch that is metered already is returned as it is. */
-  wrap(inner: Fetch, enabled?: () => boolean): Fetch;
-  /** Settles every call that is still open, as canceled. */
-  settleOpen(): void;
-  readonly open: ReadonlySet<OpenCall>;
-  readonly sendings: Sendings;
-  /** Finds the row of a host; the same until the configuration changes. */
-  lookup(): ReturnType<typeof createHostLookup>;
-}
-
-export function createHook(options: HookOptions): Hook {
-  const { faults } = options;
-  let made: { readonly lookup: ReturnType<typeof createHostLookup>; readonly settings: HookSettings } | undefined;
-  let keyOf: ReturnType<typeof createKeyReader>;
-  const settings = () => {
-    const now = options.settings();
-    if (made?.settings !== now) {
-      made = { lookup: createHostLookup(now.hosts), settings: now };
-      keyOf = createKeyReader(now.keyAliases);
-    }
-    return made;
+/** A fetch that meters what `inner` carries, while `enabled`. A fetch that is metered already is returned as it is. */
+export function wrapFetch(meter: CallMeter, inner: Fetch, enabled: () => boolean = always): Fetch {
+  if (HOOKED in inner) return inner;
+  const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
+    return enabled() ? fetchMetered(meter, inner, this, input, init) : inner.call(this as never, input, init);
   };
-  const classify = createClassifier(Object.values(registry), () => settings().lookup);
-  const open = new Set<OpenCall>();
-  const sendings = createSendings();
-  const background = createBackground();
-  const checkpoint = createCheckpoint(options);
-
-  function settled(call: OpenCall, state: Settled): void {
-    open.delete(call);
-    collector.forget(call);
-    if (call.ours === true) record(call, state);
-    else
-      Promise.resolve(call.ours).then((ours) =>
-        faults.guard("settle", () => (ours ? record(call, state) : drop(call))),
-      );
-  }
-
-  function record(call: OpenCall, state: Settled): void {
-    if (background.counts(call)) options.onSettled(call, state);
-  }
-
-  function drop(call: OpenCall): void {
-    call.ticket?.release();
-    call.agentSpan?.dropped();
-  }
-
-  const track = createTracker({ ...options, keyOf: (headers) => keyOf(headers), onSettled: settled });
-  const collector: Collector = createCollector(open, (call, event) => call.settle(event), faults);
-
-  function begin(target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
-    const mayAsk = settings().settings.askUsage && target.host?.asksUsage === true;
-    const outgoing = readOutgoing(target, input, init, mayAsk);
-    const known = outgoing.facts instanceof Promise ? undefined : outgoing.facts;
-    // A path like ours on a host we do not know, with a body that is not ours: somebody else's API.
-    if (known === undefined && !(outgoing.facts instanceof Promise) && target.host === undefined) return undefined;
-    const headers = headersOf(input, init);
-    const said = faults.guard("request", () => readScopeHeaders(headers));
-    const kept = said && faults.guard("request", () => dropScopeHeaders(headers));
-    const clean = (init: FetchInit): FetchInit => (kept ? { ...init, headers: kept } : init);
-    const call = faults.guard("request", () => track(target, outgoing, input, init, said));
-    if (call) {
-      options.onBegin();
-      open.add(call);
-    }
-    if (call) return { call, sent: { input: outgoing.input, init: clean(outgoing.init) } };
-    if (outgoing.facts instanceof Promise) outgoing.facts.catch(() => {});
-    // A body that we took from the caller has to be sent all the same; what we asked for has not.
-    return { call, sent: { input, init: clean(outgoing.asked ? init : outgoing.init) } };
-  }
-
-  async function send(
-    inner: Fetch,
-    self: unknown,
-    call: OpenCall,
-    sent: Sent,
-    tested: () => boolean,
-  ): Promise<Response> {
-    const gate = options.gate();
-    if (gate !== undefined) {
-      const passage = faults.guard("guard", () => checkpoint.admit(gate, call, sent.init?.body));
-      const verdict = passage instanceof Promise ? await passage : passage;
-      if (verdict?.pass === false) {
-        call.settle({ type: "block" });
-        return verdict.refusal();
-      }
-      call.ticket = verdict?.ticket;
-    }
-    let response: Response;
-    try {
-      response = await sendings.run(call.target, () =>
-        withoutBaggage(PREFIX, () => inner.call(self as typeof globalThis, sent.input, sent.init)),
-      );
-    } catch (error) {
-      call.settle(endOf(error, call));
-      throw error;
-    }
-    if (call.ours === false) {
-      call.settle({ type: "end" });
-      return response;
-    }
-    if (gate !== undefined && mayBeCap(response)) response = await checkpoint.readCap(gate, call, response);
-    const watched = faults.guard("body", () => {
-      const type = response.headers.get("content-type") ?? "";
-      // Some hosts send their event streams under another name; JSON they never are.
-      const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
-      call.respond(response.status, stream, response.headers);
-      if (call.over) return true;
-      if (response.body === null) call.settle({ type: "end" });
-      else if (isNodeBody(response.body)) watchNodeBody(response.body, call, collector);
-      else watchResponse(response, call, call.stream && tested(), collector);
-      return true;
-    });
-    if (watched === undefined) call.settle({ type: "collect", unseen: true });
-    return response;
-  }
-
-  /** Sends what is no model call. */
-  function pass(inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
-    const escort = faults.guard("identity", () => options.escort(input, init));
-    if (escort === undefined) return inner.call(self as never, input, init);
-    return escort.run(() => inner.call(self as never, input, escort.init));
-  }
-
-  function wrap(inner: Fetch, enabled = () => true): Fetch {
-    if (HOOKED in inner) return inner;
-    const hooked = function fetch(this: unknown, input: FetchInput, given?: FetchInit): Promise<Response> {
-      if (!enabled()) return inner.call(this as never, input, given);
-      const init = given?.headers === undefined ? given : (faults.guard("request", () => rereadable(given)) ?? given);
-      const target = faults.guard("request", () => classify(input, init));
-      if (target === undefined) return pass(inner, this, input, init);
-      if (sendings.isInside(target.path)) return inner.call(this as never, input, init);
-      const begun = faults.guard("request", () => begin(target, input, init));
-      if (begun === undefined) return sendings.run(target, () => pass(inner, this, input, init), false);
-      const { call, sent } = begun;
-      if (call === undefined) return inner.call(this as never, sent.input, sent.init);
-      return send(inner, this, call, sent, () => isForTestedSdk(input, init));
-    };
-    Object.defineProperty(hooked, HOOKED, { value: inner });
-    return hooked as Fetch;
-  }
-
-  return {
-    wrap,
-    open,
-    sendings,
-    lookup: () => settings().lookup,
-    settleOpen() {
-      for (const call of [...open]) {
-        const body = collector.unseenTarget(call);
-        call.settle({ type: "flush", unseen: body !== undefined && isReadUnseen(body) });
-      }
-    },
-  };
+  Object.defineProperty(hooked, HOOKED, { value: inner });
+  return hooked as Fetch;
 }
 
+function always(): boolean {
+  return true;
+}
+
+function fetchMetered(
+  meter: CallMeter,
+  inner: Fetch,
+  self: unknown,
+  input: FetchInput,
+  given: FetchInit,
+): Promise<Response> {
+  let init = given;
+  let target: Target | undefined;
+  let begun: Begun | undefined;
+  try {
+    if (given?.headers !== undefined) init = rereadable(given);
+    const address = addressOf(input);
+    if (address !== undefined && meter.classifier.maybe.test(address)) {
+      target = meter.classifier.find(methodOf(input, init), address);
+    }
+    if (target !== undefined) {
+      if (meter.inFlight.isInside(target.path)) return inner.call(self as never, input, init);
+      begun = begin(meter, target, input, init);
+    }
+  } catch (error) {
+    meter.faults.report("request", error);
+  }
+  if (target === undefined) return pass(meter, inner, self, input, init);
+  if (begun === undefined) return passUnmetered(meter, target, inner, self, input, init);
+  if (begun.call === undefined) return inner.call(self as never, begun.input, begun.init);
+  return send(meter, inner, self, begun.call, begun);
+}
+
+/** A request as it is sent, and its call; undefined when that could not be made. */
 interface Begun {
-  /** Undefined when we failed. */
   readonly call: OpenCall | undefined;
-  readonly sent: Sent;
-}
-
-interface Sent {
   readonly input: FetchInput;
   readonly init: FetchInit;
+}
+
+/** Undefined for somebody else's API: a path like ours on a host we do not know, with a body that is not ours. */
+function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
+  const outgoing = readOutgoing(target, input, init, meter.mayAskUsage(target));
+  const { facts, asked, sends } = outgoing;
+  if (facts === undefined && target.host === undefined) return undefined;
+  const headers = headersOf(input, init);
+  const said = saidBy(meter, headers);
+  const call = meter.begin(target, {
+    facts,
+    asked,
+    headers,
+    said,
+    signal: init?.signal ?? (isRequest(input) ? input.signal : undefined),
+    ...(sends && { sends }),
+  });
+  if (call === undefined && facts instanceof Promise) facts.catch(() => {});
+  // A body that we took from the caller has to be sent even without a call; what we asked for has not.
+  const dropped = call === undefined && asked;
+  const sent = dropped ? init : outgoing.init;
+  return {
+    call,
+    input: dropped ? input : outgoing.input,
+    init: said === undefined ? sent : withoutOurs(meter, sent, headers),
+  };
+}
+
+function saidBy({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
+  try {
+    return readScopeHeaders(headers);
+  } catch (error) {
+    faults.report("request", error);
+    return undefined;
+  }
+}
+
+function withoutOurs({ faults }: CallMeter, init: FetchInit, headers: unknown): FetchInit {
+  try {
+    return { ...init, headers: dropScopeHeaders(headers) };
+  } catch (error) {
+    faults.report("request", error);
+    return init;
+  }
+}
+
+/** Sends what is no model call. */
+function pass(meter: CallMeter, inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
+  const escort = meter.faults.guard("identity", () =>
+    meter.escort(headersOf(input, init), () => (isRequest(input) ? input.url : String(input))),
+  );
+  if (escort === undefined) return inner.call(self as never, input, init);
+  const escorted = escort.headers === undefined ? init : { ...init, headers: escort.headers };
+  return escort.run(() => inner.call(self as never, input, escorted));
+}
+
+/** Sends what has the path of a model call and is none: what watches for calls that go around us has to know it. */
+function passUnmetered(
+  meter: CallMeter,
+  target: Target,
+  inner: Fetch,
+  self: unknown,
+  input: FetchInput,
+  init: FetchInit,
+): Promise<Response> {
+  const { inFlight } = meter;
+  const request = inFlight.begin(target, false);
+  const end = (): void => inFlight.end(request);
+  try {
+    const answer = inFlight.run(request, pass, meter, inner, self, input, init);
+    Promise.resolve(answer).then(end, end);
+    return answer;
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+async function send(
+  meter: CallMeter,
+  inner: Fetch,
+  self: unknown,
+  call: OpenCall,
+  { input, init }: Begun,
+): Promise<Response> {
+  const { faults, inFlight } = meter;
+  const asked = admit(call, init?.body, faults);
+  const passage = asked instanceof Promise ? await asked : asked;
+  if (passage?.pass === false) {
+    call.settle({ type: "block" });
+    return passage.refusal();
+  }
+  call.ticket = passage?.ticket;
+  const request = inFlight.begin(call.target, true);
+  let response: Response;
+  try {
+    response = await inFlight.run(request, carry, call, inner, self, input, init);
+  } catch (error) {
+    call.settle(endOf(error, call));
+    throw error;
+  } finally {
+    inFlight.end(request);
+  }
+  if (call.ours === false) {
+    call.settle({ type: "end" });
+    return response;
+  }
+  if (call.services.gate !== undefined && mayBeCap(response)) response = await readCap(call, response, meter);
+  try {
+    watch(meter, call, response, input, init);
+  } catch (error) {
+    faults.report("body", error);
+    call.settle({ type: "collect", unseen: true });
+  }
+  return response;
+}
+
+/** Hands a request on, with nothing of ours in the baggage that the user's propagators write. */
+function carry(call: OpenCall, inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
+  if (!call.hasBaggage) return inner.call(self as never, input, init);
+  return withoutBaggage(PREFIX, () => inner.call(self as never, input, init));
+}
+
+function watch(meter: CallMeter, call: OpenCall, response: Response, input: FetchInput, init: FetchInit): void {
+  const { headers, body } = response;
+  const type = headers.get("content-type") ?? "";
+  // Some hosts send their event streams under another name; JSON they never are.
+  const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
+  call.respond(response.status, stream, headers);
+  if (call.over) return;
+  if (body === null) call.settle({ type: "end" });
+  else if (isNodeBody(body)) watchNodeBody(body, call, meter.abandoned);
+  else watchResponse(response, call, stream && isForTestedSdk(input, init), meter.abandoned);
+}
+
+/** A vendor's own cap: its error is final, and the gate remembers it. Rejects as the body does. */
+async function readCap(call: OpenCall, response: Response, { faults }: CallMeter): Promise<Response> {
+  try {
+    const { body, answer } = await readError(response);
+    return answer(isFinal(call, response.status, body, faults));
+  } catch (error) {
+    call.settle(endOf(error, call));
+    throw error;
+  }
 }

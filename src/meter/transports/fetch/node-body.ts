@@ -1,6 +1,6 @@
 import { errorMonitor } from "node:events";
 import type { Readable } from "node:stream";
-import { type Collector, endOf } from "../../call/abandoned-calls.ts";
+import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createWholeBody } from "./whole-body.ts";
 
@@ -14,7 +14,7 @@ export function isNodeBody(body: unknown): body is Readable {
  * Watches a Node stream where bytes come into it: each way of reading takes them from there, a `clone()` of the response
  * too. Nothing is read, and no listener is added that would change how the stream flows or fails.
  */
-export function watchNodeBody(body: Readable, call: OpenCall, collector: Collector): void {
+export function watchNodeBody(body: Readable, call: OpenCall, abandoned: AbandonedCalls): void {
   const push = body.push.bind(body);
   const whole = createWholeBody(call);
   let over = false;
@@ -48,7 +48,7 @@ export function watchNodeBody(body: Readable, call: OpenCall, collector: Collect
   });
   body.on(errorMonitor, (error: unknown) => call.settle(endOf(error, call)));
   body.on("close", () => call.settle({ type: "cancel" }));
-  collector.watch(body, call, "unread");
+  abandoned.watch(body, call, "unread");
 }
 
 const EMPTY = new Uint8Array(0);

@@ -1,15 +1,15 @@
-import { type Collector, endOf } from "../../call/abandoned-calls.ts";
+import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
 import { pullThrough } from "./pull-stream.ts";
-import { standIn, tapStream } from "./tapped-stream.ts";
+import { isReadUnseen, standIn, tapStream } from "./tapped-stream.ts";
 
 /** How the body of one response is watched. */
 interface Watched {
   readonly call: OpenCall;
   /** The response is for an SDK whose ways of reading we know: its own stream can be tapped. */
   readonly tap: boolean;
-  readonly collector: Collector;
+  readonly abandoned: AbandonedCalls;
   /** Carries the pull-through stream once one is needed; then every way of reading goes through it. */
   holder: Response | undefined;
   /** The body's own stream is tapped: whoever reads it is seen there. */
@@ -23,11 +23,11 @@ const overlays = new WeakMap<object, object>();
  * Lays our ways of reading over the caller's own response, which stays what it is: same object, same class, same url.
  * Nothing is read that the caller does not read.
  */
-export function watchResponse(response: Response, call: OpenCall, tap: boolean, collector: Collector): Response {
-  const state: Watched = { call, tap, collector, holder: undefined, tapped: false };
+export function watchResponse(response: Response, call: OpenCall, tap: boolean, abandoned: AbandonedCalls): Response {
+  const state: Watched = { call, tap, abandoned, holder: undefined, tapped: false };
   watched.set(response, state);
   Object.setPrototypeOf(response, overlayOf(Object.getPrototypeOf(response) as object));
-  collector.watch(response, call, "unread");
+  abandoned.watch(response, call, "unread");
   return response;
 }
 
@@ -62,7 +62,7 @@ function createOverlay(prototype: object): object {
     const stream = state.tapped ? standIn(body) : pullThrough(body, state.call, response);
     const holder = likeConstructed(response, stream, { status, statusText, headers });
     state.holder = holder;
-    state.collector.watch(stream, state.call, "unread");
+    state.abandoned.watch(stream, state.call, "unread");
     return holder;
   }
 
@@ -75,8 +75,8 @@ function createOverlay(prototype: object): object {
       if (!state.tap || !state.call.stream) return hold(this, state).body;
       if (!state.tapped) {
         state.tapped = true;
-        tapStream(body, state.call, state.collector);
-        state.collector.watch(body, state.call, "unseen");
+        tapStream(body, state.call, state.abandoned);
+        state.abandoned.watch(body, state.call, "unseen", isReadUnseen);
       }
       return body;
     },
@@ -123,8 +123,8 @@ function createOverlay(prototype: object): object {
 }
 
 /** Reads what the caller reads, from the side; the caller gets the very promise that the response gave. */
-function observe(result: Promise<unknown>, how: Whole, { call, collector }: Watched): void {
-  collector.forget(call);
+function observe(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): void {
+  abandoned.forget(call);
   const read = (value: unknown): void | Promise<void> => {
     switch (how) {
       case "text":

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { type Collector, endOf } from "../../call/abandoned-calls.ts";
+import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
 import { isByteStream, pullThrough } from "./pull-stream.ts";
@@ -11,15 +11,15 @@ type Chunk = Uint8Array<ArrayBuffer>;
 /** Watches one body, and looks at each result before whoever asked for it. */
 class Tap {
   readonly call: OpenCall;
-  readonly collector: Collector;
+  readonly abandoned: AbandonedCalls;
   /** Pull-through stand-in for the ways of reading that cannot be tapped. */
   standIn: Bytes | undefined;
   /** Each chunk of a byte stream comes in memory of its own. */
   readonly #owned: boolean;
 
-  constructor(stream: Bytes, call: OpenCall, collector: Collector) {
+  constructor(stream: Bytes, call: OpenCall, abandoned: AbandonedCalls) {
     this.call = call;
-    this.collector = collector;
+    this.abandoned = abandoned;
     this.#owned = call.hides && isByteStream(stream);
   }
 
@@ -69,8 +69,8 @@ const taps = createStamp<Tap>();
  * Watches a body through its own reader and iterator, the two ways in which the SDKs read: the cheapest there is. The
  * stream stays the same object. Other methods of it get a pull-through stream in its place.
  */
-export function tapStream(stream: Bytes, call: OpenCall, collector: Collector): void {
-  taps.set(stream, new Tap(stream, call, collector));
+export function tapStream(stream: Bytes, call: OpenCall, abandoned: AbandonedCalls): void {
+  taps.set(stream, new Tap(stream, call, abandoned));
   Object.setPrototypeOf(stream, TAPPED);
 }
 
@@ -81,7 +81,7 @@ export function standIn(stream: Bytes): Bytes {
   const tap = taps.get(stream) as Tap;
   if (!tap.standIn && !LOCKED.call(stream)) {
     tap.standIn = pullThrough(stream, tap.call, stream);
-    tap.collector.watch(tap.standIn, tap.call, "dropped");
+    tap.abandoned.watch(tap.standIn, tap.call, "dropped");
   }
   return tap.standIn ?? stream;
 }
@@ -106,7 +106,7 @@ class WatchedReader {
     this.#stream = stream;
     this.#tap = tap;
     this.#read = () => reader.read() as Promise<Result>;
-    tap.collector.watch(this, tap.call, "dropped");
+    tap.abandoned.watch(this, tap.call, "dropped");
   }
 
   get closed(): Promise<unknown> {
@@ -126,8 +126,8 @@ class WatchedReader {
     this.#reader.releaseLock();
     this.#released = true;
     // The stream may be read on, without this reader.
-    const { call, collector } = this.#tap;
-    collector.watch(this.#stream, call, "dropped");
+    const { call, abandoned } = this.#tap;
+    abandoned.watch(this.#stream, call, "dropped");
   }
 }
 Object.setPrototypeOf(WatchedReader.prototype, ReadableStreamDefaultReader.prototype);
@@ -137,13 +137,13 @@ function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIterator
   const next = iterator.next.bind(iterator) as () => Promise<Result>;
   const finish = iterator.return?.bind(iterator);
   // Nobody can read on once the iterator is gone: the lock goes with it.
-  tap.collector.watch(iterator, tap.call, "dropped");
+  tap.abandoned.watch(iterator, tap.call, "dropped");
   // Assigned, not defined: the next iterator then has the same shape, and is as fast as a bare one.
   iterator.next = () => tap.watch(next) as ReturnType<typeof iterator.next>;
   iterator.return = (value?: undefined) => {
     if (options?.preventCancel !== true) tap.call.settle({ type: "cancel" });
     // The stream may be read on.
-    else tap.collector.watch(stream, tap.call, "dropped");
+    else tap.abandoned.watch(stream, tap.call, "dropped");
     return finish?.(value) as ReturnType<NonNullable<typeof iterator.return>>;
   };
   return iterator;

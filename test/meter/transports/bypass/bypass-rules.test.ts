@@ -1,6 +1,4 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, test } from "vitest";
-import { createSendings } from "../../../../src/meter/transports/bypass/in-flight-requests.ts";
 import {
   createReasoning,
   OWN_WORDS,
@@ -147,89 +145,5 @@ describe("what is said", () => {
 
   test("an API that no format reads", () => {
     expect(warningOf("h", { api: "Bedrock" })).toMatch(/does not read the Bedrock API.*ungoverned/);
-  });
-});
-
-describe("whose a request is", () => {
-  const call = { address: "h", path: "/p" };
-
-  /** Sends a call until its end is called; `inside` runs where its fetch runs. */
-  function sending(sendings: ReturnType<typeof createSendings>, to = call) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    let inside: (<T>(fn: () => T) => T) | undefined;
-    const sent = sendings.run(to, () => {
-      inside = AsyncLocalStorage.snapshot();
-      return promise;
-    });
-    return {
-      inside: inside as <T>(fn: () => T) => T,
-      end: async () => {
-        resolve();
-        await sent;
-      },
-    };
-  }
-
-  test("of the call that it leaves in, even elsewhere or again", async () => {
-    const sendings = createSendings();
-    const one = sending(sendings);
-    expect(one.inside(() => sendings.isInside("/p"))).toBe(true);
-    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
-    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
-    expect(one.inside(() => sendings.owns({}, "moved", "/elsewhere"))).toBe(true);
-    expect(sendings.owns({}, "h", "/p")).toBe(false);
-    await one.end();
-    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(false);
-    expect(one.inside(() => sendings.isInside("/p"))).toBe(false);
-  });
-
-  test("of a call like it that waits, in whatever context it leaves", async () => {
-    const sendings = createSendings();
-    const [one, two] = [sending(sendings), sending(sendings)];
-    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
-    expect(sendings.owns({}, "h", "/other")).toBe(false);
-    expect(sendings.owns({}, "h", "/p")).toBe(true);
-    expect(sendings.owns({}, "h", "/p")).toBe(false);
-    // It was taken for the second's, whose own comes now.
-    expect(two.inside(() => sendings.owns({}, "h", "/p"))).toBe(false);
-    expect(two.inside(() => sendings.owns({}, "h", "/p"))).toBe(true);
-  });
-
-  test("of a call of the same path that waits, where its fetch sends it elsewhere", () => {
-    const sendings = createSendings();
-    sending(sendings, { address: "other", path: "/p" });
-    sending(sendings);
-    expect(sendings.owns({}, "h", "/p")).toBe(true);
-    expect(sendings.owns({}, "gateway", "/p")).toBe(true);
-    expect(sendings.owns({}, "gateway", "/p")).toBe(false);
-  });
-
-  test("of nobody in the context of one that was answered, until it is sent again", () => {
-    const sendings = createSendings();
-    const one = sending(sendings);
-    const first = {};
-    expect(one.inside(() => sendings.owns(first, "h", "/p"))).toBe(true);
-    sendings.answered(first, 103);
-    sendings.answered(first, 503);
-    const second = {};
-    expect(sendings.owns(second, "h", "/p")).toBe(true);
-    sendings.answered(second, undefined);
-    const third = {};
-    expect(sendings.owns(third, "h", "/p")).toBe(true);
-    sendings.answered(third, 200);
-    expect(one.inside(() => sendings.owns({}, "h", "/p"))).toBe(false);
-  });
-
-  test("what is sent is handed back as it is, and what throws is thrown", async () => {
-    const sendings = createSendings();
-    const answer = Promise.resolve();
-    expect(sendings.run(call, () => answer)).toBe(answer);
-    await answer;
-    expect(() =>
-      sendings.run(call, () => {
-        throw new TypeError("no");
-      }),
-    ).toThrow(TypeError);
-    expect(sendings.owns({}, "h", "/p")).toBe(false);
   });
 });

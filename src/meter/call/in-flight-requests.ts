@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** A call from when it is handed to the fetch underneath until that answers. */
-interface Sending {
+/** A request from when it is handed to what carries it until that answers. */
+export interface InFlight {
   /** Host with port. */
   readonly address: string;
   readonly path: string;
@@ -13,19 +13,19 @@ interface Sending {
   lent: boolean;
   /** Its request was answered well, so that nothing more goes out for it. */
   answered: boolean;
-  /** The fetch underneath is over. */
+  /** What carried it has answered. */
   over: boolean;
 }
 
-/** The calls that the hook is sending, and which of the requests that leave the process are theirs. */
-export interface Sendings {
-  /** Returns what `send` returns, itself. */
-  run<T extends PromiseLike<unknown>>(
-    call: { readonly address: string; readonly path: string },
-    send: () => T,
-    metered?: boolean,
-  ): T;
-  /** Whether we are called by what sends a call of this path: a fetch inside a fetch is one call. */
+/** The requests that our hooks are sending, and which of those that leave the process are theirs. */
+export interface InFlightRequests {
+  /** A request is about to be handed on; {@link end} must follow. `metered`: it is a call of ours. */
+  begin(target: { readonly address: string; readonly path: string }, metered: boolean): InFlight;
+  /** Runs `send` so that what leaves in it is known to be of this request. Returns what it returns. */
+  run<A extends unknown[], T>(request: InFlight, send: (...args: A) => T, ...args: A): T;
+  /** It was answered, or failed. */
+  end(request: InFlight): void;
+  /** Whether we are called by what sends a request of this path: a fetch inside a fetch is one call. */
   isInside(path: string): boolean;
   /** Whether we are called by what sends a call that is metered. */
   isMetered(): boolean;
@@ -41,18 +41,18 @@ export interface Sendings {
  * each call being sent stands for one request, whichever of several like it. That keeps the count exact, because what
  * is taken for a call's own by mistake is made up for when the call's own comes.
  */
-export function createSendings(): Sendings {
-  const storage = new AsyncLocalStorage<Sending>();
-  const open = new Set<Sending>();
-  const requests = new WeakMap<object, Sending>();
+export function createInFlightRequests(): InFlightRequests {
+  const storage = new AsyncLocalStorage<InFlight>();
+  const open = new Set<InFlight>();
+  const requests = new WeakMap<object, InFlight>();
 
-  function current(): Sending | undefined {
+  function current(): InFlight | undefined {
     const own = storage.getStore();
     return own?.over === false ? own : undefined;
   }
 
-  function unseen(address: string, path: string): Sending | undefined {
-    let samePath: Sending | undefined;
+  function unseen(address: string, path: string): InFlight | undefined {
+    let samePath: InFlight | undefined;
     for (const one of open) {
       if (one.seen || one.path !== path) continue;
       if (one.address === address) return one;
@@ -62,7 +62,7 @@ export function createSendings(): Sendings {
     return samePath;
   }
 
-  function take(request: object, sending: Sending, lent: boolean): true {
+  function take(request: object, sending: InFlight, lent: boolean): true {
     sending.seen = true;
     sending.lent = lent;
     requests.set(request, sending);
@@ -70,22 +70,15 @@ export function createSendings(): Sendings {
   }
 
   return {
-    run(call, send, metered = true) {
-      const { address, path } = call;
-      const sending: Sending = { address, path, metered, seen: false, lent: false, answered: false, over: false };
-      const end = (): void => {
-        sending.over = true;
-        open.delete(sending);
-      };
-      open.add(sending);
-      try {
-        const answer = storage.run(sending, send);
-        Promise.resolve(answer).then(end, end);
-        return answer;
-      } catch (error) {
-        end();
-        throw error;
-      }
+    begin({ address, path }, metered) {
+      const request: InFlight = { address, path, metered, seen: false, lent: false, answered: false, over: false };
+      open.add(request);
+      return request;
+    },
+    run: (request, send, ...args) => storage.run(request, send, ...args),
+    end(request) {
+      request.over = true;
+      open.delete(request);
     },
     isInside: (path) => current()?.path === path,
     isMetered: () => current()?.metered === true,

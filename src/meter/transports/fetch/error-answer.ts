@@ -1,4 +1,4 @@
-import { parse } from "../../core/json.ts";
+import { parse } from "../../../core/json.ts";
 
 /** An error of a vendor with its body read, and a response for the caller that says the same. */
 export interface ErrorRead {

@@ -1,0 +1,120 @@
+import type { CallState } from "../../core/call.ts";
+import type { Faults } from "../../core/faults.ts";
+import { createKeyReader } from "../identity/api-key.ts";
+import type { Escort } from "../propagation/propagation.ts";
+import * as formats from "../wire/formats/registry.ts";
+import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
+import { type Classifier, createClassifier, type Target } from "../wire/target.ts";
+import { type AbandonedCalls, createAbandonedCalls } from "./abandoned-calls.ts";
+import { createBackground } from "./background.ts";
+import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
+import { createInFlightRequests, type InFlightRequests } from "./in-flight-requests.ts";
+import type { OpenCall } from "./open-call.ts";
+
+type Settled = Extract<CallState, { phase: "settled" }>;
+
+/** What the configuration says about calls; the same object until the configuration changes. */
+export interface CallSettings {
+  readonly hosts: readonly Host[];
+  /** Whether streams that lack usage are asked for it, where the host is known to take it. */
+  readonly askUsage: boolean;
+  /** Alias by the short hash of an API key. */
+  readonly keyAliases: Readonly<Record<string, string>>;
+}
+
+export interface CallMeterOptions extends BeginOptions {
+  readonly settings: () => CallSettings;
+  readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
+}
+
+/** The meter as a transport sees it: everything about calls that does not depend on what carries them. */
+export interface CallMeter {
+  readonly faults: Faults;
+  readonly classifier: Classifier;
+  readonly inFlight: InFlightRequests;
+  readonly abandoned: AbandonedCalls;
+  /** Calls that have not settled. */
+  readonly open: ReadonlySet<OpenCall>;
+  /** Finds the row of a host; the same function until the configuration changes. */
+  lookup(): HostLookup;
+  /** Whether a stream of this API that lacks usage may be asked for it. */
+  mayAskUsage(target: Target): boolean;
+  /** Makes a call of a request that is about to leave. Undefined when that failed: the request goes on without us. */
+  begin(target: Target, request: LeavingRequest): OpenCall | undefined;
+  /** What goes along with a request that is no model call; undefined for nearly all. */
+  escort(headers: unknown, address: () => string): Escort | undefined;
+  /** Settles every call that is still open, as canceled. */
+  settleOpen(): void;
+}
+
+export function createCallMeter(options: CallMeterOptions): CallMeter {
+  const { faults } = options;
+  const settings = createSettingsReader(options.settings);
+  const open = new Set<OpenCall>();
+  const background = createBackground();
+  const abandoned = createAbandonedCalls(open, faults);
+
+  function settled(call: OpenCall, state: Settled): void {
+    open.delete(call);
+    if (call.tether !== undefined) abandoned.forget(call);
+    if (call.ours === true) record(call, state);
+    else
+      Promise.resolve(call.ours).then((ours) =>
+        faults.guard("settle", () => (ours ? record(call, state) : drop(call))),
+      );
+  }
+
+  function record(call: OpenCall, state: Settled): void {
+    if (background.counts(call)) call.services.record(call, state);
+  }
+
+  return {
+    faults,
+    abandoned,
+    open,
+    classifier: createClassifier(Object.values(formats), () => settings().lookup),
+    inFlight: createInFlightRequests(),
+    escort: options.escort,
+    lookup: () => settings().lookup,
+    mayAskUsage: (target) => target.host?.asksUsage === true && settings().askUsage,
+    begin(target, request) {
+      try {
+        const call = beginCall(options, settings().keyOf, target, request, settled);
+        open.add(call);
+        return call;
+      } catch (error) {
+        faults.report("request", error);
+        return undefined;
+      }
+    },
+    settleOpen() {
+      for (const call of [...open]) call.settle({ type: "flush", unseen: abandoned.isReadUnseen(call) });
+    },
+  };
+}
+
+interface ReadSettings {
+  readonly from: CallSettings;
+  readonly askUsage: boolean;
+  readonly lookup: HostLookup;
+  readonly keyOf: (headers: unknown) => string | undefined;
+}
+
+/** The settings with what is made of them, made anew only when they change. */
+function createSettingsReader(current: () => CallSettings): () => ReadSettings {
+  let read: ReadSettings | undefined;
+  return () => {
+    const from = current();
+    if (read?.from !== from) {
+      const { hosts, askUsage, keyAliases } = from;
+      read = { from, askUsage, lookup: createHostLookup(hosts), keyOf: createKeyReader(keyAliases) };
+    }
+    return read;
+  };
+}
+
+/** It was no model call after all. */
+function drop(call: OpenCall): void {
+  call.ticket?.release();
+  call.agentSpan?.dropped();
+}

@@ -1,0 +1,121 @@
+import type { RequestFacts } from "../../wire/formats/format.ts";
+import { hasHeader, readHeader } from "../../wire/headers.ts";
+import { askForUsage, factsOf, RETRIEVAL, type Target } from "../../wire/target.ts";
+
+export type FetchInput = Parameters<typeof fetch>[0];
+export type FetchInit = Parameters<typeof fetch>[1];
+
+/** A `Request` of any fetch implementation. */
+export function isRequest(input: unknown): input is Request {
+  return typeof input === "object" && input !== null && "url" in input && "headers" in input && "method" in input;
+}
+
+/** The address of a request, as it is written; undefined when there is none. */
+export function addressOf(input: FetchInput): string | undefined {
+  if (typeof input === "string") return input;
+  if (input instanceof URL) return input.href;
+  if (isRequest(input)) return input.url;
+  return input === undefined || input === null ? undefined : String(input);
+}
+
+/** The method, in upper case. */
+export function methodOf(input: FetchInput, init: FetchInit): string {
+  const method = init?.method ?? (isRequest(input) ? input.method : "GET");
+  return method === "POST" ? method : method.toUpperCase();
+}
+
+/** A request as it goes out, and what it says. */
+export interface Outgoing {
+  readonly input: FetchInput;
+  readonly init: FetchInit;
+  /** Known at once when the body is text; otherwise later, or undefined when it cannot be read. */
+  readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
+  /** The facts that come later come with the sending of the request, not before. */
+  readonly sends?: true;
+  /** We asked for usage that the caller did not ask for. */
+  readonly asked: boolean;
+}
+
+/** Reads the body without consuming or changing it. The only change is the question for usage, where allowed. */
+export function readOutgoing(target: Target, input: FetchInput, init: FetchInit, mayAsk: boolean): Outgoing {
+  if (target.method === "GET") return { input, init, facts: RETRIEVAL, asked: false };
+  const body: unknown = init?.body ?? undefined;
+  if (typeof body === "string") {
+    const facts = factsOf(target, body);
+    if (facts?.lacksUsage === true && mayAsk && !hasHeader(init?.headers, "content-length")) {
+      const question = askForUsage(body, facts.hasStreamOptions === true);
+      if (question !== undefined) return { input, init: { ...init, body: question }, facts, asked: true };
+    }
+    return { input, init, facts, asked: false };
+  }
+  if (body instanceof Uint8Array || body instanceof ArrayBuffer) {
+    return { input, init, facts: factsOf(target, new TextDecoder().decode(body)), asked: false };
+  }
+  if (body instanceof Blob) {
+    return { input, init, facts: body.text().then((text) => factsOf(target, text)), asked: false };
+  }
+  if (body instanceof ReadableStream) {
+    const { stream, text } = overhear(body as ReadableStream<Uint8Array>);
+    return {
+      input,
+      init: { ...init, body: stream },
+      facts: text.then((t) => factsOf(target, t)),
+      sends: true,
+      asked: false,
+    };
+  }
+  if (body === undefined && isRequest(input) && input.body !== null && !input.bodyUsed) {
+    // A request body, unlike a response, is the caller's to send whole: its copy keeps length and source.
+    const copy = input.clone();
+    return { input, init, facts: copy.text().then((text) => factsOf(target, text)), asked: false };
+  }
+  return { input, init, facts: undefined, asked: false };
+}
+
+/** Passes a request's body stream on, keeping a copy of its text. */
+function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let seen = "";
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read().catch((error: unknown) => {
+          resolve(seen);
+          throw error;
+        });
+        if (done) {
+          resolve(seen + decoder.decode());
+          controller.close();
+          return;
+        }
+        if (value instanceof Uint8Array) seen += decoder.decode(value, { stream: true });
+        controller.enqueue(value);
+      },
+      cancel(reason) {
+        resolve(seen);
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { stream, text: promise };
+}
+
+/** Headers that can be read again: fetch takes an iterator as well, which can be read once. */
+export function rereadable(init: FetchInit): FetchInit {
+  const headers: unknown = init?.headers;
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return init;
+  if (!(Symbol.iterator in headers) || typeof (headers as { get?: unknown }).get === "function") return init;
+  return { ...init, headers: [...(headers as Iterable<[string, string]>)] };
+}
+
+/** SDKs whose way of reading a body our tests cover; they say who they are. */
+export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {
+  return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;
+}
+
+export function headersOf(input: FetchInput, init: FetchInit): unknown {
+  return init?.headers ?? (isRequest(input) ? input.headers : undefined);
+}

@@ -1,0 +1,31 @@
+import type { CallMeter } from "../call/call-meter.ts";
+import type { Transport } from "./transport.ts";
+
+/** What we put into the process, and take out again. */
+export interface Installation {
+  /** Does nothing where it is done, or where another copy of the package has done it. */
+  install(): void;
+  remove(): void;
+}
+
+/** `listeners` begin when the hooks are in place; each returns what ends it. */
+export function createInstallation(
+  meter: CallMeter,
+  transports: readonly Transport[],
+  listeners: readonly (() => () => void)[],
+): Installation {
+  const connections = transports.map((transport) => transport.connect(meter));
+  let leave: readonly (() => void)[] = [];
+
+  return {
+    install() {
+      const ours = connections.map((connection) => connection.install());
+      if (leave.length === 0 && ours.includes(true)) leave = listeners.map((listen) => listen());
+    },
+    remove() {
+      for (const connection of connections) connection.remove();
+      for (const step of leave) step();
+      leave = [];
+    },
+  };
+}

@@ -1,0 +1,2 @@
+/** Every transport, one line each. */
+export { fetch } from "./fetch.ts";
