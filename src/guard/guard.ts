@@ -6,8 +6,8 @@ import type { Store } from "../stores/store.ts";
 import { type Approval, type Approve, approvalOf } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
 import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
-import { createShare } from "./budgets/budget-lease.ts";
-import { createBudgets, type Hold, type Taken } from "./budgets/budgets.ts";
+import { createShare, type Share } from "./budgets/budget-lease.ts";
+import { type Budgets, createBudgets, type Hold, type Taken } from "./budgets/budgets.ts";
 import { createReservations } from "./budgets/reservations.ts";
 import { type Board, covers, createBoard } from "./circuits/circuit-cache.ts";
 import { createTrips } from "./circuits/trips.ts";
@@ -68,21 +68,7 @@ export function createGuard(options: GuardOptions): Guard {
   const finalises = options.budgets.some(({ ordinary, cap }) => ordinary < cap);
   const sayAtTimes = createNotices(options.say, clock);
 
-  const budgets = createBudgets({
-    budgets: options.budgets,
-    clock,
-    run: options.holder,
-    recallMs: RECALL_MS,
-    share: () => share,
-    recall: (count) => void Promise.resolve(store.recall(keyOf(count))).catch(storeFailed),
-    onWarning(count) {
-      const { name, cap } = count.budget;
-      options.say(`budget "${name}" of ${count.scope}: ${Math.round((totalOf(count) / cap) * 100)} % are spent`);
-    },
-    onFull: (count) =>
-      cut((_, holds) => (holds.some((hold) => hold.count === count) ? blockedByBudget(count) : undefined)),
-  });
-  const share = createShare({
+  const share: Share = createShare({
     store,
     holder: options.holder,
     counts: () => budgets.counts,
@@ -90,6 +76,20 @@ export function createGuard(options: GuardOptions): Guard {
     leaseMs: options.leaseMs ?? LEASE_MS,
     timeoutMs,
     onFailure: storeFailed,
+  });
+  const budgets: Budgets = createBudgets({
+    budgets: options.budgets,
+    clock,
+    run: options.holder,
+    recallMs: RECALL_MS,
+    share,
+    recall: (count) => void Promise.resolve(store.recall(keyOf(count))).catch(storeFailed),
+    onWarning(count) {
+      const { name, cap } = count.budget;
+      options.say(`budget "${name}" of ${count.scope}: ${Math.round((totalOf(count) / cap) * 100)} % are spent`);
+    },
+    onFull: (count) =>
+      cut((_, holds) => (holds.some((hold) => hold.count === count) ? blockedByBudget(count) : undefined)),
   });
   const reservations = createReservations(budgets, clock);
   const trips = createTrips({ store, clock, by: options.instance, onFailure: storeFailed });
@@ -225,7 +225,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   function check(ask: Ask, now: number): Passage | Promise<Passage> {
     const circuit = board.find(ask.node, now);
-    const repeat = circuit === undefined ? findRepeat(ask, now) : undefined;
+    const repeat = circuit === undefined && repeats !== undefined ? findRepeat(ask, now) : undefined;
     if (repeat) return refuse(ask, repeat, holdsOf(ask));
     return circuit === undefined ? checkBudgets(ask, now) : checkCircuit(ask, circuit, now);
   }

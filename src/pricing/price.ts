@@ -19,6 +19,8 @@ export interface PriceQuery {
   readonly priceId?: string | undefined;
   /** `provider` comes from the wire format, not from a known host. */
   readonly guessedProvider?: boolean | undefined;
+  /** The usage is a limit: the price is that of the dearest way in which its input may be charged. */
+  readonly atMost?: boolean;
 }
 
 export interface Price {
@@ -175,7 +177,8 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
     for (const { card, terms, searchRate, sameModel } of quotes) {
       const charged = charge(card, usage, terms, searchRate);
       if (charged === undefined) continue;
-      const nanoUsd = factor === 1 ? charged.nanoUsd : Math.round(charged.nanoUsd * factor);
+      const list = query.atMost ? mostOf(charged.nanoUsd, card, usage, terms) : charged.nanoUsd;
+      const nanoUsd = factor === 1 ? list : Math.round(list * factor);
       if (!(nanoUsd >= 0)) return undefined;
       const price: { -readonly [K in keyof Price]: Price[K] } = { nanoUsd, exact: charged.exact && sameModel };
       if (charged.partial) price.partial = true;
@@ -184,6 +187,12 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
     }
     return undefined;
   };
+}
+
+/** The dearer of `nano` and what the call costs when all of its input is written to a cache. */
+function mostOf(nano: number, card: RateCard, usage: Usage, terms: Terms): number {
+  const written = charge(card, { ...usage, cacheRead: 0, cacheWrite: usage.input, cacheWrite1h: 0 }, terms, undefined);
+  return written !== undefined && written.nanoUsd > nano ? written.nanoUsd : nano;
 }
 
 function factorOf(discounts: readonly Discount[], query: PriceQuery): number {

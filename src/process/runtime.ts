@@ -77,25 +77,19 @@ export function createRuntime(say: (message: string) => void): Runtime {
   let parts: Parts | undefined;
   const configuration = createConfiguration(faults, say, contexts.setDefaults);
 
-  const tracing = createTracing(
-    () => {
-      begun ||= exports;
-      openExport();
-      return telemetry?.tracer;
-    },
-    () => configuration.known?.spans !== false,
-    faults,
-  );
+  const tracing = createTracing(() => {
+    const { spans } = configuration.get();
+    begun ||= exports;
+    openExport();
+    return { enabled: spans !== false, ownTracer: telemetry?.tracer };
+  }, faults);
   const identifier = createIdentifier({
     frameworks: Object.values(frameworks),
     contexts,
     faults,
     watchName: createNameWatch(say),
   });
-  const scoping = createScoping(contexts, tracing, faults, () => {
-    configuration.get();
-    return identifier;
-  });
+  const scoping = createScoping(contexts, tracing, faults, identifier);
   const propagation = createPropagation({
     contexts,
     identifier,
@@ -115,6 +109,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     configuration.replace(options);
     telemetry?.discard();
     telemetry = undefined;
+    tracing.reset();
     void closeParts(parts);
     parts = undefined;
   }
@@ -180,6 +175,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
         parts?.journal?.save();
       },
     });
+    tracing.reset();
   }
 
   function acceptScopes(): void {
@@ -221,6 +217,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       await closeParts(parts);
       parts = undefined;
       telemetry = undefined;
+      tracing.reset();
       exports = false;
       begun = false;
     },

@@ -12,8 +12,8 @@ export interface Share {
   touch(count: Count): void;
   /** Reports these counts now. Rejects, or throws, when the store cannot be asked in time. */
   exchange(counts: readonly Count[], asking: Asking): void | Promise<void>;
-  /** Whether the slice can be used without asking. */
-  isLeased(count: Count, now: number): boolean;
+  /** The store is this process's own: slices never expire, and nobody waits for reports. */
+  readonly alone: boolean;
   /** Begins a new window where the old one is over; what was spent in the old one stays with the store. */
   roll(count: Count, now: number): void;
   /** Says farewell to a count that is dropped from memory. */
@@ -187,11 +187,11 @@ export function createShare(options: ShareOptions): Share {
   }
 
   return {
+    alone: store.alone === true,
     touch,
     exchange,
     roll,
     depart,
-    isLeased: (count, now) => store.alone || now < count.leasedUntil,
     recall(key) {
       for (const count of options.counts()) {
         if (keyOf(count) !== key || count.slice <= count.inUse) continue;

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
-import { type Count, isOver, openCount, settleCount, totalOf } from "./budget-counter.ts";
+import { type Count, openCount, settleCount, totalOf } from "./budget-counter.ts";
 import type { Share } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
@@ -44,7 +44,7 @@ export interface BudgetsOptions {
   readonly run: string;
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
-  readonly share: () => Share;
+  readonly share: Share;
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
   /** All of the cap is spent. */
@@ -55,7 +55,7 @@ export interface BudgetsOptions {
 const MAX_COUNTS = 150_000;
 
 export function createBudgets(options: BudgetsOptions): Budgets {
-  const { budgets, clock } = options;
+  const { budgets, clock, share } = options;
   const counts = new Map<string, Count>();
   /** Counts that were dropped from memory have no owner: plans made before may hold them. */
   const owner = {};
@@ -78,7 +78,7 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     let left = MAX_COUNTS / 10;
     for (const [key, count] of counts) {
       if (count.inUse > 0) continue;
-      options.share().depart(count);
+      share.depart(count);
       count.owner = undefined;
       counts.delete(key);
       left -= 1;
@@ -88,17 +88,22 @@ export function createBudgets(options: BudgetsOptions): Budgets {
 
   function countsOf(node: ScopeNode): readonly Count[] {
     const known = node.plan as readonly Count[] | undefined;
-    if (known !== undefined && (known === none || known.every((count) => count.owner === owner))) return known;
+    if (known !== undefined && isCurrent(known)) return known;
     const found = budgets.flatMap((budget) => scopesOf(budget, node).map((scope) => countFor(budget, scope, node)));
     node.plan = found.length === 0 ? none : found;
     return node.plan as readonly Count[];
   }
 
+  function isCurrent(plan: readonly Count[]): boolean {
+    if (plan === none) return true;
+    for (const count of plan) if (count.owner !== owner) return false;
+    return plan.length > 0;
+  }
+
   function covers({ count, amount }: Hold, finalising: boolean, now: number): boolean {
     const { budget } = count;
-    const share = options.share();
-    if (isOver(count, now)) share.roll(count, now);
-    if (count.inUse + amount > count.slice || !share.isLeased(count, now)) return false;
+    if (now >= count.end) share.roll(count, now);
+    if (count.inUse + amount > count.slice || !(share.alone || now < count.leasedUntil)) return false;
     // The slice may have been granted to a call that finalised; what it left over is not for others.
     return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
   }
@@ -108,7 +113,7 @@ export function createBudgets(options: BudgetsOptions): Budgets {
       count.inUse += amount;
       count.usedAt = now;
       count.typical = (count.typical * 7 + amount) / 8;
-      options.share().touch(count);
+      if (!share.alone) share.touch(count);
     }
   }
 
@@ -150,7 +155,7 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     };
     try {
       const asking = { tight: attempt > 0, finalising };
-      const answer = options.share().exchange(
+      const answer = share.exchange(
         holds.map(({ count }) => count),
         asking,
       );
@@ -160,42 +165,60 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     }
   }
 
-  function amountOf({ budget }: Count, { tokens, costNano }: Spent | Forecast): number {
-    if (budget.unit === "calls") return 1;
-    return budget.unit === "tokens" ? tokens : (costNano ?? 0);
+  /** `spent` is what the call used; undefined when nobody knows, so that what it held counts. */
+  function settle(holds: readonly Hold[], spent: Spent | undefined): void {
+    const now = clock();
+    for (const { count, amount } of holds) {
+      const { unit } = count.budget;
+      // Money that nobody can tell is not zero either: then what was held counts.
+      const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
+      settleOne(count, amount, spent === undefined || unpriced ? amount : amountOf(unit, spent), now);
+    }
   }
 
-  function settle(holds: readonly Hold[], spentOf: (hold: Hold) => number): void {
+  function settleOne(count: Count, held: number, spent: number, now: number): void {
+    if (now >= count.end) share.roll(count, now);
+    settleCount(count, held, spent);
+    if (!share.alone) share.touch(count);
+    const { warnAt, cap } = count.budget;
+    const total = count.spent + count.elsewhere;
+    if (total >= cap) options.onFull(count);
+    if (warnAt === undefined || count.warned || total < warnAt) return;
+    count.warned = true;
+    options.onWarning(count);
+  }
+
+  function release(holds: readonly Hold[]): void {
     const now = clock();
-    for (const hold of holds) {
-      const { count } = hold;
-      options.share().roll(count, now);
-      settleCount(count, hold.amount, spentOf(hold));
-      options.share().touch(count);
-      const { warnAt, cap } = count.budget;
-      if (totalOf(count) >= cap) options.onFull(count);
-      if (warnAt === undefined || count.warned || totalOf(count) < warnAt) continue;
-      count.warned = true;
-      options.onWarning(count);
-    }
+    for (const { count, amount } of holds) settleOne(count, amount, 0, now);
   }
 
   return {
     counts: { [Symbol.iterator]: () => counts.values() },
     countsOf,
-    holdsOf: (found, forecast) => found.map((count) => ({ count, amount: amountOf(count, forecast) })),
+    holdsOf,
     take,
     force: (holds) => reserve(holds, clock()),
-    settle: (holds, spent) =>
-      settle(holds, ({ count, amount }) => {
-        // Money that nobody can tell is not zero either: then what was held counts.
-        const unpriced = count.budget.unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
-        return spent === undefined || unpriced ? amount : amountOf(count, spent);
-      }),
-    release: (holds) => settle(holds, () => 0),
+    settle,
+    release,
     charge(node, spent) {
-      const holds = countsOf(node).map((count) => ({ count, amount: 0 }));
-      settle(holds, ({ count }) => (count.budget.unit === "calls" ? 0 : amountOf(count, spent)));
+      const now = clock();
+      for (const count of countsOf(node)) {
+        const { unit } = count.budget;
+        settleOne(count, 0, unit === "calls" ? 0 : amountOf(unit, spent), now);
+      }
     },
   };
+}
+
+function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
+  const holds: Hold[] = [];
+  for (const count of counts) holds.push({ count, amount: amountOf(count.budget.unit, forecast) });
+  return holds;
+}
+
+/** An amount in the unit of a budget. */
+function amountOf(unit: Budget["unit"], { tokens, costNano }: Spent | Forecast): number {
+  if (unit === "calls") return 1;
+  return unit === "tokens" ? tokens : (costNano ?? 0);
 }

@@ -144,7 +144,10 @@ export function createBoard(options: BoardOptions): Board {
       if (step.changed) put(fed, step.circuit);
       return step.changed || step.circuit.state === "closed";
     },
-    isUnknown: (now) => isUnknown(stored, now) || isUnknown(fed, now),
+    isUnknown(now) {
+      const certain = stored.heard && fed.heard && stored.lostAt === undefined && fed.lostAt === undefined;
+      return !certain && (isUnknown(stored, now) || isUnknown(fed, now));
+    },
     async known(ms) {
       if (sources.every(({ heard }) => heard)) return;
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -39,7 +39,6 @@ export interface BeginOptions {
 /** Makes a call of a request that is about to leave: whose it is, what it says, and its span. */
 export function beginCall(
   options: BeginOptions,
-  keyOf: (headers: unknown) => string | undefined,
   target: Target,
   request: LeavingRequest,
   onSettled: OnSettled,
@@ -50,7 +49,7 @@ export function beginCall(
   const context = contexts.capture();
   const around = lookAround();
   const identity = identifier.around(around);
-  const key = keyOf(headers);
+  const key = target.keyOf(headers);
   const call = new OpenCall({
     target,
     context,
@@ -62,7 +61,7 @@ export function beginCall(
     services: options.services(),
     onSettled,
   });
-  if (around.context !== undefined) call.hasBaggage = hasBaggage(PREFIX, around.context);
+  if (around.context !== undefined) call.hasBaggage = hasBaggage(PREFIX, around);
   if (facts instanceof Promise) {
     const read = readLater(options, call, facts, target.host === undefined, around, (late) => {
       call.facts = late;

@@ -4,7 +4,7 @@ import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
 import * as formats from "../wire/formats/registry.ts";
 import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
-import { type Classifier, createClassifier, type Target } from "../wire/target.ts";
+import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
 import { type AbandonedCalls, createAbandonedCalls } from "./abandoned-calls.ts";
 import { createBackground } from "./background.ts";
 import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
@@ -37,8 +37,6 @@ export interface CallMeter {
   readonly open: ReadonlySet<OpenCall>;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
-  /** Whether a stream of this API that lacks usage may be asked for it. */
-  mayAskUsage(target: Target): boolean;
   /** Makes a call of a request that is about to leave. Undefined when that failed: the request goes on without us. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
   /** What goes along with a request that is no model call; undefined for nearly all. */
@@ -72,14 +70,13 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     faults,
     abandoned,
     open,
-    classifier: createClassifier(Object.values(formats), () => settings().lookup),
+    classifier: createClassifier(Object.values(formats), settings),
     inFlight: createInFlightRequests(),
     escort: options.escort,
     lookup: () => settings().lookup,
-    mayAskUsage: (target) => target.host?.asksUsage === true && settings().askUsage,
     begin(target, request) {
       try {
-        const call = beginCall(options, settings().keyOf, target, request, settled);
+        const call = beginCall(options, target, request, settled);
         open.add(call);
         return call;
       } catch (error) {
@@ -93,23 +90,18 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   };
 }
 
-interface ReadSettings {
-  readonly from: CallSettings;
-  readonly askUsage: boolean;
-  readonly lookup: HostLookup;
-  readonly keyOf: (headers: unknown) => string | undefined;
-}
-
-/** The settings with what is made of them, made anew only when they change. */
-function createSettingsReader(current: () => CallSettings): () => ReadSettings {
-  let read: ReadSettings | undefined;
+/** What is made of the settings, made anew only when they change. */
+function createSettingsReader(current: () => CallSettings): () => TargetSettings {
+  let from: CallSettings | undefined;
+  let made: TargetSettings | undefined;
   return () => {
-    const from = current();
-    if (read?.from !== from) {
-      const { hosts, askUsage, keyAliases } = from;
-      read = { from, askUsage, lookup: createHostLookup(hosts), keyOf: createKeyReader(keyAliases) };
+    const now = current();
+    if (made === undefined || from !== now) {
+      const { hosts, askUsage, keyAliases } = now;
+      made = { lookup: createHostLookup(hosts), askUsage, keyOf: createKeyReader(keyAliases) };
+      from = now;
     }
-    return read;
+    return made;
   };
 }
 

@@ -1,6 +1,6 @@
-import { canonicalUsage, type Usage } from "../../core/usage.ts";
+import { NO_USAGE, type Usage } from "../../core/usage.ts";
 import type { Forecast } from "../../limits/gate.ts";
-import type { PriceSource } from "../../pricing/price.ts";
+import type { PriceQuery, PriceSource } from "../../pricing/price.ts";
 import type { OpenCall } from "./open-call.ts";
 
 /** Says what a call may come to at the most, and learns what is typical where a request sets no limit. */
@@ -50,24 +50,23 @@ export function createForecaster(price: PriceSource): Forecaster {
     },
   };
 
-  /** Nobody knows before the answer whether the input is written to a cache, which costs more. */
   function costOf(call: OpenCall, model: string, input: number, output: number): number | undefined {
     const { host, provider } = call.target;
     const { tier } = call.facts;
-    const ask = (cacheWrite: number, dear: boolean) =>
-      price({
-        provider,
-        model,
-        at: call.startedAt,
-        usage: canonicalUsage({ input, output, cacheWrite }),
-        tier: dear ? tier : undefined,
-        priceId: host?.priceId,
-        guessedProvider: host === undefined,
-      })?.nanoUsd;
     const dear = tier !== undefined && DEAR_TIERS.has(tier);
-    const plain = ask(0, dear) ?? ask(0, false);
-    if (plain === undefined) return undefined;
-    return Math.max(plain, ask(input, dear) ?? 0);
+    const query: PriceQuery = {
+      provider,
+      model,
+      at: call.startedAt,
+      usage: { ...NO_USAGE, input, output },
+      tier: dear ? tier : undefined,
+      priceId: host?.priceId,
+      guessedProvider: host === undefined,
+      // Nobody knows before the answer whether the input is written to a cache, which costs more.
+      atMost: true,
+    };
+    const found = price(query) ?? (dear ? price({ ...query, tier: undefined }) : undefined);
+    return found?.nanoUsd;
   }
 }
 

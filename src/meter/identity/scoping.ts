@@ -3,7 +3,7 @@ import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
 import { type AgentSpan, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
-import { lookAround } from "../tracing/otel-global.ts";
+import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { Identifier } from "./identify.ts";
 
@@ -15,15 +15,9 @@ export interface Scoping {
   bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R;
 }
 
-export function createScoping(
-  contexts: Contexts,
-  tracing: Tracing,
-  faults: Faults,
-  identifier: () => Identifier,
-): Scoping {
-  function enter(fields: ScopeFields, outer: AgentSpan | undefined): Context {
-    const around = lookAround();
-    const { node, given, heard } = identifier().enter(fields, around);
+export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faults, identifier: Identifier): Scoping {
+  function enter(fields: ScopeFields, outer: AgentSpan | undefined, around: Surroundings): Context {
+    const { node, given, heard } = identifier.enter(fields, around);
     const named = fields.agent !== undefined && fields.agent !== "";
     let span = outer;
     try {
@@ -42,9 +36,10 @@ export function createScoping(
   return {
     scope(fields, fn) {
       const outer = contexts.current()?.span;
+      const around = lookAround();
       let context: Context;
       try {
-        context = enter(fields, outer);
+        context = enter(fields, outer, around);
       } catch (error) {
         faults.report("request", error);
         return fn();
@@ -52,7 +47,8 @@ export function createScoping(
       const span = context.span === outer ? undefined : context.span;
       let result: ReturnType<typeof fn>;
       try {
-        result = within(context, fn);
+        // Without a context manager nobody else can see the span.
+        result = around.context === undefined ? contexts.run(context, fn) : within(context, fn);
       } catch (error) {
         finish(span, error ?? true);
         throw error;
@@ -68,7 +64,11 @@ export function createScoping(
   };
 
   function finish(span: AgentSpan | undefined, error?: unknown): void {
-    if (span) faults.guard("span", () => span.finish(error));
+    try {
+      span?.finish(error);
+    } catch (fault) {
+      faults.report("span", fault);
+    }
   }
 
   /** Ends the agent's span when what it runs is over: a promise, a generator, or a plain value. */

@@ -4,7 +4,7 @@ import { ATTR } from "../../core/names.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Surroundings } from "./otel-global.ts";
 import type { Tracing } from "./tracing.ts";
-import type { TracingSpan } from "./tracing-span.ts";
+import { isSame, type TracingSpan } from "./tracing-span.ts";
 
 /**
  * The span of one agent's run, `invoke_agent NAME`, with the sums of every call inside it, sub-agents and streams that
@@ -50,7 +50,7 @@ export function openAgentSpan(
 ): AgentSpan {
   const active = tracing.active(around);
   // A framework that already made the agent's span keeps it: it is filled, not doubled.
-  const enriched = active?.attributes?.[ATTR.operation] === "invoke_agent" && active !== parent?.span;
+  const enriched = active?.attributes?.[ATTR.operation] === "invoke_agent" && !isSame(active, parent?.span);
   const span = enriched
     ? active
     : tracing.start(around, `invoke_agent ${agent}`, "internal", parent?.span, {

@@ -126,8 +126,11 @@ export function describeSpan(span: OtelSpan): {
  * A context whose span is `span`, to give to `startSpan` as the parent: the active context where there is a context
  * manager, else an empty one. Without a span it is that context as it is.
  */
-export function contextWith(span: OtelSpan | undefined, active = lookAround().context): OtelContext {
-  const context = active ?? ROOT;
+export function contextWith(
+  span: OtelSpan | undefined,
+  around: Pick<Surroundings, "context"> = lookAround(),
+): OtelContext {
+  const context = around.context ?? ROOT;
   try {
     return span ? context.setValue(SPAN_KEY, span) : context;
   } catch {
@@ -178,7 +181,7 @@ function baggageNames(
 }
 
 /** Whether the user's propagators would send along what begins with `prefix`. */
-export function hasBaggage(prefix: string, context = lookAround().context): boolean {
+export function hasBaggage(prefix: string, { context }: Pick<Surroundings, "context"> = lookAround()): boolean {
   try {
     return context !== undefined && baggageNames(context, prefix) !== undefined;
   } catch {

@@ -120,6 +120,12 @@ function contextBeside(span: OtelSpan): OtelContext {
   return contextOf({ traceId, spanId, traceFlags: span.spanContext().traceFlags });
 }
 
+/** Whether both stand for the same span. */
+export function isSame(one: TracingSpan | undefined, other: TracingSpan | undefined): boolean {
+  if (one instanceof WrappedSpan && other instanceof WrappedSpan) return one.original === other.original;
+  return one === other;
+}
+
 /** A span of Datadog's tracer: what we write are tags of it. */
 export function wrapDatadog(original: DatadogSpan, faults: Faults): TracingSpan {
   const guard = <T>(run: () => T) => faults.guard("span", run);

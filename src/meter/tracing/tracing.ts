@@ -1,17 +1,8 @@
 import type { Faults } from "../../core/faults.ts";
 import { activeDatadogModelSpan } from "./dd-trace.ts";
 import { isHttpSpan, isModelSpan } from "./model-span.ts";
-import {
-  contextWith,
-  describeSpan,
-  type OtelSpan,
-  type OtelTracer,
-  type Surroundings,
-  userTracer,
-  withSpan,
-} from "./otel-global.ts";
+import { contextWith, describeSpan, type OtelTracer, type Surroundings, userTracer, withSpan } from "./otel-global.ts";
 import { parentOf } from "./span-ancestry.ts";
-import { createStamp } from "./stamp.ts";
 import {
   CLIENT,
   TRACER_NAME,
@@ -42,56 +33,59 @@ export interface Tracing {
     attributes: TracingAttributes,
     startTime: number,
   ): TracingSpan | undefined;
+  /** What the process says of spans has changed. */
+  reset(): void;
   /** Runs `fn` with the span active for whatever else makes spans in it. */
   within<T>(span: TracingSpan | undefined, fn: () => T): T;
 }
 
 const INTERNAL = 0;
+const globals = globalThis as { readonly _ddtrace?: unknown };
 
-/** `ownTracer` is our private tracer, once there is one. */
-export function createTracing(
-  ownTracer: () => OtelTracer | undefined,
-  enabled: () => boolean,
-  faults: Faults,
-): Tracing {
-  const known = createStamp<WrappedSpan>();
+/** What the process says of spans. */
+export interface TracingSettings {
+  /** Whether spans are made. */
+  readonly enabled: boolean;
+  /** Our private tracer; undefined where we export nothing. */
+  readonly ownTracer: OtelTracer | undefined;
+}
 
-  function wrap(span: OtelSpan): WrappedSpan {
-    let wrapped = known.get(span);
-    if (wrapped === undefined) {
-      wrapped = new WrappedSpan(span, faults);
-      known.set(span, wrapped);
-    }
-    return wrapped;
-  }
-
+/** @param current Asked for at the first span, and again after {@link Tracing.reset}. */
+export function createTracing(current: () => TracingSettings, faults: Faults): Tracing {
+  let settings: TracingSettings | undefined;
   return {
     active({ span }) {
-      return span?.isRecording() ? wrap(span) : undefined;
+      return span?.isRecording() ? new WrappedSpan(span, faults) : undefined;
     },
     activeModelSpan(around) {
       let { span } = around;
       // Somebody's own wrapper of fetch may lie around ours.
       if (span !== undefined && isHttpSpan(describeSpan(span))) span = parentOf(span);
-      if (span?.isRecording() && isModelSpan(describeSpan(span))) return wrap(span);
+      if (span?.isRecording() && isModelSpan(describeSpan(span))) return new WrappedSpan(span, faults);
+      if (globals._ddtrace === undefined) return undefined;
       const datadog = activeDatadogModelSpan();
       return datadog && wrapDatadog(datadog, faults);
     },
     start(around, name, kind, parent, attributes) {
-      if (!enabled()) return undefined;
-      const tracer = (around.tracerProvider && userTracer(TRACER_NAME, around)) ?? ownTracer();
+      settings ??= current();
+      if (!settings.enabled) return undefined;
+      const tracer = (around.tracerProvider && userTracer(TRACER_NAME, around)) ?? settings.ownTracer;
       if (!tracer) return undefined;
       // What the user has active is nearer to the call than a span of ours around it, and in the context already.
       const outer = around.span ?? (parent instanceof WrappedSpan ? parent.original : undefined);
       const span = tracer.startSpan(
         name,
         { kind: kind === "client" ? CLIENT : INTERNAL, attributes },
-        contextWith(outer, around.context),
+        contextWith(outer, around),
       );
-      return wrap(span);
+      return new WrappedSpan(span, faults);
+    },
+    reset() {
+      settings = undefined;
     },
     startBeside(other, name, attributes, startTime) {
-      return enabled() ? other.startBeside(name, attributes, startTime) : undefined;
+      settings ??= current();
+      return settings.enabled ? other.startBeside(name, attributes, startTime) : undefined;
     },
     within(span, fn) {
       return span instanceof WrappedSpan ? withSpan(span.original, fn) : fn();

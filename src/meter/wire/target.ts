@@ -15,6 +15,21 @@ export interface Target {
   readonly method: string;
   /** What was learned of the streams of this API. */
   readonly shapes: DeltaShapes;
+  /** A stream that lacks usage may be asked for it. */
+  readonly mayAskUsage: boolean;
+  /** The name of the API key among a request's headers. */
+  readonly keyOf: KeyReader;
+}
+
+/** Finds the API key among headers in any form, and turns it into its alias or a short hash. */
+export type KeyReader = (headers: unknown) => string | undefined;
+
+/** What the configuration says about requests; the same object until it changes. */
+export interface TargetSettings {
+  readonly lookup: HostLookup;
+  /** Whether streams that lack usage are asked for it, where the host is known to take it. */
+  readonly askUsage: boolean;
+  readonly keyOf: KeyReader;
 }
 
 /** Any path of any wire format has one of these in it: the one check that every other request costs. */
@@ -27,20 +42,19 @@ export interface Classifier {
   find(method: string, address: string): Target | undefined;
 }
 
-/** `lookups` gives the same lookup until the configuration changes. */
-export function createClassifier(formats: readonly WireFormat[], lookups: () => HostLookup): Classifier {
+export function createClassifier(formats: readonly WireFormat[], current: () => TargetSettings): Classifier {
   let known = new Map<string, Target | undefined>();
-  let knownBy: HostLookup | undefined;
+  let knownBy: TargetSettings | undefined;
 
   function findKnown(method: string, address: string): Target | undefined {
     if (!MAYBE.test(address)) return undefined;
-    const lookup = lookups();
-    if (lookup !== knownBy || known.size >= MAX_KNOWN) known = new Map();
-    knownBy = lookup;
+    const settings = current();
+    if (settings !== knownBy || known.size >= MAX_KNOWN) known = new Map();
+    knownBy = settings;
     const key = `${method} ${address}`;
     let target = known.get(key);
     if (target === undefined && !known.has(key)) {
-      target = find(method, address, lookup);
+      target = find(method, address, settings);
       known.set(key, target);
     }
     return target;
@@ -48,13 +62,13 @@ export function createClassifier(formats: readonly WireFormat[], lookups: () => 
 
   return { maybe: MAYBE, find: findKnown };
 
-  function find(method: string, address: string, lookup: HostLookup): Target | undefined {
+  function find(method: string, address: string, settings: TargetSettings): Target | undefined {
     const url = URL.parse(address);
     if (url === null) return undefined;
     const path = url.pathname.length > 1 ? url.pathname.replace(/\/+$/, "") : url.pathname;
     for (const format of formats) {
       if (format.matches(method, path)) {
-        const host = lookup(url.host);
+        const host = settings.lookup(url.host);
         return {
           format,
           host,
@@ -63,6 +77,8 @@ export function createClassifier(formats: readonly WireFormat[], lookups: () => 
           path,
           method,
           shapes: new Map(),
+          mayAskUsage: settings.askUsage && host?.asksUsage === true,
+          keyOf: settings.keyOf,
         };
       }
     }

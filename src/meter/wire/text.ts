@@ -10,7 +10,7 @@ export interface Measured {
 /** Measures the text of several members of a request. */
 export function measureAll(...values: readonly unknown[]): Measured {
   const measured: Measured = { bytes: 0, attachments: 0 };
-  for (const value of values) measureText(value, measured);
+  for (const value of values) if (value !== undefined) measureText(value, measured);
   return measured;
 }
 
@@ -69,7 +69,8 @@ export function measureText(value: unknown, into: Measured): void {
       if (ATTACHMENTS.has(key) || (key === "type" && ATTACHMENTS.has(member as string))) into.attachments += 1;
       if (NOT_TEXT.has(key)) continue;
       into.bytes += key.length;
-      measureText(member, into);
+      if (typeof member === "string") into.bytes += byteLength(member);
+      else measureText(member, into);
     }
   } else if (typeof value === "number" || typeof value === "boolean") {
     into.bytes += 2;

@@ -52,9 +52,9 @@ function fetchMetered(
   let begun: Begun | undefined;
   try {
     if (given?.headers !== undefined) init = rereadable(given);
-    const address = addressOf(input);
+    const address = typeof input === "string" ? input : addressOf(input);
     if (address !== undefined && meter.classifier.maybe.test(address)) {
-      target = meter.classifier.find(methodOf(input, init), address);
+      target = meter.classifier.find(init?.method === "POST" ? "POST" : methodOf(input, init), address);
     }
     if (target !== undefined) {
       if (meter.inFlight.isInside(target.path)) return inner.call(self as never, input, init);
@@ -78,7 +78,7 @@ interface Begun {
 
 /** Undefined for somebody else's API: a path like ours on a host we do not know, with a body that is not ours. */
 function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
-  const outgoing = readOutgoing(target, input, init, meter.mayAskUsage(target));
+  const outgoing = readOutgoing(target, input, init, target.mayAskUsage);
   const { facts, asked, sends } = outgoing;
   if (facts === undefined && target.host === undefined) return undefined;
   const headers = headersOf(input, init);

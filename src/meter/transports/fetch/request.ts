@@ -10,9 +10,8 @@ export function isRequest(input: unknown): input is Request {
   return typeof input === "object" && input !== null && "url" in input && "headers" in input && "method" in input;
 }
 
-/** The address of a request, as it is written; undefined when there is none. */
-export function addressOf(input: FetchInput): string | undefined {
-  if (typeof input === "string") return input;
+/** The address of a request that is no plain string; undefined when there is none. */
+export function addressOf(input: Exclude<FetchInput, string>): string | undefined {
   if (input instanceof URL) return input.href;
   if (isRequest(input)) return input.url;
   return input === undefined || input === null ? undefined : String(input);
@@ -20,8 +19,7 @@ export function addressOf(input: FetchInput): string | undefined {
 
 /** The method, in upper case. */
 export function methodOf(input: FetchInput, init: FetchInit): string {
-  const method = init?.method ?? (isRequest(input) ? input.method : "GET");
-  return method === "POST" ? method : method.toUpperCase();
+  return (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
 }
 
 /** A request as it goes out, and what it says. */

@@ -3,26 +3,6 @@ import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
-/** Where hosts put the tokens read from a cache, in the order of trust. */
-const CACHE_READ: readonly (readonly [parent: string, key: string])[] = [
-  ["prompt_tokens_details", "cached_tokens"],
-  ["prompt_token_details", "cached_tokens"],
-  ["", "num_cached_tokens"],
-  ["", "cached_tokens"],
-  ["", "prompt_cache_hit_tokens"],
-  ["", "cache_read_input_tokens"],
-];
-
-const CACHE_WRITE: readonly (readonly [parent: string, key: string])[] = [
-  ["prompt_tokens_details", "cache_write_tokens"],
-  ["", "cache_creation_input_tokens"],
-];
-
-const REASONING: readonly (readonly [parent: string, key: string])[] = [
-  ["completion_tokens_details", "reasoning_tokens"],
-  ["", "reasoning_tokens"],
-];
-
 /** OpenAI chat completions, spoken by most hosts. */
 export const openaiChat: WireFormat = {
   name: "openai-chat",
@@ -43,7 +23,7 @@ export const openaiChat: WireFormat = {
       stream,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
-      toolBytes: measureAll(body.tools, body.functions).bytes,
+      toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,
@@ -57,8 +37,8 @@ export const openaiChat: WireFormat = {
     const json = object(body);
     if (!json) return;
     readEnvelope(json, reading);
-    for (const choice of array(json.choices)) {
-      const message = object(object(choice)?.message);
+    for (const choice of array(json.choices) as readonly (Json | null | undefined)[]) {
+      const message = object(choice?.message);
       if (message) countOutput(message, reading);
     }
     if (json.choices !== undefined) reading.finished = true;
@@ -89,11 +69,9 @@ export const openaiChat: WireFormat = {
 function readEnvelope(json: Json, reading: Reading): void {
   if (json.choices !== undefined || json.usage !== undefined) reading.recognized = true;
   reading.responseId ??= text(json.id);
-  const model = text(json.model);
-  if (model) reading.model = model;
-  const tier = text(json.service_tier);
-  if (tier) reading.tier = tier;
-  if (object(json.error) || text(json.error)) reading.failed = true;
+  reading.model = text(json.model) ?? reading.model;
+  if (json.service_tier) reading.tier = text(json.service_tier) ?? reading.tier;
+  if (json.error && (object(json.error) || text(json.error))) reading.failed = true;
 }
 
 function countOutput(delta: Json, reading: Reading): void {
@@ -105,25 +83,29 @@ function countOutput(delta: Json, reading: Reading): void {
         for (const thought of array(part.thinking)) reading.thought += wireLength(object(thought)?.text);
       } else reading.visible += wireLength(part?.text);
     }
-  } else reading.visible += wireLength(delta.content);
-  reading.visible += wireLength(delta.refusal);
-  reading.thought += wireLength(delta.reasoning_content) || wireLength(delta.reasoning);
-  for (const item of array(delta.tool_calls)) {
-    const call = object(object(item)?.function);
-    // The name comes once, with the first piece of a call.
-    if (text(call?.name)) reading.toolCalls += 1;
-    reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+  } else if (delta.content) reading.visible += wireLength(delta.content);
+  if (delta.refusal) reading.visible += wireLength(delta.refusal);
+  if (delta.reasoning_content || delta.reasoning) {
+    reading.thought += wireLength(delta.reasoning_content) || wireLength(delta.reasoning);
   }
-  const legacy = object(delta.function_call);
+  if (delta.tool_calls) {
+    for (const item of array(delta.tool_calls)) {
+      const call = object(object(item)?.function);
+      // The name comes once, with the first piece of a call.
+      if (text(call?.name)) reading.toolCalls += 1;
+      reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+    }
+  }
+  const legacy = delta.function_call ? object(delta.function_call) : undefined;
   if (legacy) reading.visible += wireLength(legacy.name) + wireLength(legacy.arguments);
 }
 
 /** Reads `usage` where it is: at the top, or in Groq's own member. Null, absent and empty are no report. */
 function readUsage(json: Json, reading: Reading): boolean {
-  const raw = object(json.usage) ?? object(object(json.x_groq)?.usage);
+  const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
   report(reading, usageOf(raw, reading.host?.reasoningApart === true));
-  const fee = amount(raw.cost);
+  const fee = raw.cost ? amount(raw.cost) : undefined;
   if (fee !== undefined) {
     // With the caller's own vendor key, `cost` is only the gateway's fee.
     const upstream = raw.is_byok === true ? amount(object(raw.cost_details)?.upstream_inference_cost) : 0;
@@ -135,9 +117,19 @@ function readUsage(json: Json, reading: Reading): boolean {
 function usageOf(raw: Json, reasoningApart: boolean): Usage {
   const prompt = count(raw.prompt_tokens);
   const completion = count(raw.completion_tokens);
-  const reasoning = first(raw, REASONING);
-  const cacheRead = first(raw, CACHE_READ);
   const total = count(raw.total_tokens);
+  const input = object(raw.prompt_tokens_details);
+  const output = object(raw.completion_tokens_details);
+  const reasoning = firstCount(output?.reasoning_tokens, raw.reasoning_tokens);
+  // Where hosts put the tokens read from a cache, in the order of trust.
+  const cacheRead = firstCount(
+    input?.cached_tokens,
+    raw.prompt_token_details && object(raw.prompt_token_details)?.cached_tokens,
+    raw.num_cached_tokens,
+    raw.cached_tokens,
+    raw.prompt_cache_hit_tokens,
+    raw.cache_read_input_tokens,
+  );
   // The vendor's own total tells whether reasoning is in the output; the host's row decides where it is silent.
   const apart = total > 0 ? total === prompt + completion + reasoning : reasoningApart;
   return canonicalUsage({
@@ -145,18 +137,16 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
     input: cacheRead > prompt ? prompt + cacheRead : prompt,
     output: apart ? completion + reasoning : completion,
     cacheRead,
-    cacheWrite: first(raw, CACHE_WRITE),
+    cacheWrite: firstCount(input?.cache_write_tokens, raw.cache_creation_input_tokens),
     reasoning,
-    webSearches: count(object(raw.server_tool_use)?.web_search_requests),
-    inputAudio: count(object(raw.prompt_tokens_details)?.audio_tokens),
-    outputAudio: count(object(raw.completion_tokens_details)?.audio_tokens),
+    webSearches: raw.server_tool_use ? count(object(raw.server_tool_use)?.web_search_requests) : 0,
+    inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
+    outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
   });
 }
 
-function first(raw: Json, places: readonly (readonly [string, string])[]): number {
-  for (const [parent, key] of places) {
-    const value = parent === "" ? raw[key] : object(raw[parent])?.[key];
-    if (typeof value === "number") return count(value);
-  }
+/** The first of the values that is a number. */
+function firstCount(...values: readonly unknown[]): number {
+  for (const value of values) if (typeof value === "number") return count(value);
   return 0;
 }
