@@ -3,6 +3,7 @@ import type { Bound } from "./bound.ts";
 import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { backfill, backfillMemory } from "./bounds/backfill.ts";
 import { call } from "./bounds/call.ts";
+import { callFunctions, callMoves } from "./bounds/call-path.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
 import { firstCalls } from "./bounds/first-calls.ts";
 import { identity, identityAgents, identitySpans } from "./bounds/identity.ts";
@@ -34,6 +35,8 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "pulled-chunk": pulledChunk,
   call,
   "first-calls": firstCalls,
+  "call-functions": callFunctions,
+  "call-moves": callMoves,
   identity,
   "identity-agents": identityAgents,
   "identity-spans": identitySpans,

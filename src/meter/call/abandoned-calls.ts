@@ -1,7 +1,8 @@
 import { setTimeout } from "node:timers";
 import type { SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
-import type { Left, OpenCall, Tether } from "./open-call.ts";
+import type { OpenCall } from "./open-call.ts";
+import type { Left, Tether } from "./tether.ts";
 
 /**
  * Settles calls whose response was garbage collected before it was read to its end. Never throws. Most calls are over

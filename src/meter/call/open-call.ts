@@ -9,21 +9,10 @@ import type { Context } from "../tracing/context.ts";
 import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import { FrameReader } from "../wire/frames.ts";
 import type { Target } from "../wire/target.ts";
+import { endsEvent, restOfEvent } from "./event-end.ts";
+import type { Tether } from "./tether.ts";
 
 const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
-
-/** What is known when a response is garbage collected: nobody read it, or somebody whom we could not see. */
-export type Left = "unread" | "unseen" | "dropped";
-
-/** The object with which a call ends when it is garbage collected. */
-export interface Tether {
-  readonly left: Left;
-  /** Kept alive while the call is young; then a registry knows it. */
-  readonly young: object | undefined;
-  readonly weak: WeakRef<object> | undefined;
-  /** Whether somebody whom the transport cannot see has read it. */
-  readonly isRead: ((target: object) => boolean) | undefined;
-}
 
 /** What becomes of a call when it settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
@@ -266,21 +255,3 @@ export class OpenCall {
 
 const OPEN: CallState = { phase: "open" };
 const EMPTY = new Uint8Array(0);
-const LF = 10;
-const CR = 13;
-
-/** Whether the bytes end with the empty line that ends an event. */
-function endsEvent(bytes: Uint8Array): boolean {
-  const { length } = bytes;
-  if (bytes[length - 1] !== LF) return false;
-  return bytes[length - 2] === LF || (bytes[length - 2] === CR && bytes[length - 3] === LF);
-}
-
-/** The bytes up to the first end of an event; undefined when there is none. */
-function restOfEvent(bytes: Uint8Array): Uint8Array | undefined {
-  for (let end = 1; end <= bytes.length; end++) {
-    const head = bytes.subarray(0, end);
-    if (bytes[end - 1] === LF && endsEvent(head)) return head;
-  }
-  return undefined;
-}

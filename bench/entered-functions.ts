@@ -15,7 +15,7 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-const SOURCES = new URL("../../src/", import.meta.url).href;
+const SOURCES = new URL("../src/", import.meta.url).href;
 const FUNCTIONS = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
 const entered: Entered[] = [];
 let recording = false;
