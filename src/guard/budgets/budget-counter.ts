@@ -105,13 +105,6 @@ export function keyOf(count: Count, window = count.span.current): string {
   return `${count.budget.id}|${count.scope}|${window}`;
 }
 
-/** Settles a call: what it held is given back, what it came to is taken from the slice for good. */
-export function settleCount(count: Count, held: number, spent: number): void {
-  count.inUse -= held;
-  count.spent += spent;
-  count.slice = Math.max(count.inUse, count.slice - spent);
-}
-
 export interface ReportOptions {
   readonly holder: string;
   readonly leaseMs: number;

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
-import { type Count, openCount, settleCount, totalOf } from "./budget-counter.ts";
+import { type Count, openCount, totalOf } from "./budget-counter.ts";
 import type { Share } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
@@ -178,7 +178,10 @@ export function createBudgets(options: BudgetsOptions): Budgets {
 
   function settleOne(count: Count, held: number, spent: number, now: number): void {
     if (now >= count.end) share.roll(count, now);
-    settleCount(count, held, spent);
+    // What it held is given back, what it came to is taken from the slice for good.
+    count.inUse -= held;
+    count.spent += spent;
+    count.slice = Math.max(count.inUse, count.slice - spent);
     if (!share.alone) share.touch(count);
     const { warnAt, cap } = count.budget;
     const total = count.spent + count.elsewhere;

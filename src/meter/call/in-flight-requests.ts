@@ -80,7 +80,10 @@ export function createInFlightRequests(): InFlightRequests {
       request.over = true;
       open.delete(request);
     },
-    isInside: (path) => current()?.path === path,
+    isInside(path) {
+      const own = storage.getStore();
+      return own !== undefined && !own.over && own.path === path;
+    },
     isMetered: () => current()?.metered === true,
     owns(request, address, path) {
       const own = current();

@@ -33,7 +33,7 @@ export function createSpanRecorder(limit: number, now: () => number, dropped: ()
   return {
     tracer: {
       startSpan(name, options = {}, context) {
-        const parent = context && spanOf(context)?.spanContext();
+        const parent = ((context && spanOf(context)) ?? options.parent)?.spanContext();
         return createSpan(name, parent && /[^0]/.test(parent.traceId) ? parent : undefined, options, now, (span) => {
           if (ended.length < limit) ended.push(span);
           else dropped();

@@ -29,7 +29,7 @@ export interface IdentifierOptions {
   readonly watchName: NameWatch;
 }
 
-const globals = globalThis as { readonly [slot: PropertyKey]: unknown };
+const globals = globalThis as unknown as { readonly [slot: PropertyKey]: { getStore?(): unknown } | undefined };
 const FIELDS = ["team", "project", "run", "conversation", "user"] as const;
 
 export function createIdentifier({ frameworks, contexts, faults, watchName }: IdentifierOptions): Identifier {
@@ -41,9 +41,13 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
   function around(surroundings: Surroundings): Identity | undefined {
     let said: Identity | undefined;
     for (const reader of readers) {
-      if (reader.slot !== undefined && globals[reader.slot] === undefined) continue;
+      const { slot, store } = reader;
+      if (slot !== undefined && globals[slot] === undefined) continue;
+      if (reader.inSpans && surroundings.span === undefined) continue;
       try {
-        const more = reader.readAround?.(surroundings);
+        const kept = store === undefined ? undefined : globals[store]?.getStore?.();
+        if (store !== undefined && kept === undefined) continue;
+        const more = reader.readAround?.(surroundings, kept);
         if (more !== undefined) said = said === undefined ? more : merge(said, more);
       } catch (error) {
         faults.report("identity", error);

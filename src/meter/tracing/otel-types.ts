@@ -33,6 +33,8 @@ export interface OtelSpanOptions {
   readonly attributes?: OtelAttributes;
   /** Milliseconds since the epoch. */
   readonly startTime?: number;
+  /** The span around it where no context says so; only our own tracer knows it. */
+  readonly parent?: OtelSpan | undefined;
 }
 
 export interface OtelTracer {

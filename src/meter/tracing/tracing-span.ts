@@ -75,7 +75,11 @@ export class WrappedSpan implements TracingSpan {
   }
 
   end(time?: number): void {
-    this.#faults.guard("span", () => this.original.end(time));
+    try {
+      this.original.end(time);
+    } catch (error) {
+      this.#faults.report("span", error);
+    }
   }
 
   claim(holder: Holder): boolean {

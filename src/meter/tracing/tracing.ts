@@ -69,15 +69,14 @@ export function createTracing(current: () => TracingSettings, faults: Faults): T
     start(around, name, kind, parent, attributes) {
       settings ??= current();
       if (!settings.enabled) return undefined;
-      const tracer = (around.tracerProvider && userTracer(TRACER_NAME, around)) ?? settings.ownTracer;
-      if (!tracer) return undefined;
-      // What the user has active is nearer to the call than a span of ours around it, and in the context already.
+      // What the user has active is nearer to the call than a span of ours around it.
       const outer = around.span ?? (parent instanceof WrappedSpan ? parent.original : undefined);
-      const span = tracer.startSpan(
-        name,
-        { kind: kind === "client" ? CLIENT : INTERNAL, attributes },
-        contextWith(outer, around),
-      );
+      const options = { kind: kind === "client" ? CLIENT : INTERNAL, attributes };
+      const theirs = around.tracerProvider && userTracer(TRACER_NAME, around);
+      const span = theirs
+        ? theirs.startSpan(name, options, contextWith(outer, around))
+        : settings.ownTracer?.startSpan(name, { ...options, parent: outer });
+      if (!span) return undefined;
       return new WrappedSpan(span, faults);
     },
     reset() {

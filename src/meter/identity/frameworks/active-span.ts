@@ -19,10 +19,10 @@ const USER_KEY = Symbol.for("OpenInference SDK Context Key user.id");
 export const activeSpan: Framework = {
   name: "active-span",
   rank: 2,
+  inSpans: true,
 
   readAround(around) {
     let { span } = around;
-    if (span === undefined) return undefined;
     // It may have been registered anew.
     joinTracerProvider();
     const agents: string[] = [];

@@ -14,8 +14,15 @@ export interface Framework {
   readonly rank: 1 | 2 | 3 | 4;
   /** The global slot without which {@link readAround} has nothing to read, and is not asked. */
   readonly slot?: PropertyKey;
-  /** Who is at work where we are called: where a request leaves, or where a scope begins. */
-  readAround?(around: Surroundings): Identity | undefined;
+  /** The global slot of its `AsyncLocalStorage`: {@link readAround} is asked only where that holds something. */
+  readonly store?: symbol;
+  /** {@link readAround} is asked only where a span of OpenTelemetry is active. */
+  readonly inSpans?: true;
+  /**
+   * Who is at work where we are called: where a request leaves, or where a scope begins.
+   * @param kept What its {@link store} holds.
+   */
+  readAround?(around: Surroundings, kept: unknown): Identity | undefined;
   /** Whom the request names. */
   readRequest?(request: ModelRequest): Identity | undefined;
   /** For a framework that tells who is at work when asked to, before its first agent runs. Returns what takes it back. */

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Json, object, text } from "../../../core/json.ts";
-import { globalStore } from "../global-store.ts";
 import type { Framework } from "./framework.ts";
 
 const STORE = Symbol.for("ls:tracing_async_local_storage");
@@ -14,12 +13,10 @@ const CONFIG = Symbol.for("lc:child_config");
 export const langchain: Framework = {
   name: "langchain",
   rank: 1,
-  slot: STORE,
+  store: STORE,
 
-  readAround() {
-    const store = globalStore(STORE);
-    if (store === undefined) return undefined;
-    const extra = object(object(store)?.extra) as { [key: symbol]: unknown } | undefined;
+  readAround(_around, kept) {
+    const extra = object(object(kept)?.extra) as { [key: symbol]: unknown } | undefined;
     const config = object(extra?.[CONFIG]);
     const metadata = object(config?.metadata);
     if (metadata === undefined) return undefined;

@@ -1,5 +1,4 @@
 import { object, text } from "../../../core/json.ts";
-import { globalStore } from "../global-store.ts";
 import type { Framework } from "./framework.ts";
 
 const STORE = Symbol.for("openai.agents.core.asyncLocalStorage");
@@ -17,10 +16,10 @@ interface Span {
 export const openaiAgents: Framework = {
   name: "openai-agents",
   rank: 1,
-  slot: STORE,
+  store: STORE,
 
-  readAround() {
-    const store = object(globalStore(STORE));
+  readAround(_around, kept) {
+    const store = object(kept);
     if (store?.active !== true) return undefined;
     const names: string[] = [];
     let agent: string | undefined;
