@@ -1,3 +1,4 @@
+import { isPromise } from "../core/promise.ts";
 import type { Scope } from "../core/scope.ts";
 import type { Blocked } from "./blocked.ts";
 
@@ -27,14 +28,14 @@ export function approvalOf(
   for (const approve of approvers) {
     try {
       const answer = approve(blocked, scope);
-      const approval = answer instanceof Promise ? undefined : read(answer);
+      const approval = isPromise(answer) ? undefined : read(answer);
       if (approval) return approval;
       answers.push(answer);
     } catch (error) {
       onFault(error);
     }
   }
-  return answers.some((answer) => answer instanceof Promise) ? firstOf(answers, onFault) : undefined;
+  return answers.some((answer) => isPromise(answer)) ? firstOf(answers, onFault) : undefined;
 }
 
 async function firstOf(

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers";
 import type { Faults } from "../../core/faults.ts";
+import { isPlainPromise, isPromise } from "../../core/promise.ts";
 import type { ScopeFields } from "../../core/scope.ts";
 import { type AgentSpan, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
@@ -73,8 +74,8 @@ export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faul
 
   /** Ends the agent's span when what it runs is over: a promise, a generator, or a plain value. */
   function follow(result: unknown, span: AgentSpan | undefined, run: <R>(step: () => R) => R): unknown {
-    if (result instanceof Promise) {
-      if (result.constructor === Promise) {
+    if (isPromise(result)) {
+      if (isPlainPromise(result)) {
         return result.then(
           (value) => {
             finish(span);
@@ -146,8 +147,8 @@ export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faul
       const value = (...args: unknown[]): unknown => {
         try {
           const step = run(() => method(...args));
-          if (!(step instanceof Promise)) return look(step as { done?: boolean });
-          return step.then(look, (error: unknown) => {
+          if (!isPromise(step)) return look(step as { done?: boolean });
+          return (step as Promise<{ done?: boolean }>).then(look, (error: unknown) => {
             end(error ?? true);
             throw error;
           });
