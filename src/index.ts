@@ -66,6 +66,14 @@ export function onBlocked(approve: Approve): () => void {
   return () => approvers.delete(approve);
 }
 
+/**
+ * Runs `fn` with the calls in it allowed to use what a budget keeps for finalisation, so that an agent whose budget is
+ * used up can still write down what it found. The cap itself holds. Returns what `fn` returns.
+ */
+export function finalise<T>(fn: () => T): T {
+  return theRuntime().finalise(fn);
+}
+
 /** Where the breaker inside this process listens: `start({ breaker: { port: 0 } })` takes any free port. */
 export function breakerUrl(): string | undefined {
   return theRuntime().breakerUrl();
@@ -108,7 +116,6 @@ export type { Usage } from "./core/usage.ts";
 export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
 export type { BudgetUse } from "./guard/budgets/budget-counter.ts";
-export { finalise } from "./guard/finalise.ts";
 export { instrumentation } from "./instrumentation.ts";
 export type { BudgetConfig } from "./limits/budget.ts";
 export { hashKey } from "./meter/identity/api-key.ts";

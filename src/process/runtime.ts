@@ -5,6 +5,7 @@ import { createLedger, type Ledger } from "../core/ledger.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type BudgetUse, useOf } from "../guard/budgets/budget-counter.ts";
 import { createCallMeter } from "../meter/call/call-meter.ts";
+import { finalise } from "../guard/finalise.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
 import { createIdentifier } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
@@ -15,7 +16,7 @@ import { createContexts } from "../meter/tracing/context.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { createTracing } from "../meter/tracing/tracing.ts";
 import { createBypassWatch } from "../meter/transports/bypass/watch.ts";
-import { wrapFetch } from "../meter/transports/fetch/hook.ts";
+import { HOOKED, wrapFetch } from "../meter/transports/fetch/hook.ts";
 import { createInstallation } from "../meter/transports/installation.ts";
 import * as transports from "../meter/transports/registry.ts";
 import { VERSION } from "../package/version.ts";
@@ -49,14 +50,32 @@ export interface Runtime {
   stop(): Promise<void>;
   flush(): Promise<void>;
   wrapFetch(inner: typeof fetch): typeof fetch;
+  finalise<T>(fn: () => T): T;
 }
 
 const RUNTIME = Symbol.for("spendfuse.runtime.1");
 
+/** The runtime of another realm, once found. Not kept on `globalThis`: Jest takes apart what is there after a test file. */
+let shared: Runtime | undefined;
+
+/**
+ * The one runtime of this process. In a realm of its own, as Jest gives each test file: the runtime that hooks the
+ * `fetch` of that realm, where one does, and otherwise the realm's own.
+ */
 export function theRuntime(): Runtime {
-  const slots = globalThis as { [RUNTIME]?: Runtime };
-  slots[RUNTIME] ??= createRuntime(warn);
+  const slots = globalThis as { [RUNTIME]?: Runtime; readonly fetch?: { readonly [RUNTIME]?: Runtime } };
+  if (slots[RUNTIME] !== undefined) return slots[RUNTIME];
+  shared ??= slots.fetch?.[RUNTIME];
+  if (shared !== undefined) return shared;
+  slots[RUNTIME] = createRuntime(warn);
   return slots[RUNTIME];
+}
+
+/** Lets copies of the package in other realms find `runtime` through the hooked `fetch` that they are given. */
+function shareThroughFetch(runtime: Runtime): void {
+  const { fetch } = globalThis;
+  if (typeof fetch !== "function" || !(HOOKED in fetch) || RUNTIME in fetch) return;
+  Object.defineProperty(fetch, RUNTIME, { value: runtime });
 }
 
 function warn(message: string): void {
@@ -193,6 +212,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     breakerUrl: () => parts?.enforcement?.breakerUrl(),
     register() {
       faults.guard("config", installation.install);
+      shareThroughFetch(this);
       exports = true;
       setImmediate(() => faults.guard("exporter", openExport));
       setImmediate(() => faults.guard("identity", acceptScopes));
@@ -203,6 +223,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       const options = breaker === undefined ? given : { ...given, config: { ...given.config, breaker } };
       if (configuration.known === undefined || options.config || options.env) reconfigure(options);
       installation.install();
+      shareThroughFetch(this);
       acceptScopes();
       if (isGuarded(configuration.get())) await assembled().enforcement?.ready;
       if (options.telemetry === false) return;
@@ -230,6 +251,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
       await telemetry?.flush();
     },
     wrapFetch: (inner) => wrapFetch(meter, inner),
+    finalise,
   };
 }
 
