@@ -15,6 +15,7 @@ const MARK = Symbol.for("spendfuse.error");
 export class SpendfuseError extends Error {
   readonly code: ErrorCode;
   readonly facts: Readonly<Record<string, unknown>>;
+  /** @internal */
   readonly [MARK] = true;
 
   constructor(code: ErrorCode, message: string, facts: Readonly<Record<string, unknown>> = {}, cause?: unknown) {

@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { SpendfuseError } from "../core/errors.ts";
 
 /**
@@ -12,13 +11,14 @@ import { SpendfuseError } from "../core/errors.ts";
 export async function findAppPackage<T>(name: string, has: keyof T & string, user: string): Promise<T> {
   for (const place of [join(process.cwd(), "app"), process.argv[1], import.meta.filename]) {
     if (!place) continue;
+    const require = createRequire(place);
     let path: string;
     try {
-      path = createRequire(place).resolve(name);
+      path = require.resolve(name);
     } catch {
       continue;
     }
-    const found = (await import(pathToFileURL(path).href)) as Partial<T> & { readonly default?: Partial<T> };
+    const found = require(path) as Partial<T> & { readonly default?: Partial<T> };
     for (const one of [found, found.default]) if (one?.[has] !== undefined) return one as T;
   }
   const message = `${user} needs the package ${name}, which is not installed here: npm install ${name}`;

@@ -1,18 +1,20 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { VERSION } from "../../src/package/version.ts";
+import { installedApp } from "../meter/identity/frameworks/installed.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../servers/otlp-receiver.ts";
+import { COMPILER_NAMES, compile, MODE_NAMES } from "./compilers.ts";
 import { untilArrived } from "./leftovers.ts";
+import { brokenLinks } from "./links.ts";
 import { run } from "./processes.ts";
-import { frameworkProgram, type Program, programsOf } from "./programs.ts";
-import { install, makeHome, oldestNode, PROJECTS, type Project } from "./projects.ts";
-import { pack, ROOT, type Tarball } from "./tarball.ts";
+import { frameworkProgram, jestPrograms, type Program, programsOf } from "./programs.ts";
+import { install, layJest, makeHome, otherNode, PROJECTS, type Project } from "./projects.ts";
+import { pack, type Tarball } from "./tarball.ts";
 import { SPENT, startVendor } from "./vendor.ts";
 
 const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
 const MB = 1_000_000;
-const STRICT = { target: "es2023", strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
 const dir = makeHome();
 const stateDir = join(dir, "state");
 const rows: string[] = [];
@@ -22,11 +24,17 @@ let vendor: Awaited<ReturnType<typeof startVendor>>;
 let receiver: OtlpReceiver;
 let agents = 0;
 beforeAll(async () => {
-  const [packed, node22] = await Promise.all([pack(join(dir, "checkout")), oldestNode()]);
+  const [packed, node22, node26] = await Promise.all([
+    pack(join(dir, "checkout")),
+    otherNode("node-22"),
+    FULL ? otherNode("node-26") : "",
+    installedApp("jest"),
+    installedApp("typescript-5"),
+  ]);
   tarball = packed;
   // All at once: npm waits more than it works.
   await Promise.all(PROJECTS.map((project) => install(project, packed.path, join(dir, project))));
-  nodes = { "Node 22.15": node22, "Node 24": process.execPath };
+  nodes = { "Node 22.15": node22, "Node 24": process.execPath, "Node 26": node26 };
   vendor = await startVendor();
   receiver = await startOtlpReceiver();
 }, 600_000);
@@ -37,7 +45,7 @@ afterAll(async () => {
   );
   await Promise.all([vendor?.close(), receiver?.close()]);
   rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
-});
+}, 300_000);
 
 /** Everything that a program is told by its environment. */
 const environment = (agent: string) => ({
@@ -76,6 +84,20 @@ function nextStart(): Promise<string> {
   return run(process.execPath, ["imports.mjs"], { cwd: join(dir, "empty"), env: environment("next-start") });
 }
 
+async function meterAll(project: Project, programs: readonly Program[], version: string): Promise<void> {
+  const failed: string[] = [];
+  for (const program of programs) {
+    await meter(project, program, version).catch((error: Error) => failed.push(`${program.name}: ${error.message}`));
+  }
+  expect(failed.join("\n\n")).toBe("");
+}
+
+/** The oldest Node that we run on and the one that runs the tests; in a long run the newest as well. */
+function versions(project: Project): readonly string[] {
+  if (FULL) return ["Node 22.15", "Node 24", "Node 26"];
+  return project === "empty" ? ["Node 22.15", "Node 24"] : ["Node 24"];
+}
+
 describe("the tarball", () => {
   test("holds what runs, once, and nothing else", () => {
     const { files, packedBytes, unpackedBytes } = tarball;
@@ -95,6 +117,20 @@ describe("the tarball", () => {
       expect(files).toContain(file);
     }
   });
+
+  test("declares what its entries export, each in one file", () => {
+    const declarations = tarball.files.filter((file) => /\.d\.[cm]?ts$/.test(file));
+    expect(declarations.sort()).toEqual(
+      ["index.d.cts", "index.d.ts", "register.d.cts", "register.d.ts"].map((name) => `dist/${name}`),
+    );
+  });
+
+  test("has no link that leads nowhere on npm", () => {
+    const shipped = new Set(tarball.files);
+    const pages = tarball.files.filter((file) => file.endsWith(".md") && !file.startsWith("node_modules/"));
+    expect(pages).toContain("README.md");
+    expect(pages.flatMap((page) => brokenLinks(page, shipped))).toEqual([]);
+  });
 });
 
 describe.each(PROJECTS)("in %s", (project) => {
@@ -106,19 +142,9 @@ describe.each(PROJECTS)("in %s", (project) => {
     if (project !== "empty") programs = [frameworkProgram(project), ...programs];
   });
 
-  test.each(FULL || project === "empty" ? ["Node 22.15", "Node 24"] : ["Node 24"])(
-    "runs on %s",
-    { timeout: 300_000 },
-    async (version) => {
-      const failed: string[] = [];
-      for (const program of programs) {
-        await meter(project, program, version).catch((error: Error) =>
-          failed.push(`${program.name}: ${error.message}`),
-        );
-      }
-      expect(failed.join("\n\n")).toBe("");
-    },
-  );
+  test.each(versions(project))("runs on %s", { timeout: 300_000 }, async (version) => {
+    await meterAll(project, programs, version);
+  });
 });
 
 test("the program that sends what an app leaves at its end is found in a project, and sends it", async () => {
@@ -135,19 +161,13 @@ test("the program that sends what an app leaves at its end is found in a project
   expect(receiver.total("spendfuse.calls", { agent })).toBe(SPENT.calls);
 });
 
-describe("a TypeScript consumer", () => {
-  const types = join(dir, "empty", "types");
-  // `module: node16` lets no CommonJS file require ESM, whatever Node does.
-  test.each([
-    { module: "node16", moduleResolution: "node16", files: ["../consumer.mts"] },
-    { module: "nodenext", moduleResolution: "nodenext", files: ["../consumer.mts", "../consumer.cts"] },
-    { module: "esnext", moduleResolution: "bundler", files: ["../consumer.mts"] },
-  ])("compiles with moduleResolution $moduleResolution", async ({ files, ...modules }) => {
-    const compilerOptions = { ...modules, ...STRICT, typeRoots: [join(ROOT, "node_modules/@types")] };
-    const project = join(types, `${modules.moduleResolution}.json`);
-    mkdirSync(types, { recursive: true });
-    writeFileSync(project, JSON.stringify({ compilerOptions, files }));
-    await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", project], { cwd: types });
+test("runs in Jest", { timeout: 300_000 }, async () => {
+  await meterAll("empty", jestPrograms(await layJest(join(dir, "empty"))), "Node 24");
+});
+
+describe.each(COMPILER_NAMES)("a consumer in %s", (compiler) => {
+  test.each(MODE_NAMES)("compiles with module %s", async (mode) => {
+    await compile(compiler, mode, join(dir, "empty"));
   });
 });
 

@@ -39,6 +39,7 @@ export async function programsOf(dir: string): Promise<readonly Program[]> {
     },
     { name: "ESM, imports spendfuse", args: ["imports.mjs"], scoped: true },
     { name: "CJS, requires spendfuse", args: ["requires.cjs"], scoped: true },
+    { name: "a copy that is imported and one that is required", args: ["twins.mjs"], scoped: true },
     { name: "ESM bundle with spendfuse in it", args: ["bundle.mjs"], dir: bare, scoped: true },
     { name: "CJS bundle with spendfuse in it", args: ["bundle.cjs"], dir: bare, scoped: true },
     {
@@ -52,7 +53,25 @@ export async function programsOf(dir: string): Promise<readonly Program[]> {
       scoped: false,
       code: 3,
     },
+    {
+      name: "--require register, process.exit with nothing exported yet",
+      args: ["--require", REGISTER, "exits.mjs"],
+      scoped: false,
+      code: 3,
+    },
   ];
+}
+
+/** Jest, whose test files have a realm and a module registry each; alone, and with us in the process around them. */
+export function jestPrograms(dir: string): readonly Program[] {
+  const jest = ["node_modules/jest/bin/jest.js", "--ci", "--runInBand"];
+  const modules = "--experimental-vm-modules";
+  return [
+    { name: "Jest, CJS", args: [...jest, "commonjs"] },
+    { name: "Jest, ESM", args: [modules, ...jest, "esm"] },
+    { name: "--import register and Jest, CJS", args: ["--import", REGISTER, ...jest, "commonjs"] },
+    { name: "--require register and Jest, ESM", args: ["--require", REGISTER, modules, ...jest, "esm"] },
+  ].map((program) => ({ ...program, dir, scoped: true }));
 }
 
 /** The program that uses the framework itself. */

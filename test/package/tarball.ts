@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "./processes.ts";
 
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
-const SOURCES = ["src", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+const SOURCES = ["src", "build", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
 const ASSETS = ["dashboards", "monitors", "scenarios", "docs", "examples"];
 const PAPERS = ["bundled.npmignore", "config.schema.json", "README.md", "LICENSE", "CHANGELOG.md"];
 

@@ -130,7 +130,7 @@ function senderPath(): string | undefined {
     const here = fileURLToPath(import.meta.url);
     const path = here
       .replace(/([\\/]export[\\/])exit\.ts$/, "$1sender.ts")
-      .replace(/([\\/])spendfuse-[A-Z0-9]+\.js$/, "$1spendfuse-sender.js");
+      .replace(/([\\/])spendfuse-[A-Z0-9]+\.c?js$/, "$1spendfuse-sender.js");
     return path !== here && existsSync(path) ? path : undefined;
   } catch {
     return undefined;
