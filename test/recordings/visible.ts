@@ -41,8 +41,9 @@ const VIEWS: Record<string, { visible(j: Any): number; usage(j: Any): Any | unde
   },
   "anthropic-messages": {
     visible: (j) => length(j.delta?.text) + length(j.delta?.partial_json) + length(j.content_block?.text),
+    // The output that a stream begins with is no report.
     usage: (j) =>
-      j.type === "message_delta" ? j.usage : j.message?.usage && { input_tokens: j.message.usage.input_tokens },
+      j.type === "message_delta" ? j.usage : j.message?.usage && { ...j.message.usage, output_tokens: undefined },
     done: (j) => j.type === "message_delta",
   },
   "google-generate": {
