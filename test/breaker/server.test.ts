@@ -338,7 +338,8 @@ describe("the event stream", () => {
   });
 });
 
-describe("10,000 webhooks that are malformed, forged, replayed, reordered, oversized or slow", () => {
+describe("webhooks that are malformed, forged, replayed, reordered, oversized or slow", () => {
+  const COUNT = 1_000 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
   const text = fc.oneof(
     fc.string({ maxLength: 30 }),
     fc.constantFrom("", "$ALERT_ID", "__proto__", "constructor", "a\u0000b", "x".repeat(2_100)),
@@ -414,7 +415,7 @@ describe("10,000 webhooks that are malformed, forged, replayed, reordered, overs
   };
   const PARALLEL = 20;
 
-  test("change nothing, crash nothing, and a valid one still works between them", async () => {
+  test("change nothing, crash nothing, and a valid one still works between them", { timeout: 60_000 }, async () => {
     let clock = now;
     const { url, store } = await open({ clock: () => clock, bodyMs: 200 });
     expect((await post(url, webhook({ scope: "agent:known" }))).json).toMatchObject({ applied: true });
@@ -432,7 +433,7 @@ describe("10,000 webhooks that are malformed, forged, replayed, reordered, overs
       return { socket, answered: () => Buffer.concat(answers).toString(), headOnly: index % 2 === 1 };
     });
 
-    const sent = fc.sample(kinds, { numRuns: 10_000, seed: 7 });
+    const sent = fc.sample(kinds, { numRuns: COUNT, seed: 7 });
     const wrong: string[] = [];
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -449,7 +450,7 @@ describe("10,000 webhooks that are malformed, forged, replayed, reordered, overs
     expect(wrong).toEqual([]);
     expect(await store.circuits()).toEqual(before);
     for (const { socket, answered, headOnly } of slow) {
-      if (!headOnly) expect(answered()).toMatch(/^HTTP\/1\.1 408 /);
+      if (!headOnly) await vi.waitFor(() => expect(answered()).toMatch(/^HTTP\/1\.1 408 /));
       socket.destroy();
       if (!socket.closed) await once(socket, "close");
     }
@@ -459,5 +460,5 @@ describe("10,000 webhooks that are malformed, forged, replayed, reordered, overs
     });
     expect(await stateOf(store, "agent:valid")).toBe("open");
     expect(Object.prototype).not.toHaveProperty("v");
-  }, 60_000);
+  });
 });

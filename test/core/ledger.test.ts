@@ -104,33 +104,30 @@ describe("sums", () => {
     expect([...ledger.accounts()].sort()).toEqual(["agent:a", "all", "team:t"]);
   });
 
-  test("of a million calls are exact, and only the latest 10,000 runs are kept", () => {
+  test("of very many calls are exact, and only the latest 10,000 runs are kept", () => {
+    const calls = 100_000 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
     const ledger = createLedger();
     let cost = 0n;
     const agents = Array.from({ length: 10 }, (_, n) => node({ agent: `a${n}` }));
     const { usage } = entry(0);
-    for (let n = 0; n < 1_000_000; n += 1) {
+    for (let n = 0; n < calls; n += 1) {
       const nano = n % 3 === 0 ? 1 : (n % 1000) * 1_000_003;
       cost += BigInt(nano);
       const { scope, accounts } = agents[n % 10]!;
       const accounted = { scope, accounts: [...accounts, `run:r${n}`], plan: undefined };
       ledger.add(accounted, { calls: 1, cost: nano, usage, unknown: false }, NOW + n);
     }
-    const now = NOW + 999_999;
+    const now = NOW + calls - 1;
     expect(BigInt(ledger.sums("all", "ever", now)?.cost as number)).toBe(cost);
-    expect(ledger.sums("all", "ever", now)).toMatchObject({
-      calls: 1_000_000,
-      input: 10_000_000,
-      reasoning: 2_000_000,
-    });
+    expect(ledger.sums("all", "ever", now)).toMatchObject({ calls, input: 10 * calls, reasoning: 2 * calls });
     let sum = 0n;
     for (let n = 0; n < 10; n += 1) sum += BigInt(ledger.sums(`agent:a${n}`, "ever", now)?.cost as number);
     expect(sum).toBe(cost);
     const runs = [...ledger.accounts()].filter((name) => name.startsWith("run:"));
     // They are forgotten by the thousand.
     expect(runs.length).toBeLessThanOrEqual(10_000);
-    expect(runs.slice(-9_000)).toEqual(Array.from({ length: 9_000 }, (_, n) => `run:r${991_000 + n}`));
-    expect(ledger.sums("run:r989999", "ever", now)).toBeUndefined();
+    expect(runs.slice(-9_000)).toEqual(Array.from({ length: 9_000 }, (_, n) => `run:r${calls - 9_000 + n}`));
+    expect(ledger.sums(`run:r${calls - 10_001}`, "ever", now)).toBeUndefined();
     expect([...ledger.accounts()]).toHaveLength(runs.length + 11);
   });
 
@@ -146,6 +143,19 @@ describe("sums", () => {
       "run:long",
       "run:r99",
     ]);
+  });
+
+  test("of runs are forgotten a tenth at a time, the ones first that were not used for the longest", () => {
+    const ledger = createLedger({ recent: 100 });
+    const add = (run: number) => ledger.add(node({ agent: "a", run: `r${run}` }), entry(1), NOW);
+    const runs = () => [...ledger.accounts()].filter((name) => name.startsWith("run:"));
+    for (let run = 0; run < 100; run += 1) add(run);
+    add(3);
+    expect(runs()).toHaveLength(100);
+    add(100);
+    expect(runs()).toHaveLength(91);
+    expect(runs()[0]).toBe("run:r11");
+    expect(runs().slice(-2)).toEqual(["run:r3", "run:r100"]);
   });
 
   test.each(["conversation", "user"] as const)("of each %s are bounded too, agents are not", (kind) => {

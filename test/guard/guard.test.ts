@@ -288,6 +288,23 @@ describe("a vendor's own cap", () => {
     });
   });
 
+  test.each([
+    ["until the vendor says that it ends", 3 * 86_400_000],
+    ["for ten minutes where the vendor says a time that has passed", -3 * 86_400_000],
+  ])("stops its key %s", async (_, ahead) => {
+    const returns = new Date(Math.ceil((Date.now() + ahead) / 86_400_000) * 86_400_000);
+    const message = `You have reached your specified API usage limits. You will regain access on ${returns.toISOString().slice(0, 10)} at 00:00 UTC.`;
+    const error = { error: { type: "invalid_request_error", message } };
+    server.play({ status: 400, headers: { "content-type": "application/json" }, steps: [JSON.stringify(error)] });
+    const one = await open({ budgets: [{ per: "hour", usd: 100 }] });
+    const before = Date.now();
+    await chat(one, server.url);
+    await vi.waitFor(async () => expect((await chat(one, server.url)).status).toBe(402));
+    const until = isBlocked((await chat(one, server.url)).json1)?.until ?? Number.NaN;
+    if (ahead > 0) expect(until).toBe(returns.getTime());
+    else expect(Math.abs(until - before - 600_000)).toBeLessThan(60_000);
+  });
+
   test("an ordinary rate limit is left as it is", async () => {
     const busy = {
       error: { message: "Rate limit reached", type: "requests", code: "rate_limit_exceeded", param: null },

@@ -68,6 +68,16 @@ describe("what a process has metered outlives it", () => {
     expect(rows).toContainEqual(expect.objectContaining({ ...group, agent: "writer", calls: 1, cost: 120_000 }));
   });
 
+  test("also what came after it was written: a total replaces the one before it", async () => {
+    server.play(answer(100, 20));
+    const one = await process();
+    for (let call = 1; call <= 3; call++) {
+      await chat(one, server.url);
+      await one.runtime.flush();
+      expect(await metered()).toEqual([expect.objectContaining({ calls: call, cost: call * 120_000 })]);
+    }
+  });
+
   test("calls that the vendor refused are no calls of its bill", async () => {
     server.play({ status: 400, headers: { "content-type": "application/json" }, steps: ['{"error":{}}'] });
     const one = await process();

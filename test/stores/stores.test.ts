@@ -263,6 +263,14 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     expect(heard).toHaveLength(2);
   });
 
+  it("keeps a count for as long as its budget looks at it, whoever is still alive", async () => {
+    const store = await handle(make());
+    await ask(store, { spent: 7, leaseMs: 1_000, keepMs: 3_600_000 });
+    clock += 3_599_999;
+    expect(await store.counts(10)).toMatchObject([{ key: "b|agent:a|1", spent: 7 }]);
+    expect(await ask(store, { holder: "two" })).toMatchObject({ spent: 7 });
+  });
+
   it("keeps closed circuits for a week, and then forgets them", async () => {
     const store = await handle(make());
     await changeCircuit(
@@ -272,8 +280,9 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       clock,
     );
     await changeCircuit(store, "agent:a", { type: "reset", reason: "r", by: "me" }, clock);
+    clock += 7 * 86_400_000;
     expect(await store.circuits()).toMatchObject([{ state: "closed" }]);
-    clock += 8 * 86_400_000;
+    clock += 1;
     expect(await store.circuits()).toEqual([]);
     expect(await store.circuit("agent:a")).toBeUndefined();
   });

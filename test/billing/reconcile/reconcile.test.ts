@@ -238,6 +238,18 @@ describe("estimates", () => {
     });
   });
 
+  test("are not in doubt for the requests of batches, which are none of ours", () => {
+    const metered = [
+      row({ agent: "sure", output: 60, cost: 6_000 }),
+      row({ agent: "cut", quality: "estimated", output: 30, cost: 3_000 }),
+    ];
+    const usages = [usage({ tier: "default", requests: 2 }), usage({ tier: "batch", requests: 40 })];
+    expect(short(run({ charges, metered, usages }))).toMatchObject({
+      "sure key_1": [6_000n, 6_000n, {}],
+      "cut key_1": [4_000n, 3_000n, { estimated: 1_000n }],
+    });
+  });
+
   test("that are too high give way to what was reported", () => {
     const metered = [
       row({ agent: "sure", output: 80, cost: 8_000 }),
@@ -276,6 +288,21 @@ test("a bill that names special tiers means the usual one where it names none", 
     ],
   });
   expect(short(lines)).toEqual({ "slow key_1": [100n, 100n, {}], "fast key_1": [250n, 250n, {}] });
+});
+
+test("a discount that the vendor says of one amount alone explains nothing of the sum", () => {
+  const charges = [
+    charge({ nano: 80_000n, listNano: 100_000n, quantity: 10 }),
+    charge({ type: "input_uncached", nano: 40_000n, quantity: 20 }),
+  ];
+  const metered = (cost: number) => [row({ output: 10, inputUncached: 20, cost })];
+  expect(short(run({ charges, metered: metered(105_000) }))).toEqual({
+    "a key_1": [120_000n, 105_000n, { price: 15_000n }],
+  });
+  const both = charges.map((one) => ({ ...one, listNano: (one.nano * 5n) / 4n }));
+  expect(short(run({ charges: both, metered: metered(150_000) }))).toEqual({
+    "a key_1": [120_000n, 150_000n, { discount: -30_000n }],
+  });
 });
 
 describe("why the bill differs", () => {

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { readScope, readWebhook } from "../../src/breaker/webhook.ts";
+
+const NOW = Date.UTC(2026, 10, 24, 12);
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+const payload = (fields: object = {}): object => ({
+  ...{ v: 1, monitor: "123", event: "777", transition: "Triggered", cycle: "c1" },
+  ...{ scope: "agent:researcher", tags: "", at: NOW, org: "9", ...fields },
+});
+const read = (fields: object) => readWebhook(payload(fields), NOW, HOUR);
+
+describe("the time of an alert", () => {
+  test.each([
+    ["now", 0, "change"],
+    ["10 minutes ahead, as clocks may be", 10 * MINUTE, "change"],
+    ["more than that", 10 * MINUTE + 1, "fault"],
+    ["a day ago", -24 * HOUR, "change"],
+    ["longer ago", -24 * HOUR - 1, "ignore"],
+  ])("%s", (_name, ahead, type) => {
+    expect(read({ at: NOW + ahead }).type).toBe(type);
+    expect(read({ at: String(NOW + ahead) }).type).toBe(type);
+  });
+
+  test.each([-1, 0.5, Number.NaN, "12345678901", "123456789012345", "soon", null])("%s is none", (at) => {
+    expect(read({ at })).toMatchObject({ type: "fault", why: expect.stringContaining('"at"') });
+  });
+});
+
+test("a text may be as long as it may be, and no longer", () => {
+  for (const [name, most] of Object.entries({ monitor: 200, event: 200, cycle: 200, org: 200, tags: 60_000 })) {
+    expect([name, read({ [name]: "x".repeat(most) }).type]).toEqual([name, "change"]);
+    expect([name, read({ [name]: "x".repeat(most + 1) }).type]).toEqual([name, "fault"]);
+  }
+  const agent = "x".repeat(2_000 - "agent:".length);
+  expect(read({ scope: `agent:${agent}` }).type).toBe("change");
+  expect(read({ scope: `agent:${agent}x` }).type).toBe("fault");
+});
+
+describe("without a group only the agent is looked for among the tags", () => {
+  test.each([
+    ["team:search,agent:a", "agent:a"],
+    ["root_agent:planner,project:p,key:k", "root_agent:planner"],
+  ])("%s", (tags, scope) => {
+    expect(read({ scope: "", tags })).toMatchObject({ type: "change", scope });
+  });
+
+  test("and where there is none, nothing opens", () => {
+    expect(read({ scope: "", tags: "team:search,project:p" })).toMatchObject({ type: "fault" });
+  });
+});
+
+describe("values under which many add up open nothing", () => {
+  test.each(["agent:other", "agent:unknown", "root_agent:unknown", "team:other", "key:other"])("%s", (scope) => {
+    expect(read({ scope })).toMatchObject({ type: "ignore", why: expect.stringContaining(scope) });
+  });
+
+  test("a team may be called unknown", () => {
+    expect(read({ scope: "team:unknown" })).toMatchObject({ type: "change", scope: "team:unknown" });
+  });
+});
+
+test("a trip lasts as long as it is told to, and a recovery says which alert is over", () => {
+  const mark = { cycle: "c1", event: "777", at: NOW };
+  expect(read({})).toMatchObject({
+    event: { type: "trip", source: "datadog", ttlMs: HOUR, alert: ["123", { ...mark, transition: "Triggered" }] },
+  });
+  expect(read({ transition: "Recovered" })).toMatchObject({
+    event: { type: "recover", by: "monitor 123", alert: ["123", { ...mark, transition: "Recovered" }] },
+  });
+});
+
+test("only so many of the tags that no circuit is about are told", () => {
+  const tags = Array.from({ length: 30 }, (_, index) => `t${index}:x`).join(",");
+  expect(read({ scope: `agent:a,${tags}` })).toHaveProperty("leftOut.length", 20);
+});
+
+describe("the scope that an operator names", () => {
+  test.each<[unknown, string | undefined]>([
+    ["all", "all"],
+    ["agent:A b", "agent:a_b"],
+    [{ team: "t", agent: "a" }, "agent:a,team:t"],
+    ["agent:a,env:prod", undefined],
+    ["agent:a,agent:b", undefined],
+    ["agent:a,agent:A", "agent:a"],
+    ["agent:*", undefined],
+    [undefined, undefined],
+    [7, undefined],
+    [`agent:${"x".repeat(2_000)}`, undefined],
+  ])("%j is %s", (named, scope) => {
+    expect(readScope(named)).toBe(scope);
+  });
+});
