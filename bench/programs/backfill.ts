@@ -7,7 +7,7 @@ import { openBook } from "../../src/billing/book.ts";
 import { runRound } from "../../src/billing/round.ts";
 import { anthropic } from "../../src/billing/vendors/anthropic.ts";
 import { openai } from "../../src/billing/vendors/openai.ts";
-import { keepHeapSmall } from "../../src/cli/poll/heap.ts";
+import { keepHeapSmall } from "../../src/cli/commands/poll/heap.ts";
 import { NOTHING_METERED } from "../../src/core/metered.ts";
 
 /**

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { SpendfuseError } from "../core/errors.ts";
 import { PACKAGE_ROOT } from "../package/root.ts";
 import { BodyFault, parseJson, readBody } from "./body.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
@@ -102,7 +103,10 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
 
   const server = createServer((request, response) => void serve(request, response));
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === "EADDRINUSE" ? "it is taken; name another with --port" : cause.message;
+      reject(new SpendfuseError("SPENDFUSE_CONFIG", `cannot listen on port ${options.port}: ${why}`, {}, cause));
+    });
     server.listen(options.port, "127.0.0.1", resolve);
   });
   const timer = setInterval(() => void sandbox.tick(), TICK_MS);

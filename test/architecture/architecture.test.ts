@@ -19,6 +19,10 @@ const HOUSE: Readonly<Record<string, string>> = {
   "src/meter/wire/formats/registry.ts": 'export { openaiChat } from "./openai-chat.ts";\n',
   "src/meter/wire/formats/openai-chat.ts": 'export const openaiChat = { name: "openai-chat" };\n',
   "src/cli/main.ts": 'import "../meter/hook.ts";\nimport "../billing/poll.ts";\nimport OpenAI from "openai";\n',
+  "src/cli/commands/command.ts": "export interface Command {}\n",
+  "src/cli/commands/registry.ts":
+    'export const COMMANDS: Record<string, unknown> = {\n  poll: () => import("./poll.ts"),\n};\n',
+  "src/cli/commands/poll.ts": 'export const command = { name: "poll" };\n',
   "src/billing/poll.ts": 'import { a } from "../core/a.ts";\nexport { a };\n',
   "monitors/agent.json": JSON.stringify({
     query: "sum(last_5m):sum:spendfuse.cost{agent:*,!team:search,env:prod} by {agent,root_agent}.as_count() > 20",
@@ -84,6 +88,14 @@ const BREACHES: readonly (readonly [law: string, files: Readonly<Record<string, 
     { "src/meter/wire/formats/registry.ts": 'export { chat } from "./openai-chat.ts";\n' },
   ],
   ["a plug-in folder equals its registry", { "src/stores/redis.ts": 'export const redis = { name: "redis" };\n' }],
+  ["a plug-in folder equals its registry", { "src/cli/commands/top.ts": 'export const command = { name: "top" };\n' }],
+  [
+    "a plug-in folder equals its registry",
+    {
+      "src/cli/commands/registry.ts":
+        'export const COMMANDS = {\n  poll: () => import("./poll.ts"),\n  top: () => import("./top.ts"),\n};\n',
+    },
+  ],
   ["only config.ts reads the environment", { "src/meter/b.ts": "export const port = process.env.PORT;\n" }],
   ["only config.ts reads the environment", { "src/cli/b.ts": "const { env } = process;\n" }],
   ["only config.ts reads the environment", { "src/cli/b.ts": 'import { env } from "node:process";\n' }],

@@ -20,7 +20,13 @@ const MAX_FILES = 17;
 const FLOWS = ["meter", "breaker", "billing", "guard"];
 
 /** Folders that grow by one file and one line. */
-const PLUGINS: readonly { readonly folder: string; readonly contract: string; readonly beside?: string }[] = [
+const PLUGINS: readonly {
+  readonly folder: string;
+  readonly contract: string;
+  readonly beside?: string;
+  /** Whether the registry loads an instance when it is used: `name: () => import("./name.ts"),`. */
+  readonly lazy?: boolean;
+}[] = [
   { folder: "src/meter/wire/formats", contract: "format.ts" },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
@@ -28,6 +34,7 @@ const PLUGINS: readonly { readonly folder: string; readonly contract: string; re
   { folder: "src/datadog/lints", contract: "lint.ts" },
   { folder: "src/doctor/checks", contract: "check.ts" },
   { folder: "src/sandbox/page/widgets", contract: "widget.ts" },
+  { folder: "src/cli/commands", contract: "command.ts", lazy: true },
 ];
 
 /** Programs of their own read their own environment; everything else gets it from `config.ts`. */
@@ -146,7 +153,10 @@ export const LAWS: Readonly<Record<string, Law>> = {
       .map(([path]) => path),
 };
 
-function pluginFaults(tree: Tree, { folder, contract, beside }: (typeof PLUGINS)[number]): readonly string[] {
+function pluginFaults(
+  tree: Tree,
+  { folder, contract, beside, lazy = false }: (typeof PLUGINS)[number],
+): readonly string[] {
   const all = filesIn(tree, folder).map((path) => path.slice(folder.length + 1));
   // A folder inside is a part of the instance of its name.
   const files = all.filter((name) => !name.includes("/"));
@@ -159,10 +169,12 @@ function pluginFaults(tree: Tree, { folder, contract, beside }: (typeof PLUGINS)
   const instances = files
     .filter((name) => name !== contract && name !== beside && name !== "registry.ts")
     .map((name) => name.replace(/\.ts$/, ""));
-  const lines = code(tree.get(`${folder}/registry.ts`) ?? "")
-    .split("\n")
-    .filter((line) => line.trim() !== "");
-  const expected = instances.map((name) => `export { ${camel(name)} } from "./${name}.ts";`);
+  const registry = code(tree.get(`${folder}/registry.ts`) ?? "");
+  const entries = lazy ? (/= \{\n(.*?)^\};$/ms.exec(registry)?.[1] ?? "") : registry;
+  const lines = entries.split("\n").filter((line) => line.trim() !== "");
+  const expected = instances.map((name) =>
+    lazy ? `  ${propertyName(name)}: () => import("./${name}.ts"),` : `export { ${camel(name)} } from "./${name}.ts";`,
+  );
   for (const line of lines)
     if (!expected.includes(line)) faults.push(`${folder}/registry.ts has a line of no file: ${line}`);
   for (const line of expected) if (!lines.includes(line)) faults.push(`${folder}/registry.ts lacks: ${line}`);
@@ -178,6 +190,8 @@ function pluginFaults(tree: Tree, { folder, contract, beside }: (typeof PLUGINS)
   }
   return faults;
 }
+
+const propertyName = (name: string): string => (name.includes("-") ? `"${name}"` : name);
 
 const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { v1, v2 } from "@datadog/datadog-api-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { deploy } from "../../src/cli/deploy.ts";
+import { command } from "../../src/cli/commands/deploy.ts";
 import { METRICS } from "../../src/core/names.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
 import { setThreshold } from "../../src/datadog/parameters.ts";
@@ -47,7 +47,7 @@ async function run(...args: string[]): Promise<number> {
     vi.spyOn(console, "log").mockImplementation(take),
     vi.spyOn(console, "error").mockImplementation(take),
   ];
-  const code = await deploy(args);
+  const code = await command.run(args);
   for (const spy of spies) spy.mockRestore();
   for (const secret of [SECRET, API_KEY, APP_KEY]) expect(said).not.toContain(secret);
   return code;

@@ -205,13 +205,13 @@ describe("the command", () => {
     stand.close();
   });
 
-  test("2 for a wrong call, 0 for --help, which says what the code means", async () => {
+  test("2 on invalid usage, 0 for --help, which says what the code means", async () => {
     expect(await runDoctor(["--fix"], {})).toMatchObject({ code: 2, out: "" });
     const missing = await runDoctor(["--dir", "not-there"], {});
     expect(missing).toMatchObject({ code: 2, out: "" });
     expect(missing.err).toContain("there is no folder");
     const help = await runDoctor(["--help"], {});
     expect(help.code).toBe(0);
-    expect(help.out).toContain("The exit code is 0 without a fault, 1 with one, 2 for a wrong call.");
+    expect(help.out).toContain("The exit code is 0 without a fault, 1 with one, 2 on invalid usage.");
   });
 });

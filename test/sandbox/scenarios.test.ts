@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { monitors } from "../../src/cli/monitors.ts";
+import { command } from "../../src/cli/commands/monitors.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
 import { PACKAGE_ROOT } from "../../src/package/root.ts";
 import type { Scenario } from "../../src/sandbox/scenario.ts";
@@ -22,7 +22,7 @@ async function run(...args: string[]): Promise<number> {
     vi.spyOn(console, "log").mockImplementation(take),
     vi.spyOn(console, "error").mockImplementation(take),
   ];
-  const code = await monitors(args);
+  const code = await command.run(args);
   for (const spy of spies) spy.mockRestore();
   return code;
 }

@@ -1,0 +1,47 @@
+import { DEFAULT_PORT } from "../../../breaker/server.ts";
+import type { Config } from "../../../config/config.ts";
+import { type ErrorCode, SpendfuseError } from "../../../core/errors.ts";
+
+/**
+ * Asks a running breaker, as an operator.
+ * @throws SpendfuseError `SPENDFUSE_USAGE` when the order is wrong, `SPENDFUSE_CONFIG` when the token is,
+ *   `SPENDFUSE_STORE` when its store is away, `SPENDFUSE_EXPORT` when no breaker is there.
+ */
+export async function callBreaker<T>(
+  config: Config,
+  given: string | undefined,
+  method: "GET" | "POST",
+  path: string,
+  body?: object,
+): Promise<T> {
+  const url = given ?? config.breaker?.url ?? `http://127.0.0.1:${config.breaker?.port ?? DEFAULT_PORT}`;
+  const token = config.env.SPENDFUSE_OPERATOR_TOKEN;
+  let response: Response;
+  try {
+    response = await fetch(`${url.replace(/\/+$/, "")}${path}`, {
+      method,
+      headers: {
+        ...(body && { "content-type": "application/json" }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(10_000),
+    });
+  } catch (cause) {
+    const message = `no breaker answers at ${url}: start one with "spendfuse breaker", or name it with --url`;
+    throw new SpendfuseError("SPENDFUSE_EXPORT", message, { url }, cause);
+  }
+  const answer = (await response.json().catch(() => ({}))) as T & { readonly error?: { readonly message?: string } };
+  if (response.ok) return answer;
+  const why = answer.error?.message ?? `it answers ${response.status}`;
+  const fix = response.status === 401 ? "; set SPENDFUSE_OPERATOR_TOKEN" : "";
+  throw new SpendfuseError(codeOf(response.status), `the breaker at ${url} says no: ${why}${fix}`, {
+    url,
+    status: response.status,
+  });
+}
+
+function codeOf(status: number): ErrorCode {
+  if (status === 400) return "SPENDFUSE_USAGE";
+  return status === 401 ? "SPENDFUSE_CONFIG" : "SPENDFUSE_STORE";
+}

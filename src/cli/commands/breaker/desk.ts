@@ -1,0 +1,75 @@
+import type { Answer } from "../../../breaker/answer.ts";
+import { createOperations } from "../../../breaker/operations.ts";
+import type { Config } from "../../../config/config.ts";
+import { SpendfuseError } from "../../../core/errors.ts";
+import { readDuration } from "../../../core/period.ts";
+import type { Circuit } from "../../../limits/circuit.ts";
+import { openStore } from "../../../stores/open.ts";
+import type { AuditEntry, Count } from "../../../stores/store.ts";
+import { callBreaker } from "./client.ts";
+
+/** Where an operator works: a running breaker, or a store itself. All reject with a SpendfuseError. */
+export interface Desk {
+  circuits(): Promise<{ readonly circuits: readonly Circuit[] }>;
+  /** `why` says what keeps the counts back. */
+  counts(limit: number): Promise<{ readonly counts: readonly Count[]; readonly why?: string }>;
+  audit(limit: number): Promise<readonly AuditEntry[]>;
+  change(verb: "trip" | "reset", order: object): Promise<Changed>;
+  close(): Promise<void>;
+}
+
+export interface Changed {
+  readonly scope: string;
+  readonly state: Circuit["state"];
+  readonly until?: number;
+  readonly why: string;
+}
+
+/** @throws SpendfuseError `SPENDFUSE_USAGE` for a store that no other process can use, else what the store throws. */
+export async function openDesk(
+  config: Config,
+  { store, url }: { readonly store?: string; readonly url?: string },
+): Promise<Desk> {
+  if (store === undefined) return breakerDesk(config, url);
+  if (store === "memory") {
+    const message = "a memory store lives in one process: name file:PATH or redis://HOST:PORT, or a breaker with --url";
+    throw new SpendfuseError("SPENDFUSE_USAGE", message, { store });
+  }
+  return storeDesk(config, store);
+}
+
+function breakerDesk(config: Config, url: string | undefined): Desk {
+  return {
+    circuits: () => callBreaker(config, url, "GET", "/circuits"),
+    // Circuits are for everybody, counts for operators: who has no token still sees the first.
+    counts: (limit) =>
+      callBreaker<{ counts: readonly Count[] }>(config, url, "GET", `/budgets?limit=${limit}`).catch(
+        (error: Error) => ({
+          counts: [],
+          why: `what budgets have spent is not shown: ${error.message}`,
+        }),
+      ),
+    audit: async (limit) =>
+      (await callBreaker<{ entries: readonly AuditEntry[] }>(config, url, "GET", `/audit?limit=${limit}`)).entries,
+    change: (verb, order) => callBreaker(config, url, "POST", `/circuits/${verb}`, order),
+    close: async () => {},
+  };
+}
+
+async function storeDesk(config: Config, address: string): Promise<Desk> {
+  const store = await openStore(address);
+  const operations = createOperations(store, readDuration(config.breaker?.ttl));
+  return {
+    circuits: async () => bodyOf(await operations.circuits(false)),
+    counts: async (limit) => bodyOf(await operations.counts(limit)),
+    audit: async (limit) => bodyOf<{ entries: readonly AuditEntry[] }>(await operations.audit(limit)).entries,
+    change: async (verb, order) => bodyOf(await operations.change(verb, order)),
+    close: async () => store.close(),
+  };
+}
+
+function bodyOf<T>({ status, body }: Answer): T {
+  if (status === 200) return body as T;
+  const { error } = body as { readonly error?: { readonly message: string } };
+  throw new SpendfuseError("SPENDFUSE_USAGE", error?.message ?? `refused (${status})`, { status });
+}

@@ -1,0 +1,113 @@
+import { DEFAULT_PORT, startBreaker } from "../../../breaker/server.ts";
+import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../../../breaker/template.ts";
+import { type Config, readConfig } from "../../../config/config.ts";
+import { readDuration } from "../../../core/period.ts";
+import { openStore } from "../../../stores/open.ts";
+import type { Values } from "../breaker.ts";
+import { usage } from "../command.ts";
+import { type Desk, openDesk } from "./desk.ts";
+import { circuitTable, countTable, logTable } from "./tables.ts";
+
+const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
+
+/** Serves, or does what an operator asks. Resolves to the exit code. */
+export async function run(values: Values, [verb = "serve", scope, ...more]: readonly string[]): Promise<number> {
+  if (!VERBS.includes(verb)) throw usage(`there is no "breaker ${verb}"`);
+  const changes = verb === "trip" || verb === "reset";
+  if (more.length > 0 || (!changes && scope !== undefined)) throw usage(`"${more[0] ?? scope}" is one word too many`);
+  if (changes && scope === undefined) throw usage(`${verb} needs a scope, such as agent:researcher`);
+  const config = readConfig({}, undefined, (message) => console.error(`spendfuse breaker: ${message}`));
+  if (verb === "serve") return await serve(values, config);
+  if (verb === "template") return template();
+  const desk = await openDesk(config, values);
+  try {
+    if (verb === "status") return await status(desk, values);
+    if (changes) return await change(desk, verb, scope as string, values, config.env.USER);
+    return await log(desk, values);
+  } finally {
+    await desk.close();
+  }
+}
+
+async function serve(values: Values, { env, store: configured, breaker: own }: Config): Promise<number> {
+  const port = values.port === undefined ? (own?.port ?? DEFAULT_PORT) : Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw usage("--port must be a number from 0 to 65535");
+  const ttl = values.ttl ?? own?.ttl;
+  const ttlMs = ttl === undefined ? undefined : readDuration(ttl);
+  if (ttl !== undefined && ttlMs === undefined) throw usage("--ttl must be a time such as 15m");
+  const host = values.host ?? own?.host;
+  const {
+    SPENDFUSE_WEBHOOK_SECRET: secrets = "",
+    SPENDFUSE_WEBHOOK_BASIC: basic,
+    SPENDFUSE_OPERATOR_TOKEN: token,
+  } = env;
+  const store = await openStore(values.store ?? configured ?? "memory");
+  const server = await startBreaker({
+    store,
+    port,
+    ...(host !== undefined && { host }),
+    webhookSecrets: secrets.split(",").flatMap((secret) => secret.trim() || []),
+    ...(basic && { basic }),
+    ...(token && { operatorToken: token }),
+    ...(ttlMs !== undefined && { ttlMs }),
+    say: (message) => console.error(`spendfuse breaker: ${message}`),
+  }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  console.log(`spendfuse breaker listens on ${server.url}; webhooks go to ${server.url}/webhooks/datadog`);
+  if (!secrets && !basic) console.log("no webhook secret is set: whoever reaches this port can stop agents");
+  await new Promise((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+  await server.close();
+  await store.close();
+  return 0;
+}
+
+function template(): number {
+  console.log(`In Datadog: Integrations, Webhooks, New.
+
+Name: ${WEBHOOK_NAME}
+URL: https://YOUR-BREAKER/webhooks/datadog
+Payload:
+${PAYLOAD}
+Custom headers:
+${HEADERS}
+
+Below "Custom variables" add ${SECRET_VARIABLE} with the secret, hidden from view.
+In the monitor's message: {{#is_alert}}@webhook-${WEBHOOK_NAME} {{/is_alert}}{{#is_renotify}}@webhook-${WEBHOOK_NAME} {{/is_renotify}}`);
+  return 0;
+}
+
+async function status(desk: Desk, values: Values): Promise<number> {
+  const [{ circuits }, { counts, why }] = await Promise.all([desk.circuits(), desk.counts(limitOf(values))]);
+  if (values.json) console.log(JSON.stringify({ circuits, counts }));
+  else console.log([...circuitTable(circuits, Date.now()), "", ...(why ? [why] : countTable(counts))].join("\n"));
+  return 0;
+}
+
+async function log(desk: Desk, values: Values): Promise<number> {
+  const entries = await desk.audit(limitOf(values));
+  console.log(values.json ? JSON.stringify({ entries }) : logTable(entries).join("\n"));
+  return 0;
+}
+
+async function change(
+  desk: Desk,
+  verb: "trip" | "reset",
+  scope: string,
+  values: Values,
+  user?: string,
+): Promise<number> {
+  const { ttl, reason, by = user } = values;
+  const answer = await desk.change(verb, { scope, ttl, reason, by });
+  const until = answer.until === undefined ? "" : ` until ${new Date(answer.until).toISOString()}`;
+  console.log(values.json ? JSON.stringify(answer) : `${answer.scope}: ${answer.state}${until} (${answer.why})`);
+  return 0;
+}
+
+function limitOf({ limit }: Values): number {
+  return limit === undefined ? 50 : Math.max(1, Math.trunc(Number(limit)) || 50);
+}

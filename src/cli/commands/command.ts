@@ -1,0 +1,78 @@
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { isSpendfuseError, SpendfuseError } from "../../core/errors.ts";
+
+/**
+ * A command of `spendfuse`: one file in this folder that exports `command`, and one line in `registry.ts`. `--help` of
+ * `spendfuse` loads every such file, so heavy work is loaded by `run`, from a folder of the same name or another room.
+ */
+export interface Command {
+  /** As it is typed, and the name of the file: `deploy`. */
+  readonly name: string;
+  /** One line in `spendfuse --help`. */
+  readonly summary: string;
+  /** What `spendfuse NAME --help` prints. */
+  readonly help: string;
+  /** Resolves to the exit code: 0, 1 when it failed, 2 on invalid usage. */
+  run(args: string[]): Promise<number>;
+}
+
+/** The values of parsed options, by long name; an option that was not given is undefined. */
+export type OptionValues<Options extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: Options }>
+>["values"];
+
+export interface CommandDefinition<Options extends ParseArgsOptionsConfig>
+  extends Pick<Command, "name" | "summary" | "help"> {
+  /** As `node:util` parses them; `--help` and `-h` are added. */
+  readonly options: Options;
+  /** Whether words that belong to no option are taken. Default: they are invalid usage. */
+  readonly positionals?: boolean;
+  /**
+   * Resolves to the exit code. A SpendfuseError that it throws is printed on one line: exit code 2 for
+   * `SPENDFUSE_USAGE` and `SPENDFUSE_CONFIG`, else 1.
+   */
+  readonly run: (values: OptionValues<Options>, words: readonly string[]) => Promise<number>;
+}
+
+/** Makes a command that parses its options, prints its help and maps errors to exit codes. */
+export function defineCommand<const Options extends ParseArgsOptionsConfig>(
+  definition: CommandDefinition<Options>,
+): Command {
+  const { name, summary, help } = definition;
+  return { name, summary, help, run: (args) => runDefined(definition, args) };
+}
+
+/** Invalid usage: `message` says what is wrong and what is right. */
+export function usage(message: string): SpendfuseError {
+  return new SpendfuseError("SPENDFUSE_USAGE", message);
+}
+
+const HELP = { help: { type: "boolean", short: "h" } } as const;
+
+async function runDefined<Options extends ParseArgsOptionsConfig>(
+  { name, help, options, positionals = false, run }: CommandDefinition<Options>,
+  args: string[],
+): Promise<number> {
+  try {
+    const { values, words } = parse(args, { ...options, ...HELP }, positionals);
+    if (values.help === true) {
+      console.log(help);
+      return 0;
+    }
+    return await run(values as OptionValues<Options>, words);
+  } catch (error) {
+    if (!isSpendfuseError(error)) throw error;
+    const invalid = error.code === "SPENDFUSE_USAGE";
+    console.error(`spendfuse ${name}: ${error.message}${invalid ? `\nSee spendfuse ${name} --help.` : ""}`);
+    return invalid || error.code === "SPENDFUSE_CONFIG" ? 2 : 1;
+  }
+}
+
+function parse(args: string[], options: ParseArgsOptionsConfig, allowPositionals: boolean) {
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals });
+    return { values, words: positionals };
+  } catch (error) {
+    throw usage((error as Error).message);
+  }
+}

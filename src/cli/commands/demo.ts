@@ -1,0 +1,36 @@
+import { createStyle } from "../../terminal/style.ts";
+import { type Command, defineCommand, type OptionValues, usage } from "./command.ts";
+
+const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them, and the vendor's
+own bill stands beside it. Then two more are stopped: by a budget, and by a monitor of Datadog's stand-in, the sandbox,
+whose page shows it all. At last the poller reads the vendor's cost reports, and lays them over the agents. It needs no
+account, no key and no network.
+
+  --plain-fetch   use fetch alone, as if no vendor SDK were installed
+  --keep          leaves the sandbox and its page open at the end, until Ctrl-C
+
+It ends by itself otherwise. The exit code is 0 when every figure is right; estimates are marked.`;
+
+const OPTIONS = {
+  "plain-fetch": { type: "boolean" },
+  keep: { type: "boolean" },
+} as const;
+
+type Values = OptionValues<typeof OPTIONS>;
+
+export const command: Command = defineCommand({
+  name: "demo",
+  summary: "see three agents metered against a local vendor's bill; no account, no key",
+  help: HELP,
+  options: OPTIONS,
+  run,
+});
+
+async function run({ "plain-fetch": plainFetch = false, keep = false }: Values): Promise<number> {
+  const { isMetered } = await import("../../demo/metering.ts");
+  if (isMetered()) throw usage("run it without spendfuse/register: this process is metered already (see NODE_OPTIONS)");
+  const { runDemo } = await import("../../demo/demo.ts");
+  // Undefined without a terminal; knows NO_COLOR.
+  const colour = process.stdout.hasColors?.() === true;
+  return await runDemo({ plainFetch, keep, style: createStyle(colour) });
+}

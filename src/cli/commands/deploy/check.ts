@@ -1,0 +1,21 @@
+import type * as Datadog from "@datadog/datadog-api-client";
+import type { Asset } from "../../../datadog/assets.ts";
+import { findClient } from "../../../datadog/client.ts";
+import { type Finding, lintAssets } from "../../../datadog/lint.ts";
+import { checkTypes } from "../../../datadog/typed.ts";
+
+/** Looks at the files alone. Returns the exit code. */
+export async function checkAssets(assets: readonly Asset[], json: boolean): Promise<number> {
+  const client: typeof Datadog | undefined = await findClient("spendfuse deploy --check");
+  const typed = client === undefined ? [] : assets.flatMap((asset) => checkTypes(asset, client.v1));
+  const findings: readonly Finding[] = [...lintAssets(assets), ...typed];
+  if (json) console.log(JSON.stringify({ findings, typed: client !== undefined }));
+  else {
+    for (const { file, path, message, lint } of findings) console.log(`${file} ${path}: ${message} (${lint})`);
+    const files = `${assets.length} files`;
+    console.log(findings.length === 0 ? `✓ ${files}, nothing found` : `✗ ${files}, ${findings.length} found`);
+    if (client === undefined)
+      console.log("not read with Datadog's own types: npm install @datadog/datadog-api-client does that, too");
+  }
+  return findings.length === 0 ? 0 : 1;
+}

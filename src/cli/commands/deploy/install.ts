@@ -1,0 +1,88 @@
+import { SpendfuseError } from "../../../core/errors.ts";
+import { refusalOf } from "../../../datadog/client.ts";
+import { type Outcome, runSteps, runTasks, type Tell } from "../../../datadog/deploy/apply.ts";
+import { describeStep, differencesOf } from "../../../datadog/deploy/diff.ts";
+import { planSteps, type Step } from "../../../datadog/deploy/plan.ts";
+import type { Remote } from "../../../datadog/deploy/remote.ts";
+import { planSetup, type SetupOptions, type Task } from "../../../datadog/deploy/setup.ts";
+import type { Wanted } from "../../../datadog/deploy/wanted.ts";
+
+export interface InstallOptions {
+  /** Whether only the plan is shown. */
+  readonly dry: boolean;
+  readonly json: boolean;
+  readonly slug: string;
+  readonly overwrite: boolean;
+  readonly setup: SetupOptions;
+}
+
+/** Plans, and does what is planned. Returns the exit code. */
+export async function install(wanted: readonly Wanted[], remote: Remote, options: InstallOptions): Promise<number> {
+  const { dry, json } = options;
+  const { tasks, steps } = await ask(wanted, remote, options);
+  if (dry) {
+    if (json) console.log(JSON.stringify(planJson(tasks, steps)));
+    else showPlan(tasks, steps);
+    return tasks.some(({ action }) => action === "fail") ? 1 : 0;
+  }
+  const outcomes: Outcome[] = [];
+  const count = tasks.length + steps.length;
+  const tell: Tell = (outcome) => {
+    outcomes.push(outcome);
+    if (!json) console.log(`${progress(outcomes.length, count)} ${describe(outcome)}`);
+  };
+  await runTasks(tasks, tell);
+  await runSteps(steps, remote, tell);
+  if (json) console.log(JSON.stringify({ outcomes }));
+  else console.log(`\n${summarize(outcomes)}`);
+  return outcomes.some(({ done }) => done === "failed") ? 1 : 0;
+}
+
+async function ask(wanted: readonly Wanted[], remote: Remote, { slug, overwrite, setup }: InstallOptions) {
+  try {
+    const steps = planSteps(wanted, await remote.find(), { slug, overwrite });
+    return { steps, tasks: await planSetup(remote, setup) };
+  } catch (error) {
+    throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog cannot be asked: ${refusalOf(error).message}`, {}, error);
+  }
+}
+
+function showPlan(tasks: readonly Task[], steps: readonly Step[]): void {
+  const signs = { create: "+", update: "~", keep: "=", wait: "…", fail: "✗" } as const;
+  for (const { name, action, says } of tasks) console.log(`${signs[action]} ${name}: ${says}`);
+  for (const step of steps) for (const line of describeStep(step)) console.log(line);
+  const changes = [...tasks, ...steps].filter(({ action }) => action === "create" || action === "update").length;
+  console.log(
+    `\n${changes} to change, ${tasks.length + steps.length - changes} to leave as they are; nothing was done`,
+  );
+}
+
+function planJson(tasks: readonly Task[], steps: readonly Step[]): object {
+  return {
+    tasks: tasks.map(({ name, action, says }) => ({ name, action, says })),
+    steps: steps.map((step) => {
+      if (step.action === "leave") return { action: step.action, kind: step.found.kind, key: step.key };
+      const { kind, key } = step.wanted;
+      const changes = step.action === "update" ? step.changes.flatMap((change) => differencesOf(change)) : [];
+      return { action: step.action, kind, key, changes, kept: step.action === "create" ? [] : step.kept };
+    }),
+  };
+}
+
+export function progress(done: number, count: number): string {
+  const width = String(count).length;
+  return `[${String(done).padStart(width)}/${count}]`;
+}
+
+export function describe({ name, done, says, url }: Outcome): string {
+  const sign = done === "failed" ? "✗" : done === "kept" || done === "waiting" ? "=" : "✓";
+  return `${sign} ${name}: ${[done, says, url].filter(Boolean).join(", ")}`;
+}
+
+export function summarize(outcomes: readonly Outcome[]): string {
+  const counts = new Map<string, number>();
+  for (const { done } of outcomes) counts.set(done, (counts.get(done) ?? 0) + 1);
+  const line = [...counts].map(([done, count]) => `${count} ${done}`).join(", ");
+  if (counts.has("failed")) return `${line}. Run it again when that is mended: it goes on where it was.`;
+  return counts.has("waiting") ? `${line}. Run it again when metrics have come, to give them their units.` : `${line}.`;
+}

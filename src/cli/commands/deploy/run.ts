@@ -1,0 +1,91 @@
+import { readConfig } from "../../../config/config.ts";
+import type { Asset } from "../../../datadog/assets.ts";
+import { readAssets } from "../../../datadog/assets.ts";
+import { openClient } from "../../../datadog/client.ts";
+import { createRemote, type Remote } from "../../../datadog/deploy/remote.ts";
+import { type Choices, checkChoices, slugOf, wantedOf } from "../../../datadog/deploy/wanted.ts";
+import { readSettings } from "../../../datadog/parameters.ts";
+import { usage } from "../command.ts";
+import type { Values } from "../deploy.ts";
+import { checkAssets } from "./check.ts";
+import { destroy } from "./destroy.ts";
+import { install } from "./install.ts";
+
+/** Checks, plans, installs or destroys. Resolves to the exit code. */
+export async function run(values: Values): Promise<number> {
+  const modes = [values.check, values.plan, values.destroy].filter(Boolean).length;
+  if (modes > 1) throw usage("--check, --plan and --destroy exclude one another");
+  const assets = selectAssets(readAssets(values.assets), values);
+  const settings = readSettings(values.set ?? []);
+  const lost = [...settings.keys()].find((monitor) => !assets.some(({ name }) => name === monitor));
+  if (lost !== undefined) throw usage(`--set is about the monitor ${lost}, which is not among these`);
+  const choices: Choices = {
+    settings,
+    notify: values.notify ?? [],
+    webhook: !values["no-webhook"],
+    prefix: values.prefix ?? "",
+    filters: values.filter ?? [],
+  };
+  checkChoices(choices);
+  if (values.check) return await checkAssets(assets, values.json === true);
+  const slug = slugOf(choices.prefix);
+  if (values.destroy) {
+    const only = values.only?.map((name) => (slug === "" ? name : `${slug}/${name}`));
+    return await destroy(await open(), {
+      ...choices,
+      slug,
+      only,
+      yes: values.yes === true,
+      json: values.json === true,
+    });
+  }
+  checkDelivery(values);
+  const { env } = readConfig({}, undefined, () => {});
+  return await install(wantedOf(assets, choices), await open(), {
+    dry: values.plan === true,
+    json: values.json === true,
+    slug,
+    overwrite: values.overwrite === true,
+    setup: {
+      prefix: choices.prefix,
+      webhookUrl: values["webhook-url"],
+      webhook: choices.webhook,
+      secret: env.SPENDFUSE_WEBHOOK_SECRET?.split(",")[0]?.trim(),
+      rotate: values["rotate-secret"] === true,
+      overwrite: values.overwrite === true,
+    },
+  });
+}
+
+async function open(): Promise<Remote> {
+  const { env } = readConfig({}, undefined, () => {});
+  return createRemote(await openClient({ env, user: "spendfuse deploy" }));
+}
+
+/** Monitors that page nobody, or stop nothing, are shipped when somebody says so, and never by an oversight. */
+function checkDelivery(values: Values): void {
+  const told = values.notify?.length ?? 0;
+  if (told === 0 && !values["no-notify"])
+    throw usage("say who is told, with --notify @oncall-…, or ship monitors that page nobody with --no-notify");
+  if (told > 0 && values["no-notify"]) throw usage("--notify and --no-notify exclude one another");
+  const url = values["webhook-url"];
+  if (url !== undefined && values["no-webhook"]) throw usage("--webhook-url and --no-webhook exclude one another");
+  if (
+    url !== undefined &&
+    URL.parse(url)?.protocol !== "https:" &&
+    !/^http:\/\/(127\.0\.0\.1|localhost)(:|\/)/.test(url)
+  )
+    throw usage("--webhook-url must be an https address that Datadog can reach");
+}
+
+function selectAssets(assets: readonly Asset[], { only, without }: Values): readonly Asset[] {
+  for (const name of [...(only ?? []), ...(without ?? [])]) {
+    if (assets.some((asset) => asset.name === name)) continue;
+    throw usage(
+      `there is no dashboard or monitor "${name}". There are: ${assets.map((asset) => asset.name).join(", ")}`,
+    );
+  }
+  const chosen = assets.filter(({ name }) => (only === undefined || only.includes(name)) && !without?.includes(name));
+  if (chosen.length === 0) throw usage("there is nothing to deploy: no dashboards/*.json and monitors/*.json here");
+  return chosen;
+}

@@ -1,0 +1,122 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { openBook } from "../../../billing/book.ts";
+import type { Range } from "../../../billing/poll.ts";
+import { runRound, type VendorRound } from "../../../billing/round.ts";
+import { readConfig } from "../../../config/config.ts";
+import { isSpendfuseError } from "../../../core/errors.ts";
+import { readDuration } from "../../../core/period.ts";
+import { endOfDay, readDay } from "../../../terminal/day.ts";
+import { usage } from "../command.ts";
+import type { Values } from "../poll.ts";
+import { bookPath, openCosts, openMetered, openSinks, readVendors } from "./access.ts";
+import { keepHeapSmall } from "./heap.ts";
+import { createProgressBar } from "./progress.ts";
+
+const MIN_EVERY_MS = 60_000;
+
+/** One round, or one after the other until the process is told to stop. Resolves to the exit code. */
+export async function run(values: Values): Promise<number> {
+  keepHeapSmall();
+  const everyMs = readEvery(values);
+  const range = readRange(values);
+  const say = (message: string): void => console.error(`spendfuse poll: ${message}`);
+  const config = readConfig({}, undefined, say);
+  const vendors = readVendors(values.vendor, config);
+  const book = await openBook(bookPath(values.db, config), { alone: true });
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  process.once("SIGINT", end).once("SIGTERM", end);
+  const bar = createProgressBar(process.stderr);
+  const metered = await openMetered(config);
+  try {
+    const sinks = await openSinks(config);
+    const costs = await openCosts(values["custom-costs"], config);
+    if (metered.source === undefined)
+      say(
+        "nobody says what was metered: set SPENDFUSE_STORE to the agents' store, or DD_APP_KEY. Only the bill is read",
+      );
+    if (sinks.length === 0) say("nothing is published: there is no DD_API_KEY and no OTEL_EXPORTER_OTLP_ENDPOINT");
+    for (;;) {
+      const rounds = await runRound({
+        book,
+        vendors,
+        env: config.env,
+        metered: metered.source,
+        sinks,
+        costs,
+        range,
+        aliases: config.billing?.keys ?? {},
+        discounts: config.discounts ?? [],
+        now: Date.now,
+        patience: { sleep: (ms) => wait(ms, undefined, { signal: stop.signal }).catch(() => {}), random: Math.random },
+        onProgress: (vendor, progress) => bar.draw(vendor.title, progress),
+        say: (message) => {
+          bar.clear();
+          say(message);
+        },
+      });
+      bar.clear();
+      const failed = tell(rounds, values.json === true);
+      if (everyMs === undefined || stop.signal.aborted) return failed ? 1 : 0;
+      // Many pollers that were started together must not ask together for ever.
+      await wait(everyMs * (0.9 + Math.random() * 0.2), undefined, { signal: stop.signal }).catch(() => {});
+      if (stop.signal.aborted) return 0;
+    }
+  } finally {
+    book.close();
+    await metered.close();
+    process.off("SIGINT", end).off("SIGTERM", end);
+  }
+}
+
+function readEvery({ once, every }: Values): number | undefined {
+  if (once && every !== undefined) throw usage("--once and --every exclude one another");
+  if (!once && every === undefined) throw usage("say --once, or how often: --every 5m");
+  if (every === undefined) return undefined;
+  const ms = readDuration(every);
+  if (ms === undefined || ms < MIN_EVERY_MS)
+    throw usage(`--every must be a time of a minute or more, such as 5m, not "${every}"`);
+  return ms;
+}
+
+function readRange({ from, to, every }: Values): Range {
+  if (from === undefined && to !== undefined) throw usage("--to needs --from");
+  if (from !== undefined && every !== undefined) throw usage("--from is read once: use it with --once");
+  if (from === undefined) return {};
+  const begin = readDay("--from", from);
+  if (begin > Date.now()) throw usage(`--from ${from} is in the future`);
+  if (to === undefined) return { from: begin };
+  const until = endOfDay("--to", to);
+  if (until <= begin) throw usage("--to must not be before --from");
+  return { from: begin, until };
+}
+
+/** Says what a round came to; true when something failed. */
+function tell(rounds: readonly VendorRound[], json: boolean): boolean {
+  for (const { vendor, polled, points, uploads, errors } of rounds) {
+    // A fault of ours, which must not end the rounds to come.
+    for (const error of errors)
+      console.error(`spendfuse poll: ${isSpendfuseError(error) ? error.message : (error as Error).stack}`);
+    if (json || polled === undefined) continue;
+    const parts = [
+      `${polled.rows.toLocaleString("en-US")} rows in ${polled.windows} windows`,
+      `${polled.changed.size} days changed`,
+      `${points} points`,
+      ...(uploads > 0 ? [`${uploads} days of custom costs`] : []),
+    ];
+    console.log(`${vendor.title}: ${parts.join(", ")}`);
+  }
+  if (json) {
+    const vendors = rounds.map(({ vendor, polled, points, uploads, errors }) => ({
+      vendor: vendor.name,
+      rows: polled?.rows ?? 0,
+      windows: polled?.windows ?? 0,
+      changed: [...(polled?.changed ?? [])].map((day) => new Date(day).toISOString().slice(0, 10)),
+      points,
+      uploads,
+      errors: errors.map((error) => (error as Error).message),
+    }));
+    console.log(JSON.stringify({ vendors }));
+  }
+  return rounds.some(({ errors }) => errors.length > 0);
+}

@@ -1,0 +1,13 @@
+import type { Command } from "./command.ts";
+
+/** The commands, in the order of `spendfuse --help`: one line each, loaded when it is used. */
+export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
+  demo: () => import("./demo.ts"),
+  doctor: () => import("./doctor.ts"),
+  breaker: () => import("./breaker.ts"),
+  sandbox: () => import("./sandbox.ts"),
+  deploy: () => import("./deploy.ts"),
+  poll: () => import("./poll.ts"),
+  report: () => import("./report.ts"),
+  monitors: () => import("./monitors.ts"),
+};

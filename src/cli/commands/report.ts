@@ -1,0 +1,39 @@
+import { GROUPINGS } from "../../billing/report.ts";
+import { type Command, defineCommand, type OptionValues } from "./command.ts";
+
+const HELP = `spendfuse report: the vendors' bills beside what was metered, of what spendfuse poll has read.
+
+  spendfuse report --month 2026-11 --by agent
+
+  --month MONTH      such as 2026-11; this month when absent
+  --from DAY --to DAY  other days than a month's, both included
+  --by NAMES         one or several of ${GROUPINGS.join(", ")}; with commas. Default: agent
+  --vendor NAME      this one alone; repeatable
+  --csv, --json      for machines; amounts are decimal dollars
+  --caps             the vendors' own caps beside the bill and the budgets
+  --db FILE          as in spendfuse poll
+
+The exit code is 0, 1 when something failed, 2 on invalid usage.`;
+
+const OPTIONS = {
+  month: { type: "string" },
+  from: { type: "string" },
+  to: { type: "string" },
+  by: { type: "string" },
+  vendor: { type: "string", multiple: true },
+  csv: { type: "boolean" },
+  json: { type: "boolean" },
+  caps: { type: "boolean" },
+  db: { type: "string" },
+} as const;
+
+/** The parsed options. */
+export type Values = OptionValues<typeof OPTIONS>;
+
+export const command: Command = defineCommand({
+  name: "report",
+  summary: "bill and metered spend of a month by agent, team, key or model; --csv, --json, --caps",
+  help: HELP,
+  options: OPTIONS,
+  run: async (values) => (await import("./report/run.ts")).run(values),
+});

@@ -1,0 +1,114 @@
+import { existsSync } from "node:fs";
+import { type Book, openBook } from "../../../billing/book.ts";
+import { readNames } from "../../../billing/names.ts";
+import { createReport, GROUPINGS, type Grouping, type Report } from "../../../billing/report.ts";
+import { type MeteredSource, settle } from "../../../billing/settle.ts";
+import { DAY_MS } from "../../../billing/vendors/vendor.ts";
+import { readConfig } from "../../../config/config.ts";
+import { endOfDay, readDay } from "../../../terminal/day.ts";
+import { usage } from "../command.ts";
+import { bookPath, openMetered, VENDORS } from "../poll/access.ts";
+import type { Values } from "../report.ts";
+import { capTable } from "./caps.ts";
+import { toCsv, toJson, toTable } from "./forms.ts";
+
+/** Prints the report, or the vendors' caps. Resolves to the exit code. */
+export async function run(values: Values): Promise<number> {
+  const by = readGroupings(values.by ?? "agent");
+  const [from, until] = readSpan(values);
+  if (values.csv && values.json) throw usage("--csv and --json exclude one another");
+  const config = readConfig({}, undefined, (message) => console.error(`spendfuse report: ${message}`));
+  const path = bookPath(values.db, config);
+  if (!existsSync(path)) throw usage(`there is no ${path}: run spendfuse poll first, or name the file with --db`);
+  const book = await openBook(path, { alone: false });
+  const metered = await openMetered(config);
+  try {
+    const vendors = vendorsOf(values, book);
+    if (values.caps) {
+      for (const line of await capTable({ book, vendors, config })) console.log(line);
+      return 0;
+    }
+    const made = createReport(by);
+    for (const vendor of vendors) {
+      const settling = await settle(
+        {
+          book,
+          vendor,
+          metered: metered.source ?? (async () => []),
+          aliases: config.billing?.keys ?? {},
+          discounts: config.discounts ?? [],
+          now: Date.now(),
+        },
+        from,
+        until,
+      );
+      for await (const { day, lines } of settling.days()) made.add(vendor.name, settling.names, day, lines);
+    }
+    if (values.vendor === undefined && metered.source !== undefined)
+      await addUnbilled(
+        made,
+        metered.source,
+        vendors.flatMap(({ providers }) => providers),
+        from,
+        until,
+      );
+    const about = { by, from, until, metered: metered.source !== undefined, book, vendors };
+    const form = values.csv ? toCsv : values.json ? toJson : toTable;
+    for (const line of form(made.rows, about)) console.log(line);
+    return 0;
+  } finally {
+    book.close();
+    await metered.close();
+  }
+}
+
+/** What was metered at vendors whose bill nobody reads. */
+async function addUnbilled(
+  made: Report,
+  metered: MeteredSource,
+  billed: readonly string[],
+  from: number,
+  until: number,
+): Promise<void> {
+  const plain = readNames([], new Set(), {});
+  for (let day = from; day < until; day += DAY_MS) {
+    for (const row of await metered(day, day + DAY_MS)) {
+      if (billed.includes(row.provider)) continue;
+      const cost = BigInt(row.cost);
+      const bearer = { agent: row.agent, rootAgent: row.rootAgent, team: row.team };
+      const line = { project: "", key: row.key, model: row.model, bearer, billed: 0n, metered: cost, why: {} };
+      made.add(row.provider, plain, day, [{ ...line, reasons: { not_billed: -cost } }]);
+    }
+  }
+}
+
+function vendorsOf({ vendor: only }: Values, book: Book) {
+  const known = book.vendors();
+  for (const name of only ?? [])
+    if (!known.includes(name)) throw usage(`nothing was read of "${name}"; there is: ${known.join(", ") || "nothing"}`);
+  return VENDORS.filter(({ name }) => known.includes(name) && (only === undefined || only.includes(name)));
+}
+
+function readGroupings(text: string): readonly Grouping[] {
+  return text.split(",").map((part) => {
+    const name = part.trim().replace("-", "_");
+    if ((GROUPINGS as readonly string[]).includes(name)) return name as Grouping;
+    throw usage(`--by takes ${GROUPINGS.join(", ")}, not "${name}"`);
+  });
+}
+
+function readSpan({ month, from, to }: Values): readonly [number, number] {
+  if (month !== undefined && (from !== undefined || to !== undefined)) throw usage("--month excludes --from and --to");
+  if (from !== undefined) {
+    const until = to === undefined ? Date.now() : endOfDay("--to", to);
+    const begin = readDay("--from", from);
+    if (until <= begin) throw usage("--to must not be before --from");
+    return [begin, until];
+  }
+  if (to !== undefined) throw usage("--to needs --from");
+  const text = month ?? new Date().toISOString().slice(0, 7);
+  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(text)) throw usage(`--month must be a month such as 2026-11, not "${text}"`);
+  const begin = readDay("--month", `${text}-01`);
+  const date = new Date(begin);
+  return [begin, Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1)];
+}
