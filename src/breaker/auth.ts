@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
+import type { Answer } from "../http/exchange.ts";
 import { basicOf, bearerOf, createLimiter, createSecretCheck } from "./access.ts";
-import { type Answer, fault } from "./answer.ts";
+import { fault } from "./answer.ts";
 
 /** Who may do what. Each answers undefined to who may, and the refusal to who may not. */
 export interface Permits {

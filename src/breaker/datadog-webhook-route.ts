@@ -1,6 +1,7 @@
+import type { Answer, Route } from "../http/exchange.ts";
 import { closedCircuit, nextCircuit } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
-import { type Answer, fault, type Route, readJson } from "./answer.ts";
+import { fault, readJson } from "./answer.ts";
 import type { Permits } from "./auth.ts";
 import { stateOf } from "./operations.ts";
 import { readWebhook } from "./webhook.ts";

@@ -1,7 +1,8 @@
 import { readDuration } from "../core/period.ts";
+import type { Answer } from "../http/exchange.ts";
 import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
-import { type Answer, fault } from "./answer.ts";
+import { fault } from "./answer.ts";
 import { readScope } from "./webhook.ts";
 
 /** What operators do, by HTTP or at a store itself. */

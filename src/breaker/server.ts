@@ -1,9 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { SpendfuseError } from "../core/errors.ts";
+import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
+import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Store } from "../stores/store.ts";
 import { isLoopback } from "./access.ts";
-import { type Answer, fault, type Route, readJson, send, type Visit } from "./answer.ts";
+import { fault, readJson } from "./answer.ts";
 import { createPermits } from "./auth.ts";
 import { createReception } from "./datadog-webhook-route.ts";
 import { createEvents } from "./events.ts";
@@ -28,14 +28,8 @@ export interface BreakerOptions {
   readonly say?: (message: string) => void;
 }
 
-export interface Breaker {
-  /** Such as `http://127.0.0.1:4319`. */
-  readonly url: string;
-  /** Lets the process end though it listens. */
-  unref(): void;
-  /** Ends all connections, and leaves the store open. */
-  close(): Promise<void>;
-}
+/** Its `close` leaves the store open. */
+export type Breaker = HttpServer;
 
 export const DEFAULT_PORT = 4319;
 const BODY_MS = 5_000;
@@ -63,8 +57,8 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
 
   const operator =
     (route: Route): Route =>
-    async (visit) =>
-      permits.toOperator(visit.request) ?? route(visit);
+    async (exchange) =>
+      permits.toOperator(exchange.request) ?? route(exchange);
 
   function change(verb: "trip" | "reset"): Route {
     return operator(async ({ request }) => {
@@ -74,7 +68,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     });
   }
 
-  async function stream({ response }: Visit): Promise<undefined> {
+  async function stream({ response }: Exchange): Promise<undefined> {
     await events.add(response, () => store.circuits());
   }
 
@@ -83,7 +77,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return { status: 200, body: { ok: true } };
   }
 
-  const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+  const routes: Routes = {
     "/webhooks/datadog": { POST: createReception({ store, permits, ttlMs, bodyMs, clock, say }) },
     "/circuits": { GET: async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0") },
     "/circuits/trip": { POST: change("trip") },
@@ -94,59 +88,33 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     "/healthz": { GET: health },
   };
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = URL.parse(request.url ?? "/", "http://breaker");
-    const path = url?.pathname ?? "";
-    const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    const route = methods && Object.hasOwn(methods, request.method ?? "") ? methods[request.method ?? ""] : undefined;
-    if (methods === undefined)
-      return send(response, fault(404, "not_found", `there is only ${Object.keys(routes).join(", ")}`));
-    if (route === undefined) {
-      const allow = Object.keys(methods).join(", ");
-      return send(response, { ...fault(405, "bad_method", `use ${allow}`), headers: { allow } });
-    }
-    const answer = await route({ request, response, query: url?.searchParams ?? new URLSearchParams() });
-    if (answer !== undefined) send(response, answer);
+  async function route(exchange: Exchange): Promise<Answer | undefined> {
+    const match = findRoute(routes, exchange);
+    if (match.type === "unknown_path")
+      return fault(404, "not_found", `there is only ${Object.keys(routes).join(", ")}`);
+    if (match.type === "route") return match.route(exchange);
+    const allow = match.allow.join(", ");
+    return { ...fault(405, "bad_method", `use ${allow}`), headers: { allow } };
   }
 
-  const server = createServer(
-    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, connectionsCheckingInterval: 5_000 },
-    (request, response) => {
-      serve(request, response).catch((error: unknown) => {
-        if (response.headersSent || response.destroyed) return void response.destroy();
-        // 5xx, so that Datadog sends it again.
-        send(response, fault(503, "store_away", error instanceof Error ? error.message : String(error)));
-      });
-    },
-  );
-  server.maxConnections = 10_000;
+  // 5xx, so that Datadog sends it again.
+  const failed = (error: unknown): Answer =>
+    fault(503, "store_away", error instanceof Error ? error.message : String(error));
 
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      unsubscribe();
-      events.close();
-      const fix = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
-      reject(
-        new SpendfuseError(
-          "SPENDFUSE_CONFIG",
-          `the breaker cannot listen on ${host}:${port}: ${fix}`,
-          { host, port },
-          cause,
-        ),
-      );
-    });
-    server.listen(port, host, resolve);
+  function stop(): void {
+    unsubscribe();
+    events.close();
+  }
+
+  const server = await serveHttp({ name: "the breaker", host, port, route, failed }).catch((error: unknown) => {
+    stop();
+    throw error;
   });
-  const { port: bound } = server.address() as AddressInfo;
-
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
-    unref: () => server.unref(),
-    async close() {
-      unsubscribe();
-      events.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+    ...server,
+    close() {
+      stop();
+      return server.close();
     },
   };
 }

@@ -1,9 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
+import { readBody } from "../http/body.ts";
+import { type Answer, type Exchange, sendAnswer } from "../http/exchange.ts";
+import { type HttpServer, serveHttp } from "../http/server.ts";
 import { anthropicMessages } from "./fake-vendor/anthropic-messages.ts";
 import type { BilledCall } from "./fake-vendor/billed-call.ts";
-import { type BillingApi, parseRequest, send } from "./fake-vendor/billing/desk.ts";
+import { answerBilling, type BillingApi } from "./fake-vendor/billing/desk.ts";
 import { anthropicOffice, openaiOffice } from "./fake-vendor/billing-account.ts";
 import type { Dialect, Job, Json } from "./fake-vendor/job.ts";
 import { openaiChat } from "./fake-vendor/openai-chat.ts";
@@ -27,6 +29,7 @@ export interface FakeVendor {
 }
 
 const OPENAI: readonly Dialect[] = [openaiChat, openaiResponses];
+const BODY_LIMITS = { maxBytes: 16 * 1024 * 1024, maxMs: 30_000 };
 const ANTHROPIC: readonly Dialect[] = [anthropicMessages];
 
 /**
@@ -39,25 +42,26 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
   const caches = new Map<string, Set<string>>();
   const busy = new Set<string>();
   const serving = new Set<Promise<void>>();
-  const servers: Server[] = [];
+  const servers: HttpServer[] = [];
 
   async function listen(dialects: readonly Dialect[], billing: BillingApi): Promise<string> {
-    const server = createServer((request, response) => {
-      if (request.method === "GET") return answer(billing, request, response);
-      const served = serve(dialects, request, response).catch(() => void response.destroy());
+    const route = async (exchange: Exchange): Promise<Answer | undefined> => {
+      if (exchange.method === "GET") return answerBilling(billing, exchange, Date.now());
+      const served = serve(dialects, exchange).catch(() => void exchange.response.destroy());
       serving.add(served);
-      void served.then(() => serving.delete(served));
-    });
+      await served.finally(() => serving.delete(served));
+      return undefined;
+    };
+    const failed = (): Answer => ({ status: 500 });
+    const server = await serveHttp({ name: "the demo's vendor", port: 0, route, failed });
     servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return server.url;
   }
 
-  async function serve(dialects: readonly Dialect[], request: IncomingMessage, response: ServerResponse) {
-    const path = (request.url ?? "").replace(/\?.*/, "");
-    const dialect = dialects.find((one) => one.path === path && request.method === "POST");
+  async function serve(dialects: readonly Dialect[], { method, path, request, response }: Exchange) {
+    const dialect = dialects.find((one) => one.path === path && method === "POST");
     const body = await readJson(request);
-    if (!dialect || !body) return void response.writeHead(404).end();
+    if (!dialect || !body) return sendAnswer(response, { status: 404 });
     const call = { agent: agentOf(request), path, stream: body.stream === true };
     const trouble = String(request.headers["x-demo"] ?? "");
 
@@ -65,8 +69,7 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
       const none = noTokens();
       const facts = { model: String(body.model), status, ending: "failed", tier: "default", at: Date.now() } as const;
       bill.push({ ...call, ...facts, tokens: none, parts: none, cost: 0 });
-      const headers = { "content-type": "application/json", "retry-after-ms": "60" };
-      response.writeHead(status, headers).end(JSON.stringify(dialect.error(status, message)));
+      sendAnswer(response, { status, body: dialect.error(status, message), headers: { "retry-after-ms": "60" } });
     };
     if (trouble.startsWith("busy:") && !busy.has(trouble)) {
       busy.add(trouble);
@@ -126,18 +129,9 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
       while (serving.size > 0) await Promise.all(serving);
     },
     async close() {
-      for (const server of servers) {
-        server.closeAllConnections();
-        await new Promise<void>((resolve) => server.close(() => resolve()));
-      }
+      await Promise.all(servers.map((server) => server.close()));
     },
   };
-}
-
-/** The vendor's own bill, which is a request like any other there. */
-function answer(billing: BillingApi, request: IncomingMessage, response: ServerResponse): void {
-  const missing = { status: 404, body: { error: { message: "Not Found" } } };
-  send(response, billing(parseRequest(request)) ?? missing, Date.now());
 }
 
 /** Aborts when the caller goes away before the answer is complete. */
@@ -153,10 +147,10 @@ function agentOf(request: IncomingMessage): string {
 }
 
 async function readJson(request: IncomingMessage): Promise<Json | undefined> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const body = await readBody(request, BODY_LIMITS);
+  if (body.type === "refused") return undefined;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Json;
+    return JSON.parse(body.bytes.toString("utf8")) as Json;
   } catch {
     return undefined;
   }

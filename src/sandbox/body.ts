@@ -1,34 +1,31 @@
 import type { IncomingMessage } from "node:http";
 import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { readBody } from "../http/body.ts";
 
 /** What a body must not pass, in bytes. */
-export interface BodyLimits {
+export interface PackedLimits {
   readonly sent: number;
   readonly unpacked: number;
 }
 
 /** A body that is not taken, and with which status. */
 export class BodyFault extends Error {
-  readonly status: 400 | 413;
+  readonly status: 400 | 408 | 413;
 
-  constructor(status: 400 | 413, message: string) {
+  constructor(status: BodyFault["status"], message: string) {
     super(message);
     this.name = "BodyFault";
     this.status = status;
   }
 }
 
-/** Reads and unpacks a request's body. @throws BodyFault when it is too large or packed in an unknown way. */
-export async function readBody(request: IncomingMessage, { sent, unpacked }: BodyLimits): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    // Read to its end all the same, so that the answer can be read.
-    if (size <= sent) chunks.push(chunk as Buffer);
-  }
-  if (size > sent) throw new BodyFault(413, `the body has ${size} bytes, ${sent} are the most`);
-  const bytes = unpack(Buffer.concat(chunks), request.headers["content-encoding"] ?? "identity", unpacked);
+const MAX_MS = 30_000;
+
+/** Reads and unpacks a request's body. @throws BodyFault when it is too large, too slow, or packed in an unknown way. */
+export async function readUnpacked(request: IncomingMessage, { sent, unpacked }: PackedLimits): Promise<Uint8Array> {
+  const body = await readBody(request, { maxBytes: sent, maxMs: MAX_MS });
+  if (body.type === "refused") throw new BodyFault(body.status, body.why);
+  const bytes = unpack(body.bytes, request.headers["content-encoding"] ?? "identity", unpacked);
   if (bytes.length > unpacked) throw new BodyFault(413, `the body unpacks to more than ${unpacked} bytes`);
   return bytes;
 }

@@ -1,21 +1,15 @@
 import type { IncomingMessage } from "node:http";
-import { BodyFault, parseJson, readBody } from "./body.ts";
+import type { Answer, Route, Routes } from "../http/exchange.ts";
+import { BodyFault, parseJson, readUnpacked } from "./body.ts";
 import { type MetricConfig, type MetricsRequest, readMetricsRequest, takeMetrics } from "./intake/otlp.ts";
 import { TRACES_SCHEMA } from "./intake/otlp-schema.ts";
 import { readProtobuf } from "./intake/protobuf.ts";
 import { takeSeries } from "./intake/v2-series.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-export interface Answer {
-  readonly status: number;
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
 /** Where metrics and spans come in: OTLP over HTTP, and Datadog's own series. */
 export interface Intake {
-  /** Undefined for another path. */
-  handle(request: IncomingMessage, path: string): Promise<Answer> | undefined;
+  readonly routes: Routes;
   /** Spans that came. None is kept. */
   readonly spans: number;
 }
@@ -27,7 +21,7 @@ export function createIntake({ store, clock }: Sandbox): Intake {
   let spans = 0;
 
   async function metrics(request: IncomingMessage): Promise<Answer> {
-    const bytes = await readBody(request, METRICS_LIMITS);
+    const bytes = await readUnpacked(request, METRICS_LIMITS);
     const protobuf = isProtobuf(request);
     const read = protobuf ? unpack(() => readMetricsRequest(bytes)) : (parseJson(bytes) as MetricsRequest);
     const config = configOf(request);
@@ -37,7 +31,7 @@ export function createIntake({ store, clock }: Sandbox): Intake {
   }
 
   async function traces(request: IncomingMessage): Promise<Answer> {
-    const bytes = await readBody(request, TRACES_LIMITS);
+    const bytes = await readUnpacked(request, TRACES_LIMITS);
     if (!isProtobuf(request)) return { status: 415, body: { errors: ["http/json is not supported for traces"] } };
     const read = unpack(() => readProtobuf(bytes, TRACES_SCHEMA, "Request")) as TracesRequest;
     for (const { scopeSpans = [] } of read.resourceSpans ?? [])
@@ -46,25 +40,18 @@ export function createIntake({ store, clock }: Sandbox): Intake {
   }
 
   async function series(request: IncomingMessage): Promise<Answer> {
-    const body = parseJson(await readBody(request, METRICS_LIMITS));
+    if (!request.headers["dd-api-key"]) return { status: 403, body: { errors: ["Forbidden"] } };
+    const body = parseJson(await readUnpacked(request, METRICS_LIMITS));
     return unpack(() => takeSeries(body, store, clock.at));
   }
 
-  const ways: Readonly<Record<string, (request: IncomingMessage) => Promise<Answer>>> = {
-    "/v1/metrics": metrics,
-    "/v1/traces": traces,
-    "/api/v2/series": series,
-  };
+  const post = (take: (request: IncomingMessage) => Promise<Answer>): { readonly POST: Route } => ({
+    POST: ({ request }) => take(request),
+  });
 
   return {
-    handle(request, path) {
-      const way = request.method === "POST" && Object.hasOwn(ways, path) ? ways[path] : undefined;
-      if (way === undefined) return undefined;
-      // An OTLP exporter that thinks it talks to a Collector has no key.
-      if (path.startsWith("/api") && !request.headers["dd-api-key"])
-        return Promise.resolve({ status: 403, body: { errors: ["Forbidden"] } });
-      return way(request);
-    },
+    // An OTLP exporter that thinks it talks to a Collector has no key.
+    routes: { "/v1/metrics": post(metrics), "/v1/traces": post(traces), "/api/v2/series": post(series) },
     get spans() {
       return spans;
     },

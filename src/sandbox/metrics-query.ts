@@ -1,5 +1,5 @@
 import { metricsOf, parseExpression } from "../datadog/query/expression.ts";
-import type { Answer } from "./intake.ts";
+import type { Answer } from "../http/exchange.ts";
 import { evaluate } from "./query/evaluate.ts";
 import { rollupOf } from "./query/functions.ts";
 import type { SeriesStore } from "./series/series.ts";

@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import { SpendfuseError } from "../core/errors.ts";
+import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
+import { serveHttp } from "../http/server.ts";
 import { PACKAGE_ROOT } from "../package/root.ts";
-import { BodyFault, parseJson, readBody } from "./body.ts";
+import { BodyFault, parseJson, readUnpacked } from "./body.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
 import { draw } from "./draw.ts";
-import { type Answer, createIntake } from "./intake.ts";
+import { createIntake } from "./intake.ts";
 import { queryMetrics } from "./metrics-query.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { viewState } from "./state.ts";
@@ -30,11 +30,6 @@ export interface ServerOptions {
 const LIMITS = { sent: 5_242_880, unpacked: 5_242_880 };
 const TICK_MS = 200;
 const BUILT_PAGE = join(PACKAGE_ROOT, "dist", "page");
-const PAGE: ReadonlyMap<string, readonly [string, string]> = new Map([
-  ["/", ["index.html", "text/html; charset=utf-8"]],
-  ["/main.js", ["main.js", "text/javascript; charset=utf-8"]],
-  ["/style.css", ["style.css", "text/css; charset=utf-8"]],
-]);
 const PAGE_HEADERS = {
   "content-security-policy":
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
@@ -48,110 +43,106 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
   const intake = createIntake(sandbox);
   let breaker = options.breaker;
 
-  async function answer(request: IncomingMessage, url: URL): Promise<Answer> {
-    const path = url.pathname;
-    const taken = intake.handle(request, path);
-    if (taken !== undefined) return taken;
-    const file = request.method === "GET" ? PAGE.get(path) : undefined;
-    if (file !== undefined) return servePage(file);
-    if (path.startsWith("/sandbox/")) return await ownRoutes(request, url);
-    const { method = "GET", headers } = request;
-    const body = parseJson(await readBody(request, LIMITS));
-    if (path === "/api/v1/query" && method === "GET") return queryMetrics(url.searchParams, sandbox.store);
-    const known = sandbox.account.handle({
-      method,
-      path,
-      query: url.searchParams,
-      headers: headers as Record<string, string | undefined>,
-      body,
-    });
-    return known ?? { status: 404, body: { errors: [`the sandbox has no ${method} ${path}`] } };
+  const routes: Routes = {
+    ...intake.routes,
+    "/": page("index.html", "text/html; charset=utf-8"),
+    "/main.js": page("main.js", "text/javascript; charset=utf-8"),
+    "/style.css": page("style.css", "text/css; charset=utf-8"),
+    "/sandbox/state": {
+      GET: own(async () => ok(viewState(sandbox, intake.spans, await readCircuits(breaker)))),
+    },
+    "/sandbox/tags": {
+      GET: own(async ({ query }) => ok({ values: sandbox.store.valuesOf(query.get("key") ?? "") })),
+    },
+    "/sandbox/draw": { POST: own(async (exchange) => ok(draw((await bodyOf(exchange)) as DrawOrder, sandbox.store))) },
+    "/sandbox/clock": { POST: own(async (exchange) => moveClock(sandbox, await bodyOf(exchange))) },
+    "/sandbox/circuits/trip": {
+      POST: own(async (exchange) => changeCircuit(breaker, "trip", await bodyOf(exchange))),
+    },
+    "/sandbox/circuits/reset": {
+      POST: own(async (exchange) => changeCircuit(breaker, "reset", await bodyOf(exchange))),
+    },
+    "/api/v1/query": { GET: async ({ query }) => queryMetrics(query, sandbox.store) },
+  };
+
+  async function route(exchange: Exchange): Promise<Answer | undefined> {
+    const match = findRoute(routes, exchange);
+    if (match.type === "route") return match.route(exchange);
+    const dashboard = /^GET \/sandbox\/dashboards\/([^/]+)$/.exec(`${exchange.method} ${exchange.path}`)?.[1];
+    if (dashboard !== undefined) return own(async () => dashboardOf(sandbox, dashboard))(exchange);
+    const { method, path, query, request } = exchange;
+    const headers = request.headers as Record<string, string | undefined>;
+    const known = sandbox.account.handle({ method, path, query, headers, body: await bodyOf(exchange) });
+    return known ?? refuse(404, `the sandbox has no ${method} ${path}`);
   }
 
-  async function ownRoutes(request: IncomingMessage, url: URL): Promise<Answer> {
-    if (!isOwn(request)) return { status: 403, body: { errors: ["only the sandbox's own page may ask for this"] } };
-    const { method } = request;
-    const [, , what, detail] = url.pathname.split("/");
-    if (method === "GET" && what === "state")
-      return { status: 200, body: viewState(sandbox, intake.spans, await readCircuits(breaker)) };
-    if (method === "GET" && what === "dashboards") {
-      const found = sandbox.account.dashboards().find(({ id }) => id === detail);
-      return found === undefined
-        ? { status: 404, body: { errors: ["no such dashboard"] } }
-        : { status: 200, body: found.body };
-    }
-    if (method === "GET" && what === "tags") {
-      return { status: 200, body: { values: sandbox.store.valuesOf(url.searchParams.get("key") ?? "") } };
-    }
-    if (method !== "POST") return { status: 404, body: { errors: ["not found"] } };
-    const body = parseJson(await readBody(request, LIMITS));
-    if (what === "draw") return { status: 200, body: draw(body as DrawOrder, sandbox.store) };
-    if (what === "circuits" && (detail === "trip" || detail === "reset"))
-      return await changeCircuit(breaker, detail, body);
-    if (what === "clock") return await moveClock(sandbox, body);
-    return { status: 404, body: { errors: ["not found"] } };
-  }
-
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      send(response, await answer(request, new URL(request.url ?? "/", "http://localhost")));
-    } catch (error) {
-      const status = error instanceof BodyFault ? error.status : 500;
-      send(response, { status, body: { errors: [(error as Error).message] } });
-    }
-  }
-
-  const server = createServer((request, response) => void serve(request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === "EADDRINUSE" ? "it is taken; name another with --port" : cause.message;
-      reject(new SpendfuseError("SPENDFUSE_CONFIG", `cannot listen on port ${options.port}: ${why}`, {}, cause));
-    });
-    server.listen(options.port, "127.0.0.1", resolve);
-  });
+  const failed = (error: unknown): Answer =>
+    refuse(error instanceof BodyFault ? error.status : 500, (error as Error).message);
+  const server = await serveHttp({ name: "the sandbox", port: options.port, route, failed });
   const timer = setInterval(() => void sandbox.tick(), TICK_MS);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     link: (to) => {
       breaker = to;
     },
-    async close() {
+    close() {
       clearInterval(timer);
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      return server.close();
     },
   };
 }
 
-async function servePage([name, type]: readonly [string, string]): Promise<Answer> {
-  try {
-    const bytes = await readFile(join(BUILT_PAGE, name));
-    return { status: 200, body: bytes, headers: { "content-type": type, ...PAGE_HEADERS } };
-  } catch {
-    const message = "the page is not built: npm run page";
-    return { status: 503, body: { errors: [message] } };
-  }
+async function bodyOf({ request }: Exchange): Promise<unknown> {
+  return parseJson(await readUnpacked(request, LIMITS));
+}
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+function refuse(status: number, message: string): Answer {
+  return { status, body: { errors: [message] } };
+}
+
+function dashboardOf({ account }: Sandbox, wanted: string): Answer {
+  const found = account.dashboards().find(({ id }) => id === wanted);
+  return found === undefined ? refuse(404, "no such dashboard") : ok(found.body);
+}
+
+function page(name: string, type: string): { readonly GET: Route } {
+  return {
+    GET: async () => {
+      try {
+        const body = await readFile(join(BUILT_PAGE, name));
+        return { status: 200, body, headers: { "content-type": type, ...PAGE_HEADERS } };
+      } catch {
+        return refuse(503, "the page is not built: npm run page");
+      }
+    },
+  };
 }
 
 async function moveClock(sandbox: Sandbox, body: unknown): Promise<Answer> {
   const seconds = (body as { advance?: unknown } | undefined)?.advance;
-  if (sandbox.clock.type === "real") return { status: 409, body: { errors: ["the clock is the real one"] } };
+  if (sandbox.clock.type === "real") return refuse(409, "the clock is the real one");
   if (typeof seconds !== "number" || !(seconds > 0 && seconds <= MAX_SKIP_S))
-    return { status: 400, body: { errors: [`"advance" must be seconds, ${MAX_SKIP_S} at most`] } };
+    return refuse(400, `"advance" must be seconds, ${MAX_SKIP_S} at most`);
   await sandbox.advance(seconds);
-  return { status: 200, body: { now: sandbox.clock.now() } };
+  return ok({ now: sandbox.clock.now() });
 }
 
-/** Pages of others reach this port through a browser on this machine, by a name of theirs or by a form. */
+/**
+ * A route for the sandbox's own page alone: pages of others reach this port through a browser on this machine, by a name
+ * of theirs or by a form.
+ */
+function own(route: Route): Route {
+  return async (exchange) =>
+    isOwn(exchange.request) ? route(exchange) : refuse(403, "only the sandbox's own page may ask for this");
+}
+
 function isOwn({ headers, method }: IncomingMessage): boolean {
   const host = headers.host?.replace(/:\d+$/, "");
   if (host !== "127.0.0.1" && host !== "localhost" && host !== "[::1]") return false;
   if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return false;
   return method === "GET" || headers["content-type"]?.startsWith("application/json") === true;
-}
-
-function send(response: ServerResponse, { status, body, headers }: Answer): void {
-  if (Buffer.isBuffer(body)) response.writeHead(status, headers).end(body);
-  else if (body === undefined) response.writeHead(status, headers).end();
-  else response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }

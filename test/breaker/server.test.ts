@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -238,6 +239,18 @@ describe("operators", () => {
     if (status !== 200)
       expect(await response.json()).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } });
   });
+
+  // A proxy in front of the breaker may have rules for paths, which another spelling must not pass by.
+  test.each(["//x/circuits", "/webhooks/../circuits", "http://evil/circuits", "/%63ircuits", "/circuits/"])(
+    "%s is not /circuits",
+    async (target) => {
+      const { url } = await open();
+      const { port } = new URL(url);
+      const [response] = (await once(get({ port, path: target }), "response")) as [IncomingMessage];
+      response.resume();
+      expect(response.statusCode).toBe(404);
+    },
+  );
 
   test.each([
     [{ scope: "agent:a", ttl: "30m", reason: "too much", by: "ann" }, 200],

@@ -1,8 +1,8 @@
-import type { Answer } from "../../../breaker/answer.ts";
 import { createOperations } from "../../../breaker/operations.ts";
 import type { Config } from "../../../config/config.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
 import { readDuration } from "../../../core/period.ts";
+import type { Answer } from "../../../http/exchange.ts";
 import type { Circuit } from "../../../limits/circuit.ts";
 import { openStore } from "../../../stores/open.ts";
 import type { AuditEntry, Count } from "../../../stores/store.ts";

@@ -1,13 +1,9 @@
 import { createHash } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Answer, Exchange } from "../../../http/exchange.ts";
+import { serveHttp } from "../../../http/server.ts";
 
 /** What a billing API answers. */
-export interface BillingAnswer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
+export type BillingAnswer = Answer;
 
 export interface BillingRequest {
   readonly path: string;
@@ -18,9 +14,14 @@ export interface BillingRequest {
 /** A vendor's billing API on this machine. Undefined for a path that it does not have. */
 export type BillingApi = (request: BillingRequest) => BillingAnswer | undefined;
 
-export function parseRequest({ url = "", headers }: IncomingMessage): BillingRequest {
-  const { pathname, searchParams } = new URL(url, "http://vendor");
-  return { path: pathname, query: searchParams, headers: headers as BillingRequest["headers"] };
+/** The answer to a request, with the vendor's time in it. @param now in milliseconds since the epoch */
+export function answerBilling(api: BillingApi, { path, query, request }: Exchange, now: number): Answer {
+  const headers = request.headers as BillingRequest["headers"];
+  return dated(api({ path, query, headers }) ?? { status: 404, body: { error: { message: "Not Found" } } }, now);
+}
+
+function dated({ status, body, headers }: Answer, now: number): Answer {
+  return { status, body, headers: { date: new Date(now).toUTCString(), ...headers } };
 }
 
 /** Values of a list in a query: `group_by[]=a&group_by[]=b`. */
@@ -63,27 +64,15 @@ export interface BillingServer {
 export async function startBillingServer(api: BillingApi, clock: () => number = Date.now): Promise<BillingServer> {
   const seen: string[] = [];
   const troubles: BillingAnswer[] = [];
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    seen.push(request.url ?? "");
-    const answer = troubles.shift() ??
-      api(parseRequest(request)) ?? { status: 404, body: { error: { message: "Not Found" } } };
-    send(response, answer, clock());
+  const { url, close } = await serveHttp({
+    name: "a billing API",
+    port: 0,
+    route: async (exchange) => {
+      seen.push(exchange.request.url ?? "");
+      const trouble = troubles.shift();
+      return trouble === undefined ? answerBilling(api, exchange, clock()) : dated(trouble, clock());
+    },
+    failed: (error) => ({ status: 500, body: { error: { message: String(error) } } }),
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen,
-    troubles,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
-}
-
-export function send(response: ServerResponse, { status, body, headers }: BillingAnswer, now: number): void {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  const date = new Date(now).toUTCString();
-  response.writeHead(status, { "content-type": "application/json", date, ...headers }).end(text);
+  return { url, seen, troubles, close };
 }

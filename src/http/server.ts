@@ -1,0 +1,69 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { SpendfuseError } from "../core/errors.ts";
+import { type Answer, openExchange, type Route, sendAnswer } from "./exchange.ts";
+
+export interface HttpServerOptions {
+  /** Who listens, for errors: `the breaker`. */
+  readonly name: string;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly route: Route;
+  /** The answer to a request whose route has thrown. */
+  readonly failed: (error: unknown) => Answer;
+}
+
+export interface HttpServer {
+  /** Such as `http://127.0.0.1:4319`, without a slash at its end. */
+  readonly url: string;
+  /** Lets the process end while it listens. */
+  unref(): void;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+const TIMEOUTS = {
+  requestTimeout: 30_000,
+  headersTimeout: 10_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+};
+const MAX_CONNECTIONS = 10_000;
+
+/** Serves HTTP until it is closed. @throws SpendfuseError `SPENDFUSE_CONFIG` when it cannot listen, such as on a taken port. */
+export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const { name, host = "127.0.0.1", port, route, failed } = options;
+  const server = createServer(TIMEOUTS, (request, response) => {
+    const exchange = openExchange(request, response);
+    Promise.resolve()
+      .then(() => route(exchange))
+      .then((answer) => answer && sendAnswer(response, answer))
+      .catch((error: unknown) => {
+        if (response.headersSent || response.destroyed) return void response.destroy();
+        sendAnswer(response, failed(error));
+      });
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  await listen(server, host, port).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
+    const message = `${name} cannot listen on ${host}:${port}: ${why}`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host, port }, cause);
+  });
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
+    unref: () => void server.unref(),
+    close: () => close(server),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
