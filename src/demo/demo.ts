@@ -1,11 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { SettledCall } from "../core/call.ts";
+import { createLiveLines } from "../terminal/live.ts";
 import type { Style } from "../terminal/style.ts";
 import { AGENTS, runAgents } from "./agents.ts";
 import { audit } from "./audit.ts";
 import { findClients } from "./clients.ts";
 import { startFakeVendor } from "./fake-vendor.ts";
-import { createLiveBlock } from "./live.ts";
 import { startMetering } from "./metering.ts";
 import { billTable, estimateTable, verdict } from "./report.ts";
 import { runSettlement } from "./settlement.ts";
@@ -42,9 +42,11 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   console.log(`\n${style.bold("WHAT SPENDFUSE METERS")}, call by call`);
 
   const doing = new Map<string, string>();
-  const block = createLiveBlock(process.stdout);
+  const live = createLiveLines(process.stdout);
+  const interrupt = (): void => process.exit(130);
+  process.once("SIGINT", interrupt);
   const began = Date.now();
-  const redraw = setInterval(() => block.draw(liveLines(meter.settled, doing, began, style)), REDRAW_MS);
+  const redraw = setInterval(() => live.draw(liveLines(meter.settled, doing, began, style)), REDRAW_MS);
   let fault: unknown;
   try {
     const work = runAgents({ clients, scope: meter.scope, tell: (agent, what) => void doing.set(agent, what) });
@@ -56,7 +58,9 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   }
   clearInterval(redraw);
   const { settled } = meter;
-  block.finish(spendTable(settled, style));
+  live.clear();
+  process.off("SIGINT", interrupt);
+  console.log(spendTable(settled, style).join("\n"));
 
   const accounts = { settled, bill: vendor.bill, received: standIn.byAgent, ledger: meter.ledger };
   const found = audit(accounts);

@@ -1,86 +1,72 @@
-import type { Paint, Style } from "../terminal/style.ts";
-import { dollars, percentOff } from "../terminal/style.ts";
+import type { Style } from "../terminal/style.ts";
+import { type Cell, type Column, type Group, type Row, textTable } from "../terminal/table.ts";
 import { AGENTS, nameInTree } from "./agents.ts";
+import { dollars, percentOff } from "./amounts.ts";
 import type { Accounts, Audit, Pair } from "./audit.ts";
 import { costOf } from "./spend.ts";
-import type { Cell, Column } from "./table.ts";
-import { tableHead, tableRow, tableRule } from "./table.ts";
 
 const BILL: readonly Column[] = [
-  { title: "agent", width: 12, align: "left" },
-  { title: "vendor's bill", width: 16 },
-  { title: "metered", width: 16 },
-  { title: "difference", width: 26 },
-  { title: "arrived by OTLP", width: 18 },
-  { title: "", width: 4 },
+  { title: "agent", width: 12 },
+  { title: "vendor's bill", width: 15, align: "right" },
+  { title: "metered", width: 15, align: "right" },
+  { title: "difference", width: 25, align: "right" },
+  { title: "arrived by OTLP", width: 17, align: "right" },
+  { title: "", width: 3, align: "right" },
 ];
 
 const ESTIMATES: readonly Column[] = [
-  { title: "model", width: 28, align: "left" },
-  { title: "ended", width: 10, align: "left" },
-  { title: "out billed", width: 12 },
-  { title: "estimated", width: 11 },
-  { title: "bill", width: 14 },
-  { title: "estimated", width: 14 },
-  { title: "off by", width: 10 },
+  { title: "model", width: 27 },
+  { title: "ended", width: 9 },
+  { title: "out billed", width: 11, align: "right" },
+  { title: "estimated", width: 10, align: "right" },
+  { title: "bill", width: 13, align: "right" },
+  { title: "estimated", width: 13, align: "right" },
+  { title: "off by", width: 9, align: "right" },
+];
+
+const ESTIMATE_GROUPS: readonly Group[] = [
+  { title: "", span: 2 },
+  { title: "tokens", span: 2 },
+  { title: "cost", span: 3 },
 ];
 
 const MAX_PROBLEMS = 20;
 
 /** The vendor's bill beside what was metered and what arrived as metrics, agent by agent. */
 export function billTable({ settled, bill, received }: Accounts, style: Style): string[] {
-  const row = (name: string, agents: readonly string[]): string => {
+  const row = (name: string, agents: readonly string[]): Row => {
     const own = settled.filter((call) => agents.includes(call.scope.agent));
     const metered = sum(own.map(costOf));
     const billed = sum(bill.filter((call) => agents.includes(call.agent)).map((call) => call.cost));
     const arrived = sum(agents.map((agent) => received.get(agent)?.cost ?? 0));
     const estimated = own.some((call) => call.quality === "estimated");
     const off = difference(metered, billed);
-    return tableRow(BILL, [
+    return [
       { text: name, paint: style.accent },
-      { text: dollars(billed, 9) },
-      { text: dollars(metered, 9) },
+      dollars(billed, 9),
+      dollars(metered, 9),
       { text: off, paint: metered === billed ? style.good : estimated ? style.caution : style.bad },
-      { text: dollars(arrived, 9) },
+      dollars(arrived, 9),
       mark(arrived === metered && (estimated || metered === billed), style),
-    ]);
+    ];
   };
-  return [
-    ...tableHead(BILL, [], style),
-    ...AGENTS.map(({ name }) => row(nameInTree(name), [name])),
-    tableRule(BILL, style),
-    row(
-      "all",
-      AGENTS.map(({ name }) => name),
-    ),
-  ];
+  const rows = AGENTS.map(({ name }) => row(nameInTree(name), [name]));
+  const all = AGENTS.map(({ name }) => name);
+  return textTable(BILL, [...rows, "rule", row("all", all)], { style, gap: 1 });
 }
 
 /** Every call whose usage had to be estimated, with its error. */
 export function estimateTable(estimates: readonly Pair[], style: Style): string[] {
-  const rows = estimates.map(({ metered, billed }) =>
-    tableRow(ESTIMATES, [
-      { text: billed.model, paint: style.accent },
-      { text: metered.ending, paint: metered.ending === "failed" ? style.bad : style.caution },
-      { text: String(billed.tokens.output) },
-      { text: String(metered.usage?.output ?? 0) },
-      { text: dollars(billed.cost, 6) },
-      { text: dollars(costOf(metered), 6) },
-      { text: percentOff(costOf(metered), billed.cost), paint: style.caution },
-    ]),
-  );
-  return [
-    ...tableHead(
-      ESTIMATES,
-      [
-        { title: "", span: 2 },
-        { title: "tokens", span: 2 },
-        { title: "cost", span: 3 },
-      ],
-      style,
-    ),
-    ...rows,
-  ];
+  const rows = estimates.map(({ metered, billed }) => [
+    { text: billed.model, paint: style.accent },
+    { text: metered.ending, paint: metered.ending === "failed" ? style.bad : style.caution },
+    String(billed.tokens.output),
+    String(metered.usage?.output ?? 0),
+    dollars(billed.cost, 6),
+    dollars(costOf(metered), 6),
+    { text: percentOff(costOf(metered), billed.cost), paint: style.caution },
+  ]);
+  return textTable(ESTIMATES, rows, { style, gap: 1, groups: ESTIMATE_GROUPS });
 }
 
 /** The findings in a few lines; every one but the estimates must hold. */
@@ -122,7 +108,7 @@ function difference(metered: number, billed: number): string {
   return `${dollars(metered - billed, 9).replace(/^\$/, "+$")} (${percentOff(metered, billed)})`;
 }
 
-function mark(good: boolean, style: Style): Cell & { readonly paint: Paint } {
+function mark(good: boolean, style: Style): Cell {
   return good ? { text: "✓", paint: style.good } : { text: "✗", paint: style.bad };
 }
 

@@ -9,7 +9,9 @@ import { DAY_MS } from "../billing/vendors/vendor.ts";
 import { isSpendfuseError } from "../core/errors.ts";
 import { createOtlpSink } from "../process/otlp-sink.ts";
 import { openFile } from "../stores/file.ts";
-import { dollars, type Style } from "../terminal/style.ts";
+import type { Style } from "../terminal/style.ts";
+import { type Column, type Row, textTable } from "../terminal/table.ts";
+import { dollars } from "./amounts.ts";
 import {
   ANTHROPIC_ADMIN_KEY,
   ANTHROPIC_FACTOR,
@@ -18,7 +20,6 @@ import {
   OPENAI_ADMIN_KEY,
 } from "./fake-vendor/billing-account.ts";
 import type { BilledCall, FakeVendor } from "./fake-vendor.ts";
-import { type Column, tableHead, tableRow, tableRule } from "./table.ts";
 
 export interface SettlementStage {
   readonly vendor: FakeVendor;
@@ -38,12 +39,12 @@ const BORROWED = "researcher";
 const UNMETERED = 3;
 
 const COLUMNS: readonly Column[] = [
-  { title: "agent", width: 13, align: "left" },
-  { title: "billed", width: 14 },
-  { title: "metered", width: 14 },
-  { title: "discount", width: 14 },
-  { title: "estimates", width: 14 },
-  { title: "drift left", width: 12 },
+  { title: "agent", width: 13 },
+  { title: "billed", width: 13, align: "right" },
+  { title: "metered", width: 13, align: "right" },
+  { title: "discount", width: 13, align: "right" },
+  { title: "estimates", width: 13, align: "right" },
+  { title: "drift left", width: 11, align: "right" },
 ];
 
 /** The vendors' own bills, read as a poller reads them, laid over what was metered, agent by agent. */
@@ -180,21 +181,20 @@ function linesOf(
   unmetered: readonly BilledCall[],
   style: Style,
 ): readonly string[] {
-  const line = (name: string, { billed, metered, discount, estimates, left }: Figures): string => {
+  const line = (name: string, { billed, metered, discount, estimates, left }: Figures): Row => {
     const nobody = name === UNGOVERNED;
     const cell = (nano: bigint) => ({
       text: nano === 0n ? "·" : dollars(Number(nano), 9),
       paint: nano === 0n ? style.dim : undefined,
     });
-    return tableRow(COLUMNS, [
+    return [
       { text: name, paint: nobody ? style.caution : style.accent },
-      { text: dollars(Number(billed), 9) },
-      nobody ? { text: "·", paint: style.dim } : { text: dollars(Number(metered), 9) },
-      ...[discount, estimates].map(cell).map(({ text, paint }) => ({ text, ...(paint && { paint }) })),
-      nobody
-        ? { text: "" }
-        : { text: left === 0n ? "0" : dollars(Number(left), 9), paint: left === 0n ? style.good : style.bad },
-    ]);
+      dollars(Number(billed), 9),
+      nobody ? { text: "·", paint: style.dim } : dollars(Number(metered), 9),
+      cell(discount),
+      cell(estimates),
+      nobody ? "" : { text: left === 0n ? "0" : dollars(Number(left), 9), paint: left === 0n ? style.good : style.bad },
+    ];
   };
   const shown = rows.filter(({ by }) => by.agent !== UNGOVERNED);
   const nobody = rows.find(({ by }) => by.agent === UNGOVERNED);
@@ -205,13 +205,15 @@ function linesOf(
     estimates: sum.estimates + one.estimates,
     left: sum.left + one.left,
   }));
-  return [
-    `${style.bold("WHAT THE VENDORS' OWN COST REPORTS SAY")}, read by the poller and laid over the agents`,
-    ...tableHead(COLUMNS, [], style),
+  const table = [
     ...shown.map((row) => line(row.by.agent ?? "", figuresOf(row))),
-    tableRule(COLUMNS, style),
+    "rule" as const,
     line("all governed", governed),
     ...(nobody === undefined ? [] : [line(UNGOVERNED, figuresOf(nobody))]),
+  ];
+  return [
+    `${style.bold("WHAT THE VENDORS' OWN COST REPORTS SAY")}, read by the poller and laid over the agents`,
+    ...textTable(COLUMNS, table, { style, gap: 1 }),
     "",
     ...(problems.length > 0
       ? problems.map((problem) => style.bad(`✗ ${problem}`))

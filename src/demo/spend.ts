@@ -1,9 +1,8 @@
 import type { SettledCall } from "../core/call.ts";
 import type { Style } from "../terminal/style.ts";
-import { dollars } from "../terminal/style.ts";
+import { type Cell, type Column, type Group, type Row, textTable } from "../terminal/table.ts";
 import { AGENTS, nameInTree } from "./agents.ts";
-import type { Cell, Column, Group } from "./table.ts";
-import { tableHead, tableRow, tableRule } from "./table.ts";
+import { dollars } from "./amounts.ts";
 
 /** What the meter says of one agent, or of all. Money in nano-USD. */
 export interface Spend {
@@ -20,17 +19,17 @@ export interface Spend {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: "agent", width: 12, align: "left" },
-  { title: "calls", width: 6 },
-  { title: "completed", width: 11 },
-  { title: "canceled", width: 9 },
-  { title: "failed", width: 7 },
-  { title: "in", width: 9 },
-  { title: "out", width: 7 },
-  { title: "cost", width: 11 },
-  { title: "reported", width: 10 },
-  { title: "estimated", width: 10 },
-  { title: "unknown", width: 8 },
+  { title: "agent", width: 12 },
+  { title: "calls", width: 5, align: "right" },
+  { title: "completed", width: 10, align: "right" },
+  { title: "canceled", width: 8, align: "right" },
+  { title: "failed", width: 6, align: "right" },
+  { title: "in", width: 8, align: "right" },
+  { title: "out", width: 6, align: "right" },
+  { title: "cost", width: 10, align: "right" },
+  { title: "reported", width: 9, align: "right" },
+  { title: "estimated", width: 9, align: "right" },
+  { title: "unknown", width: 7, align: "right" },
 ];
 
 const GROUPS: readonly Group[] = [
@@ -82,19 +81,18 @@ export function spendTable(calls: readonly SettledCall[], style: Style): string[
   const refused = calls.filter(isRefused);
   const statuses = [...new Set(refused.map((call) => call.status))];
   const note = `refused by the vendor, so without usage and cost: ${refused.length} (${statuses.join(", ")})`;
-  return [
-    ...tableHead(COLUMNS, GROUPS, style),
-    ...rows,
-    tableRule(COLUMNS, style),
-    row("all", spendOf(calls), style),
-    style.dim(refused.length === 0 ? "" : note),
-  ];
+  const table = textTable(COLUMNS, [...rows, "rule", row("all", spendOf(calls), style)], {
+    style,
+    gap: 1,
+    groups: GROUPS,
+  });
+  return [...table, style.dim(refused.length === 0 ? "" : note)];
 }
 
-function row(name: string, spend: Spend, style: Style): string {
+function row(name: string, spend: Spend, style: Style): Row {
   const number = (value: number, paint = (text: string) => text): Cell =>
     value === 0 ? { text: "·", paint: style.dim } : { text: value.toLocaleString("en-US"), paint };
-  return tableRow(COLUMNS, [
+  return [
     { text: name, paint: style.accent },
     number(spend.calls),
     number(spend.completed),
@@ -106,5 +104,5 @@ function row(name: string, spend: Spend, style: Style): string {
     number(spend.reported, style.good),
     number(spend.estimated, style.caution),
     number(spend.unknown, style.bad),
-  ]);
+  ];
 }

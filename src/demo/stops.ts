@@ -1,8 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { SettledCall } from "../core/call.ts";
 import type { Blocked } from "../guard/blocked.ts";
-import { dollars, type Style } from "../terminal/style.ts";
+import type { Style } from "../terminal/style.ts";
 import type { RunInScope } from "./agents.ts";
+import { dollars } from "./amounts.ts";
 import type { Clients } from "./clients.ts";
 import type { BilledCall } from "./fake-vendor.ts";
 import type { Ask } from "./requests.ts";

@@ -1,4 +1,4 @@
-import type { Paint, Style } from "../terminal/style.ts";
+import { type Paint, printable, type Style } from "../terminal/style.ts";
 import { type Finding, GROUPS, type Group } from "./finding.ts";
 
 export interface Summary {
@@ -53,11 +53,6 @@ function linesOf({ level, subject, says, fix }: Finding, width: number, style: S
     ...more,
     ...(fix === undefined ? [] : [`${indent}${style.dim("fix:")} ${style.accent(printable(fix))}`]),
   ];
-}
-
-/** What others wrote must not steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, " ");
 }
 
 function wrap(text: string, width: number): readonly string[] {

@@ -1,4 +1,6 @@
-/** Ways to show a piece of text. Without colour they all give it back as it is. */
+import { styleText } from "node:util";
+
+/** Ways to show a piece of text. */
 export interface Style {
   readonly bold: Paint;
   readonly dim: Paint;
@@ -10,29 +12,23 @@ export interface Style {
 
 export type Paint = (text: string) => string;
 
-export function createStyle(colour: boolean): Style {
-  const paint = (open: number, close: number): Paint =>
-    colour ? (text) => `\x1b[${open}m${text}\x1b[${close}m` : (text) => text;
+/** Colours where the stream shows them: not in a file or a pipe, and not with NO_COLOR. */
+export function createStyle(stream: NodeJS.WritableStream): Style {
+  const paint =
+    (format: Parameters<typeof styleText>[0]): Paint =>
+    (text) =>
+      styleText(format, text, { stream });
   return {
-    bold: paint(1, 22),
-    dim: paint(2, 22),
-    good: paint(32, 39),
-    caution: paint(33, 39),
-    bad: paint(31, 39),
-    accent: paint(36, 39),
+    bold: paint("bold"),
+    dim: paint("dim"),
+    good: paint("green"),
+    caution: paint("yellow"),
+    bad: paint("red"),
+    accent: paint("cyan"),
   };
 }
 
-/** Nano-USD as dollars. */
-export function dollars(nano: number, digits: number): string {
-  return `${nano < 0 ? "-" : ""}$${(Math.abs(nano) / 1e9).toFixed(digits)}`;
-}
-
-/** How far `value` is from the truth, in percent with its sign. */
-export function percentOff(value: number, truth: number): string {
-  if (value === truth) return "0";
-  if (truth === 0) return "all";
-  const percent = ((value - truth) / truth) * 100;
-  const size = Math.abs(percent);
-  return `${percent < 0 ? "-" : "+"}${size.toFixed(size < 0.1 ? 2 : 1)} %`;
+/** Text of others, without what would steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, " ");
 }

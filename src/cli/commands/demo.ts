@@ -30,7 +30,5 @@ async function run({ "plain-fetch": plainFetch = false, keep = false }: Values):
   const { isMetered } = await import("../../demo/metering.ts");
   if (isMetered()) throw usage("run it without spendfuse/register: this process is metered already (see NODE_OPTIONS)");
   const { runDemo } = await import("../../demo/demo.ts");
-  // Undefined without a terminal; knows NO_COLOR.
-  const colour = process.stdout.hasColors?.() === true;
-  return await runDemo({ plainFetch, keep, style: createStyle(colour) });
+  return await runDemo({ plainFetch, keep, style: createStyle(process.stdout) });
 }

@@ -19,9 +19,7 @@ export async function run({ dir = ".", offline, json }: Values): Promise<number>
   const facts = gatherFacts(process.cwd(), readEnvironment(), isLookedAt);
   const answers = await askAll(offline ? [] : questionsOf(facts));
   const summary = summarise(examine(facts, answers));
-  // Undefined without a terminal; knows NO_COLOR.
-  const colour = process.stdout.hasColors?.() === true;
   if (!json) console.log(`spendfuse doctor ${VERSION}: ${folder}`);
-  for (const line of json ? toJson(summary) : toText(summary, createStyle(colour))) console.log(line);
+  for (const line of json ? toJson(summary) : toText(summary, createStyle(process.stdout))) console.log(line);
   return summary.ok ? 0 : 1;
 }

@@ -1,29 +1,25 @@
 import type { Progress } from "../../../billing/poll.ts";
+import { createLiveLines } from "../../../terminal/live.ts";
 
 const WIDTH = 24;
 /** What is read in one go needs no bar. */
 const MANY = 4;
 
-/** A line that is drawn over itself, on a terminal only. */
+/** How far a vendor's bill has been read, on a terminal only. */
 export interface ProgressBar {
   draw(vendor: string, progress: Progress): void;
   clear(): void;
 }
 
 export function createProgressBar(stream: NodeJS.WriteStream): ProgressBar {
-  let drawn = false;
+  const { draw, clear } = createLiveLines(stream);
   return {
     draw(vendor, { report, done, of, rows }) {
-      if (!stream.isTTY || of < MANY) return;
+      if (of < MANY) return;
       const full = Math.round((done / of) * WIDTH);
       const bar = "█".repeat(full) + "░".repeat(WIDTH - full);
-      const line = `${vendor} ${bar} ${done} of ${of} windows, ${rows.toLocaleString("en-US")} rows  ${report}`;
-      stream.write(`\r\x1b[2K${line.slice(0, stream.columns || 80)}`);
-      drawn = true;
+      draw([`${vendor} ${bar} ${done} of ${of} windows, ${rows.toLocaleString("en-US")} rows  ${report}`]);
     },
-    clear() {
-      if (drawn) stream.write("\r\x1b[2K");
-      drawn = false;
-    },
+    clear,
   };
 }

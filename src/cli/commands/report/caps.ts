@@ -49,9 +49,6 @@ export async function capTable({ book, vendors, config }: CapTableOptions): Prom
       ]);
   }
   if (rows.length === 0) return ["the vendors have no caps of their own, or the key may not read them"];
-  return textTable(["vendor", "scope", "per", "cap", "billed", "used", "effect", "remark"], rows, [
-    "cap",
-    "billed",
-    "used",
-  ]);
+  const amounts = ["cap", "billed", "used"].map((title) => ({ title, align: "right" }) as const);
+  return textTable(["vendor", "scope", "per", ...amounts, "effect", "remark"], rows);
 }

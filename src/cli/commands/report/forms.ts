@@ -16,7 +16,9 @@ export interface About {
   readonly vendors: readonly Vendor[];
 }
 
-const AMOUNTS = ["billed", "metered", "drift", "ungoverned", "not on the bill"];
+const AMOUNTS = ["billed", "metered", "drift", "ungoverned", "not on the bill"].map(
+  (title) => ({ title, align: "right" }) as const,
+);
 
 /** For people: dollars to the cent, or finer where there are none. */
 export function toTable(rows: readonly ReportRow[], about: About): readonly string[] {
@@ -45,7 +47,6 @@ export function toTable(rows: readonly ReportRow[], about: About): readonly stri
         about.by.map((_, index) => (index === 0 ? "all" : "")),
       ),
     ],
-    AMOUNTS,
   );
   return [`${spanOf(about)}, UTC`, "", ...table, "", ...notes(about)];
 }
