@@ -2,6 +2,7 @@ import { get } from "node:http";
 import { nestScope } from "../../src/core/scope.ts";
 import { listen } from "../../src/guard/circuits/feed.ts";
 import { createGuard, type Guard } from "../../src/guard/guard.ts";
+import { openaiRefusal } from "../../src/meter/wire/openai-error.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import { openRedis } from "../../src/stores/redis.ts";
 import type { Store } from "../../src/stores/store.ts";
@@ -30,7 +31,7 @@ function guardOf(store: Store, fed: boolean): Guard {
       if (agent === undefined) return;
       const passage = guard.admit({
         node: nestScope(undefined, { agent }),
-        format: "openai-chat",
+        refusal: openaiRefusal,
         provider: "openai",
         model: "gpt-5",
         forecast: () => ({ tokens: 0, costNano: 0 }),

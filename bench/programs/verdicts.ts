@@ -2,6 +2,7 @@ import { nestScope, type ScopeNode } from "../../src/core/scope.ts";
 import { createGuard } from "../../src/guard/guard.ts";
 import { readBudget } from "../../src/limits/budget.ts";
 import type { Ticket } from "../../src/limits/gate.ts";
+import { openaiRefusal } from "../../src/meter/wire/openai-error.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 
 /** Prints the CPU nanoseconds of a verdict, round by round: `verdicts.ts SCOPES`. Settling is not in them. */
@@ -46,7 +47,7 @@ function settle(tickets: (Ticket | undefined)[]): void {
 function admit(node: ScopeNode): Ticket | undefined {
   const passage = guard.admit({
     node,
-    format: "openai-chat",
+    refusal: openaiRefusal,
     provider: "openai",
     model: "gpt-5",
     forecast: expected,

@@ -1,23 +1,6 @@
-/** Why a call was refused by us and not by the vendor. */
-export interface Blocked {
-  readonly reason: "budget" | "circuit" | "vendor_cap";
-  /** The scope that is over, such as `agent:researcher`; `all` is everything together. */
-  readonly scope: string;
-  readonly spentUsd?: number;
-  readonly limitUsd?: number;
-  /** Milliseconds since the epoch; absent when no time will help. */
-  readonly until?: number;
-  /** The budget's name. */
-  readonly budget?: string;
-  /** Of a budget that counts tokens or calls. */
-  readonly unit?: "tokens" | "calls";
-  readonly spent?: number;
-  readonly limit?: number;
-  /** Who opened the circuit. */
-  readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
-  /** In words, what lies behind it. */
-  readonly why?: string;
-}
+import type { Blocked } from "../limits/refusal.ts";
+
+export type { Blocked };
 
 /** Where SDKs and frameworks keep what they wrap. */
 const INSIDE = ["cause", "error", "lastError", "data", "errors", "response"] as const;

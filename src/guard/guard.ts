@@ -145,7 +145,7 @@ export function createGuard(options: GuardOptions): Guard {
         return force(ask, holds);
       }
       options.onRefused(ask.node, blocked, "enforce");
-      return { pass: false, refusal: () => createRefusal(blocked, ask.format) };
+      return { pass: false, refusal: () => createRefusal(blocked, ask.refusal) };
     };
     if (options.approvers.size === 0) return refused(undefined);
     const approval = approvalOf(options.approvers, blocked, ask.node.scope, onFault);

@@ -1,46 +1,11 @@
-import { type Blocked, markOf } from "./blocked.ts";
+import { type Blocked, REFUSAL_STATUS, type RefusalShape, type StreamEvent } from "../limits/refusal.ts";
+import { markOf } from "./blocked.ts";
 
-const STATUS = 402;
-
-/** How each family of wire formats writes an error, and one in the middle of a stream. */
-interface ErrorShape {
-  body(message: string, blocked: Blocked): object;
-  frame(message: string, blocked: Blocked): string;
-}
-
-const openai: ErrorShape = {
-  body: (message, blocked) => ({ error: openaiError(message, blocked) }),
-  frame: (message, blocked) => `data: ${JSON.stringify({ error: openaiError(message, blocked) })}\n\n`,
-};
-
-function openaiError(message: string, blocked: Blocked): object {
-  return { message, type: "spendfuse_blocked", code: `spendfuse_${blocked.reason}`, param: null, spendfuse: blocked };
-}
-
-const SHAPES: Readonly<Record<string, ErrorShape>> = {
-  "anthropic-messages": {
-    body: anthropicError,
-    frame: (message, blocked) => `event: error\ndata: ${JSON.stringify(anthropicError(message, blocked))}\n\n`,
-  },
-  "google-generate": {
-    body: googleError,
-    frame: (message, blocked) => `data: ${JSON.stringify(googleError(message, blocked))}\n\n`,
-  },
-};
-
-function anthropicError(message: string, blocked: Blocked): object {
-  return { type: "error", error: { type: "billing_error", message, spendfuse: blocked } };
-}
-
-function googleError(message: string, blocked: Blocked): object {
-  return { error: { code: STATUS, message, status: "RESOURCE_EXHAUSTED", spendfuse: blocked } };
-}
-
-/** A refusal as the vendor would write it: every SDK raises its own error, once. `format` is the wire format's name. */
-export function createRefusal(blocked: Blocked, format: string): Response {
-  const body = (SHAPES[format] ?? openai).body(describe(blocked), blocked);
+/** A refusal as the vendor would write it: every SDK raises its own error, once. `shape` is the call's wire format's. */
+export function createRefusal(blocked: Blocked, shape: RefusalShape): Response {
+  const body = shape.body(describe(blocked), blocked);
   return new Response(JSON.stringify(body), {
-    status: STATUS,
+    status: REFUSAL_STATUS,
     statusText: "Payment Required",
     headers: {
       "content-type": "application/json",
@@ -52,8 +17,8 @@ export function createRefusal(blocked: Blocked, format: string): Response {
 }
 
 /** The event that ends a stream in its middle, as an error that the SDK raises. */
-export function createRefusalFrame(blocked: Blocked, format: string): string {
-  return (SHAPES[format] ?? openai).frame(describe(blocked), blocked);
+export function createRefusalEvent(blocked: Blocked, shape: RefusalShape): StreamEvent {
+  return shape.event(describe(blocked), blocked);
 }
 
 /** Who, what, how much, until when, and what to do. */

@@ -1,4 +1,5 @@
 import type { ScopeNode } from "../core/scope.ts";
+import type { RefusalShape, StreamEvent } from "./refusal.ts";
 
 /** What a call may come to at the most, before it is sent. */
 export interface Forecast {
@@ -11,8 +12,8 @@ export interface Forecast {
 /** A call that is about to leave. */
 export interface Ask {
   readonly node: ScopeNode;
-  /** The wire format, by its file name: a refusal is written in it. */
-  readonly format: string;
+  /** How the call's wire format writes a refusal. */
+  readonly refusal: RefusalShape;
   readonly provider: string;
   readonly model: string | undefined;
   /** Asked for only where a budget applies. */
@@ -20,7 +21,7 @@ export interface Ask {
   /** What tells this request from others, for those who make the same one over and over; undefined when unknown. */
   fingerprint(): string | undefined;
   /** Ends the call's stream with this event, if it streams and is still under way. */
-  cut(event: string): void;
+  cut(event: StreamEvent): void;
 }
 
 /** What a call came to. */
@@ -48,7 +49,6 @@ export type Passage =
 /** A vendor's answer with an error status, read. */
 export interface ErrorAnswer {
   readonly node: ScopeNode;
-  readonly format: string;
   readonly provider: string;
   readonly status: number;
   /** Parsed JSON. */

@@ -146,7 +146,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     tellUnknown("calls are refused");
     const blocked = blockedUnknown("budget", `agent:${ask.node.scope.agent}`);
     options.onRefused(ask.node, blocked, mode);
-    return { pass: false, refusal: () => createRefusal(blocked, ask.format) };
+    return { pass: false, refusal: () => createRefusal(blocked, ask.refusal) };
   }
 
   const tellUnknown = onceIn(30_000, (what: string) =>

@@ -216,12 +216,11 @@ interface Fault {
 }
 
 const formats = Object.values(registry);
-const breakFormats = (method: "matches" | "readRequest" | "readBody" | "readFrame") => () => {
+const breakFormats = (method: "readRequest" | "readBody" | "readFrame") => () => {
   for (const format of formats) vi.spyOn(format, method).mockImplementation(broken);
 };
 
 const FAULTS: readonly Fault[] = [
-  { step: "request", name: "wire format: matches", inject: breakFormats("matches"), met: ALL },
   { step: "request", name: "wire format: readRequest", inject: breakFormats("readRequest"), met: ALL },
   {
     step: "parser",

@@ -4,6 +4,7 @@ import { nestScope } from "../../src/core/scope.ts";
 import { createGuard, type Guard } from "../../src/guard/guard.ts";
 import { readBudget } from "../../src/limits/budget.ts";
 import type { Ticket } from "../../src/limits/gate.ts";
+import { openaiRefusal } from "../../src/meter/wire/openai-error.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import type { Store } from "../../src/stores/store.ts";
 
@@ -83,7 +84,7 @@ test("no call is refused that fits, and none passes that does not, whoever holds
           same.map((tokens) =>
             one.guard.admit({
               node,
-              format: "openai-chat",
+              refusal: openaiRefusal,
               provider: "openai",
               model: "m",
               forecast: () => ({ tokens, costNano: 0 }),

@@ -19,7 +19,7 @@ export const recorded: readonly Recording[] = existsSync(FILE)
 export const recordings: readonly Recording[] = [...MADE_UP, ...recorded];
 
 /**
- * Whether nothing is learned from how far the estimate is off: the constants of `src/meter/wire/estimate.ts` were fitted
+ * Whether nothing is learned from how far the estimate is off: the `rates` of the wire formats were fitted
  * on one half of what was recorded, and the numbers of what is made up are nobody's.
  */
 export function isFitted(recording: Recording): boolean {

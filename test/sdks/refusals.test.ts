@@ -7,7 +7,9 @@ import { APICallError, generateText, RetryError, streamText } from "ai";
 import OpenAI, * as openaiErrors from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Blocked, isBlocked } from "../../src/guard/blocked.ts";
-import { createRefusal, createRefusalFrame } from "../../src/guard/refusal.ts";
+import { createRefusal, createRefusalEvent } from "../../src/guard/refusal.ts";
+import * as registry from "../../src/meter/wire/formats/registry.ts";
+import { FRAMINGS } from "../../src/meter/wire/framings.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 
 const UNTIL = Date.UTC(2026, 10, 24, 13);
@@ -203,6 +205,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   },
 };
 
+const shapeOf = (format: string) => Object.values(registry).find(({ name }) => name === format)!.refusal;
+
 const rows = Object.entries(SHAPES).flatMap(([name, shape]) =>
   Object.entries(REASONS).map(([reason, blocked]) => [name, reason, shape, blocked] as const),
 );
@@ -211,7 +215,7 @@ describe("every SDK raises its own error once, and isBlocked reads it", () => {
   test.each(rows)("%s, %s", async (_name, _reason, { format, raises, call }, blocked) => {
     const send: Send = async () => {
       attempts += 1;
-      return createRefusal(blocked, format);
+      return createRefusal(blocked, shapeOf(format));
     };
     const error: unknown = await call(send).then(
       () => undefined,
@@ -224,7 +228,7 @@ describe("every SDK raises its own error once, and isBlocked reads it", () => {
   });
 
   test.each(Object.entries(SHAPES))("%s, over a real wire", async (_name, { format, raises, call }) => {
-    const refusal = createRefusal(BUDGET, format);
+    const refusal = createRefusal(BUDGET, shapeOf(format));
     const text = await refusal.text();
     server.play({ status: refusal.status, headers: Object.fromEntries(refusal.headers), steps: [text] });
     const error: unknown = await call(fetch).catch((raised: unknown) => raised);
@@ -250,7 +254,7 @@ describe("an error in the middle of a stream", () => {
     const { format, call } = SHAPES[name] as Shape;
     server.play({
       headers: { "content-type": "text/event-stream" },
-      steps: [first, { pause: 5 }, createRefusalFrame(BUDGET, format)],
+      steps: [first, { pause: 5 }, FRAMINGS.sse.write(createRefusalEvent(BUDGET, shapeOf(format)))],
     });
     const error: unknown = await call(fetch).then(
       () => undefined,

@@ -1,7 +1,7 @@
 import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
-import { createRefusalFrame } from "../refusal.ts";
+import { createRefusalEvent } from "../refusal.ts";
 import type { Budgets, Hold } from "./budgets.ts";
 
 /** What calls under way hold. A hold is a lease: of a call that never settles it is given back in time. */
@@ -72,7 +72,7 @@ export function createReservations(budgets: Budgets, clock: () => number): Reser
     cut(why) {
       for (const { ask, holds } of open) {
         const blocked = why(ask, holds);
-        if (blocked) ask.cut(createRefusalFrame(blocked, ask.format));
+        if (blocked) ask.cut(createRefusalEvent(blocked, ask.refusal));
       }
     },
     close: () => clearInterval(sweep),

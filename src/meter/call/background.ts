@@ -40,7 +40,7 @@ export function createBackground(): Background {
         if (!background || id === undefined) return true;
         if (reading.outputReported) done(id);
         else {
-          running.set(id, { node: call.node, counted: resolveUsage(call.target.format.name, facts, reading).usage });
+          running.set(id, { node: call.node, counted: resolveUsage(call.target.format.rates, facts, reading).usage });
           if (running.size > MAX) running.delete(running.keys().next().value as string);
         }
         return true;

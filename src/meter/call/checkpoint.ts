@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Faults } from "../../core/faults.ts";
 import type { Ask, Forecast, Gate, Passage } from "../../limits/gate.ts";
+import type { RefusalShape, StreamEvent } from "../../limits/refusal.ts";
 import type { OpenCall } from "./open-call.ts";
 
 /**
@@ -44,9 +45,9 @@ async function admitLater(
 
 /** Looks at a vendor's error. True when it is a cap of the vendor's own, so that trying again is of no use. */
 export function isFinal(call: OpenCall, status: number, body: unknown, faults: Faults): boolean {
-  const { format, provider } = call.target;
+  const { provider } = call.target;
   try {
-    return call.services.gate?.answered({ node: call.node, format: format.name, provider, status, body }) === true;
+    return call.services.gate?.answered({ node: call.node, provider, status, body }) === true;
   } catch (error) {
     faults.report("guard", error);
     return false;
@@ -56,7 +57,7 @@ export function isFinal(call: OpenCall, status: number, body: unknown, faults: F
 /** A class, so that a call costs one object and no closure. */
 class CallAsk implements Ask {
   readonly node: Ask["node"];
-  readonly format: string;
+  readonly refusal: RefusalShape;
   readonly provider: string;
   readonly model: string | undefined;
   readonly #call: OpenCall;
@@ -64,7 +65,7 @@ class CallAsk implements Ask {
 
   constructor(call: OpenCall, sent: unknown) {
     this.node = call.node;
-    this.format = call.target.format.name;
+    this.refusal = call.target.format.refusal;
     this.provider = call.target.provider;
     this.model = call.facts.model;
     this.#call = call;
@@ -85,7 +86,7 @@ class CallAsk implements Ask {
       .digest("base64");
   }
 
-  cut(event: string): void {
-    this.#call.cut(event);
+  cut(event: StreamEvent): void {
+    this.#call.cut(this.#call.target.framing.write(event));
   }
 }

@@ -7,7 +7,7 @@ import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
 import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
-import { FrameReader } from "../wire/frames.ts";
+import type { FrameReader } from "../wire/frames.ts";
 import type { Target } from "../wire/target.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
@@ -136,8 +136,8 @@ export class OpenCall {
       if (said) this.reading.costUsd ??= amount(said);
     }
     if (!stream) return;
-    const { target, reading, hides } = this;
-    this.#frames = new FrameReader(target.format, reading, hides, (error) => this.#unread(error), target.shapes);
+    const { format, framing, shapes } = this.target;
+    this.#frames = framing.open(format, this.reading, this.hides, (error) => this.#unread(error), shapes);
   }
 
   /** The stream was cut: nothing follows. */

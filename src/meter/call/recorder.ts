@@ -140,7 +140,7 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if (status === undefined && state.ending === "failed") return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen) return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
-  return resolveUsage(target.format.name, facts, reading);
+  return resolveUsage(target.format.rates, facts, reading);
 }
 
 /** Undefined when the call used something, and nobody knows what. */

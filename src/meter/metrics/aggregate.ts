@@ -1,6 +1,7 @@
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
 import { TOKEN_TYPES, type Usage } from "../../core/usage.ts";
+import * as registry from "../wire/formats/registry.ts";
 import type { Series, SeriesTable } from "./bounded-series.ts";
 import type { Histogram, Tables, Tags } from "./tables.ts";
 
@@ -43,7 +44,7 @@ const AUDIO = 1;
 const IMAGE = 2;
 const UNKNOWN = 3;
 
-export function createGroups(tables: Tables, instance: () => string, operationOf: (format: string) => string): Groups {
+export function createGroups(tables: Tables, instance: () => string): Groups {
   const groups = new Map<string, Group>();
   const { table: costs } = tables.cost;
   const { table: calls } = tables.calls;
@@ -84,7 +85,7 @@ export function createGroups(tables: Tables, instance: () => string, operationOf
   ): void {
     let series = opened[index];
     if (series === undefined) {
-      series = table.open({ ...inferenceTags(call, model, operationOf), [ATTR.modality]: MODALITIES[index]! });
+      series = table.open({ ...inferenceTags(call, model), [ATTR.modality]: MODALITIES[index]! });
       opened[index] = series;
     }
     series.value += amount;
@@ -140,7 +141,7 @@ export function createGroups(tables: Tables, instance: () => string, operationOf
     duration(group, call, errorType) {
       let series = group.durations.get(errorType);
       if (series === undefined) {
-        const tags = inferenceTags(call, call.model, operationOf);
+        const tags = inferenceTags(call, call.model);
         series = tables.durations.open(errorType === undefined ? tags : { ...tags, [ATTR.errorType]: errorType });
         group.durations.set(errorType, series);
       }
@@ -162,9 +163,11 @@ function spendTags({ scope, provider, quality }: SettledCall, model: string, ins
   };
 }
 
-function inferenceTags(call: SettledCall, model: string, operationOf: (format: string) => string): Tags {
+const OPERATIONS = new Map<string, string>(Object.values(registry).map(({ name, operation }) => [name, operation]));
+
+function inferenceTags(call: SettledCall, model: string): Tags {
   return {
-    [ATTR.operation]: operationOf(call.format),
+    [ATTR.operation]: OPERATIONS.get(call.format) ?? "chat",
     [ATTR.provider]: call.provider,
     ...(call.requestModel !== undefined && { [ATTR.requestModel]: call.requestModel }),
     [ATTR.responseModel]: model,

@@ -61,8 +61,6 @@ export interface InstrumentsOptions {
   readonly version?: string;
   /** Whether the standard `gen_ai.client.inference.*` metrics ride along; true when absent. */
   readonly genAi?: boolean;
-  /** OpenTelemetry's name of what a wire format does; told by the format's name when absent. */
-  readonly operationOf?: (format: string) => string;
   /** A provider could not be used; counted as a fault when absent. */
   readonly onFault?: (error: unknown) => void;
   /** Exports that wait on disk; undefined without a spool. */
@@ -75,12 +73,12 @@ export interface InstrumentsOptions {
 const MAX_WAITING = 1_000;
 
 export function createInstruments(options: InstrumentsOptions): Instruments {
-  const { genAi = true, operationOf = operationOfFormat, spoolPending = () => undefined, version } = options;
+  const { genAi = true, spoolPending = () => undefined, version } = options;
   const { gauges = () => [] } = options;
   const { onFault = () => fault("instruments") } = options;
   const instance = once(options.instance);
   const tables = createTables(options.seriesLimit ?? 1_900);
-  const groups = createGroups(tables, instance, operationOf);
+  const groups = createGroups(tables, instance);
   const waiting: { readonly series: Series<Tags, Histogram>; readonly seconds: number }[] = [];
   let pump: Pump | undefined;
   let refused: OtelMeterProvider | undefined;
@@ -181,12 +179,6 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
       );
     },
   };
-}
-
-/** The name of a format says what it does: `openai-embeddings`, `google-generate`, and chats of all kinds. */
-function operationOfFormat(format: string): string {
-  if (format.endsWith("-embeddings")) return "embeddings";
-  return format.endsWith("-generate") ? "generate_content" : "chat";
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,11 +1,15 @@
 import { object, parse } from "../../core/json.ts";
 import type { DeltaShapes } from "./delta-template.ts";
+import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
+import { FRAMINGS, type Framing } from "./framings.ts";
 import type { Host, HostLookup } from "./hosts.ts";
 
 /** A request to a model API, recognised by its path, then its host. */
 export interface Target {
   readonly format: WireFormat;
+  readonly route: Route;
+  readonly framing: Framing;
   readonly host: Host | undefined;
   /** The vendor by its OpenTelemetry name. */
   readonly provider: string;
@@ -32,9 +36,6 @@ export interface TargetSettings {
   readonly keyOf: KeyReader;
 }
 
-/** Any path of any wire format has one of these in it: the one check that every other request costs. */
-const MAYBE = /\/(?:completions|responses|embeddings|messages)\b|enerateContent|awPredict/;
-
 export interface Classifier {
   /** Matches every address of a model call, and few others: the one check that all other requests cost. */
   readonly maybe: RegExp;
@@ -43,11 +44,13 @@ export interface Classifier {
 }
 
 export function createClassifier(formats: readonly WireFormat[], current: () => TargetSettings): Classifier {
+  const findRoute = createRouter(formats);
+  const maybe = hintOf(formats);
   let known = new Map<string, Target | undefined>();
   let knownBy: TargetSettings | undefined;
 
   function findKnown(method: string, address: string): Target | undefined {
-    if (!MAYBE.test(address)) return undefined;
+    if (!maybe.test(address)) return undefined;
     const settings = current();
     if (settings !== knownBy || known.size >= MAX_KNOWN) known = new Map();
     knownBy = settings;
@@ -60,29 +63,29 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
     return target;
   }
 
-  return { maybe: MAYBE, find: findKnown };
+  return { maybe, find: findKnown };
 
   function find(method: string, address: string, settings: TargetSettings): Target | undefined {
     const url = URL.parse(address);
     if (url === null) return undefined;
     const path = url.pathname.length > 1 ? url.pathname.replace(/\/+$/, "") : url.pathname;
-    for (const format of formats) {
-      if (format.matches(method, path)) {
-        const host = settings.lookup(url.host);
-        return {
-          format,
-          host,
-          provider: providerOf(host, format),
-          address: url.host,
-          path,
-          method,
-          shapes: new Map(),
-          mayAskUsage: settings.askUsage && host?.asksUsage === true,
-          keyOf: settings.keyOf,
-        };
-      }
-    }
-    return undefined;
+    const found = findRoute(method, path);
+    if (found === undefined) return undefined;
+    const { format, route } = found;
+    const host = settings.lookup(url.host);
+    return {
+      format,
+      route,
+      framing: FRAMINGS[route.endpoint.framing ?? "sse"],
+      host,
+      provider: providerOf(host, format),
+      address: url.host,
+      path,
+      method,
+      shapes: new Map(),
+      mayAskUsage: settings.askUsage && host?.asksUsage === true,
+      keyOf: settings.keyOf,
+    };
   }
 }
 
@@ -107,7 +110,7 @@ export const RETRIEVAL: RequestFacts = {
 /** What a request's body says; undefined when it is none of the format's. */
 export function factsOf(target: Target, text: string): RequestFacts | undefined {
   const body = object(parse(text));
-  return body && target.format.readRequest(body, target.path);
+  return body && target.format.readRequest(body, target.route);
 }
 
 /** Puts `stream_options.include_usage` into a body; every other byte of it stays as it was, where that is possible. */

@@ -1,3 +1,4 @@
+import { createRouter, patternOf } from "../../wire/endpoints.ts";
 import type { WireFormat } from "../../wire/formats/format.ts";
 import type { Host } from "../../wire/hosts.ts";
 
@@ -53,19 +54,8 @@ export const UNREAD_APIS: readonly {
   { api: "Cortex", path: /\/cortex\/inference:(?:complete|embed)$/ },
 ];
 
-/** Paths that speak for themselves at hosts that we do not know, some only with a header. */
-export const OWN_WORDS: readonly { readonly path: RegExp; readonly header?: string }[] = [
-  { path: /\/chat\/completions$/ },
-  { path: /:(?:generateContent|streamGenerateContent)$/ },
-  { path: /\/v1\/(?:responses|embeddings)$/, header: "authorization" },
-  { path: /\/messages$/, header: "anthropic-version" },
-];
-
-/** The same of WebSockets: OpenAI's Realtime and what speaks as it does, Gemini's Live. */
+/** WebSockets whose path leaves no doubt at any host: OpenAI's Realtime and what speaks as it does, Gemini's Live. */
 export const OWN_SOCKETS = /\/(?:v1|openai)\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
-
-/** One of them is in each path of {@link OWN_WORDS}: the one check that most other requests cost. */
-const MAYBE = /(?:completions|responses|embeddings|messages|enerateContent)$/;
 
 /**
  * Tells why a request costs money that nobody meters, if none of ours sends it; undefined when it costs nothing. Of a
@@ -74,21 +64,35 @@ const MAYBE = /(?:completions|responses|embeddings|messages|enerateContent)$/;
 export function createReasoning(
   formats: readonly WireFormat[],
 ): (sent: Sent, way: Way, host: Host | undefined) => Reason | undefined {
+  const findRoute = createRouter(formats);
+  const evidence = evidenceOf(formats);
+  // The one check that most other requests cost.
+  const hint = new RegExp(evidence.map(({ path }) => path.source).join("|") || "(?!)");
+
   return (sent, way, host) => {
     const { method, path } = sent;
     if (sent.socket) return host !== undefined || OWN_SOCKETS.test(path) ? { way: "websocket" } : undefined;
     if (method !== "POST") return undefined;
     if (host === undefined) {
-      if (!MAYBE.test(path)) return undefined;
-      const own = OWN_WORDS.find((row) => row.path.test(path));
+      if (!hint.test(path)) return undefined;
+      const own = evidence.find((row) => row.path.test(path));
       return own && (own.header === undefined || sent.header(own.header) !== undefined) ? { way } : undefined;
     }
-    if (formats.some((format) => format.matches("POST", path))) return { way };
+    if (findRoute("POST", path) !== undefined) return { way };
     const unread = UNREAD_APIS.find(
       (row) => row.path.test(path) && (row.provider === undefined || row.provider === host.provider),
     );
     return unread && { api: unread.api };
   };
+}
+
+/** What makes a POST surely a call of one of these formats, at a host that we do not know. */
+function evidenceOf(formats: readonly WireFormat[]): readonly { readonly path: RegExp; readonly header?: string }[] {
+  return formats.flatMap(({ endpoints }) =>
+    endpoints.flatMap(({ method, path, evidence }) =>
+      method === "POST" && evidence !== undefined ? [{ ...evidence, path: patternOf(evidence.path ?? path) }] : [],
+    ),
+  );
 }
 
 const WAYS: Readonly<Record<Way, { readonly name: string; readonly fix: string }>> = {

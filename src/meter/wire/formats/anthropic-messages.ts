@@ -1,9 +1,8 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import type { Blocked } from "../../../limits/refusal.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
-
-const VERTEX = /\/publishers\/anthropic\/models\/([^/:]+):(?:streamRawPredict|rawPredict)$/;
 
 /** Anthropic Messages, stable and beta, also on Vertex AI. */
 export const anthropicMessages: WireFormat = {
@@ -14,15 +13,32 @@ export const anthropicMessages: WireFormat = {
   strictDeltas: false,
   silentEvents: new Set(["ping", "content_block_stop"]),
 
-  matches: (method, path) => method === "POST" && (path.endsWith("/messages") || VERTEX.test(path)),
+  endpoints: [
+    { method: "POST", path: "/messages", evidence: { header: "anthropic-version" } },
+    { method: "POST", path: "/publishers/anthropic/models/{model}:rawPredict" },
+    { method: "POST", path: "/publishers/anthropic/models/{model}:streamRawPredict" },
+  ],
+  rates: {
+    request: 2,
+    inputBytes: 3.4,
+    tools: 490,
+    toolBytes: 2.4,
+    attachment: 245,
+    outputBytes: 4.2,
+    toolCall: 38,
+  },
+  refusal: {
+    body: errorOf,
+    event: (message, blocked) => ({ name: "error", data: errorOf(message, blocked) }),
+  },
 
-  readRequest(body, path) {
+  readRequest(body, route) {
     if (!Array.isArray(body.messages) || (body.max_tokens === undefined && body.anthropic_version === undefined)) {
       return undefined;
     }
     const measured = measureAll(body.messages, body.system);
     return {
-      model: text(body.model) ?? VERTEX.exec(path)?.[1],
+      model: text(body.model) ?? route.model,
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
@@ -71,6 +87,10 @@ export const anthropicMessages: WireFormat = {
     }
   },
 };
+
+function errorOf(message: string, blocked: Blocked): object {
+  return { type: "error", error: { type: "billing_error", message, spendfuse: blocked } };
+}
 
 function readDelta(delta: Json | undefined, reading: Reading): boolean {
   reading.recognized = true;

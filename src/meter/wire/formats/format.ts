@@ -1,10 +1,14 @@
 import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
+import type { RefusalShape } from "../../../limits/refusal.ts";
+import type { Endpoint, Route } from "../endpoints.ts";
 import type { Host } from "../hosts.ts";
+import type { EstimateRates } from "../rates.ts";
 
 /**
- * A wire format: how one family of model APIs writes a request, a response and a stream. To add one, write a file
- * beside this one and give it a line in `registry.ts`. A format only reads; it never changes what passes.
+ * A wire format: how one family of model APIs writes a request, a response, a stream and an error. To add one, write a
+ * file beside this one and give it a line in `registry.ts`: everything else that has to know formats reads it here. A
+ * format only reads; it never changes what passes.
  */
 export interface WireFormat {
   /** The file's name. */
@@ -13,10 +17,14 @@ export interface WireFormat {
   readonly operation: "chat" | "generate_content" | "embeddings";
   /** The provider when the host is not in the table: the vendor whose format this is. */
   readonly provider: string;
-  /** Whether a request to this path (without its query) speaks this format. */
-  matches(method: string, path: string): boolean;
+  /** Where it is spoken, at any host. Of two formats with the same path, the first of the registry is taken. */
+  readonly endpoints: readonly Endpoint[];
+  /** What text costs in tokens, for what the vendor does not report. */
+  readonly rates: EstimateRates;
+  /** How its SDKs have to be told that a call is refused. */
+  readonly refusal: RefusalShape;
   /** What the request says, or undefined when the body is of something else. */
-  readRequest(body: Json, path: string): RequestFacts | undefined;
+  readRequest(body: Json, route: Route): RequestFacts | undefined;
   /** Reads a whole, parsed body. */
   readBody(body: unknown, reading: Reading): void;
   /**

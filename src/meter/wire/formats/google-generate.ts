@@ -1,9 +1,8 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
+import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
-
-const PATH = /\/([^/:]+):(generateContent|streamGenerateContent)$/;
 
 /** Google generateContent, of the Gemini API and of Vertex AI. Every report is cumulative: the last one counts. */
 export const googleGenerate: WireFormat = {
@@ -13,16 +12,31 @@ export const googleGenerate: WireFormat = {
   deltaKeys: [],
   strictDeltas: true,
 
-  matches: (method, path) => method === "POST" && PATH.test(path),
+  endpoints: [
+    { method: "POST", path: "/{model}:generateContent", stream: false, evidence: {} },
+    { method: "POST", path: "/{model}:streamGenerateContent", stream: true, evidence: {} },
+  ],
+  rates: {
+    request: 1,
+    inputBytes: 4.8,
+    tools: 10,
+    toolBytes: 10.9,
+    attachment: 258,
+    outputBytes: 4.6,
+    toolCall: 5,
+  },
+  refusal: {
+    body: errorOf,
+    event: (message, blocked) => ({ data: errorOf(message, blocked) }),
+  },
 
-  readRequest(body, path) {
+  readRequest(body, { endpoint, model }) {
     if (body.contents === undefined) return undefined;
     const measured = measureAll(body.contents, body.systemInstruction ?? body.system_instruction);
-    const [, model, method] = PATH.exec(path) ?? [];
     const generation = object(body.generationConfig) ?? object(body.generation_config);
     return {
       model,
-      stream: method === "streamGenerateContent",
+      stream: endpoint.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
       toolBytes: measureAll(body.tools).bytes,
@@ -47,6 +61,10 @@ export const googleGenerate: WireFormat = {
     return false;
   },
 };
+
+function errorOf(message: string, blocked: Blocked): object {
+  return { error: { code: REFUSAL_STATUS, message, status: "RESOURCE_EXHAUSTED", spendfuse: blocked } };
+}
 
 function readChunk(json: Json, reading: Reading): void {
   if (object(json.error)) reading.failed = true;

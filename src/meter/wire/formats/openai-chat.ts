@@ -1,5 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { openaiRefusal } from "../openai-error.ts";
+import { CHAT_RATES } from "../rates.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
@@ -11,7 +13,9 @@ export const openaiChat: WireFormat = {
   deltaKeys: ['"content":"', '"arguments":"', '"reasoning_content":"', '"reasoning":"'],
   strictDeltas: true,
 
-  matches: (method, path) => method === "POST" && path.endsWith("/chat/completions"),
+  endpoints: [{ method: "POST", path: "/chat/completions", evidence: {} }],
+  rates: CHAT_RATES,
+  refusal: openaiRefusal,
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;

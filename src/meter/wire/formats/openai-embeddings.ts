@@ -1,5 +1,7 @@
 import { object, text } from "../../../core/json.ts";
 import { canonicalUsage } from "../../../core/usage.ts";
+import { openaiRefusal } from "../openai-error.ts";
+import { CHAT_RATES } from "../rates.ts";
 import { measureAll } from "../text.ts";
 import { report, type WireFormat } from "./format.ts";
 
@@ -11,7 +13,16 @@ export const openaiEmbeddings: WireFormat = {
   deltaKeys: [],
   strictDeltas: false,
 
-  matches: (method, path) => method === "POST" && path.endsWith("/embeddings"),
+  endpoints: [
+    {
+      method: "POST",
+      path: "/embeddings",
+      stream: false,
+      evidence: { path: "/v1/embeddings", header: "authorization" },
+    },
+  ],
+  rates: CHAT_RATES,
+  refusal: openaiRefusal,
 
   readRequest(body) {
     if (body.input === undefined) return undefined;

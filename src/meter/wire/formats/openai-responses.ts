@@ -1,9 +1,8 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { openaiRefusal } from "../openai-error.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
-
-const RETRIEVAL = /\/responses\/resp_[^/]+$/;
 
 /** Events whose `delta` is output, and of which kind. */
 const DELTAS: Readonly<Record<string, "visible" | "thought">> = {
@@ -30,8 +29,20 @@ export const openaiResponses: WireFormat = {
   deltaKeys: ['"delta":"'],
   strictDeltas: false,
 
-  matches: (method, path) =>
-    method === "POST" ? path.endsWith("/responses") : method === "GET" && RETRIEVAL.test(path),
+  endpoints: [
+    { method: "POST", path: "/responses", evidence: { path: "/v1/responses", header: "authorization" } },
+    { method: "GET", path: "/responses/resp_{id}" },
+  ],
+  rates: {
+    request: 2,
+    inputBytes: 3.8,
+    tools: 10,
+    toolBytes: 9.4,
+    attachment: 505,
+    outputBytes: 4.2,
+    toolCall: 12,
+  },
+  refusal: openaiRefusal,
 
   readRequest(body) {
     if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {

@@ -1,0 +1,40 @@
+/** Why a call was refused by us and not by the vendor. */
+export interface Blocked {
+  readonly reason: "budget" | "circuit" | "vendor_cap";
+  /** The scope that is over, such as `agent:researcher`; `all` is everything together. */
+  readonly scope: string;
+  readonly spentUsd?: number;
+  readonly limitUsd?: number;
+  /** Milliseconds since the epoch; absent when no time will help. */
+  readonly until?: number;
+  /** The budget's name. */
+  readonly budget?: string;
+  /** Of a budget that counts tokens or calls. */
+  readonly unit?: "tokens" | "calls";
+  readonly spent?: number;
+  readonly limit?: number;
+  /** Who opened the circuit. */
+  readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
+  /** In words, what lies behind it. */
+  readonly why?: string;
+}
+
+/** The status of every refusal: no SDK tries a 402 again. */
+export const REFUSAL_STATUS = 402;
+
+/** One event of a stream: its name, where the vendor names events, and what it says. */
+export interface StreamEvent {
+  readonly name?: string;
+  readonly data: object;
+}
+
+/**
+ * How a wire format writes a refusal, so that SDKs raise it as the vendor's own error. Both hold the message, and
+ * `blocked` in a member `spendfuse` where the SDK keeps the error's members, for `isBlocked` to find.
+ */
+export interface RefusalShape {
+  /** The body of the answer. */
+  body(message: string, blocked: Blocked): object;
+  /** The event that ends a stream in its middle. */
+  event(message: string, blocked: Blocked): StreamEvent;
+}
