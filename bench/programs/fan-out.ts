@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { startBreaker } from "../../src/breaker/server.ts";
 import { openMemory } from "../../src/stores/memory.ts";
-import { openRedis } from "../../src/stores/redis.ts";
+import { openRedis } from "../../src/stores/redis/store.ts";
 import { startRedis } from "../../test/servers/redis.ts";
 
 /**

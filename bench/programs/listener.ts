@@ -4,7 +4,7 @@ import { listen } from "../../src/guard/circuits/feed.ts";
 import { createGuard, type Guard } from "../../src/guard/guard.ts";
 import { openaiRefusal } from "../../src/meter/wire/openai-error.ts";
 import { openMemory } from "../../src/stores/memory.ts";
-import { openRedis } from "../../src/stores/redis.ts";
+import { openRedis } from "../../src/stores/redis/store.ts";
 import type { Store } from "../../src/stores/store.ts";
 
 /** One of the processes of `fan-out.ts`: `listener.ts BARE BREAKER REDIS`. It says when it refuses which agent. */

@@ -34,7 +34,7 @@ export interface ConfigFile {
   readonly budgets?: readonly BudgetConfig[];
   /** `enforce` refuses, `shadow` only records what would have been refused, `off` checks nothing. Default `enforce`. */
   readonly mode?: Mode;
-  /** Where budgets and circuits live: `memory`, `file:PATH`, `redis://HOST:PORT`. Default `memory`. */
+  /** Where budgets and circuits live: one of `STORE_FORMS`. Default `memory`. */
   readonly store?: string;
   /** What a call gets when the store or the breaker cannot be asked: `open` lets it pass, `closed` refuses it. */
   readonly whenStateUnknown?: "open" | "closed";

@@ -1,7 +1,7 @@
 import { SpendfuseError } from "../core/errors.ts";
 import { readDuration } from "../core/period.ts";
+import { STORE_FORMS, storeKindOf } from "../stores/addresses.ts";
 
-const STORES = ["memory", "file:PATH", "redis://HOST:PORT"];
 const BREAKER_KEYS = ["url", "port", "host", "ttl"];
 
 /** What a value of the right kind may still be wrong in; the text says how it must be. */
@@ -9,8 +9,7 @@ const FORMS: Readonly<Record<string, (value: never) => string | undefined>> = {
   mode: oneOf("enforce", "shadow", "off"),
   whenStateUnknown: oneOf("open", "closed"),
   unpriced: oneOf("allow", "refuse"),
-  store: (value: string) =>
-    /^(memory$|file:.|(rediss?|valkeys?):\/\/.)/.test(value) ? undefined : `must be one of ${STORES.join(", ")}`,
+  store: (value: string) => (storeKindOf(value) === undefined ? `must be one of ${STORE_FORMS.join(", ")}` : undefined),
   stateTimeout: (value: string) => (readDuration(value) === undefined ? 'must be a time such as "50ms"' : undefined),
   breaker: breakerFault,
   repeats: repeatsFault,

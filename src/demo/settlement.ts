@@ -8,7 +8,7 @@ import { openai } from "../billing/vendors/openai.ts";
 import { DAY_MS } from "../billing/vendors/vendor.ts";
 import { isSpendfuseError } from "../core/errors.ts";
 import { createOtlpSink } from "../process/otlp-sink.ts";
-import { openFile } from "../stores/file.ts";
+import { openFile } from "../stores/file/store.ts";
 import type { Style } from "../terminal/style.ts";
 import { type Column, type Row, textTable } from "../terminal/table.ts";
 import { dollars } from "./amounts.ts";

@@ -1,13 +1,14 @@
 import { join } from "node:path";
 import { type Config, defaultConfig, readConfig } from "../config/config.ts";
 import { isSpendfuseError } from "../core/errors.ts";
+import { DEFAULT_STORE, storeKindOf } from "../stores/addresses.ts";
+import type { StoreKind } from "../stores/store.ts";
 import { type Deployment, readDeployment } from "./facts/deployment.ts";
 import { type Env, readEnvironmentOf, readsEnvFile } from "./facts/environment.ts";
 import { findLaunches, type Launch } from "./facts/launches.ts";
 import { type Manifest, readManifest } from "./facts/manifest.ts";
 import { findPackages, type Installed, isPlugAndPlay, type Packages } from "./facts/packages.ts";
 import { findSources, packageOf, type Sources } from "./facts/sources.ts";
-import { type Place, placeOfStore } from "./facts/store-place.ts";
 
 /** Everything about an app that its folder and the environment tell. Checks read this and what was asked, nothing else. */
 export interface Facts {
@@ -24,8 +25,16 @@ export interface Facts {
   /** What `.env` adds to the environment, and whether anything is seen that reads it. */
   readonly envFile: { readonly names: readonly string[]; readonly isRead: boolean };
   readonly configuration: Configuration;
-  /** Where a store in a file would lie; undefined for other stores. */
-  readonly storePlace: Place | undefined;
+  readonly store: StoreFacts;
+}
+
+/** The store of the configuration. */
+export interface StoreFacts {
+  readonly address: string;
+  /** Undefined only where the default is no kind of ours. */
+  readonly kind: StoreKind | undefined;
+  /** Why it cannot be used, as far as that is seen without opening it. */
+  readonly fault: string | undefined;
 }
 
 export interface Configuration {
@@ -59,7 +68,7 @@ export function gatherFacts(dir: string, own: Env, isWanted: (name: string) => b
     env,
     envFile: { names: fromFile, isRead: readsEnvFile(launches, sources.files, named) },
     configuration,
-    storePlace: placeOfStore(dir, configuration.config.store),
+    store: storeFactsOf(dir, configuration.config.store ?? DEFAULT_STORE),
   };
 }
 
@@ -73,6 +82,11 @@ function readConfiguration(dir: string, env: Env): Configuration {
     if (!isSpendfuseError(error)) throw error;
     return { config: defaultConfig(env), fault: short(error.message), notes };
   }
+}
+
+function storeFactsOf(dir: string, address: string): StoreFacts {
+  const kind = storeKindOf(address);
+  return { address, kind, fault: kind?.look?.(address, dir) };
 }
 
 function importedBy({ files }: Sources): ReadonlySet<string> {

@@ -1,3 +1,4 @@
+import { STORE_KINDS } from "../stores/addresses.ts";
 import type { Check } from "./checks/check.ts";
 import * as registry from "./checks/registry.ts";
 import { type Facts, isNamed } from "./facts.ts";
@@ -13,7 +14,7 @@ export const CHECKS: readonly Check[] = Object.values(registry);
 const GROUP_NAMES = Object.keys(GROUPS);
 const ROWS = [...SDKS, ...BLIND_PACKAGES, ...INSTRUMENTATIONS].map((row) => row.package);
 /** What we need ourselves, or what other rows tell versions by. */
-const NEEDED = ["spendfuse", "redis"];
+const NEEDED = ["spendfuse", ...STORE_KINDS.flatMap(({ client }) => client?.package ?? [])];
 
 /** Whether a package is one that a check may ask for. */
 export function isLookedAt(name: string): boolean {

@@ -13,6 +13,7 @@ import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
 import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
+import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
 import type { Store } from "../stores/store.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import { createJournal, type Journal } from "./journal.ts";
@@ -101,11 +102,11 @@ export function assemble(options: AssemblyOptions): Parts {
 
 /** Into the guard's store; a process that is not guarded opens it for this alone. */
 function openJournal(
-  { store: address = "memory" }: Config,
+  { store: address = DEFAULT_STORE }: Config,
   enforcement: Enforcement | undefined,
   onFault: (error: unknown) => void,
 ): Journal | undefined {
-  if (address === "memory") return undefined;
+  if (!isSharedStore(address)) return undefined;
   const holder = randomUUID();
   if (enforcement) return createJournal({ store: enforcement.store, opening: enforcement.ready, holder, onFault });
   let store: Store | undefined;

@@ -13,6 +13,7 @@ import { createRefusal } from "../guard/refusal.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
 import { blockedUnknown } from "../guard/verdict.ts";
 import type { Ask, Gate, Passage } from "../limits/gate.ts";
+import { DEFAULT_STORE, shownStore } from "../stores/addresses.ts";
 import { openMemory } from "../stores/memory.ts";
 import { type Store, within } from "../stores/store.ts";
 
@@ -52,7 +53,7 @@ export function isGuarded({ caps, breaker, store, mode, repeats }: Config): bool
 
 export function openEnforcement(options: EnforcementOptions): Enforcement {
   const { config, say, instance } = options;
-  const { store: address = "memory", whenStateUnknown = "open", breaker } = config;
+  const { store: address = DEFAULT_STORE, whenStateUnknown = "open", breaker } = config;
   const timeoutMs = readDuration(config.stateTimeout) ?? TIMEOUT_MS;
   const mode = config.mode === "shadow" ? "shadow" : "enforce";
   const closers: (() => unknown)[] = [];
@@ -106,7 +107,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     throw error;
   }
 
-  const opening = address === "memory" ? Promise.resolve(begin(openMemory())) : open().catch(openAgain);
+  const opening = address === DEFAULT_STORE ? Promise.resolve(begin(openMemory())) : open().catch(openAgain);
   const ready = opening.then(async (store) => {
     if (breaker?.url !== undefined && guard !== undefined) {
       const { listen } = await import("../guard/circuits/feed.ts");
@@ -150,9 +151,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
   }
 
   const tellUnknown = onceIn(30_000, (what: string) =>
-    say(
-      `the store ${address.replace(/\/\/[^@/]*@/, "//")} is not open yet: ${what} (whenStateUnknown: "${whenStateUnknown}")`,
-    ),
+    say(`the store ${shownStore(address)} is not open yet: ${what} (whenStateUnknown: "${whenStateUnknown}")`),
   );
 
   return {

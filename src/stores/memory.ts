@@ -15,7 +15,10 @@ import {
 /** Lives and dies with the process. */
 export const memory: StoreKind = {
   name: "memory",
-  matches: (address) => address === "memory",
+  form: "memory",
+  pattern: /^memory$/,
+  example: "memory",
+  reach: "process",
   open: () => openMemory(),
 };
 

@@ -1,5 +1,5 @@
 import { SpendfuseError } from "../core/errors.ts";
-import * as registry from "./registry.ts";
+import { eitherOf, STORE_FORMS, shownStore, storeKindOf } from "./addresses.ts";
 import type { Store } from "./store.ts";
 
 /**
@@ -7,8 +7,9 @@ import type { Store } from "./store.ts";
  * @throws SpendfuseError `SPENDFUSE_CONFIG` for an address of no kind we know, else what the store itself throws.
  */
 export async function openStore(address: string): Promise<Store> {
-  const kind = Object.values(registry).find((one) => one.matches(address));
+  const kind = storeKindOf(address);
   if (kind !== undefined) return kind.open(address);
-  const message = `the store "${address}" is of no known kind: write memory, file:PATH, or redis://HOST:PORT`;
-  throw new SpendfuseError("SPENDFUSE_CONFIG", message, { store: address });
+  const shown = shownStore(address);
+  const message = `the store "${shown}" is of no known kind: write ${eitherOf(STORE_FORMS)}`;
+  throw new SpendfuseError("SPENDFUSE_CONFIG", message, { store: shown });
 }

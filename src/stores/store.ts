@@ -77,12 +77,28 @@ export interface Store {
   close(): Awaitable<void>;
 }
 
-/** One kind of store. */
+/** Who can use one store together: one process, the processes of one host, or those of many hosts. */
+export type Reach = "process" | "host" | "fleet";
+
+/**
+ * One kind of store, as the configuration, help texts, errors and the doctor know it. It is loaded in every agent: what
+ * is heavy, it imports when it opens.
+ */
 export interface StoreKind {
   /** The file's name. */
   readonly name: string;
-  /** Whether `store` of the configuration means this one: `memory`, `file:PATH`, `redis://HOST:PORT`. */
-  matches(address: string): boolean;
+  /** Its address as people read it, with capitals for what they fill in: `redis://HOST:PORT`. */
+  readonly form: string;
+  /** Every address of this kind, from its beginning, and none of another. Without flags: the JSON schema takes its source. */
+  readonly pattern: RegExp;
+  /** A whole address, for help and fixes. */
+  readonly example: string;
+  /** A store of the process alone is gone when it ends. */
+  readonly reach: Reach;
+  /** The package through which it is reached, which the app installs: its name, and the first version that will do. */
+  readonly client?: { readonly package: string; readonly since: string };
+  /** Why it cannot be used, as far as that is seen from `folder` without opening or making anything. */
+  look?(address: string, folder: string): string | undefined;
   /** @throws SpendfuseError `SPENDFUSE_STORE`, or `SPENDFUSE_MISSING_PACKAGE` with the line that installs it. */
   open(address: string): Awaitable<Store>;
 }

@@ -120,6 +120,14 @@ const BREACHES: readonly (readonly [law: string, files: Readonly<Record<string, 
     "the agent path loads only Node's own modules",
     plus("src/register.ts", 'export { type Meter } from "@opentelemetry/api";\n'),
   ],
+  [
+    "the agent path loads no store that it does not open",
+    plus("src/meter/hook.ts", 'import { DatabaseSync } from "node:sqlite";\n'),
+  ],
+  [
+    "the agent path loads no store that it does not open",
+    plus("src/meter/hook.ts", 'import { openRedis } from "../stores/redis/store.ts";\n'),
+  ],
   ["the agent path waits for nothing at its top", plus("src/meter/hook.ts", "await hook();\n")],
   ["the agent path waits for nothing at its top", plus("src/meter/hook.ts", "export const sdk = await hook();\n")],
   [

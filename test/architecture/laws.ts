@@ -23,14 +23,14 @@ const FLOWS = ["meter", "breaker", "billing", "guard"];
 const PLUGINS: readonly {
   readonly folder: string;
   readonly contract: string;
-  readonly beside?: string;
+  readonly beside?: readonly string[];
   /** Whether the registry loads an instance when it is used: `name: () => import("./name.ts"),`. */
   readonly lazy?: boolean;
 }[] = [
   { folder: "src/meter/wire/formats", contract: "format.ts" },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
-  { folder: "src/stores", contract: "store.ts", beside: "open.ts" },
+  { folder: "src/stores", contract: "store.ts", beside: ["addresses.ts", "open.ts"] },
   { folder: "src/datadog/lints", contract: "lint.ts" },
   { folder: "src/doctor/checks", contract: "check.ts" },
   { folder: "src/sandbox/page/widgets", contract: "widget.ts" },
@@ -117,6 +117,15 @@ export const LAWS: Readonly<Record<string, Law>> = {
       .filter(({ to, kind }) => kind === "static" && !to.startsWith("src/") && !to.startsWith("node:"))
       .map(({ from, to }) => `${from} loads ${to}`),
 
+  // A store's description is loaded everywhere, for its address; the store itself when it is opened.
+  "the agent path loads no store that it does not open": (tree) =>
+    [...closure(tree, AGENT_PATH, ["static"])]
+      .flatMap((path) => importsOf(tree, path))
+      .filter(
+        ({ to, kind }) => kind === "static" && (to === "node:sqlite" || /^src\/stores\/[^/]+\/store\.ts$/.test(to)),
+      )
+      .map(({ from, to }) => `${from} loads ${to}`),
+
   "the agent path waits for nothing at its top": (tree) =>
     [...closure(tree, AGENT_PATH, ["static"])].filter((path) =>
       /^(?:(?:export )?(?:const|let) [^=]+=\s*)?await\b/m.test(code(tree.get(path) ?? "")),
@@ -167,7 +176,7 @@ function pluginFaults(
   }
   for (const name of [contract, "registry.ts"]) if (!files.includes(name)) faults.push(`${folder} has no ${name}`);
   const instances = files
-    .filter((name) => name !== contract && name !== beside && name !== "registry.ts")
+    .filter((name) => name !== contract && !beside?.includes(name) && name !== "registry.ts")
     .map((name) => name.replace(/\.ts$/, ""));
   const registry = code(tree.get(`${folder}/registry.ts`) ?? "");
   const entries = lazy ? (/= \{\n(.*?)^\};$/ms.exec(registry)?.[1] ?? "") : registry;

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { MeteredRow } from "../../src/core/metered.ts";
 import { hashKey } from "../../src/meter/identity/api-key.ts";
-import { openFile } from "../../src/stores/file.ts";
+import { openFile } from "../../src/stores/file/store.ts";
 import { answer, chat, type Guarded, guard, MODEL } from "../guard/guarded.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 

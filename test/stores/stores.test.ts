@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { type MeteredGroup, meteredKey } from "../../src/core/metered.ts";
 import { circuitAt } from "../../src/limits/circuit.ts";
 import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../../src/limits/tally.ts";
-import { openFile } from "../../src/stores/file.ts";
+import { openFile } from "../../src/stores/file/store.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import { openStore } from "../../src/stores/open.ts";
-import { openRedis } from "../../src/stores/redis.ts";
+import { openRedis } from "../../src/stores/redis/store.ts";
 import * as registry from "../../src/stores/registry.ts";
 import { type Change, changeCircuit, MAX_AUDIT, type MeteredTotal, type Store } from "../../src/stores/store.ts";
 import { NO_REDIS, type RedisServer, startRedis } from "../servers/redis.ts";
@@ -336,7 +336,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
 test("processes that open the same new file at once all get it", async () => {
   const path = join(folder, "together.db");
   const program = `
-    const { openFile } = await import(${JSON.stringify(new URL("../../src/stores/file.ts", import.meta.url).href)});
+    const { openFile } = await import(${JSON.stringify(new URL("../../src/stores/file/store.ts", import.meta.url).href)});
     const store = await openFile(${JSON.stringify(path)});
     for (let at = 0; at < 50; at++) await store.addAudit({ at, scope: "all", what: "approve", by: String(process.pid), why: "", state: "none" });
     await store.close();
@@ -351,7 +351,7 @@ test("processes that open the same new file at once all get it", async () => {
 
 describe("a store that cannot be had says what to do", () => {
   test.each([
-    ["mongodb://x", "SPENDFUSE_CONFIG", "write memory, file:PATH, or redis://HOST:PORT"],
+    ["mongodb://x", "SPENDFUSE_CONFIG", "write memory, file:PATH or redis://HOST:PORT"],
     ["file:package.json/x.db", "SPENDFUSE_STORE", "cannot be opened"],
   ])("%s", async (address, code, words) => {
     await expect(openStore(address)).rejects.toMatchObject({ code, message: expect.stringContaining(words) });

@@ -1,4 +1,5 @@
 import { DEFAULT_PORT } from "../../breaker/server.ts";
+import { DEFAULT_STORE, eitherOf, STORE_FORMS } from "../../stores/addresses.ts";
 import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
 const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and opens the circuits of who spends too much.
@@ -6,7 +7,7 @@ const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and o
   spendfuse breaker                 listens until it is told to stop
     --port N      the port; default ${DEFAULT_PORT}
     --host H      the address; default 127.0.0.1. Others need a webhook secret and an operator token
-    --store S     memory, file:PATH or redis://HOST:PORT; default: the configuration's, else memory.
+    --store S     ${eitherOf(STORE_FORMS)}; default: the configuration's, else ${DEFAULT_STORE}.
                   The other commands change that store itself, and ask no breaker
     --ttl T       how long a trip lasts, such as 15m
   spendfuse breaker status          the circuits that are not closed, and what budgets have spent

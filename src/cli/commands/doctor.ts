@@ -11,7 +11,7 @@ const HELP = `spendfuse doctor: looks at an app and says what of it is metered, 
 It reads package.json and what is installed, the app's own sources, how it is started (scripts, Procfile, Dockerfile,
 compose, pm2), the configuration, and .env. It asks only what the configuration names: the OTLP endpoint, with an empty
 export; Datadog and the vendors, whether they take your keys; the store; the breaker. 3 seconds each, at once. Nothing of
-the app's own is run or changed, no key is shown; a Redis store is asked through the app's own redis package.
+the app's own is run or changed, no key is shown; a store that needs a package is asked through the app's own.
 
 A fault is what is broken and can be mended: spendfuse is not loaded, a key is rejected, an address does not answer.
 A note is a blind spot, a choice or a doubt: the app runs, and the line says what would change it.

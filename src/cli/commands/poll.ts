@@ -1,4 +1,5 @@
 import * as registry from "../../billing/vendors/registry.ts";
+import { eitherOf, SHARED_STORE_FORMS } from "../../stores/addresses.ts";
 import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
 const VENDORS = Object.values(registry);
@@ -17,7 +18,7 @@ const HELP = `spendfuse poll: reads the vendors' own bills, reconciles them with
 
 A vendor's bill is read when its key is set:
 ${VENDORS.map(({ variable, needs }) => `  ${variable.padEnd(26)} ${needs}`).join("\n")}
-What was metered comes from the store (SPENDFUSE_STORE=file:… or redis://…), else from Datadog (DD_API_KEY, DD_APP_KEY).
+What was metered comes from the store (SPENDFUSE_STORE: ${eitherOf(SHARED_STORE_FORMS)}), else from Datadog (DD_API_KEY, DD_APP_KEY).
 Points go to Datadog (DD_API_KEY, DD_SITE), else to OTEL_EXPORTER_OTLP_ENDPOINT.
 
 The exit code is 0, 1 when something failed (what was read is kept), 2 on invalid usage.`;

@@ -1,3 +1,4 @@
+import { exampleStore } from "../../stores/addresses.ts";
 import { shownUrl } from "../secrets.ts";
 import type { Check } from "./check.ts";
 
@@ -37,7 +38,7 @@ export const breaker: Check = {
             : `answers ${answer.status} at /healthz: this is no breaker of spendfuse`,
         fix:
           answer.status === 503
-            ? "npx spendfuse breaker --store redis://127.0.0.1:6379"
+            ? `npx spendfuse breaker --store ${exampleStore("fleet")}`
             : "SPENDFUSE_BREAKER_URL=http://127.0.0.1:4319",
       };
   },

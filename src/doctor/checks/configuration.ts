@@ -1,3 +1,4 @@
+import { exampleStore } from "../../stores/addresses.ts";
 import type { Facts } from "../facts.ts";
 import type { Check } from "./check.ts";
 
@@ -70,7 +71,7 @@ const EMPTY: Readonly<Record<string, string>> = { string: '"…"', boolean: "tru
 const EXAMPLES: Readonly<Record<string, string>> = {
   budgets: '[{ "scope": { "agent": "*" }, "per": "hour", "usd": 20 }]',
   mode: '"enforce"',
-  store: '"file:/var/lib/app/spendfuse.db"',
+  store: JSON.stringify(exampleStore("host")),
   whenStateUnknown: '"open"',
   stateTimeout: '"50ms"',
   unpriced: '"allow"',

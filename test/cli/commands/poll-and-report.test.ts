@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openBook } from "../../../src/billing/book.ts";
 import { meteredKey, meteredSums, NOTHING_METERED } from "../../../src/core/metered.ts";
-import { openFile } from "../../../src/stores/file.ts";
+import { openFile } from "../../../src/stores/file/store.ts";
 import { ADMIN_KEYS, DAY, type Stage, setStage } from "../../billing/stage.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../servers/otlp-receiver.ts";
 

@@ -4,6 +4,7 @@ import { SpendfuseError } from "../../../core/errors.ts";
 import { readDuration } from "../../../core/period.ts";
 import type { Answer } from "../../../http/exchange.ts";
 import type { Circuit } from "../../../limits/circuit.ts";
+import { eitherOf, SHARED_STORE_FORMS, storeKindOf } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
 import type { AuditEntry, Count } from "../../../stores/store.ts";
 import { callBreaker } from "./client.ts";
@@ -31,8 +32,8 @@ export async function openDesk(
   { store, url }: { readonly store?: string; readonly url?: string },
 ): Promise<Desk> {
   if (store === undefined) return breakerDesk(config, url);
-  if (store === "memory") {
-    const message = "a memory store lives in one process: name file:PATH or redis://HOST:PORT, or a breaker with --url";
+  if (storeKindOf(store)?.reach === "process") {
+    const message = `a store "${store}" lives in one process: name ${eitherOf(SHARED_STORE_FORMS)}, or a breaker with --url`;
     throw new SpendfuseError("SPENDFUSE_USAGE", message, { store });
   }
   return storeDesk(config, store);

@@ -2,6 +2,7 @@ import { DEFAULT_PORT, startBreaker } from "../../../breaker/server.ts";
 import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../../../breaker/template.ts";
 import { type Config, readConfig } from "../../../config/config.ts";
 import { readDuration } from "../../../core/period.ts";
+import { DEFAULT_STORE } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
 import type { Values } from "../breaker.ts";
 import { usage } from "../command.ts";
@@ -41,7 +42,7 @@ async function serve(values: Values, { env, store: configured, breaker: own }: C
     SPENDFUSE_WEBHOOK_BASIC: basic,
     SPENDFUSE_OPERATOR_TOKEN: token,
   } = env;
-  const store = await openStore(values.store ?? configured ?? "memory");
+  const store = await openStore(values.store ?? configured ?? DEFAULT_STORE);
   const server = await startBreaker({
     store,
     port,

@@ -12,6 +12,7 @@ import { createMeteredQuery } from "../../../datadog/metered-query.ts";
 import { createSeriesSink } from "../../../datadog/series-sink.ts";
 import { readOtel } from "../../../meter/export/endpoint.ts";
 import { createOtlpSink } from "../../../process/otlp-sink.ts";
+import { isSharedStore } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
 
 export const VENDORS: readonly Vendor[] = Object.values(registry);
@@ -51,7 +52,7 @@ export interface Metered {
 
 /** Our own store where there is one that outlives its processes, else Datadog. */
 export async function openMetered({ store, env }: Config): Promise<Metered> {
-  if (store !== undefined && store !== "memory") {
+  if (store !== undefined && isSharedStore(store)) {
     const opened = await openStore(store);
     return {
       source: async (from, until) => opened.metered(from, until),

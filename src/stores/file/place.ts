@@ -1,20 +1,12 @@
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
-/** Where a store of the kind `file:PATH` lies, or would. */
-export interface Place {
-  readonly path: string;
-  /** Why it cannot be used; undefined when it can. */
-  readonly fault: string | undefined;
-}
-
 const SQLITE = "SQLite format 3\0";
 
-/** Looks without opening or making anything. Undefined for a store that is no file. */
-export function placeOfStore(dir: string, address: string | undefined): Place | undefined {
-  if (!address?.startsWith("file:")) return undefined;
-  const path = resolve(dir, address.slice("file:".length));
-  return { path, fault: existsSync(path) ? faultOfFile(path) : faultOfFolder(dirname(path)) };
+/** Why no store can be at this path, or undefined. Nothing is opened for writing or made. */
+export function faultOfPlace(folder: string, path: string): string | undefined {
+  const place = resolve(folder, path);
+  return existsSync(place) ? faultOfFile(place) : faultOfFolder(dirname(place));
 }
 
 function faultOfFile(path: string): string | undefined {
