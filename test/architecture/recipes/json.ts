@@ -1,0 +1,111 @@
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mergeMetered } from "../../../src/core/metered.ts";
+import type { Circuit } from "../../../src/limits/circuit.ts";
+import { emptyTally, exchange, type Holding, spentOf, type Tally } from "../../../src/limits/tally.ts";
+import { countOf } from "../../../src/stores/memory.ts";
+import type { AuditEntry, Change, MeteredTotal, Store, StoreKind } from "../../../src/stores/store.ts";
+
+const SCHEME = "json:";
+
+/** A JSON file that is written anew with each change, to follow the recipe with. Changes of others are not told. */
+export const json: StoreKind = {
+  name: "json",
+  form: "json:PATH",
+  pattern: /^json:./,
+  example: "json:/var/lib/app/spendfuse.json",
+  reach: "host",
+  open: async (address) => openJson(address.slice(SCHEME.length)),
+};
+
+interface State {
+  readonly tallies: Record<string, { readonly base: number; tightUntil: number; holders: [string, Holding][] }>;
+  readonly circuits: Record<string, Circuit>;
+  readonly audit: AuditEntry[];
+  readonly metered: Record<string, MeteredTotal>;
+}
+
+function openJson(path: string): Store {
+  const listeners = new Set<(change: Change) => void>();
+
+  function change<T>(run: (state: State) => T): T {
+    const lock = lockFile(`${path}.lock`);
+    try {
+      const state: State = existsSync(path)
+        ? JSON.parse(readFileSync(path, "utf8"))
+        : { tallies: {}, circuits: {}, audit: [], metered: {} };
+      const result = run(state);
+      writeFileSync(path, JSON.stringify(state));
+      return result;
+    } finally {
+      closeSync(lock);
+      rmSync(`${path}.lock`);
+    }
+  }
+
+  return {
+    alone: false,
+    exchange: (reports) =>
+      change(({ tallies }) =>
+        reports.map((report) => {
+          const now = Date.now();
+          const tally = tallyOf(tallies[report.key]);
+          const earlier = report.earlier.reduce((sum, key) => sum + spentOf(tallyOf(tallies[key]), now), 0);
+          const standing = exchange(tally, report, earlier, now);
+          tallies[report.key] = { ...tally, holders: [...tally.holders] };
+          return standing;
+        }),
+      ),
+    counts: (limit) =>
+      change(({ tallies }) =>
+        Object.entries(tallies)
+          .map(([key, tally]) => countOf(key, tallyOf(tally), Date.now()))
+          .slice(0, limit),
+      ),
+    circuits: () => change(({ circuits }) => Object.values(circuits)),
+    circuit: (scope) => change(({ circuits }) => circuits[scope]),
+    putCircuit: (circuit) =>
+      change(({ circuits }) => {
+        if ((circuits[circuit.scope]?.rev ?? 0) !== circuit.rev - 1) return false;
+        circuits[circuit.scope] = circuit;
+        for (const listener of listeners) listener({ type: "circuit", circuit });
+        return true;
+      }),
+    addAudit: (entry) => change(({ audit }) => void audit.push(entry)),
+    audit: (limit) => change(({ audit }) => audit.slice(-limit).reverse()),
+    putMetered: (holder, totals) =>
+      change(({ metered }) => {
+        for (const total of totals) metered[`${holder} ${total.key}`] = total;
+      }),
+    metered: (from, until) =>
+      change(({ metered }) =>
+        mergeMetered(
+          Object.values(metered)
+            .filter(({ day }) => day >= from && day < until)
+            .map(({ key, sums }) => [key, sums] as const),
+        ),
+      ),
+    recall: (key) => {
+      for (const listener of listeners) listener({ type: "recall", key });
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => listeners.clear(),
+  };
+}
+
+function tallyOf(kept: State["tallies"][string] | undefined): Tally {
+  return kept === undefined ? emptyTally() : { ...kept, holders: new Map(kept.holders) };
+}
+
+/** Waits until nobody else has it. */
+function lockFile(path: string): number {
+  for (;;) {
+    try {
+      return openSync(path, "wx");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
