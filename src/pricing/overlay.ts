@@ -1,17 +1,17 @@
-import * as anthropic from "./overlay/anthropic.ts";
-import * as openai from "./overlay/openai.ts";
-import * as others from "./overlay/others.ts";
+import * as registry from "./overlay/registry.ts";
+import type { VendorPrices } from "./overlay/vendor-prices.ts";
 import type { PriceRow, SearchRow, TermsRow } from "./rows.ts";
+
+const vendors: readonly VendorPrices[] = Object.values(registry);
 
 /**
  * What the price library (`@pydantic/genai-prices` 0.1.8) lacks or has stale, and what no price library has: tiers,
- * speeds and geographies. Append rows, never edit one: an edit would re-price the past. A date is UTC midnight; vendors
- * do not say the hour of a change. Read on 2026-11-23; [secondary] is a third party quoting the vendor, [inferred] our
- * own conclusion, [unconfirmed] neither.
+ * speeds and geographies. Read on 2026-11-23. Azure's responses do not say that a deployment is provisioned (PTU): its
+ * owner gives it a price row of zero. Mistral publishes no number for its priority tier: unpriced.
  */
-export const OVERLAY: readonly PriceRow[] = [...anthropic.OVERLAY, ...openai.OVERLAY];
+export const OVERLAY: readonly PriceRow[] = vendors.flatMap(({ prices = [] }) => prices);
 
 /** What tiers, speeds and geographies make of a price. */
-export const TERMS: readonly TermsRow[] = [...anthropic.TERMS, ...openai.TERMS, ...others.TERMS];
+export const TERMS: readonly TermsRow[] = vendors.flatMap(({ terms = [] }) => terms);
 
-export const SEARCHES: readonly SearchRow[] = [...anthropic.SEARCHES, ...openai.SEARCHES];
+export const SEARCHES: readonly SearchRow[] = vendors.flatMap(({ searches = [] }) => searches);

@@ -1,9 +1,10 @@
 import type { PriceRow, SearchRow, TermsRow } from "../rows.ts";
+import type { VendorPrices } from "./vendor-prices.ts";
 
 const CLAUDE = ["anthropic", "azure.ai.inference"] as const;
 const CLAUDE_SITE = "platform.claude.com/docs/en/about-claude/pricing; Foundry bills at the same rates";
 
-export const OVERLAY: readonly PriceRow[] = [
+const prices: readonly PriceRow[] = [
   {
     // 100,000 tokens at 0.10 are $0.01; 100,001 are in the upper band: at 0.50, five times that.
     providers: CLAUDE,
@@ -65,7 +66,7 @@ export const OVERLAY: readonly PriceRow[] = [
   },
 ];
 
-export const TERMS: readonly TermsRow[] = [
+const terms: readonly TermsRow[] = [
   {
     providers: ["anthropic"],
     by: "tier",
@@ -101,6 +102,8 @@ export const TERMS: readonly TermsRow[] = [
   },
 ];
 
-export const SEARCHES: readonly SearchRow[] = [
+const searches: readonly SearchRow[] = [
   { providers: ["anthropic"], perThousand: 10, source: "Anthropic docs: $10 per 1,000 searches" },
 ];
+
+export const anthropic: VendorPrices = { name: "anthropic", prices, terms, searches };

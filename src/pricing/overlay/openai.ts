@@ -1,9 +1,10 @@
 import type { PriceRow, SearchRow, TermsRow } from "../rows.ts";
+import type { VendorPrices } from "./vendor-prices.ts";
 
 const GPT6_LONG = "over 272K input tokens input and cache rates double and output is 1.5x, for the whole request";
 const FAST_MODE = "openai.com/api-fast-mode (priority processing until 2026-07-30)";
 
-export const OVERLAY: readonly PriceRow[] = [
+const prices: readonly PriceRow[] = [
   {
     // 272,000 tokens at 2 are $0.544; 272,001 at 4 are $1.088004. A 12-hour cache write costs 2x the write rate, and
     // usage does not say which writes those were: they are charged as 30-minute ones.
@@ -32,7 +33,7 @@ export const OVERLAY: readonly PriceRow[] = [
   },
 ];
 
-export const TERMS: readonly TermsRow[] = [
+const terms: readonly TermsRow[] = [
   {
     providers: ["openai"],
     by: "tier",
@@ -139,6 +140,8 @@ export const TERMS: readonly TermsRow[] = [
   },
 ];
 
-export const SEARCHES: readonly SearchRow[] = [
+const searches: readonly SearchRow[] = [
   { providers: ["openai"], perThousand: 10, source: "OpenAI price page: $10 per 1,000 calls; preview tools differ" },
 ];
+
+export const openai: VendorPrices = { name: "openai", prices, terms, searches };
