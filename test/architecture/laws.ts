@@ -1,4 +1,5 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../src/core/names.ts";
+import { counts, missingPlaces } from "./places.ts";
 import { closure, code, filesIn, importsOf, type Tree } from "./tree.ts";
 
 /** One law of DESIGN.md. It returns what breaks it, a line each. */
@@ -98,6 +99,10 @@ export const LAWS: Readonly<Record<string, Law>> = {
     ),
 
   "a plug-in folder equals its registry": (tree) => PLUGINS.flatMap((plugin) => pluginFaults(tree, plugin)),
+
+  "an instance is found where people and tests look for it": missingPlaces,
+
+  "no document counts what grows": counts,
 
   "only config.ts reads the environment": (tree) =>
     filesIn(tree, "src").filter((path) => !ENV_READERS.has(path) && ENV.test(code(tree.get(path) ?? ""))),

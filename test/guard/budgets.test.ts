@@ -31,16 +31,6 @@ interface Process {
 
 function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", clock = { now: NOW }): Process {
   const said: string[] = [];
-  const budgets = createBudgets({
-    budgets: rows.flatMap((row) => readBudget(row) as Exclude<ReturnType<typeof readBudget>, string>),
-    clock: () => clock.now,
-    run: "the process",
-    recallMs: 0,
-    share: () => share,
-    recall: () => {},
-    onWarning: ({ scope }) => void said.push(`warning ${scope}`),
-    onFull: ({ scope }) => void said.push(`full ${scope}`),
-  });
   const share: Share = createShare({
     store,
     holder,
@@ -49,6 +39,16 @@ function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", cloc
     leaseMs: 10_000,
     timeoutMs: 1_000,
     onFailure: (error) => void said.push(String(error)),
+  });
+  const budgets: Budgets = createBudgets({
+    budgets: rows.flatMap((row) => readBudget(row) as Exclude<ReturnType<typeof readBudget>, string>),
+    clock: () => clock.now,
+    run: "the process",
+    recallMs: 0,
+    share,
+    recall: () => {},
+    onWarning: ({ scope }) => void said.push(`warning ${scope}`),
+    onFull: ({ scope }) => void said.push(`full ${scope}`),
   });
   return { clock, budgets, share, said };
 }
@@ -276,14 +276,14 @@ describe("what several processes hold", () => {
     );
     await take(one, 1);
     const [count] = [...one.budgets.counts];
-    expect(one.share.isLeased(count!, NOW + 9_999)).toBe(true);
-    expect(one.share.isLeased(count!, NOW + 10_000)).toBe(false);
+    expect(one.share.alone).toBe(false);
+    expect(count!.leasedUntil).toBe(NOW + 10_000);
     const alone = begin(
       openMemory(() => NOW),
       [{ per: "day", tokens: 1_000 }],
     );
     await take(alone, 1);
-    expect(alone.share.isLeased([...alone.budgets.counts][0]!, NOW + 1e9)).toBe(true);
+    expect(alone.share.alone).toBe(true);
   });
 
   test("is left behind by a process that leaves, with what it spent and what is under way", async () => {
