@@ -57,12 +57,13 @@ const ask = async ({ format, endpoint, stream }: Row): Promise<Response> => {
   const example = EXAMPLES[format.name];
   const path = endpoint.path.replace("{model}", MODEL).replace(/\{\w+\}/g, "1");
   const request = stream ? (example?.streamed ?? example?.request) : example?.request;
-  const response = await fetch(`${server.url}/v1${path}`, {
+  // A model that the path names is not in the body.
+  const body = path.includes(MODEL) ? { ...request, model: undefined } : request;
+  return fetch(`${server.url}/v1${path}`, {
     method: endpoint.method,
     headers: { "content-type": "application/json", authorization: "Bearer k" },
-    ...(endpoint.method === "POST" && { body: JSON.stringify(request) }),
+    ...(endpoint.method === "POST" && { body: JSON.stringify(body) }),
   });
-  return response;
 };
 
 function answerOf({ format, endpoint, stream }: Row): Script {
