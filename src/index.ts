@@ -107,8 +107,19 @@ export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
 }
 
-export type { BreakerConfig, ConfigFile, HostConfig, Mode } from "./config/config.ts";
 export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
+export type {
+  BaggageConfig,
+  BillingConfig,
+  BreakerConfig,
+  BudgetConfig,
+  ConfigFile,
+  Discount,
+  HostConfig,
+  Mode,
+  PriceRowConfig,
+  RepeatConfig,
+} from "./core/config-types.ts";
 export { isSpendfuseError, SpendfuseError } from "./core/errors.ts";
 export type { Ledger, Sums, Window } from "./core/ledger.ts";
 export type { Scope, ScopeFields } from "./core/scope.ts";
@@ -117,7 +128,5 @@ export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
 export type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 export { instrumentation } from "./instrumentation.ts";
-export type { BudgetConfig } from "./limits/budget.ts";
 export { hashKey } from "./meter/identity/api-key.ts";
-export type { BaggageConfig } from "./meter/propagation/propagation.ts";
 export type { StartOptions } from "./process/runtime.ts";

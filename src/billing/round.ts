@@ -1,6 +1,6 @@
+import type { Discount } from "../core/config-types.ts";
 import { windowStart } from "../core/ledger.ts";
 import { METRICS } from "../core/names.ts";
-import type { Discount } from "../pricing/price.ts";
 import { ask, faultOf, type Patience } from "./ask.ts";
 import type { Book } from "./book.ts";
 import { keepCaps } from "./caps.ts";

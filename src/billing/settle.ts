@@ -1,5 +1,5 @@
+import type { Discount } from "../core/config-types.ts";
 import type { MeteredRow } from "../core/metered.ts";
-import type { Discount } from "../pricing/price.ts";
 import type { Book } from "./book.ts";
 import { type Names, readNames } from "./names.ts";
 import { type BillLine, reconcile } from "./reconcile/reconcile.ts";

@@ -1,231 +1,165 @@
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import type { ConfigFile } from "../core/config-types.ts";
 import { SpendfuseError } from "../core/errors.ts";
 import type { ScopeFields } from "../core/scope.ts";
-import { type Budget, type BudgetConfig, readBudget } from "../limits/budget.ts";
-import type { BaggageConfig } from "../meter/propagation/propagation.ts";
-import type { Host } from "../meter/wire/hosts.ts";
-import type { Discount, PriceRowConfig } from "../pricing/price.ts";
-import { readBaggage, readVariables, serviceOf } from "./environment.ts";
-import { checkForm } from "./forms.ts";
+import { type Budget, readBudget } from "../limits/budget.ts";
+import { type Env, readBoolean, readVariables, serviceOf } from "./environment.ts";
+import { INLINE, readConfigText } from "./file.ts";
+import { exampleOf, isRecord } from "./mending.ts";
+import { checkRows } from "./rows.ts";
+import type { Node, ObjectNode } from "./schema/node.ts";
+import { SCHEMA } from "./schema/schema.ts";
+import { type Problem, validate } from "./validator.ts";
+import { unknownVariables, variableOf } from "./variables.ts";
 
-/** A host of the user's own, such as a gateway. `like` takes over the facts of a host that we know. */
-export interface HostConfig extends Partial<Omit<Host, "host">> {
-  readonly host: string;
-  readonly like?: string;
-}
-
-/** What `spendfuse.config.json` may say in this version. `config.schema.json` describes the same. */
-export interface ConfigFile {
-  readonly agent?: string;
-  readonly team?: string;
-  readonly project?: string;
-  readonly hosts?: readonly HostConfig[];
-  /** Whether streams that lack usage are asked for it. Default true. */
-  readonly askUsage?: boolean;
-  /** Alias by the short hash of an API key, as it shows in the `key` scope. */
-  readonly keys?: Readonly<Record<string, string>>;
-  readonly prices?: readonly PriceRowConfig[];
-  readonly discounts?: readonly Discount[];
-  /** Standard `gen_ai.client.*` metrics beside ours. Default true. */
-  readonly genAiMetrics?: boolean;
-  /** Spans of agents and calls. Default true. */
-  readonly spans?: boolean;
-  readonly budgets?: readonly BudgetConfig[];
-  /** `enforce` refuses, `shadow` only records what would have been refused, `off` checks nothing. Default `enforce`. */
-  readonly mode?: Mode;
-  /** Where budgets and circuits live: one of `STORE_FORMS`. Default `memory`. */
-  readonly store?: string;
-  /** What a call gets when the store or the breaker cannot be asked: `open` lets it pass, `closed` refuses it. */
-  readonly whenStateUnknown?: "open" | "closed";
-  /** How long a call waits for the store, such as `50ms`. */
-  readonly stateTimeout?: string;
-  /** What a USD budget does with a model whose price is not known. Default `allow`. */
-  readonly unpriced?: "allow" | "refuse";
-  readonly breaker?: BreakerConfig;
-  /** Ends streams under way when their scope has spent its cap or its circuit opens. Default false. */
-  readonly cutStreams?: boolean;
-  readonly repeats?: RepeatConfig;
-  readonly billing?: BillingConfig;
-  readonly baggage?: BaggageConfig;
-}
-
-/** What `spendfuse poll` and `spendfuse report` need besides the vendors' keys. */
-export interface BillingConfig {
-  /** The file that holds the vendors' rows. Default `spendfuse-bill.db`. */
-  readonly db?: string;
-  /** The metered name of a key, by the vendor's id or name of it. */
-  readonly keys?: Readonly<Record<string, string>>;
-  /** Uploads the allocated bill to Datadog's Cloud Cost Management. Default false. */
-  readonly customCosts?: boolean;
-}
-
-/** Opens an agent's circuit when it makes the same request more than `max` times. */
-export interface RepeatConfig {
-  readonly max: number;
-  /** Such as `5m`. */
-  readonly within: string;
-  /** For how long; default `15m`. */
-  readonly trip?: string;
-}
-
-export type Mode = "enforce" | "shadow" | "off";
-
-/** A breaker to listen to (`url`), or one to run inside this process (`port`). */
-export interface BreakerConfig {
-  readonly url?: string;
-  readonly port?: number;
-  readonly host?: string;
-  /** How long a trip lasts, such as `15m`. */
-  readonly ttl?: string;
-}
-
+/** The configuration of a process: file, environment and what `start()` was given, in one. */
 export interface Config extends ConfigFile {
   readonly defaults: ScopeFields;
-  /** `budgets`, read. */
+  /** The caps of `budgets`. */
   readonly caps: readonly Budget[];
   /** The environment as it was read, for the parts that resolve standard variables. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
+  /** The path of the file, or `SPENDFUSE_CONFIG` where that holds the JSON; undefined without either. */
+  readonly source: string | undefined;
 }
 
-type Kind = "string" | "boolean" | "object" | "array";
+type Values = Readonly<Record<string, unknown>>;
 
-const KEYS: Readonly<Record<keyof ConfigFile, Kind>> = {
-  agent: "string",
-  team: "string",
-  project: "string",
-  hosts: "array",
-  askUsage: "boolean",
-  keys: "object",
-  prices: "array",
-  discounts: "array",
-  genAiMetrics: "boolean",
-  spans: "boolean",
-  budgets: "array",
-  mode: "string",
-  store: "string",
-  whenStateUnknown: "string",
-  stateTimeout: "string",
-  unpriced: "string",
-  breaker: "object",
-  baggage: "object",
-  cutStreams: "boolean",
-  billing: "object",
-  repeats: "object",
-};
+/** A problem, where it was found, and whether the configuration can be used all the same. */
+interface Found extends Problem {
+  /** Undefined where `says` names the place itself, as for a variable. */
+  readonly source: string | undefined;
+  readonly fatal: boolean;
+}
 
-const FILE = "spendfuse.config.json";
+const START = "start()";
 
 /**
  * Reads the configuration once: defaults, then the file, then the environment, then what the caller gives.
- * @throws SpendfuseError `SPENDFUSE_CONFIG`, naming the file, the key and the fix.
+ * @param warn called once per unknown key or variable that is ignored
+ * @param strict unknown keys are errors; they always are in what the caller gives
+ * @throws SpendfuseError `SPENDFUSE_CONFIG`. Its facts: `key`, `fix`, `problems` (`{ key, says, fix }` each), and
+ *   `configured`, the keys that were set.
  */
 export function readConfig(
   given: ConfigFile = {},
-  env: Readonly<Record<string, string | undefined>> = process.env,
-  warn: (message: string) => void = () => {},
+  env: Env = process.env,
+  warn: (message: string, fix: string) => void = () => {},
+  strict = isStrict(env),
 ): Config {
-  const { source, json } = readFile(env);
-  const file = check(json, source, warn);
-  const merged: ConfigFile = { ...file, ...readVariables(env, KEYS), ...check(given, "start()", warn) };
-  const agent = merged.agent ?? serviceOf(env);
-  const defaults: ScopeFields = {
-    ...(agent !== undefined && { agent }),
-    ...(merged.team !== undefined && { team: merged.team }),
-    ...(merged.project !== undefined && { project: merged.project }),
-  };
-  const url = env.SPENDFUSE_BREAKER_URL;
-  const baggage = { ...file.baggage, ...readBaggage(env), ...given.baggage };
-  return Object.freeze({
-    ...merged,
-    ...(Object.keys(baggage).length > 0 && { baggage }),
-    ...(url &&
-      given.breaker === undefined && { breaker: checkForm("breaker", { ...merged.breaker, url }, BREAKER_URL) }),
-    caps: readCaps(merged.budgets ?? []),
-    defaults: Object.freeze(defaults),
-    env,
-  });
+  const text = readConfigText(env);
+  const found: Found[] = [];
+  const file = text === undefined ? {} : check(text.json, text.source, strict, found);
+  const variables = checkVariables(env, found);
+  const own = check(given, START, true, found);
+  const values = merge([file, variables, own], found);
+  const fatal = found.filter((problem) => problem.fatal);
+  for (const problem of found) if (!problem.fatal) warn(ignored(textOf(problem)), problem.fix);
+  if (fatal.length > 0) throw errorOf(fatal, Object.keys(values));
+  return assemble(values, env, text?.source);
 }
 
-const BREAKER_URL = "SPENDFUSE_BREAKER_URL";
-
-/** For who must look at the environment even when the configuration is wrong. */
-export const readEnvironment = (): Config["env"] => process.env;
-
-function readCaps(rows: readonly unknown[]): readonly Budget[] {
-  const caps: Budget[] = [];
-  const fail = (index: number, fault: string): never => {
-    throw new SpendfuseError("SPENDFUSE_CONFIG", `budgets[${index}] ${fault}`, { key: "budgets", index });
-  };
-  for (const [index, row] of rows.entries()) {
-    const read = readBudget(row);
-    if (typeof read === "string") return fail(index, read);
-    const twin = read.find(({ id }) => caps.some((other) => other.id === id));
-    if (twin) fail(index, `is the same as an earlier one, "${twin.name}": give it a "name" of its own`);
-    caps.push(...read);
-  }
-  return caps;
+/** The same for a command, which says where its configuration comes from. @throws as {@link readConfig} */
+export function readCommandConfig(say: (message: string) => void): Config {
+  const config = readConfig({}, process.env, say);
+  if (config.source !== undefined && config.source !== INLINE) say(`configuration from ${config.source}`);
+  return config;
 }
 
 /** What is left when the configuration is wrong: nothing of ours, and the standard variables that say where to send. */
-export function defaultConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function defaultConfig(env: Env = process.env): Config {
   const others = Object.entries(env).filter(([name]) => !name.startsWith("SPENDFUSE_"));
-  return readConfig({}, { ...Object.fromEntries(others), SPENDFUSE_CONFIG: "{}" });
+  return assemble({}, Object.fromEntries(others), undefined);
 }
 
-function readFile(env: Readonly<Record<string, string | undefined>>): { source: string; json: unknown } {
-  const named = env.SPENDFUSE_CONFIG;
-  if (named?.trimStart().startsWith("{")) return { source: "SPENDFUSE_CONFIG", json: parse(named, "SPENDFUSE_CONFIG") };
-  const path = resolve(named ?? FILE);
-  if (!existsSync(path)) {
-    if (named === undefined) return { source: FILE, json: {} };
-    throw new SpendfuseError("SPENDFUSE_CONFIG", `SPENDFUSE_CONFIG names ${path}, which does not exist`, { path });
-  }
-  return { source: path, json: parse(readFileSync(path, "utf8"), path) };
+/** For who must look at the environment even when the configuration is wrong. */
+export const readEnvironment = (): Env => process.env;
+
+/** Whether an invalid configuration must end the process. */
+export function isStrict({ SPENDFUSE_STRICT }: Env = process.env): boolean {
+  return isOn(SPENDFUSE_STRICT);
 }
 
-function parse(text: string, source: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SpendfuseError(
-      "SPENDFUSE_CONFIG",
-      `${source} is not JSON: ${(cause as Error).message}`,
-      { source },
-      cause,
-    );
+/** Whether the line at start is not wanted. */
+export function isQuiet({ SPENDFUSE_QUIET }: Env): boolean {
+  return isOn(SPENDFUSE_QUIET);
+}
+
+/** A text that is neither yes nor no counts as yes. */
+function isOn(text = ""): boolean {
+  return text.trim() !== "" && readBoolean(text.trim()) !== false;
+}
+
+function check(json: unknown, source: string, strict: boolean, found: Found[]): Values {
+  if (!isRecord(json)) {
+    throw new SpendfuseError("SPENDFUSE_CONFIG", `${source} must hold one JSON object`, { source, fix: "{}" });
+  }
+  const { $schema: _, ...values } = json;
+  const problems: Problem[] = [];
+  const checked = validate(SCHEMA, values, "", problems) as Values;
+  if (problems.every(({ ignorable }) => ignorable)) checkRows(checked, problems);
+  for (const problem of problems) found.push({ ...problem, source, fatal: strict || !problem.ignorable });
+  return checked;
+}
+
+function checkVariables(env: Env, found: Found[]): Values {
+  const problems: Problem[] = [];
+  const values = readVariables(env, problems);
+  for (const problem of problems) found.push({ ...problem, source: undefined, fatal: true });
+  for (const { name, hint } of unknownVariables(env)) {
+    const says = `unknown variable ${name}${hint}`;
+    found.push({ key: name, says, fix: `unset ${name}`, ignorable: true, source: undefined, fatal: isStrict(env) });
+  }
+  return values;
+}
+
+/** Later layers win, key by key; sections such as `breaker` are merged. */
+function merge([file, variables, own]: readonly [Values, Values, Values], found: Found[]): Values {
+  const merged: Record<string, unknown> = {};
+  for (const [key, node] of Object.entries(SCHEMA.keys)) {
+    const said = [file[key], variables[key], own[key]].filter((value) => value !== undefined);
+    if (said.length === 0) continue;
+    if (node.kind !== "object" || said.length === 1) merged[key] = said.at(-1);
+    else merged[key] = Object.assign({}, ...said.map(defined));
+    if (node.kind === "object" && variables[key] !== undefined) checkWhole(key, node, merged[key], found);
+  }
+  return merged;
+}
+
+/** A section that variables have begun must be whole in the end. */
+function checkWhole(section: string, { keys, required = [] }: ObjectNode, value: unknown, found: Found[]): void {
+  for (const key of required) {
+    if (!isRecord(value) || value[key] !== undefined) continue;
+    const fix = `${variableOf([section, key])}=${exampleOf(keys[key] as Node)}`;
+    const says = `${section} is set by the environment, and needs "${key}"; write ${fix}`;
+    found.push({ key: `${section}.${key}`, says, fix, ignorable: false, source: undefined, fatal: true });
   }
 }
 
-function check(json: unknown, source: string, warn: (message: string) => void): ConfigFile {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new SpendfuseError("SPENDFUSE_CONFIG", `${source} must hold one JSON object`, { source });
-  }
-  const known: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(json)) {
-    if (key === "$schema" || value === undefined) continue;
-    const kind = KEYS[key as keyof ConfigFile];
-    if (kind === undefined) {
-      warn(`${source}: "${key}" is unknown; known keys: ${Object.keys(KEYS).join(", ")}, and is ignored`);
-      continue;
-    }
-    const actual = Array.isArray(value) ? "array" : typeof value;
-    if (actual !== kind) {
-      const message = `${source}: "${key}" must be ${kind === "array" || kind === "object" ? "an" : "a"} ${kind}, not ${actual}`;
-      throw new SpendfuseError("SPENDFUSE_CONFIG", message, { source, key });
-    }
-    known[key] = checkForm(key as keyof ConfigFile, value, source);
-  }
-  for (const [index, host] of ((known.hosts as HostConfig[] | undefined) ?? []).entries()) {
-    if (typeof host?.host !== "string") {
-      throw new SpendfuseError(
-        "SPENDFUSE_CONFIG",
-        `${source}: hosts[${index}] needs a "host", such as "llm.example.com"`,
-        {
-          source,
-        },
-      );
-    }
-  }
-  return known;
+function defined(section: unknown): Values {
+  return Object.fromEntries(Object.entries(section as Values).filter(([, value]) => value !== undefined));
+}
+
+function assemble(values: ConfigFile, env: Env, source: string | undefined): Config {
+  const { agent = serviceOf(env), team, project } = values;
+  const defaults = Object.freeze(defined({ agent, team, project }));
+  const caps = (values.budgets ?? []).flatMap(readBudget);
+  return Object.freeze({ ...values, caps, defaults, env, source });
+}
+
+/** One problem in one line; several in a line each. */
+function errorOf(fatal: readonly Found[], configured: readonly string[]): SpendfuseError {
+  const [{ key, fix, source } = { key: "", fix: "", source: undefined }] = fatal;
+  const problems = fatal.map((problem) => ({ key: problem.key, says: textOf(problem), fix: problem.fix }));
+  const facts = { source: source ?? key, key, fix, problems, configured };
+  return new SpendfuseError("SPENDFUSE_CONFIG", fatal.map(textOf).join("\n  "), facts);
+}
+
+function textOf({ source, says }: Found): string {
+  return source === undefined ? says : `${source}: ${says}`;
+}
+
+/** `unknown key "budget"; did you mean …` becomes `unknown key "budget" ignored; did you mean …`. */
+function ignored(says: string): string {
+  const end = says.indexOf(";");
+  return end < 0 ? `${says} ignored` : `${says.slice(0, end)} ignored${says.slice(end)}`;
 }

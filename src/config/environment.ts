@@ -1,54 +1,45 @@
-import { SpendfuseError } from "../core/errors.ts";
-import type { BaggageConfig } from "../meter/propagation/propagation.ts";
-import { checkForm } from "./forms.ts";
+import { isRecord } from "./mending.ts";
+import { type Problem, validate } from "./validator.ts";
+import { KEY_VARIABLES, type KeyVariable } from "./variables.ts";
 
-type Env = Readonly<Record<string, string | undefined>>;
+export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Environment variables that say the same as a key, and win over the file. */
-const VARIABLES: readonly (readonly [variable: string, key: string])[] = [
-  ["SPENDFUSE_AGENT", "agent"],
-  ["SPENDFUSE_TEAM", "team"],
-  ["SPENDFUSE_PROJECT", "project"],
-  ["SPENDFUSE_ASK_USAGE", "askUsage"],
-  ["SPENDFUSE_GEN_AI_METRICS", "genAiMetrics"],
-  ["SPENDFUSE_SPANS", "spans"],
-  ["SPENDFUSE_MODE", "mode"],
-  ["SPENDFUSE_STORE", "store"],
-  ["SPENDFUSE_WHEN_STATE_UNKNOWN", "whenStateUnknown"],
-  ["SPENDFUSE_UNPRICED", "unpriced"],
-  ["SPENDFUSE_CUT_STREAMS", "cutStreams"],
-];
-
-/**
- * What the environment says of whole keys, which are of these kinds.
- * @throws SpendfuseError `SPENDFUSE_CONFIG`, naming the variable and the fix.
- */
-export function readVariables(env: Env, kinds: Readonly<Record<string, string>>): Readonly<Record<string, unknown>> {
+/** What the environment says of the configuration's keys; a variable that is empty says nothing. */
+export function readVariables(env: Env, problems: Problem[]): Readonly<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
-  for (const [variable, key] of VARIABLES) {
-    const value = env[variable];
-    if (value === undefined || value === "") continue;
-    found[key] = kinds[key] === "boolean" ? readBoolean(variable, value) : checkForm(key, value, variable);
+  for (const variable of KEY_VARIABLES) {
+    const text = env[variable.name]?.trim();
+    if (!text) continue;
+    const value = parse(variable, text);
+    validate(variable.node, value, variable.name, problems);
+    const [section = "", key] = variable.path;
+    if (key === undefined) found[section] = value;
+    else found[section] = { ...(isRecord(found[section]) && found[section]), [key]: value };
   }
   return found;
 }
 
-/** What the environment says of the parts of `baggage`. @throws as {@link readVariables} */
-export function readBaggage({ SPENDFUSE_BAGGAGE_SEND: send, SPENDFUSE_BAGGAGE_ACCEPT: accept }: Env): BaggageConfig {
-  const hosts = send?.split(",").flatMap((host) => host.trim() || []);
-  return {
-    ...(hosts && { send: checkForm("baggage", { send: hosts }, "SPENDFUSE_BAGGAGE_SEND").send }),
-    ...(accept && { accept: readBoolean("SPENDFUSE_BAGGAGE_ACCEPT", accept) }),
-  };
+/** The value that a text stands for; the text itself where it stands for none. */
+function parse({ node }: KeyVariable, text: string): unknown {
+  switch (node.kind) {
+    case "boolean":
+      return readBoolean(text) ?? text;
+    case "number":
+      return Number.isNaN(Number(text)) ? text : Number(text);
+    case "array":
+      return text.split(",").flatMap((item) => item.trim() || []);
+    default:
+      return text;
+  }
 }
 
-/** A service's own name is better than none for what no agent says it is. */
+/** `1`, `true`, `on`, `yes` and their opposites, in any case; undefined for another text. */
+export function readBoolean(text: string): boolean | undefined {
+  if (/^(1|true|on|yes)$/i.test(text)) return true;
+  return /^(0|false|off|no)$/i.test(text) ? false : undefined;
+}
+
+/** A service's own name is better than none where nobody names an agent. */
 export function serviceOf(env: Env): string | undefined {
   return env.DD_SERVICE?.trim() || env.OTEL_SERVICE_NAME?.trim() || undefined;
-}
-
-function readBoolean(variable: string, value: string): boolean {
-  if (/^(1|true|on|yes)$/i.test(value)) return true;
-  if (/^(0|false|off|no)$/i.test(value)) return false;
-  throw new SpendfuseError("SPENDFUSE_CONFIG", `${variable} must be true or false, not "${value}"`, { variable });
 }

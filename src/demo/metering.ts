@@ -44,6 +44,7 @@ export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promi
   await start({
     env: {
       SPENDFUSE_CONFIG: "{}",
+      SPENDFUSE_QUIET: "1",
       OTEL_SERVICE_NAME: "spendfuse-demo",
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${standIn.url}/v1/metrics`,
       // A minute of the stand-in's clock, as it is in production.

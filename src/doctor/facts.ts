@@ -40,10 +40,16 @@ export interface StoreFacts {
 export interface Configuration {
   /** The defaults where it is wrong. */
   readonly config: Config;
-  /** Why it cannot be read. */
-  readonly fault: string | undefined;
-  /** What is ignored in it, a sentence each. */
-  readonly notes: readonly string[];
+  /** Why it is not used at all; empty when it is valid. */
+  readonly problems: readonly ConfigProblem[];
+  /** What is ignored in it. */
+  readonly notes: readonly ConfigProblem[];
+}
+
+export interface ConfigProblem {
+  readonly says: string;
+  /** What to write instead. */
+  readonly fix: string | undefined;
 }
 
 /**
@@ -73,14 +79,19 @@ export function gatherFacts(dir: string, own: Env, isWanted: (name: string) => b
 }
 
 function readConfiguration(dir: string, env: Env): Configuration {
-  const notes: string[] = [];
+  const notes: ConfigProblem[] = [];
   // Messages name the file by its whole path.
   const short = (message: string): string => message.replaceAll(join(dir, "/"), "");
   try {
-    return { config: readConfig({}, env, (note) => notes.push(short(note))), fault: undefined, notes };
+    const config = readConfig({}, env, (note, fix) => notes.push({ says: short(note), fix }));
+    return { config, problems: [], notes };
   } catch (error) {
     if (!isSpendfuseError(error)) throw error;
-    return { config: defaultConfig(env), fault: short(error.message), notes };
+    const { fix, problems = [{ says: error.message, fix }] } = error.facts as {
+      readonly fix?: string;
+      readonly problems?: readonly ConfigProblem[];
+    };
+    return { config: defaultConfig(env), problems: problems.map((one) => ({ ...one, says: short(one.says) })), notes };
   }
 }
 

@@ -1,12 +1,11 @@
 import type { calcPrice, ModelInfo, ModelPrice, Tier } from "@pydantic/genai-prices";
+import type { Discount, PriceRowConfig } from "../core/config-types.ts";
 import { modelSpellings, sameModel } from "./model-id.ts";
 import { OVERLAY, SEARCHES, TERMS } from "./overlay.ts";
 import {
   createPriceBook,
-  type Discount,
   narrow,
   type PriceQuery,
-  type PriceRowConfig,
   type PriceSource,
   type QuoteSource,
 } from "./price.ts";

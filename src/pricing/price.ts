@@ -1,3 +1,4 @@
+import type { Discount } from "../core/config-types.ts";
 import { canonicalUsage, type Usage } from "../core/usage.ts";
 import { modelKey } from "./model-id.ts";
 import { charge, type RateBand, type RateCard, type Terms } from "./rates.ts";
@@ -36,37 +37,6 @@ export interface Price {
 
 /** Undefined when the price is not known. Unknown is never zero. Does not throw. */
 export type PriceSource = (query: PriceQuery) => Price | undefined;
-
-/** What an account pays of the price: 0.9 is 10 % off, 1.1 an uplift such as data residency. Absent fields fit all. */
-export interface Discount {
-  readonly provider?: string;
-  readonly model?: string;
-  readonly factor: number;
-}
-
-/** A price of the user's own, USD per million tokens. Zero is a real price: use it for what costs nothing. */
-export interface PriceRowConfig {
-  /** Without a date in its name it covers the model's dated snapshots too. */
-  readonly model: string;
-  /** OpenTelemetry name; absent fits every vendor. */
-  readonly provider?: string;
-  readonly inputPerMTok: number;
-  readonly outputPerMTok: number;
-  /** Absent: the input rate. */
-  readonly cacheReadPerMTok?: number;
-  /** Absent: the input rate. */
-  readonly cacheWritePerMTok?: number;
-  /** Absent: the cache write rate. */
-  readonly cacheWrite1hPerMTok?: number;
-  /** Absent: the vendor's list price, where it is known. */
-  readonly perThousandWebSearches?: number;
-  /** The row is the price of this tier or speed itself. Without it, the vendor's factors apply to the row's rates. */
-  readonly tier?: string;
-  readonly speed?: string;
-  /** ISO dates, UTC; `from` belongs to the time, `until` does not. */
-  readonly from?: string;
-  readonly until?: string;
-}
 
 /** How one source charges a call: the same for every call of a model, on the same terms and at the same time. */
 export interface Quote {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Config, HostConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { SettledCall } from "../core/call.ts";
+import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Approve } from "../guard/approval.ts";
@@ -46,9 +47,10 @@ export interface AssemblyOptions {
 /** Wires the meter and the guard of one process: what a call came to is told to the budgets, and the other way nothing. */
 export function assemble(options: AssemblyOptions): Parts {
   const { config, faults, instance } = options;
+  const own = { prices: config.prices ?? [], discounts: config.discounts ?? [] };
   const prices = createPriceQueue(
-    () => openPriceBook(config),
-    () => openPriceBookNow(config),
+    () => openPriceBook(own),
+    () => openPriceBookNow(own),
     faults,
   );
   const forecaster = createForecaster(prices.price);

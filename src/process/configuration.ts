@@ -1,14 +1,21 @@
-import { type Config, type ConfigFile, defaultConfig, readConfig } from "../config/config.ts";
+import { writeSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+import { type Config, defaultConfig, isQuiet, isStrict, readConfig } from "../config/config.ts";
+import { SCHEMA } from "../config/schema/schema.ts";
+import type { ConfigFile } from "../core/config-types.ts";
+import { isSpendfuseError, SpendfuseError } from "../core/errors.ts";
 import type { Faults } from "../core/faults.ts";
+import { nearest } from "../core/nearest.ts";
 import type { ScopeFields } from "../core/scope.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
 import { hostSlot, type LazySlot } from "../meter/export/spool/host-slot.ts";
 import { openState } from "../meter/export/spool/state.ts";
 import { settingsOf } from "./assembly.ts";
+import { startLine } from "./start-line.ts";
 
-/** Where a configuration comes from. */
-export interface ConfigSource {
-  /** Laid over the config file and the environment. */
+/** Where a configuration comes from: the keys of the file themselves win over all others. */
+export interface ConfigSource extends ConfigFile {
+  /** The same keys, in an object of their own. */
   readonly config?: ConfigFile;
   /** The environment to read instead of `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -16,11 +23,16 @@ export interface ConfigSource {
 
 /** The configuration of one process, and what follows from it: read when it is first asked for. */
 export interface Configuration {
-  /** Never throws: a wrong one is said aloud and left out, because the app must run. */
+  /**
+   * Never throws: an invalid one is reported on stderr and ignored, because the app must run. With `SPENDFUSE_STRICT=1`
+   * it ends the process.
+   */
   get(): Config;
+  /** What `register` does first: reads it at once where an invalid one must end the process. */
+  check(): void;
   /** Undefined while nobody has asked for it. */
   readonly known: Config | undefined;
-  /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is wrong. */
+  /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is invalid, or has a key that nobody knows. */
   replace(source: ConfigSource): void;
   /** What it says about calls; the same object until it is replaced. */
   calls(): CallSettings;
@@ -37,22 +49,40 @@ export function createConfiguration(
   let config: Config | undefined;
   let settings: CallSettings | undefined;
   let state: { readonly dir: string | undefined } | undefined;
+  let told: string | undefined;
+
+  function tell(message: string): void {
+    faults.guard("config", () => say(message));
+  }
+
+  /** Once per process, not once per thread. */
+  const tellOnce = isMainThread ? tell : () => {};
 
   function set(next: Config): Config {
     config = next;
     settings = undefined;
     state = undefined;
     setDefaults(next.defaults);
+    announce(next);
     return next;
+  }
+
+  function announce(next: Config): void {
+    const line = startLine(next, isStrict(next.env));
+    if (line === undefined || line === told || isQuiet(next.env)) return;
+    told = line;
+    tellOnce(line);
   }
 
   function get(): Config {
     if (config !== undefined) return config;
     try {
-      return set(readConfig(undefined, undefined, say));
+      return set(readConfig(undefined, undefined, tellOnce));
     } catch (error) {
+      const message = (error as Error).message;
+      if (isStrict()) endProcess(message);
       faults.report("config");
-      say(`the configuration is left out, and no budget, store or breaker of it holds: ${(error as Error).message}`);
+      tell(`config ignored: ${whatIsOff(error)}: ${message}`);
       return set(defaultConfig());
     }
   }
@@ -67,7 +97,8 @@ export function createConfiguration(
     get known() {
       return config;
     },
-    replace: (source) => void set(readConfig(source.config, source.env, say)),
+    check: () => void (isStrict() && get()),
+    replace: ({ config: own, env, ...keys }) => void set(readConfig(given(own, keys), env, tellOnce, true)),
     calls() {
       settings ??= settingsOf(get());
       return settings;
@@ -75,4 +106,42 @@ export function createConfiguration(
     stateDir,
     slot: () => hostSlot(stateDir()),
   };
+}
+
+/** What `start()` takes beside the configuration's keys. */
+const OPTIONS = ["telemetry", "config", "env"];
+
+/** The keys at the top level win over those in `config`. @throws SpendfuseError for a misspelt option */
+function given(own: ConfigFile | undefined, keys: ConfigFile): ConfigFile {
+  const set = Object.entries(keys).filter(([, value]) => value !== undefined);
+  for (const [key] of set) {
+    const near = Object.hasOwn(SCHEMA.keys, key) ? [] : nearest(key, [...OPTIONS, ...Object.keys(SCHEMA.keys)]);
+    if (!near.some((name) => OPTIONS.includes(name))) continue;
+    const says = `start(): unknown key "${key}"; did you mean "${near.join('" or "')}"?`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", says, { source: "start()", key, fix: `"${near[0]}"` });
+  }
+  return { ...own, ...Object.fromEntries(set) };
+}
+
+/** Keys whose absence lets spend through. */
+const GUARDING = ["budgets", "store", "breaker", "repeats"];
+
+/** What an invalid configuration would have switched on; what it is, is not known where it cannot even be read. */
+function whatIsOff(error: unknown): string {
+  const { configured = ["budgets", "store", "breaker"] } = isSpendfuseError(error)
+    ? (error.facts as { readonly configured?: readonly string[] })
+    : {};
+  const off = GUARDING.filter((key) => configured.includes(key));
+  if (off.length === 0) return "the defaults hold";
+  const names = off.length === 1 ? off.join() : `${off.slice(0, -1).join(", ")} and ${off.at(-1)}`;
+  return `${names} ${names === "store" || names === "breaker" ? "is" : "are"} OFF`;
+}
+
+/** Written at once: what is left in a stream when a process exits may be lost. */
+function endProcess(message: string): never {
+  try {
+    writeSync(2, `spendfuse: invalid configuration, and SPENDFUSE_STRICT is set: ${message}\n`);
+  } finally {
+    process.exit(1);
+  }
 }

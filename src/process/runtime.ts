@@ -1,4 +1,3 @@
-import type { BreakerConfig } from "../config/config.ts";
 import type { SettledCall } from "../core/call.ts";
 import { createFaults, type Faults } from "../core/faults.ts";
 import { createLedger, type Ledger } from "../core/ledger.ts";
@@ -25,11 +24,10 @@ import { type ConfigSource, createConfiguration } from "./configuration.ts";
 import { isGuarded } from "./enforcement.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
+/** What `start()` takes: every key of `spendfuse.config.json`, and how to start. */
 export interface StartOptions extends ConfigSource {
   /** False: the hook, the ledger and `onCall` alone, without loading OpenTelemetry. Default true. */
   readonly telemetry?: boolean;
-  /** The same as `config.breaker`; `{ port }` runs a breaker inside this process. */
-  readonly breaker?: BreakerConfig;
 }
 
 /** Everything of one process. All copies of the package share the first one's, so that each call is metered once. */
@@ -120,12 +118,12 @@ export function createRuntime(say: (message: string) => void): Runtime {
   });
 
   /** Until the first call, what `register` began with can still be replaced. */
-  function reconfigure(options: StartOptions): void {
+  function reconfigure(source: ConfigSource): void {
     if (begun) {
-      say("start() came after the first model call: its config and env are ignored");
+      say("start() came after the first model call: its configuration is ignored");
       return;
     }
-    configuration.replace(options);
+    configuration.replace(source);
     telemetry?.discard();
     telemetry = undefined;
     tracing.reset();
@@ -211,6 +209,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     budgets: () => [...(parts?.enforcement?.counts ?? [])].map(useOf),
     breakerUrl: () => parts?.enforcement?.breakerUrl(),
     register() {
+      configuration.check();
       faults.guard("config", installation.install);
       shareThroughFetch(this);
       exports = true;
@@ -219,14 +218,14 @@ export function createRuntime(say: (message: string) => void): Runtime {
       // Before the first call: a store, or a breaker, takes a while to answer.
       setImmediate(() => faults.guard("guard", () => isGuarded(configuration.get()) && assembled()));
     },
-    async start({ breaker, ...given }) {
-      const options = breaker === undefined ? given : { ...given, config: { ...given.config, breaker } };
-      if (configuration.known === undefined || options.config || options.env) reconfigure(options);
+    async start({ telemetry: exported = true, ...source }) {
+      const asks = Object.values(source).some((value) => value !== undefined);
+      if (configuration.known === undefined || asks) reconfigure(source);
       installation.install();
       shareThroughFetch(this);
       acceptScopes();
       if (isGuarded(configuration.get())) await assembled().enforcement?.ready;
-      if (options.telemetry === false) return;
+      if (!exported) return;
       exports = true;
       openExport();
     },

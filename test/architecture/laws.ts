@@ -69,11 +69,11 @@ export const LAWS: Readonly<Record<string, Law>> = {
   "core, limits and pricing import only one another, downwards": (tree) =>
     Object.entries(PURE).flatMap(([room, allowed]) =>
       filesIn(tree, `src/${room}`)
-        .filter((path) => !PACKAGE_LOADERS.has(path))
         .flatMap((path) => importsOf(tree, path))
         .filter(
-          ({ to, kind }) =>
-            !allowed.some((other) => to.startsWith(`src/${other}/`)) && (kind !== "type" || to.startsWith("src/")),
+          ({ from, to, kind }) =>
+            !allowed.some((other) => to.startsWith(`src/${other}/`)) &&
+            (to.startsWith("src/") || (kind !== "type" && !PACKAGE_LOADERS.has(from))),
         )
         .map(({ from, to }) => `${from} imports ${to}`),
     ),

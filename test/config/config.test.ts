@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ConfigFile, readConfig } from "../../src/config/config.ts";
-import { isSpendfuseError, SpendfuseError } from "../../src/core/errors.ts";
+import { readConfig } from "../../src/config/config.ts";
+import { findFile } from "../../src/config/file.ts";
+import { exampleOf } from "../../src/config/mending.ts";
+import { KEY_VARIABLES } from "../../src/config/variables.ts";
+import type { ConfigFile } from "../../src/core/config-types.ts";
 import { createRuntime } from "../../src/process/runtime.ts";
 
 let dir: string;
@@ -14,11 +17,13 @@ beforeAll(() => {
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const file = (text: string, name = "spendfuse.config.json"): string => {
+function file(text: string, name = "spendfuse.config.json"): string {
   const path = join(dir, name);
+  mkdirSync(join(path, ".."), { recursive: true });
   writeFileSync(path, text);
   return path;
-};
+}
+
 const inline = (json: unknown): Record<string, string> => ({ SPENDFUSE_CONFIG: JSON.stringify(json) });
 
 describe("where a value comes from", () => {
@@ -29,6 +34,7 @@ describe("where a value comes from", () => {
     ["askUsage", "SPENDFUSE_ASK_USAGE", true, false, true],
     ["genAiMetrics", "SPENDFUSE_GEN_AI_METRICS", true, false, true],
     ["spans", "SPENDFUSE_SPANS", true, false, true],
+    ["stateTimeout", "SPENDFUSE_STATE_TIMEOUT", "1s", "2s", "3s"],
   ] as const;
 
   test.each(KEYS)(
@@ -46,24 +52,33 @@ describe("where a value comes from", () => {
     },
   );
 
-  test("a named file, or the one in the working directory", () => {
-    const path = file('{ "$schema": "x", "agent": "filed", "keys": { "ab12cd34": "prod" } }', "other.json");
-    expect(readConfig({}, { SPENDFUSE_CONFIG: path })).toMatchObject({ agent: "filed", keys: { ab12cd34: "prod" } });
-    file('{ "agent": "here" }');
-    const before = process.cwd();
-    process.chdir(dir);
-    try {
-      expect(readConfig({}, {}).agent).toBe("here");
-    } finally {
-      process.chdir(before);
-    }
+  test("the keys of a section are merged, each from where it was said last", () => {
+    const env = { ...inline({ breaker: { ttl: "1m", host: "::1" } }), SPENDFUSE_BREAKER_HOST: "127.0.0.2" };
+    const given = { breaker: { port: 1, host: undefined } } as unknown as ConfigFile;
+    expect(readConfig(given, env).breaker).toEqual({ ttl: "1m", host: "127.0.0.2", port: 1 });
   });
 
-  test("it is frozen, and holds the defaults of the scope and the environment", () => {
-    const env = { SPENDFUSE_AGENT: "a", OTEL_SERVICE_NAME: "s" };
+  test.each(KEY_VARIABLES.map(({ name, path, node }) => [name, path, node] as const))("%s", (name, path, node) => {
+    const value = exampleOf(node);
+    const needed = path[0] === "repeats" ? { SPENDFUSE_REPEATS_MAX: "2", SPENDFUSE_REPEATS_WITHIN: "1m" } : {};
+    const text = Array.isArray(value) ? value.join(" , ") : ` ${value} `;
+    const config = readConfig({}, { ...needed, [name]: text }) as unknown as Record<string, never>;
+    expect(path.reduce((object, key) => object[key]!, config)).toEqual(value);
+  });
+
+  test("the names that others depend on are as the rule makes them", () => {
+    const names = KEY_VARIABLES.map(({ name }) => name);
+    const fixed = ["AGENT", "TEAM", "PROJECT", "MODE", "STORE", "BREAKER_URL", "BAGGAGE_SEND", "BILL"];
+    for (const name of fixed) expect(names).toContain(`SPENDFUSE_${name}`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test("it is frozen, and holds the defaults of the scope, its source and the environment", () => {
+    const env = { SPENDFUSE_AGENT: "a", OTEL_SERVICE_NAME: "s", SPENDFUSE_CONFIG: "{}" };
     const config = readConfig({ team: "t" }, env);
     expect(Object.isFrozen(config) && Object.isFrozen(config.defaults)).toBe(true);
     expect(config.defaults).toEqual({ agent: "a", team: "t" });
+    expect(config.source).toBe("SPENDFUSE_CONFIG");
     expect(config.env).toBe(env);
   });
 
@@ -81,95 +96,42 @@ describe("where a value comes from", () => {
   });
 });
 
-describe("an error names where, the key and what to write", () => {
-  const WRONG: readonly (readonly [
-    what: string,
-    env: () => Record<string, string>,
-    given: unknown,
-    says: RegExp,
-    facts: object,
-  ])[] = [
-    [
-      "no JSON",
-      () => ({ SPENDFUSE_CONFIG: "{ agent: 1 }" }),
-      {},
-      /^SPENDFUSE_CONFIG is not JSON: /,
-      { source: "SPENDFUSE_CONFIG" },
-    ],
-    ["no JSON in a file", () => ({ SPENDFUSE_CONFIG: file("{", "bad.json") }), {}, /bad\.json is not JSON: /, {}],
-    [
-      "no such file",
-      () => ({ SPENDFUSE_CONFIG: "/nowhere/x.json" }),
-      {},
-      /SPENDFUSE_CONFIG names \/nowhere\/x\.json, which does not exist/,
-      { path: "/nowhere/x.json" },
-    ],
-    [
-      "no object",
-      () => ({ SPENDFUSE_CONFIG: file("[1]", "list.json") }),
-      {},
-      /list\.json must hold one JSON object/,
-      {},
-    ],
-    [
-      "a number for a name",
-      () => inline({ agent: 5 }),
-      {},
-      /^SPENDFUSE_CONFIG: "agent" must be a string, not number$/,
-      { key: "agent" },
-    ],
-    [
-      "a text for a switch",
-      () => inline({ askUsage: "no" }),
-      {},
-      /"askUsage" must be a boolean, not string/,
-      { key: "askUsage" },
-    ],
-    ["an object for a list", () => inline({ hosts: {} }), {}, /"hosts" must be an array, not object/, { key: "hosts" }],
-    ["a list for an object", () => inline({ keys: [] }), {}, /"keys" must be an object, not array/, { key: "keys" }],
-    ["null", () => inline({ team: null }), {}, /"team" must be a string, not (object|null)/, { key: "team" }],
-    [
-      "a host without a name",
-      () => inline({ hosts: [{ host: "a" }, { like: "x" }] }),
-      {},
-      /hosts\[1\] needs a "host", such as "llm\.example\.com"/,
-      {},
-    ],
-    [
-      "in start()",
-      () => ({}),
-      { spans: 1 },
-      /^start\(\): "spans" must be a boolean, not number$/,
-      { source: "start()", key: "spans" },
-    ],
-    [
-      "in a variable",
-      () => ({ SPENDFUSE_SPANS: "maybe" }),
-      {},
-      /^SPENDFUSE_SPANS must be true or false, not "maybe"$/,
-      { variable: "SPENDFUSE_SPANS" },
-    ],
-  ];
-
-  test.each(WRONG)("%s", (_what, env, given, says, facts) => {
-    const read = () => readConfig(given as ConfigFile, env());
-    expect(read).toThrow(says);
-    expect(read).toThrow(SpendfuseError);
+describe("the file", () => {
+  test("is the one that SPENDFUSE_CONFIG names, else the one in the working directory", () => {
+    const path = file('{ "$schema": "x", "agent": "filed", "keys": { "ab12cd34": "prod" } }', "other.json");
+    const config = readConfig({}, { SPENDFUSE_CONFIG: path });
+    expect(config).toMatchObject({ agent: "filed", keys: { ab12cd34: "prod" }, source: path });
+    expect(config).not.toHaveProperty("$schema");
+    file('{ "agent": "here" }', "cwd/spendfuse.config.json");
+    const before = process.cwd();
+    process.chdir(join(dir, "cwd"));
     try {
-      read();
-    } catch (error) {
-      expect(isSpendfuseError(error)).toBe(true);
-      expect(error).toMatchObject({ code: "SPENDFUSE_CONFIG", facts });
+      expect(readConfig({}, {}).agent).toBe("here");
+    } finally {
+      process.chdir(before);
     }
   });
 
-  test("of a key that is unknown is a warning", () => {
-    const said: string[] = [];
-    const config = readConfig({ agnet: "x", agent: "a" } as ConfigFile, {}, (message) => said.push(message));
-    expect(said).toHaveLength(1);
-    expect(said[0]).toMatch(/^start\(\): "agnet" is unknown; known keys: .*\bagent\b/);
-    expect(config.agent).toBe("a");
-    expect(config).not.toHaveProperty("agnet");
+  test("else the first one above the program's entry file, whose links are followed", () => {
+    const found = file("{}", "app/spendfuse.config.json");
+    const entry = file("", "app/packages/one/dist/main.js");
+    const link = join(dir, "bin.js");
+    symlinkSync(entry, link);
+    expect(findFile("/", entry)).toBe(found);
+    expect(findFile("/", link)).toBe(found);
+    expect(findFile(undefined, join(dir, "app/not-there.js"))).toBe(found);
+    const nearer = file("{}", "app/packages/one/spendfuse.config.json");
+    expect(findFile("/", entry)).toBe(nearer);
+    const here = file("{}", "cwd/spendfuse.config.json");
+    expect(findFile(join(dir, "cwd"), entry)).toBe(here);
+    expect(findFile("/", join(tmpdir(), "main.js"))).toBeUndefined();
+    expect(findFile("/", undefined)).toBeUndefined();
+  });
+
+  test("is found for PM2, which starts another entry than the app's", () => {
+    const found = file('{ "agent": "managed" }', "managed/spendfuse.config.json");
+    const config = readConfig({}, { pm_exec_path: join(dir, "managed/server.js") });
+    expect(config).toMatchObject({ agent: "managed", source: found });
   });
 });
 
@@ -177,29 +139,36 @@ describe("a wrong configuration", () => {
   test("is start()'s own error to its caller", async () => {
     const runtime = createRuntime(() => {});
     const before = globalThis.fetch;
-    await expect(runtime.start({ telemetry: false, env: { SPENDFUSE_SPANS: "maybe" } })).rejects.toThrow(
-      /SPENDFUSE_SPANS/,
-    );
+    const start = runtime.start({ telemetry: false, env: { SPENDFUSE_SPANS: "maybe" } });
+    await expect(start).rejects.toThrow(/SPENDFUSE_SPANS/);
     expect(globalThis.fetch).toBe(before);
   });
 
-  test("that nobody asked for is said aloud, and the app goes on, metered", async () => {
+  test.each([
+    ["{}", "the defaults hold"],
+    ['{ "budgets": [{ "per": "day", "usd": 1 }] }', "budgets are OFF"],
+    ['{ "store": "memory" }', "store is OFF"],
+    ['{ "budgets": [], "store": "memory", "breaker": { "port": 0 } }', "budgets, store and breaker are OFF"],
+    ["{", "budgets, store and breaker are OFF"],
+  ])("of %s that nobody asked for is reported with what is off, and the app goes on, metered", async (json, off) => {
     const said: string[] = [];
     const runtime = createRuntime((message) => said.push(message));
     const calls: unknown[] = [];
     runtime.listeners.add((call) => calls.push(call));
     const inner = async () => Response.json({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } });
-    process.env.SPENDFUSE_SPANS = "maybe";
+    Object.assign(process.env, { SPENDFUSE_SPANS: "maybe", SPENDFUSE_CONFIG: json });
     try {
       const init = { method: "POST", body: '{"messages":[]}' };
       await (await runtime.wrapFetch(inner as typeof fetch)("https://api.openai.com/v1/chat/completions", init)).json();
     } finally {
       delete process.env.SPENDFUSE_SPANS;
+      delete process.env.SPENDFUSE_CONFIG;
     }
     await runtime.flush();
     expect(calls).toHaveLength(1);
     expect(said).toHaveLength(1);
-    expect(said[0]).toMatch(/SPENDFUSE_SPANS must be true or false/);
+    expect(said[0]).toMatch(`config ignored: ${off}: `);
+    expect(said[0]).toMatch(json === "{" ? "SPENDFUSE_CONFIG is not JSON" : "SPENDFUSE_SPANS must be true or false");
     expect(runtime.faults.counts().get("config")).toBe(1);
   });
 });

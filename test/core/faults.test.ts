@@ -1,9 +1,10 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { ConfigFile } from "../../src/core/config-types.ts";
 import type { Step } from "../../src/core/faults.ts";
 import * as registry from "../../src/meter/wire/formats/registry.ts";
-import { createRuntime } from "../../src/process/runtime.ts";
+import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
 import { newStateDir, removeStateDirs } from "../fixtures/exporting.ts";
 import { type Metered, meter, toServer } from "../known-failures/metered.ts";
 import {
@@ -182,6 +183,19 @@ function activeSpan(methods: Record<string, unknown>): () => void {
   return () => setApi({ context: { active: () => context, with: (_: unknown, fn: () => unknown) => fn() } });
 }
 
+/** A row of the configuration that is valid when it is read, and breaks when it is used. */
+async function startThenBreak<Row extends object>(
+  runtime: Runtime,
+  row: Row,
+  key: keyof Row,
+  config: (row: Row) => ConfigFile,
+): Promise<void> {
+  let get = (): unknown => row[key];
+  const trap = Object.defineProperty({ ...row }, key, { enumerable: true, get: () => get() });
+  await runtime.start({ config: config(trap), telemetry: false });
+  get = broken;
+}
+
 /** Starts exporting to where it fails. */
 function exporting(url: () => string): (metered: Metered) => Promise<void> {
   return ({ runtime }) =>
@@ -232,14 +246,14 @@ const FAULTS: readonly Fault[] = [
   {
     step: "price",
     name: "prices that cannot be read",
-    inject: () => {},
-    env: { SPENDFUSE_CONFIG: '{"prices":[{"model":null,"inputPerMTok":1,"outputPerMTok":1}]}' },
+    inject: ({ runtime }) =>
+      startThenBreak(runtime, { model: "m", inputPerMTok: 1, outputPerMTok: 1 }, "model", (row) => ({ prices: [row] })),
     met: ALL,
   },
   {
     step: "price",
     name: "prices that fail for a call",
-    inject: ({ runtime }) => runtime.start({ config: { discounts: [throwing("factor")] }, telemetry: false }),
+    inject: ({ runtime }) => startThenBreak(runtime, { factor: 1 }, "factor", (row) => ({ discounts: [row] })),
     met: USED,
   },
   {

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope } from "../../src/core/scope.ts";
 import { createShare, type Share } from "../../src/guard/budgets/budget-lease.ts";
 import { type Budgets, createBudgets } from "../../src/guard/budgets/budgets.ts";
 import { createReservations } from "../../src/guard/budgets/reservations.ts";
-import { type BudgetConfig, readBudget } from "../../src/limits/budget.ts";
+import { readBudget } from "../../src/limits/budget.ts";
 import type { Ask } from "../../src/limits/gate.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import type { Store } from "../../src/stores/store.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { type Count, openCount } from "../../src/guard/budgets/budget-counter.ts";
 import { createGauges } from "../../src/guard/gauges.ts";
-import { type BudgetConfig, readBudget } from "../../src/limits/budget.ts";
+import { readBudget } from "../../src/limits/budget.ts";
 import { type Circuit, closedCircuit, nextCircuit } from "../../src/limits/circuit.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12);

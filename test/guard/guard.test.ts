@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { ConfigFile } from "../../src/config/config.ts";
+import type { ConfigFile } from "../../src/core/config-types.ts";
 import { isBlocked } from "../../src/guard/blocked.ts";
 import { finalise } from "../../src/guard/finalise.ts";
 import { collectMetrics, stopUserTelemetry } from "../known-failures/tracing.ts";

@@ -1,5 +1,5 @@
-import type { ConfigFile } from "../../src/config/config.ts";
 import type { SettledCall } from "../../src/core/call.ts";
+import type { ConfigFile } from "../../src/core/config-types.ts";
 import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
 import type { ModelServer } from "../servers/model-server.ts";
 
@@ -23,7 +23,7 @@ export async function guard(server: ModelServer | undefined, config: ConfigFile)
   const hosts = server === undefined ? [] : [{ host: server.host, like: "api.openai.com" }];
   await runtime.start({
     telemetry: false,
-    env: { SPENDFUSE_CONFIG: "{}" },
+    env: { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" },
     config: { hosts, prices: [PRICE], ...config },
   });
   const inner = globalThis.fetch;

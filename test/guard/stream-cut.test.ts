@@ -2,7 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { ConfigFile } from "../../src/config/config.ts";
+import type { ConfigFile } from "../../src/core/config-types.ts";
 import { isBlocked } from "../../src/guard/blocked.ts";
 import { type ModelServer, type Step, startModelServer } from "../servers/model-server.ts";
 import { answer, chat, type Guarded, guard, MODEL } from "./guarded.ts";

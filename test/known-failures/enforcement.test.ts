@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { ConfigFile } from "../../src/config/config.ts";
+import type { ConfigFile } from "../../src/core/config-types.ts";
 import { isBlocked } from "../../src/guard/blocked.ts";
 import { answer, type Guarded, guard, MODEL } from "../guard/guarded.ts";
 import { expectNear, meter } from "./metered.ts";

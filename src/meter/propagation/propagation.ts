@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { BaggageConfig } from "../../core/config-types.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
 import type { Identifier } from "../identity/identify.ts";
@@ -10,14 +11,6 @@ import { createHostTest } from "../wire/hosts.ts";
 import { dropScopeHeaders, readScopeHeaders } from "../wire/scope-headers.ts";
 import { PREFIX, readMembers, writeMembers } from "./baggage.ts";
 import { type Carrier, readCarrier, writeCarrier } from "./carrier.ts";
-
-/** What may travel between processes without being asked for at each place. */
-export interface BaggageConfig {
-  /** Hosts of one's own whose requests carry the scope: exact, `*.suffix`, or either with `:port`. */
-  readonly send?: readonly string[];
-  /** Whether requests to servers of this process bring their scope along. Default false. */
-  readonly accept?: boolean;
-}
 
 /** How a request is sent that carries a scope, or that must not. */
 export interface Escort {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { afterEach } from "vitest";
-import type { ConfigFile } from "../../../src/config/config.ts";
 import type { SettledCall } from "../../../src/core/call.ts";
+import type { ConfigFile } from "../../../src/core/config-types.ts";
 import { createRuntime, type Runtime } from "../../../src/process/runtime.ts";
 import { stopUserTelemetry } from "../../known-failures/tracing.ts";
 

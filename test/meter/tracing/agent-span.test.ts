@@ -4,7 +4,7 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { ConfigFile } from "../../../src/config/config.ts";
+import type { ConfigFile } from "../../../src/core/config-types.ts";
 import type { ScopeFields } from "../../../src/core/scope.ts";
 import { createRuntime, type Runtime } from "../../../src/process/runtime.ts";
 

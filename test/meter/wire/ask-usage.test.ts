@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ConfigFile } from "../../../src/config/config.ts";
+import type { ConfigFile } from "../../../src/core/config-types.ts";
 import { createRuntime } from "../../../src/process/runtime.ts";
 
 const CHAT = "/v1/chat/completions";

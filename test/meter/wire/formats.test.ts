@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { ConfigFile } from "../../../src/config/config.ts";
+import type { ConfigFile } from "../../../src/core/config-types.ts";
 import type { SettledCall } from "../../../src/core/call.ts";
 import { ATTR, GEN_AI_METRICS } from "../../../src/core/names.ts";
 import { isBlocked } from "../../../src/guard/blocked.ts";

@@ -1,6 +1,6 @@
 import { DEFAULT_PORT, startBreaker } from "../../../breaker/server.ts";
 import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../../../breaker/template.ts";
-import { type Config, readConfig } from "../../../config/config.ts";
+import { type Config, readCommandConfig } from "../../../config/config.ts";
 import { readDuration } from "../../../core/period.ts";
 import { DEFAULT_STORE } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
@@ -17,7 +17,7 @@ export async function run(values: Values, [verb = "serve", scope, ...more]: read
   const changes = verb === "trip" || verb === "reset";
   if (more.length > 0 || (!changes && scope !== undefined)) throw usage(`"${more[0] ?? scope}" is one word too many`);
   if (changes && scope === undefined) throw usage(`${verb} needs a scope, such as agent:researcher`);
-  const config = readConfig({}, undefined, (message) => console.error(`spendfuse breaker: ${message}`));
+  const config = readCommandConfig((message) => console.error(`spendfuse breaker: ${message}`));
   if (verb === "serve") return await serve(values, config);
   if (verb === "template") return template();
   const desk = await openDesk(config, values);

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { openBook } from "../../../billing/book.ts";
 import type { Range } from "../../../billing/poll.ts";
 import { runRound, type VendorRound } from "../../../billing/round.ts";
-import { readConfig } from "../../../config/config.ts";
+import { readCommandConfig } from "../../../config/config.ts";
 import { isSpendfuseError } from "../../../core/errors.ts";
 import { readDuration } from "../../../core/period.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
@@ -20,7 +20,7 @@ export async function run(values: Values): Promise<number> {
   const everyMs = readEvery(values);
   const range = readRange(values);
   const say = (message: string): void => console.error(`spendfuse poll: ${message}`);
-  const config = readConfig({}, undefined, say);
+  const config = readCommandConfig(say);
   const vendors = readVendors(values.vendor, config);
   const book = await openBook(bookPath(values.db, config), { alone: true });
   const stop = new AbortController();

@@ -4,7 +4,7 @@ import { readNames } from "../../../billing/names.ts";
 import { createReport, GROUPINGS, type Grouping, type Report } from "../../../billing/report.ts";
 import { type MeteredSource, settle } from "../../../billing/settle.ts";
 import { DAY_MS } from "../../../billing/vendors/vendor.ts";
-import { readConfig } from "../../../config/config.ts";
+import { readCommandConfig } from "../../../config/config.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import { bookPath, openMetered, VENDORS } from "../poll/access.ts";
@@ -17,7 +17,7 @@ export async function run(values: Values): Promise<number> {
   const by = readGroupings(values.by ?? "agent");
   const [from, until] = readSpan(values);
   if (values.csv && values.json) throw usage("--csv and --json exclude one another");
-  const config = readConfig({}, undefined, (message) => console.error(`spendfuse report: ${message}`));
+  const config = readCommandConfig((message) => console.error(`spendfuse report: ${message}`));
   const path = bookPath(values.db, config);
   if (!existsSync(path)) throw usage(`there is no ${path}: run spendfuse poll first, or name the file with --db`);
   const book = await openBook(path, { alone: false });

@@ -1,0 +1,90 @@
+import { FORMS } from "../src/config/schema/forms.ts";
+import type { Node } from "../src/config/schema/node.ts";
+import { SCHEMA } from "../src/config/schema/schema.ts";
+import { KEY_VARIABLES } from "../src/config/variables.ts";
+
+const WIDTH = 120;
+
+/** The text of `config.schema.json`: the schema in JSON Schema, draft 7. */
+export function jsonSchema(): string {
+  const { properties, ...rest } = schemaOf(SCHEMA, []) as { properties: object };
+  return `${print(
+    {
+      $schema: "http://json-schema.org/draft-07/schema#",
+      title: "spendfuse.config.json",
+      ...rest,
+      properties: { $schema: { type: "string" }, ...properties },
+    },
+    "",
+  )}\n`;
+}
+
+function schemaOf(node: Node, path: readonly string[]): object {
+  const { default: fallback, examples } = node;
+  return {
+    ...shapeOf(node, path),
+    ...(fallback !== undefined && { default: fallback }),
+    description: describe(node, path),
+    ...(examples && { examples }),
+  };
+}
+
+function shapeOf(node: Node, path: readonly string[]): object {
+  switch (node.kind) {
+    case "string":
+      return { type: "string", pattern: FORMS[node.form ?? "text"].pattern };
+    case "boolean":
+      return { type: "boolean" };
+    case "enum":
+      return { type: "string", enum: node.values };
+    case "number":
+      return { type: node.integer ? "integer" : "number", minimum: node.minimum, maximum: node.maximum };
+    case "array":
+      return { type: "array", items: schemaOf(node.items, []) };
+    case "map":
+      return {
+        type: "object",
+        ...(node.names && { propertyNames: { pattern: FORMS[node.names].pattern } }),
+        additionalProperties: schemaOf(node.values, []),
+      };
+    case "object":
+      return {
+        type: "object",
+        additionalProperties: false,
+        ...(node.required && { required: node.required }),
+        ...(node.anyOf && { anyOf: node.anyOf.map((key) => ({ required: [key] })) }),
+        properties: Object.fromEntries(
+          Object.entries(node.keys).map(([key, child]) => [key, schemaOf(child, [...path, key])]),
+        ),
+      };
+  }
+}
+
+/** Editors show a description as plain text. */
+function describe(node: Node, path: readonly string[]): string {
+  const variable = KEY_VARIABLES.find((one) => one.node === node && one.path.join() === path.join());
+  return node.says.replaceAll("`", "") + (variable === undefined ? "" : ` Also ${variable.name}.`);
+}
+
+/** JSON as the formatter of this repository wants it: what fits stands on one line. */
+function print(value: unknown, indent: string, before = 0): string {
+  const line = inline(value);
+  if (typeof value !== "object" || value === null) return line;
+  if (indent.length + before + line.length + 1 <= WIDTH && indent !== "") return line;
+  const inner = `${indent}  `;
+  const rows = Array.isArray(value)
+    ? value.map((item) => inner + print(item, inner))
+    : Object.entries(value).map(([key, item]) => {
+        const name = `${JSON.stringify(key)}: `;
+        return inner + name + print(item, inner, name.length);
+      });
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  return `${open}\n${rows.join(",\n")}\n${indent}${close}`;
+}
+
+function inline(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${inline(item)}`);
+  return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
+}

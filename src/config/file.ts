@@ -1,0 +1,88 @@
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { SpendfuseError } from "../core/errors.ts";
+import type { Env } from "./environment.ts";
+
+export const FILE = "spendfuse.config.json";
+
+/** The source of a configuration that the variable itself holds. */
+export const INLINE = "SPENDFUSE_CONFIG";
+
+/** Where a configuration stands, and its JSON. */
+export interface ConfigText {
+  /** The path of a file, or {@link INLINE}. */
+  readonly source: string;
+  readonly json: unknown;
+}
+
+/**
+ * The JSON in or named by `SPENDFUSE_CONFIG`, else of `spendfuse.config.json` in the working directory, else of the first
+ * one above the program's entry file. Undefined when there is none.
+ * @throws SpendfuseError `SPENDFUSE_CONFIG` for a named file that does not exist, and what is no JSON.
+ */
+export function readConfigText(env: Env): ConfigText | undefined {
+  const named = env.SPENDFUSE_CONFIG?.trim();
+  if (named?.startsWith("{")) return { source: INLINE, json: parse(named, INLINE) };
+  if (named && !existsSync(named)) {
+    const path = resolve(named);
+    const message = `SPENDFUSE_CONFIG names ${path}, which does not exist`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { path, fix: "unset SPENDFUSE_CONFIG" });
+  }
+  const path = named ? resolve(named) : findFile(workingDirectory(), env.pm_exec_path ?? process.argv[1]);
+  return path === undefined ? undefined : { source: path, json: parse(read(path), path) };
+}
+
+/**
+ * @param cwd looked in by itself
+ * @param entry the program's first file: links are followed, then every folder above it is looked in. PM2 starts another
+ * one than the app's, and names that in `pm_exec_path`.
+ */
+export function findFile(cwd: string | undefined, entry: string | undefined): string | undefined {
+  const here = cwd === undefined ? undefined : join(cwd, FILE);
+  if (here !== undefined && existsSync(here)) return here;
+  if (entry === undefined) return undefined;
+  for (let folder = dirname(realPath(entry)); ; folder = dirname(folder)) {
+    const path = join(folder, FILE);
+    if (existsSync(path)) return path;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** Undefined when it was deleted. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    const message = `cannot read ${path}: ${(cause as Error).message}`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { source: path }, cause);
+  }
+}
+
+function parse(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `${source} is not JSON: ${(cause as Error).message}`;
+    const fix =
+      source === INLINE
+        ? `SPENDFUSE_CONFIG='{ "mode": "enforce" }'`
+        : `node -p "JSON.parse(require('fs').readFileSync('${source}', 'utf8'))"`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { source, fix }, cause);
+  }
+}

@@ -1,0 +1,12 @@
+import type { Node } from "./node.ts";
+
+/** Who a call belongs to when no scope says it. */
+export const SCOPE_KEYS = {
+  agent: {
+    kind: "string",
+    says: "The agent of calls outside any scope. Without it: `DD_SERVICE`, then `OTEL_SERVICE_NAME`.",
+    examples: ["support-bot"],
+  },
+  team: { kind: "string", says: "The team of calls outside any scope.", examples: ["search"] },
+  project: { kind: "string", says: "The project of calls outside any scope.", examples: ["help"] },
+} as const satisfies Readonly<Record<string, Node>>;
