@@ -1,7 +1,7 @@
-import { FORMS } from "../src/config/schema/forms.ts";
-import type { Node } from "../src/config/schema/node.ts";
+import { FORMS } from "../src/config/forms.ts";
+import type { Node } from "../src/config/node.ts";
 import { GROUPS } from "../src/config/schema/schema.ts";
-import { KEY_VARIABLES, OTHER_VARIABLES } from "../src/config/variables.ts";
+import { KEY_VARIABLES, OTHER_VARIABLES } from "../src/config/schema/variables.ts";
 
 /**
  * Puts the tables of keys and variables into `docs/configuration.md`, between their marks.
@@ -38,7 +38,7 @@ function rowsOf(name: string, path: readonly string[], node: Node, required = fa
     `${valuesOf(node)}${required ? ", required" : ""}`,
     node.default === undefined ? "" : `\`${node.default}\``,
     variable === undefined ? "" : `\`${variable.name}\``,
-    node.says,
+    node.says ?? "",
   ];
   return [`| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`, ...childrenOf(name, path, node)];
 }

@@ -1,9 +1,8 @@
-import { FORMS } from "../src/config/schema/forms.ts";
-import type { Node } from "../src/config/schema/node.ts";
+import { FORMS } from "../src/config/forms.ts";
+import type { Node } from "../src/config/node.ts";
 import { SCHEMA } from "../src/config/schema/schema.ts";
-import { KEY_VARIABLES } from "../src/config/variables.ts";
-
-const WIDTH = 120;
+import { KEY_VARIABLES } from "../src/config/schema/variables.ts";
+import { print } from "./json-text.ts";
 
 /** The text of `config.schema.json`: the schema in JSON Schema, draft 7. */
 export function jsonSchema(): string {
@@ -40,12 +39,12 @@ function shapeOf(node: Node, path: readonly string[]): object {
     case "number":
       return { type: node.integer ? "integer" : "number", minimum: node.minimum, maximum: node.maximum };
     case "array":
-      return { type: "array", items: schemaOf(node.items, []) };
+      return { type: "array", items: schemaOf(node.items, [...path, "[]"]) };
     case "map":
       return {
         type: "object",
         ...(node.names && { propertyNames: { pattern: FORMS[node.names].pattern } }),
-        additionalProperties: schemaOf(node.values, []),
+        additionalProperties: schemaOf(node.values, [...path, "*"]),
       };
     case "object":
       return {
@@ -62,29 +61,6 @@ function shapeOf(node: Node, path: readonly string[]): object {
 
 /** Editors show a description as plain text. */
 function describe(node: Node, path: readonly string[]): string {
-  const variable = KEY_VARIABLES.find((one) => one.node === node && one.path.join() === path.join());
-  return node.says.replaceAll("`", "") + (variable === undefined ? "" : ` Also ${variable.name}.`);
-}
-
-/** JSON as the formatter of this repository wants it: what fits stands on one line. */
-function print(value: unknown, indent: string, before = 0): string {
-  const line = inline(value);
-  if (typeof value !== "object" || value === null) return line;
-  if (indent.length + before + line.length + 1 <= WIDTH && indent !== "") return line;
-  const inner = `${indent}  `;
-  const rows = Array.isArray(value)
-    ? value.map((item) => inner + print(item, inner))
-    : Object.entries(value).map(([key, item]) => {
-        const name = `${JSON.stringify(key)}: `;
-        return inner + name + print(item, inner, name.length);
-      });
-  const [open, close] = Array.isArray(value) ? "[]" : "{}";
-  return `${open}\n${rows.join(",\n")}\n${indent}${close}`;
-}
-
-function inline(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${inline(item)}`);
-  return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
+  const variable = KEY_VARIABLES.find((one) => one.path.join() === path.join());
+  return (node.says ?? "").replaceAll("`", "") + (variable === undefined ? "" : ` Also ${variable.name}.`);
 }

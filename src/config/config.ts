@@ -2,14 +2,14 @@ import type { ConfigFile } from "../core/config-types.ts";
 import { SpendfuseError } from "../core/errors.ts";
 import type { ScopeFields } from "../core/scope.ts";
 import { type Budget, readBudget } from "../limits/budget.ts";
+import { SCHEMA } from "./compiled.ts";
 import { type Env, readBoolean, readVariables, serviceOf } from "./environment.ts";
 import { INLINE, readConfigText } from "./file.ts";
 import { exampleOf, isRecord } from "./mending.ts";
+import { type Node, type ObjectNode, variableOf } from "./node.ts";
 import { checkRows } from "./rows.ts";
-import type { Node, ObjectNode } from "./schema/node.ts";
-import { SCHEMA } from "./schema/schema.ts";
 import { type Problem, validate } from "./validator.ts";
-import { unknownVariables, variableOf } from "./variables.ts";
+import { unknownVariables } from "./variables.ts";
 
 /** The configuration of a process: file, environment and what `start()` was given, in one. */
 export interface Config extends ConfigFile {

@@ -1,26 +1,32 @@
+import { KEY_VARIABLES, SCHEMA } from "./compiled.ts";
 import { isRecord } from "./mending.ts";
+import type { Node } from "./node.ts";
 import { type Problem, validate } from "./validator.ts";
-import { KEY_VARIABLES, type KeyVariable } from "./variables.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
 /** What the environment says of the configuration's keys; a variable that is empty says nothing. */
 export function readVariables(env: Env, problems: Problem[]): Readonly<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
-  for (const variable of KEY_VARIABLES) {
-    const text = env[variable.name]?.trim();
+  for (const [name, path] of Object.entries(KEY_VARIABLES)) {
+    const text = env[name]?.trim();
     if (!text) continue;
-    const value = parse(variable, text);
-    validate(variable.node, value, variable.name, problems);
-    const [section = "", key] = variable.path;
+    const node = nodeAt(path);
+    const value = parse(node, text);
+    validate(node, value, name, problems);
+    const [section = "", key] = path;
     if (key === undefined) found[section] = value;
     else found[section] = { ...(isRecord(found[section]) && found[section]), [key]: value };
   }
   return found;
 }
 
+function nodeAt(path: readonly string[]): Node {
+  return path.reduce<Node>((node, key) => (node.kind === "object" && node.keys[key]) || node, SCHEMA);
+}
+
 /** The value that a text stands for; the text itself where it stands for none. */
-function parse({ node }: KeyVariable, text: string): unknown {
+function parse(node: Node, text: string): unknown {
   switch (node.kind) {
     case "boolean":
       return readBoolean(text) ?? text;

@@ -1,6 +1,6 @@
 import { nearest } from "../core/nearest.ts";
-import { FORMS } from "./schema/forms.ts";
-import type { Node, NumberNode, StringNode } from "./schema/node.ts";
+import { FORMS } from "./forms.ts";
+import type { Node, NumberNode, StringNode } from "./node.ts";
 
 /** A valid value of a node, to show how one is written. */
 export function exampleOf(node: Node): unknown {

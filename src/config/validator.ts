@@ -1,7 +1,7 @@
 import { didYouMean, nearest } from "../core/nearest.ts";
+import { FORMS } from "./forms.ts";
 import { exampleOf, isRecord, isWithin, isWritten, mend } from "./mending.ts";
-import { FORMS } from "./schema/forms.ts";
-import type { ArrayNode, MapNode, Node, NumberNode, ObjectNode } from "./schema/node.ts";
+import type { ArrayNode, MapNode, Node, NumberNode, ObjectNode } from "./node.ts";
 
 /** One thing that is wrong with a value. */
 export interface Problem {

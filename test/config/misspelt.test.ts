@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { KEY_VARIABLES, OTHER_VARIABLES, SCHEMA } from "../../src/config/compiled.ts";
 import { exampleOf } from "../../src/config/mending.ts";
-import { SCHEMA } from "../../src/config/schema/schema.ts";
 import { type Problem, validate } from "../../src/config/validator.ts";
-import { KEY_VARIABLES, OTHER_VARIABLES, unknownVariables } from "../../src/config/variables.ts";
+import { unknownVariables } from "../../src/config/variables.ts";
 import { type Place, places } from "./values.ts";
 
 /** The word with one letter dropped, doubled, swapped with its neighbour or replaced, at every position. */
@@ -41,7 +41,7 @@ test.each(places().map((place) => [place.path, place] as const))(
   },
 );
 
-const VARIABLES = [...KEY_VARIABLES, ...OTHER_VARIABLES].map(({ name }) => name);
+const VARIABLES = [...Object.keys(KEY_VARIABLES), ...OTHER_VARIABLES];
 
 test.each(VARIABLES)("%s, misspelt by one letter, is named with its right spelling", (name) => {
   for (const suffix of misspellings(name.slice("SPENDFUSE_".length).toLowerCase())) {

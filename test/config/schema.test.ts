@@ -3,10 +3,11 @@ import { Ajv } from "ajv";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { generated } from "../../build/generated.ts";
+import { SCHEMA } from "../../src/config/compiled.ts";
+import { FORMS, type FormName } from "../../src/config/forms.ts";
 import { exampleOf } from "../../src/config/mending.ts";
-import { FORMS, type FormName } from "../../src/config/schema/forms.ts";
-import type { Node } from "../../src/config/schema/node.ts";
-import { GROUPS, SCHEMA } from "../../src/config/schema/schema.ts";
+import type { Node } from "../../src/config/node.ts";
+import { GROUPS, SCHEMA as SOURCE } from "../../src/config/schema/schema.ts";
 import { type Problem, validate } from "../../src/config/validator.ts";
 import { readDuration, readPeriod } from "../../src/core/period.ts";
 import { places } from "./values.ts";
@@ -42,11 +43,13 @@ test("no key is in two groups", () => {
   const keys = GROUPS.flatMap((group) => Object.keys(group.keys));
   expect(keys).toEqual([...new Set(keys)]);
   expect(Object.keys(SCHEMA.keys)).toEqual(keys);
+  expect(Object.keys(SOURCE.keys)).toEqual(keys);
 });
 
 test.each(places().map((place) => [place.path, place] as const))(
   "%s: examples and default are valid",
   (_, { node }) => {
+    expect(node.says).toMatch(/^[A-Z`].*\.$/);
     for (const value of [
       exampleOf(node),
       ...(node.examples ?? []),

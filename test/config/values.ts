@@ -1,5 +1,5 @@
 import { exampleOf } from "../../src/config/mending.ts";
-import type { Node } from "../../src/config/schema/node.ts";
+import type { Node } from "../../src/config/node.ts";
 import { SCHEMA } from "../../src/config/schema/schema.ts";
 
 /** A key of the schema, and how to put a value there: `budgets[].usd` is in a valid row. */

@@ -1,4 +1,4 @@
-import type { Node, NumberNode, ObjectNode } from "./node.ts";
+import type { Node, NumberNode, ObjectNode } from "../node.ts";
 
 /** A rate above $1 a token is a slip of the unit. */
 const MOST_PER_MTOK = 1_000_000;

@@ -1,6 +1,6 @@
 import { BUDGET_KINDS } from "../../limits/budget.ts";
 import { DEFAULT_STORE, STORE_KINDS } from "../../stores/addresses.ts";
-import type { Node, ObjectNode, StringNode } from "./node.ts";
+import type { Node, ObjectNode, StringNode } from "../node.ts";
 
 /** Nano-USD are counted in integers up to 2^53. */
 const MOST_USD = 9_007_199;

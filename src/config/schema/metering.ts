@@ -1,4 +1,4 @@
-import type { Node, ObjectNode } from "./node.ts";
+import type { Node, ObjectNode } from "../node.ts";
 
 const HOST: ObjectNode = {
   kind: "object",

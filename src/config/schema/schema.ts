@@ -1,7 +1,7 @@
+import type { Node, ObjectNode } from "../node.ts";
 import { BILLING_KEYS, PRICE_KEYS } from "./billing.ts";
 import { GUARD_KEYS } from "./guard.ts";
 import { METERING_KEYS } from "./metering.ts";
-import type { Node, ObjectNode } from "./node.ts";
 import { SCOPE_KEYS } from "./scope.ts";
 
 /** The keys by subject, in the order of the docs. */
@@ -14,8 +14,8 @@ export const GROUPS: readonly { readonly title: string; readonly keys: Readonly<
 ];
 
 /**
- * The one source of the configuration. `npm run schema` derives `src/core/config-types.ts`, `config.schema.json` and the
- * tables of `docs/configuration.md` from it; `validator.ts` and `variables.ts` read it at run time.
+ * The one source of the configuration. `npm run schema` derives `src/core/config-types.ts`, `config.schema.json`, the
+ * tables of `docs/configuration.md` and `src/config/compiled.ts` from it, which is what a process loads.
  */
 export const SCHEMA: ObjectNode = {
   kind: "object",

@@ -1,4 +1,4 @@
-import type { Node } from "./node.ts";
+import type { Node } from "../node.ts";
 
 /** Who a call belongs to when no scope says it. */
 export const SCOPE_KEYS = {

@@ -1,13 +1,13 @@
 import type { FormName } from "./forms.ts";
 
 interface Described {
-  /** What the key means, as editors, the JSON schema and the docs show it. */
-  readonly says: string;
+  /** What the key means, as editors, the JSON schema and the docs show it; not in the compiled schema. */
+  readonly says?: string;
   /** What holds when the key is absent. */
   readonly default?: string | number | boolean;
   /** Valid values; messages use the first one as the fix. */
   readonly examples?: readonly unknown[];
-  /** The environment variable, where it is not the one that `variableOf` derives from the key's path. */
+  /** The environment variable, where it is not the one that {@link variableOf} derives from the key's path. */
   readonly variable?: string;
 }
 
@@ -59,3 +59,8 @@ export interface ObjectNode extends Described {
 
 /** A value of the configuration: plain data from which types, validator, JSON schema, variables and docs are derived. */
 export type Node = StringNode | BooleanNode | NumberNode | EnumNode | ArrayNode | MapNode | ObjectNode;
+
+/** `SPENDFUSE_` and the key's path in capitals: `breaker.url` is SPENDFUSE_BREAKER_URL. */
+export function variableOf(path: readonly string[]): string {
+  return `SPENDFUSE_${path.map((key) => key.replace(/[A-Z]/g, "_$&").toUpperCase()).join("_")}`;
+}

@@ -1,4 +1,4 @@
-import { exampleStore, STORE_FORMS, STORE_PATTERN } from "../../stores/addresses.ts";
+import { exampleStore, STORE_FORMS, STORE_PATTERN } from "../stores/addresses.ts";
 
 /** How a text must be written. */
 export interface Form {
