@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Recording } from "./exchange.ts";
 import { MADE_UP } from "./made-up.ts";
 
-export type { Recording } from "./exchange.ts";
+export type { Recording, Tokens } from "./exchange.ts";
 
 const FILE = new URL("../../../shared/recordings/model-calls.jsonl", import.meta.url);
 

@@ -1,7 +1,7 @@
+import { madeUp } from "../recordings/made-up.ts";
 import type { Visit } from "../servers/model-server.ts";
-import { handStream, type StreamBody, streamOf, type WholeBody, wholeOf } from "./bodies.ts";
+import { type Bodies, handStream, ofRecording, type StreamBody, streamOf, type WholeBody, wholeOf } from "./bodies.ts";
 import { CHAT, RESPONSES } from "./dialects.ts";
-import { recorded } from "./recorded.ts";
 
 /** OpenAI reports the usage of a chat stream only to those who ask. */
 function asAsked(frames: readonly string[], visit: Visit): readonly string[] {
@@ -11,32 +11,37 @@ function asAsked(frames: readonly string[], visit: Visit): readonly string[] {
 }
 
 const TOOLS = "test_tool_search/";
+const FINISHED = '"finish_reason":"stop"';
+const COMPLETED = '"response.completed"';
 
-export function chatStream(): StreamBody {
-  return streamOf(
-    CHAT,
-    recorded("test_dbos/test_dbos_model_stream_direct.yaml#0"),
-    { marker: '" Mexico"', shown: "The capital of Mexico", lastMarker: '"finish_reason":"stop"' },
-    asAsked,
-  );
-}
+export const chatStream: Bodies<StreamBody> = {
+  madeUp: () => {
+    const cut = { marker: '" sea"', shown: "The river meets the sea", lastMarker: FINISHED };
+    return streamOf(CHAT, madeUp("openai-chat", "stream"), cut, asAsked);
+  },
+  recorded: ofRecording("test_dbos/test_dbos_model_stream_direct.yaml#0", (recording) => {
+    const cut = { marker: '" Mexico"', shown: "The capital of Mexico", lastMarker: FINISHED };
+    return streamOf(CHAT, recording, cut, asAsked);
+  }),
+};
 
-export function chatToolStream(): StreamBody {
-  return streamOf(
-    CHAT,
-    recorded("test_temporal/test_complex_agent_run.yaml#1"),
-    {
-      marker: '"Mexico"',
-      shown: 'get_weather{"city":"Mexico',
-      toolCalls: 1,
-      lastMarker: '"finish_reason":"tool_calls"',
-    },
-    asAsked,
-  );
-}
+const calling = { toolCalls: 1, lastMarker: '"finish_reason":"tool_calls"' };
+
+export const chatToolStream: Bodies<StreamBody> = {
+  madeUp: () => {
+    const cut = { ...calling, marker: '"Hey"', shown: 'tide_table{"town":"Hey' };
+    return streamOf(CHAT, madeUp("openai-chat", "stream, tools"), cut, asAsked);
+  },
+  recorded: ofRecording("test_temporal/test_complex_agent_run.yaml#1", (recording) => {
+    const cut = { ...calling, marker: '"Mexico"', shown: 'get_weather{"city":"Mexico' };
+    return streamOf(CHAT, recording, cut, asAsked);
+  }),
+};
 
 /** Two answers at once, frame by frame in turn. */
-export function chatTwoStream(): StreamBody {
+export const chatTwoStream: Bodies<StreamBody> = { madeUp: twoStream };
+
+function twoStream(): StreamBody {
   const frame = (index: number, delta: object, finish: string | null = null) =>
     `data: ${JSON.stringify({
       id: "chatcmpl-two",
@@ -66,16 +71,22 @@ export function chatTwoStream(): StreamBody {
   );
 }
 
-export function chatWhole(): WholeBody {
-  return wholeOf(CHAT, recorded("test_dbos/test_dbos_agent_run_sync.yaml#0"));
-}
+const chatOf = (recording: Parameters<typeof wholeOf>[1]) => wholeOf(CHAT, recording);
 
-export function chatToolWhole(): WholeBody {
-  return wholeOf(CHAT, recorded("test_dbos/test_dbos_agent_with_model_retry.yaml#0"));
-}
+export const chatWhole: Bodies<WholeBody> = {
+  madeUp: () => chatOf(madeUp("openai-chat", "whole")),
+  recorded: ofRecording("test_dbos/test_dbos_agent_run_sync.yaml#0", chatOf),
+};
+
+export const chatToolWhole: Bodies<WholeBody> = {
+  madeUp: () => chatOf(madeUp("openai-chat", "whole, tools")),
+  recorded: ofRecording("test_dbos/test_dbos_agent_with_model_retry.yaml#0", chatOf),
+};
 
 /** With tokens that were read from a cache and tokens of reasoning. */
-export function chatTwoWhole(): WholeBody {
+export const chatTwoWhole: Bodies<WholeBody> = { madeUp: twoWhole };
+
+function twoWhole(): WholeBody {
   const choice = (index: number, content: string) => ({
     index,
     message: { role: "assistant", content, refusal: null },
@@ -99,24 +110,32 @@ export function chatTwoWhole(): WholeBody {
   };
 }
 
-export function responsesStream(): StreamBody {
-  return streamOf(RESPONSES, recorded(`${TOOLS}test_openai_native_tool_search_streaming.yaml#1`), {
-    marker: '" EUR"',
-    shown: "1 USD = 0.92 EUR",
-    lastMarker: '"response.completed"',
-  });
-}
+export const responsesStream: Bodies<StreamBody> = {
+  madeUp: () => {
+    const cut = { marker: '" sea"', shown: "The river meets the sea", lastMarker: COMPLETED };
+    return streamOf(RESPONSES, madeUp("openai-responses", "stream"), cut);
+  },
+  recorded: ofRecording(`${TOOLS}test_openai_native_tool_search_streaming.yaml#1`, (recording) => {
+    const cut = { marker: '" EUR"', shown: "1 USD = 0.92 EUR", lastMarker: COMPLETED };
+    return streamOf(RESPONSES, recording, cut);
+  }),
+};
 
-export function responsesToolStream(): StreamBody {
-  return streamOf(RESPONSES, recorded(`${TOOLS}test_openai_native_tool_search_streaming.yaml#0`), {
-    marker: '"delta":"EUR"',
-    shown: 'get_exchange_rate{"from_currency":"USD","to_currency":"EUR',
-    toolCalls: 2,
-    lastMarker: '"response.completed"',
-  });
-}
+export const responsesToolStream: Bodies<StreamBody> = {
+  madeUp: () => {
+    const cut = { marker: '"delta":"Hey"', shown: 'tide_table{"town":"Hey', toolCalls: 1, lastMarker: COMPLETED };
+    return streamOf(RESPONSES, madeUp("openai-responses", "stream, tools"), cut);
+  },
+  recorded: ofRecording(`${TOOLS}test_openai_native_tool_search_streaming.yaml#0`, (recording) => {
+    const shown = 'get_exchange_rate{"from_currency":"USD","to_currency":"EUR';
+    return streamOf(RESPONSES, recording, { marker: '"delta":"EUR"', shown, toolCalls: 2, lastMarker: COMPLETED });
+  }),
+};
 
-export function responsesWhole(): WholeBody {
-  const file = "test_multimodal_tool_returns/test_multimodal_tool_return_matrix";
-  return wholeOf(RESPONSES, recorded(`${file}[direct-uploaded_file-image-openai_responses].yaml#0`));
-}
+const MATRIX = "test_multimodal_tool_returns/test_multimodal_tool_return_matrix";
+const responseOf = (recording: Parameters<typeof wholeOf>[1]) => wholeOf(RESPONSES, recording);
+
+export const responsesWhole: Bodies<WholeBody> = {
+  madeUp: () => responseOf(madeUp("openai-responses", "whole")),
+  recorded: ofRecording(`${MATRIX}[direct-uploaded_file-image-openai_responses].yaml#0`, responseOf),
+};

@@ -1,18 +1,25 @@
-import { handStream, type StreamBody, streamOf, type WholeBody, wholeOf } from "./bodies.ts";
+import { madeUp } from "../recordings/made-up.ts";
+import { type Bodies, handStream, ofRecording, type StreamBody, streamOf, type WholeBody, wholeOf } from "./bodies.ts";
 import { ANTHROPIC, GOOGLE } from "./dialects.ts";
-import { recorded } from "./recorded.ts";
 
-export function anthropicStream(): StreamBody {
-  return streamOf(ANTHROPIC, recorded("test_tool_search/test_anthropic_native_tool_search_streaming.yaml#1"), {
-    marker: "every US Dollar",
-    shown: "The current exchange rate is **1 USD = 0.92 EUR**. This means that for every US Dollar",
-    soFar: { input: 1007 },
-    lastMarker: '"message_delta"',
-  });
-}
+const LAST_DELTA = '"message_delta"';
+
+export const anthropicStream: Bodies<StreamBody> = {
+  madeUp: () => {
+    const cut = { marker: "meets the sea", shown: "The river meets the sea", soFar: { input: 21 } };
+    return streamOf(ANTHROPIC, madeUp("anthropic-messages", "stream"), { ...cut, lastMarker: LAST_DELTA });
+  },
+  recorded: ofRecording("test_tool_search/test_anthropic_native_tool_search_streaming.yaml#1", (recording) => {
+    const shown = "The current exchange rate is **1 USD = 0.92 EUR**. This means that for every US Dollar";
+    const cut = { marker: "every US Dollar", shown, soFar: { input: 1007 }, lastMarker: LAST_DELTA };
+    return streamOf(ANTHROPIC, recording, cut);
+  }),
+};
 
 /** Half of the prompt comes from a cache, and a tool is called. */
-export function anthropicToolStream(): StreamBody {
+export const anthropicToolStream: Bodies<StreamBody> = { madeUp: toolStream };
+
+function toolStream(): StreamBody {
   const event = (type: string, rest: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
   const input = { input_tokens: 10, cache_creation_input_tokens: 200, cache_read_input_tokens: 800 };
   const content_block = { type: "tool_use", id: "toolu_1", name: "get_weather", input: {} };
@@ -44,25 +51,34 @@ export function anthropicToolStream(): StreamBody {
       shown: 'get_weather{"city": "Mexico',
       toolCalls: 1,
       soFar: { input: 1010, cacheRead: 800, cacheWrite: 200 },
-      lastMarker: '"message_delta"',
+      lastMarker: LAST_DELTA,
     },
   );
 }
 
-export function anthropicWhole(): WholeBody {
-  const file = "test_anthropic_mid_conversation_system/test_inline_system_prompt_cache_prefix_is_reused.yaml";
-  return wholeOf(ANTHROPIC, recorded(`${file}#1`));
-}
+const CACHED = "test_anthropic_mid_conversation_system/test_inline_system_prompt_cache_prefix_is_reused.yaml";
 
-export function googleStream(): StreamBody {
-  return streamOf(GOOGLE, recorded("test_structured_output/test_native_output_with_function_tools_stream.yaml#1"), {
-    marker: "Mexico",
-    shown: '{\n  "city": "Mexico',
-    soFar: { input: 59, output: 38, reasoning: 30 },
-    lastMarker: '"STOP"',
-  });
-}
+export const anthropicWhole: Bodies<WholeBody> = {
+  madeUp: () => wholeOf(ANTHROPIC, madeUp("anthropic-messages", "whole")),
+  recorded: ofRecording(`${CACHED}#1`, (recording) => wholeOf(ANTHROPIC, recording)),
+};
 
-export function googleWhole(): WholeBody {
-  return wholeOf(GOOGLE, recorded("test_google/test_google_dict_with_additional_properties_native_output.yaml#0"));
-}
+export const googleStream: Bodies<StreamBody> = {
+  madeUp: () => {
+    const soFar = { input: 11, output: 43, reasoning: 40 };
+    const cut = { marker: "The river meets", shown: "The river meets", soFar, lastMarker: '"STOP"' };
+    return streamOf(GOOGLE, madeUp("google-generate", "stream"), cut);
+  },
+  recorded: ofRecording("test_structured_output/test_native_output_with_function_tools_stream.yaml#1", (recording) => {
+    const soFar = { input: 59, output: 38, reasoning: 30 };
+    const cut = { marker: "Mexico", shown: '{\n  "city": "Mexico', soFar, lastMarker: '"STOP"' };
+    return streamOf(GOOGLE, recording, cut);
+  }),
+};
+
+export const googleWhole: Bodies<WholeBody> = {
+  madeUp: () => wholeOf(GOOGLE, madeUp("google-generate", "whole")),
+  recorded: ofRecording("test_google/test_google_dict_with_additional_properties_native_output.yaml#0", (recording) =>
+    wholeOf(GOOGLE, recording),
+  ),
+};

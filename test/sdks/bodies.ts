@@ -1,6 +1,6 @@
+import { type Recording, recorded, type Tokens } from "../recordings/recording.ts";
 import type { Visit } from "../servers/model-server.ts";
 import type { Dialect } from "./dialects.ts";
-import type { Recording, Tokens } from "./recorded.ts";
 
 /** What a vendor answers to a call that streams. */
 export interface StreamBody {
@@ -31,6 +31,18 @@ export interface WholeBody {
   readonly model: string;
   readonly body: string;
   readonly usage: Tokens;
+}
+
+/** One body in the same place: made up, and as it was recorded where that is there. */
+export interface Bodies<B> {
+  readonly madeUp: () => B;
+  readonly recorded?: (() => B) | undefined;
+}
+
+/** What makes a body of a recording, or undefined where it is not there. */
+export function ofRecording<B>(id: string, make: (recording: Recording) => B): (() => B) | undefined {
+  const found = recorded.find((recording) => recording.id === id);
+  return found && (() => make(found));
 }
 
 /** Where a stream is cut for the endings that cut it. */

@@ -1,8 +1,7 @@
 import { expect } from "vitest";
 import { hashKey, type SettledCall } from "../../src/index.ts";
-import type { StreamBody, WholeBody } from "./bodies.ts";
+import type { Tokens } from "../recordings/recording.ts";
 import type { Expected } from "./endings.ts";
-import type { Tokens } from "./recorded.ts";
 import { KEY, type Row, type Run } from "./row.ts";
 import type { HostKind } from "./shape.ts";
 
@@ -25,12 +24,11 @@ function priceOf({ input, output, cacheRead, cacheWrite }: Tokens): number {
 
 /** What the meter says of a row's calls. */
 export function checkCalls(
-  { shape, ending }: Row,
+  { shape, ending, body }: Row,
   calls: readonly SettledCall[],
   visits: Run["visits"],
   agent: string,
 ): void {
-  const body = shape.body() as StreamBody & WholeBody;
   const silent = body.silent;
   expect(calls.map((call) => call.ending)).toEqual(ending.calls.map((call) => call.ending));
   for (const [index, call] of calls.entries()) {

@@ -1,4 +1,4 @@
-import type { StreamBody, WholeBody } from "./bodies.ts";
+import type { Bodies, StreamBody, WholeBody } from "./bodies.ts";
 import type { Kind } from "./endings.ts";
 
 /** Where a call goes, and what the caller set for it. */
@@ -54,7 +54,7 @@ interface AnyShape {
 /** One way of calling a model with one SDK, whose answer streams. */
 export interface StreamShape extends AnyShape {
   readonly kind: "stream";
-  readonly body: () => StreamBody;
+  readonly body: Bodies<StreamBody>;
   /** Reads what `open` gave, outside the scope, and returns what else the caller has at the end. */
   read(handle: never, watch: Watch): Promise<unknown>;
 }
@@ -64,7 +64,7 @@ export interface WholeShape extends AnyShape {
   readonly kind: "whole";
   /** The body is left to the caller, who may not read it. */
   readonly bare?: true;
-  readonly body: () => WholeBody;
+  readonly body: Bodies<WholeBody>;
   read(handle: never): Promise<unknown>;
 }
 

@@ -54,7 +54,7 @@ export const openaiChatStreams: readonly Shape[] = [
     name: "openai chat stream, unknown host, nobody asks",
     host: "unknown",
     never: ["late"],
-    body: () => ({ ...chatStream(), silent: "The capital of Mexico is Mexico City." }),
+    body: { madeUp: () => ({ ...chatStream.madeUp(), silent: "The river meets the sea near Sunderland Point." }) },
     open: (site) => client(site).chat.completions.create({ ...chat, stream: true }, { signal: site.signal }),
     read: async (handle: Promise<Chunks>, watch) => each(await handle, watch),
   },

@@ -82,6 +82,9 @@ export async function startModelServer(): Promise<ModelServer> {
 
   async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await textOf(request);
+    // Who gave up before the request was read is no visitor, least of all of what is played next.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (response.destroyed || request.socket.readableEnded) return;
     const over = Promise.withResolvers<Over>();
     const played = Promise.withResolvers<void>();
     const state = { sent: 0, cut: false };

@@ -134,7 +134,8 @@ describe("what is still held is not taken for dropped", () => {
   for (const [what, hold] of Object.entries(HELD)) {
     for (const [caller, headers] of Object.entries(CALLERS)) {
       // Fetch itself cancels an unread body once its response is gone; an SDK's own stream is left to that.
-      test.skipIf(what === "body" && caller === "SDK")(`${what}, ${caller} caller`, async () => {
+      if (what === "body" && caller === "SDK") continue;
+      test(`${what}, ${caller} caller`, async () => {
         const { runtime, calls, send, server } = metering;
         const gate = Promise.withResolvers<void>();
         answering(server, (chunks) => [...chunks.slice(0, 12), { until: gate.promise }, ...chunks.slice(12)]);
