@@ -27,6 +27,12 @@ export interface Remark {
   readonly fix?: string;
 }
 
+type Broken = (id: string, subject: string, says: string, fix: string) => Remark;
+
+export const ok = (id: string, subject: string, says: string): Remark => ({ id, level: "ok", subject, says });
+export const note: Broken = (id, subject, says, fix) => ({ id, level: "note", subject, says, fix });
+export const fault: Broken = (id, subject, says, fix) => ({ id, level: "fault", subject, says, fix });
+
 export interface Finding extends Remark {
   readonly group: Group;
 }

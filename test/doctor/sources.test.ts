@@ -19,16 +19,46 @@ describe("sources", () => {
     ["const s = 'it\\'s'; import 'a';", ["a"]],
     ["<p>Don't</p>;\nimport 'a';", ["a"]],
     ['const broken = "no end\nimport "a";', ["a"]],
+    ["const X = <p>Don't</p>;\nconst y = import('a');", ["a"]],
+    ["const X = () => <div><br/><a href='b'>/ it's `</a>{f ? 'c' : \"d\"} import 'e'</div>; import 'a';", ["a"]],
+    ["if (x) /[\"]/.test(y); import 'a';", ["a"]],
+    ["const q = a++ / 2 / b; import 'a';", ["a"]],
+    ["export * as b from 'a'; export { from } from 'c';", ["a", "c"]],
+    ["const A = a.from('b'); array.import('c'); require.resolve('d');", []],
   ])("imports of %j", (source, names) => {
     expect(readFile("a.js", source).imports.map(({ name }) => name)).toEqual(names);
   });
 
+  test("types of TypeScript are no elements", () => {
+    const source = 'const f = <T>(x: T) => <U>x;\nconst s = "don\'t";\nimport a = require("a");\nimport "b";';
+    expect(readFile("a.ts", source).imports.map(({ name }) => name)).toEqual(["a", "b"]);
+  });
+
   test("what is left is as long as the source, with its lines where they were", () => {
-    const parts = fc.constantFrom('"', "'", "`", "${", "{", "}", "/", "//", "/*", "*/", "\\", "\n", "a", " ", "(", "[");
+    const parts = fc.constantFrom(
+      '"',
+      "'",
+      "`",
+      "${",
+      "{",
+      "}",
+      "/",
+      "//",
+      "/*",
+      "*/",
+      "\\",
+      "\n",
+      "a",
+      " ",
+      "(",
+      "[",
+      "<",
+      ">",
+    );
     fc.assert(
-      fc.property(fc.array(parts, { maxLength: 60 }), (some) => {
+      fc.property(fc.array(parts, { maxLength: 60 }), fc.boolean(), (some, jsx) => {
         const source = some.join("");
-        const { code } = readSource(source);
+        const { code } = readSource(source, jsx);
         expect(code).toHaveLength(source.length);
         expect(code.split("\n").length).toBe(source.split("\n").length);
       }),

@@ -4,10 +4,10 @@ import type { Check } from "./check.ts";
 
 const ASKED = "breaker";
 
+/** The breaker that is listened to is there, and its store is. */
 export const breaker: Check = {
   name: "breaker",
   group: "guard",
-  says: "the breaker that is listened to is there, and its store is",
   asks({ configuration }) {
     const url = configuration.config.breaker?.url;
     return url === undefined ? [] : [{ id: ASKED, kind: "http", url: `${url.replace(/\/+$/, "")}/healthz` }];

@@ -10,8 +10,6 @@ export interface Check {
   /** Its file's name. */
   readonly name: string;
   readonly group: Group;
-  /** What it looks at, in a line. */
-  readonly says: string;
   /** What it has to know from the network: only addresses that the configuration names, or a vendor's own. */
   asks?(facts: Facts): readonly Question[];
   /** Where nothing was asked, `answers` is empty. */

@@ -6,10 +6,10 @@ import type { Check } from "./check.ts";
 const OURS = /^(?:SPENDFUSE|OTEL|DD)_|_(?:API_KEY|BASE_URL)$/;
 const SCHEMA = '"$schema": "./node_modules/spendfuse/config.schema.json"';
 
+/** The configuration can be read, and .env is read by somebody. */
 export const configuration: Check = {
   name: "configuration",
   group: "app",
-  says: "the configuration can be read, and .env is read by somebody",
   *check({ configuration: { problems, notes, config }, env, envFile }) {
     const subject = env.SPENDFUSE_CONFIG ? "SPENDFUSE_CONFIG" : FILE;
     const effect = isStrict(env) ? "the app does not start" : "the app runs with the defaults, without budgets";

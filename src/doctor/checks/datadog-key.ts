@@ -1,6 +1,7 @@
 import { isSpendfuseError } from "../../core/errors.ts";
 import { apiOrigin } from "../../datadog/client.ts";
 import type { Facts } from "../facts.ts";
+import { fault, note, ok } from "../finding.ts";
 import type { Check } from "./check.ts";
 
 const ASKED = "datadog-key";
@@ -9,7 +10,6 @@ const ASKED = "datadog-key";
 export const datadogKey: Check = {
   name: "datadog-key",
   group: "keys",
-  says: "DD_API_KEY is valid at DD_SITE",
   asks({ env }) {
     const key = env.DD_API_KEY?.trim();
     const origin = originOf(env);
@@ -22,39 +22,35 @@ export const datadogKey: Check = {
     const origin = originOf(env);
     const answer = answers.get(ASKED);
     if (origin === undefined)
-      yield {
-        id: "datadog-site-wrong",
-        level: "fault",
-        subject: "DD_SITE",
-        says: "is not a site such as datadoghq.com or us5.datadoghq.com: nothing is sent",
-        fix: "DD_SITE=datadoghq.com",
-      };
-    else if (answer === undefined) yield { id: "datadog-key", level: "ok", subject, says: "set, not asked" };
+      yield fault(
+        "datadog-site-wrong",
+        "DD_SITE",
+        "is not a site such as datadoghq.com or us5.datadoghq.com: nothing is sent",
+        "DD_SITE=datadoghq.com",
+      );
+    else if (answer === undefined) yield ok("datadog-key", subject, "set, not asked");
     else if ("failure" in answer)
-      yield {
-        id: "datadog-unreachable",
-        level: "note",
+      yield note(
+        "datadog-unreachable",
         subject,
-        says: `${origin} cannot be reached: ${answer.failure}`,
-        fix: `curl -i ${origin}/api/v1/validate`,
-      };
+        `${origin} cannot be reached: ${answer.failure}`,
+        `curl -i ${origin}/api/v1/validate`,
+      );
     else if (answer.status === 401 || answer.status === 403)
-      yield {
-        id: "datadog-key-rejected",
-        level: "fault",
+      yield fault(
+        "datadog-key-rejected",
         subject,
-        says: `${origin} answers ${answer.status}: the key is not valid, or of an account at another site`,
-        fix: `DD_API_KEY=…  # a key of ${env.DD_SITE?.trim() || "datadoghq.com"}: Organization Settings, API Keys`,
-      };
-    else if (answer.status === 200) yield { id: "datadog-key", level: "ok", subject, says: `valid at ${origin}` };
+        `${origin} answers ${answer.status}: the key is not valid, or of an account at another site`,
+        `DD_API_KEY=…  # a key of ${env.DD_SITE?.trim() || "datadoghq.com"}: Organization Settings, API Keys`,
+      );
+    else if (answer.status === 200) yield ok("datadog-key", subject, `valid at ${origin}`);
     else
-      yield {
-        id: "datadog-unreachable",
-        level: "note",
+      yield note(
+        "datadog-unreachable",
         subject,
-        says: `${origin} answers ${answer.status}: whether the key is valid is not known`,
-        fix: `curl -i ${origin}/api/v1/validate`,
-      };
+        `${origin} answers ${answer.status}: whether the key is valid is not known`,
+        `curl -i ${origin}/api/v1/validate`,
+      );
   },
 };
 

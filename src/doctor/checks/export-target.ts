@@ -1,19 +1,19 @@
 import { readIntake } from "../../datadog/intake.ts";
 import { readOtel, type Target } from "../../meter/export/endpoint.ts";
 import { type Facts, settingOf } from "../facts.ts";
-import type { Remark } from "../finding.ts";
+import { fault, note, ok, type Remark } from "../finding.ts";
 import { exportsMetrics } from "../own-telemetry.ts";
-import type { Question } from "../question.ts";
+import type { Answer, Question } from "../question.ts";
 import { shownUrl } from "../secrets.ts";
 import type { Check } from "./check.ts";
 
 const ASKED = "otlp";
 const LOCAL = "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318";
 
+/** Metrics go somewhere: to the app's own OpenTelemetry, an OTLP endpoint, or Datadog. */
 export const exportTarget: Check = {
   name: "export-target",
   group: "export",
-  says: "metrics go somewhere: to the app's own OpenTelemetry, an OTLP endpoint, or Datadog",
   asks(facts) {
     const { target } = targetOf(facts);
     return target === undefined || isGrpc(facts) ? [] : [emptyExport(target)];
@@ -21,55 +21,35 @@ export const exportTarget: Check = {
   *check(facts, answers) {
     const { target, variable, notes } = targetOf(facts);
     const own = exportsMetrics(facts);
-    for (const note of new Set(notes)) {
-      if (/grpc/.test(note)) continue;
-      const [subject = variable] = /^[A-Z_]{5,}/.exec(note) ?? [];
+    for (const says of new Set(notes)) {
+      if (/grpc/.test(says)) continue;
+      const [subject = variable] = /^[A-Z_]{5,}/.exec(says) ?? [];
       // Nothing is sent then, though it was meant to be.
-      if (/not an http/.test(note))
-        yield {
-          id: "endpoint-no-address",
-          level: "fault",
-          subject,
-          says: note,
-          fix: `${subject}=${addressOf(facts.env[subject])}`,
-        };
-      else yield { id: "export-setting", level: "note", subject, says: note, fix: `${subject}=…` };
+      if (/not an http/.test(says))
+        yield fault("endpoint-no-address", subject, says, `${subject}=${addressOf(facts.env[subject])}`);
+      else yield note("export-setting", subject, says, `${subject}=…`);
     }
     if (own && settingOf(facts, "OTEL_METRICS_EXPORTER") === "none")
-      yield {
-        id: "export-nowhere",
-        level: "note",
-        subject: "OTEL_METRICS_EXPORTER",
-        says: "is none: the app's own OpenTelemetry exports no metrics, ours neither",
-        fix: "OTEL_METRICS_EXPORTER=otlp",
-      };
-    else if (own)
-      yield {
-        id: "export",
-        level: "ok",
-        subject: "OpenTelemetry",
-        says: "the app's own meter provider exports ours too",
-      };
+      yield note(
+        "export-nowhere",
+        "OTEL_METRICS_EXPORTER",
+        "is none: the app's own OpenTelemetry exports no metrics, ours neither",
+        "OTEL_METRICS_EXPORTER=otlp",
+      );
+    else if (own) yield ok("export", "OpenTelemetry", "the app's own meter provider exports ours too");
     else if (isGrpc(facts))
-      yield {
-        id: "otlp-grpc",
-        level: "fault",
-        subject: "OTEL_EXPORTER_OTLP_PROTOCOL",
-        says: "is grpc, which is not spoken: OTLP goes over HTTP, usually to port 4318",
-        fix: "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
-      };
-    if (isDisabled(facts))
-      yield {
-        id: "export-disabled",
-        level: "note",
-        subject: "OTEL_SDK_DISABLED",
-        says: "is true: nothing is exported",
-        fix: "unset OTEL_SDK_DISABLED",
-      };
+      yield fault(
+        "otlp-grpc",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "is grpc, which is not spoken: OTLP goes over HTTP, usually to port 4318",
+        "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+      );
+    if (readOtel(facts.env).disabled)
+      yield note("export-disabled", "OTEL_SDK_DISABLED", "is true: nothing is exported", "unset OTEL_SDK_DISABLED");
     else if (target !== undefined) {
       const answer = answers.get(ASKED);
       const where = shownUrl(target.url);
-      if (answer === undefined) yield { id: "export", level: "ok", subject: variable, says: `${where}, not asked` };
+      if (answer === undefined) yield ok("export", variable, `${where}, not asked`);
       else yield verdict(variable, where, answer, target);
     } else if (!own && notes.length === 0) yield nowhere(facts);
   },
@@ -100,10 +80,6 @@ function isGrpc(facts: Facts): boolean {
   return protocol === "grpc";
 }
 
-function isDisabled({ env }: Facts): boolean {
-  return readOtel(env).disabled;
-}
-
 /** An export with nothing in it, which every receiver takes. */
 function emptyExport({ url, headers, encoding }: Target): Question {
   const type = encoding === "json" ? "application/json" : "application/x-protobuf";
@@ -111,52 +87,44 @@ function emptyExport({ url, headers, encoding }: Target): Question {
   return { id: ASKED, kind: "http", url, method: "POST", headers: { ...headers, "content-type": type }, body };
 }
 
-type Answer = { readonly status: number } | { readonly failure: string };
-
 function verdict(variable: string, where: string, answer: Answer, { hint, headers }: Target): Remark {
   if ("failure" in answer)
-    return {
-      id: "endpoint-unreachable",
-      level: "fault",
-      subject: variable,
-      says: `${where} cannot be reached: ${answer.failure}; exports wait on disk`,
-      fix: variable === "DD_SITE" ? "DD_SITE=datadoghq.eu" : LOCAL,
-    };
+    return fault(
+      "endpoint-unreachable",
+      variable,
+      `${where} cannot be reached: ${answer.failure}; exports wait on disk`,
+      variable === "DD_SITE" ? `curl -i -X POST ${where}` : LOCAL,
+    );
   const { status } = answer;
   if (status === 401 || status === 403)
-    return {
-      id: "endpoint-refuses",
-      level: "fault",
-      subject: variable,
-      says: `${where} answers ${status}: ${hint}`,
-      fix: "dd-api-key" in headers ? "DD_API_KEY=…" : "OTEL_EXPORTER_OTLP_HEADERS=authorization=…",
-    };
+    return fault(
+      "endpoint-refuses",
+      variable,
+      `${where} answers ${status}: ${hint}`,
+      "dd-api-key" in headers ? "DD_API_KEY=…" : "OTEL_EXPORTER_OTLP_HEADERS=authorization=…",
+    );
   if (status === 404 || status === 405 || (status >= 300 && status < 400))
-    return {
-      id: "endpoint-wrong-path",
-      level: "fault",
-      subject: variable,
-      says: `${where} answers ${status}: OTLP is not taken at this path; /v1/metrics is added to the endpoint`,
-      fix: LOCAL,
-    };
-  const level = status >= 500 ? "note" : "ok";
-  const says = `${where} answers ${status}${level === "note" ? ": it is there and not well; exports wait on disk" : ""}`;
-  return level === "note"
-    ? { id: "endpoint-unwell", level, subject: variable, says, fix: `curl -i -X POST ${where}` }
-    : { id: "export", level, subject: variable, says };
+    return fault(
+      "endpoint-wrong-path",
+      variable,
+      `${where} answers ${status}: OTLP is not taken at this path; /v1/metrics is added to the endpoint`,
+      LOCAL,
+    );
+  const says = `${where} answers ${status}`;
+  if (status < 500) return ok("export", variable, says);
+  const unwell = `${says}: it is there and not well; exports wait on disk`;
+  return note("endpoint-unwell", variable, unwell, `curl -i -X POST ${where}`);
 }
 
 function nowhere(facts: Facts): Remark {
   for (const name of ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "DD_API_KEY"]) {
     const set = facts.deployment.variables.get(name);
-    if (set !== undefined)
-      return { id: "export", level: "ok", subject: name, says: `set in ${set.where}, not here: not asked` };
+    if (set !== undefined) return ok("export", name, `set in ${set.where}, not here: not asked`);
   }
-  return {
-    id: "export-nowhere",
-    level: "note",
-    subject: "metrics",
-    says: "nothing is sent: no OTLP endpoint, no DD_API_KEY, no OpenTelemetry of the app; ledger and budgets work alone",
-    fix: LOCAL,
-  };
+  return note(
+    "export-nowhere",
+    "metrics",
+    "nothing is sent: no OTLP endpoint, no DD_API_KEY, no OpenTelemetry of the app; ledger and budgets work alone",
+    LOCAL,
+  );
 }

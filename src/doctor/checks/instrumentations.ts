@@ -1,5 +1,6 @@
 import { isBelow } from "../facts/version.ts";
 import { type Facts, usedOf } from "../facts.ts";
+import { ok } from "../finding.ts";
 import { exportsMetrics } from "../own-telemetry.ts";
 import { INSTRUMENTATIONS } from "../tables/instrumentations.ts";
 import type { Check } from "./check.ts";
@@ -7,10 +8,10 @@ import type { Check } from "./check.ts";
 /** From here on the SDK makes spans of its own, once the app has a tracer provider. */
 const ANTHROPIC_SPANS = "0.134";
 
+/** Other instrumentations, why nothing is counted twice, and what they are known to do wrong. */
 export const instrumentations: Check = {
   name: "instrumentations",
   group: "instrumentations",
-  says: "other instrumentations, why nothing is counted twice, and what they are known to do wrong",
   *check(facts) {
     for (const { package: row, title, beside, defects = [] } of INSTRUMENTATIONS) {
       const used = usedOf(facts, row);
@@ -18,21 +19,15 @@ export const instrumentations: Check = {
       if (first === undefined) continue;
       const subject = first.installed === undefined ? first.name : `${first.name} ${first.installed.version}`;
       const more = used.length > 1 ? ` and ${used.length - 1} more` : "";
-      yield {
-        id: "instrumentation-beside",
-        level: "ok",
-        subject,
-        says: `${first.name === title ? "" : `${title}${more}: `}${beside}`,
-      };
+      yield ok("instrumentation-beside", subject, `${first.name === title ? "" : `${title}${more}: `}${beside}`);
       for (const { id, says, fix, holds } of defects) if (holds(facts)) yield { id, level: "note", subject, says, fix };
     }
     if (hasAnthropicSpans(facts))
-      yield {
-        id: "instrumentation-beside",
-        level: "ok",
-        subject: "@anthropic-ai/sdk's spans",
-        says: "the SDK makes a span of each call by itself: that one is filled, none is added; one record, one cost",
-      };
+      yield ok(
+        "instrumentation-beside",
+        "@anthropic-ai/sdk's spans",
+        "the SDK makes a span of each call by itself: that one is filled, none is added; one record, one cost",
+      );
   },
 };
 

@@ -1,6 +1,7 @@
 import { createHostLookup } from "../../meter/wire/hosts.ts";
 import { packageOf, placeOf, type SourceFile } from "../facts/sources.ts";
 import { isNamed } from "../facts.ts";
+import { note } from "../finding.ts";
 import { SDKS } from "../tables/sdks.ts";
 import { TRANSPORTS } from "../tables/transports.ts";
 import type { Check } from "./check.ts";
@@ -11,10 +12,10 @@ const knownHost = createHostLookup();
 const OWN_FETCH = /[{,(]\s*fetch\s*:(?!\s*(?:(?:wrapFetch|globalThis|global|window|typeof|undefined)\b|fetch\s*[,}]))/;
 const FETCH_METHOD = /\bfetch\s*:\s*(?:async\s*)?\(?\s*(?:req|request)\b/;
 
+/** Requests to a model's host that other clients make, and SDKs that are given a fetch of their own. */
 export const otherClients: Check = {
   name: "other-clients",
   group: "blind",
-  says: "requests to a model's host that other clients make, and SDKs that are given a fetch of their own",
   *check({ sources }) {
     for (const file of sources.files) {
       const host = modelHostIn(file);
@@ -22,17 +23,16 @@ export const otherClients: Check = {
         const found = file.imports.find(({ name }) => names.includes(name));
         if (found === undefined || seen?.test(file.code)) continue;
         const subject = placeOf(file, found.at);
-        yield { id: "client-unseen", level: "note", subject, says: `${says}; this file names ${host}`, fix };
+        yield note("client-unseen", subject, `${says}; this file names ${host}`, fix);
       }
       const own = importsSdk(file) && !FETCH_METHOD.test(file.code) ? OWN_FETCH.exec(file.code) : null;
       if (own !== null)
-        yield {
-          id: "fetch-unwrapped",
-          level: "note",
-          subject: placeOf(file, own.index + own[0].indexOf("fetch")),
-          says: "an SDK is given a fetch of its own: its calls pass us by",
-          fix: "fetch: wrapFetch(myFetch)",
-        };
+        yield note(
+          "fetch-unwrapped",
+          placeOf(file, own.index + own[0].indexOf("fetch")),
+          "an SDK is given a fetch of its own: its calls pass us by",
+          "fetch: wrapFetch(myFetch)",
+        );
     }
   },
 };

@@ -1,16 +1,16 @@
 import { isOf } from "../facts/version.ts";
 import { type Facts, usedOf } from "../facts.ts";
-import type { Remark } from "../finding.ts";
+import { note, ok, type Remark } from "../finding.ts";
 import { BLIND_PACKAGES } from "../tables/blind-packages.ts";
 import { SDKS, type Sdk } from "../tables/sdks.ts";
 import type { Check } from "./check.ts";
 
 const LOOK = "onCall((call) => console.log(call.model, call.quality, call.costUsd))";
 
+/** Each SDK and framework: how it is metered, how its agents are named, whether its version is tried. */
 export const sdks: Check = {
   name: "sdks",
   group: "sdks",
-  says: "each SDK and framework: how it is metered, how its agents are named, whether its version is tried",
   *check(facts) {
     const seen = new Set(BLIND_PACKAGES.map((blind) => blind.package));
     const used = SDKS.flatMap((sdk) =>
@@ -31,28 +31,21 @@ export const sdks: Check = {
       }
       const subject = `${name} ${installed.version}`;
       const copies = installed.others.length === 0 ? "" : `, the copies of ${installed.others.join(", ")} too`;
-      yield { id: "sdk-metered", level: "ok", subject, says: `${sdk.metered}${copies}; ${sdk.named}` };
+      yield ok("sdk-metered", subject, `${sdk.metered}${copies}; ${sdk.named}`);
       yield* versionRemarks(sdk, subject, installed.version);
       if (!named && (sdk.naming === "scope" || sdk.naming === "sign"))
-        yield {
-          id: "agent-unnamed",
-          level: "note",
-          subject,
-          says: "nothing names an agent: its spend shows as agent unknown",
-          fix: sdk.fix,
-        };
+        yield note("agent-unnamed", subject, "nothing names an agent: its spend shows as agent unknown", sdk.fix);
     }
   },
 };
 
 function notInstalled(name: string): Remark {
-  return {
-    id: "packages-not-installed",
-    level: "note",
-    subject: name,
-    says: "is used and not installed: its version cannot be looked at",
-    fix: "npm install",
-  };
+  return note(
+    "packages-not-installed",
+    name,
+    "is used and not installed: its version cannot be looked at",
+    "npm install",
+  );
 }
 
 function* versionRemarks({ tested, package: row }: Sdk, subject: string, version: string): Iterable<Remark> {
@@ -61,7 +54,7 @@ function* versionRemarks({ tested, package: row }: Sdk, subject: string, version
     tested.length === 0
       ? "is not tried in our tests; look at a call before you trust its figures"
       : `is not tried in our tests, ${row} ${tested.join(" and ")} is; look at a call before you trust its figures`;
-  yield { id: "sdk-version-untested", level: "note", subject, says, fix: LOOK };
+  yield note("sdk-version-untested", subject, says, LOOK);
 }
 
 /** Whether an agent has a name: by the app, by a default, or by a framework that names its own. */

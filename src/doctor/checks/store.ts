@@ -9,10 +9,10 @@ import type { Check } from "./check.ts";
 const ASKED = "store";
 const variable = (address: string): string => `SPENDFUSE_STORE=${address}`;
 
+/** The store of budgets and circuits can be used, and is shared where several processes need it. */
 export const store: Check = {
   name: "store",
   group: "guard",
-  says: "the store of budgets and circuits can be used, and is shared where several processes need it",
   asks(facts) {
     const { kind, address } = facts.store;
     return kind?.reach === "fleet" && clientFault(facts) === undefined ? [{ id: ASKED, kind: "store", address }] : [];

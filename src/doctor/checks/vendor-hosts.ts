@@ -1,6 +1,7 @@
 import { createHostLookup } from "../../meter/wire/hosts.ts";
 import { placeOf } from "../facts/sources.ts";
 import { type Facts, isUsed } from "../facts.ts";
+import { note, ok } from "../finding.ts";
 import { VENDORS } from "../tables/vendors.ts";
 import type { Check } from "./check.ts";
 
@@ -14,10 +15,10 @@ interface Address {
   readonly like: string;
 }
 
+/** Addresses other than the vendors' own are known, so that provider and price are right. */
 export const vendorHosts: Check = {
   name: "vendor-hosts",
   group: "sdks",
-  says: "addresses other than the vendors' own are known, so that provider and price are right",
   *check(facts) {
     const own = (facts.configuration.config.hosts ?? []).map(({ host }) => ({ host, provider: "own" }));
     const lookup = createHostLookup(own);
@@ -25,24 +26,23 @@ export const vendorHosts: Check = {
       const host = URL.parse(url)?.host;
       if (host === undefined || host === "") continue;
       // Other formats tell their vendor, and report usage unasked.
-      if (like !== ASKED) yield { id: "host-known", level: "ok", subject, says: `${host} is metered by its paths` };
-      else if (lookup(host) !== undefined) yield { id: "host-known", level: "ok", subject, says: `${host} is known` };
+      if (like !== ASKED) yield ok("host-known", subject, `${host} is metered by its paths`);
+      else if (lookup(host) !== undefined) yield ok("host-known", subject, `${host} is known`);
       else
-        yield {
-          id: "host-unknown",
-          level: "note",
+        yield note(
+          "host-unknown",
           subject,
-          says: `${host} is no host we know: its calls are metered by their path; it is not asked for the usage of streams, which are estimated where it does not report it by itself`,
-          fix: `"hosts": [{ "host": "${host}", "like": "${like}" }]`,
-        };
+          `${host} is no host we know: its calls are metered by their path; it is not asked for the usage of streams, which are estimated where it does not report it by itself`,
+          `"hosts": [{ "host": "${host}", "like": "${like}" }]`,
+        );
     }
   },
 };
 
 function addressesOf(facts: Facts): readonly Address[] {
-  const set = VENDORS.flatMap(({ url, like }) => {
+  const set = VENDORS.flatMap(({ url, origin }) => {
     const value = facts.env[url]?.trim();
-    return value ? [{ subject: url, url: value, like }] : [];
+    return value ? [{ subject: url, url: value, like: new URL(origin).host }] : [];
   });
   const anthropic = !isUsed(facts, "openai") && isUsed(facts, "@anthropic-ai/sdk");
   const written = facts.sources.files.flatMap((file) =>

@@ -12,6 +12,8 @@ export interface SourceFile extends SourceText {
 export interface Import {
   /** As it is written. */
   readonly name: string;
+  /** Runs before the file's first line; false of `require()` and `import()`. */
+  readonly isStatic: boolean;
   readonly at: number;
 }
 
@@ -50,17 +52,18 @@ export function findSources(dir: string): Sources {
 }
 
 export function readFile(path: string, text: string): SourceFile {
-  const source = readSource(text);
+  const source = readSource(text, !/\.[cm]?ts$/.test(path));
   return { ...source, path, imports: source.literals.flatMap((literal) => importOf(source.code, literal)) };
 }
 
-const IMPORT = /(?:\bfrom|\bimport|\b(?:require|import)\s*\()\s*$/;
+const IMPORT = /(?<![.\w$])(?:from|import|(?:require|import)\s*\()\s*$/;
 /** Gone before the app runs. */
 const TYPE_IMPORT = /\b(?:import|export)\s+type\b[^;'"]*$/;
 
 function importOf(code: string, { text, at }: Literal): Import[] {
   const before = code.slice(Math.max(0, at - 600), at);
-  return IMPORT.test(before) && !TYPE_IMPORT.test(before) ? [{ name: text, at }] : [];
+  const found = IMPORT.exec(before);
+  return found === null || TYPE_IMPORT.test(before) ? [] : [{ name: text, at, isStatic: !found[0].includes("(") }];
 }
 
 /** The package that an import names: `openai` of `openai/realtime/ws`; undefined for a file or a part of Node. */

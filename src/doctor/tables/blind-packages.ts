@@ -1,95 +1,89 @@
-import type { SourceFile } from "../facts/sources.ts";
-
 /** A package whose calls we do not see, or cannot read. */
-export interface BlindPackage {
+export type BlindPackage = Missing & {
   /** A package, or all that begin so. */
   readonly package: string;
-  readonly why: string;
   /** What is seen instead, or what bounds it where it is. */
   readonly fix: string;
-}
+};
 
-const BEDROCK_HTTP2 = "calls go over HTTP/2, not through fetch";
-const BEDROCK_FRAMES = "answers come in Bedrock's own binary frames, which are not read yet";
-const BEDROCK = 'new OpenAI({ baseURL: "https://bedrock-mantle.us-east-1.api.aws/v1" })';
-const COHERE_FORMAT = "Cohere's own wire format is not read yet";
-const COHERE = 'new OpenAI({ baseURL: "https://api.cohere.ai/compatibility/v1" })';
-const CHILD = "a program of its own makes the calls, in a child process";
+/** What is missing in the meter: with the transport, or with a wire format that reads the API, the row goes. */
+type Missing =
+  | { readonly why: string; readonly transport: string }
+  /** As `UNREAD_APIS` of the meter names it. */
+  | { readonly why: string; readonly api: string };
+
+const HTTP2: Missing = { why: "calls go over HTTP/2, not through fetch", transport: "http2" };
+const FRAMES: Missing = { why: "answers come in Bedrock's own binary frames, which are not read yet", api: "Bedrock" };
+const COHERE: Missing = { why: "Cohere's own wire format is not read yet", api: "Cohere chat" };
+const child = (more: string): Missing => ({
+  why: `a program of its own makes the calls, in a child process${more}`,
+  transport: "child-process",
+});
+const BY_MANTLE = 'new OpenAI({ baseURL: "https://bedrock-mantle.us-east-1.api.aws/v1" })';
+const BY_OPENAI = 'new OpenAI({ baseURL: "https://api.cohere.ai/compatibility/v1" })';
+const POLL = "npx spendfuse poll --every 5m";
 
 export const BLIND_PACKAGES: readonly BlindPackage[] = [
-  { package: "@aws-sdk/client-bedrock-runtime", why: BEDROCK_HTTP2, fix: BEDROCK },
-  { package: "@langchain/aws", why: BEDROCK_HTTP2, fix: BEDROCK },
-  { package: "@ai-sdk/amazon-bedrock", why: BEDROCK_FRAMES, fix: BEDROCK },
-  { package: "@anthropic-ai/bedrock-sdk", why: BEDROCK_FRAMES, fix: BEDROCK },
-  { package: "cohere-ai", why: COHERE_FORMAT, fix: COHERE },
-  { package: "@ai-sdk/cohere", why: COHERE_FORMAT, fix: COHERE },
-  { package: "@langchain/cohere", why: COHERE_FORMAT, fix: COHERE },
+  { package: "@aws-sdk/client-bedrock-runtime", ...HTTP2, fix: BY_MANTLE },
+  { package: "@langchain/aws", ...HTTP2, fix: BY_MANTLE },
+  { package: "@ai-sdk/amazon-bedrock", ...FRAMES, fix: BY_MANTLE },
+  { package: "@anthropic-ai/bedrock-sdk", ...FRAMES, fix: BY_MANTLE },
+  { package: "cohere-ai", ...COHERE, fix: BY_OPENAI },
+  { package: "@ai-sdk/cohere", ...COHERE, fix: BY_OPENAI },
+  { package: "@langchain/cohere", ...COHERE, fix: BY_OPENAI },
   {
     package: "@anthropic-ai/claude-agent-sdk",
-    why: `${CHILD}; cap it there, and see it as ungoverned on the bill`,
+    ...child("; cap it there, and see it as ungoverned on the bill"),
     fix: "query({ prompt, options: { maxBudgetUsd: 2 } })",
   },
-  {
-    package: "@openai/codex-sdk",
-    why: `${CHILD}; the bill shows them as ungoverned`,
-    fix: "npx spendfuse poll --every 5m",
-  },
+  { package: "@openai/codex-sdk", ...child("; the bill shows them as ungoverned"), fix: POLL },
   {
     package: "@github/copilot-sdk",
-    why: `${CHILD}, and GitHub bills them; what it says of its usage is in its own events`,
+    ...child(", and GitHub bills them; what it says of its usage is in its own events"),
     fix: 'session.on("assistant.usage", (event) => console.log(event.data))',
   },
 ];
 
-/** A way of using a package that we see otherwise. Returns where it stands in the code. */
-export interface BlindWay {
+/** A way of using a package that we see otherwise: a file that imports the package and holds the sign. */
+export type BlindWay = Missing & {
   readonly name: string;
-  readonly why: string;
   readonly fix: string;
-  find(file: SourceFile): number | undefined;
-}
+  readonly imports: RegExp;
+  /** In the code, or around a text in it: what stands before the quote, then the text. Absent: the import is enough. */
+  readonly sign?: RegExp | readonly [before: RegExp, text: RegExp];
+};
+
+const GATEWAY = {
+  name: "Vercel AI Gateway",
+  why: "the AI SDK speaks the gateway's own protocol to it, which is not read yet",
+  api: "AI Gateway",
+  fix: 'createOpenAICompatible({ name: "gateway", baseURL: "https://ai-gateway.vercel.sh/v1" })',
+};
 
 export const BLIND_WAYS: readonly BlindWay[] = [
   {
     name: "@openai/agents over WebSocket",
     why: "the WebSocket transport was chosen; only fetch is metered",
+    transport: "websocket",
     fix: 'setOpenAIResponsesTransport("http")',
-    find: ({ code, literals }) =>
-      literals.find(
-        ({ text, at }) => text === "websocket" && /\bsetOpenAIResponsesTransport\s*\(\s*$/.test(code.slice(0, at)),
-      )?.at,
+    imports: /^@openai\/agents/,
+    sign: [/\bsetOpenAIResponsesTransport\s*\(\s*$/, /^websocket$/],
   },
   {
     name: "OpenAI Realtime",
     why: "it runs over a WebSocket, or in the browser: no call of it is metered",
-    fix: "npx spendfuse poll --every 5m",
-    find: ({ code, imports }) =>
-      imports.find(({ name }) => /^openai\/(?:beta\/)?realtime|^@openai\/agents(?:-|\/)realtime/.test(name))?.at ??
-      at(code, /\bnew\s+Realtime(?:Session|Agent)\b/),
+    transport: "websocket",
+    fix: POLL,
+    imports: /^openai\/(?:beta\/)?realtime|^@openai\/agents(?:-|\/)realtime/,
   },
   {
     name: "Gemini Live",
     why: "it runs over a WebSocket: no call of it is metered",
+    transport: "websocket",
     fix: 'ai.models.generateContentStream({ model: "…", contents })',
-    find: ({ code, imports }) =>
-      imports.some(({ name }) => name === "@google/genai") ? at(code, /\.live\.connect\s*\(/) : undefined,
+    imports: /^@google\/genai$/,
+    sign: /\.live\.connect\s*\(/,
   },
-  {
-    name: "Vercel AI Gateway",
-    why: "the AI SDK speaks the gateway's own protocol to it, which is not read yet",
-    fix: 'createOpenAICompatible({ name: "gateway", baseURL: "https://ai-gateway.vercel.sh/v1" })',
-    find: ({ code, imports, literals }) => {
-      const own = imports.find(({ name }) => name === "@ai-sdk/gateway");
-      if (own !== undefined) return own.at;
-      if (!imports.some(({ name }) => name === "ai")) return undefined;
-      const named = literals.find(
-        ({ text, at }) => /^[a-z0-9-]+\/[\w.:-]+$/.test(text) && /\bmodel\s*:\s*$/.test(code.slice(0, at)),
-      );
-      return named?.at ?? at(code, /\b(?:createGateway|gateway)\s*\(/);
-    },
-  },
+  { ...GATEWAY, imports: /^@ai-sdk\/gateway$/ },
+  { ...GATEWAY, imports: /^ai$/, sign: [/\bmodel\s*:\s*$/, /^[a-z0-9-]+\/[\w.:-]+$/] },
 ];
-
-function at(code: string, sign: RegExp): number | undefined {
-  return sign.exec(code)?.index;
-}

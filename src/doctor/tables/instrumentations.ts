@@ -8,6 +8,8 @@ export interface Instrumentation {
   readonly title: string;
   /** Why nothing is counted twice. */
   readonly beside: string;
+  /** The reader of `meter/identity/frameworks/` that reads names of agents in it. */
+  readonly reader?: string;
   /** Exports metrics of the whole app, ours in them. */
   readonly exportsMetrics?: true;
   readonly defects?: readonly Defect[];
@@ -129,6 +131,7 @@ export const INSTRUMENTATIONS: readonly Instrumentation[] = [
   { package: "@sentry/node", title: "Sentry", beside: FILLS },
   {
     package: "dd-trace",
+    reader: "dd-trace",
     title: "dd-trace",
     beside:
       "its span of a call is filled with agent and cost; LLM Observability's own cost is an estimate of Datadog's, beside ours",

@@ -14,6 +14,8 @@ export interface Sdk {
   readonly sign?: RegExp;
   /** Keeps the fetch that it finds when a client is built; others look for it at each call. */
   readonly keepsFetch?: true;
+  /** The reader of `meter/identity/frameworks/` that reads those names. */
+  readonly reader?: string;
   /** The line that names an agent. */
   readonly fix: string;
 }
@@ -45,6 +47,7 @@ export const SDKS: readonly Sdk[] = [
   plain("@mistralai/mistralai", ["2"]),
   {
     package: "@openai/agents",
+    reader: "openai-agents",
     tested: ["0.19", "0.20"],
     metered: AT_FETCH,
     named: "the name of each Agent is read from its own tracing, also with tracing off",
@@ -53,6 +56,7 @@ export const SDKS: readonly Sdk[] = [
   },
   {
     package: "ai",
+    reader: "ai-sdk",
     tested: ["6", "7"],
     metered: AT_FETCH,
     named: "telemetry.functionId is the name (version 6: experimental_telemetry)",
@@ -65,6 +69,7 @@ export const SDKS: readonly Sdk[] = [
   under("@ai-sdk/*", [], "ai"),
   {
     package: "langchain",
+    reader: "langchain",
     tested: ["1"],
     metered: AT_FETCH,
     named: "createAgent({ name }) is the name",
@@ -73,6 +78,7 @@ export const SDKS: readonly Sdk[] = [
   },
   {
     package: "@langchain/langgraph",
+    reader: "langchain",
     tested: ["0.4", "1"],
     metered: AT_FETCH,
     named: "createAgent({ name }) is the name, of a plain graph the node",
@@ -81,6 +87,7 @@ export const SDKS: readonly Sdk[] = [
   },
   {
     package: "@langchain/core",
+    reader: "langchain",
     tested: ["0.3", "1"],
     metered: AT_FETCH,
     named: "metadata.agent of a run, or the frameworks over it",
@@ -91,6 +98,7 @@ export const SDKS: readonly Sdk[] = [
   { ...under("@langchain/*", [], "langchain"), keepsFetch: true },
   {
     package: "@google/adk",
+    reader: "google-adk",
     tested: ["1", "2"],
     metered: AT_FETCH,
     named: "the name is read in the request's instructions, or on its spans where OpenTelemetry is on",
@@ -99,6 +107,7 @@ export const SDKS: readonly Sdk[] = [
   },
   {
     package: "@mastra/core",
+    reader: "active-span",
     tested: ["1"],
     metered: `${AT_FETCH}, through the AI SDK's providers`,
     named: "the id of each Agent is read on the spans of @mastra/otel-bridge, where that is used",

@@ -5,7 +5,7 @@ export interface Vendor {
   readonly keys: readonly string[];
   /** Variables that stand for another way of signing in, with which no key is needed. */
   readonly instead: readonly string[];
-  /** The variable of the address, and what stands for it when it is absent. */
+  /** The variable of the address, and what stands for it when it is absent: a host that the meter knows. */
   readonly url: string;
   readonly origin: string;
   /** Lists the models: free, and nothing is changed. */
@@ -15,8 +15,6 @@ export interface Vendor {
   readonly rejects: readonly number[];
   /** Packages that use this key by themselves. */
   readonly packages: readonly string[];
-  /** The host whose rules its calls follow. */
-  readonly like: string;
 }
 
 export const VENDORS: readonly Vendor[] = [
@@ -30,7 +28,6 @@ export const VENDORS: readonly Vendor[] = [
     headers: (key) => ({ authorization: `Bearer ${key}` }),
     rejects: [401, 403],
     packages: ["openai", "@openai/agents", "@ai-sdk/openai", "@langchain/openai"],
-    like: "api.openai.com",
   },
   {
     name: "Anthropic",
@@ -42,7 +39,6 @@ export const VENDORS: readonly Vendor[] = [
     headers: (key) => ({ "x-api-key": key, "anthropic-version": "2023-06-01" }),
     rejects: [401, 403],
     packages: ["@anthropic-ai/sdk", "@ai-sdk/anthropic", "@langchain/anthropic"],
-    like: "api.anthropic.com",
   },
   {
     name: "Google",
@@ -55,6 +51,5 @@ export const VENDORS: readonly Vendor[] = [
     // A key that is none is a 400 here.
     rejects: [400, 401, 403],
     packages: ["@google/genai", "@google/adk"],
-    like: "generativelanguage.googleapis.com",
   },
 ];
