@@ -2,13 +2,7 @@ import type { calcPrice, ModelInfo, ModelPrice, Tier } from "@pydantic/genai-pri
 import type { Discount, PriceRowConfig } from "../core/config-types.ts";
 import { modelSpellings, sameModel } from "./model-id.ts";
 import { OVERLAY, SEARCHES, TERMS } from "./overlay.ts";
-import {
-  createPriceBook,
-  narrow,
-  type PriceQuery,
-  type PriceSource,
-  type QuoteSource,
-} from "./price.ts";
+import { createPriceBook, narrow, type PriceQuery, type PriceSource, type QuoteSource } from "./price.ts";
 import { type RateBand, type RateCard, rateBand, type UsdRates } from "./rates.ts";
 import { createRowSource, createTermsBook, type PriceRow, type TermsBook } from "./rows.ts";
 

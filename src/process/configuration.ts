@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { type Config, defaultConfig, isQuiet, isStrict, readConfig } from "../config/config.ts";
 import { SCHEMA } from "../config/compiled.ts";
+import { type Config, defaultConfig, isQuiet, isStrict, readConfig } from "../config/config.ts";
 import type { ConfigFile } from "../core/config-types.ts";
 import { isSpendfuseError, SpendfuseError } from "../core/errors.ts";
 import type { Faults } from "../core/faults.ts";

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { ConfigFile } from "../../../src/core/config-types.ts";
 import type { SettledCall } from "../../../src/core/call.ts";
+import type { ConfigFile } from "../../../src/core/config-types.ts";
 import { ATTR, GEN_AI_METRICS } from "../../../src/core/names.ts";
 import { isBlocked } from "../../../src/guard/blocked.ts";
 import { createInstruments } from "../../../src/meter/metrics/instruments.ts";
