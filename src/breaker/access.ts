@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { setBounded } from "../core/bounded-map.ts";
 
 /** Whether a secret is one of those given, compared in constant time whatever its length. */
 export function createSecretCheck(secrets: readonly string[]): (given: string | undefined) => boolean {
@@ -50,9 +51,8 @@ export function createLimiter(perSecond: number, burst: number): Limiter {
     take(who, now) {
       let purse = purses.get(who);
       if (purse === undefined) {
-        if (purses.size >= MAX_PURSES) purses.clear();
         purse = { left: burst, at: now };
-        purses.set(who, purse);
+        setBounded(purses, who, purse, MAX_PURSES);
       }
       purse.left = Math.min(burst, purse.left + ((now - purse.at) / 1_000) * perSecond);
       purse.at = now;

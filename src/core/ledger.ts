@@ -1,3 +1,4 @@
+import { forgetOldest } from "./bounded-map.ts";
 import type { SettledCall } from "./call.ts";
 import type { ScopeNode } from "./scope.ts";
 import type { Usage } from "./usage.ts";
@@ -69,18 +70,8 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     if (found) map.delete(name);
     else found = { sums: [zero(), zero(), zero(), zero()], hour: -1, day: -1 };
     map.set(name, found);
-    if (transient && map.size > recent) forgetOldest(map);
+    if (transient && map.size > recent) forgetOldest(map, recent);
     return found;
-  }
-
-  /** A tenth at a time: finding the oldest walks over all that was deleted before it, thousands for each call. */
-  function forgetOldest(map: Map<string, Account>): void {
-    let left = Math.ceil(recent / 10);
-    for (const name of map.keys()) {
-      map.delete(name);
-      left -= 1;
-      if (left === 0) return;
-    }
   }
 
   function add(node: ScopeNode, entry: Entry, now: number): void {

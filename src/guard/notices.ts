@@ -1,3 +1,5 @@
+import { setBounded } from "../core/bounded-map.ts";
+
 /** Says a line of a kind, but not again for a while. */
 export type Notices = (kind: string, line: string) => void;
 
@@ -9,8 +11,7 @@ export function createNotices(say: (line: string) => void, clock: () => number):
   return (kind, line) => {
     const now = clock();
     if (now - (said.get(kind) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return;
-    if (said.size >= MAX_KINDS) said.clear();
-    said.set(kind, now);
+    setBounded(said, kind, now, MAX_KINDS);
     say(line);
   };
 }

@@ -1,3 +1,5 @@
+import { setBounded } from "../core/bounded-map.ts";
+
 /** When the same request counts as stuck. */
 export interface RepeatRule {
   /** So many of the same are fine. */
@@ -29,8 +31,7 @@ export function createRepeats({ max, withinMs }: RepeatRule): Repeats {
       if (one === undefined || now - one.since > withinMs) {
         one = { count: 0, since: now };
         seen.delete(fingerprint);
-        seen.set(fingerprint, one);
-        if (seen.size > MAX_SEEN) seen.delete(seen.keys().next().value as string);
+        setBounded(seen, fingerprint, one, MAX_SEEN);
       }
       one.count += 1;
       return one.count > max;

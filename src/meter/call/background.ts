@@ -1,3 +1,4 @@
+import { forgetOldest, setBounded } from "../../core/bounded-map.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { restOf, type Usage } from "../../core/usage.ts";
 import { resolveUsage } from "../wire/estimate.ts";
@@ -29,7 +30,7 @@ export function createBackground(): Background {
   function done(id: string): void {
     running.delete(id);
     counted.add(id);
-    if (counted.size > MAX) counted.delete(counted.values().next().value as string);
+    if (counted.size > MAX) forgetOldest(counted, MAX);
   }
 
   return {
@@ -40,8 +41,8 @@ export function createBackground(): Background {
         if (!background || id === undefined) return true;
         if (reading.outputReported) done(id);
         else {
-          running.set(id, { node: call.node, counted: resolveUsage(call.target.format.rates, facts, reading).usage });
-          if (running.size > MAX) running.delete(running.keys().next().value as string);
+          const usage = resolveUsage(call.target.format.rates, facts, reading).usage;
+          setBounded(running, id, { node: call.node, counted: usage }, MAX);
         }
         return true;
       }

@@ -1,3 +1,4 @@
+import { setBounded } from "../../core/bounded-map.ts";
 import { NO_USAGE, type Usage } from "../../core/usage.ts";
 import type { Forecast } from "../../limits/gate.ts";
 import type { PriceQuery, PriceSource } from "../../pricing/price.ts";
@@ -83,8 +84,7 @@ function upper(typical: Typical | undefined): number | undefined {
 function follow(known: Map<string, Typical>, model: string, value: number): void {
   const typical = known.get(model);
   if (typical === undefined) {
-    if (known.size >= MAX_MODELS) known.clear();
-    known.set(model, { mean: value, deviation: value / 2 });
+    setBounded(known, model, { mean: value, deviation: value / 2 }, MAX_MODELS);
     return;
   }
   const off = value - typical.mean;

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setBounded } from "../../core/bounded-map.ts";
 import { nestScope, type ScopeNode } from "../../core/scope.ts";
 import { readHeader } from "../wire/headers.ts";
 
@@ -16,8 +17,7 @@ export function createKeyReader(aliases: Readonly<Record<string, string>>): (hea
       if (name === undefined) {
         const hash = hashKey(value.replace(/^Bearer\s+/i, ""));
         name = aliases[hash] ?? hash;
-        if (names.size >= MAX_KEYS) names.clear();
-        names.set(value, name);
+        setBounded(names, value, name, MAX_KEYS);
       }
       return name;
     }

@@ -1,3 +1,4 @@
+import { setBounded } from "../../core/bounded-map.ts";
 import type { Faults } from "../../core/faults.ts";
 import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode, UNKNOWN_AGENT } from "../../core/scope.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
@@ -90,8 +91,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
       // A framework may tell of the same agent at each of its steps.
       const same = Object.keys(fields).join() === "agent" && node.scope.agent === outer.scope.agent;
       if (same) node = outer;
-      if (nodes.size >= MAX_KNOWN) nodes.clear();
-      nodes.set(key, node);
+      setBounded(nodes, key, node, MAX_KNOWN);
     }
     return node;
   }

@@ -1,3 +1,4 @@
+import { setBounded } from "../../core/bounded-map.ts";
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
 import { TOKEN_TYPES, type Usage } from "../../core/usage.ts";
@@ -98,9 +99,8 @@ export function createGroups(tables: Tables, instance: () => string): Groups {
       const key = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
       let group = groups.get(key);
       if (group === undefined) {
-        if (groups.size >= MAX_GROUPS) groups.clear();
         group = { cost: undefined, calls: new Map(), durations: new Map(), tokens: [], inputs: [], outputs: [] };
-        groups.set(key, group);
+        setBounded(groups, key, group, MAX_GROUPS);
       }
       return group;
     },

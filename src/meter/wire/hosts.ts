@@ -1,3 +1,5 @@
+import { setBounded } from "../../core/bounded-map.ts";
+
 /** A host of model APIs, and how it differs from the vendor whose wire format it speaks. */
 export interface Host {
   /** Exact name, or `*.suffix`, or either with `:port`. */
@@ -76,8 +78,7 @@ export function createHostLookup(own: readonly Host[] = []): HostLookup {
     if (found.has(host)) return found.get(host);
     const bare = host.replace(/:\d+$/, "");
     const row = exact.get(host) ?? exact.get(bare) ?? patterns.find((p) => p.test.test(host) || p.test.test(bare))?.row;
-    if (found.size >= MAX_REMEMBERED) found.clear();
-    found.set(host, row);
+    setBounded(found, host, row, MAX_REMEMBERED);
     return row;
   };
 }

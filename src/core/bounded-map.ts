@@ -1,0 +1,25 @@
+/** A Map or a Set whose size somebody else decides: keys that come from requests and answers. */
+interface Bounded<K> {
+  readonly size: number;
+  keys(): IterableIterator<K>;
+  delete(key: K): boolean;
+}
+
+/** Sets a value of a key that is not there yet. A full map first forgets the tenth of its keys that was set first. */
+export function setBounded<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
+  if (map.size >= max) forgetOldest(map, max);
+  map.set(key, value);
+}
+
+/**
+ * Forgets the oldest tenth of so many keys. A tenth at a time, because finding the oldest walks over all that was deleted
+ * before it: thousands of steps for each new key.
+ */
+export function forgetOldest<K>(keys: Bounded<K>, max: number): void {
+  let left = Math.ceil(max / 10);
+  for (const key of keys.keys()) {
+    keys.delete(key);
+    left -= 1;
+    if (left === 0) return;
+  }
+}
