@@ -16,7 +16,7 @@ export type Step =
   | "spool"
   | "config";
 
-/** Counts faults of ours, and says the first one of each step aloud. */
+/** Counts faults of ours, and reports the first of each step. */
 export interface Faults {
   /** Runs a step of ours; what it throws is counted and swallowed. */
   guard<T>(step: Step, run: () => T): T | undefined;
@@ -26,7 +26,8 @@ export interface Faults {
   onFault(listener: (step: Step) => void): void;
 }
 
-export function createFaults(warn: (message: string) => void): Faults {
+/** @param debugs Whether every fault is reported, with its stack, and not only the first of each step. */
+export function createFaults(warn: (message: string) => void, debugs: () => boolean = () => false): Faults {
   const counts = new Map<Step, number>();
   let listener: ((step: Step) => void) | undefined;
 
@@ -34,8 +35,11 @@ export function createFaults(warn: (message: string) => void): Faults {
     const before = counts.get(step) ?? 0;
     counts.set(step, before + 1);
     try {
-      if (before === 0 && error !== undefined)
-        warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
+      if (error !== undefined) {
+        if (debugs())
+          warn(`debug: fault in step "${step}": ${(error instanceof Error && error.stack) || describe(error)}`);
+        else if (before === 0) warn(`a fault in step "${step}" was swallowed, calls go on: ${describe(error)}`);
+      }
       listener?.(step);
     } catch {
       // The count above is all that is left to do: nothing of ours may reach the caller.

@@ -1,10 +1,9 @@
-import { type Blocked, REFUSAL_STATUS, type RefusalShape, type StreamEvent } from "../limits/refusal.ts";
+import { type Blocked, REFUSAL_STATUS, type Refusal, type RefusalShape, type StreamEvent } from "../limits/refusal.ts";
 import { markOf } from "./blocked.ts";
 
 /** A refusal as the vendor would write it: every SDK raises its own error, once. `shape` is the call's wire format's. */
-export function createRefusal(blocked: Blocked, shape: RefusalShape): Response {
-  const body = shape.body(describe(blocked), blocked);
-  return new Response(JSON.stringify(body), {
+export function createRefusal(blocked: Blocked, shape: RefusalShape): Refusal {
+  return {
     status: REFUSAL_STATUS,
     statusText: "Payment Required",
     headers: {
@@ -13,7 +12,8 @@ export function createRefusal(blocked: Blocked, shape: RefusalShape): Response {
       "x-should-retry": "false",
       "x-spendfuse-blocked": blocked.reason,
     },
-  });
+    body: JSON.stringify(shape.body(describe(blocked), blocked)),
+  };
 }
 
 /** The event that ends a stream in its middle, as an error that the SDK raises. */

@@ -1,5 +1,5 @@
 import type { ScopeNode } from "../core/scope.ts";
-import type { RefusalShape, StreamEvent } from "./refusal.ts";
+import type { Refusal, RefusalShape, StreamEvent } from "./refusal.ts";
 
 /** What a call may come to at the most, before it is sent. */
 export interface Forecast {
@@ -44,7 +44,7 @@ export interface Ticket {
 
 export type Passage =
   | { readonly pass: true; readonly ticket: Ticket | undefined }
-  | { readonly pass: false; readonly refusal: () => Response };
+  | { readonly pass: false; readonly refusal: () => Refusal };
 
 /** A vendor's answer with an error status, read. */
 export interface ErrorAnswer {

@@ -22,6 +22,15 @@ export interface Blocked {
 /** The status of every refusal: no SDK tries a 402 again. */
 export const REFUSAL_STATUS = 402;
 
+/** The answer to a call that is refused, whatever carries the call. */
+export interface Refusal {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON, as the vendor writes errors. */
+  readonly body: string;
+}
+
 /** One event of a stream: its name, where the vendor names events, and what it says. */
 export interface StreamEvent {
   readonly name?: string;

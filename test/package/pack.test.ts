@@ -167,7 +167,7 @@ test("runs in Jest", { timeout: 300_000 }, async () => {
 });
 
 describe.each(COMPILER_NAMES)("a consumer in %s", (compiler) => {
-  test.each(MODE_NAMES)("compiles with module %s", async (mode) => {
+  test.concurrent.each(MODE_NAMES)("compiles with module %s", async (mode) => {
     await compile(compiler, mode, join(dir, "empty"));
   });
 });

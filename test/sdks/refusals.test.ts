@@ -215,7 +215,8 @@ describe("every SDK raises its own error once, and isBlocked reads it", () => {
   test.each(rows)("%s, %s", async (_name, _reason, { format, raises, call }, blocked) => {
     const send: Send = async () => {
       attempts += 1;
-      return createRefusal(blocked, shapeOf(format));
+      const { body, ...init } = createRefusal(blocked, shapeOf(format));
+      return new Response(body, init);
     };
     const error: unknown = await call(send).then(
       () => undefined,
@@ -229,8 +230,7 @@ describe("every SDK raises its own error once, and isBlocked reads it", () => {
 
   test.each(Object.entries(SHAPES))("%s, over a real wire", async (_name, { format, raises, call }) => {
     const refusal = createRefusal(BUDGET, shapeOf(format));
-    const text = await refusal.text();
-    server.play({ status: refusal.status, headers: Object.fromEntries(refusal.headers), steps: [text] });
+    server.play({ status: refusal.status, headers: { ...refusal.headers }, steps: [refusal.body] });
     const error: unknown = await call(fetch).catch((raised: unknown) => raised);
     expect(raises(error), String(error)).toBe(true);
     expect(isBlocked(error)).toEqual(BUDGET);

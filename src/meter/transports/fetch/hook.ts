@@ -164,7 +164,8 @@ async function send(
   const passage = asked instanceof Promise ? await asked : asked;
   if (passage?.pass === false) {
     call.settle({ type: "block" });
-    return passage.refusal();
+    const { body, ...init } = passage.refusal();
+    return new Response(body, init);
   }
   call.ticket = passage?.ticket;
   const request = inFlight.begin(call.target, true);

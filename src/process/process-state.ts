@@ -1,0 +1,178 @@
+import type { SettledCall } from "../core/call.ts";
+import { createFaults, type Faults } from "../core/faults.ts";
+import { createLedger, type Ledger } from "../core/ledger.ts";
+import type { Approve } from "../guard/approval.ts";
+import { type CallMeter, createCallMeter } from "../meter/call/call-meter.ts";
+import * as frameworks from "../meter/identity/frameworks/registry.ts";
+import { createIdentifier } from "../meter/identity/identify.ts";
+import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
+import { createNameWatch } from "../meter/identity/tag-collisions.ts";
+import { createPropagation, type Propagation } from "../meter/propagation/propagation.ts";
+import { createVendorGuard } from "../meter/propagation/vendor-guard.ts";
+import { createContexts } from "../meter/tracing/context.ts";
+import { expireClaims } from "../meter/tracing/span-claim.ts";
+import { createTracing, type Tracing, type TracingSettings } from "../meter/tracing/tracing.ts";
+import { createBypassWatch } from "../meter/transports/bypass/watch.ts";
+import { createInstallation, type Installation } from "../meter/transports/installation.ts";
+import * as transports from "../meter/transports/registry.ts";
+import { VERSION } from "../package/version.ts";
+import { assemble, type Parts } from "./assembly.ts";
+import { type ConfigSource, type Configuration, createConfiguration } from "./configuration.ts";
+import { createDebugLog, isDebugging } from "./debug-log.ts";
+import { openTelemetry, type Telemetry } from "./telemetry.ts";
+
+/** Everything of one process: what is there from the start, and what the configuration opens. */
+export interface ProcessState {
+  /** Writes a line on stderr. */
+  readonly say: (message: string) => void;
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly listeners: Set<(call: SettledCall) => unknown>;
+  readonly approvers: Set<Approve>;
+  readonly configuration: Configuration;
+  readonly tracing: Tracing;
+  readonly scoping: Scoping;
+  readonly propagation: Propagation;
+  readonly meter: CallMeter;
+  readonly installation: Installation;
+  /** What exports; undefined until something is exported. */
+  telemetry: Telemetry | undefined;
+  /** What the first call needs; undefined before it. */
+  parts: Parts | undefined;
+  /** Whether we are to export what nobody else does. */
+  exports: boolean;
+  /** A call or an agent's span was begun with the configuration as it is. */
+  begun: boolean;
+}
+
+export function createProcessState(say: (message: string) => void): ProcessState {
+  const faults = createFaults(say, isDebugging);
+  const contexts = createContexts();
+  const configuration = createConfiguration(faults, say, contexts.setDefaults);
+  const tracing = createTracing(() => readTracingSettings(state), faults);
+  const watchName = createNameWatch(say);
+  const identifier = createIdentifier({ frameworks: Object.values(frameworks), contexts, faults, watchName });
+  const scoping = createScoping(contexts, tracing, faults, identifier);
+  const propagation = createPropagation({
+    contexts,
+    identifier,
+    scoping,
+    faults,
+    isModelHost: (host) => meter.lookup()(host) !== undefined,
+    isCall: () => meter.inFlight.isMetered(),
+    settings: () => configuration.get().baggage,
+  });
+  const meter = createCallMeter({
+    contexts,
+    identifier,
+    faults,
+    tracing,
+    settings: configuration.calls,
+    services: () => openForCalls(state).services,
+    escort: propagation.escort,
+  });
+  const installation = createInstallation(meter, Object.values(transports), [
+    identifier.listen,
+    createVendorGuard(propagation.mayCarry, faults),
+    createBypassWatch(meter, say, (host) => openForCalls(state).instruments.unmetered(host)),
+  ]);
+  const state: ProcessState = {
+    say,
+    faults,
+    ledger: createLedger(),
+    listeners: new Set(isDebugging() ? [createDebugLog(say)] : []),
+    approvers: new Set(),
+    configuration,
+    tracing,
+    scoping,
+    propagation,
+    meter,
+    installation,
+    telemetry: undefined,
+    parts: undefined,
+    exports: false,
+    begun: false,
+  };
+  return state;
+}
+
+function readTracingSettings(state: ProcessState): TracingSettings {
+  const { spans } = state.configuration.get();
+  state.begun ||= state.exports;
+  openExport(state);
+  return { enabled: spans !== false, ownTracer: state.telemetry?.tracer };
+}
+
+/** Takes another configuration, which it can only before the first call. */
+export function reconfigure(state: ProcessState, source: ConfigSource): void {
+  if (state.begun) {
+    state.say("start() came after the first model call: its configuration is ignored");
+    return;
+  }
+  state.configuration.replace(source);
+  state.telemetry?.discard();
+  void closeParts(state);
+}
+
+/** What the first call needs, made from the configuration as it is by then. */
+export function assembleParts(state: ProcessState): Parts {
+  const { configuration, faults, ledger, listeners, approvers, say } = state;
+  state.parts ??= assemble({
+    config: configuration.get(),
+    faults,
+    ledger,
+    listeners,
+    approvers,
+    say,
+    instance: () => configuration.slot().get().name,
+    spoolPending: () => state.telemetry?.pending(),
+  });
+  return state.parts;
+}
+
+/** For a call that begins: from now on the configuration stays as it is, and what is counted is exported. */
+function openForCalls(state: ProcessState): Parts {
+  const { begun, parts, telemetry, exports, faults } = state;
+  if (begun && parts !== undefined && (telemetry !== undefined || !exports)) return parts;
+  state.begun = true;
+  faults.guard("exporter", () => openExport(state));
+  const made = assembleParts(state);
+  made.prices.load();
+  return made;
+}
+
+/** The first model call or agent needs it, or else it opens when the app's first lines have run. */
+export function openExport(state: ProcessState): void {
+  const { configuration, faults, say } = state;
+  if (state.telemetry || !state.exports) return;
+  const { instruments } = assembleParts(state);
+  state.telemetry = openTelemetry({
+    config: configuration.get(),
+    version: VERSION,
+    instruments,
+    faults,
+    slot: configuration.slot(),
+    stateDir: configuration.stateDir(),
+    warn: say,
+    settle: () => settleNow(state),
+  });
+  state.tracing.reset();
+}
+
+/** Settles what is open, and prices what waits, in this turn of the event loop: the process ends. */
+function settleNow({ meter, parts }: ProcessState): void {
+  meter.settleOpen();
+  parts?.prices.drainNow();
+  expireClaims();
+  parts?.journal?.save();
+}
+
+/** Forgets what was made from the configuration, and closes it. The journal writes its last into the guard's store. */
+export async function closeParts(state: ProcessState): Promise<void> {
+  const { parts } = state;
+  state.parts = undefined;
+  state.telemetry = undefined;
+  state.tracing.reset();
+  if (parts?.journal) await parts.journal.close();
+  await parts?.enforcement?.close();
+}
