@@ -30,6 +30,8 @@ export const KEY = "sk-test-of-the-sdks";
 /** How long anything may take before it is said to hang, in milliseconds: a busy machine is slow. */
 const BOUND = 20_000;
 
+let runs = 0;
+
 /** Runs the row: once, or again with more time while the SDK gives up before the server has its request. */
 export async function run(row: Row, server: ModelServer, agent: string): Promise<Run> {
   for (let patience = 1; ; patience *= 4) {
@@ -61,10 +63,11 @@ async function runOnce(
     return what === "break" || what === "leave";
   }
 
-  server.play((visit, attempt) => ending.script({ body, visit, attempt, acted: acted.promise }));
+  const root = `/${++runs}`;
+  server.play((visit, attempt) => ending.script({ body, visit, attempt, acted: acted.promise }), root);
   const { act: what, when, retries = 0 } = ending;
   const timeout = ending.timeout && ending.timeout * patience;
-  const site: Site = { url: server.url, key: KEY, signal: abort.signal, timeout, retries };
+  const site: Site = { url: server.url + root, key: KEY, signal: abort.signal, timeout, retries };
   const open = () => scope({ agent, team: "sdks", run: agent }, () => shape.open(site));
 
   if (what && when === "sent") {

@@ -90,5 +90,7 @@ export function headOf(response: Response): object {
   const { status, statusText, ok, redirected, type, url } = response;
   const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "date"));
   const kind = response instanceof Response && Object.prototype.toString.call(response);
-  return { status, statusText, ok, redirected, type, path: new URL(url).pathname, headers, kind };
+  // Below the root that is of this run alone.
+  const path = new URL(url).pathname.replace(/^\/\d+/, "");
+  return { status, statusText, ok, redirected, type, path, headers, kind };
 }

@@ -40,6 +40,7 @@ export interface Over {
 /** One request as the server saw it. */
 export interface Visit {
   readonly method: string;
+  /** Below the root. */
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
@@ -53,12 +54,15 @@ export interface ModelServer {
   readonly url: string;
   /** Name and port, as a `hosts` row of the configuration writes it. */
   readonly host: string;
-  /** What the server answers from now on; begins a new list of visits. */
-  play(answer: Answer | Script): void;
+  /**
+   * What the server answers from now on; begins a new list of visits. With a `root` such as `/7` only requests below it
+   * are visits: one that was made for what was played before may come late.
+   */
+  play(answer: Answer | Script, root?: string): void;
   readonly visits: readonly Visit[];
   /** The next request that comes, or the one that already came, by its number since `play`. */
   visit(index: number): Promise<Visit>;
-  /** Closes what clients still hold open. */
+  /** Ends the requests that clients still hold open. */
   drop(): void;
   close(): Promise<void>;
 }
@@ -66,8 +70,11 @@ export interface ModelServer {
 export async function startModelServer(): Promise<ModelServer> {
   let answer: Answer = () => ({ status: 501, steps: ["no script"] });
   let visits: Visit[] = [];
+  let root = "";
   let waiting: { readonly index: number; readonly tell: (visit: Visit) => void }[] = [];
   const sockets = new Set<Socket>();
+  /** With a request on them. A connection without one may be just what the next request goes out on. */
+  const busy = new Set<Socket>();
 
   const server = createServer((request, response) => {
     receive(request, response).catch((error: unknown) => response.destroy(error as Error));
@@ -81,10 +88,10 @@ export async function startModelServer(): Promise<ModelServer> {
   });
 
   async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    busy.add(socket);
+    response.on("close", () => busy.delete(socket));
     const body = await textOf(request);
-    // Who gave up before the request was read is no visitor, least of all of what is played next.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (response.destroyed || request.socket.readableEnded) return;
     const over = Promise.withResolvers<Over>();
     const played = Promise.withResolvers<void>();
     const state = { sent: 0, cut: false };
@@ -92,7 +99,9 @@ export async function startModelServer(): Promise<ModelServer> {
       const by = response.writableFinished || state.cut ? "server" : "client";
       over.resolve({ by, sent: state.sent, at: performance.now() });
     });
-    const { method = "", url: path = "", headers } = request;
+    const { method = "", url = "", headers } = request;
+    if (!url.startsWith(root)) return void socket.destroy();
+    const path = url.slice(root.length);
     const visit: Visit = { method, path, headers, body, over: over.promise, played: played.promise };
     const index = visits.push(visit) - 1;
     for (const { tell } of waiting.filter((one) => one.index === index)) tell(visit);
@@ -110,7 +119,8 @@ export async function startModelServer(): Promise<ModelServer> {
     get visits() {
       return visits;
     },
-    play(next) {
+    play(next, below = "") {
+      root = below;
       answer = typeof next === "function" ? next : () => next;
       visits = [];
       waiting = [];
@@ -120,7 +130,7 @@ export async function startModelServer(): Promise<ModelServer> {
       return come ? Promise.resolve(come) : new Promise((tell) => waiting.push({ index, tell }));
     },
     drop() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of busy) socket.destroy();
     },
     async close() {
       for (const socket of sockets) socket.destroy();
