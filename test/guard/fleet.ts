@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import * as wire from "../servers/formats.ts";
 import type { Answer, ModelServer, Script } from "../servers/model-server.ts";
 import type { Round } from "./spender.ts";
 
@@ -50,6 +51,8 @@ export function startSpender(
   };
 }
 
+const ORIGIN = { id: "c", model: "test-model" };
+
 /**
  * A vendor that bills 30 input tokens and, of a stream, what it sent: 40 tokens a piece of text, 160 in all; without a
  * limit up to `most`. It answers each kind of call as its name says.
@@ -59,21 +62,18 @@ export function vendorOf(most = 160): Answer {
     const kind = visit.headers["x-kind"];
     const limited = visit.body.includes('"max_tokens"');
     const output = limited ? 160 : most;
-    const usage = { prompt_tokens: 30, completion_tokens: output, total_tokens: 30 + output };
+    const usage = wire.chatUsage({ input: 30, output });
     if (kind === "error") {
       const error = { message: "The server had an error", type: "server_error" };
-      return { status: 500, headers: { "content-type": "application/json" }, steps: [JSON.stringify({ error })] };
+      return { status: 500, ...wire.whole({ error }) };
     }
     if (kind === "whole") {
-      const message = { role: "assistant", content: "Deep." };
-      const body = { id: "c", model: "test-model", choices: [{ index: 0, message, finish_reason: "stop" }], usage };
-      return { headers: { "content-type": "application/json" }, steps: [{ pause: 5 }, JSON.stringify(body)] };
+      const { headers, steps } = wire.whole(wire.chatCompletion(ORIGIN, { content: "Deep." }, usage));
+      return { ...(headers && { headers }), steps: [{ pause: 5 }, ...steps] };
     }
-    const frame = (delta: object, more: object = {}): string =>
-      `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", model: "test-model", choices: [{ index: 0, delta, finish_reason: null }], ...more })}\n\n`;
-    const text = frame({ content: "It is deep enough for ships. ".repeat(5) });
-    const last = `data: ${JSON.stringify({ id: "c", model: "test-model", choices: [], usage })}\n\ndata: [DONE]\n\n`;
-    const begun = [frame({ role: "assistant", content: "" }), text];
+    const text = wire.chatDelta(ORIGIN, { content: "It is deep enough for ships. ".repeat(5) });
+    const last = wire.chatChunk(ORIGIN, [], { usage }) + wire.DONE;
+    const begun = [wire.chatDelta(ORIGIN, { role: "assistant", content: "" }), text];
     const steps = [...begun, { pause: 4 }, text];
     const stepsOf: Readonly<Record<string, Script["steps"]>> = {
       cut: [...steps, "cut"],
@@ -81,6 +81,6 @@ export function vendorOf(most = 160): Answer {
       break: [...begun, "hang"],
       abort: [...begun, "hang"],
     };
-    return { headers: { "content-type": "text/event-stream" }, steps: stepsOf[String(kind)] ?? [...steps, last] };
+    return wire.streamed(...(stepsOf[String(kind)] ?? [...steps, last]));
   };
 }

@@ -1,4 +1,17 @@
-import type { Answer, Script, Step, Visit } from "../servers/model-server.ts";
+import * as wire from "../servers/formats.ts";
+import type { Answer, Script, Visit } from "../servers/model-server.ts";
+
+export {
+  DONE,
+  data,
+  event,
+  JSON_HEADERS,
+  MESSAGE_STOP,
+  messageDelta,
+  SSE,
+  streamed,
+  whole,
+} from "../servers/formats.ts";
 
 /**
  * The truth of section 1 of `known-failures.md`: chat and Responses 1000 input (800 cached) and 50 output (20
@@ -28,21 +41,11 @@ const WORDS =
 /** The answer, in pieces of a token. */
 export const PIECES = WORDS.match(/ ?\S+/g) as readonly string[];
 
-export const SSE = { "content-type": "text/event-stream; charset=utf-8" };
-export const JSON_HEADERS = { "content-type": "application/json" };
+const CHAT = { id: "chatcmpl-1", model: `${OPENAI_MODEL}-2025-08-07` };
+const RESPONSE = { id: "resp_1", model: CHAT.model };
+const MESSAGE = { id: "msg_1", model: ANTHROPIC_MODEL };
 
-export const data = (json: unknown): string => `data: ${JSON.stringify(json)}\n\n`;
-export const event = (json: { readonly type: string; readonly [key: string]: unknown }): string =>
-  `event: ${json.type}\n${data(json)}`;
-export const DONE = "data: [DONE]\n\n";
-
-export const CHAT_USAGE = {
-  prompt_tokens: 1000,
-  completion_tokens: 50,
-  total_tokens: 1050,
-  prompt_tokens_details: { cached_tokens: 800, audio_tokens: 0 },
-  completion_tokens_details: { reasoning_tokens: 20, audio_tokens: 0 },
-};
+export const CHAT_USAGE = wire.chatUsage({ input: 1000, output: 50, cached: 800, reasoning: 20 });
 
 /** What a request to a chat API says of itself. */
 export interface ChatRequest {
@@ -50,19 +53,9 @@ export interface ChatRequest {
   readonly stream_options?: { readonly include_usage?: boolean };
 }
 
-export function chatChunk(choices: readonly unknown[], more: object = {}): string {
-  return data({
-    id: "chatcmpl-1",
-    object: "chat.completion.chunk",
-    created: 1,
-    model: `${OPENAI_MODEL}-2025-08-07`,
-    choices,
-    ...more,
-  });
-}
-
+export const chatChunk = (choices: readonly object[], more: object = {}): string => wire.chatChunk(CHAT, choices, more);
 export const chatDelta = (delta: object, more: object = {}, finish_reason: string | null = null): string =>
-  chatChunk([{ index: 0, delta, logprobs: null, finish_reason }], more);
+  wire.chatDelta(CHAT, delta, more, finish_reason);
 
 /** A chat stream as OpenAI sends it: usage only for who asks. */
 export function chatFrames(visit: Visit, usage: unknown = CHAT_USAGE): readonly string[] {
@@ -73,47 +66,26 @@ export function chatFrames(visit: Visit, usage: unknown = CHAT_USAGE): readonly 
     ...PIECES.map((content) => chatDelta({ content }, more)),
     chatDelta({}, more, "stop"),
     ...(asked ? [chatChunk([], { usage })] : []),
-    DONE,
+    wire.DONE,
   ];
 }
 
-export function chatBody(usage: unknown = CHAT_USAGE, model = `${OPENAI_MODEL}-2025-08-07`): string {
-  const message = { role: "assistant", content: WORDS, refusal: null };
-  const choices = [{ index: 0, message, logprobs: null, finish_reason: "stop" }];
-  return JSON.stringify({ id: "chatcmpl-1", object: "chat.completion", created: 1, model, choices, usage });
-}
+export const chatBody = (usage: unknown = CHAT_USAGE, model = CHAT.model): string =>
+  JSON.stringify(wire.chatCompletion({ ...CHAT, model }, { content: WORDS, refusal: null }, usage));
 
-export const RESPONSES_USAGE = {
-  input_tokens: 1000,
-  input_tokens_details: { cached_tokens: 800, cache_write_tokens: 0 },
-  output_tokens: 50,
-  output_tokens_details: { reasoning_tokens: 20 },
-  total_tokens: 1050,
-};
+export const RESPONSES_USAGE = wire.responsesUsage({ input: 1000, output: 50, cached: 800, reasoning: 20 });
 
-export function responseObject(status: string, usage: unknown = null): object {
-  const text = { type: "output_text", annotations: [], text: WORDS };
-  const item = { id: "msg_1", type: "message", status: "completed", role: "assistant", content: [text] };
-  return {
-    ...{ id: "resp_1", object: "response", created_at: 1, status, background: false, error: null },
-    ...{ incomplete_details: status === "incomplete" ? { reason: "max_output_tokens" } : null, metadata: {} },
-    ...{ model: `${OPENAI_MODEL}-2025-08-07`, output: usage ? [item] : [], tools: [], service_tier: "default", usage },
-  };
-}
+export const responseObject = (status: string, usage: unknown = null): object =>
+  wire.responseObject(RESPONSE, status, usage ? [wire.outputMessage("msg_1", WORDS)] : [], usage);
 
 export function responsesFrames(status: "completed" | "incomplete" | "failed" = "completed"): readonly string[] {
-  const place = { item_id: "msg_1", output_index: 0, content_index: 0 };
   const added = { id: "msg_1", type: "message", status: "in_progress", role: "assistant", content: [] };
-  let sequence_number = 0;
-  const next = (type: string, fields: object) => event({ type, ...fields, sequence_number: sequence_number++ });
-  return [
-    next("response.created", { response: responseObject("in_progress") }),
-    next("response.output_item.added", { output_index: 0, item: added }),
-    next("response.content_part.added", { ...place, part: { type: "output_text", annotations: [], text: "" } }),
-    ...PIECES.map((delta) => next("response.output_text.delta", { ...place, delta, logprobs: [] })),
-    next("response.output_text.done", { ...place, text: WORDS, logprobs: [] }),
-    next(`response.${status}`, { response: responseObject(status, RESPONSES_USAGE) }),
-  ];
+  return wire.numbered([
+    { type: "response.created", response: responseObject("in_progress") },
+    { type: "response.output_item.added", output_index: 0, item: added },
+    ...wire.outputTextEvents("msg_1", 0, PIECES),
+    { type: `response.${status}`, response: responseObject(status, RESPONSES_USAGE) },
+  ] as readonly { readonly type: string }[]);
 }
 
 export const responsesBody = (): string => JSON.stringify(responseObject("completed", RESPONSES_USAGE));
@@ -125,94 +97,62 @@ export const ANTHROPIC_INPUT = {
   cache_creation: { ephemeral_5m_input_tokens: 150, ephemeral_1h_input_tokens: 50 },
 };
 
-const ANTHROPIC_MESSAGE = {
-  ...{ id: "msg_1", type: "message", role: "assistant", model: ANTHROPIC_MODEL },
-  ...{ content: [], stop_reason: null, stop_sequence: null },
-};
-
 export const messageStart = (usage: object): string =>
-  event({ type: "message_start", message: { ...ANTHROPIC_MESSAGE, usage } });
-
-export const messageDelta = (usage: object, stop_reason: string | null = "end_turn"): string =>
-  event({ type: "message_delta", delta: { stop_reason, stop_sequence: null }, usage });
-
-export const MESSAGE_STOP = event({ type: "message_stop" });
+  wire.messageStart(wire.anthropicMessage(MESSAGE, [], null, usage));
 
 /** A text block, delta by delta. */
-export function textBlock(pieces: readonly string[] = PIECES): readonly string[] {
-  const block = (type: string, fields: object) => event({ type, index: 0, ...fields });
-  return [
-    block("content_block_start", { content_block: { type: "text", text: "" } }),
-    ...pieces.map((text) => block("content_block_delta", { delta: { type: "text_delta", text } })),
-    block("content_block_stop", {}),
-  ];
-}
+export const textBlock = (pieces: readonly string[] = PIECES): readonly string[] =>
+  wire.contentBlock(
+    0,
+    { type: "text", text: "" },
+    pieces.map((text) => ({ type: "text_delta", text })),
+  );
 
 export function anthropicFrames(): readonly string[] {
   return [
     messageStart({ ...ANTHROPIC_INPUT, output_tokens: 1, service_tier: "standard" }),
     ...textBlock(),
     // Cumulative, the 1 of the start in it.
-    messageDelta({ output_tokens: 50 }),
-    MESSAGE_STOP,
+    wire.messageDelta({ output_tokens: 50 }),
+    wire.MESSAGE_STOP,
   ];
 }
 
 export function anthropicBody(): string {
   const usage = { ...ANTHROPIC_INPUT, output_tokens: 50, service_tier: "standard" };
   const content = [{ type: "text", text: WORDS, citations: null }];
-  return JSON.stringify({ ...ANTHROPIC_MESSAGE, content, stop_reason: "end_turn", usage });
+  return JSON.stringify(wire.anthropicMessage(MESSAGE, content, "end_turn", usage));
 }
 
 export const GEMINI_MODEL = "gemini-2.5-flash";
 /** 1000 input of which 800 cached; 30 visible and 20 of thoughts, which Gemini counts apart. */
-export const GEMINI_USAGE = {
-  promptTokenCount: 1000,
-  cachedContentTokenCount: 800,
-  candidatesTokenCount: 30,
-  thoughtsTokenCount: 20,
-  totalTokenCount: 1050,
-};
+export const GEMINI_USAGE = wire.geminiUsage({ input: 1000, output: 50, cached: 800, reasoning: 20 });
 
-export function geminiChunk(text: string, usageMetadata?: object, finishReason?: string): object {
-  const candidate = { content: { parts: [{ text }], role: "model" }, index: 0, ...(finishReason && { finishReason }) };
-  return {
-    candidates: [candidate],
-    ...(usageMetadata && { usageMetadata }),
-    modelVersion: GEMINI_MODEL,
-    responseId: "r1",
-  };
-}
+export const geminiChunk = (text: string, usageMetadata?: object, finishReason?: string): object =>
+  wire.geminiAnswer({ id: "r1", model: GEMINI_MODEL }, [{ text }], usageMetadata, finishReason);
 
 /** Every chunk reports what was used so far. */
 export function geminiFrames(): readonly string[] {
   return PIECES.map((piece, index) => {
     const last = index === PIECES.length - 1;
     const candidatesTokenCount = Math.ceil((30 * (index + 1)) / PIECES.length);
-    return data(geminiChunk(piece, { ...GEMINI_USAGE, candidatesTokenCount }, last ? "STOP" : undefined));
+    return wire.data(geminiChunk(piece, { ...GEMINI_USAGE, candidatesTokenCount }, last ? "STOP" : undefined));
   });
 }
 
 export const geminiBody = (): string => JSON.stringify(geminiChunk(WORDS, GEMINI_USAGE, "STOP"));
 
-/** An event stream, whole. */
-export const streamed = (...frames: readonly Step[]): Script => ({ headers: SSE, steps: frames });
 /** An event stream of which the caller sees no end: the frames up to the one with `marker`, then silence. */
 export function until(marker: string, frames: readonly string[]): Script {
   const at = frames.findIndex((frame) => frame.includes(marker));
   if (at < 0) throw new Error(`no frame with ${marker}`);
-  return streamed(...frames.slice(0, at + 1), "hang");
+  return wire.streamed(...frames.slice(0, at + 1), "hang");
 }
-export const whole = (body: string, headers: Readonly<Record<string, string>> = {}): Script => ({
-  headers: { ...JSON_HEADERS, ...headers },
-  steps: [body],
-});
-
 /** About half of the answer. */
 export const HALF_MARKER = PIECES[12] as string;
 export const HALF = PIECES.slice(0, 13).join("");
 
-export const chatStream: Answer = (visit) => streamed(...chatFrames(visit));
+export const chatStream: Answer = (visit) => wire.streamed(...chatFrames(visit));
 export const chatHalf: Answer = (visit) => until(JSON.stringify(HALF_MARKER), chatFrames(visit));
 export const responsesHalf: Script = until(`"delta":${JSON.stringify(HALF_MARKER)}`, responsesFrames());
 export const anthropicHalf: Script = until(`"text":${JSON.stringify(HALF_MARKER)}`, anthropicFrames());

@@ -5,6 +5,7 @@ import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerPro
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ledger, onCall, type SettledCall, scope, start, stop } from "../../../src/index.ts";
+import * as wire from "../../servers/formats.ts";
 import { type ModelServer, type Script, startModelServer, type Visit } from "../../servers/model-server.ts";
 
 const ROOTS = 10;
@@ -214,49 +215,24 @@ async function read(stream: AsyncIterable<unknown>, patience: number): Promise<s
   return text;
 }
 
-const EVENTS = { "content-type": "text/event-stream" };
 const words = (n: number) => ["one ", "two ", `${n} `, "end"];
 
 function chat(n: number): Script {
-  const envelope = { id: `chat-${n}`, object: "chat.completion.chunk", created: 1, model: "gpt-4o" };
-  const frame = (rest: object) => `data: ${JSON.stringify({ ...envelope, ...rest })}\n\n`;
+  const origin = { id: `chat-${n}`, model: "gpt-4o" };
   const { input, cacheRead, output } = billed(n);
-  const usage = {
-    ...{ prompt_tokens: input, completion_tokens: output, total_tokens: input + output },
-    prompt_tokens_details: { cached_tokens: cacheRead },
-  };
-  const [first = "", ...rest] = words(n).map((content) =>
-    frame({ choices: [{ index: 0, delta: { content }, finish_reason: null }], usage: null }),
-  );
-  const stopped = frame({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: null });
-  const last = [stopped, frame({ choices: [], usage }), "data: [DONE]\n\n"];
-  return { headers: EVENTS, steps: [first, { until: allOpen.promise }, ...rest, ...last] };
+  const [first = "", ...rest] = words(n).map((content) => wire.chatDelta(origin, { content }, { usage: null }));
+  const stopped = wire.chatDelta(origin, {}, { usage: null }, "stop");
+  const last = wire.chatChunk(origin, [], { usage: wire.chatUsage({ input, output, cached: cacheRead }) });
+  return wire.streamed(first, { until: allOpen.promise }, ...rest, stopped, last, wire.DONE);
 }
 
 function messages(n: number): Script {
-  const event = (type: string, rest: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
   const { input, cacheRead, output } = billed(n);
   const usage = { input_tokens: input - cacheRead, cache_read_input_tokens: cacheRead, output_tokens: 1 };
-  const message = {
-    ...{ id: `msg-${n}`, type: "message", role: "assistant", model: "claude-sonnet-4-6", content: [] },
-    ...{ stop_reason: null, stop_sequence: null, usage },
-  };
-  const deltas = words(n).map((text) =>
-    event("content_block_delta", { index: 0, delta: { type: "text_delta", text } }),
-  );
-  return {
-    headers: EVENTS,
-    steps: [
-      event("message_start", { message }),
-      event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
-      { until: allOpen.promise },
-      ...deltas,
-      event("content_block_stop", { index: 0 }),
-      event("message_delta", {
-        delta: { stop_reason: "end_turn", stop_sequence: null },
-        usage: { ...usage, output_tokens: output },
-      }),
-      event("message_stop", {}),
-    ],
-  };
+  const origin = { id: `msg-${n}`, model: "claude-sonnet-4-6" };
+  const deltas = words(n).map((text) => ({ type: "text_delta", text }));
+  const [begun = "", ...rest] = wire.contentBlock(0, { type: "text", text: "" }, deltas);
+  const opened = [wire.messageStart(wire.anthropicMessage(origin, [], null, usage)), begun];
+  const ended = [wire.messageDelta({ ...usage, output_tokens: output }), wire.MESSAGE_STOP];
+  return wire.streamed(...opened, { until: allOpen.promise }, ...rest, ...ended);
 }

@@ -1,3 +1,4 @@
+import { streamed, whole } from "../../../servers/formats.ts";
 import type { Answer, Script, Step } from "../../../servers/model-server.ts";
 import { DIALECTS, type Reply, type Turn } from "./dialects.ts";
 
@@ -48,15 +49,9 @@ function callsOf({ instructions, tools, said }: Turn): Reply["calls"] {
   }));
 }
 
-const whole = (body: object): Script => ({
-  headers: { "content-type": "application/json" },
-  steps: [JSON.stringify(body)],
-});
-
 function events(frames: readonly string[], { instructions }: Turn, goOn: Promise<void>): Script {
-  const headers = { "content-type": "text/event-stream" };
-  const [first = "", ...rest] = frames.map((frame) => `${frame}\n\n`);
-  if (instructions.includes("In one piece.")) return { headers, steps: [[first, ...rest].join("")] };
+  const [first = "", ...rest] = frames;
+  if (instructions.includes("In one piece.")) return streamed([first, ...rest].join(""));
   const pause: Step = instructions.includes("Wait for me.") ? { until: goOn } : { pause: 1 };
-  return { headers, steps: [first, pause, ...rest.flatMap((frame): Step[] => [frame, { pause: 1 }])] };
+  return streamed(first, pause, ...rest.flatMap((frame): Step[] => [frame, { pause: 1 }]));
 }

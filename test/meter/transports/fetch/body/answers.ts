@@ -1,4 +1,5 @@
 import type { Usage } from "../../../../../src/core/usage.ts";
+import * as wire from "../../../../servers/formats.ts";
 
 /** What a model API answers to one kind of request, and what of it is to be metered. */
 export interface Kind {
@@ -11,15 +12,8 @@ export interface Kind {
 
 const WORDS = ["Hello", " wörld", ", this is", " 漢字", " and 🙂", ' "quoted"', "\n\n", " at the end", " of it", "."];
 
-const frame = (json: object): string => `data: ${JSON.stringify(json)}\n\n`;
-const head = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "gpt-5-mini" };
-const USAGE = {
-  prompt_tokens: 110,
-  completion_tokens: 37,
-  total_tokens: 147,
-  prompt_tokens_details: { cached_tokens: 64 },
-  completion_tokens_details: { reasoning_tokens: 12 },
-};
+const ORIGIN = { id: "chatcmpl-1", model: "gpt-5-mini" };
+const USAGE = wire.chatUsage({ input: 110, output: 37, cached: 64, reasoning: 12 });
 
 export const METERED: Usage = {
   input: 110,
@@ -34,25 +28,18 @@ export const METERED: Usage = {
 /** The event stream as OpenAI writes it, to those who asked for usage and to the others. */
 export function eventStream(asked: boolean): string {
   const more = asked ? { usage: null } : {};
-  const delta = (content: object, reason: string | null = null) =>
-    frame({ ...head, choices: [{ index: 0, delta: content, finish_reason: reason }], ...more });
   return [
-    delta({ role: "assistant", content: "" }),
-    ...WORDS.map((content) => delta({ content })),
-    delta({}, "stop"),
-    asked ? frame({ ...head, choices: [], usage: USAGE }) : "",
-    "data: [DONE]\n\n",
+    wire.chatDelta(ORIGIN, { role: "assistant", content: "" }, more),
+    ...WORDS.map((content) => wire.chatDelta(ORIGIN, { content }, more)),
+    wire.chatDelta(ORIGIN, {}, more, "stop"),
+    asked ? wire.chatChunk(ORIGIN, [], { usage: USAGE }) : "",
+    wire.DONE,
   ].join("");
 }
 
-export const WHOLE = JSON.stringify({
-  id: "chatcmpl-2",
-  object: "chat.completion",
-  created: 1,
-  model: "gpt-5-mini",
-  choices: [{ index: 0, message: { role: "assistant", content: WORDS.join("") }, finish_reason: "stop" }],
-  usage: USAGE,
-});
+export const WHOLE = JSON.stringify(
+  wire.chatCompletion({ ...ORIGIN, id: "chatcmpl-2" }, { content: WORDS.join("") }, USAGE),
+);
 
 const request = (more: object): string =>
   JSON.stringify({ model: "gpt-5-mini", messages: [{ role: "user", content: "Say hello, please." }], ...more });
