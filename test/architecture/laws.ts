@@ -20,6 +20,16 @@ const MAX_FILES = 17;
 /** Flows never import one another; they are wired in `process/` and `cli/`. */
 const FLOWS = ["meter", "breaker", "billing", "guard"];
 
+/** A call is the same whatever carries it. */
+const TRANSPORT_FREE = [
+  "src/meter/call",
+  "src/meter/wire",
+  "src/meter/identity",
+  "src/meter/tracing",
+  "src/meter/metrics",
+  "src/guard",
+];
+
 /** Folders that grow by one file and one line. */
 const PLUGINS: readonly {
   readonly folder: string;
@@ -28,6 +38,7 @@ const PLUGINS: readonly {
   /** Whether the registry loads an instance when it is used: `name: () => import("./name.ts"),`. */
   readonly lazy?: boolean;
 }[] = [
+  { folder: "src/meter/transports", contract: "transport.ts", beside: ["installation.ts", "bypass"] },
   { folder: "src/meter/wire/formats", contract: "format.ts" },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
@@ -97,6 +108,12 @@ export const LAWS: Readonly<Record<string, Law>> = {
         .filter(({ to }) => FLOWS.some((other) => other !== flow && to.startsWith(`src/${other}/`)))
         .map(({ from, to }) => `${from} imports ${to}`),
     ),
+
+  "what is metered knows no transport": (tree) =>
+    TRANSPORT_FREE.flatMap((room) => filesIn(tree, room))
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to }) => to.startsWith("src/meter/transports/"))
+      .map(({ from, to }) => `${from} imports ${to}`),
 
   "a plug-in folder equals its registry": (tree) => PLUGINS.flatMap((plugin) => pluginFaults(tree, plugin)),
 
@@ -178,7 +195,8 @@ function pluginFaults(
   if (files.length === 0) return [];
   const faults: string[] = [];
   for (const name of all.filter((path) => path.includes("/"))) {
-    if (!files.includes(`${name.split("/")[0]}.ts`)) faults.push(`${folder}/${name} is a part of nothing`);
+    const part = name.split("/")[0] as string;
+    if (!files.includes(`${part}.ts`) && !beside?.includes(part)) faults.push(`${folder}/${name} is a part of nothing`);
   }
   for (const name of [contract, "registry.ts"]) if (!files.includes(name)) faults.push(`${folder} has no ${name}`);
   const instances = files
