@@ -47,6 +47,8 @@ const UNKNOWN = 3;
 
 export function createGroups(tables: Tables, instance: () => string): Groups {
   const groups = new Map<string, Group>();
+  /** Calls come in rows of the same kind: those need no key. */
+  let last: { readonly call: SettledCall; readonly model: string; readonly group: Group } | undefined;
   const { table: costs } = tables.cost;
   const { table: calls } = tables.calls;
   const { table: tokens } = tables.tokens;
@@ -96,12 +98,25 @@ export function createGroups(tables: Tables, instance: () => string): Groups {
   return {
     of(call, model) {
       const { scope } = call;
+      const before = last?.call;
+      if (
+        last !== undefined &&
+        before?.scope === scope &&
+        last.model === model &&
+        before.quality === call.quality &&
+        before.provider === call.provider &&
+        before.requestModel === call.requestModel &&
+        before.format === call.format
+      ) {
+        return last.group;
+      }
       const key = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
       let group = groups.get(key);
       if (group === undefined) {
         group = { cost: undefined, calls: new Map(), durations: new Map(), tokens: [], inputs: [], outputs: [] };
         setBounded(groups, key, group, MAX_GROUPS);
       }
+      last = { call, model, group };
       return group;
     },
     addCall(group, call) {

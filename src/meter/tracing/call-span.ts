@@ -85,8 +85,8 @@ function requestAttributesOf({ target, facts }: Begun): TracingAttributes {
     [ATTR.operation]: target.format.operation,
     [ATTR.provider]: target.provider,
     [ATTR.serverAddress]: target.address,
-    [ATTR.stream]: facts.stream,
   };
+  if (facts.stream) attributes[ATTR.stream] = true;
   if (facts.model) attributes[ATTR.requestModel] = facts.model;
   return attributes;
 }
@@ -94,15 +94,15 @@ function requestAttributesOf({ target, facts }: Begun): TracingAttributes {
 function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): TracingAttributes {
   const { scope, usage } = call;
   const attributes: TracingAttributes = {
-    // What an SDK has written itself stays as it wrote it, and nobody is no name for its span.
-    ...(!(enriched && (span.attributes?.[ATTR.agent] || scope.agent === UNKNOWN_AGENT)) && {
-      [ATTR.agent]: scope.agent,
-      [ATTR.rootAgent]: scope.rootAgent,
-    }),
     [ATTR.quality]: call.quality,
     [ATTR.priced]: call.priced,
     [ATTR.ending]: call.ending,
   };
+  // An agent that an SDK has written itself stays as it wrote it.
+  if (scope.agent !== UNKNOWN_AGENT && !(enriched && span.attributes?.[ATTR.agent])) {
+    attributes[ATTR.agent] = scope.agent;
+    attributes[ATTR.rootAgent] = scope.rootAgent;
+  }
   if (scope.team) attributes[ATTR.team] = scope.team;
   if (scope.project) attributes[ATTR.project] = scope.project;
   if (scope.key) attributes[ATTR.key] = scope.key;
@@ -126,7 +126,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
   if (!enriched) {
     attributes[ATTR.responseModel] = call.model;
     if (call.responseId) attributes[ATTR.responseId] = call.responseId;
-    if (call.status !== undefined) attributes[ATTR.httpStatus] = call.status;
+    if (call.status !== undefined && call.status >= 400) attributes[ATTR.httpStatus] = call.status;
     if (call.ending === "failed") attributes[ATTR.errorType] = errorType(call);
   }
   return attributes;

@@ -39,22 +39,22 @@ export interface TargetSettings {
 export interface Classifier {
   /** Matches every address of a model call, and few others: the one check that all other requests cost. */
   readonly maybe: RegExp;
-  /** The model API that a request is for; undefined for all others. `method` in upper case. */
+  /** The model API that a request is for, whose address `maybe` matches. `method` in upper case. */
   find(method: string, address: string): Target | undefined;
 }
 
 export function createClassifier(formats: readonly WireFormat[], current: () => TargetSettings): Classifier {
   const findRoute = createRouter(formats);
   const maybe = hintOf(formats);
+  /** By the address of POST requests, which nearly all are, and by method and address of others. */
   let known = new Map<string, Target | undefined>();
   let knownBy: TargetSettings | undefined;
 
   function findKnown(method: string, address: string): Target | undefined {
-    if (!maybe.test(address)) return undefined;
     const settings = current();
     if (settings !== knownBy || known.size >= MAX_KNOWN) known = new Map();
     knownBy = settings;
-    const key = `${method} ${address}`;
+    const key = method === "POST" ? address : `${method} ${address}`;
     let target = known.get(key);
     if (target === undefined && !known.has(key)) {
       target = find(method, address, settings);
