@@ -42,7 +42,7 @@ export async function openDesk(
 function breakerDesk(config: Config, url: string | undefined): Desk {
   return {
     circuits: () => callBreaker(config, url, "GET", "/circuits"),
-    // Circuits are for everybody, counts for operators: who has no token still sees the first.
+    // Circuits are public, counts need a token: without one, circuits are still shown.
     counts: (limit) =>
       callBreaker<{ counts: readonly Count[] }>(config, url, "GET", `/budgets?limit=${limit}`).catch(
         (error: Error) => ({

@@ -43,7 +43,7 @@ async function ask(wanted: readonly Wanted[], remote: Remote, { slug, overwrite,
     const steps = planSteps(wanted, await remote.find(), { slug, overwrite });
     return { steps, tasks: await planSetup(remote, setup) };
   } catch (error) {
-    throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog cannot be asked: ${refusalOf(error).message}`, {}, error);
+    throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot query Datadog: ${refusalOf(error).message}`, {}, error);
   }
 }
 
