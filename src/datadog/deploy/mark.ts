@@ -4,7 +4,7 @@ import { type Body, MANAGED, ownTags } from "./wanted.ts";
 /** How something of ours is known in an account: by tags, or in a dashboard by the last line of its description. */
 export interface Mark {
   readonly key: string;
-  /** Hashes of the units as they were last applied, in their order; empty when somebody removed them. */
+  /** Hashes of the units as they were last applied, in their order; empty when a user removed them. */
   readonly applied: readonly string[];
 }
 

@@ -43,7 +43,7 @@ async function planVariable(remote: Remote, { prefix, secret, rotate }: SetupOpt
   const { variable } = namesOf(prefix);
   const name = `secret ${variable}`;
   const there = await remote.hasVariable(variable);
-  if (there && !rotate) return { name, action: "keep", says: "is there; --rotate-secret sets it anew", run: nothing };
+  if (there && !rotate) return { name, action: "keep", says: "exists; --rotate-secret replaces it", run: nothing };
   if (!secret) {
     const says = `set ${SECRET_VARIABLE} to a secret of 16 characters or more, the same as the breaker's, or use --no-webhook`;
     return { name, action: "fail", says, run: nothing };
@@ -103,7 +103,7 @@ async function planMetadata(remote: Remote, metric: MetricName, overwrite: boole
     short_name: metric.name.replace(/^spendfuse\./, "").replaceAll(/[._]/g, " "),
     ...(unit !== undefined && { unit }),
   };
-  // What somebody wrote there stays.
+  // A user's own text stays.
   const edits = overwrite
     ? {}
     : Object.fromEntries(["description", "short_name"].flatMap((key) => (there[key] ? [[key, there[key]]] : [])));
