@@ -87,12 +87,12 @@ export const DRIFT_REASONS = [
   "inexact",
   /** The vendor writes fewer places than a nano-dollar has. */
   "rounding",
-  /** Nothing of these: the price that we know is another one. */
+  /** None of the above: our price differs from the vendor's. */
   "price",
 ] as const;
 export type DriftReason = (typeof DRIFT_REASONS)[number];
 
-/** Why nobody is charged with a billed amount. */
+/** Why a billed amount is ungoverned. */
 export const UNGOVERNED_REASONS = [
   /** Tokens or requests beyond what was metered. */
   "unmetered",

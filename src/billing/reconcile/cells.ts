@@ -136,7 +136,7 @@ interface Grain {
 }
 
 /**
- * Snapshots of a model, and tiers, are told apart where the bill tells them apart as the calls do. A bill that names
+ * Snapshots of a model, and tiers, are separated where both the bill and the calls separate them. A bill that names
  * tiers names those that are special.
  */
 function chooseGrain(charges: readonly Charge[], rows: readonly MeteredRow[]): Grain {
@@ -170,7 +170,7 @@ function unseenOf(usages: readonly VendorUsage[], rows: readonly MeteredRow[]): 
   return requests - rows.reduce((sum, { calls }) => sum + calls, 0);
 }
 
-/** Who belongs together by key. Where the vendor cannot say keys at all, everybody does. */
+/** Groups by key; one group where the vendor reports no keys. */
 function createGroups({ charges, links }: DayBill): {
   key(key: string | undefined): string;
   row(row: MeteredRow): string;
