@@ -36,7 +36,7 @@ export interface Expected {
   /** `agent:a`; `*` when absent. */
   readonly group?: string;
   readonly transition: string;
-  /** The webhooks that are told, by name. None when absent. */
+  /** The webhooks to be called, by name. None when absent. */
   readonly webhooks?: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** What the page of the sandbox is told, and may ask for. Times are in seconds of the sandbox's clock. */
+/** Requests and responses of the sandbox's page. Times are in seconds of the sandbox's clock. */
 
 /** `GET /sandbox/state` */
 export interface StateView {

@@ -105,7 +105,7 @@ function variablesOf({ watch, alert, transition, at }: Change, event: number): R
   ]);
 }
 
-/** A variable that nobody knows stays as it is written. */
+/** Unknown variables are left as they are. */
 function fillVariables(
   text: string,
   variables: ReadonlyMap<string, string>,
@@ -121,7 +121,7 @@ function fillVariables(
   });
 }
 
-/** Sends until somebody answers with less than 500, six times at most. Never rejects. @param wait Between the tries. */
+/** Sends until the response is below 500, at most six times. Never rejects. @param wait Between the tries. */
 export async function deliver(
   request: WebhookRequest,
   send: Send,

@@ -138,7 +138,7 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
       if (drawing) return;
       drawing = true;
       try {
-        // Once more when somebody chose something meanwhile.
+        // Again when the selection changed meanwhile.
         for (let now = take(); now !== undefined; now = take()) for (const one of drawn) await draw(one, now);
       } finally {
         drawing = false;
