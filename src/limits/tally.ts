@@ -6,7 +6,7 @@ export interface Tally {
   /** Spent by holders that have left. */
   base: number;
   readonly holders: Map<string, Holding>;
-  /** Until then slices are cut to what is under way: somebody found too little left. Milliseconds since the epoch. */
+  /** Until then slices are cut to what is under way: a holder found too little left. Milliseconds since the epoch. */
   tightUntil: number;
 }
 
@@ -17,7 +17,7 @@ export interface Holding {
   readonly inUse: number;
   /** What it may have under way; at least `inUse`. */
   readonly slice: number;
-  /** Milliseconds since the epoch. A holder that is silent until then counts as dead. */
+  /** Milliseconds since the epoch. A holder that has not reported by then counts as dead. */
   readonly until: number;
 }
 
@@ -41,7 +41,7 @@ export interface Report {
   readonly need: number;
   /** Wanted in hand beside `inUse` and `need`; what of `keep` is idle counts towards it. */
   readonly spare: number;
-  /** Somebody waits for what others hold idle. */
+  /** A holder is waiting for the idle slices of others. */
   readonly tight: boolean;
   /** The holder leaves: what it spent stays, it itself is forgotten. */
   readonly leave: boolean;
