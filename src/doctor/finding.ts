@@ -1,4 +1,4 @@
-/** Where a finding stands in the text, in this order. */
+/** Groups of findings, in the order of the output. */
 export const GROUPS = {
   app: "The app",
   started: "Started",
