@@ -61,13 +61,13 @@ export interface Validity {
 export type QuoteSource = (query: PriceQuery, validity: Validity) => Quote | undefined;
 
 export interface PriceBookOptions {
-  /** Asked in order; the first that knows a price decides. */
+  /** In order of precedence; the first that has a price decides. */
   readonly sources: readonly QuoteSource[];
   /** The first that fits applies, whatever source the price comes from. */
   readonly discounts?: readonly Discount[];
 }
 
-/** What the sources said about calls like these, so that each is asked once. */
+/** Cached answers of the sources for calls like these, so that each is queried once. */
 interface Entry extends Validity {
   readonly provider: string;
   readonly guessedProvider: boolean;

@@ -37,7 +37,7 @@ export interface CallMeter {
   readonly open: ReadonlySet<OpenCall>;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
-  /** Makes a call of a request that is about to leave. Undefined when that failed: the request goes on without us. */
+  /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
   /** What goes along with a request that is no model call; undefined for nearly all. */
   escort(headers: unknown, address: () => string): Escort | undefined;

@@ -5,7 +5,7 @@ export interface InFlight {
   /** Host with port. */
   readonly address: string;
   readonly path: string;
-  /** It is a call, and not somebody else's API that looks like one. */
+  /** It is a call, and not an unrelated API that looks like one. */
   readonly metered: boolean;
   /** A request was seen that is this call's. */
   seen: boolean;
@@ -93,7 +93,7 @@ export function createInFlightRequests(): InFlightRequests {
       if (other) return take(request, other, other !== own);
       if (own === undefined || own.answered) return false;
       if (same && own.lent) {
-        // What was taken for this call's own was another's, so one of the two is nobody's.
+        // The request attributed to this call was another's, so one of the two is unmetered.
         own.lent = false;
         return false;
       }

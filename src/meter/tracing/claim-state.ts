@@ -26,7 +26,7 @@ export type ClaimState =
   | { readonly phase: "closed" };
 
 export type ClaimEvent =
-  /** A call wants the span. */
+  /** A call claims the span. */
   | { readonly type: "claim"; readonly holder: Holder }
   /** Its owner ends it. */
   | { readonly type: "end"; readonly end: End }
@@ -54,11 +54,11 @@ export interface Step {
 
 /** A call, as far as its span is concerned. */
 export interface Holder {
-  /** It is over, and whoever made it may try again in the same span. */
+  /** The call failed, and may be retried in the same span. */
   readonly failed: boolean;
 }
 
-/** What a settled call came to. */
+/** The result of a settled call. */
 export interface Outcome {
   /** It has usage. One without is no reason for a span of ours, and a further attempt may have its place. */
   readonly used: boolean;
@@ -76,9 +76,9 @@ export interface End {
 
 /** Longer than a reader takes for the rest of a stream that has arrived, or a framework for a tool within the span. */
 export const CARRY_MS = 10_000;
-/** By then whoever ends spans of broken-off streams has done so. */
+/** By then instrumentations that end spans of broken-off streams have done so. */
 export const ABANDONED_MS = 1_000;
-/** A call whose response nobody reads settles only when it is garbage collected; its span does not wait for that. */
+/** An abandoned call settles only when its response is garbage collected; its span does not wait for that. */
 export const MAX_RUNNING_MS = 300_000;
 
 /** `now` and `dueAt` are in milliseconds of one monotonic clock. */
@@ -108,7 +108,7 @@ export function uncarried(before: ClaimState, after: ClaimState): ClaimState {
 
 const CLOSED: ClaimState = { phase: "closed" };
 
-/** One span stands for one call; a failed attempt is followed by another in the same span. */
+/** One span represents one call; a failed attempt may be retried in the same span. */
 function isClaimable(state: ClaimState): boolean {
   if (state.phase === "running") return state.holder.failed;
   if (state.phase === "settled") return !state.outcome.used;

@@ -1,4 +1,4 @@
-/** Ties a value to an object that is not ours: nobody can see it, and it goes with the object. */
+/** Attaches a value to a foreign object: invisible to other code, and collected with the object. */
 export interface Stamp<Value> {
   get(target: object): Value | undefined;
   set(target: object, value: Value): void;

@@ -7,7 +7,7 @@ import { claimSpan, type Ending, markNamed, releaseSpan, settleSpan } from "./sp
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 
-/** A span as we use it, of whatever provider. What its methods throw is counted: the rest goes on without it. */
+/** A span of any provider, as we use it. What its methods throw is counted and swallowed. */
 export interface TracingSpan {
   /** What was set so far, where the provider lets it be read. */
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
@@ -16,9 +16,9 @@ export interface TracingSpan {
   fail(error?: unknown): void;
   /** @param time Milliseconds since the epoch; now by default. */
   end(time?: number): void;
-  /** Takes a span of somebody else's for one call, whose end then waits for the call. False when it cannot be had. */
+  /** Claims another library's span for one call; its end then waits for the call. False when it cannot be claimed. */
   claim(holder: Holder): boolean;
-  /** Says what that call came to, for this span or for one of ours: see `claim-state.ts`. */
+  /** Sets that call's result, for this span or for one of ours: see `claim-state.ts`. */
   settle(holder: Holder, outcome: Outcome, brokenOff: boolean): void;
   /** Gives the span back where we failed to say so. */
   release(holder: Holder): void;

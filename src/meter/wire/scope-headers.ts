@@ -39,8 +39,8 @@ function isScopeHeader(name: string): boolean {
 }
 
 /**
- * What is ours among headers, in any of the forms that fetch takes: undefined when nothing is. A baggage says nothing of
- * a request to a model, but what of it is ours has to be taken off as well.
+ * The scope in headers, in any of the forms that fetch accepts: undefined without one. Our entries in `baggage` do not
+ * describe a request to a model, but have to be removed as well.
  */
 export function readScopeHeaders(headers: unknown): SaidScope | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;

@@ -10,13 +10,13 @@ import type { SaidScope } from "../../wire/scope-headers.ts";
 export interface Framework {
   /** The file's name. */
   readonly name: string;
-  /** Of two that say the same thing, the one of the lower rank is believed. */
+  /** When two readers name the same field, the lower rank wins. */
   readonly rank: 1 | 2 | 3 | 4;
   /** The global slot without which {@link readAround} has nothing to read, and is not asked. */
   readonly slot?: PropertyKey;
-  /** The global slot of its `AsyncLocalStorage`: {@link readAround} is asked only where that holds something. */
+  /** The global slot of its `AsyncLocalStorage`: {@link readAround} is called only where that holds a value. */
   readonly store?: symbol;
-  /** {@link readAround} is asked only where a span of OpenTelemetry is active. */
+  /** {@link readAround} is called only where an OpenTelemetry span is active. */
   readonly inSpans?: true;
   /**
    * Who is at work where we are called: where a request leaves, or where a scope begins.

@@ -58,7 +58,7 @@ export const UNREAD_APIS: readonly {
 export const OWN_SOCKETS = /\/(?:v1|openai)\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
 
 /**
- * Tells why a request costs money that nobody meters, if none of ours sends it; undefined when it costs nothing. Of a
+ * Why a request costs money without being metered, unless it is ours; undefined when it costs nothing. Of a
  * host that we know its path is believed, of others only a path that leaves no doubt.
  */
 export function createReasoning(

@@ -4,7 +4,7 @@ import * as registry from "../../wire/formats/registry.ts";
 import type { Host, HostLookup } from "../../wire/hosts.ts";
 import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./rules.ts";
 
-/** Hosts that are named aloud; more are only counted. */
+/** At most this many hosts are logged; more are only counted. */
 const MAX_NAMED = 100;
 const MAX_ORIGINS = 1_000;
 

@@ -76,7 +76,7 @@ interface Begun {
   readonly init: FetchInit;
 }
 
-/** Undefined for somebody else's API: a path like ours on a host we do not know, with a body that is not ours. */
+/** Undefined for an unrelated API: a matching path on an unknown host, with a body that does not match. */
 function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
   const outgoing = readOutgoing(target, input, init, target.mayAskUsage);
   const { facts, asked, sends } = outgoing;

@@ -29,7 +29,7 @@ export interface WireFormat {
   readBody(body: unknown, reading: Reading): void;
   /**
    * Reads one parsed frame of an event stream. Strings in it are bytes: the frame was decoded as Latin-1. Returns true
-   * when the frame was an ordinary delta, which adds output and says nothing else: others like it need no parsing then.
+   * when the frame was an ordinary delta, which adds output and nothing else: others like it need no parsing then.
    */
   readFrame(frame: Json, event: string, reading: Reading): boolean;
   /** The JSON keys, with their quotes and colon, after which an ordinary delta carries its text. */
