@@ -54,7 +54,7 @@ export type CircuitEvent =
   /** A call asks to be one of the probes. */
   | { readonly type: "probe" };
 
-/** What became of an event. `changed` is false when the circuit stays as it is; `why` says it in words. */
+/** The result of an event. `changed` is false when the circuit stays as it is; `why` is the reason in words. */
 export interface CircuitStep {
   readonly circuit: Circuit;
   readonly changed: boolean;

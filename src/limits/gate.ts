@@ -20,7 +20,7 @@ export interface Ask {
   forecast(): Forecast;
   /** What tells this request from others, for those who make the same one over and over; undefined when unknown. */
   fingerprint(): string | undefined;
-  /** Ends the call's stream with this event, if it streams and is still under way. */
+  /** Ends the call's stream with this event, if it is streaming and still in flight. */
   cut(event: StreamEvent): void;
 }
 

@@ -115,7 +115,7 @@ function tokenCells(
     const chargesOf = Map.groupBy(some, (charge) => grain.place(charge.model, charge.tier));
     for (const [place, here] of chargesOf) {
       const callers = rowsOf.get(place) ?? [];
-      // Batches are requests, too, and none of ours.
+      // Batches are requests too, but unmetered.
       const used = (usagesOf.get(place) ?? []).filter(
         ({ tier }) => tier === undefined || canonicalTier(tier) !== "batch",
       );

@@ -43,7 +43,7 @@ interface Part {
   readonly key: string;
   readonly model: string;
   billed: Nano;
-  /** Before the discount, where the vendor says it for all of it. */
+  /** Before the discount, where the vendor reports it for the whole amount. */
   list: Nano | undefined;
   /** Charges it was split from. */
   charges: number;
