@@ -218,7 +218,7 @@ describe("what others have", () => {
     const theirs = { name: "spendfuse", url: "https://x.example.com", payload: '{"text":"$EVENT_TITLE"}' };
     handle("POST", "/api/v1/integration/webhooks/configuration/webhooks", theirs);
     expect(await run(...ALL)).toBe(1);
-    expect(said).toContain("is there and not ours");
+    expect(said).toContain("exists and is not managed by spendfuse");
     expect(server.account.webhooks()).toMatchObject([theirs]);
   });
 

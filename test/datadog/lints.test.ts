@@ -138,7 +138,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     [
       "blocks that cross",
       monitor((m) => (m.message += "{{#is_alert}}{{#is_renotify}}{{/is_alert}}{{/is_renotify}}")),
-      /should/,
+      /was expected/,
     ],
     ["a brace too few", monitor((m) => (m.message += "{{value}")), /do not pair/],
   ],

@@ -62,7 +62,7 @@ async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: Se
     return { name, action: "fail", says, run: nothing };
   }
   if (there !== undefined && !isOurs(there)) {
-    const says = "is there and not ours: choose another name with --prefix, or delete it";
+    const says = "exists and is not managed by spendfuse: choose another name with --prefix, or delete it";
     return { name, action: "fail", says, run: nothing };
   }
   const url = webhookUrl ?? there?.url;
@@ -81,7 +81,7 @@ async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: Se
   return { name, action: "update", says: `to ${host(url)}`, run: () => remote.putWebhook(webhook, wanted, true) };
 }
 
-/** Webhooks have no tags: one of ours sends our payload. */
+/** Webhooks have no tags: ours are recognised by their payload. */
 export function isOurs({ payload }: Body): boolean {
   return typeof payload === "string" && /"v"\s*:\s*1\b/.test(payload) && payload.includes("$ALERT_CYCLE_KEY");
 }

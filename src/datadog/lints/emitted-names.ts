@@ -6,7 +6,7 @@ import { parseMonitorQuery } from "../query/monitor-query.ts";
 import { requestsOf, widgetsOf } from "../widgets.ts";
 import type { Fault, Lint } from "./lint.ts";
 
-/** Metrics and tags that something of ours emits. */
+/** Metrics and tags that spendfuse emits. */
 export const emittedNames: Lint = {
   name: "emitted-names",
   says: "metrics and tags are emitted by spendfuse",
