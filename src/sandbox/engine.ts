@@ -14,7 +14,7 @@ export interface WatchedMonitor {
 export interface Engine {
   /** Evaluates every minute up to `now`, in seconds, one after another; webhooks are sent before the next minute. */
   advance(now: number): Promise<void>;
-  /** Takes monitors over. One whose body changed begins anew. */
+  /** Replaces the monitors. One whose body changed starts over. */
   sync(monitors: readonly WatchedMonitor[]): void;
   readonly watches: ReadonlyMap<number, Watch>;
   readonly transitions: readonly (TransitionView & { readonly monitor: number })[];

@@ -51,7 +51,7 @@ export function fillWebhook(
   return { url: fill(webhook.url), headers, body: form ? toForm(payload) : payload };
 }
 
-/** What Datadog sends without a payload of one's own is not known; this says that it was not ours. */
+/** What Datadog sends without a custom payload is not known; this marks it as not ours. */
 const DEFAULT_PAYLOAD = '{"body":"$EVENT_TITLE","id":"$ID"}';
 
 function readHeaders(text: string): Record<string, unknown> {

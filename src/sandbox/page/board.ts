@@ -104,7 +104,7 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
     const { from, to } = spanOf(definition.time, range, state.now);
     const asked = (definition.requests ?? []).map((request) => ({ request, from, to, variables, points: POINTS }));
     const [first] = asked;
-    // What stands behind a figure is the same over time.
+    // The query behind a figure, over time.
     if (definition.type === "query_value" && first)
       asked.push({ ...first, request: overTime(first.request), points: 40 });
     const answers = await Promise.all(asked.map((order) => ask<DrawAnswer>("/sandbox/draw", order)));
