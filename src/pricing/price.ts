@@ -27,7 +27,7 @@ export interface PriceQuery {
 export interface Price {
   /** Integer nano-USD (1e-9 USD) for this call. Zero only where zero is known, such as a row of rate 0. */
   readonly nanoUsd: number;
-  /** False when the price of a model of a similar name, or a rate that stands in for the real one, was used. */
+  /** False when the price of a model of a similar name, or a substitute rate, was used. */
   readonly exact: boolean;
   /** A part of the call, such as web searches, has no known price and is not in `nanoUsd`. */
   readonly partial?: true;

@@ -57,7 +57,7 @@ export const STANDARD_TERMS: Terms = { factor: 1, exact: true, commitment: false
 export interface Charge {
   /** Integer nano-USD. */
   readonly nanoUsd: number;
-  /** False when some tokens were charged at a rate that stands in for their own. */
+  /** False when some tokens were charged at a substitute rate. */
   readonly exact: boolean;
   /** A part has no known price and is not in `nanoUsd`. */
   readonly partial: boolean;

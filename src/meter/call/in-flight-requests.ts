@@ -19,7 +19,7 @@ export interface InFlight {
 
 /** The requests that our hooks are sending, and which of those that leave the process are theirs. */
 export interface InFlightRequests {
-  /** A request is about to be handed on; {@link end} must follow. `metered`: it is a call of ours. */
+  /** A request is about to be handed on; {@link end} must follow. `metered`: it is a metered call. */
   begin(target: { readonly address: string; readonly path: string }, metered: boolean): InFlight;
   /** Runs `send` so that what leaves in it is known to be of this request. Returns what it returns. */
   run<A extends unknown[], T>(request: InFlight, send: (...args: A) => T, ...args: A): T;
@@ -56,7 +56,7 @@ export function createInFlightRequests(): InFlightRequests {
     for (const one of open) {
       if (one.seen || one.path !== path) continue;
       if (one.address === address) return one;
-      // A fetch of the user's may send elsewhere than it was told to.
+      // A user's fetch may send to another address than the given one.
       samePath ??= one;
     }
     return samePath;

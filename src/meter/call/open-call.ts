@@ -71,7 +71,7 @@ export class OpenCall {
   reads: Promise<unknown> | undefined = undefined;
   /** What the call holds of its budgets. */
   ticket: Ticket | undefined = undefined;
-  /** The user's propagators would send something of ours along. */
+  /** The user's propagators would send our baggage along. */
   hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;

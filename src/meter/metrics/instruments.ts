@@ -26,7 +26,7 @@ export interface Gauge {
 }
 
 /**
- * Our metrics. Calls add up in tables of ours, which costs a call next to nothing; exporters take from them, and
+ * Our metrics. Calls are summed in our own tables, at almost no cost per call; exporters take from them, and
  * what was taken once is never returned twice: the user's meter provider where there is one, else our own exporter.
  */
 export interface Instruments {
@@ -38,7 +38,7 @@ export interface Instruments {
   unmetered(host: string): void;
   /** What our gauges show now. */
   gauges(): readonly Gauge[];
-  /** Counts a fault of ours. */
+  /** Counts an internal fault. */
   fault(step: string): void;
   /** Looks for the user's meter provider and uses it when it is new. Cheap. True while it takes our metrics. */
   watch(): boolean;

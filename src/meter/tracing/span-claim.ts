@@ -51,7 +51,7 @@ function watchEnd(span: Endable, method: Ending["method"], now: () => number, fa
 }
 
 /**
- * Sets a call's result: it is written on the span when that ends, or put on a span of ours.
+ * Sets a call's result: it is written on the span when that ends, or on our own span.
  * @param open The span still takes attributes.
  * @param abandoned The end to call where the span's owner is known to leave it open.
  */

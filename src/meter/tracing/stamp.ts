@@ -24,7 +24,7 @@ export function createStamp<Value>(): Stamp<Value> {
   return Field;
 }
 
-/** A constructor that makes nothing: a subclass lays its fields upon what it is given. */
+/** A constructor that makes nothing: a subclass adds its fields to the given object. */
 const Itself = function Itself(target: object) {
   return target;
 } as unknown as new (

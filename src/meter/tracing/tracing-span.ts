@@ -18,20 +18,20 @@ export interface TracingSpan {
   end(time?: number): void;
   /** Claims another library's span for one call; its end then waits for the call. False when it cannot be claimed. */
   claim(holder: Holder): boolean;
-  /** Sets that call's result, for this span or for one of ours: see `claim-state.ts`. */
+  /** Sets that call's result, for this span or for our own: see `claim-state.ts`. */
   settle(holder: Holder, outcome: Outcome, brokenOff: boolean): void;
   /** Gives the span back where we failed to say so. */
   release(holder: Holder): void;
   /** Notes that we have written the name of its agent. */
   named(): void;
   /**
-   * Starts a span of ours for the same call, in the tracing that this span belongs to and beside it.
+   * Starts our own span for the same call, in the tracing that this span belongs to and beside it.
    * @param startTime Milliseconds since the epoch.
    */
   startBeside(name: string, attributes: TracingAttributes, startTime: number): TracingSpan | undefined;
 }
 
-/** The name under which a user's provider knows our spans. */
+/** The tracer name of our spans at a user's provider. */
 export const TRACER_NAME = "spendfuse";
 /** A span's kind. */
 export const CLIENT = 2;

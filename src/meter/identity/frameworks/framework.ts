@@ -60,7 +60,7 @@ export interface Channel {
 export interface Entrance {
   /** Runs `fn`, with the calls in it being made by `identity`. */
   enter<T>(identity: Identity, fn: () => T): T;
-  /** Runs a step of ours; what it throws is counted and swallowed. */
+  /** Runs an internal step; what it throws is counted and swallowed. */
   guard(run: () => void): void;
   /** Makes what runs inside a channel's event belong to whom `identityOf` reads in its message. */
   bind(channel: Channel, identityOf: (message: unknown) => Identity | undefined): () => void;

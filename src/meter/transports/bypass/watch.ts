@@ -48,7 +48,7 @@ export function createBypassWatch(
     const place = placeOf(url?.origin ?? origin);
     if (place === undefined) return;
     const path = trim(url?.pathname ?? target);
-    // Most are calls of ours, which need no reason.
+    // Most are metered calls, which need no reason.
     const inside = inFlight.isInside(path);
     if (inside && inFlight.owns(request, place.address, path)) return;
     const reason = reasonOf({ ...sent, path }, way, place.host);

@@ -89,8 +89,8 @@ export function standIn(stream: Bytes): Bytes {
 const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true, enumerable: false });
 
 /**
- * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only of this
- * object can be told that the caller dropped it. Not an object whose prototype is the reader: each of those has a shape
+ * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only this
+ * object shows when the caller drops it. Not an object whose prototype is the reader: each of those has a shape
  * of its own, which makes all access to readers slow, the runtime's too.
  */
 class WatchedReader {
