@@ -25,7 +25,7 @@ function nodeAt(path: readonly string[]): Node {
   return path.reduce<Node>((node, key) => (node.kind === "object" && node.keys[key]) || node, SCHEMA);
 }
 
-/** The value that a text stands for; the text itself where it stands for none. */
+/** The value parsed from a text; the text itself where it cannot be parsed. */
 function parse(node: Node, text: string): unknown {
   switch (node.kind) {
     case "boolean":

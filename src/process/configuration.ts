@@ -137,7 +137,7 @@ function whatIsOff(error: unknown): string {
   return `${names} ${names === "store" || names === "breaker" ? "is" : "are"} OFF`;
 }
 
-/** Written at once: what is left in a stream when a process exits may be lost. */
+/** Written synchronously: data left in a stream when a process exits may be lost. */
 function endProcess(message: string): never {
   try {
     writeSync(2, `spendfuse: invalid configuration, and SPENDFUSE_STRICT is set: ${message}\n`);

@@ -12,7 +12,7 @@ import { callBreaker } from "./client.ts";
 /** Where an operator works: a running breaker, or a store itself. All reject with a SpendfuseError. */
 export interface Desk {
   circuits(): Promise<{ readonly circuits: readonly Circuit[] }>;
-  /** `why` says what keeps the counts back. */
+  /** `why`: the reason for missing counts. */
   counts(limit: number): Promise<{ readonly counts: readonly Count[]; readonly why?: string }>;
   audit(limit: number): Promise<readonly AuditEntry[]>;
   change(verb: "trip" | "reset", order: object): Promise<Changed>;

@@ -92,7 +92,7 @@ function readRange({ from, to, every }: Values): Range {
 /** Prints the result of a round; true when something failed. */
 function tell(rounds: readonly VendorRound[], json: boolean): boolean {
   for (const { vendor, polled, points, uploads, errors } of rounds) {
-    // A fault of ours, which must not end the rounds to come.
+    // An internal fault must not end later rounds.
     for (const error of errors)
       console.error(`spendfuse poll: ${isSpendfuseError(error) ? error.message : (error as Error).stack}`);
     if (json || polled === undefined) continue;
