@@ -98,7 +98,7 @@ describe.concurrent("spendfuse demo", () => {
     expect(out).toContain("✓ 6 of 6 agents");
   });
 
-  test("without the vendors' packages it says so, is as exact, and may leave its page open", {
+  test("without the vendors' packages it reports that, is as exact, and keeps its page open with --keep", {
     timeout: 100_000,
   }, async ({ expect }) => {
     const child = spawn(process.execPath, [MAIN, "demo", "--plain-fetch", "--keep"]);

@@ -127,7 +127,7 @@ describe("spendfuse poll", { timeout: 60_000 }, () => {
     await receiver.close();
   });
 
-  test("repeats rounds until it is stopped", async () => {
+  test("repeats rounds until stopped", async () => {
     const polling = run(["poll", "--every", "1m"]);
     await expect.poll(() => stage.server.seen.length, { timeout: 20_000 }).toBeGreaterThan(5);
     await new Promise((resolve) => setTimeout(resolve, 500));
