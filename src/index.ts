@@ -36,7 +36,7 @@ export function extract<T>(carrier: unknown, fn: () => T): T {
   return theRuntime().propagation.extract(carrier, fn);
 }
 
-/** Calls `listener` once for every settled call. Returns a function that takes it off again. */
+/** Calls `listener` once for every settled call. Returns a function that removes it. */
 export function onCall(listener: (call: SettledCall) => unknown): () => void {
   const { listeners } = theRuntime();
   listeners.add(listener);
@@ -102,7 +102,7 @@ export function budgets(): readonly BudgetUse[] {
   return theRuntime().budgets();
 }
 
-/** How often each step of ours failed and was swallowed. */
+/** How often each internal step failed and was swallowed. */
 export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
 }

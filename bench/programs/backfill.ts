@@ -11,7 +11,7 @@ import { keepHeapSmall } from "../../src/cli/commands/poll/heap.ts";
 import { NOTHING_METERED } from "../../src/core/metered.ts";
 
 /**
- * Reads a year of two vendors into a new book, lays it over what was metered, and gives every day's points to a sink.
+ * Reads a year of two vendors into a new book, reconciles it with metered spend, and gives every day's points to a sink.
  * Prints seconds, the most memory it had in megabytes, rows, and points.
  */
 const [days = 365] = process.argv.slice(2).map(Number);

@@ -45,7 +45,7 @@ export function keepCaps(book: Book, vendor: string, caps: readonly VendorCap[])
 }
 
 /**
- * What a vendor's caps mean beside ours: a vendor stops everybody in its scope at once, a budget stops the one agent that
+ * What a vendor's caps mean beside ours: a vendor stops every agent in its scope at once, a budget only the agent that
  * spends.
  */
 export function compareCaps({ caps, budgets, names, billed }: CapInput): readonly CapRow[] {
@@ -79,7 +79,7 @@ function remarkOf(cap: VendorCap, used: Nano | undefined, budgets: readonly Budg
   if (used !== undefined && used >= cap.nano) return cap.effect === "stops" ? "reached: calls are refused" : "reached";
   if (used !== undefined && used * 100n >= cap.nano * NEAR) return "nearly reached";
   if (cap.effect === "tells" || cap.per !== "month") return "";
-  if (budgets.length === 0) return "no monthly budget of ours comes before it: the vendor would stop everybody";
+  if (budgets.length === 0) return "no monthly budget is below it: the vendor would stop every agent";
   const above = budgets.filter(({ cap: ours }) => BigInt(ours) > cap.nano);
   if (above.length === 0) return "";
   return `never reached by ours: ${above.map(({ name }) => name).join(", ")} allow more`;

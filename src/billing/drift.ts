@@ -10,7 +10,7 @@ export function unbilledOf({ late = 0n, not_billed = 0n }: BillLine["reasons"]):
 export interface Compared {
   readonly billed: Nano;
   readonly metered: Nano;
-  /** Part of `billed` that nobody metered. */
+  /** Part of `billed` that no metered call explains. */
   readonly ungoverned: Nano;
   /** Part of `metered` that is not on the bill, or not yet. */
   readonly unbilled: Nano;

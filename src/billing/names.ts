@@ -11,7 +11,7 @@ export interface Names {
 }
 
 /**
- * A key of the vendor is a key of the meter when the user says so (`aliases`: metered name by the vendor's id or name),
+ * A key of the vendor is a metered key where the user configures it (`aliases`: metered name by the vendor's id or name),
  * when the vendor's data prove it, or when both have the same name.
  */
 export function readNames(

@@ -22,7 +22,7 @@ export interface PointSink {
   send(points: readonly MetricPoint[]): Promise<void>;
 }
 
-/** What a day's bill is, by the tags of its point. Amounts that nobody metered have no agent. */
+/** What a day's bill is, by the tags of its point. Ungoverned amounts have no agent. */
 export function dailyPoints(vendor: string, names: Names, lines: readonly BillLine[]): ReadonlyMap<string, Nano> {
   const sums = new Map<string, Nano>();
   for (const line of lines) {

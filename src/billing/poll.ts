@@ -48,7 +48,7 @@ export interface Polled {
   readonly rows: number;
 }
 
-/** Vendors restate for up to a month; so many days are read again, about once a day. */
+/** Vendors restate for up to a month; this many days are read again, about once a day. */
 const RESTATED_DAYS = 35;
 const NIGHTLY_MS = 20 * 3_600_000;
 /** A range must not end in the vendor's future; its clock is only known to the second. */
@@ -56,8 +56,8 @@ const MARGIN_MS = 5_000;
 const MAX_REPLANS = 3;
 
 /**
- * Reads what is due of a vendor's reports into the book. A run that was broken off is gone on with when the same is
- * asked for again.
+ * Reads what is due of a vendor's reports into the book. An interrupted run resumes when it is requested again with the
+ * same range.
  * @throws SpendfuseError `SPENDFUSE_VENDOR` or `SPENDFUSE_STORE`; what was read before is kept.
  */
 export async function pollVendor(options: PollOptions): Promise<Polled> {
@@ -88,7 +88,8 @@ export async function pollVendor(options: PollOptions): Promise<Polled> {
       options.onProgress?.({ report: name, done, of, rows });
       const read = await readWindow(options, who, reportOf(name), window);
       if (read === "replan") {
-        if (++replans > MAX_REPLANS) throw new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} changes its mind`);
+        if (++replans > MAX_REPLANS)
+          throw new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title}: report limits changed repeatedly; giving up`);
         const before = windows.length;
         windows = plan(reportOf(name));
         of += windows.length - before;
@@ -114,7 +115,7 @@ export async function openAccount(vendor: Vendor, options: OpenOptions, patience
   }
 }
 
-/** The run that this one goes on with, or a new one. */
+/** The run to resume, or a new one. */
 function beginRun({ vendor, book, range }: PollOptions, now: number) {
   const wanted = JSON.stringify([range.from, range.until]);
   const last = book.run(vendor.name);
@@ -193,7 +194,7 @@ export function explain(vendor: Vendor, error: unknown, window?: BillWindow): un
   const what = window === undefined ? "" : ` (${window.report}, ${isoDay(window.from)} to ${isoDay(window.until - 1)})`;
   if (fault === undefined) {
     if (!(error instanceof TypeError || error instanceof RangeError)) return error;
-    const message = `${vendor.title} sent what is no report${what}: ${error.message}. Nothing of it was taken`;
+    const message = `${vendor.title} sent an invalid report${what}: ${error.message}. None of it was stored`;
     return new SpendfuseError("SPENDFUSE_VENDOR", message, { vendor: vendor.name }, error);
   }
   const facts = { vendor: vendor.name, status: fault.status };

@@ -7,7 +7,7 @@ import type { Settlement } from "./settle.ts";
 /** Sends what a sink does not have yet: nothing for a day that is as it was. */
 export interface Publisher {
   add(settlement: Settlement): Promise<void>;
-  /** Sends what is left. Resolves to the number of points that were sent in all. */
+  /** Sends the rest. Resolves to the total number of points sent. */
   end(): Promise<number>;
 }
 

@@ -12,14 +12,14 @@ export interface ReportRow {
   readonly by: Readonly<Partial<Record<Grouping, string>>>;
   billed: Nano;
   metered: Nano;
-  /** Part of `billed` that nobody metered. */
+  /** Part of `billed` that no metered call explains. */
   ungoverned: Nano;
   /** Part of `metered` that is not on the bill, or not yet. */
   unbilled: Nano;
   readonly reasons: Partial<Record<DriftReason | UngovernedReason, Nano>>;
 }
 
-/** Adds lines up by what is asked for. What nobody metered is in a row of its own, as agent `(ungoverned)`. */
+/** Sums lines by the requested names. Ungoverned spend is a separate row, with agent `(ungoverned)`. */
 export interface Report {
   add(vendor: string, names: Names, day: number, lines: readonly BillLine[]): void;
   /** The largest bill first. */

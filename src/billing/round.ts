@@ -16,7 +16,7 @@ export interface RoundOptions {
   readonly book: Book;
   readonly vendors: readonly VendorAccess[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Undefined where nobody says what was metered: then there is a bill, and nothing to lay it over. */
+  /** Undefined without a source of metered spend: the bill is then read but not reconciled. */
   readonly metered: MeteredSource | undefined;
   readonly sinks: readonly PointSink[];
   readonly costs: CostSink | undefined;
@@ -35,7 +35,7 @@ export interface VendorAccess {
   readonly url: string | undefined;
 }
 
-/** What a round came to for one vendor. */
+/** The result of a round for one vendor. */
 export interface VendorRound {
   readonly vendor: Vendor;
   readonly polled: Polled | undefined;
@@ -46,12 +46,12 @@ export interface VendorRound {
   readonly errors: unknown[];
 }
 
-/** Gauges say "as of now"; said so often, a monitor knows that somebody is there. */
+/** Gauges say "as of now"; repeated this often, they show monitors that the poller is alive. */
 const GAUGES_MS = 240_000;
 /** An organization may have hundreds of projects, each asked for its keys. */
 const NAMES_MS = 3_600_000;
 
-/** Reads every vendor's bill, lays it over what was metered, and tells the sinks what is new. One failing stops no other. */
+/** Reads every vendor's bill, reconciles it with metered spend, and publishes what is new. Vendors fail independently. */
 export async function runRound(options: RoundOptions): Promise<readonly VendorRound[]> {
   const rounds: VendorRound[] = [];
   for (const access of options.vendors) rounds.push(await runVendor(options, access));
@@ -92,7 +92,7 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
   return round;
 }
 
-/** Days that a vendor no longer knows are not read, and somebody has asked for them. */
+/** Requested days that a vendor no longer has. */
 function tellEarliest({ range, say }: RoundOptions, { title }: Vendor, account: VendorAccount, now: number): void {
   const first = Math.max(...account.reports().map(({ earliest }) => dayOf(earliest(now))));
   if (range.from === undefined || range.from >= first) return;

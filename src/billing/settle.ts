@@ -25,7 +25,7 @@ export interface SettleOptions {
   readonly now: number;
 }
 
-/** The bill of some days laid over what was metered, a day at a time. */
+/** The bill of some days, reconciled with the metered spend one day at a time. */
 export interface Settling {
   readonly names: Names;
   days(): AsyncIterable<Settlement>;

@@ -23,7 +23,7 @@ export function createPermits({ webhookSecrets, basic, operatorToken, loopback, 
   const isBasic = createSecretCheck(basic === undefined ? [] : [basic]);
   const isToken = createSecretCheck(operatorToken === undefined ? [] : [operatorToken]);
   const guarded = webhookSecrets.length > 0 || basic !== undefined;
-  // Who shows the secret is never kept waiting by those who do not.
+  // Unauthenticated callers have their own limits, so that they cannot slow down authenticated ones.
   const known = createLimiter(200, 1_000);
   const strangers = createLimiter(20, 100);
   const allStrangers = createLimiter(200, 1_000);
@@ -34,8 +34,8 @@ export function createPermits({ webhookSecrets, basic, operatorToken, loopback, 
 
   function refuse({ socket }: IncomingMessage, why: string): Answer {
     const now = clock();
-    const heard = strangers.take(socket.remoteAddress ?? "", now) && allStrangers.take("", now);
-    return heard ? fault(401, "unauthorized", why) : tooMany();
+    const allowed = strangers.take(socket.remoteAddress ?? "", now) && allStrangers.take("", now);
+    return allowed ? fault(401, "unauthorized", why) : tooMany();
   }
 
   return {

@@ -17,12 +17,12 @@ export interface ReceptionOptions {
 
 const SAY_EVERY_MS = 60_000;
 
-/** The route that takes Datadog's webhooks in. */
+/** The route that receives Datadog's webhooks. */
 export function createReception({ store, permits, ttlMs, bodyMs, clock, say }: ReceptionOptions): Route {
   const sayRefused = createNotice("refused");
   const sayIgnored = createNotice("ignored");
 
-  /** Said aloud, at most once a minute: a silent breaker is taken for a healthy one. */
+  /** Logs at most once a minute: a silent breaker looks healthy. */
   function createNotice(what: string): (why: string) => void {
     let saidAt = Number.NEGATIVE_INFINITY;
     let count = 0;

@@ -3,18 +3,18 @@ import { setInterval } from "node:timers";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Awaitable } from "../stores/store.ts";
 
-/** The event stream: everybody who listens gets all circuits that are not closed, then each change. */
+/** The event stream: each client gets all circuits that are not closed, then each change. */
 export interface Events {
   /** Takes a listener in; `read` gives all circuits. Rejects, with nothing sent, when they cannot be read. */
   add(response: ServerResponse, read: () => Awaitable<readonly Circuit[]>): Promise<void>;
   tell(circuit: Circuit): void;
-  /** Ends all streams: whoever listens comes back, and gets all circuits anew. */
+  /** Drops all clients; they reconnect for a full snapshot. */
   hangUp(): void;
   close(): void;
 }
 
 const HEARTBEAT_MS = 15_000;
-/** Whoever is that far behind does not read. */
+/** A client this many bytes behind is dropped. */
 const MAX_BUFFERED = 1024 * 1024;
 const HEADERS = {
   "content-type": "text/event-stream",
@@ -31,7 +31,7 @@ export function createEvents(clock: () => number): Events {
   heartbeat.unref();
   let told = 0;
 
-  /** Written once, whoever reads it. */
+  /** One buffer, shared by all clients. */
   function send(event: Buffer): void {
     for (const response of listeners) {
       if (response.writableLength > MAX_BUFFERED) drop(response);
@@ -39,7 +39,7 @@ export function createEvents(clock: () => number): Events {
     }
   }
 
-  /** Forgotten at once: a write after the end would be an error that nobody catches. */
+  /** Removed at once: a write after the end would be an uncaught error. */
   function drop(response: ServerResponse): void {
     listeners.delete(response);
     response.destroy();

@@ -55,7 +55,7 @@ export function createOperations(store: Store, ttlMs: number = TTL_MS, clock: ()
   };
 }
 
-/** What a caller is told of a circuit. */
+/** A circuit as responses show it. */
 export function stateOf(circuit: Circuit): object {
   return circuit.state === "closed"
     ? { state: "closed" }

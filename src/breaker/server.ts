@@ -17,7 +17,7 @@ export interface BreakerOptions {
   readonly host?: string;
   /** Each is good; two while one is being replaced. */
   readonly webhookSecrets?: readonly string[];
-  /** `USER:PASSWORD`, for webhooks whose secret stands in their address. */
+  /** `USER:PASSWORD`, for webhooks with the secret in their URL. */
   readonly basic?: string;
   readonly operatorToken?: string;
   /** How long a trip lasts, in milliseconds. Default 15 minutes. */
@@ -35,7 +35,7 @@ export const DEFAULT_PORT = 4319;
 const BODY_MS = 5_000;
 
 /**
- * Receives Datadog's webhooks, changes circuits, and tells whoever listens.
+ * Receives Datadog's webhooks, changes circuits, and streams the changes to clients.
  * @throws SpendfuseError `SPENDFUSE_CONFIG` when it would listen beyond loopback without secrets, or the port is taken.
  */
 export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
@@ -51,7 +51,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   const events = createEvents(clock);
   const unsubscribe = store.subscribe((change) => {
     if (change.type === "circuit") events.tell(change.circuit);
-    // What was missed is not known: everybody comes for the whole again, and for a 503 until the store is back.
+    // Changes may have been missed: drop clients; they reconnect for a full snapshot, or a 503 until the store is back.
     else if (change.type !== "recall") events.hangUp();
   });
 

@@ -32,7 +32,7 @@ const RECOVERS = "Recovered";
 
 /** The kinds of a circuit, as Datadog's group tags name them. */
 const KINDS: ReadonlySet<string> = new Set(["agent", "root_agent", "team", "project", "key"]);
-/** All that tags are asked for when there is no group: `team` and others may be tags of the monitor, for who owns it. */
+/** The tags read when there is no group: `team` and others may be tags of the monitor that name its owner. */
 const AGENTS: ReadonlySet<string> = new Set(["agent", "root_agent"]);
 /** Values under which many add up; a circuit of it would stop the wrong ones. */
 const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);

@@ -14,7 +14,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
     const names = Object.keys(COMMANDS).join(", ");
-    console.error(`spendfuse: there is no command "${name}". The commands are: ${names}. See spendfuse --help.`);
+    console.error(`spendfuse: unknown command "${name}". Commands: ${names}. See spendfuse --help.`);
     return 2;
   }
   return await (await load()).command.run(args);

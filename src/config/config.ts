@@ -65,7 +65,7 @@ export function readCommandConfig(say: (message: string) => void): Config {
   return config;
 }
 
-/** What is left when the configuration is wrong: nothing of ours, and the standard variables that say where to send. */
+/** The fallback for an invalid configuration: our defaults, and the standard variables for where to send. */
 export function defaultConfig(env: Env = process.env): Config {
   const others = Object.entries(env).filter(([name]) => !name.startsWith("SPENDFUSE_"));
   return assemble({}, Object.fromEntries(others), undefined);

@@ -5,7 +5,7 @@ import { type Problem, validate } from "./validator.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** What the environment says of the configuration's keys; a variable that is empty says nothing. */
+/** Configuration keys from the environment. An empty variable counts as unset. */
 export function readVariables(env: Env, problems: Problem[]): Readonly<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const [name, path] of Object.entries(KEY_VARIABLES)) {
@@ -25,7 +25,7 @@ function nodeAt(path: readonly string[]): Node {
   return path.reduce<Node>((node, key) => (node.kind === "object" && node.keys[key]) || node, SCHEMA);
 }
 
-/** The value that a text stands for; the text itself where it stands for none. */
+/** The value parsed from a text; the text itself where it cannot be parsed. */
 function parse(node: Node, text: string): unknown {
   switch (node.kind) {
     case "boolean":
@@ -45,7 +45,7 @@ export function readBoolean(text: string): boolean | undefined {
   return /^(0|false|off|no)$/i.test(text) ? false : undefined;
 }
 
-/** A service's own name is better than none where nobody names an agent. */
+/** The service's name is the fallback when no agent is set. */
 export function serviceOf(env: Env): string | undefined {
   return env.DD_SERVICE?.trim() || env.OTEL_SERVICE_NAME?.trim() || undefined;
 }

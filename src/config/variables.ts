@@ -4,7 +4,7 @@ import { variableOf } from "./node.ts";
 
 const PREFIX = "SPENDFUSE_";
 
-/** Set by ourselves for processes of ours, or by the tests. */
+/** Set by spendfuse for its child processes, or by the tests. */
 const INTERNAL = /^SPENDFUSE_(SENDER$|TEST_|SCREENSHOTS$)/;
 
 /** The `SPENDFUSE_*` variables that are set and mean nothing, each with what was probably meant: `; did you mean …?`. */

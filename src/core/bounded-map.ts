@@ -1,4 +1,4 @@
-/** A Map or a Set whose size somebody else decides: keys that come from requests and answers. */
+/** A Map or a Set whose keys come from requests and responses, so that its size must be bounded. */
 interface Bounded<K> {
   readonly size: number;
   keys(): IterableIterator<K>;

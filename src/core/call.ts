@@ -88,7 +88,7 @@ export type CallState =
   | {
       readonly phase: "settled";
       readonly ending: Ending;
-      /** Somebody read the body where we could not see it: nothing is known of what passed. */
+      /** The body was read where we could not observe it: its content is unknown. */
       readonly unseen: boolean;
     };
 

@@ -1,4 +1,4 @@
-/** The steps of ours that may fail without anybody else noticing. */
+/** Internal steps whose failures never reach the caller. */
 export type Step =
   | "request"
   | "identity"
@@ -16,11 +16,11 @@ export type Step =
   | "spool"
   | "config";
 
-/** Counts faults of ours, and reports the first of each step. */
+/** Counts internal faults, and reports the first of each step. */
 export interface Faults {
-  /** Runs a step of ours; what it throws is counted and swallowed. */
+  /** Runs an internal step; what it throws is counted and swallowed. */
   guard<T>(step: Step, run: () => T): T | undefined;
-  /** Counts a fault; without an error it is counted in silence, because it was told already. */
+  /** Counts a fault; without an error it is not logged again. */
   report(step: Step, error?: unknown): void;
   counts(): ReadonlyMap<Step, number>;
   onFault(listener: (step: Step) => void): void;
@@ -42,7 +42,7 @@ export function createFaults(warn: (message: string) => void, debugs: () => bool
       }
       listener?.(step);
     } catch {
-      // The count above is all that is left to do: nothing of ours may reach the caller.
+      // The warning itself failed. The fault is counted, and must not reach the caller.
     }
   }
 

@@ -20,7 +20,7 @@ export interface MeteredGroup {
   readonly priced: Priced;
 }
 
-/** What the calls of a group came to. */
+/** Totals of a group of calls. */
 export interface MeteredSums {
   /** Calls that the vendor answered, or may have. */
   calls: number;

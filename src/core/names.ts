@@ -59,7 +59,7 @@ export const METRICS = {
     name: "spendfuse.guard.up",
     unit: "{guard}",
     kind: "gauge",
-    description: "1 while a guard knows budgets and circuits, 0 while its store or breaker cannot be heard",
+    description: "1 while a guard has current budgets and circuits, 0 while it cannot connect to its store or breaker",
     attributes: ["mode", "instance"],
   },
   unmeteredCalls: {
@@ -67,7 +67,7 @@ export const METRICS = {
     unit: "{call}",
     kind: "counter",
     description:
-      "Requests to model APIs that cost money and were not metered: around the hook, or of an API that it does not read",
+      "Requests to model APIs that cost money and were not metered: they bypassed the hook, or the API is not parsed",
     attributes: ["host"],
   },
   billedCost: {

@@ -58,7 +58,7 @@ export function normalizeTag(value: string): string {
   return tag === "" ? UNKNOWN_AGENT : tag;
 }
 
-/** The scope inside `parent` with `fields` laid over it. `parent` is absent for an outermost scope. */
+/** A scope nested in `parent`, with `fields` overriding inherited ones. `parent` is absent for an outermost scope. */
 export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): ScopeNode {
   const given: Record<string, string> = {};
   for (const kind of SCOPE_KINDS) {
@@ -82,9 +82,11 @@ export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): S
 }
 
 function parentsOf({ parents }: ScopeFields): readonly string[] {
-  const names: readonly unknown[] = Array.isArray(parents) ? parents : NOBODY;
-  return names.length === 0 ? NOBODY : names.filter((name) => name !== "").map((name) => normalizeTag(String(name)));
+  const names: readonly unknown[] = Array.isArray(parents) ? parents : NO_PARENTS;
+  return names.length === 0
+    ? NO_PARENTS
+    : names.filter((name) => name !== "").map((name) => normalizeTag(String(name)));
 }
 
-const NOBODY: readonly string[] = [];
+const NO_PARENTS: readonly string[] = [];
 const TAGGED: ReadonlySet<ScopeKind> = new Set(["agent", "team", "project", "key"]);

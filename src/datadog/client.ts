@@ -138,7 +138,7 @@ function waitOf({ status, headers }: Response, attempt: number): number {
   return Math.min(500 * 2 ** attempt, MAX_WAIT_MS);
 }
 
-/** What Datadog said no to. `status` is absent when it was not asked. */
+/** A request that Datadog rejected. `status` is absent when it was never sent. */
 export interface Refusal {
   readonly status: number | undefined;
   readonly message: string;

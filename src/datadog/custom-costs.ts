@@ -13,7 +13,7 @@ interface File {
 }
 
 /**
- * Cloud Cost Management's custom costs. Datadog adds up what is uploaded, so a day is replaced: every file of ours for
+ * Cloud Cost Management's custom costs. Datadog adds up what is uploaded, so a day is replaced: every spendfuse file for
  * that provider and day is deleted first, ones of a run that died in between as well.
  */
 export function createCustomCosts({ v2, configuration }: Client): CostSink {

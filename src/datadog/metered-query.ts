@@ -39,7 +39,7 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
       });
     } catch (error) {
       const { message } = refusalOf(error);
-      throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog does not say what was metered: ${message}`, {}, error);
+      throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot read metered spend from Datadog: ${message}`, {}, error);
     }
   }
 
@@ -81,14 +81,14 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
     return [...rows.values()];
   }
 
-  /** Days are asked for one by one, by each vendor; Datadog is asked once for many. */
+  /** Each vendor asks for its days one by one; Datadog is queried once for many. */
   const spans = new Map<number, { readonly at: number; readonly rows: Promise<readonly MeteredRow[]> }>();
 
   function readSpan(start: number): Promise<readonly MeteredRow[]> {
     const kept = spans.get(start);
     if (kept !== undefined && now() - kept.at < FRESH_MS) return kept.rows;
     const rows = read(start, Math.min(start + SPAN_MS, now()));
-    // What failed is asked again.
+    // Failed queries are retried.
     rows.catch(() => spans.delete(start));
     spans.set(start, { at: now(), rows });
     return rows;

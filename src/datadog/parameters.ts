@@ -13,28 +13,33 @@ export interface Parameter {
 }
 
 export const PARAMETERS: readonly Parameter[] = [
-  { name: "agent_hourly_usd", monitor: "agent_hourly_spend", unit: "usd", says: "dollars of an agent in an hour" },
+  { name: "agent_hourly_usd", monitor: "agent_hourly_spend", unit: "usd", says: "max USD per agent per hour" },
   {
     name: "root_agent_hourly_usd",
     monitor: "root_agent_hourly_spend",
     unit: "usd",
-    says: "the same with its sub-agents",
+    says: "the same, including sub-agents",
   },
-  { name: "agent_burn_usd", monitor: "agent_fast_burn", unit: "usd", says: "dollars of an agent in five minutes" },
-  { name: "root_agent_burn_usd", monitor: "root_agent_fast_burn", unit: "usd", says: "the same with its sub-agents" },
-  { name: "agent_daily_usd", monitor: "agent_daily_budget", unit: "usd", says: "dollars of an agent in a day (UTC)" },
-  { name: "team_monthly_usd", monitor: "team_monthly_budget", unit: "usd", says: "dollars of a team in a month (UTC)" },
-  { name: "agent_calls", monitor: "agent_runaway_calls", unit: "calls", says: "calls of an agent in five minutes" },
+  { name: "agent_burn_usd", monitor: "agent_fast_burn", unit: "usd", says: "max USD per agent per 5 minutes" },
+  { name: "root_agent_burn_usd", monitor: "root_agent_fast_burn", unit: "usd", says: "the same, including sub-agents" },
+  { name: "agent_daily_usd", monitor: "agent_daily_budget", unit: "usd", says: "max USD per agent per day (UTC)" },
+  { name: "team_monthly_usd", monitor: "team_monthly_budget", unit: "usd", says: "max USD per team per month (UTC)" },
+  { name: "agent_calls", monitor: "agent_runaway_calls", unit: "calls", says: "max calls per agent per 5 minutes" },
   {
     name: "unmeasured_share",
     monitor: "usage_quality",
     unit: "share",
-    says: "share of calls without the vendor's usage",
+    says: "max share of calls without reported usage",
   },
-  { name: "drift_share", monitor: "bill_drift", unit: "share", says: "share by which bill and estimate may differ" },
-  { name: "ungoverned_usd", monitor: "ungoverned_spend", unit: "usd", says: "dollars of a month that nobody metered" },
-  { name: "poll_lag_seconds", monitor: "poller_silent", unit: "seconds", says: "age of the last bill" },
-  { name: "spool_files", monitor: "exporter_silent", unit: "files", says: "exports that wait on a disk" },
+  {
+    name: "drift_share",
+    monitor: "bill_drift",
+    unit: "share",
+    says: "max share of drift between bill and metered spend",
+  },
+  { name: "ungoverned_usd", monitor: "ungoverned_spend", unit: "usd", says: "max ungoverned USD per month" },
+  { name: "poll_lag_seconds", monitor: "poller_silent", unit: "seconds", says: "max age of the last bill" },
+  { name: "spool_files", monitor: "exporter_silent", unit: "files", says: "max undelivered exports on one disk" },
 ];
 
 type Body = Readonly<Record<string, unknown>>;

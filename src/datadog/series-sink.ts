@@ -12,7 +12,7 @@ export function createSeriesSink({ v2, configuration, app }: Client): PointSink 
 
   async function submit(points: readonly MetricPoint[]): Promise<void> {
     const series = points.map(({ metric, tags, at, value }) => {
-      // The client would write it as null, and nobody would be told.
+      // The client would silently write it as null.
       if (!Number.isFinite(value)) throw new RangeError(`${metric.name} is not a number`);
       const unit = datadogUnit(metric.unit);
       return {

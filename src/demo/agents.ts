@@ -12,7 +12,7 @@ export interface Stage {
   readonly tell: (agent: string, doing: string) => void;
 }
 
-/** The agents in the order they are shown; a sub-agent stands below the agent that spawns it. */
+/** The agents in the order they are shown; a sub-agent follows the agent that spawns it. */
 export const AGENTS: readonly { readonly name: string; readonly parent?: string }[] = [
   { name: "researcher" },
   { name: "browser" },
@@ -22,7 +22,7 @@ export const AGENTS: readonly { readonly name: string; readonly parent?: string 
   { name: "budget", parent: "planner" },
 ];
 
-/** An agent's name as it stands in a table, below the one that spawns it. */
+/** An agent's name in a table, indented below the one that spawns it. */
 export function nameInTree(agent: string): string {
   const at = AGENTS.findIndex(({ name }) => name === agent);
   const parent = AGENTS[at]?.parent;

@@ -14,7 +14,7 @@ export interface Clients {
   readonly ai: Client;
   /** Packages in use. */
   readonly found: readonly string[];
-  /** Packages that fetch stands in for. */
+  /** Packages that plain fetch replaces. */
   readonly missing: readonly string[];
 }
 

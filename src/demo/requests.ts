@@ -8,7 +8,7 @@ export interface Ask {
   readonly maxTokens?: number;
   /** OpenAI: how long to think before the answer. */
   readonly effort?: "none" | "minimal" | "low" | "medium";
-  /** Anthropic: think aloud. */
+  /** Anthropic: extended thinking. */
   readonly thinking?: boolean;
   /** Anthropic: keep the system prompt in the cache. */
   readonly cache?: "5m" | "1h";

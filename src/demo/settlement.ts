@@ -34,7 +34,7 @@ export interface SettlementPart {
   readonly problems: readonly string[];
 }
 
-/** Whose key the calls use that nobody meters. */
+/** The owner of the key that the unmetered calls use. */
 const BORROWED = "researcher";
 const UNMETERED = 3;
 
@@ -47,7 +47,7 @@ const COLUMNS: readonly Column[] = [
   { title: "drift left", width: 11, align: "right" },
 ];
 
-/** The vendors' own bills, read as a poller reads them, laid over what was metered, agent by agent. */
+/** The vendors' own bills, read as a poller reads them and reconciled with metered spend per agent. */
 export async function runSettlement(stage: SettlementStage, style: Style): Promise<SettlementPart> {
   const { vendor } = stage;
   const before = vendor.bill.length;
@@ -113,7 +113,7 @@ function callAroundFetch(origin: string): Promise<void> {
   const body = JSON.stringify({
     model: "gpt-5",
     reasoning_effort: "minimal",
-    messages: [{ role: "user", content: "Nobody knows of this call." }],
+    messages: [{ role: "user", content: "This call is not metered." }],
   });
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -164,10 +164,10 @@ function problemsOf(
     if (by.agent !== UNGOVERNED && figuresOf(row).left !== 0n)
       problems.push(`${by.agent}: ${figuresOf(row).left} nano-dollars of drift are not explained`);
   }
-  const nobody = rows.find(({ by }) => by.agent === UNGOVERNED)?.billed ?? 0n;
+  const ungoverned = rows.find(({ by }) => by.agent === UNGOVERNED)?.billed ?? 0n;
   const around = BigInt(unmetered.reduce((sum, { cost }) => sum + cost, 0));
-  if (nobody !== around || around === 0n)
-    problems.push(`${nobody} nano-dollars are ungoverned, ${around} were spent around the meter`);
+  if (ungoverned !== around || around === 0n)
+    problems.push(`${ungoverned} nano-dollars are ungoverned, ${around} were spent unmetered`);
   return problems;
 }
 
@@ -182,22 +182,24 @@ function linesOf(
   style: Style,
 ): readonly string[] {
   const line = (name: string, { billed, metered, discount, estimates, left }: Figures): Row => {
-    const nobody = name === UNGOVERNED;
+    const ungoverned = name === UNGOVERNED;
     const cell = (nano: bigint) => ({
       text: nano === 0n ? "·" : dollars(Number(nano), 9),
       paint: nano === 0n ? style.dim : undefined,
     });
     return [
-      { text: name, paint: nobody ? style.caution : style.accent },
+      { text: name, paint: ungoverned ? style.caution : style.accent },
       dollars(Number(billed), 9),
-      nobody ? { text: "·", paint: style.dim } : dollars(Number(metered), 9),
+      ungoverned ? { text: "·", paint: style.dim } : dollars(Number(metered), 9),
       cell(discount),
       cell(estimates),
-      nobody ? "" : { text: left === 0n ? "0" : dollars(Number(left), 9), paint: left === 0n ? style.good : style.bad },
+      ungoverned
+        ? ""
+        : { text: left === 0n ? "0" : dollars(Number(left), 9), paint: left === 0n ? style.good : style.bad },
     ];
   };
   const shown = rows.filter(({ by }) => by.agent !== UNGOVERNED);
-  const nobody = rows.find(({ by }) => by.agent === UNGOVERNED);
+  const ungoverned = rows.find(({ by }) => by.agent === UNGOVERNED);
   const governed = shown.map(figuresOf).reduce((sum, one) => ({
     billed: sum.billed + one.billed,
     metered: sum.metered + one.metered,
@@ -209,10 +211,10 @@ function linesOf(
     ...shown.map((row) => line(row.by.agent ?? "", figuresOf(row))),
     "rule" as const,
     line("all governed", governed),
-    ...(nobody === undefined ? [] : [line(UNGOVERNED, figuresOf(nobody))]),
+    ...(ungoverned === undefined ? [] : [line(UNGOVERNED, figuresOf(ungoverned))]),
   ];
   return [
-    `${style.bold("WHAT THE VENDORS' OWN COST REPORTS SAY")}, read by the poller and laid over the agents`,
+    `${style.bold("WHAT THE VENDORS' OWN COST REPORTS SAY")}, read by the poller and reconciled per agent`,
     ...textTable(COLUMNS, table, { style, gap: 1 }),
     "",
     ...(problems.length > 0
@@ -220,7 +222,7 @@ function linesOf(
       : [
           style.good("✓ drift of governed spend is 0, once discount and estimated endings are taken off"),
           style.good(
-            `✓ ${unmetered.length} calls with the key of ${BORROWED} that nobody metered are ungoverned, and nobody's: ${dollars(Number(nobody?.billed ?? 0n), 9)}`,
+            `✓ ${unmetered.length} calls with the key of ${BORROWED} that bypassed the meter are ungoverned: ${dollars(Number(ungoverned?.billed ?? 0n), 9)}`,
           ),
           style.good(
             `✓ Anthropic's bill says both prices: this account pays ${ANTHROPIC_FACTOR * 100} % of the list, ${dollars(Number(-governed.discount), 6)} less`,

@@ -43,7 +43,7 @@ export interface Stops {
   readonly problems: readonly string[];
 }
 
-/** An agent without an end, that calls until somebody stops it. */
+/** An agent that keeps calling until it is stopped. */
 interface Loop {
   calls: number;
   blocked: Blocked | undefined;
@@ -149,7 +149,7 @@ function linesOf(facts: Facts, problems: readonly string[], { standIn }: StopsSt
     `${style.bold("WHAT SPENDFUSE STOPS")}: before the call is sent`,
     `${SPENDER.padEnd(12)}${spender.calls} calls, ${dollars(spent, 6)} billed; the next would pass its ${dollars(LIMIT, 3)} a run: refused`,
     `${RUNAWAY.padEnd(12)}${runaway.calls} calls; monitor "${BURN_MONITOR}", webhook, breaker: refused`,
-    `${NEIGHBOUR.padEnd(12)}${neighbour.calls} calls; nobody stopped it`,
+    `${NEIGHBOUR.padEnd(12)}${neighbour.calls} calls; not stopped`,
     "",
     `${style.bold("HOW THE RUNAWAY WAS STOPPED")}: on the sandbox's clock a second is ${SPEED / 60} minute`,
     `  spend at the alert    ${dollars((alert?.value ?? Number.NaN) * 1e9, 6)} in five minutes; the limit is ${dollars(BURN_USD * 1e9, 2)}`,

@@ -54,7 +54,7 @@ export interface ConfigProblem {
 
 /**
  * Reads an app's folder, which must be the working directory: the configuration is found there as the app finds it.
- * Nothing is changed and nothing is asked of the network.
+ * Read-only, without network requests.
  */
 export function gatherFacts(dir: string, own: Env, isWanted: (name: string) => boolean): Facts {
   const manifest = readManifest(dir);

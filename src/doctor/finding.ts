@@ -1,4 +1,4 @@
-/** Where a finding stands in the text, in this order. */
+/** Groups of findings, in the order of the output. */
 export const GROUPS = {
   app: "The app",
   started: "Started",
@@ -13,7 +13,7 @@ export const GROUPS = {
 export type Group = keyof typeof GROUPS;
 
 /**
- * What a check says. `fault`: it is broken, and `fix` mends it. `note`: a blind spot, a choice or a doubt; the app runs,
+ * The result of a check. `fault`: broken; `fix` repairs it. `note`: a blind spot, a choice or an uncertainty; the app runs,
  * and `fix` is what changes it. No text of a finding may hold a secret.
  */
 export interface Remark {

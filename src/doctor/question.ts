@@ -28,7 +28,7 @@ const TIMEOUT_MS = 3_000;
 const MAX_TEXT = 4_000;
 
 const CODES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there",
+  ECONNREFUSED: "connection refused",
   ENOTFOUND: "there is no such host",
   EAI_AGAIN: "the name cannot be looked up",
   ECONNRESET: "the connection was cut",
@@ -86,7 +86,7 @@ async function askStore(address: string): Promise<Answer> {
   const asked = closed.then(
     (): Answer => ({ status: 200, text: "" }),
     (error: unknown): Answer => ({
-      failure: isSpendfuseError(error) ? error.message : "it cannot be opened: look at the address",
+      failure: isSpendfuseError(error) ? error.message : "cannot open it: check the address",
     }),
   );
   try {

@@ -23,7 +23,7 @@ export function isLookedAt(name: string): boolean {
 
 /**
  * What has to be asked. A key of the process's own environment goes to no address that only the folder's `.env` names:
- * whoever wrote that file need not be who runs this.
+ * the author of that file need not be the user who runs this.
  */
 export function questionsOf(facts: Facts): readonly Question[] {
   const own = Object.fromEntries(Object.entries(facts.env).filter(([name]) => !facts.envFile.names.includes(name)));

@@ -11,7 +11,7 @@ const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|PWD|PAT\b|_PAT_|CREDENTIAL|HEADERS|BA
 const SHOWN_NAME = /^(?:NODE_\w+|PORT|HOST|TZ|LANG|(?:OTEL|DD|SPENDFUSE)_\w+|FROM)$/;
 const MIN_LENGTH = 6;
 const MASK = "***";
-/** A word or a number that nobody would take for a secret. */
+/** A word or a number that is clearly not a secret. */
 const PLAIN_VALUE = /^(?:\d{1,6}|[a-z]{1,10})$/i;
 const ASSIGNED = /(?<![\w-])([A-Z_][A-Z0-9_]*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/g;
 const SET_BY_NAME = /\b(\w*(?:key|token|secret|password|passwd)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;

@@ -4,7 +4,7 @@ import { SpendfuseError } from "../core/errors.ts";
 import { type Answer, openExchange, type Route, sendAnswer } from "./exchange.ts";
 
 export interface HttpServerOptions {
-  /** Who listens, for errors: `the breaker`. */
+  /** The server's name in errors: `the breaker`. */
   readonly name: string;
   /** Default 127.0.0.1. */
   readonly host?: string;

@@ -1,7 +1,7 @@
 /** Who opened a circuit. */
 export type TripSource = "datadog" | "budget" | "vendor_cap" | "operator";
 
-/** Where the alerts of one monitor stand for one scope: what comes again, or late, changes nothing. */
+/** The latest alert of one monitor for one scope, so that duplicate and late webhooks have no effect. */
 export interface AlertMark {
   readonly cycle: string;
   readonly transition: string;
@@ -54,7 +54,7 @@ export type CircuitEvent =
   /** A call asks to be one of the probes. */
   | { readonly type: "probe" };
 
-/** What became of an event. `changed` is false when the circuit stays as it is; `why` says it in words. */
+/** The result of an event. `changed` is false when the circuit stays as it is; `why` is the reason in words. */
 export interface CircuitStep {
   readonly circuit: Circuit;
   readonly changed: boolean;
@@ -63,13 +63,13 @@ export interface CircuitStep {
 
 /** Calls that may try when the time is over. */
 export const PROBES = 3;
-/** The time they have; nobody trips it again in this time: it closes. */
+/** How long probing lasts. Without another trip in this time, the circuit closes. */
 export const PROBING_MS = 60_000;
 /** A recovered circuit stays open for this long, because a recovery may only mean that nothing was sent. */
 export const HOLD_MS = 60_000;
 /** An alert may be that much older than the circuit that it opened: webhooks are sent again. */
 const ON_THE_WAY_MS = 600_000;
-/** The transition of a mark that stands for no alert any more. */
+/** The transition of a mark whose alert is over. */
 const RECOVERED = "Recovered";
 const MAX_MARKS = 20;
 
@@ -142,7 +142,7 @@ function isAlerting({ alerts, since }: Circuit, recovered: string): boolean {
   );
 }
 
-/** The marks with this one, or undefined when it says nothing new. */
+/** The marks with this one, or undefined when it is not newer. */
 function mark(
   marks: Readonly<Record<string, AlertMark>>,
   [monitor, fresh]: readonly [string, AlertMark],

@@ -20,11 +20,11 @@ export interface Ask {
   forecast(): Forecast;
   /** What tells this request from others, for those who make the same one over and over; undefined when unknown. */
   fingerprint(): string | undefined;
-  /** Ends the call's stream with this event, if it streams and is still under way. */
+  /** Ends the call's stream with this event, if it is streaming and still in flight. */
   cut(event: StreamEvent): void;
 }
 
-/** What a call came to. */
+/** What a call used and cost. */
 export interface Spent {
   readonly tokens: number;
   /** Nano-USD; undefined when no price is known. */
@@ -34,11 +34,11 @@ export interface Spent {
 /** The hold of one call on the budgets it belongs to. */
 export interface Ticket {
   /**
-   * The call is over, whatever its ending: what it held is replaced by what it came to. Undefined when nobody knows:
+   * The call is over, whatever its ending: its hold is replaced by its cost. Undefined when the cost is unknown:
    * unknown is not zero, so that what it held counts. Only the first settling counts.
    */
   settle(spent: Spent | undefined): void;
-  /** It was no call after all: nothing of it counts. */
+  /** It was not a call after all: releases the hold and counts nothing. */
   release(): void;
 }
 
@@ -55,13 +55,13 @@ export interface ErrorAnswer {
   readonly body: unknown;
 }
 
-/** What stands before each call: the meter asks it, the guard is it. */
+/** The check before each call. The meter calls it, the guard implements it. */
 export interface Gate {
   /** Whether `forecast` may be asked for: then the request is read, and the prices are loaded, before it leaves. */
   readonly forecasts: boolean;
   /** Whether streams may be cut. */
   readonly cuts: boolean;
-  /** At once, unless the store or somebody who approves exceptions has to be asked. Never rejects. */
+  /** Synchronous, unless the store or an `onBlocked` listener has to be awaited. Never rejects. */
   admit(ask: Ask): Passage | Promise<Passage>;
   /** Adds spend that no ticket covers, such as that of a response that ran in the background. */
   charge(node: ScopeNode, spent: Spent): void;

@@ -1,23 +1,23 @@
 /**
- * The shared count of one budget, scope and window, as a store keeps it. Each process (a holder) says what it has spent
- * in total, so that saying it twice counts once, and holds a slice: the amount it may have under way without asking.
+ * The shared count of one budget, scope and window, as a store keeps it. Each process (a holder) reports its total
+ * spend, so that reports are idempotent, and holds a slice: the amount it may have in flight without asking.
  */
 export interface Tally {
   /** Spent by holders that have left. */
   base: number;
   readonly holders: Map<string, Holding>;
-  /** Until then slices are cut to what is under way: somebody found too little left. Milliseconds since the epoch. */
+  /** Until then slices are cut to what is in flight: a holder found too little left. Milliseconds since the epoch. */
   tightUntil: number;
 }
 
 export interface Holding {
   /** Settled by this holder, in all. */
   readonly spent: number;
-  /** Reserved by calls that are under way. */
+  /** Reserved by calls in flight. */
   readonly inUse: number;
-  /** What it may have under way; at least `inUse`. */
+  /** What it may have in flight; at least `inUse`. */
   readonly slice: number;
-  /** Milliseconds since the epoch. A holder that is silent until then counts as dead. */
+  /** Milliseconds since the epoch. A holder that has not reported by then counts as dead. */
   readonly until: number;
 }
 
@@ -41,7 +41,7 @@ export interface Report {
   readonly need: number;
   /** Wanted in hand beside `inUse` and `need`; what of `keep` is idle counts towards it. */
   readonly spare: number;
-  /** Somebody waits for what others hold idle. */
+  /** A holder is waiting for the idle slices of others. */
   readonly tight: boolean;
   /** The holder leaves: what it spent stays, it itself is forgotten. */
   readonly leave: boolean;
@@ -57,7 +57,7 @@ export interface Standing {
   readonly spent: number;
   /** Of `spent`, what others spent in the current count. */
   readonly others: number;
-  /** What the reporting holder may have under way. */
+  /** What the reporting holder may have in flight. */
   readonly slice: number;
   /** What other living holders hold and do not use. */
   readonly idle: number;
@@ -69,14 +69,14 @@ export interface Standing {
 /** A silent holder is folded into the base after this many of its leases. */
 const FORGET_LEASES = 360;
 const TIGHT_MS = 2_000;
-/** Of what is left, the part that one holder may have in hand. */
+/** The share of the remainder that one holder may hold. */
 const SPARE_PART = 0.1;
 
 export function emptyTally(): Tally {
   return { base: 0, holders: new Map(), tightUntil: 0 };
 }
 
-/** Everything that takes from the cap for good: calls that were under way when their holder died may have cost all. */
+/** Everything that permanently reduces the cap: calls in flight when their holder died may have cost all. */
 export function spentOf(tally: Tally, now: number): number {
   let spent = tally.base;
   for (const holding of tally.holders.values()) spent += holding.spent + (holding.until > now ? 0 : holding.inUse);

@@ -132,7 +132,7 @@ function attempts(query: PriceQuery): readonly Attempt[] {
   const spellings = modelSpellings(query.model);
   const tries: Attempt[] = providerId === undefined ? [] : spellings.map((model) => ({ providerId, model }));
   if (query.guessedProvider !== true && !PASS_ON.has(query.provider)) return tries;
-  // `litellm` is the library's name for "the provider stands before the slash".
+  // `litellm` is the library's name for "the provider is before the slash".
   if (query.model.includes("/")) tries.push({ providerId: "litellm", model: query.model });
   return [...tries, ...spellings.map((model) => ({ providerId: undefined, model }))];
 }

@@ -27,7 +27,7 @@ export interface PriceQuery {
 export interface Price {
   /** Integer nano-USD (1e-9 USD) for this call. Zero only where zero is known, such as a row of rate 0. */
   readonly nanoUsd: number;
-  /** False when the price of a model of a similar name, or a rate that stands in for the real one, was used. */
+  /** False when the price of a model of a similar name, or a substitute rate, was used. */
   readonly exact: boolean;
   /** A part of the call, such as web searches, has no known price and is not in `nanoUsd`. */
   readonly partial?: true;
@@ -61,13 +61,13 @@ export interface Validity {
 export type QuoteSource = (query: PriceQuery, validity: Validity) => Quote | undefined;
 
 export interface PriceBookOptions {
-  /** Asked in order; the first that knows a price decides. */
+  /** In order of precedence; the first that has a price decides. */
   readonly sources: readonly QuoteSource[];
   /** The first that fits applies, whatever source the price comes from. */
   readonly discounts?: readonly Discount[];
 }
 
-/** What the sources said about calls like these, so that each is asked once. */
+/** Cached answers of the sources for calls like these, so that each is queried once. */
 interface Entry extends Validity {
   readonly provider: string;
   readonly guessedProvider: boolean;

@@ -18,7 +18,7 @@ export interface UsdRates {
 
 /**
  * The rates of calls with more than `over` input tokens, in nano-USD per token, search and request. A band holds for
- * all tokens of the call. `NaN` is a rate that nobody knows: one token of that kind makes the whole price unknown.
+ * all tokens of the call. `NaN` is an unknown rate: one token of that kind makes the whole price unknown.
  */
 export interface RateBand {
   readonly over: number;
@@ -57,7 +57,7 @@ export const STANDARD_TERMS: Terms = { factor: 1, exact: true, commitment: false
 export interface Charge {
   /** Integer nano-USD. */
   readonly nanoUsd: number;
-  /** False when some tokens were charged at a rate that stands in for their own. */
+  /** False when some tokens were charged at a substitute rate. */
   readonly exact: boolean;
   /** A part has no known price and is not in `nanoUsd`. */
   readonly partial: boolean;
@@ -136,7 +136,7 @@ function tokenNano(rates: RateBand, usage: Usage): number {
     output -= image;
     nano += image * rates.outputImage;
   }
-  // Nothing of an unknown rate costs nothing.
+  // Zero tokens at an unknown rate cost nothing.
   if (input !== 0) nano += input * rates.input;
   if (cacheRead !== 0) nano += cacheRead * rates.cacheRead;
   if (output !== 0) nano += output * rates.output;

@@ -36,7 +36,7 @@ export interface TermsRow extends Dated {
   readonly effect: number | "commitment";
   /** Not offered for the model's long-context rates. */
   readonly shortOnly?: true;
-  /** The vendor does not say that the factor holds for every kind of token. */
+  /** The vendor does not confirm that the factor applies to every kind of token. */
   readonly inexact?: true;
   readonly source: string;
 }

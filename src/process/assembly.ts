@@ -44,7 +44,7 @@ export interface AssemblyOptions {
   readonly spoolPending: () => number | undefined;
 }
 
-/** Wires the meter and the guard of one process: what a call came to is told to the budgets, and the other way nothing. */
+/** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
   const { config, faults, instance } = options;
   const own = { prices: config.prices ?? [], discounts: config.discounts ?? [] };

@@ -30,9 +30,9 @@ export interface Configuration {
   get(): Config;
   /** What `register` does first: reads it at once where an invalid one must end the process. */
   check(): void;
-  /** Undefined while nobody has asked for it. */
+  /** Undefined until it is first read. */
   readonly known: Config | undefined;
-  /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is invalid, or has a key that nobody knows. */
+  /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is invalid, or has an unknown key. */
   replace(source: ConfigSource): void;
   /** What it says about calls; the same object until it is replaced. */
   calls(): CallSettings;
@@ -126,7 +126,7 @@ function given(own: ConfigFile | undefined, keys: ConfigFile): ConfigFile {
 /** Keys whose absence lets spend through. */
 const GUARDING = ["budgets", "store", "breaker", "repeats"];
 
-/** What an invalid configuration would have switched on; what it is, is not known where it cannot even be read. */
+/** What an invalid configuration would have switched on: all of it when the file cannot be parsed. */
 function whatIsOff(error: unknown): string {
   const { configured = ["budgets", "store", "breaker"] } = isSpendfuseError(error)
     ? (error.facts as { readonly configured?: readonly string[] })
@@ -137,7 +137,7 @@ function whatIsOff(error: unknown): string {
   return `${names} ${names === "store" || names === "breaker" ? "is" : "are"} OFF`;
 }
 
-/** Written at once: what is left in a stream when a process exits may be lost. */
+/** Written synchronously: data left in a stream when a process exits may be lost. */
 function endProcess(message: string): never {
   try {
     writeSync(2, `spendfuse: invalid configuration, and SPENDFUSE_STRICT is set: ${message}\n`);

@@ -39,7 +39,7 @@ export interface ProcessState {
   telemetry: Telemetry | undefined;
   /** What the first call needs; undefined before it. */
   parts: Parts | undefined;
-  /** Whether we are to export what nobody else does. */
+  /** Whether to export what no other provider exports. */
   exports: boolean;
   /** A call or an agent's span was begun with the configuration as it is. */
   begun: boolean;

@@ -36,7 +36,7 @@ export interface Runtime {
   readonly approvers: Set<Approve>;
   /** How far the budgets are used that this process has counted for. */
   budgets(): readonly BudgetUse[];
-  /** Where the breaker inside this process listens, if there is one. */
+  /** The address of the breaker inside this process, if there is one. */
   breakerUrl(): string | undefined;
   /** What `node --import spendfuse/register` does: the hook at once, everything else later; never throws. */
   register(): void;

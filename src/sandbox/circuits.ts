@@ -26,7 +26,7 @@ function none(why: string): CircuitsView {
   return { why, circuits: [], operable: false };
 }
 
-/** Trips or resets a circuit for somebody at the page. Never rejects. */
+/** Trips or resets a circuit for a user of the page. Never rejects. */
 export async function changeCircuit(
   link: BreakerLink | undefined,
   verb: "trip" | "reset",

@@ -12,9 +12,9 @@ export interface WatchedMonitor {
 
 /** Evaluates monitors minute by minute, and tells webhooks. */
 export interface Engine {
-  /** Evaluates every minute up to `now`, in seconds, one after another; webhooks are told before the next minute. */
+  /** Evaluates every minute up to `now`, in seconds, one after another; webhooks are sent before the next minute. */
   advance(now: number): Promise<void>;
-  /** Takes monitors over. One whose body changed begins anew. */
+  /** Replaces the monitors. One whose body changed starts over. */
   sync(monitors: readonly WatchedMonitor[]): void;
   readonly watches: ReadonlyMap<number, Watch>;
   readonly transitions: readonly (TransitionView & { readonly monitor: number })[];
@@ -33,7 +33,7 @@ export interface EngineOptions {
 const MINUTE_S = 60;
 const COMPACT_S = 600;
 const KEPT = 500;
-/** After a pause of a laptop, say: minutes that nobody waits for. */
+/** Skips the minutes missed while, say, a laptop slept. */
 const MAX_BEHIND_S = 33 * 86_400;
 
 export function createEngine(options: EngineOptions): Engine {

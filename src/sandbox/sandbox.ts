@@ -66,7 +66,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   };
 }
 
-/** What is wrong with a monitor's query, as `POST /api/v1/monitor/validate` says it. What is only unknown here passes. */
+/** Errors of a monitor's query, as `POST /api/v1/monitor/validate` reports them. Features that the sandbox lacks pass. */
 function faultOf(monitor: Readonly<Record<string, unknown>>): string | undefined {
   try {
     readRules(monitor);

@@ -18,7 +18,7 @@ export interface Scenario {
 export interface Feed {
   /** `spendfuse.cost` when absent. */
   readonly metric?: string;
-  /** Only needed for a metric that is not ours. */
+  /** Only needed for metrics that spendfuse does not emit. */
   readonly type?: MetricType;
   readonly tags?: Readonly<Record<string, string>>;
   readonly from?: string;
@@ -36,7 +36,7 @@ export interface Expected {
   /** `agent:a`; `*` when absent. */
   readonly group?: string;
   readonly transition: string;
-  /** The webhooks that are told, by name. None when absent. */
+  /** The webhooks to be called, by name. None when absent. */
   readonly webhooks?: readonly string[];
 }
 
@@ -119,7 +119,7 @@ function spread(feed: Feed, index: number, points: Map<number, Point[]>): string
   const type = feed.type ?? TYPES.get(metric);
   if (from === undefined || until === undefined || every === undefined || every % STEP_S !== 0 || every === 0)
     return `feed[${index}]: "from", "until" and "every" are times such as 15m; "every" is a multiple of 10s`;
-  if (type === undefined) return `feed[${index}]: ${metric} is not ours: say its "type" (count, gauge)`;
+  if (type === undefined) return `feed[${index}]: unknown metric ${metric}: give its "type" (count, gauge)`;
   if ((value === undefined) === (total === undefined)) return `feed[${index}] needs either "value" or "total"`;
   const count = Math.ceil((until - from) / every);
   const tags = Object.entries(feed.tags ?? {}).map(([key, text]) => `${key}:${text}`);

@@ -1,4 +1,4 @@
-/** What the page of the sandbox is told, and may ask for. Times are in seconds of the sandbox's clock. */
+/** Requests and responses of the sandbox's page. Times are in seconds of the sandbox's clock. */
 
 /** `GET /sandbox/state` */
 export interface StateView {
@@ -103,12 +103,12 @@ export interface WebhookView {
 export interface SemanticView {
   readonly name: string;
   readonly says: string;
-  /** The section of the reference that says so. */
+  /** The section of the reference that documents it. */
   readonly cites: string;
   readonly confirmed: boolean;
 }
 
-/** `POST /sandbox/draw`: one request of a widget, as it stands in the dashboard. */
+/** `POST /sandbox/draw`: one request of a widget, as in the dashboard. */
 export interface DrawOrder {
   /** `{ response_format, queries, formulas, ... }` */
   readonly request: unknown;

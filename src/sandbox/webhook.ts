@@ -51,7 +51,7 @@ export function fillWebhook(
   return { url: fill(webhook.url), headers, body: form ? toForm(payload) : payload };
 }
 
-/** What Datadog sends without a payload of one's own is not known; this says that it was not ours. */
+/** What Datadog sends without a custom payload is not known; this marks it as not ours. */
 const DEFAULT_PAYLOAD = '{"body":"$EVENT_TITLE","id":"$ID"}';
 
 function readHeaders(text: string): Record<string, unknown> {
@@ -105,7 +105,7 @@ function variablesOf({ watch, alert, transition, at }: Change, event: number): R
   ]);
 }
 
-/** A variable that nobody knows stays as it is written. */
+/** Unknown variables are left as they are. */
 function fillVariables(
   text: string,
   variables: ReadonlyMap<string, string>,
@@ -121,7 +121,7 @@ function fillVariables(
   });
 }
 
-/** Sends until somebody answers with less than 500, six times at most. Never rejects. @param wait Between the tries. */
+/** Sends until the response is below 500, at most six times. Never rejects. @param wait Between the tries. */
 export async function deliver(
   request: WebhookRequest,
   send: Send,

@@ -6,7 +6,7 @@ const CLEAR_BELOW = "\x1b[J";
 /** Lines at the end of the output that are drawn over themselves: on a terminal only, elsewhere nothing is drawn. */
 export interface LiveLines {
   draw(lines: readonly string[]): void;
-  /** Takes the lines away. What is written next stands in their place. */
+  /** Clears the lines. The next output takes their place. */
   clear(): void;
 }
 

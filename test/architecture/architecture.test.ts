@@ -139,7 +139,7 @@ const BREACHES: readonly (readonly [law: string, files: Readonly<Record<string, 
   ["only config.ts reads the environment", { "src/cli/b.ts": "const { env } = process;\n" }],
   ["only config.ts reads the environment", { "src/cli/b.ts": 'import { env } from "node:process";\n' }],
   [
-    "the demo's vendor knows nothing of ours",
+    "the demo's vendor imports nothing of ours",
     { "src/demo/fake-vendor/prices.ts": 'import { a } from "../../core/a.ts";\n' },
   ],
   ["no import cycles", { "src/meter/b.ts": 'import "./c.ts";\n', "src/meter/c.ts": 'import "./b.ts";\n' }],

@@ -125,7 +125,7 @@ export const LAWS: Readonly<Record<string, Law>> = {
     filesIn(tree, "src").filter((path) => !ENV_READERS.has(path) && ENV.test(code(tree.get(path) ?? ""))),
 
   // What plays the vendor must not be right because it shares our mistakes; how it listens says nothing of vendors.
-  "the demo's vendor knows nothing of ours": (tree) =>
+  "the demo's vendor imports nothing of ours": (tree) =>
     [...filesIn(tree, "src/demo/fake-vendor"), "src/demo/fake-vendor.ts"]
       .flatMap((path) => importsOf(tree, path))
       .filter(({ to }) => to.startsWith("src/") && !/^src\/(?:demo\/fake-vendor|http)\//.test(to))

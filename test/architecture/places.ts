@@ -87,7 +87,7 @@ const COUNTED = new RegExp(
   "gi",
 );
 
-/** Counts of what grows by a file, which nobody corrects. */
+/** Hard-coded counts of files in a registry, which go stale. */
 export function counts(tree: Tree): readonly string[] {
   return ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ...filesIn(tree, "docs", ".md")].flatMap((path) =>
     [...(tree.get(path) ?? "").matchAll(COUNTED)].map(([count]) => `${path} counts ${count}`),

@@ -211,7 +211,7 @@ describe("what a round publishes", () => {
     expect((await round([sink])).points).toBe(1);
   });
 
-  test("calls that come late move the bill from nobody to their agent", async () => {
+  test("late calls move their part of the bill from ungoverned to their agent", async () => {
     stage.books.costs = [cost(1)];
     const sink = bucket();
     await round([sink]);
@@ -224,7 +224,7 @@ describe("what a round publishes", () => {
     ]);
   });
 
-  test("where nobody says what was metered there is a bill, and no figure that would accuse anybody", async () => {
+  test("without a source of metered spend there is a bill, and no drift or ungoverned figure", async () => {
     stage.books.costs = [cost(1)];
     const sink = bucket();
     await round([sink], { metered: undefined });
@@ -248,7 +248,7 @@ describe("what a round publishes", () => {
     expect(short(sink.sent)).toContainEqual(["billed.month_to_date", "-", (stage.clock - TODAY) / DAY, 100]);
   });
 
-  test("a store that cannot be asked: no figure is guessed, and the poller is still there", async () => {
+  test("a store that is unavailable: no figure is guessed, and the poller keeps running", async () => {
     stage.books.costs = [cost(1)];
     const sink = bucket();
     const away = async (): Promise<never> => {
@@ -313,7 +313,7 @@ describe("in the sandbox, with Datadog's own client", () => {
   test("the finance dashboard and its monitors work on it", { timeout: 60_000 }, async () => {
     stage.books.costs = [cost(2), cost(1, { value: 130 })];
     stage.books.usages = [usage(2, 10), usage(1, 6)];
-    // Two days ago 40 % are nobody's; yesterday all is metered, and billed at 30 % more.
+    // Two days ago 40 % is ungoverned; yesterday all is metered, and billed at 30 % more.
     rows = [metered(2), metered(1, { output: 10_000_000, cost: 100e9 })];
     const { sandbox, url, advance } = await startSandbox();
     const sink = createSeriesSink(await openClient({ env: env(url), user: "test" }));

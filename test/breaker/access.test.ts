@@ -13,11 +13,11 @@ describe("a limit", () => {
     expect(taken("a", 400, 1)).toBe(0);
     expect(taken("a", 500, 2)).toBe(1);
     expect(taken("a", 1_000, 2)).toBe(1);
-    // However long nobody came, it is a burst and no more.
+    // After any idle time, no more than a burst is allowed.
     expect(taken("a", 3_600_000, 9)).toBe(3);
   });
 
-  test("forgets everybody when there are too many, rather than grow", () => {
+  test("forgets all callers when there are too many, rather than grow", () => {
     const limiter = createLimiter(1, 1);
     expect([limiter.take("a", NOW), limiter.take("a", NOW)]).toEqual([true, false]);
     for (let other = 0; other < 9_999; other++) limiter.take(`other ${other}`, NOW);

@@ -111,7 +111,7 @@ describe("a webhook", () => {
     expect(await stateOf(store, "agent:researcher")).toBe(opens ? "open" : undefined);
   });
 
-  test("again, late, or out of order changes nothing", async () => {
+  test("duplicate, late or out of order has no effect", async () => {
     const { url, store } = await open();
     await post(url, webhook());
     const before = await store.circuits();
@@ -175,7 +175,7 @@ describe("a webhook", () => {
     expect((await post(url, webhook(), headers as never)).status).toBe(status);
   });
 
-  test("is asked for again, by a 5xx, while the store is away", async () => {
+  test("is answered with a 5xx, so that it is retried, while the store is unavailable", async () => {
     const store = openMemory();
     const { url } = await open({ store: { ...store, circuit: () => Promise.reject(new Error("gone")) } });
     expect((await post(url, webhook())).status).toBe(503);

@@ -61,7 +61,7 @@ describe("values under which many add up open nothing", () => {
   });
 });
 
-test("a trip lasts as long as it is told to, and a recovery says which alert is over", () => {
+test("a trip lasts for its TTL, and a recovery names the alert that is over", () => {
   const mark = { cycle: "c1", event: "777", at: NOW };
   expect(read({})).toMatchObject({
     event: { type: "trip", source: "datadog", ttlMs: HOUR, alert: ["123", { ...mark, transition: "Triggered" }] },

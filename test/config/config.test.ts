@@ -138,7 +138,7 @@ describe("the file", () => {
 });
 
 describe("a wrong configuration", () => {
-  test("is start()'s own error to its caller", async () => {
+  test("throws from start()", async () => {
     const runtime = createRuntime(() => {});
     const before = globalThis.fetch;
     const start = runtime.start({ telemetry: false, env: { SPENDFUSE_SPANS: "maybe" } });
@@ -152,7 +152,7 @@ describe("a wrong configuration", () => {
     ['{ "store": "memory" }', "store is OFF"],
     ['{ "budgets": [], "store": "memory", "breaker": { "port": 0 } }', "budgets, store and breaker are OFF"],
     ["{", "budgets, store and breaker are OFF"],
-  ])("of %s that nobody asked for is reported with what is off, and the app goes on, metered", async (json, off) => {
+  ])("of %s, found by default, is reported with what is off, and the app continues, metered", async (json, off) => {
     const said: string[] = [];
     const runtime = createRuntime((message) => said.push(message));
     const calls: unknown[] = [];

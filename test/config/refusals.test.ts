@@ -11,7 +11,7 @@ const PRICE = { model: "m", inputPerMTok: 1, outputPerMTok: 1 };
 type Row = readonly [config: object, key: string, says: string, fix: string];
 
 const WRONG: readonly Row[] = [
-  // Keys that nobody knows.
+  // Unknown keys.
   [{ budget: [] }, "budget", 'unknown key "budget"; did you mean "budgets"?', '"budgets"'],
   [{ breaker: { uri: "http://a" } }, "breaker.uri", 'unknown key "breaker.uri"; did you mean "url"?', '"url"'],
   [

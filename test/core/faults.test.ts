@@ -289,7 +289,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     step: "span",
-    name: "an active span that says nothing of itself",
+    name: "an active span without attributes",
     inject: activeSpan({ isRecording: broken }),
     met: ALL,
   },
@@ -473,7 +473,7 @@ describe("responses of other making", () => {
     expect(await compare({ answer: whole(""), run: text }, async () => Object.freeze(make()))).toEqual({ body: 1 });
   });
 
-  test("such a call is settled at once, as one that nobody could see", async () => {
+  test("such a call is settled at once, as unobserved", async () => {
     const metered = meter(server, async () => Object.freeze(make()));
     await text(metered.fetch);
     const [call] = await metered.settled(1);

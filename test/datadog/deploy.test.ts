@@ -211,14 +211,14 @@ describe("what others have", () => {
     expect(await run("--destroy", "--yes")).toBe(0);
     expect({ ...contents(), metadata: [] }).toEqual({ ...before, metadata: [] });
     expect(await run("--destroy", "--yes")).toBe(0);
-    expect(said).toContain("nothing of ours is there");
+    expect(said).toContain("nothing to delete");
   });
 
   test("a webhook of our name that is not ours is left alone, and said", async () => {
     const theirs = { name: "spendfuse", url: "https://x.example.com", payload: '{"text":"$EVENT_TITLE"}' };
     handle("POST", "/api/v1/integration/webhooks/configuration/webhooks", theirs);
     expect(await run(...ALL)).toBe(1);
-    expect(said).toContain("is there and not ours");
+    expect(said).toContain("exists and is not managed by spendfuse");
     expect(server.account.webhooks()).toMatchObject([theirs]);
   });
 
@@ -312,7 +312,7 @@ describe("users' edits", () => {
 });
 
 describe("trouble on the way", () => {
-  /** The state that an apply without trouble comes to, lists in no order. */
+  /** The state after an apply without failures, lists unordered. */
   function sorted() {
     const { monitors, dashboards, ...rest } = contents();
     const order = (list: readonly object[]) => list.map((one) => JSON.stringify(one)).sort();
@@ -373,7 +373,7 @@ describe("trouble on the way", () => {
         : undefined;
     });
     expect(await run(...ALL)).toBe(1);
-    expect(said).toContain("monitor agent_spend_anomaly: failed, Datadog does not take it: 400 not in your plan");
+    expect(said).toContain("monitor agent_spend_anomaly: failed, rejected by Datadog: 400 not in your plan");
     expect(server.account.monitors()).toHaveLength(MONITORS - 1);
     expect(await run(...ALL, "--without", "agent_spend_anomaly")).toBe(0);
   });
@@ -385,10 +385,10 @@ describe("trouble on the way", () => {
   });
 });
 
-describe("wrong calls name their fix", () => {
+describe("invalid usage is reported with its fix", () => {
   test.each([
-    ["nobody to tell", WEBHOOK, /--notify @oncall-… .*|--no-notify/],
-    ["both", [...ALL, "--no-notify"], /exclude one another/],
+    ["no one to notify", WEBHOOK, /--notify @oncall-… .*|--no-notify/],
+    ["both", [...ALL, "--no-notify"], /mutually exclusive/],
     ["a handle without @", ["--notify", "me", ...WEBHOOK], /a handle is such as/],
     ["an unknown parameter", [...ALL, "--set", "agent_hourly=5"], /agent_hourly_usd/],
     ["no number", [...ALL, "--set", "agent_hourly_usd=much"], /a number above 0/],
@@ -397,7 +397,7 @@ describe("wrong calls name their fix", () => {
     ["a filter of everything", [...ALL, "--filter", "*"], /filters nothing/],
     ["a filter that is none", [...ALL, "--filter", "env"], /such as env:prod/],
     ["plain http", [...NOTIFY, "--webhook-url", "http://x.example.com/"], /https/],
-    ["two modes", ["--check", "--plan"], /exclude one another/],
+    ["two modes", ["--check", "--plan"], /mutually exclusive/],
     ["an unknown option", ["--notfy"], /notfy/],
   ])("%s", async (_, args, message) => {
     expect(await run(...args)).toBe(2);

@@ -43,7 +43,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
   ],
   "emitted-names": [
     [
-      "a metric that nobody emits",
+      "a metric that is never emitted",
       monitor((m) => (m.query = m.query.replace("spendfuse.cost", "spendfuse.costs"))),
       /spendfuse\.costs/,
     ],
@@ -52,7 +52,11 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
       monitor((m) => (m.query = m.query.replaceAll("{*}", "{ending:failed}"))),
       /no tag ending/,
     ],
-    ["a variable of a tag that nobody emits", dashboard((d) => (d.template_variables[0].prefix = "agnet")), /agnet/],
+    [
+      "a variable of a tag that is never emitted",
+      dashboard((d) => (d.template_variables[0].prefix = "agnet")),
+      /agnet/,
+    ],
     [
       "a message of another group",
       monitor((m) => (m.message += "{{#is_alert}}{{team.name}}{{/is_alert}}")),
@@ -80,7 +84,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     ],
     ["no alias", dashboard((d) => delete first(d).requests[0].formulas[0].alias), /no alias/],
     [
-      "a query that nobody uses",
+      "a query that is never used",
       dashboard((d) => first(d).requests[0].queries.push({ ...first(d).requests[0].queries[0], name: "z" })),
       /query z/,
     ],
@@ -126,15 +130,15 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     [
       "a webhook in a warning",
       monitor((m) => (m.message += "{{#is_warning}}@webhook-x {{/is_warning}}")),
-      /belongs into/,
+      /belongs in/,
     ],
-    ["no space behind it", monitor((m) => (m.message += "{{#is_alert}}@slack-x{{/is_alert}}")), /needs a space/],
+    ["no space after it", monitor((m) => (m.message += "{{#is_alert}}@slack-x{{/is_alert}}")), /needs a space/],
     ["a block that never ends", monitor((m) => (m.message += "{{#is_alert}}")), /never ended/],
     ["an end without a block", monitor((m) => (m.message += "{{/is_alert}}")), /never began/],
     [
       "blocks that cross",
       monitor((m) => (m.message += "{{#is_alert}}{{#is_renotify}}{{/is_alert}}{{/is_renotify}}")),
-      /should/,
+      /was expected/,
     ],
     ["a brace too few", monitor((m) => (m.message += "{{value}")), /do not pair/],
   ],

@@ -173,7 +173,7 @@ export const DEFECTS: readonly Defect[] = [
     tests: ["test/breaker/webhook.test.ts"],
   },
   {
-    name: "requests of batches are taken for calls that nobody metered",
+    name: "requests of batches are counted as unmetered calls",
     file: "src/billing/reconcile/cells.ts",
     find: '({ tier }) => tier === undefined || canonicalTier(tier) !== "batch"',
     replace: "() => true",

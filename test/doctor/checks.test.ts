@@ -48,7 +48,7 @@ const budgets = [{ scope: { agent: "*" }, per: "hour", usd: 20 }];
 const openai = { openai: "7.57.0" };
 const key = { OPENAI_API_KEY: "sk-key-of-the-table" };
 const openaiApp = { packages: openai, env: key };
-const refused = { failure: "nothing listens there (ECONNREFUSED)" };
+const refused = { failure: "connection refused (ECONNREFUSED)" };
 const SCRIPTS = (start: string): object => ({ scripts: { start } });
 
 /** What is wrong or to be noted, and the fix that is offered. */
@@ -674,7 +674,7 @@ describe("questions", () => {
     return questionsOf(gatherFacts(dir, { SPENDFUSE_CONFIG: "{}", ...env }, isLookedAt));
   };
 
-  test("nothing is asked that nobody configured", () => {
+  test("contacts nothing that is not configured", () => {
     expect(asked({}, openai)).toEqual([]);
   });
 

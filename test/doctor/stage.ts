@@ -71,7 +71,7 @@ export async function openStand(statuses: Readonly<Record<string, number>>): Pro
   return { url, asked, close: () => void server.close() };
 }
 
-/** An address where nobody listens. */
+/** An address without a listener. */
 export async function closedUrl(): Promise<string> {
   const server = createServer();
   const url = await listening(server);

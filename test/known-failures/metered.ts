@@ -9,14 +9,14 @@ import type { Sums } from "../../src/core/ledger.ts";
 import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
 import type { ModelServer } from "../servers/model-server.ts";
 
-// The slot of the `instance` tag is claimed in this folder, and not in that of whoever runs the tests.
+// The slot of the `instance` tag is claimed in this folder, and not in that of the user who runs the tests.
 process.env.SPENDFUSE_STATE_DIR = mkdtempSync(join(tmpdir(), "spendfuse-known-"));
 
 /** One process of ours with nothing in it yet, and what it says and settles. */
 export interface Metered {
   readonly runtime: Runtime;
   readonly calls: readonly SettledCall[];
-  /** What was said aloud. */
+  /** Lines logged. */
   readonly said: readonly string[];
   /** The metered fetch. Requests to any host reach `server`. */
   readonly fetch: typeof fetch;

@@ -155,7 +155,7 @@ describe("the life of a circuit", () => {
       "open",
       T + 9 + TTL,
     ],
-    ["a reset of a closed one changes nothing", [[T, { type: "reset", by: "me", reason: "ok" }]], "closed", undefined],
+    ["a reset of a closed one has no effect", [[T, { type: "reset", by: "me", reason: "ok" }]], "closed", undefined],
   ] as const)("%s", (_, events, state, until) => {
     const circuit = live(...(events as unknown as readonly (readonly [number, CircuitEvent])[]));
     expect(circuit.state).toBe(state);

@@ -359,7 +359,7 @@ describe("what the library does by itself, and we do not", () => {
     expect(early(query("anthropic", "claude-haiku-5-5", { input: 1_000 }))?.nanoUsd).toBe(100_000);
   });
 
-  it("asks the library once a model, and says nothing on the console", () => {
+  it("queries the library once per model, and logs nothing", () => {
     const warn = vi.spyOn(console, "warn");
     const calcPrice = vi.fn(library.calcPrice);
     const source = createPrices({ library: { calcPrice } });

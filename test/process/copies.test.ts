@@ -41,7 +41,7 @@ test("a copy in another realm shares the runtime that hooks the realm's fetch, a
   }
 });
 
-test("a copy in another realm whose fetch nobody hooks has a runtime of its own", async () => {
+test("a copy in another realm whose fetch is not hooked has a runtime of its own", async () => {
   const runtime = theRuntime();
   delete slots[RUNTIME];
   try {

@@ -67,7 +67,7 @@ describe("start()", () => {
     expect(await said(one, one, { ...one, mode: "shadow" })).toEqual(lines);
   });
 
-  test("says nothing where nothing is configured, or nothing is to be said", async () => {
+  test("is absent without a configuration, or with SPENDFUSE_QUIET", async () => {
     expect(await said({ env: {} })).toEqual([]);
     expect(await said({ env: { SPENDFUSE_QUIET: "1" }, budgets: [DAY] })).toEqual([]);
   });

@@ -104,7 +104,7 @@ describe("SPENDFUSE_STRICT=1 ends the process before the app's first line", () =
     expect(lines.join("\n")).toContain(says);
   });
 
-  test("and changes nothing for a valid one, or for none, of which it says so", async () => {
+  test("has no effect on a valid one, or on none, which it reports", async () => {
     const valid = await run({ SPENDFUSE_STRICT: "1" }, { [FILE]: `{ ${BUDGETS} }` });
     expect(valid).toMatchObject({ code: 0, stdout: "app\n" });
     const none = await run({ SPENDFUSE_STRICT: "1" });

@@ -20,7 +20,7 @@ export const recordings: readonly Recording[] = [...MADE_UP, ...recorded];
 
 /**
  * Whether nothing is learned from how far the estimate is off: the `rates` of the wire formats were fitted
- * on one half of what was recorded, and the numbers of what is made up are nobody's.
+ * on one half of what was recorded, and made-up numbers belong to no vendor.
  */
 export function isFitted(recording: Recording): boolean {
   if (recording.id.startsWith("made-up/")) return true;

@@ -34,7 +34,7 @@ async function startSandbox(...args: string[]) {
 }
 
 describe("spendfuse sandbox", { timeout: 60_000 }, () => {
-  test("shows what we ship, evaluates it, and ends when it is told to", async () => {
+  test("shows what we ship, evaluates it, and ends on a signal", async () => {
     const sandbox = await startSandbox("--simulated", "--start", "2026-11-02T09:00:00Z");
     expect(sandbox.said()).toContain("17 monitors, 4 dashboards");
     expect(sandbox.said()).not.toContain("not evaluated");
@@ -50,7 +50,7 @@ describe("spendfuse sandbox", { timeout: 60_000 }, () => {
     const { monitors, now, webhooks } = await sandbox.state();
     expect(new Date(now * 1_000).toISOString()).toBe("2026-11-02T09:02:00.000Z");
     expect(monitors.find(({ name }) => name === "Agent burns money fast")?.status).toBe("Alert");
-    // Nobody named a breaker, so that there is no webhook to call.
+    // Without --breaker there is no webhook to call.
     expect(webhooks[0]).toMatchObject({ name: "spendfuse", delivered: false, answer: "there is no such webhook" });
     expect((await sandbox.post("/sandbox/clock", { advance: -1 })).status).toBe(400);
     sandbox.child.kill("SIGTERM");

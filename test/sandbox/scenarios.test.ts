@@ -96,8 +96,8 @@ describe("spendfuse monitors test", () => {
   });
 
   test.each([
-    ["no such verb", ["tset"], /there is no "monitors tset"/],
-    ["nothing", [], /say what to do/],
+    ["no such verb", ["tset"], /unknown subcommand "monitors tset"/],
+    ["nothing", [], /a subcommand is missing: test/],
     ["an unknown option", ["test", "--all"], /--all/],
     ["no such file", ["test", "nowhere.json"], /nowhere\.json/],
     ["no such folder", ["test", "--scenarios", "nowhere"], /there is no folder nowhere/],
@@ -110,7 +110,7 @@ describe("spendfuse monitors test", () => {
   test.each([
     ["a time that is none", { until: "1x" }, /"until" is no time/],
     ["a feed without a value", { feed: [{ metric: "my.metric", type: "count", until: "1m" }] }, /"value" or "total"/],
-    ["a metric of nobody", { feed: [{ metric: "other", until: "1m", value: 1 }] }, /say its "type"/],
+    ["an unknown metric", { feed: [{ metric: "other", until: "1m", value: 1 }] }, /give its "type"/],
     ["points too close", { feed: [{ ...feed[0], every: "5s" }] }, /multiple of 10s/],
     ["a start that is none", { start: "monday" }, /"start" is no time/],
   ])("%s in a scenario is said", async (_, part, message) => {

@@ -58,7 +58,7 @@ export function createStage(options: StageOptions = {}) {
     write(metric: string, minute: number, value: number, tags: readonly string[] = [], type: MetricType = "count") {
       store.write(metric, type, tags.join(), () => tags, start + minute * 60, value);
     },
-    /** Watches a monitor; options are laid over no delay for new groups. */
+    /** Watches a monitor; options override the default of no delay for new groups. */
     watch(query: string, monitorOptions: object = {}, message = "") {
       const body = {
         type: "query alert",

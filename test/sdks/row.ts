@@ -14,7 +14,7 @@ export interface Row {
   readonly body: StreamBody & WholeBody;
 }
 
-/** What one run of a row came to. */
+/** The result of one run of a row. */
 export interface Run {
   /** Whose calls they are. */
   readonly agent: string;
@@ -104,7 +104,7 @@ async function leaveUnread(open: () => unknown, drop: boolean, server: ModelServ
   if (!drop) await flush();
 }
 
-/** Resolves when the head of a response of this server has come, and whoever awaits it had a turn. */
+/** Resolves when the head of a response of this server has come, and code awaiting it has run. */
 function headOf({ host }: ModelServer): Promise<void> {
   return new Promise((resolve) => {
     const HEADERS = "undici:request:headers";

@@ -51,7 +51,7 @@ export const openaiChatStreams: readonly Shape[] = [
   },
   {
     kind: "stream",
-    name: "openai chat stream, unknown host, nobody asks",
+    name: "openai chat stream, unknown host, usage not requested",
     host: "unknown",
     never: ["late"],
     body: { madeUp: () => ({ ...chatStream.madeUp(), silent: "The river meets the sea near Sunderland Point." }) },

@@ -13,7 +13,7 @@ export interface BillRow {
   readonly dims: Readonly<Record<string, string>>;
   /** Absent on a line about usage. */
   readonly nano?: Nano | undefined;
-  /** Before the account's discount, where the vendor says it. */
+  /** Before the account's discount, where the vendor reports it. */
   readonly listNano?: Nano | undefined;
   /** Tokens, requests and so on, by the vendor's own names. */
   readonly counts?: Readonly<Record<string, number>>;
@@ -30,7 +30,7 @@ export type ChargeType = MeteredType | "tokens" | "other";
 export interface Charge {
   /** Start of the UTC day, in milliseconds since the epoch. */
   readonly day: number;
-  /** The vendor's ids; empty where the vendor says that there is none. */
+  /** The vendor's ids; empty where the vendor reports none. */
   readonly project: string;
   /** Undefined where the vendor cannot say. */
   readonly key: string | undefined;
@@ -71,7 +71,7 @@ const PLAIN: ReadonlySet<string> = new Set(["", "default", "auto", "standard", "
 export const DRIFT_REASONS = [
   /** Calls whose model has no known price here. */
   "unpriced",
-  /** The account's discount, where the vendor says what it is. */
+  /** The account's discount, where the vendor reports it. */
   "discount",
   /** A service tier that the vendor bills elsewhere or otherwise. */
   "tier",
@@ -87,12 +87,12 @@ export const DRIFT_REASONS = [
   "inexact",
   /** The vendor writes fewer places than a nano-dollar has. */
   "rounding",
-  /** Nothing of these: the price that we know is another one. */
+  /** None of the above: our price differs from the vendor's. */
   "price",
 ] as const;
 export type DriftReason = (typeof DRIFT_REASONS)[number];
 
-/** Why nobody is charged with a billed amount. */
+/** Why a billed amount is ungoverned. */
 export const UNGOVERNED_REASONS = [
   /** Tokens or requests beyond what was metered. */
   "unmetered",

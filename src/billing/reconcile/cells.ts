@@ -115,7 +115,7 @@ function tokenCells(
     const chargesOf = Map.groupBy(some, (charge) => grain.place(charge.model, charge.tier));
     for (const [place, here] of chargesOf) {
       const callers = rowsOf.get(place) ?? [];
-      // Batches are requests, too, and none of ours.
+      // Batches are requests too, but unmetered.
       const used = (usagesOf.get(place) ?? []).filter(
         ({ tier }) => tier === undefined || canonicalTier(tier) !== "batch",
       );
@@ -136,7 +136,7 @@ interface Grain {
 }
 
 /**
- * Snapshots of a model, and tiers, are told apart where the bill tells them apart as the calls do. A bill that names
+ * Snapshots of a model, and tiers, are separated where both the bill and the calls separate them. A bill that names
  * tiers names those that are special.
  */
 function chooseGrain(charges: readonly Charge[], rows: readonly MeteredRow[]): Grain {
@@ -170,7 +170,7 @@ function unseenOf(usages: readonly VendorUsage[], rows: readonly MeteredRow[]): 
   return requests - rows.reduce((sum, { calls }) => sum + calls, 0);
 }
 
-/** Who belongs together by key. Where the vendor cannot say keys at all, everybody does. */
+/** Groups by key; one group where the vendor reports no keys. */
 function createGroups({ charges, links }: DayBill): {
   key(key: string | undefined): string;
   row(row: MeteredRow): string;

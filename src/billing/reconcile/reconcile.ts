@@ -27,7 +27,7 @@ export interface BillLine {
   readonly project: string;
   readonly key: string;
   readonly model: string;
-  /** Undefined for what nobody metered. */
+  /** Undefined for ungoverned amounts. */
   readonly bearer: Bearer | undefined;
   billed: Nano;
   metered: Nano;
@@ -43,14 +43,14 @@ interface Part {
   readonly key: string;
   readonly model: string;
   billed: Nano;
-  /** Before the discount, where the vendor says it for all of it. */
+  /** Before the discount, where the vendor reports it for the whole amount. */
   list: Nano | undefined;
   /** Charges it was split from. */
   charges: number;
 }
 
 /**
- * Lays one vendor's bill of one day over what was metered. Every nano-dollar of the bill is on exactly one line, as is
+ * Reconciles one vendor's bill of one day with metered spend. Every nano-dollar of the bill is on exactly one line, as is
  * every one that was metered. The order of what goes in does not matter.
  */
 export function reconcile(input: ReconcileInput): readonly BillLine[] {

@@ -1,28 +1,28 @@
 import type { MeteredRow } from "../../core/metered.ts";
 import { type Cell, countOf } from "./cells.ts";
 
-/** How a cell's amount is split: a weight for each of its rows, and one for nobody. */
+/** How a cell's amount is split: a weight for each of its rows, and one for the ungoverned part. */
 export interface Shares {
   readonly rows: readonly bigint[];
   readonly ungoverned: bigint;
 }
 
-const NOBODY: Shares = { rows: [], ungoverned: 1n };
+const ALL_UNGOVERNED: Shares = { rows: [], ungoverned: 1n };
 
 /**
  * Who caused a cell's amount. What was reported is known to the token, so it is charged as it is; what is left belongs
  * to calls whose usage is an estimate or unknown, but only where the vendor counted no requests beside ours. All else is
- * nobody's: it is never spread over those who were metered.
+ * ungoverned: it is never spread over metered agents.
  */
 export function shareOut(cell: Cell): Shares {
   const shares = weighCell(cell);
-  const nobody = shares.ungoverned === 0n && shares.rows.every((weight) => weight === 0n);
-  return nobody ? { ...shares, ungoverned: 1n } : shares;
+  const empty = shares.ungoverned === 0n && shares.rows.every((weight) => weight === 0n);
+  return empty ? { ...shares, ungoverned: 1n } : shares;
 }
 
 function weighCell(cell: Cell): Shares {
   const { rows, type } = cell;
-  if (rows.length === 0) return NOBODY;
+  if (rows.length === 0) return ALL_UNGOVERNED;
   if (type === "tokens" && rows.every(isExact)) return byCost(cell);
   const tokens = rows.map((row) => countOf(row, type));
   const sure = sum(tokens.filter((_, index) => rows[index]?.quality === "reported"));
@@ -34,7 +34,7 @@ function weighCell(cell: Cell): Shares {
   if (unseen !== undefined && unseen <= 0) return weighAll(cell, tokens, rest);
   const theirs = Math.min(Math.max(rest, 0), guessed);
   const left = rest - theirs;
-  // Scaled by what the estimates came to, so that weights stay whole numbers.
+  // Scaled by the sum of the estimates, so that weights stay whole numbers.
   const scale = guessed > 0 ? guessed : 1;
   return {
     rows: rows.map((row, at) => BigInt(tokens[at] ?? 0) * BigInt(row.quality === "reported" ? scale : theirs)),
@@ -48,7 +48,7 @@ function weighAll({ rows }: Cell, tokens: readonly number[], rest: number): Shar
   const blind = rows.map((row) => (row.quality === "unknown" ? row.calls : 0));
   const bearers = sum(guessing) > 0 ? guessing : blind;
   const scale = sum(bearers);
-  // Nobody's figures are in doubt: the vendor counts otherwise than it reports.
+  // The metered figures are exact: the vendor bills other counts than it reports.
   if (scale === 0) return weigh(rows, (_, at) => tokens[at], 0);
   return {
     rows: rows.map((row, at) => {

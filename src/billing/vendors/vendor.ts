@@ -77,7 +77,7 @@ export interface OpenOptions {
   readonly now: () => number;
 }
 
-/** Somebody who sends a bill. To add one, write a file beside this one and give it a line in `registry.ts`. */
+/** A vendor whose bill can be read. To add one, write a file beside this one and give it a line in `registry.ts`. */
 export interface Vendor {
   /** The file's name. */
   readonly name: string;

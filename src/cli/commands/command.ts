@@ -42,7 +42,7 @@ export function defineCommand<const Options extends ParseArgsOptionsConfig>(
   return { name, summary, help, run: (args) => runDefined(definition, args) };
 }
 
-/** Invalid usage: `message` says what is wrong and what is right. */
+/** Invalid usage: `message` names the problem and the fix. */
 export function usage(message: string): SpendfuseError {
   return new SpendfuseError("SPENDFUSE_USAGE", message);
 }

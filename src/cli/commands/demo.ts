@@ -1,10 +1,10 @@
 import { createStyle } from "../../terminal/style.ts";
 import { type Command, defineCommand, type OptionValues, usage } from "./command.ts";
 
-const HELP = `spendfuse demo: three agents spend money at a vendor on this machine, spendfuse meters them, and the vendor's
-own bill stands beside it. Then two more are stopped: by a budget, and by a monitor of Datadog's stand-in, the sandbox,
-whose page shows it all. At last the poller reads the vendor's cost reports, and lays them over the agents. It needs no
-account, no key and no network.
+const HELP = `spendfuse demo: three agents spend money at a local vendor, spendfuse meters them, and the vendor's own bill is
+shown next to it. Then two more are stopped: by a budget, and by a monitor of the sandbox, a stand-in for Datadog, whose
+page shows it all. Finally the poller reads the vendor's cost reports and reconciles them per agent. No account, key or
+network is needed.
 
   --plain-fetch   use fetch alone, as if no vendor SDK were installed
   --keep          leaves the sandbox and its page open at the end, until Ctrl-C

@@ -3,28 +3,28 @@ import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
 const HELP = `spendfuse deploy: dashboards, monitors and the webhook of the breaker, installed in Datadog.
 
-  spendfuse deploy --check     looks at the files alone: no account, no key
-  spendfuse deploy --plan      what would change
-  spendfuse deploy             does it; done twice it changes nothing
-  spendfuse deploy --destroy   deletes what is ours, and nothing else
+  spendfuse deploy --check     lints the files only: no account, no key
+  spendfuse deploy --plan      shows what would change
+  spendfuse deploy             applies the plan (idempotent)
+  spendfuse deploy --destroy   deletes only what spendfuse created
 
 It needs DD_API_KEY, DD_APP_KEY and DD_SITE, and the package @datadog/datadog-api-client (npm install it in your app).
 
-  --notify HANDLE    who is told, such as @oncall-payments; repeatable. Or --no-notify: monitors that page nobody
+  --notify HANDLE    who to notify, such as @oncall-payments; repeatable. Or --no-notify: monitors without a recipient
   --webhook-url URL  where the breaker takes webhooks: https://YOUR-BREAKER/webhooks/datadog, with its secret in
-                     SPENDFUSE_WEBHOOK_SECRET. Or --no-webhook: alerts that stop nothing
-  --set NAME=NUMBER  another threshold, in query, options and message at once; repeatable:
+                     SPENDFUSE_WEBHOOK_SECRET. Or --no-webhook: alerts do not stop agents
+  --set NAME=NUMBER  changes a threshold in query, options and message; repeatable:
 ${PARAMETERS.map(({ name, says }) => `                       ${name.padEnd(23)}${says}`).join("\n")}
   --filter TAG       such as env:prod, added to every query; repeatable
-  --prefix TEXT      before every name: several installations side by side
-  --only NAME        this file alone; repeatable. --without NAME leaves one out
-  --overwrite        undoes what users changed in Datadog; otherwise their edits stay
-  --rotate-secret    sets the webhook's secret anew
-  --assets DIR       dashboards/ and monitors/ of this folder instead of ours
+  --prefix TEXT      prefixes every name, for several installations in one account
+  --only NAME        only this file; repeatable. --without NAME skips one
+  --overwrite        overwrites edits made in Datadog; otherwise they stay
+  --rotate-secret    replaces the webhook's secret
+  --assets DIR       uses dashboards/ and monitors/ of this folder instead of the shipped ones
   --yes              destroys without asking
   --json             machine-readable
 
-The exit code is 0, 1 when something failed (run it again: it goes on where it was), 2 on invalid usage.`;
+The exit code is 0, 1 when something failed (run it again to continue), 2 on invalid usage.`;
 
 const OPTIONS = {
   check: { type: "boolean" },

@@ -1,11 +1,11 @@
 import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
-const HELP = `spendfuse monitors test: plays scenarios on monitors, offline: spend over simulated time, and what must be said.
+const HELP = `spendfuse monitors test: plays scenarios on monitors, offline: spend over simulated time, and expected alerts.
 
   spendfuse monitors test [FILE…]   scenario files; all of --scenarios when none is named
 
-  --monitors DIR    a folder that holds monitors/ (or is it): yours instead of ours
-  --scenarios DIR   where the scenario files are; scenarios/ of the package when absent
+  --monitors DIR    a monitors/ folder or its parent; default: the shipped monitors
+  --scenarios DIR   where the scenario files are; default: scenarios/ of the package
   --json            machine-readable
 
 A scenario file: { "monitor": "agent_hourly_spend", "scenarios": [{ "name": "…",
@@ -13,7 +13,7 @@ A scenario file: { "monitor": "agent_hourly_spend", "scenarios": [{ "name": "…
   "expect": [{ "at": "31m", "group": "agent:a", "transition": "Triggered", "webhooks": ["spendfuse"] }] }] }
 
 It is not Datadog: what is known of its behaviour, and what is not, is listed in docs/sandbox.md.
-The exit code is 0 when everything is as expected, 1 when not, 2 on invalid usage.`;
+The exit code is 0 when all expectations hold, 1 when not, 2 on invalid usage.`;
 
 const OPTIONS = {
   monitors: { type: "string" },

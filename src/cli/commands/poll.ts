@@ -4,21 +4,21 @@ import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
 const VENDORS = Object.values(registry);
 
-const HELP = `spendfuse poll: reads the vendors' own bills, reconciles them with what was metered, publishes bill and drift.
+const HELP = `spendfuse poll: reads the vendors' bills, reconciles them with the metered spend, publishes bill and drift.
 
   spendfuse poll --once        one round
-  spendfuse poll --every 5m    a round after the other, until it is told to stop
+  spendfuse poll --every 5m    one round every 5 minutes, until stopped
 
-  --from DAY         read again from this day on, such as 2026-01-01 (UTC); broken off, the same command goes on
+  --from DAY         read again from this day on, such as 2026-01-01 (UTC); if interrupted, the same command resumes
   --to DAY           up to this day, itself included
-  --vendor NAME      this one alone; repeatable: ${VENDORS.map(({ name }) => name).join(", ")}
+  --vendor NAME      only this vendor; repeatable: ${VENDORS.map(({ name }) => name).join(", ")}
   --db FILE          where the vendors' rows are kept; default: the configuration's billing.db, else spendfuse-bill.db
   --custom-costs     upload the allocated bill to Datadog's Cloud Cost Management, too
   --json             machine-readable
 
 A vendor's bill is read when its key is set:
 ${VENDORS.map(({ variable, needs }) => `  ${variable.padEnd(26)} ${needs}`).join("\n")}
-What was metered comes from the store (SPENDFUSE_STORE: ${eitherOf(SHARED_STORE_FORMS)}), else from Datadog (DD_API_KEY, DD_APP_KEY).
+Metered spend comes from the store (SPENDFUSE_STORE: ${eitherOf(SHARED_STORE_FORMS)}), else from Datadog (DD_API_KEY, DD_APP_KEY).
 Points go to Datadog (DD_API_KEY, DD_SITE), else to OTEL_EXPORTER_OTLP_ENDPOINT.
 
 The exit code is 0, 1 when something failed (what was read is kept), 2 on invalid usage.`;
@@ -39,7 +39,7 @@ export type Values = OptionValues<typeof OPTIONS>;
 
 export const command: Command = defineCommand({
   name: "poll",
-  summary: "read the vendors' bills, reconcile them with what was metered, publish the drift; --once, --every 5m",
+  summary: "read the vendors' bills, reconcile them with the metered spend, publish the drift; --once, --every 5m",
   help: HELP,
   options: OPTIONS,
   run: async (values) => (await import("./poll/run.ts")).run(values),

@@ -1,14 +1,14 @@
 import { GROUPINGS } from "../../billing/report.ts";
 import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
-const HELP = `spendfuse report: the vendors' bills beside what was metered, of what spendfuse poll has read.
+const HELP = `spendfuse report: the vendors' bills next to the metered spend, from what spendfuse poll has read.
 
   spendfuse report --month 2026-11 --by agent
 
-  --month MONTH      such as 2026-11; this month when absent
-  --from DAY --to DAY  other days than a month's, both included
+  --month MONTH      such as 2026-11; default: this month
+  --from DAY --to DAY  a range of days instead of a month, inclusive
   --by NAMES         one or several of ${GROUPINGS.join(", ")}; with commas. Default: agent
-  --vendor NAME      this one alone; repeatable
+  --vendor NAME      only this vendor; repeatable
   --csv, --json      for machines; amounts are decimal dollars
   --caps             the vendors' own caps beside the bill and the budgets
   --db FILE          as in spendfuse poll

@@ -5,18 +5,18 @@ const DEFAULT_PORT = 4320;
 const HELP = `spendfuse sandbox: a stand-in for Datadog on this machine. It is not Datadog.
 
 It takes OTLP metrics and spans (/v1/metrics, /v1/traces) and v2 series, evaluates monitors, sends their webhooks, and
-draws dashboards on a page. It holds what it got in memory, and ends with Ctrl-C.
+draws dashboards on a page. Everything is kept in memory. Ctrl-C stops it.
 
   spendfuse sandbox
 
-  --port PORT      ${DEFAULT_PORT} when absent; 0 is any that is free
+  --port PORT      default ${DEFAULT_PORT}; 0 takes any free one
   --breaker URL    where webhooks go, and whose circuits the page shows; with SPENDFUSE_WEBHOOK_SECRET and, to trip and
                    reset at the page, SPENDFUSE_OPERATOR_TOKEN
-  --assets DIR     dashboards/ and monitors/ of this folder instead of ours
+  --assets DIR     uses dashboards/ and monitors/ of this folder instead of the shipped ones
   --empty          no dashboards and monitors: deploy them with DD_API_KEY=x DD_APP_KEY=x SPENDFUSE_DD_API_URL=URL
-  --simulated      a clock that moves at the page, or by POST /sandbox/clock { "advance": seconds }
-  --start TIME     where that clock begins, such as 2026-11-02T09:00:00Z; a day ago when absent
-  --speed N        seconds of that clock in a second; 0 when absent
+  --simulated      a clock that moves only from the page or by POST /sandbox/clock { "advance": seconds }
+  --start TIME     where that clock starts, such as 2026-11-02T09:00:00Z; default: a day ago
+  --speed N        simulated seconds per real second; default 0
 
 Send an app's metrics to it: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:${DEFAULT_PORT}`;
 

@@ -1,6 +1,6 @@
 import type { Node } from "../node.ts";
 
-/** Who a call belongs to when no scope says it. */
+/** Who a call belongs to outside any scope. */
 export const SCOPE_KEYS = {
   agent: {
     kind: "string",

@@ -4,7 +4,7 @@ import type { Found, Step } from "./plan.ts";
 import type { Remote } from "./remote.ts";
 import type { Task } from "./setup.ts";
 
-/** What one step came to. */
+/** The result of one step. */
 export interface Outcome {
   readonly name: string;
   readonly done: "created" | "updated" | "deleted" | "kept" | "waiting" | "failed";
@@ -42,7 +42,7 @@ export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tel
   for (const step of steps) {
     const name = nameOf(step);
     const refusal = invalid.get(step);
-    if (refusal !== undefined) tell({ name, done: "failed", says: `Datadog does not take it: ${refusal.message}` });
+    if (refusal !== undefined) tell({ name, done: "failed", says: `rejected by Datadog: ${refusal.message}` });
     else await attempt(name, tell, () => runStep(step, name, remote));
   }
 }

@@ -1,10 +1,10 @@
 import type { Asset } from "../assets.ts";
 import { type Body, MANAGED, ownTags } from "./wanted.ts";
 
-/** How something of ours is known in an account: by tags, or in a dashboard by the last line of its description. */
+/** How managed resources are recognised: by tags, or for a dashboard by the last line of its description. */
 export interface Mark {
   readonly key: string;
-  /** Hashes of the units as they were last applied, in their order; empty when somebody removed them. */
+  /** Hashes of the units as they were last applied, in their order; empty when a user removed them. */
   readonly applied: readonly string[];
 }
 
@@ -12,7 +12,7 @@ const KEY = "spendfuse:";
 const APPLIED = "spendfuse_applied:";
 const LINE = /\n*\(spendfuse (\S+) ([0-9a-f-]*)\)\s*$/;
 
-/** Undefined for what is not ours. */
+/** Undefined for resources that spendfuse does not manage. */
 export function readMark(kind: Asset["kind"], body: Body): Mark | undefined {
   if (kind === "dashboard") {
     const [, key, hashes = ""] = LINE.exec(String(body.description ?? "")) ?? [];

@@ -10,7 +10,7 @@ export interface Found {
   readonly body: Body;
 }
 
-/** What is to be done with one of ours. */
+/** What to do with one managed resource. */
 export type Step =
   | { readonly action: "create"; readonly wanted: Wanted; readonly body: Body }
   | {
@@ -92,7 +92,7 @@ function planChange(wanted: Wanted, found: Found, mark: Mark, overwrite: boolean
       if (name === "options" || name === "alert") chosen.push(theirUnits.get(name));
       chosen.push(ours);
     } else {
-      // Only news from us would overwrite it, or a user who says so.
+      // Only a change of the shipped file would overwrite it, or --overwrite.
       kept.push(name);
       applied.push(last);
       chosen.push(theirUnits.get(name));

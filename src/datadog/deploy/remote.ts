@@ -38,7 +38,7 @@ export function createRemote({ v1, v2, configuration, app }: Client): Remote {
 
   const toJson = (value: unknown, type: string): Body => v1.ObjectSerializer.serialize(value, type, "") as Body;
 
-  /** Plain JSON as the client wants it: handed over as it is, it would lose every name with an underscore. */
+  /** Plain JSON in the client's own form; as is, every name with an underscore would be lost. */
   function fromJson(json: Body, type: string, serializer: typeof v1.ObjectSerializer = v1.ObjectSerializer) {
     const value = serializer.deserialize(json, type, "");
     const path = findUnparsed(value);

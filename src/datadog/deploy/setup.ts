@@ -43,7 +43,7 @@ async function planVariable(remote: Remote, { prefix, secret, rotate }: SetupOpt
   const { variable } = namesOf(prefix);
   const name = `secret ${variable}`;
   const there = await remote.hasVariable(variable);
-  if (there && !rotate) return { name, action: "keep", says: "is there; --rotate-secret sets it anew", run: nothing };
+  if (there && !rotate) return { name, action: "keep", says: "exists; --rotate-secret replaces it", run: nothing };
   if (!secret) {
     const says = `set ${SECRET_VARIABLE} to a secret of 16 characters or more, the same as the breaker's, or use --no-webhook`;
     return { name, action: "fail", says, run: nothing };
@@ -62,7 +62,7 @@ async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: Se
     return { name, action: "fail", says, run: nothing };
   }
   if (there !== undefined && !isOurs(there)) {
-    const says = "is there and not ours: choose another name with --prefix, or delete it";
+    const says = "exists and is not managed by spendfuse: choose another name with --prefix, or delete it";
     return { name, action: "fail", says, run: nothing };
   }
   const url = webhookUrl ?? there?.url;
@@ -81,7 +81,7 @@ async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: Se
   return { name, action: "update", says: `to ${host(url)}`, run: () => remote.putWebhook(webhook, wanted, true) };
 }
 
-/** Webhooks have no tags: one of ours sends our payload. */
+/** Webhooks have no tags: ours are recognised by their payload. */
 export function isOurs({ payload }: Body): boolean {
   return typeof payload === "string" && /"v"\s*:\s*1\b/.test(payload) && payload.includes("$ALERT_CYCLE_KEY");
 }
@@ -103,7 +103,7 @@ async function planMetadata(remote: Remote, metric: MetricName, overwrite: boole
     short_name: metric.name.replace(/^spendfuse\./, "").replaceAll(/[._]/g, " "),
     ...(unit !== undefined && { unit }),
   };
-  // What somebody wrote there stays.
+  // A user's own text stays.
   const edits = overwrite
     ? {}
     : Object.fromEntries(["description", "short_name"].flatMap((key) => (there[key] ? [[key, there[key]]] : [])));

@@ -51,7 +51,7 @@ function dropUndefined(body: Body): Body {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
 
-/** What the account has of the things that `ours` names: all that Datadog adds is left out. */
+/** What the account has of the things that `ours` names: fields that Datadog adds are dropped. */
 export function pickLike(theirs: unknown, ours: unknown): unknown {
   if (Array.isArray(ours)) {
     if (!Array.isArray(theirs)) return theirs;

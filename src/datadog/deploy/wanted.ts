@@ -17,7 +17,7 @@ export interface Wanted {
 export interface Choices {
   /** New thresholds, by monitor. */
   readonly settings: ReadonlyMap<string, number>;
-  /** Who is told; none leaves monitors that page nobody. */
+  /** Handles to notify. With none, the monitors notify no one. */
   readonly notify: readonly string[];
   readonly webhook: boolean;
   /** Before every name, as it is given; empty without one. */
@@ -55,7 +55,7 @@ export function checkChoices({ notify, filters, prefix }: Choices): void {
   };
   for (const handle of notify)
     if (!/^@[A-Za-z][\w.@/-]*$/.test(handle) || handle === ON_CALL)
-      fail(`--notify ${handle}: a handle is such as @oncall-payments, @slack-spend or @somebody@example.com`);
+      fail(`--notify ${handle}: a handle is such as @oncall-payments, @slack-spend or @someone@example.com`);
   for (const filter of filters) {
     try {
       const { type } = parseFilter(filter);
@@ -67,7 +67,7 @@ export function checkChoices({ notify, filters, prefix }: Choices): void {
   if (prefix !== "" && slugOf(prefix) === "") fail(`--prefix ${prefix} needs a letter or a digit`);
 }
 
-/** Lays the choices over what we ship. */
+/** Applies the choices to the shipped files. */
 export function wantedOf(assets: readonly Asset[], choices: Choices): readonly Wanted[] {
   const slug = slugOf(choices.prefix);
   return assets.map(({ kind, name, json }) => {
@@ -85,7 +85,7 @@ function monitorBody(name: string, json: Body, choices: Choices): Body {
   const body = { ...set, name: `${prefix}${set.name}`, query };
   const message = addressMessage(String(set.message ?? ""), choices);
   if (webhook) return { ...body, message };
-  // Nobody needs a heartbeat that keeps no circuit open.
+  // Without a webhook no circuit needs the heartbeat.
   const { renotify_interval: _, renotify_statuses: __, ...options } = (set.options ?? {}) as Body;
   const tags = ((set.tags ?? []) as readonly string[]).filter((tag) => tag !== "breaker:on");
   return { ...body, message, tags, options };

@@ -6,7 +6,7 @@ import { parseMonitorQuery } from "../query/monitor-query.ts";
 import { requestsOf, widgetsOf } from "../widgets.ts";
 import type { Fault, Lint } from "./lint.ts";
 
-/** Metrics and tags that something of ours emits. */
+/** Metrics and tags that spendfuse emits. */
 export const emittedNames: Lint = {
   name: "emitted-names",
   says: "metrics and tags are emitted by spendfuse",
@@ -17,7 +17,7 @@ export const emittedNames: Lint = {
       const variables = Array.isArray(asset.json.template_variables) ? asset.json.template_variables : [];
       for (const [index, { prefix }] of (variables as { prefix?: string }[]).entries())
         if (prefix && !ALL_TAGS.has(prefix))
-          yield { path: `template_variables[${index}].prefix`, message: `nothing of ours has the tag ${prefix}` };
+          yield { path: `template_variables[${index}].prefix`, message: `no spendfuse metric has the tag ${prefix}` };
       return;
     }
     const by = new Set(queriesOf(asset).flatMap(({ metrics }) => metrics.flatMap((metric) => metric.by)));
@@ -68,7 +68,7 @@ function attempt<T>(read: () => T): T | undefined {
 function* checkMetric({ metric: name, filter, by }: MetricQuery, path: string): Iterable<Fault> {
   const metric = METRIC_OF.get(name) ?? METRIC_OF.get(name.replace(PARTS, ""));
   if (metric === undefined) {
-    yield { path, message: `nothing of ours emits the metric ${name}` };
+    yield { path, message: `spendfuse does not emit the metric ${name}` };
     return;
   }
   const known = new Set<string>([...metric.attributes, ...DATADOG_TAGS]);

@@ -13,6 +13,6 @@ export interface Lint {
 export interface Fault {
   /** Where in the asset, such as `widgets[2].definition.title`. */
   readonly path: string;
-  /** What is wrong, and how to mend it. */
+  /** What is wrong, and how to fix it. */
   readonly message: string;
 }

@@ -13,7 +13,7 @@ interface Block {
 /** Whom a message tells, and when. */
 export const messageHandles: Lint = {
   name: "message-handles",
-  says: "handles stand inside of conditions, with a space behind them",
+  says: "handles are inside conditions and followed by a space",
   kinds: ["monitor"],
   *check({ json }) {
     const message = String(json.message ?? "");
@@ -39,13 +39,13 @@ function* checkHandles(text: string, before: string, open: readonly Block[]): It
   const path = "message";
   for (const [, , handle = "", next = ""] of (before + text).matchAll(HANDLE)) {
     if (!open.some(({ name }) => name.startsWith("is_")))
-      yield { path, message: `${handle} is told of every transition: put it inside of a block such as {{#is_alert}}` };
+      yield { path, message: `${handle} is notified of every transition: put it inside a block such as {{#is_alert}}` };
     else if (handle.startsWith("@webhook-") && !open.some(({ name }) => FOR_WEBHOOKS.has(name)))
       yield {
         path,
-        message: `${handle} belongs into {{#is_alert}} or {{#is_renotify}}, not into ${open.at(-1)?.name}`,
+        message: `${handle} belongs in {{#is_alert}} or {{#is_renotify}}, not in ${open.at(-1)?.name}`,
       };
-    if (next !== " ") yield { path, message: `${handle} needs a space behind it` };
+    if (next !== " ") yield { path, message: `${handle} needs a space after it` };
   }
 }
 
@@ -57,7 +57,7 @@ function* checkPairs(message: string): Iterable<Fault> {
     else {
       const last = open.pop();
       if (last !== undefined && last !== name)
-        yield { path: "message", message: `{{/${name}}} stands where {{/${last}}} should` };
+        yield { path: "message", message: `{{/${name}}} found where {{/${last}}} was expected` };
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Part } from "../widgets.ts";
 import type { Fault, Lint } from "./lint.ts";
 import { KEYS, type KeyTable, WIDGETS } from "./misspelt-keys/tables.ts";
 
-/** Keys that nobody reads: the client takes them, and Datadog passes over them in silence. */
+/** Keys that are never read: the client accepts them, and Datadog silently ignores them. */
 export const misspeltKeys: Lint = {
   name: "misspelt-keys",
   says: "every key is one that Datadog reads",

@@ -13,7 +13,7 @@ export interface MetricQuery {
   readonly at: number;
 }
 
-/** What an expression is made of. A method such as `.as_count()` is a call whose first argument it stands behind. */
+/** What an expression is made of. A method such as `.as_count()` is a call whose first argument precedes it. */
 export type Expression =
   | MetricQuery
   | { readonly kind: "number"; readonly value: number }

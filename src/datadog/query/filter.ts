@@ -1,6 +1,6 @@
 import { QueryFault } from "./tokens.ts";
 
-/** What stands between the braces of a metric query, read. */
+/** The parsed filter between the braces of a metric query. */
 export type Filter =
   | { readonly type: "all" }
   | { readonly type: "tag"; readonly key: string; readonly value: string }

@@ -19,7 +19,7 @@ export interface MonitorQuery {
   readonly expression: Expression;
   readonly comparator: Comparator;
   readonly threshold: number;
-  /** Where the threshold stands in the query, in characters. */
+  /** Position of the threshold in the query, in characters. */
   readonly thresholdAt: { readonly start: number; readonly end: number };
 }
 

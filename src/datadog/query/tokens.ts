@@ -3,7 +3,7 @@ export type Token =
   | { readonly kind: "number"; readonly value: number; readonly text: string; readonly at: number }
   | { readonly kind: "text"; readonly text: string; readonly at: number }
   | { readonly kind: "word"; readonly text: string; readonly at: number }
-  /** What stands between braces, as it is written. */
+  /** The raw text between braces. */
   | { readonly kind: "braces"; readonly text: string; readonly at: number }
   | { readonly kind: "sign"; readonly text: string; readonly at: number };
 

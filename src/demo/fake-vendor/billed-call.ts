@@ -4,7 +4,7 @@ import type { BilledTokens, CostParts } from "./prices.ts";
 export interface BilledCall {
   /** The id the caller saw; absent when the call was refused. */
   readonly id?: string;
-  /** Who the vendor was told is calling: the part of the API key after `demo-`. */
+  /** The caller, from the API key: the part after `demo-`. */
   readonly agent: string;
   readonly path: string;
   /** As answered. */

@@ -31,7 +31,7 @@ export interface Frame {
   readonly terminal?: boolean;
 }
 
-/** How this vendor speaks on one path. */
+/** The responses of this vendor on one path. */
 export interface Dialect {
   readonly path: string;
   /** Reads the prompt into the job's input tokens; cached prefixes are looked up in `seen`. */

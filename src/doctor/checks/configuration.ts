@@ -6,7 +6,7 @@ import type { Check } from "./check.ts";
 const OURS = /^(?:SPENDFUSE|OTEL|DD)_|_(?:API_KEY|BASE_URL)$/;
 const SCHEMA = '"$schema": "./node_modules/spendfuse/config.schema.json"';
 
-/** The configuration can be read, and .env is read by somebody. */
+/** The configuration is valid, and something loads .env. */
 export const configuration: Check = {
   name: "configuration",
   group: "app",
@@ -24,7 +24,7 @@ export const configuration: Check = {
         id: "env-file-unused",
         level: "note",
         subject: ".env",
-        says: `sets ${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""}, and nothing is seen that reads it`,
+        says: `sets ${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""}, but nothing seems to load it`,
         fix: "node --env-file=.env --import spendfuse/register app.js",
       };
   },

@@ -2,7 +2,7 @@ import { isGuarded } from "../../process/enforcement.ts";
 import { note, ok } from "../finding.ts";
 import type { Check } from "./check.ts";
 
-/** Budgets that are set are kept to. */
+/** Configured budgets are enforced. */
 export const guardMode: Check = {
   name: "guard-mode",
   group: "guard",

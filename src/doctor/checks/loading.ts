@@ -7,7 +7,7 @@ import { lineOf, startLine } from "../start-line.ts";
 import { SDKS } from "../tables/sdks.ts";
 import type { Check } from "./check.ts";
 
-/** A place in the sources that starts us, and what stands before it that may have kept the old fetch by then. */
+/** A place in the sources that starts us, and what precedes it that may already have saved the original fetch. */
 interface Start {
   readonly file: SourceFile;
   readonly at: number;

@@ -7,7 +7,7 @@ export interface Deployment {
   readonly variables: ReadonlyMap<string, { readonly value: string; readonly where: string }>;
   /** Versions of Node that are asked for, and where. */
   readonly nodes: readonly { readonly version: string; readonly where: string }[];
-  /** Where it says that several processes run side by side. */
+  /** Where several processes are configured. */
   readonly several: string | undefined;
 }
 

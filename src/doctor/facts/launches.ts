@@ -81,7 +81,7 @@ const TAKES_WORD =
   /^(?:--env-file|--env-file-if-exists|-C|--conditions|--loader|--experimental-loader|--title|--watch-path)$/;
 const NEXT_COMMAND = /^(?:&&|\|\||[;|&])$/;
 
-/** What stands behind `node app.js` is the app's, and Node does not see it. */
+/** Arguments after `node app.js` are the app's, not Node's. */
 function preloadsOf(command: string): readonly string[] {
   const preloads: string[] = [];
   const words = unquoted(command).split(/\s+/);

@@ -8,7 +8,7 @@ export interface Installed {
   readonly others: readonly string[];
 }
 
-/** By name; the packages that somebody asked for. */
+/** By name; direct dependencies. */
 export type Packages = ReadonlyMap<string, Installed>;
 
 /**

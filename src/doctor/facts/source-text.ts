@@ -7,7 +7,7 @@ export interface SourceText {
   readonly literals: readonly Literal[];
 }
 
-/** What stands in quotes; a template gives one for each of its parts. */
+/** Text in quotes; a template gives one for each of its parts. */
 export interface Literal {
   readonly text: string;
   /** Where its quote stands. */

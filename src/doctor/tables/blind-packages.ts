@@ -55,7 +55,7 @@ export type BlindWay = Missing & {
 
 const GATEWAY = {
   name: "Vercel AI Gateway",
-  why: "the AI SDK speaks the gateway's own protocol to it, which is not read yet",
+  why: "the AI SDK uses the gateway's own protocol, which is not parsed yet",
   api: "AI Gateway",
   fix: 'createOpenAICompatible({ name: "gateway", baseURL: "https://ai-gateway.vercel.sh/v1" })',
 };

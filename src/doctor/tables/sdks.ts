@@ -7,7 +7,7 @@ export interface Sdk {
   readonly metered: string;
   readonly named: string;
   /**
-   * Who names its agents: `itself`, a `sign` in the sources, the app by `scope()`, or nobody here, because a package
+   * Who names its agents: `itself`, a `sign` in the sources, the app by `scope()`, or not here, because a package
    * that lies under another is named there.
    */
   readonly naming: "itself" | "sign" | "scope" | "elsewhere";

@@ -1,11 +1,11 @@
 /** A vendor whose key the environment may hold, and how to ask whether the vendor takes it. */
 export interface Vendor {
   readonly name: string;
-  /** Variables of the key; the first that is set is asked about. */
+  /** Variables of the key; the first that is set is checked. */
   readonly keys: readonly string[];
   /** Variables that stand for another way of signing in, with which no key is needed. */
   readonly instead: readonly string[];
-  /** The variable of the address, and what stands for it when it is absent: a host that the meter knows. */
+  /** The variable of the address, and its default: a host that the meter knows. */
   readonly url: string;
   readonly origin: string;
   /** Lists the models: free, and nothing is changed. */

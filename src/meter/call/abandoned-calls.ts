@@ -9,10 +9,10 @@ import type { Left, Tether } from "./tether.ts";
  * before they are {@link YOUNG_MS} old and cost the registry, and the garbage collector, nothing.
  */
 export interface AbandonedCalls {
-  /** From now on the call ends when `target` is collected. `isRead`: whether somebody unseen has read it by then. */
+  /** From now on the call ends when `target` is collected. `isRead`: whether the body was read unobserved by then. */
   watch(target: object, call: OpenCall, left: Left, isRead?: (target: object) => boolean): void;
   forget(call: OpenCall): void;
-  /** Whether somebody whom we cannot see has read the body of the call. */
+  /** Whether the body of the call was read unobserved. */
   isReadUnseen(call: OpenCall): boolean;
 }
 

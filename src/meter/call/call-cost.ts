@@ -78,7 +78,7 @@ export function charge(parts: readonly PricedPart[], costNano: number | undefine
   return parts.map((part, index) => ({ ...part, costNano: index === 0 ? costNano : 0 }));
 }
 
-/** What the vendor says it charged wins over our own prices. */
+/** A cost reported by the vendor wins over our own prices. */
 export function sum(parts: readonly PricedPart[], usage: Usage | undefined, vendorUsd: number | undefined): Money {
   if (usage === undefined) return { nano: undefined, source: "local", priced: "none" };
   if (vendorUsd !== undefined) return { nano: Math.round(vendorUsd * 1e9), source: "provider", priced: "true" };

@@ -16,7 +16,7 @@ type Settled = Extract<CallState, { phase: "settled" }>;
 /** What the configuration says about calls; the same object until the configuration changes. */
 export interface CallSettings {
   readonly hosts: readonly Host[];
-  /** Whether streams that lack usage are asked for it, where the host is known to take it. */
+  /** Whether usage is requested for streams that lack it, where the host is known to support that. */
   readonly askUsage: boolean;
   /** Alias by the short hash of an API key. */
   readonly keyAliases: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export interface CallMeter {
   readonly open: ReadonlySet<OpenCall>;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
-  /** Makes a call of a request that is about to leave. Undefined when that failed: the request goes on without us. */
+  /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
   /** What goes along with a request that is no model call; undefined for nearly all. */
   escort(headers: unknown, address: () => string): Escort | undefined;
@@ -90,7 +90,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   };
 }
 
-/** What is made of the settings, made anew only when they change. */
+/** Derived from the settings; rebuilt only when they change. */
 function createSettingsReader(current: () => CallSettings): () => TargetSettings {
   let from: CallSettings | undefined;
   let made: TargetSettings | undefined;

@@ -5,7 +5,7 @@ export interface InFlight {
   /** Host with port. */
   readonly address: string;
   readonly path: string;
-  /** It is a call, and not somebody else's API that looks like one. */
+  /** It is a call, and not an unrelated API that looks like one. */
   readonly metered: boolean;
   /** A request was seen that is this call's. */
   seen: boolean;
@@ -19,7 +19,7 @@ export interface InFlight {
 
 /** The requests that our hooks are sending, and which of those that leave the process are theirs. */
 export interface InFlightRequests {
-  /** A request is about to be handed on; {@link end} must follow. `metered`: it is a call of ours. */
+  /** A request is about to be handed on; {@link end} must follow. `metered`: it is a metered call. */
   begin(target: { readonly address: string; readonly path: string }, metered: boolean): InFlight;
   /** Runs `send` so that what leaves in it is known to be of this request. Returns what it returns. */
   run<A extends unknown[], T>(request: InFlight, send: (...args: A) => T, ...args: A): T;
@@ -56,7 +56,7 @@ export function createInFlightRequests(): InFlightRequests {
     for (const one of open) {
       if (one.seen || one.path !== path) continue;
       if (one.address === address) return one;
-      // A fetch of the user's may send elsewhere than it was told to.
+      // A user's fetch may send to another address than the given one.
       samePath ??= one;
     }
     return samePath;
@@ -93,7 +93,7 @@ export function createInFlightRequests(): InFlightRequests {
       if (other) return take(request, other, other !== own);
       if (own === undefined || own.answered) return false;
       if (same && own.lent) {
-        // What was taken for this call's own was another's, so one of the two is nobody's.
+        // The request attributed to this call was another's, so one of the two is unmetered.
         own.lent = false;
         return false;
       }

@@ -19,7 +19,7 @@ export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "set
 
 /** What a call needs of the process, looked up once when it begins. */
 export interface CallServices {
-  /** What stands before each call; undefined when nothing does. */
+  /** The check before each call; undefined without a guard. */
   readonly gate: Gate | undefined;
   /** The most that the call may use and cost. */
   readonly forecast: (call: OpenCall) => Forecast;
@@ -71,7 +71,7 @@ export class OpenCall {
   reads: Promise<unknown> | undefined = undefined;
   /** What the call holds of its budgets. */
   ticket: Ticket | undefined = undefined;
-  /** The user's propagators would send something of ours along. */
+  /** The user's propagators would send our baggage along. */
   hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
@@ -92,7 +92,7 @@ export class OpenCall {
   #atEnd = true;
   /** Our parser failed: the call settles by what was known before. */
   #blind = false;
-  /** The frames themselves could not be told apart: what comes is passed on as it is. */
+  /** The stream could not be split into frames: chunks are passed on unchanged. */
   #lost = false;
 
   constructor({ target, context, node, facts, hides, signal, faults, services, onSettled }: CallOptions) {
@@ -208,7 +208,7 @@ export class OpenCall {
     return rest;
   }
 
-  /** The event stream broke off. Settles, and returns what was kept back; whoever cancels wants no more. */
+  /** The event stream broke off. Settles, and returns the bytes held back; none for a consumer that cancels. */
   breakOff(event: SettleEvent): Uint8Array {
     const rest = event.type === "cancel" ? EMPTY : this.rest();
     this.settle(event);

@@ -13,16 +13,16 @@ const NO_PARTS: readonly PricedPart[] = [];
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
-/** What a settled call is told to, in this order. Each is guarded on its own. */
+/** The consumers of a settled call, in order. Each is guarded separately. */
 export interface RecorderOptions {
   readonly faults: Faults;
-  /** What the call came to; undefined when nobody knows. */
+  /** The call's cost; undefined when unknown. */
   readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
   /** The ledger that outlives the process, where there is one. */
   readonly journal?: (call: SettledCall, parts: readonly CallPart[]) => void;
   readonly price: PriceSource;
-  /** Our metrics; `parts` are what the call's own model and other models in it came to. */
+  /** Our metrics; `parts` are the totals of the call's own model and of other models in it. */
   readonly instruments: (call: SettledCall, parts: readonly CallPart[]) => void;
   readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
 }
@@ -88,7 +88,7 @@ function readCall(
   return { settled, parts, money };
 }
 
-/** Each is told even if another fails. */
+/** A failing listener does not affect the others. */
 function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money }: Seen): void {
   const { faults, ledger, journal } = options;
   try {
@@ -133,7 +133,7 @@ function tellListener(listener: (call: SettledCall) => unknown, settled: Settled
   }
 }
 
-/** A call that was refused, or never reached the vendor, used nothing; one that nobody saw is unknown. */
+/** A call that was refused, or never reached the vendor, used nothing; one that was not observed is unknown. */
 function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; quality: Quality } {
   const { reading, status, facts, target } = open;
   if (state.ending === "blocked") return NOTHING;
@@ -143,7 +143,7 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   return resolveUsage(target.format.rates, facts, reading);
 }
 
-/** Undefined when the call used something, and nobody knows what. */
+/** Undefined when the usage is unknown. */
 function spentOf(
   { reading }: OpenCall,
   { usage, ending, status }: SettledCall,

@@ -7,7 +7,7 @@ import type { Channel, Entrance, Framework, Identity, ModelRequest } from "./fra
 import type { NameWatch } from "./tag-collisions.ts";
 
 /**
- * Who makes a call, without a line of code. Field by field the first that says something is believed: a scope of the
+ * Who makes a call, without a line of code. Field by field, the first source that sets a value wins: a scope of the
  * user's, the framework, the spans around, the request, the environment's defaults.
  */
 export interface Identifier {
@@ -79,7 +79,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     return nodes;
   }
 
-  /** The scope inside `outer` that belongs to an identity; the same one for the same, so that a guard knows it. */
+  /** The scope inside `outer` that belongs to an identity. Equal identities share one, which the guard recognises. */
   function nodeIn(outer: ScopeNode, said: Identity): ScopeNode {
     const key = textOf(said);
     if (key === SILENCE) return outer;
@@ -129,7 +129,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     return { ...context, node, heard: said.agents === undefined ? context.heard : keyOf(said.agents) };
   }
 
-  /** A context as a framework enters it: it says nothing that a scope of the user's has said. */
+  /** A context entered by a framework: it never overrides a field that the user's scope has set. */
   function enterAs(identity: Identity): Context {
     const outer = here(lookAround());
     return { ...outer, node: nodeIn(outer.node, open({ given: outer.given, heard: "" }, identity)) };
@@ -154,7 +154,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     },
   };
 
-  /** What the environment says of all that nobody has named. */
+  /** Defaults from the environment, for fields that are not set. */
   function withDefaults(node: ScopeNode): ScopeNode {
     const { agent, team, project } = contexts.defaults;
     const { scope } = node;
@@ -188,7 +188,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     enter(fields, surroundings) {
       const outer = here(surroundings);
       const given: ScopeFields = { ...outer.given, ...present(fields) };
-      // Whose parents are told anew is to be named anew.
+      // New parents need a new name.
       const renamed = fields.agent || !fields.parents?.length;
       const { agent: _, ...rest } = given;
       return { node: nodeWith(outer.node, fields), given: renamed ? given : rest, heard: outer.heard };

@@ -48,7 +48,7 @@ export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faul
       const span = context.span === outer ? undefined : context.span;
       let result: ReturnType<typeof fn>;
       try {
-        // Without a context manager nobody else can see the span.
+        // Without a context manager no other code can see the span.
         result = around.context === undefined ? contexts.run(context, fn) : within(context, fn);
       } catch (error) {
         finish(span, error ?? true);
@@ -99,7 +99,7 @@ export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faul
 
   /**
    * An SDK's own promise stays what it is. It is followed from when the caller first asks it for something: before, that
-   * would hide a rejection that nobody handles; and asking for its value would read the response.
+   * would hide an unhandled rejection; and asking for its value would read the response.
    */
   function followLazily(result: object, asResponse: () => Promise<unknown>, span: AgentSpan): void {
     let asked = false;

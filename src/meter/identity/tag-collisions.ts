@@ -1,6 +1,6 @@
 import { normalizeTag } from "../../core/scope.ts";
 
-/** Notices different names that look the same once they are tags. Each such tag is told once. */
+/** Detects different names that normalise to the same tag. Each such tag is logged once. */
 export type NameWatch = (kind: string, name: string) => void;
 
 /** Names remembered; beyond, no new ones are. */

@@ -1,4 +1,4 @@
-/** What adds up under one set of tags, until somebody takes it. */
+/** Sums under one set of tags, until an exporter takes them. */
 export interface Series<Tags, Value> {
   readonly tags: Tags;
   /** What came since it was last taken. */
@@ -27,7 +27,7 @@ export interface SeriesTable<Tags, Value> {
   /** To be called when a series' value was changed. */
   touch(series: Series<Tags, Value>): void;
   /**
-   * Hands over what came since the last time and begins anew from zero. Whoever takes it is responsible for it; what
+   * Hands over the sums since the last take and resets them to zero. The taker owns the result; what
    * `visit` throws on is kept for the next time, and thrown on.
    */
   take(visit: (value: Value, tags: Tags) => void): void;

@@ -26,19 +26,19 @@ export interface Gauge {
 }
 
 /**
- * Our metrics. Calls add up in tables of ours, which costs a call next to nothing; whoever exports takes from them, and
- * what was taken once is never given again: the user's meter provider where there is one, else our own exporter.
+ * Our metrics. Calls are summed in our own tables, at almost no cost per call; exporters take from them, and
+ * what was taken once is never returned twice: the user's meter provider where there is one, else our own exporter.
  */
 export interface Instruments {
   /** Counts a settled call. `parts` are its own model and any other model in it; empty when no usage is known. */
   record(call: SettledCall, parts: readonly CallPart[]): void;
   /** Counts a call that was refused, or in `shadow` would have been. */
   blocked(scope: Scope, reason: string, mode: string): void;
-  /** Counts a request to a model API that nobody metered. */
+  /** Counts an unmetered request to a model API. */
   unmetered(host: string): void;
   /** What our gauges show now. */
   gauges(): readonly Gauge[];
-  /** Counts a fault of ours. */
+  /** Counts an internal fault. */
   fault(step: string): void;
   /** Looks for the user's meter provider and uses it when it is new. Cheap. True while it takes our metrics. */
   watch(): boolean;
@@ -46,7 +46,7 @@ export interface Instruments {
   attach(provider: OtelMeterProvider): void;
   /** From now on durations that no provider takes add up for {@link take}. */
   keepDurations(): void;
-  /** Takes what nobody has taken. With `besidesUser` even what the user's provider would take at its next collection. */
+  /** Takes what is not yet taken. With `besidesUser`, also what the user's provider would take next. */
   take(besidesUser?: boolean): readonly Taken[];
   /** Whether there is anything to take but faults of the step given. */
   hasNews(exceptFaults?: string): boolean;

@@ -23,7 +23,7 @@ export interface PumpOptions {
 
 /**
  * The counters are ordinary ones, to which each collection adds what came since the last: the callback of a gauge runs
- * before anything is read. Observed totals would have to be counted anew for every provider, are only right to the
+ * before anything is read. Observed totals would have to be counted for each provider, are only right to the
  * rounding of a large total, and under a view that drops an attribute all but one of the series is lost (measured:
  * `test/meter/metrics/instruments.test.ts`); added amounts are summed there, in delta and cumulative, for any number of readers.
  */

@@ -3,7 +3,7 @@ import { createSeriesTable, type Level, type SeriesTable } from "./bounded-serie
 
 export type Tags = { readonly [name: string]: string };
 
-/** A counter of ours: its name, what it adds up, and what one unit of the table is in the unit of the metric. */
+/** One of our counters: its name, what it adds up, and what one unit of the table is in the unit of the metric. */
 export interface Counter {
   readonly metric: MetricName;
   readonly table: SeriesTable<Tags, number>;

@@ -26,7 +26,7 @@ const MAX_NAMES = 32;
 const MAX_NAME = 200;
 /** Is left as it is by nothing that writes names, so that it parts them. */
 const BETWEEN = "|";
-const NOBODY = "agent:unknown";
+const UNKNOWN_AGENT = "agent:unknown";
 
 /** The members of a scope; empty when there is nothing to say. */
 export function writeMembers({ scope, accounts }: ScopeNode): string {
@@ -34,7 +34,7 @@ export function writeMembers({ scope, accounts }: ScopeNode): string {
   for (const kind of KINDS) {
     const start = `${kind}:`;
     const names = accounts
-      .filter((name) => name.startsWith(start) && name !== NOBODY)
+      .filter((name) => name.startsWith(start) && name !== UNKNOWN_AGENT)
       .map((name) => name.slice(start.length));
     const last = scope[kind];
     // Who is at work now may have been at work around itself, and is no account of its own then.
@@ -47,7 +47,7 @@ export function writeMembers({ scope, accounts }: ScopeNode): string {
 
 /**
  * The scopes that a baggage tells of, outermost first; empty when it tells of none. What is malformed or too long is
- * passed over: whoever sent it is not ours to complain to.
+ * ignored without a warning: the sender is not ours.
  */
 export function readMembers(baggage: string): readonly ScopeFields[] {
   if (baggage.length > MAX_LENGTH || !baggage.includes(PREFIX)) return [];

@@ -112,7 +112,7 @@ export function createPropagation(options: PropagationOptions): Propagation {
         storage.enterWith({ ...identifier.enter(fields, lookAround()), span: storage.getStore()?.span });
       }
       const context = storage.getStore();
-      // What is told later is told from where the connection is read.
+      // Later events come from the context in which the connection is read.
       if (context !== around.get(request.socket))
         for (const one of [request, response]) emitIn(one, context as Context);
     });
@@ -137,7 +137,7 @@ export function createPropagation(options: PropagationOptions): Propagation {
       if (!ours && !hasBaggage(PREFIX) && options.settings()?.send === undefined) return undefined;
       const host = URL.parse(address())?.host ?? "";
       if (!options.isModelHost(host)) return isOwn(host) ? withScope(headers) : undefined;
-      // Whatever is asked for, no vendor is told who asks.
+      // Whatever is configured, the scope is never sent to a vendor.
       return { headers: ours ? dropScopeHeaders(headers) : undefined, run: (send) => withoutBaggage(PREFIX, send) };
     },
     mayCarry: (host) =>

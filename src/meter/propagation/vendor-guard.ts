@@ -5,7 +5,7 @@ import { BAGGAGE, isOurs, restOf } from "../wire/scope-headers.ts";
 import { PREFIX } from "./baggage.ts";
 
 /**
- * Takes what is ours off requests to model hosts that the hook does not see, or that somebody else's tracing writes into
+ * Takes what is ours off requests to model hosts that the hook does not see, or that other tracing writes into
  * inside of it: what we were sent is in its context as well. These are the last moments at which Node lets headers be
  * changed; a list of headers that is given to `http.request`, and headers that are set later, it does not.
  * @param mayCarry Whether a request to this host, made where we are called, may have them.
@@ -15,7 +15,7 @@ export function createVendorGuard(mayCarry: (host: string) => boolean, faults: F
     "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
       const { headers } = request;
       const ours = Array.isArray(headers) && hasOurs(headers);
-      // OpenTelemetry listens after us, and writes what its context has.
+      // OpenTelemetry subscribes after us, and writes the headers of its context.
       const watched = !ours && hasBaggage(PREFIX);
       if ((!ours && !watched) || mayCarry(hostOf(request.origin))) return;
       if (ours) dropFrom(headers as unknown[]);
@@ -62,7 +62,7 @@ function hostOf(origin: string | URL | undefined): string {
   return URL.parse(String(origin))?.host ?? "";
 }
 
-/** Every request is looked at: most names are told by their length, or their first letter. */
+/** Runs for every request: most names are ruled out by their length or first letter. */
 function hasOurs(headers: readonly unknown[]): boolean {
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at];

@@ -31,7 +31,7 @@ export function openCallSpan(tracing: Tracing, call: Begun, around: Surroundings
   return span && { span, enriched: false, tracing };
 }
 
-/** Writes what the call came to, and ends the span if it is ours. One of an SDK's is filled when the SDK ends it. */
+/** Writes the call's result, and ends the span if it is ours. An SDK's span is filled when the SDK ends it. */
 export function closeCallSpan(handle: SpanHandle, begun: Begun, call: SettledCall): void {
   if (!handle.enriched) {
     finish(handle, call);
@@ -118,7 +118,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
   if (usage && (!enriched || span.attributes?.[ATTR.outputTokens] === undefined)) {
     attributes[ATTR.inputTokens] = usage.input;
     attributes[ATTR.outputTokens] = usage.output;
-    // Each attribute of a span is paid for by whoever stores it: a part that is zero goes without saying.
+    // Stored attributes cost money: parts that are zero are omitted.
     if (usage.cacheRead > 0) attributes[ATTR.cacheReadTokens] = usage.cacheRead;
     if (usage.cacheWrite > 0) attributes[ATTR.cacheWriteTokens] = usage.cacheWrite;
     if (usage.reasoning > 0) attributes[ATTR.reasoningTokens] = usage.reasoning;

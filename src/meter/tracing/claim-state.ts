@@ -4,13 +4,13 @@
  *
  * - The figures are written when that span ends. While the call runs its end is put off, because instrumentations end the
  *   span of a stream before the figures are known.
- * - A span that has not ended {@link CARRY_MS} after the call settled gets no figures any more: a span of ours carries them.
+ * - A span that has not ended {@link CARRY_MS} after the call settled gets no figures any more: our own span carries them.
  * - A span that its instrumentation is known to leave open when a stream is broken off is ended by us after
  *   {@link ABANDONED_MS}, with the figures.
- * - A span that ended before the call settled gets none either: a span of ours carries them.
+ * - A span that ended before the call settled gets none either: our own span carries them.
  */
 export type ClaimState =
-  /** No call has it: the last one failed in a way of ours. */
+  /** No call has claimed it: the last attempt failed internally. */
   | { readonly phase: "free" }
   | { readonly phase: "running"; readonly holder: Holder }
   /** Its owner has ended it; the call runs on. */
@@ -26,7 +26,7 @@ export type ClaimState =
   | { readonly phase: "closed" };
 
 export type ClaimEvent =
-  /** A call wants the span. */
+  /** A call claims the span. */
   | { readonly type: "claim"; readonly holder: Holder }
   /** Its owner ends it. */
   | { readonly type: "end"; readonly end: End }
@@ -46,7 +46,7 @@ export interface Step {
   readonly state: ClaimState;
   /** To be written on the span. */
   readonly write?: Outcome | undefined;
-  /** To be put on a span of ours. */
+  /** To be written on our own span. */
   readonly carry?: Outcome | undefined;
   /** The span is to be ended in this way. */
   readonly end?: End | undefined;
@@ -54,17 +54,17 @@ export interface Step {
 
 /** A call, as far as its span is concerned. */
 export interface Holder {
-  /** It is over, and whoever made it may try again in the same span. */
+  /** The call failed, and may be retried in the same span. */
   readonly failed: boolean;
 }
 
-/** What a settled call came to. */
+/** The result of a settled call. */
 export interface Outcome {
-  /** It has usage. One without is no reason for a span of ours, and a further attempt may have its place. */
+  /** It has usage. Without usage no span of ours is started, and a retry may claim the span. */
   readonly used: boolean;
   /** Writes it on the span that was open for the call. */
   write(): void;
-  /** Puts it on a span of ours; false where none can be started. */
+  /** Writes it on our own span; false where none can be started. */
   carry(): boolean;
 }
 
@@ -76,9 +76,9 @@ export interface End {
 
 /** Longer than a reader takes for the rest of a stream that has arrived, or a framework for a tool within the span. */
 export const CARRY_MS = 10_000;
-/** By then whoever ends spans of broken-off streams has done so. */
+/** By then instrumentations that end spans of broken-off streams have done so. */
 export const ABANDONED_MS = 1_000;
-/** A call whose response nobody reads settles only when it is garbage collected; its span does not wait for that. */
+/** An abandoned call settles only when its response is garbage collected; its span does not wait for that. */
 export const MAX_RUNNING_MS = 300_000;
 
 /** `now` and `dueAt` are in milliseconds of one monotonic clock. */
@@ -100,7 +100,7 @@ export function dueAtOf(state: ClaimState): number {
   return state.phase === "ending" || state.phase === "settled" ? state.dueAt : Number.POSITIVE_INFINITY;
 }
 
-/** The state where no span of ours could be started: the span gets the figures after all, should it ever end. */
+/** The state when our own span could not be started: the other span gets the figures after all, if it ever ends. */
 export function uncarried(before: ClaimState, after: ClaimState): ClaimState {
   const wasDue = before.phase === "settled" && after.phase === "closed";
   return wasDue ? { ...before, dueAt: Number.POSITIVE_INFINITY } : after;
@@ -108,7 +108,7 @@ export function uncarried(before: ClaimState, after: ClaimState): ClaimState {
 
 const CLOSED: ClaimState = { phase: "closed" };
 
-/** One span stands for one call; a failed attempt is followed by another in the same span. */
+/** One span represents one call; a failed attempt may be retried in the same span. */
 function isClaimable(state: ClaimState): boolean {
   if (state.phase === "running") return state.holder.failed;
   if (state.phase === "settled") return !state.outcome.used;

@@ -25,7 +25,7 @@ export interface Contexts {
   current(): Context | undefined;
   /** The current context, or the outermost one. */
   capture(): Context;
-  /** Of the environment: for what nobody says. They are no scope of their own, so that whoever is named is a root. */
+  /** Defaults from the environment. They are not a scope, so that the first named agent is a root. */
   readonly defaults: ScopeFields;
   /** Whether they say anything. */
   readonly hasDefaults: boolean;

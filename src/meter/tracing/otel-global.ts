@@ -113,7 +113,7 @@ export function describeSpan(span: OtelSpan): {
 } {
   try {
     const scope = span.instrumentationScope ?? span.instrumentationLibrary;
-    // One of Datadog's provider hides its attributes in the span that it stands for.
+    // One of Datadog's provider hides its attributes in the Datadog span behind it.
     const { _ddSpan: datadog } = span;
     const attributes = span.attributes ?? (datadog && tagsOf(datadog));
     return { name: span.name, attributes, scope: scope?.name };

@@ -23,7 +23,7 @@ export interface OtelSpan {
   readonly instrumentationScope?: { readonly name: string; readonly version?: string };
   /** The name of `instrumentationScope` in SDK 1.x. */
   readonly instrumentationLibrary?: { readonly name: string; readonly version?: string };
-  /** What a span of dd-trace's provider stands for. */
+  /** The Datadog span behind a span of dd-trace's provider. */
   readonly _ddSpan?: DatadogSpan;
 }
 
@@ -33,7 +33,7 @@ export interface OtelSpanOptions {
   readonly attributes?: OtelAttributes;
   /** Milliseconds since the epoch. */
   readonly startTime?: number;
-  /** The span around it where no context says so; only our own tracer knows it. */
+  /** The parent span where no context holds it; only our own tracer sets it. */
   readonly parent?: OtelSpan | undefined;
 }
 

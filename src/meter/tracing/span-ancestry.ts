@@ -56,7 +56,7 @@ function join(provider: TracerProvider | undefined): void {
   if (typeof provider.addSpanProcessor === "function") provider.addSpanProcessor(onlooker);
   else {
     const active = provider._activeSpanProcessor;
-    // Before the others, which are told after us to send what they have; the list itself may be the user's.
+    // Before the others, which are flushed after us; the list itself may be the user's.
     if (active && Array.isArray(active._spanProcessors)) {
       active._spanProcessors = [onlooker, ...active._spanProcessors];
     }
@@ -72,7 +72,7 @@ export function joinTracerProvider(): void {
 /**
  * Joins the provider as soon as it is registered: an agent may start in the same breath. The slot itself stays the
  * user's; it is only looked at while it fills. Returns what stops the looking.
- * @param guard Swallows what is thrown: whoever registers a provider must not notice us.
+ * @param guard Swallows what is thrown: code that registers a provider must not be affected.
  */
 export function watchTracerProvider(guard: (run: () => void) => void): () => void {
   let over = false;

@@ -51,7 +51,7 @@ function watchEnd(span: Endable, method: Ending["method"], now: () => number, fa
 }
 
 /**
- * Says what a call came to: it is written on the span when that ends, or put on a span of ours.
+ * Sets a call's result: it is written on the span when that ends, or on our own span.
  * @param open The span still takes attributes.
  * @param abandoned The end to call where the span's owner is known to leave it open.
  */
@@ -137,7 +137,7 @@ export function markNamed(span: object): void {
   if (claim !== undefined) claim.named = true;
 }
 
-/** Whether the agent's name on a span is ours: it says nothing of the next call. */
+/** Whether the agent's name on a span is ours: it does not identify the next call. */
 export function isNamedByUs(span: object): boolean {
   return claims.get(span)?.named === true;
 }

@@ -1,4 +1,4 @@
-/** Ties a value to an object that is not ours: nobody can see it, and it goes with the object. */
+/** Attaches a value to a foreign object: invisible to other code, and collected with the object. */
 export interface Stamp<Value> {
   get(target: object): Value | undefined;
   set(target: object, value: Value): void;
@@ -24,7 +24,7 @@ export function createStamp<Value>(): Stamp<Value> {
   return Field;
 }
 
-/** A constructor that makes nothing: a subclass lays its fields upon what it is given. */
+/** A constructor that makes nothing: a subclass adds its fields to the given object. */
 const Itself = function Itself(target: object) {
   return target;
 } as unknown as new (

@@ -7,7 +7,7 @@ import { claimSpan, type Ending, markNamed, releaseSpan, settleSpan } from "./sp
 
 export type TracingAttributes = Record<string, string | number | boolean | undefined>;
 
-/** A span as we use it, of whatever provider. What its methods throw is counted: the rest goes on without it. */
+/** A span of any provider, as we use it. What its methods throw is counted and swallowed. */
 export interface TracingSpan {
   /** What was set so far, where the provider lets it be read. */
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
@@ -16,22 +16,22 @@ export interface TracingSpan {
   fail(error?: unknown): void;
   /** @param time Milliseconds since the epoch; now by default. */
   end(time?: number): void;
-  /** Takes a span of somebody else's for one call, whose end then waits for the call. False when it cannot be had. */
+  /** Claims another library's span for one call; its end then waits for the call. False when it cannot be claimed. */
   claim(holder: Holder): boolean;
-  /** Says what that call came to, for this span or for one of ours: see `claim-state.ts`. */
+  /** Sets that call's result, for this span or for our own: see `claim-state.ts`. */
   settle(holder: Holder, outcome: Outcome, brokenOff: boolean): void;
   /** Gives the span back where we failed to say so. */
   release(holder: Holder): void;
   /** Notes that we have written the name of its agent. */
   named(): void;
   /**
-   * Starts a span of ours for the same call, in the tracing that this span belongs to and beside it.
+   * Starts our own span for the same call, in the tracing that this span belongs to and beside it.
    * @param startTime Milliseconds since the epoch.
    */
   startBeside(name: string, attributes: TracingAttributes, startTime: number): TracingSpan | undefined;
 }
 
-/** The name under which a user's provider knows our spans. */
+/** The tracer name of our spans at a user's provider. */
 export const TRACER_NAME = "spendfuse";
 /** A span's kind. */
 export const CLIENT = 2;

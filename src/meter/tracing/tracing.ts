@@ -16,7 +16,7 @@ import {
 export interface Tracing {
   /** The span that is active in these surroundings. */
   active(around: Surroundings): TracingSpan | undefined;
-  /** The span that somebody has open for the model call that is being made: OpenTelemetry's, else Datadog's own. */
+  /** The span that another library has open for the current model call: OpenTelemetry's, else Datadog's own. */
   activeModelSpan(around: Surroundings): TracingSpan | undefined;
   /** `parent` is used where no span of the user's is active. */
   start(
@@ -26,7 +26,7 @@ export interface Tracing {
     parent: TracingSpan | undefined,
     attributes: TracingAttributes,
   ): TracingSpan | undefined;
-  /** Starts a span of ours for the call of somebody else's span, if we may: see {@link TracingSpan.startBeside}. */
+  /** Starts our own span beside another library's for the call, if allowed: see {@link TracingSpan.startBeside}. */
   startBeside(
     other: TracingSpan,
     name: string,
@@ -59,7 +59,7 @@ export function createTracing(current: () => TracingSettings, faults: Faults): T
     },
     activeModelSpan(around) {
       let { span } = around;
-      // Somebody's own wrapper of fetch may lie around ours.
+      // Another wrapper of fetch may be around ours.
       if (span !== undefined && isHttpSpan(describeSpan(span))) span = parentOf(span);
       if (span?.isRecording() && isModelSpan(describeSpan(span))) return new WrappedSpan(span, faults);
       if (globals._ddtrace === undefined) return undefined;

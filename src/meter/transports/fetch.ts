@@ -14,7 +14,7 @@ export const fetch: Transport = {
         if (installed && globalThis.fetch === installed.hooked) return true;
         const original = globalThis.fetch;
         if (typeof original !== "function" || HOOKED in original) return false;
-        // Somebody may wrap what we installed, and keep it when we are gone.
+        // Other code may wrap our fetch, and keep calling it after we are uninstalled.
         const hooked: typeof globalThis.fetch = wrapFetch(meter, original, () => installed?.hooked === hooked);
         globalThis.fetch = hooked;
         installed = { hooked, original };

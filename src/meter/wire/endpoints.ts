@@ -1,11 +1,11 @@
 /** How the events of a stream are written, by the name of its row in `framings.ts`. */
 export type FramingName = "sse";
 
-/** One address at which a model API speaks a wire format. */
+/** One address at which a model API serves a wire format. */
 export interface Endpoint {
   readonly method: "GET" | "POST";
   /**
-   * The end of the URL's path, from a slash on, such as `/chat/completions`. A name in braces stands for any text within
+   * The end of the URL's path, from a slash on, such as `/chat/completions`. A name in braces matches any text within
    * one segment; `{model}` is the model: `/model/{model}/converse`, `/{model}:generateContent`.
    */
   readonly path: string;
@@ -15,12 +15,12 @@ export interface Endpoint {
   readonly framing?: FramingName;
   /**
    * What makes a request to a host that is not in `hosts.ts` surely this one, where its body cannot be seen. Absent: the
-   * path may be anybody's, and such a request is not counted as unmetered.
+   * path is ambiguous, and such a request is not counted as unmetered.
    */
   readonly evidence?: Evidence;
 }
 
-/** `{}` says that the path alone is enough. */
+/** `{}`: the path alone is enough. */
 export interface Evidence {
   /** A longer end of the path. */
   readonly path?: string;

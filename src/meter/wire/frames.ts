@@ -20,7 +20,7 @@ const MAX_SHAPES = 100;
  * Reads the frames of one event stream as its chunks pass by. A class, because there is one for each open stream.
  *
  * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. That goes on
- * when the format fails: `onFault` is told, and it is asked no more. `shapes` are what other streams of this API had.
+ * when the format fails: `onFault` is called, and the format not used again. `shapes` are what other streams of this API had.
  */
 export class FrameReader {
   readonly #format: WireFormat;
@@ -47,7 +47,7 @@ export class FrameReader {
   }
 
   /**
-   * Reads a chunk; of one that is `owned`, nobody else has the memory. Returns what the caller is to get of it: the
+   * Reads a chunk; the memory of an `owned` one is not shared. Returns what the caller is to get of it: the
    * chunk itself, or, when we asked for usage, the chunk without what we asked for; then a frame that is not whole yet
    * is kept back until it is.
    */
@@ -72,7 +72,7 @@ export class FrameReader {
     this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
     if (!this.#hideUsage) return chunk;
     let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
-    // Its memory may be the network's still, such as a recorded answer that is given again.
+    // Its memory may be the network's still, such as a recorded response that is replayed.
     if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
     return kept instanceof Buffer || !(chunk instanceof Buffer)
       ? kept

@@ -14,7 +14,7 @@ export interface Framing {
     onFault: (error: unknown) => void,
     shapes: DeltaShapes,
   ): FrameReader;
-  /** An event of ours, as it is put into a stream. */
+  /** Our own event, encoded for a stream. */
   write(event: StreamEvent): string;
 }
 

@@ -1,6 +1,6 @@
 import { setBounded } from "../../core/bounded-map.ts";
 
-/** A host of model APIs, and how it differs from the vendor whose wire format it speaks. */
+/** A host of model APIs, and how it differs from the vendor whose wire format it uses. */
 export interface Host {
   /** Exact name, or `*.suffix`, or either with `:port`. */
   readonly host: string;

@@ -20,15 +20,15 @@ export const BAGGAGE = "baggage";
 const FIELDS = Object.entries(SCOPE_HEADERS) as [Field, string][];
 const NOTHING: SaidScope = {};
 
-/** Whether a header is ours, or a baggage with something of ours in it. */
+/** Whether a header is ours, or a baggage with our entries. */
 export function isOurs(name: unknown, value: unknown): boolean {
   if (typeof name !== "string" || name.length < BAGGAGE.length) return false;
-  // Of most headers the length alone says that they are not ours.
+  // For most headers the length alone rules them out.
   if (name.length > BAGGAGE.length) return isScopeHeader(name);
   return name.toLowerCase() === BAGGAGE && String(value).includes(PREFIX);
 }
 
-/** What is left of a header of ours: others' members of a baggage. */
+/** What remains of such a header: other members of a baggage. */
 export function restOf(name: string, value: unknown): string | undefined {
   return isScopeHeader(name) ? undefined : dropMembers(String(value)) || undefined;
 }
@@ -39,8 +39,8 @@ function isScopeHeader(name: string): boolean {
 }
 
 /**
- * What is ours among headers, in any of the forms that fetch takes: undefined when nothing is. A baggage says nothing of
- * a request to a model, but what of it is ours has to be taken off as well.
+ * The scope in headers, in any of the forms that fetch accepts: undefined without one. Our entries in `baggage` do not
+ * describe a request to a model, but have to be removed as well.
  */
 export function readScopeHeaders(headers: unknown): SaidScope | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;
@@ -65,7 +65,7 @@ export function readScopeHeaders(headers: unknown): SaidScope | undefined {
   return said ?? (carried ? NOTHING : undefined);
 }
 
-/** The same headers without anything of ours, as a copy: what is the caller's stays as it is. */
+/** A copy of the headers without ours; the caller's object is not changed. */
 export function dropScopeHeaders(headers: unknown): HeadersInit {
   if (typeof (headers as Headers).get === "function") {
     const copy = new Headers(headers as Headers);

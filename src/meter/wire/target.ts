@@ -31,7 +31,7 @@ export type KeyReader = (headers: unknown) => string | undefined;
 /** What the configuration says about requests; the same object until it changes. */
 export interface TargetSettings {
   readonly lookup: HostLookup;
-  /** Whether streams that lack usage are asked for it, where the host is known to take it. */
+  /** Whether usage is requested for streams that lack it, where the host is known to support that. */
   readonly askUsage: boolean;
   readonly keyOf: KeyReader;
 }

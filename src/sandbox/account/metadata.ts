@@ -1,6 +1,6 @@
 import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
 
-/** What an account knows of metrics besides their points. */
+/** Metric metadata of an account. */
 export interface Metadata {
   handle(request: AccountRequest): AccountAnswer | undefined;
   of(metric: string): Body | undefined;

@@ -21,7 +21,7 @@ export interface Alert {
   readonly cycle: number | undefined;
   readonly lastTold: number;
   readonly renotified: number;
-  /** What it was before it had no data. */
+  /** The state before there was no data. */
   readonly before: Status;
 }
 
@@ -31,7 +31,7 @@ export interface Transition {
   readonly to: Status;
   /** The cycle it belongs to: when it began. */
   readonly cycle: number;
-  /** Whether anybody is told. */
+  /** Whether notifications are sent. */
   readonly told: boolean;
 }
 
@@ -54,7 +54,7 @@ export function nextAlert(
   }
   switch (rules.onMissing) {
     case "zero":
-      // A count that nobody added to is zero.
+      // A count without points is zero.
       return move({ ...alert, value: 0 }, statusOf(alert, { value: 0 }, rules), now, rules);
     case "resolve":
       return move({ ...alert, value: undefined }, "OK", now, rules);

@@ -1,4 +1,4 @@
-/** What one group came to. */
+/** The value of one group. */
 export interface Measured {
   /** Values of the group's tags. */
   readonly tags: readonly string[];

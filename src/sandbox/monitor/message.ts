@@ -17,7 +17,7 @@ const BLOCK = /\{\{([#^/])(\w+)([^}]*)\}\}/g;
 const VALUE = /\{\{\{?\s*([^#^/{}][^{}]*?)\s*\}?\}\}/g;
 const HANDLE = /(?:^|\s)(@[A-Za-z][\w.\-@/]*)/g;
 
-/** The message as it is sent: blocks of other transitions left out, values filled in. */
+/** The message as it is sent: blocks of other transitions removed, values filled in. */
 export function renderMessage(message: string, facts: MessageFacts): string {
   const shown = selectBlocks(message, (name, rest) => holds(name, rest, facts));
   return shown.replace(VALUE, (_, name: string) => textOf(name, facts)).replace(/[ \t]+\n/g, "\n");
@@ -38,7 +38,7 @@ export function webhookOf(handle: string): string | undefined {
 function selectBlocks(text: string, isTrue: (name: string, rest: string) => boolean): string {
   let out = "";
   let at = 0;
-  /** Whether what stands here is shown, block inside block. */
+  /** Whether text at this nesting level is shown. */
   const shown = [true];
   for (const found of text.matchAll(BLOCK)) {
     const [whole, sign, name = "", rest = ""] = found;

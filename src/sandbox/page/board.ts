@@ -104,7 +104,7 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
     const { from, to } = spanOf(definition.time, range, state.now);
     const asked = (definition.requests ?? []).map((request) => ({ request, from, to, variables, points: POINTS }));
     const [first] = asked;
-    // What stands behind a figure is the same over time.
+    // The query behind a figure, over time.
     if (definition.type === "query_value" && first)
       asked.push({ ...first, request: overTime(first.request), points: 40 });
     const answers = await Promise.all(asked.map((order) => ask<DrawAnswer>("/sandbox/draw", order)));
@@ -138,7 +138,7 @@ export async function openBoard(id: string, changed: () => void): Promise<Board>
       if (drawing) return;
       drawing = true;
       try {
-        // Once more when somebody chose something meanwhile.
+        // Again when the selection changed meanwhile.
         for (let now = take(); now !== undefined; now = take()) for (const one of drawn) await draw(one, now);
       } finally {
         drawing = false;

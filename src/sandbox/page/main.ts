@@ -108,7 +108,7 @@ async function drawContent(known: StateView): Promise<void> {
     case "dashboards":
       return await drawBoard(known, detail);
     case "circuits": {
-      // Not while somebody types.
+      // Not while the user is typing.
       if (content.contains(document.activeElement) && document.activeElement?.tagName === "INPUT") return;
       content.replaceChildren(
         viewCircuits(known, said, (text) => {

@@ -13,7 +13,7 @@ export function stepsOf({ from, to, interval }: Span): number {
 export interface Frame {
   readonly by: readonly string[];
   readonly rows: ReadonlyMap<string, Row>;
-  /** What stands for a group that another frame has and this one lacks. */
+  /** The value for a group that another frame has and this one lacks. */
   readonly missing: number;
   /** The same for all groups: a number. */
   readonly constant?: number;
@@ -47,7 +47,7 @@ export function mapFrame(frame: Frame, change: (values: Float64Array) => Float64
   return { by: frame.by, rows, missing };
 }
 
-/** Joins two frames group by group. One without groups stands beside every group of the other. */
+/** Joins two frames group by group. One without groups is combined with every group of the other. */
 export function joinFrames(left: Frame, right: Frame, combine: (a: number, b: number) => number): Frame {
   if (left.constant !== undefined && right.constant !== undefined)
     return constantFrame(combine(left.constant, right.constant));
@@ -60,7 +60,7 @@ export function joinFrames(left: Frame, right: Frame, combine: (a: number, b: nu
   const rows = new Map<string, Row>();
   const keys = new Map<string, readonly string[]>();
   for (const [key, { tags }] of wider.rows) keys.set(key, tags);
-  // A group that only the narrower one has counts where the wider one says what stands for it.
+  // A group that only the narrower one has counts where the wider one defines a value for it.
   if (same) for (const frame of [left, right]) for (const [key, { tags }] of frame.rows) keys.set(key, tags);
   for (const [key, tags] of keys) {
     const a = valuesAt(left, key, leftWide && !same);

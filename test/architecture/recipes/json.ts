@@ -99,7 +99,7 @@ function tallyOf(kept: State["tallies"][string] | undefined): Tally {
   return kept === undefined ? emptyTally() : { ...kept, holders: new Map(kept.holders) };
 }
 
-/** Waits until nobody else has it. */
+/** Waits until the lock is free. */
 function lockFile(path: string): number {
   for (;;) {
     try {

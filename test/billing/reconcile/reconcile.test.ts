@@ -62,7 +62,7 @@ const run = (fields: Partial<ReconcileInput>): readonly BillLine[] =>
     ...fields,
   });
 
-/** By agent, `-` for nobody: billed, metered, and the reasons. */
+/** By agent, `-` for ungoverned: billed, metered, and the reasons. */
 const short = (lines: readonly BillLine[]) =>
   Object.fromEntries(
     lines.map(({ bearer, billed, metered, reasons, why, key }) => [
@@ -86,7 +86,7 @@ describe("the bill is laid on who was metered", () => {
     expect(short(lines)).toEqual({ "reader key_1": [1_000n, 1_000n, {}], "writer key_1": [9_000n, 9_000n, {}] });
   });
 
-  test("what nobody metered is nobody's, with the same key and model", () => {
+  test("unmetered spend is ungoverned, with the same key and model", () => {
     const lines = run({
       charges: [charge({ nano: 10_000n, quantity: 100 })],
       metered: [row({ output: 60, cost: 6_000 })],
@@ -112,7 +112,7 @@ describe("the bill is laid on who was metered", () => {
     });
   });
 
-  test("keys that nobody has linked are laid over one another, by model", () => {
+  test("keys that are not linked are reconciled together, by model", () => {
     const lines = run({
       links: new Map(),
       charges: [charge({ key: "key_7", nano: 500n, quantity: 5 }), charge({ key: "key_8", nano: 500n, quantity: 5 })],
@@ -157,7 +157,7 @@ describe("the bill is laid on who was metered", () => {
     expect(short(lines)).toEqual({ "a key_1": [100n, 100n, {}] });
   });
 
-  test("tiers are told apart, and a batch is nobody's", () => {
+  test("tiers are separated, and a batch is ungoverned", () => {
     const lines = run({
       charges: [
         charge({ tier: "standard", nano: 100n, quantity: 10 }),
@@ -190,7 +190,7 @@ describe("the bill is laid on who was metered", () => {
     });
   });
 
-  test("what no call reports is nobody's", () => {
+  test("what no call reports is ungoverned", () => {
     const lines = run({
       charges: [charge({ type: "other", model: "", key: "", nano: 5n }), charge({ nano: 100n, quantity: 1 })],
       metered: [row({ output: 1, cost: 100 })],
@@ -261,7 +261,7 @@ describe("estimates", () => {
     });
   });
 
-  test("an amount for no tokens at all is nobody's, and not lost", () => {
+  test("an amount for no tokens at all is ungoverned, and not lost", () => {
     const metered = [row({ quality: "estimated", output: 30, cost: 3_000 })];
     const lines = run({ charges: [charge({ nano: 7n, quantity: 0 })], metered, usages: [usage({ requests: 1 })] });
     expect(short(lines)).toMatchObject({ "- key_1": [7n, 0n, { unmetered: 7n }] });
@@ -492,7 +492,7 @@ describe("any bill and any calls", () => {
     );
   });
 
-  test("nobody pays for what others did: an agent without calls of a key is never on its line", () => {
+  test("no agent pays for others: an agent without calls of a key is never on its line", () => {
     fc.assert(
       fc.property(input, (given) => {
         const rows = given.metered.map(row);

@@ -35,7 +35,7 @@ afterEach(() => stage.close());
 const charges = async () => (await stage.rows()).flatMap((row) => openrouter.charge(row) ?? []);
 
 describe("OpenRouter", () => {
-  test("costs are dollars by key; what no key has is nobody's", async () => {
+  test("costs are dollars by key; what no key has is ungoverned", async () => {
     stage.books.costs = [activity(), activity({ key: null, usage: 0.4, requests: 1 })];
     await stage.poll();
     expect((await charges()).map(({ key, nano, quantity }) => [key, nano, quantity])).toEqual([

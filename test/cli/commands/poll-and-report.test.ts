@@ -127,7 +127,7 @@ describe("spendfuse poll", { timeout: 60_000 }, () => {
     await receiver.close();
   });
 
-  test("goes on round after round, until it is told to stop", async () => {
+  test("repeats rounds until stopped", async () => {
     const polling = run(["poll", "--every", "1m"]);
     await expect.poll(() => stage.server.seen.length, { timeout: 20_000 }).toBeGreaterThan(5);
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -173,7 +173,7 @@ describe("spendfuse poll", { timeout: 60_000 }, () => {
 describe("spendfuse report", { timeout: 60_000 }, () => {
   const days = ["--from", iso(yesterday), "--to", iso(yesterday)];
 
-  test("by agent, with what nobody metered, and what no bill has", async () => {
+  test("by agent, with ungoverned spend, and spend that is on no bill", async () => {
     await run(["poll", "--once"]);
     const { code, out } = await run(["report", ...days]);
     expect(code).toBe(0);
@@ -203,14 +203,14 @@ describe("spendfuse report", { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^OpenAI +organization +a month +\$10\.00/m);
     expect(out).toMatch(/^OpenAI +project help_desk +a month +\$5,000\.00/m);
-    expect(out).toContain("no monthly budget of ours comes before it");
+    expect(out).toContain("no monthly budget is below it");
   });
 
   test.each<[string, readonly string[], string]>([
     ["nothing was read yet", [], "run spendfuse poll first"],
     ["a month that is none", ["--month", "2026-13"], "must be a month"],
     ["a grouping that is none", ["--by", "agnt"], "--by takes agent"],
-    ["both forms", ["--csv", "--json"], "exclude one another"],
+    ["both forms", ["--csv", "--json"], "mutually exclusive"],
     ["a month and days", ["--month", "2026-11", "--from", "2026-11-01"], "excludes"],
   ])("%s: says what to do", async (_name, args, words) => {
     const { code, err } = await call("report", args);

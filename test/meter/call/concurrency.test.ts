@@ -203,7 +203,7 @@ function open({ n }: Stream): Promise<AsyncIterable<unknown>> {
   return client.messages.create({ model: "claude-sonnet-4-6", max_tokens: 99, messages: content, stream: true });
 }
 
-/** Reads to the end, in a scope of nobody's, and gives way to the others now and then. */
+/** Reads to the end, in an unrelated scope, and yields to the others now and then. */
 async function read(stream: AsyncIterable<unknown>, patience: number): Promise<string> {
   let text = "";
   let seen = 0;

@@ -49,7 +49,7 @@ describe("whose a request is", () => {
     expect(inFlight.owns({}, "gateway", "/p")).toBe(false);
   });
 
-  test("of nobody in the context of one that was answered, until it is sent again", () => {
+  test("of no call in the context of one that was answered, until it is sent again", () => {
     const inFlight = createInFlightRequests();
     const one = sending(inFlight);
     const first = {};

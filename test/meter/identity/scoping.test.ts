@@ -260,7 +260,7 @@ describe("what a scope returns is what its function returned", () => {
   test("a thenable, unasked", () => {
     const lazy = {
       asked: 0,
-      // biome-ignore lint/suspicious/noThenProperty: nobody may ask it
+      // biome-ignore lint/suspicious/noThenProperty: must never be read
       then() {
         this.asked += 1;
       },
@@ -321,10 +321,10 @@ describe("what a scope returns is what its function returned", () => {
     const create = () => client.chat.completions.create({ model: "m", messages: [] });`;
 
   test.each([
-    ["an SDK's rejection that nobody handles ends the process", `${SDK} scope(f, create);`, 1],
+    ["an unhandled rejection of an SDK ends the process", `${SDK} scope(f, create);`, 1],
     ["and one that is only half handled", `${SDK} scope(f, create).then(() => {});`, 1],
     ["but not a handled one", `${SDK} scope(f, create).asResponse().catch(() => {});`, 0],
-    ["a rejection that nobody handles ends the process", "scope(f, async () => { throw new Error('unheard') });", 1],
+    ["an unhandled rejection ends the process", "scope(f, async () => { throw new Error('unheard') });", 1],
     ["one that is handled does not", "scope(f, async () => { throw new Error('unheard') }).catch(() => {});", 0],
     [
       "of an SDK's own promise as well",

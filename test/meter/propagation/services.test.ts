@@ -94,7 +94,7 @@ describe("between two services", () => {
     close();
   });
 
-  test("nothing goes along, and nothing is taken in, where nobody asked", async () => {
+  test("nothing is sent or accepted by default", async () => {
     const seen: (string | undefined)[] = [];
     const server = createServer((incoming, outgoing) => {
       seen.push(incoming.headers.baggage as string | undefined);

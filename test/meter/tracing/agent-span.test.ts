@@ -202,7 +202,7 @@ describe("an agent's span", () => {
     expect(find("invoke_agent lead").status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  test("of an SDK's own promise that nobody waits for ends all the same", async () => {
+  test("of an SDK's own promise that is never awaited still ends", async () => {
     const client = new OpenAI({ apiKey: "k", fetch: metered, maxRetries: 0 });
     void scope({ agent: "lead" }, () => client.chat.completions.create(request));
     await turn();

@@ -19,7 +19,7 @@ let runtime: Runtime;
 let calls: SettledCall[];
 let provider: TracerProvider;
 
-/** What keeps what has ended when it is told to send it, as exporters do; nothing that comes later. */
+/** What keeps what has ended when it is flushed, as exporters do; nothing that comes later. */
 function keeper(): SpanProcessor {
   let open = true;
   return {
@@ -79,7 +79,7 @@ describe("a span that somebody has open for a model call", () => {
     expect(summary()).toEqual([["sdk", "chat gpt-5", "bot", cost]]);
   });
 
-  test("is not told that nobody made the call", async () => {
+  test("does not get an unknown agent's name", async () => {
     await inChat(async (end) => {
       await (await ask(undefined, "")).json();
       end();
@@ -163,7 +163,7 @@ describe("a span that somebody has open for a model call", () => {
     expect(seconds * 1e3 + nanos / 1e6).toBeLessThan(endedBy + 20);
   });
 
-  test("is not lost when nobody reads the response: its provider sends it", async () => {
+  test("is not lost when the response is never read: its provider sends it", async () => {
     await inChat(async (end) => {
       await ask();
       end();

@@ -64,7 +64,7 @@ const ASKED: Readonly<Record<string, Asked>> = {
   "switched off": { config: { askUsage: false } },
   "a host that reports by itself": { url: `https://api.groq.com/openai${CHAT}` },
   "a host that we do not know": { url: `https://llm.example${CHAT}` },
-  "a gateway of the user's that does not take it": {
+  "a user's gateway that does not support it": {
     url: `https://llm.example${CHAT}`,
     config: { hosts: [{ host: "llm.example", like: "api.openai.com", asksUsage: false }] },
   },

@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => runtime.stop());
 
-/** A call whose answer nobody reads, so that its input is estimated and nothing else is known. */
+/** A call whose response is never read, so that its input is estimated and nothing else is known. */
 async function inputOf({ uri, request }: Format, ...more: readonly object[]): Promise<number> {
   const fetch = runtime.wrapFetch(async () => new Response(new ReadableStream()));
   await fetch(uri, { method: "POST", body: JSON.stringify(Object.assign({}, request(SENTENCE), ...more)) });

@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 afterAll(() => server.close());
 
-/** A process with the hook installed, and a price for the examples' model; the host is one that nobody knows. */
+/** A process with the hook installed, and a price for the examples' model; the host is unknown. */
 async function install(config: ConfigFile = {}): Promise<readonly SettledCall[]> {
   const settled: SettledCall[] = [];
   runtime = createRuntime(() => {});

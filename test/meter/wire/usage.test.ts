@@ -95,7 +95,7 @@ describe("what OpenRouter says that it charged", () => {
       { cost: 0.01, is_byok: true, cost_details: { upstream_inference_cost: 0.2 } },
       0.21,
     ],
-    ["with the caller's key, and nobody says what the vendor takes", { cost: 0.01, is_byok: true }, undefined],
+    ["with the caller's key, and the vendor's charge is not reported", { cost: 0.01, is_byok: true }, undefined],
     ["zero is no proof of free", { cost: 0 }, undefined],
   ])("%s", async (_name, more, costUsd) => {
     const call = await chat("openrouter.ai/api", { prompt_tokens: 10, completion_tokens: 5, ...more });

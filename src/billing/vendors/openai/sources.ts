@@ -3,7 +3,7 @@ import { type BillWindow, DAY_MS, dayOf } from "../vendor.ts";
 
 /** Costs by API key begin here; a window that starts earlier is refused when it asks for keys, with this moment. */
 export const KEYS_SINCE = 1_764_979_200_000;
-/** The API of usage and costs knows nothing before. */
+/** The usage and costs API has no data before this. */
 export const EARLIEST = Date.UTC(2023, 0, 1);
 /** Buckets a page; the vendor takes 180 of costs and 31 of usage. */
 const COST_DAYS = 180;

@@ -4,8 +4,8 @@ import { type ErrorCode, SpendfuseError } from "../../../core/errors.ts";
 
 /**
  * Asks a running breaker, as an operator.
- * @throws SpendfuseError `SPENDFUSE_USAGE` when the order is wrong, `SPENDFUSE_CONFIG` when the token is,
- *   `SPENDFUSE_STORE` when its store is away, `SPENDFUSE_EXPORT` when no breaker is there.
+ * @throws SpendfuseError `SPENDFUSE_USAGE` on an invalid request, `SPENDFUSE_CONFIG` on a wrong token,
+ *   `SPENDFUSE_STORE` when its store is unavailable, `SPENDFUSE_EXPORT` when no breaker answers.
  */
 export async function callBreaker<T>(
   config: Config,
@@ -33,12 +33,16 @@ export async function callBreaker<T>(
   }
   const answer = (await response.json().catch(() => ({}))) as T & { readonly error?: { readonly message?: string } };
   if (response.ok) return answer;
-  const why = answer.error?.message ?? `it answers ${response.status}`;
+  const why = answer.error?.message ?? `no reason given`;
   const fix = response.status === 401 ? "; set SPENDFUSE_OPERATOR_TOKEN" : "";
-  throw new SpendfuseError(codeOf(response.status), `the breaker at ${url} says no: ${why}${fix}`, {
-    url,
-    status: response.status,
-  });
+  throw new SpendfuseError(
+    codeOf(response.status),
+    `the breaker at ${url} rejected the request (${response.status}): ${why}${fix}`,
+    {
+      url,
+      status: response.status,
+    },
+  );
 }
 
 function codeOf(status: number): ErrorCode {

@@ -12,7 +12,7 @@ import { callBreaker } from "./client.ts";
 /** Where an operator works: a running breaker, or a store itself. All reject with a SpendfuseError. */
 export interface Desk {
   circuits(): Promise<{ readonly circuits: readonly Circuit[] }>;
-  /** `why` says what keeps the counts back. */
+  /** `why`: the reason for missing counts. */
   counts(limit: number): Promise<{ readonly counts: readonly Count[]; readonly why?: string }>;
   audit(limit: number): Promise<readonly AuditEntry[]>;
   change(verb: "trip" | "reset", order: object): Promise<Changed>;
@@ -42,7 +42,7 @@ export async function openDesk(
 function breakerDesk(config: Config, url: string | undefined): Desk {
   return {
     circuits: () => callBreaker(config, url, "GET", "/circuits"),
-    // Circuits are for everybody, counts for operators: who has no token still sees the first.
+    // Circuits are public, counts need a token: without one, circuits are still shown.
     counts: (limit) =>
       callBreaker<{ counts: readonly Count[] }>(config, url, "GET", `/budgets?limit=${limit}`).catch(
         (error: Error) => ({

@@ -13,9 +13,9 @@ const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
 
 /** Serves, or does what an operator asks. Resolves to the exit code. */
 export async function run(values: Values, [verb = "serve", scope, ...more]: readonly string[]): Promise<number> {
-  if (!VERBS.includes(verb)) throw usage(`there is no "breaker ${verb}"`);
+  if (!VERBS.includes(verb)) throw usage(`unknown subcommand "breaker ${verb}"`);
   const changes = verb === "trip" || verb === "reset";
-  if (more.length > 0 || (!changes && scope !== undefined)) throw usage(`"${more[0] ?? scope}" is one word too many`);
+  if (more.length > 0 || (!changes && scope !== undefined)) throw usage(`unexpected argument "${more[0] ?? scope}"`);
   if (changes && scope === undefined) throw usage(`${verb} needs a scope, such as agent:researcher`);
   const config = readCommandConfig((message) => console.error(`spendfuse breaker: ${message}`));
   if (verb === "serve") return await serve(values, config);
@@ -57,7 +57,7 @@ async function serve(values: Values, { env, store: configured, breaker: own }: C
     throw error;
   });
   console.log(`spendfuse breaker listens on ${server.url}; webhooks go to ${server.url}/webhooks/datadog`);
-  if (!secrets && !basic) console.log("no webhook secret is set: whoever reaches this port can stop agents");
+  if (!secrets && !basic) console.log("no webhook secret is set: anyone who can reach this port can stop agents");
   await new Promise((resolve) => {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);

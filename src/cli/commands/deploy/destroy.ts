@@ -28,7 +28,7 @@ export async function destroy(remote: Remote, options: DestroyOptions): Promise<
   ];
   if (names.length === 0) {
     console.log(
-      json ? JSON.stringify({ outcomes: [] }) : `nothing of ours is there${only ? ` under ${only.join(", ")}` : ""}`,
+      json ? JSON.stringify({ outcomes: [] }) : `nothing to delete${only ? ` under ${only.join(", ")}` : ""}`,
     );
     return 0;
   }
@@ -54,7 +54,7 @@ async function ask(remote: Remote, { prefix, slug, only }: DestroyOptions) {
     });
     return { found, tasks: only === undefined ? await setupTasks(remote, prefix) : [] };
   } catch (error) {
-    throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog cannot be asked: ${refusalOf(error).message}`, {}, error);
+    throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot query Datadog: ${refusalOf(error).message}`, {}, error);
   }
 }
 
@@ -76,7 +76,7 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
 
 async function isMeant(count: number): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    console.error("spendfuse deploy --destroy: say --yes where nobody can be asked");
+    console.error("spendfuse deploy --destroy: no terminal to confirm on; pass --yes");
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

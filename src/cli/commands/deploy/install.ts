@@ -43,7 +43,7 @@ async function ask(wanted: readonly Wanted[], remote: Remote, { slug, overwrite,
     const steps = planSteps(wanted, await remote.find(), { slug, overwrite });
     return { steps, tasks: await planSetup(remote, setup) };
   } catch (error) {
-    throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog cannot be asked: ${refusalOf(error).message}`, {}, error);
+    throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot query Datadog: ${refusalOf(error).message}`, {}, error);
   }
 }
 
@@ -83,6 +83,6 @@ export function summarize(outcomes: readonly Outcome[]): string {
   const counts = new Map<string, number>();
   for (const { done } of outcomes) counts.set(done, (counts.get(done) ?? 0) + 1);
   const line = [...counts].map(([done, count]) => `${count} ${done}`).join(", ");
-  if (counts.has("failed")) return `${line}. Run it again when that is mended: it goes on where it was.`;
+  if (counts.has("failed")) return `${line}. Fix that and run it again to continue.`;
   return counts.has("waiting") ? `${line}. Run it again when metrics have come, to give them their units.` : `${line}.`;
 }

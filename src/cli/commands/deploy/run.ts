@@ -14,7 +14,7 @@ import { install } from "./install.ts";
 /** Checks, plans, installs or destroys. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
   const modes = [values.check, values.plan, values.destroy].filter(Boolean).length;
-  if (modes > 1) throw usage("--check, --plan and --destroy exclude one another");
+  if (modes > 1) throw usage("--check, --plan and --destroy are mutually exclusive");
   const assets = selectAssets(readAssets(values.assets), values);
   const settings = readSettings(values.set ?? []);
   const lost = [...settings.keys()].find((monitor) => !assets.some(({ name }) => name === monitor));
@@ -62,14 +62,14 @@ async function open(): Promise<Remote> {
   return createRemote(await openClient({ env, user: "spendfuse deploy" }));
 }
 
-/** Monitors that page nobody, or stop nothing, are shipped when somebody says so, and never by an oversight. */
+/** Monitors without a recipient or a webhook need an explicit flag, so that they are never an oversight. */
 function checkDelivery(values: Values): void {
   const told = values.notify?.length ?? 0;
   if (told === 0 && !values["no-notify"])
-    throw usage("say who is told, with --notify @oncall-…, or ship monitors that page nobody with --no-notify");
-  if (told > 0 && values["no-notify"]) throw usage("--notify and --no-notify exclude one another");
+    throw usage("name who to notify with --notify @oncall-…, or deploy monitors without a recipient with --no-notify");
+  if (told > 0 && values["no-notify"]) throw usage("--notify and --no-notify are mutually exclusive");
   const url = values["webhook-url"];
-  if (url !== undefined && values["no-webhook"]) throw usage("--webhook-url and --no-webhook exclude one another");
+  if (url !== undefined && values["no-webhook"]) throw usage("--webhook-url and --no-webhook are mutually exclusive");
   if (
     url !== undefined &&
     URL.parse(url)?.protocol !== "https:" &&

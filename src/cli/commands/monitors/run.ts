@@ -22,7 +22,8 @@ interface Result {
 
 /** Plays the scenarios and prints what was not as expected. Resolves to the exit code. */
 export async function run(values: Values, [verb, ...files]: readonly string[]): Promise<number> {
-  if (verb !== "test") throw usage(verb === undefined ? "say what to do: test" : `there is no "monitors ${verb}"`);
+  if (verb !== "test")
+    throw usage(verb === undefined ? "a subcommand is missing: test" : `unknown subcommand "monitors ${verb}"`);
   const known = monitorsOf(values.monitors);
   const named = files.length > 0 ? files : scenarioFiles(values.scenarios);
   const results: Result[] = [];

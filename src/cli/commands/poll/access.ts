@@ -44,7 +44,7 @@ export function readVendors(only: readonly string[] | undefined, { env }: Config
   throw new SpendfuseError("SPENDFUSE_CONFIG", `no vendor's key is set. Set one of these:\n  ${needed.join("\n  ")}`);
 }
 
-/** Who says what was metered. */
+/** The source of metered spend. */
 export interface Metered {
   readonly source: MeteredSource | undefined;
   close(): Promise<void>;

@@ -14,7 +14,7 @@ import { createProgressBar } from "./progress.ts";
 
 const MIN_EVERY_MS = 60_000;
 
-/** One round, or one after the other until the process is told to stop. Resolves to the exit code. */
+/** Runs one round, or repeats until the process is stopped. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
   keepHeapSmall();
   const everyMs = readEvery(values);
@@ -32,9 +32,7 @@ export async function run(values: Values): Promise<number> {
     const sinks = await openSinks(config);
     const costs = await openCosts(values["custom-costs"], config);
     if (metered.source === undefined)
-      say(
-        "nobody says what was metered: set SPENDFUSE_STORE to the agents' store, or DD_APP_KEY. Only the bill is read",
-      );
+      say("no source of metered spend: set SPENDFUSE_STORE to the agents' store, or DD_APP_KEY. Reading only the bill");
     if (sinks.length === 0) say("nothing is published: there is no DD_API_KEY and no OTEL_EXPORTER_OTLP_ENDPOINT");
     for (;;) {
       const rounds = await runRound({
@@ -58,7 +56,7 @@ export async function run(values: Values): Promise<number> {
       bar.clear();
       const failed = tell(rounds, values.json === true);
       if (everyMs === undefined || stop.signal.aborted) return failed ? 1 : 0;
-      // Many pollers that were started together must not ask together for ever.
+      // Jitter, so that pollers started together spread out.
       await wait(everyMs * (0.9 + Math.random() * 0.2), undefined, { signal: stop.signal }).catch(() => {});
       if (stop.signal.aborted) return 0;
     }
@@ -70,8 +68,8 @@ export async function run(values: Values): Promise<number> {
 }
 
 function readEvery({ once, every }: Values): number | undefined {
-  if (once && every !== undefined) throw usage("--once and --every exclude one another");
-  if (!once && every === undefined) throw usage("say --once, or how often: --every 5m");
+  if (once && every !== undefined) throw usage("--once and --every are mutually exclusive");
+  if (!once && every === undefined) throw usage("pass --once, or an interval: --every 5m");
   if (every === undefined) return undefined;
   const ms = readDuration(every);
   if (ms === undefined || ms < MIN_EVERY_MS)
@@ -91,10 +89,10 @@ function readRange({ from, to, every }: Values): Range {
   return { from: begin, until };
 }
 
-/** Says what a round came to; true when something failed. */
+/** Prints the result of a round; true when something failed. */
 function tell(rounds: readonly VendorRound[], json: boolean): boolean {
   for (const { vendor, polled, points, uploads, errors } of rounds) {
-    // A fault of ours, which must not end the rounds to come.
+    // An internal fault must not end later rounds.
     for (const error of errors)
       console.error(`spendfuse poll: ${isSpendfuseError(error) ? error.message : (error as Error).stack}`);
     if (json || polled === undefined) continue;

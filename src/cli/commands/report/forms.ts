@@ -10,7 +10,7 @@ export interface About {
   readonly by: readonly Grouping[];
   readonly from: number;
   readonly until: number;
-  /** Somebody said what was metered. */
+  /** Whether there is a source of metered spend. */
   readonly metered: boolean;
   readonly book: Book;
   readonly vendors: readonly Vendor[];

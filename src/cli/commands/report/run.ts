@@ -16,7 +16,7 @@ import { toCsv, toJson, toTable } from "./forms.ts";
 export async function run(values: Values): Promise<number> {
   const by = readGroupings(values.by ?? "agent");
   const [from, until] = readSpan(values);
-  if (values.csv && values.json) throw usage("--csv and --json exclude one another");
+  if (values.csv && values.json) throw usage("--csv and --json are mutually exclusive");
   const config = readCommandConfig((message) => console.error(`spendfuse report: ${message}`));
   const path = bookPath(values.db, config);
   if (!existsSync(path)) throw usage(`there is no ${path}: run spendfuse poll first, or name the file with --db`);
@@ -62,7 +62,7 @@ export async function run(values: Values): Promise<number> {
   }
 }
 
-/** What was metered at vendors whose bill nobody reads. */
+/** Metered spend at vendors whose bill is not polled. */
 async function addUnbilled(
   made: Report,
   metered: MeteredSource,

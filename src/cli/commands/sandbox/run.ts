@@ -7,7 +7,7 @@ import { startSandboxServer } from "../../../sandbox/server.ts";
 import { usage } from "../command.ts";
 import type { Values } from "../sandbox.ts";
 
-/** Serves until the process is told to stop. Resolves to the exit code. */
+/** Serves until the process is stopped. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
   const clock = clockOf(values);
   const port = Number(values.port);

@@ -23,7 +23,7 @@ export const activeSpan: Framework = {
 
   readAround(around) {
     let { span } = around;
-    // It may have been registered anew.
+    // It may have been registered again.
     joinTracerProvider();
     const agents: string[] = [];
     let conversation = text(contextValue(around, SESSION_KEY));
@@ -56,7 +56,7 @@ function agentOf(name = "", attributes: Attributes = {}, isOurs = false): string
   if (functionId !== undefined) return functionId;
   const workflow = text(attributes["gen_ai.workflow.name"]) ?? text(attributes["adk.workflow.name"]);
   if (workflow !== undefined) return workflow;
-  // Mastra says what a span is of only when it ends; until then its name tells.
+  // Mastra sets a span's kind only when it ends; until then its name tells.
   const ofMastra = /^agent run: '(.+)'(?: \(\w+\))?$/.exec(name)?.[1];
   if (ofMastra !== undefined) return ofMastra;
   const named = /^invoke_(?:agent|workflow) (.+)/.exec(name)?.[1];

@@ -12,7 +12,7 @@ interface Execution {
 /**
  * Vercel's AI SDK, from version 7: `telemetry.functionId` is the name. Its tracing channel surrounds a whole generation,
  * tools and streams included; its global integrations, which the first releases have alone, each model call and tool.
- * A call with `telemetry: { isEnabled: false }` says nothing in either.
+ * A call with `telemetry: { isEnabled: false }` has no name in either.
  */
 export const aiSdk: Framework = {
   name: "ai-sdk",

@@ -10,13 +10,13 @@ import type { SaidScope } from "../../wire/scope-headers.ts";
 export interface Framework {
   /** The file's name. */
   readonly name: string;
-  /** Of two that say the same thing, the one of the lower rank is believed. */
+  /** When two readers name the same field, the lower rank wins. */
   readonly rank: 1 | 2 | 3 | 4;
   /** The global slot without which {@link readAround} has nothing to read, and is not asked. */
   readonly slot?: PropertyKey;
-  /** The global slot of its `AsyncLocalStorage`: {@link readAround} is asked only where that holds something. */
+  /** The global slot of its `AsyncLocalStorage`: {@link readAround} is called only where that holds a value. */
   readonly store?: symbol;
-  /** {@link readAround} is asked only where a span of OpenTelemetry is active. */
+  /** {@link readAround} is called only where an OpenTelemetry span is active. */
   readonly inSpans?: true;
   /**
    * Who is at work where we are called: where a request leaves, or where a scope begins.
@@ -60,7 +60,7 @@ export interface Channel {
 export interface Entrance {
   /** Runs `fn`, with the calls in it being made by `identity`. */
   enter<T>(identity: Identity, fn: () => T): T;
-  /** Runs a step of ours; what it throws is counted and swallowed. */
+  /** Runs an internal step; what it throws is counted and swallowed. */
   guard(run: () => void): void;
   /** Makes what runs inside a channel's event belong to whom `identityOf` reads in its message. */
   bind(channel: Channel, identityOf: (message: unknown) => Identity | undefined): () => void;

@@ -6,7 +6,7 @@ const PARENT = /\nYour parent agent is (\S+)\. If neither the other agents nor\s
 
 /**
  * Google's ADK: it tells the model the agent's name in the first line of the instructions, and of an agent that can be
- * handed over to its parent's. Where the app has OpenTelemetry its spans say more, and are asked before.
+ * handed over to its parent's. Where the app has OpenTelemetry, its spans hold more and are read first.
  */
 export const googleAdk: Framework = {
   name: "google-adk",

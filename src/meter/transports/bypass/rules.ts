@@ -54,12 +54,12 @@ export const UNREAD_APIS: readonly {
   { api: "Cortex", path: /\/cortex\/inference:(?:complete|embed)$/ },
 ];
 
-/** WebSockets whose path leaves no doubt at any host: OpenAI's Realtime and what speaks as it does, Gemini's Live. */
+/** WebSockets with an unambiguous path at any host: OpenAI's Realtime and compatible APIs, Gemini's Live. */
 export const OWN_SOCKETS = /\/(?:v1|openai)\/realtime$|\.BidiGenerateContent(?:Constrained)?$/;
 
 /**
- * Tells why a request costs money that nobody meters, if none of ours sends it; undefined when it costs nothing. Of a
- * host that we know its path is believed, of others only a path that leaves no doubt.
+ * Why a request costs money without being metered, unless it is ours; undefined when it costs nothing. On
+ * a known host the path decides, on others only an unambiguous path does.
  */
 export function createReasoning(
   formats: readonly WireFormat[],
@@ -114,7 +114,7 @@ const WAYS: Readonly<Record<Way, { readonly name: string; readonly fix: string }
   },
 };
 
-/** What is said of a host once, and how it is mended. */
+/** Logged once per host, with the fix. */
 export function warningOf(host: string, reason: Reason): string {
   const rest = "spendfuse.unmetered_calls counts what goes to this host";
   if ("way" in reason) {

@@ -4,7 +4,7 @@ import * as registry from "../../wire/formats/registry.ts";
 import type { Host, HostLookup } from "../../wire/hosts.ts";
 import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./rules.ts";
 
-/** Hosts that are named aloud; more are only counted. */
+/** At most this many hosts are logged; more are only counted. */
 const MAX_NAMED = 100;
 const MAX_ORIGINS = 1_000;
 
@@ -48,7 +48,7 @@ export function createBypassWatch(
     const place = placeOf(url?.origin ?? origin);
     if (place === undefined) return;
     const path = trim(url?.pathname ?? target);
-    // Most are calls of ours, which need no reason.
+    // Most are metered calls, which need no reason.
     const inside = inFlight.isInside(path);
     if (inside && inFlight.owns(request, place.address, path)) return;
     const reason = reasonOf({ ...sent, path }, way, place.host);

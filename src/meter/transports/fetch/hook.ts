@@ -23,7 +23,7 @@ import { watchResponse } from "./response.ts";
 
 type Fetch = typeof fetch;
 
-/** Marks a fetch of ours, also one of another copy of the package. */
+/** Marks our fetch, also that of another copy of the package. */
 export const HOOKED = Symbol.for("spendfuse.fetch");
 
 /** A fetch that meters what `inner` carries, while `enabled`. A fetch that is metered already is returned as it is. */
@@ -76,7 +76,7 @@ interface Begun {
   readonly init: FetchInit;
 }
 
-/** Undefined for somebody else's API: a path like ours on a host we do not know, with a body that is not ours. */
+/** Undefined for an unrelated API: a matching path on an unknown host, with a body that does not match. */
 function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
   const outgoing = readOutgoing(target, input, init, target.mayAskUsage);
   const { facts, asked, sends } = outgoing;
@@ -192,7 +192,7 @@ async function send(
   return response;
 }
 
-/** Hands a request on, with nothing of ours in the baggage that the user's propagators write. */
+/** Sends a request, without our entries in the baggage that the user's propagators write. */
 function carry(call: OpenCall, inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
   if (!call.hasBaggage) return inner.call(self as never, input, init);
   return withoutBaggage(PREFIX, () => inner.call(self as never, input, init));

@@ -61,7 +61,7 @@ export function pullThrough(
 /** The body may be one whose own `getReader` we watch. */
 const { getReader: GET_READER, cancel: CANCEL } = ReadableStream.prototype;
 
-/** A stream that takes the memory of each chunk from whoever put it in. */
+/** A stream that transfers the memory of each enqueued chunk. */
 export function isByteStream(stream: ReadableStream): boolean {
   try {
     GET_READER.call(stream, { mode: "byob" } as never).releaseLock();

@@ -12,7 +12,7 @@ interface Watched {
   readonly abandoned: AbandonedCalls;
   /** Carries the pull-through stream once one is needed; then every way of reading goes through it. */
   holder: Response | undefined;
-  /** The body's own stream is tapped: whoever reads it is seen there. */
+  /** The body's own stream is tapped: all reads are observed there. */
   tapped: boolean;
 }
 
@@ -20,7 +20,7 @@ const watched = createStamp<Watched>();
 const overlays = new WeakMap<object, object>();
 
 /**
- * Lays our ways of reading over the caller's own response, which stays what it is: same object, same class, same url.
+ * Overrides the read methods of the caller's own response, which keeps its identity, class and url.
  * Nothing is read that the caller does not read.
  */
 export function watchResponse(response: Response, call: OpenCall, tap: boolean, abandoned: AbandonedCalls): Response {
@@ -111,7 +111,7 @@ function createOverlay(prototype: object): object {
         const through = name === "formData" || (state.call.stream && (state.call.hides || name === "json"));
         if (through && !state.tapped && !state.call.over && !bodyUsedOf.call(this)) hold(this, state);
         if (state.holder) return (state.holder[name] as () => Promise<unknown>)();
-        // A second reading is refused, which says nothing of the first.
+        // A second read is rejected, which does not affect the first.
         const first = !bodyUsedOf.call(this);
         const result = native(name).call(this) as Promise<unknown>;
         if (first && !state.tapped && !state.call.settled) observe(result, name, state);

@@ -8,7 +8,7 @@ type Bytes = ReadableStream<Uint8Array>;
 type Result = ReadableStreamReadResult<Uint8Array>;
 type Chunk = Uint8Array<ArrayBuffer>;
 
-/** Watches one body, and looks at each result before whoever asked for it. */
+/** Watches one body, and sees each result before the reader does. */
 class Tap {
   readonly call: OpenCall;
   readonly abandoned: AbandonedCalls;
@@ -36,7 +36,7 @@ class Tap {
       (result) => {
         const rest = this.#show(result);
         if (rest.byteLength > 0) return { done: false, value: rest };
-        // Nothing of the chunk is left for the caller.
+        // The chunk holds nothing for the caller.
         return !result.done && result.value?.byteLength === 0 ? this.watch(read) : result;
       },
       (error) => {
@@ -76,7 +76,7 @@ export function tapStream(stream: Bytes, call: OpenCall, abandoned: AbandonedCal
 
 const NATIVE = ReadableStream.prototype as ReadableStream<Uint8Array>;
 
-/** The stand-in; a stream that somebody reads already is itself, so that it refuses as it would without us. */
+/** The stand-in. A stream that is already locked is returned as it is, so that it rejects as it would without us. */
 export function standIn(stream: Bytes): Bytes {
   const tap = taps.get(stream) as Tap;
   if (!tap.standIn && !LOCKED.call(stream)) {
@@ -89,8 +89,8 @@ export function standIn(stream: Bytes): Bytes {
 const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true, enumerable: false });
 
 /**
- * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only of this
- * object can be told that the caller dropped it. Not an object whose prototype is the reader: each of those has a shape
+ * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only this
+ * object shows when the caller drops it. Not an object whose prototype is the reader: each of those has a shape
  * of its own, which makes all access to readers slow, the runtime's too.
  */
 class WatchedReader {
@@ -136,7 +136,7 @@ function watchIterator(stream: Bytes, tap: Tap, options?: ReadableStreamIterator
   const iterator = NATIVE.values.call(stream, options) as ReadableStreamAsyncIterator<Uint8Array>;
   const next = iterator.next.bind(iterator) as () => Promise<Result>;
   const finish = iterator.return?.bind(iterator);
-  // Nobody can read on once the iterator is gone: the lock goes with it.
+  // Once the iterator is gone no read can follow: its lock is never released.
   tap.abandoned.watch(iterator, tap.call, "dropped");
   // Assigned, not defined: the next iterator then has the same shape, and is as fast as a bare one.
   iterator.next = () => tap.watch(next) as ReturnType<typeof iterator.next>;
@@ -187,7 +187,7 @@ const TAPPED = Object.create(NATIVE, {
   },
 }) as object;
 
-/** Whether a body was read by somebody whom we did not give the reader. */
+/** Whether a body was read through a reader that we did not provide. */
 export function isReadUnseen(body: object): boolean {
   return taps.get(body) !== undefined && (LOCKED.call(body) || Readable.isDisturbed(body as never));
 }

@@ -127,7 +127,7 @@ function readMessageDelta(frame: Json, reading: Reading): void {
   }
 }
 
-/** Reports are cumulative: a newer one replaces field by field, and never adds. Null says nothing. */
+/** Reports are cumulative: a newer one replaces field by field, and never adds. Null is ignored. */
 function mergeUsage(usage: Json, reading: Reading): void {
   if (reading.raw === undefined) reading.raw = usage;
   else {

@@ -21,7 +21,7 @@ export interface WireFormat {
   readonly endpoints: readonly Endpoint[];
   /** What text costs in tokens, for what the vendor does not report. */
   readonly rates: EstimateRates;
-  /** How its SDKs have to be told that a call is refused. */
+  /** The refusal in a shape that its SDKs raise as an error. */
   readonly refusal: RefusalShape;
   /** What the request says, or undefined when the body is of something else. */
   readRequest(body: Json, route: Route): RequestFacts | undefined;
@@ -29,7 +29,7 @@ export interface WireFormat {
   readBody(body: unknown, reading: Reading): void;
   /**
    * Reads one parsed frame of an event stream. Strings in it are bytes: the frame was decoded as Latin-1. Returns true
-   * when the frame was an ordinary delta, which adds output and says nothing else: others like it need no parsing then.
+   * when the frame was an ordinary delta, which adds output and nothing else: others like it need no parsing then.
    */
   readFrame(frame: Json, event: string, reading: Reading): boolean;
   /** The JSON keys, with their quotes and colon, after which an ordinary delta carries its text. */
@@ -61,9 +61,9 @@ export interface RequestFacts {
   readonly retrieval?: boolean;
   /** What the caller attached for its own use. */
   readonly metadata?: Json | undefined;
-  /** For whom the caller says that it asks. */
+  /** The end user that the request names. */
   readonly user?: string | undefined;
-  /** What the model is told before the conversation, where a framework writes its agent's name into it. */
+  /** The system prompt, where a framework writes its agent's name into it. */
   readonly instructions?: string | undefined;
 }
 
@@ -85,7 +85,7 @@ export interface Reading {
   parts: readonly ModelUsage[] | undefined;
   /** Usage that is not contained in `usage`. */
   extra: readonly ModelUsage[] | undefined;
-  /** USD, when the vendor says what it charged. */
+  /** USD, when the vendor reports what it charged. */
   costUsd: number | undefined;
   /** Bytes of visible output since the last report of output. */
   visible: number;
@@ -99,7 +99,7 @@ export interface Reading {
   terminal: boolean;
   /** The vendor reported an error in the body or stream. */
   failed: boolean;
-  /** The vendor goes on without us; the usage comes with a later retrieval. */
+  /** The vendor continues in the background; the usage comes with a later retrieval. */
   pending: boolean;
   /** The call runs, or ran, in the background. */
   background: boolean;

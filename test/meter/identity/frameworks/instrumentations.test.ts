@@ -9,7 +9,7 @@ const PROJECT = "instrumentations";
 const APP = `${PROJECT}.cjs`;
 const COST = "gen_ai.usage.cost.amount";
 
-/** A span as whoever made it exports it. */
+/** A span as its library exports it. */
 interface Span {
   /** The instrumentation, or the component of Datadog's. */
   readonly by: string;
@@ -20,7 +20,7 @@ interface Span {
 interface Row {
   readonly says: string;
   readonly on: string;
-  /** Spans of ours that carry a cost: of calls for which nobody else has a span, or has one that never ends. */
+  /** Spans of ours that carry a cost: of calls for which no other library has a span, or one that never ends. */
   readonly ours: number;
   /** Calls whose stream is broken off, as the vendor sees it: 2 by default. */
   readonly canceled?: number;
@@ -103,7 +103,7 @@ describe("with other instrumentations in the process each call is one record, on
   });
 });
 
-/** Nothing is sent anywhere, and nobody waits for it. */
+/** Nothing is sent, and nothing waits for it. */
 const QUIET = {
   OTEL_METRICS_EXPORTER: "none",
   OTEL_LOGS_EXPORTER: "none",

@@ -91,7 +91,7 @@ describe("what costs nothing", () => {
 
 const VERSION = { "anthropic-version": "2023-06-01" };
 
-/** At a host that nobody told us of. */
+/** At an unknown host. */
 const KEY = { authorization: "Bearer sk-test" };
 const SPEAKING: Record<string, () => Promise<unknown>> = {
   "chat completions over node:http": () => postHttp(`${other.url}/openai/v1/chat/completions?api-version=1`),
@@ -206,7 +206,7 @@ describe("the watch", () => {
     expect(await watched.unmetered()).toEqual({});
   });
 
-  test("keeps to itself what it throws", async () => {
+  test("swallows what it throws", async () => {
     for (const name of ["undici:request:create", "http.client.request.start", "http2.client.stream.start"]) {
       channel(name).publish({ request: {}, stream: {} });
       channel(name).publish(undefined);
@@ -216,7 +216,7 @@ describe("the watch", () => {
     expect(watched.said.filter((line) => line.includes("bypass"))).toHaveLength(1);
   });
 
-  test("keeps to itself that nothing can be said", async () => {
+  test("swallows a failure to log", async () => {
     await watched.stop();
     watched = await watchUnmetered({}, () => {
       throw new Error("stderr is closed");

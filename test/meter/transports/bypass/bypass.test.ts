@@ -221,7 +221,7 @@ const METERED: Record<string, readonly [calls: number, send: () => Promise<unkno
     1,
     () => fetch(slow.url + CHAT_PATH, { ...CHAT_INIT, signal: AbortSignal.timeout(1) }).catch(() => {}),
   ],
-  "a call that finds nobody": [1, () => fetch(`http://127.0.0.1:1${CHAT_PATH}`, CHAT_INIT).catch(() => {})],
+  "a call that is refused a connection": [1, () => fetch(`http://127.0.0.1:1${CHAT_PATH}`, CHAT_INIT).catch(() => {})],
 };
 
 describe("what is metered", () => {

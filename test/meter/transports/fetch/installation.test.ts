@@ -155,7 +155,7 @@ describe("a call is metered once", () => {
     await call();
     await Promise.all([first.flush(), second.flush()]);
     expect(calls.map(({ length }) => length)).toEqual([1, 0]);
-    // Whoever leaves first leaves the other's hook alone.
+    // The first to uninstall leaves the other's hook in place.
     await second.stop();
     expect(globalThis.fetch).toBe(hooked);
     await first.stop();

@@ -55,7 +55,7 @@ describe("cancellation reaches the server as without us, and settles the call", 
             expect(seen).toEqual(expected);
             expect(name === "custom fetch" || seen.by === "client").toBe(true);
             const unseen = how === "bare reader, canceled" && caller === "SDK" && KINDS[kind]?.stream;
-            // A stream that is no byte stream refuses the reader: then nobody has read or canceled anything.
+            // A stream that is no byte stream refuses the reader: then nothing was read or canceled.
             const refused = how === "byob reader, canceled" && name === "custom fetch";
             if (unseen || refused) await runtime.flush();
             expect(calls.map(summary)).toEqual([unseen ? UNKNOWN : CANCELED]);

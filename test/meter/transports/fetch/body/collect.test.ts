@@ -86,7 +86,7 @@ describe("a response that is dropped settles when it is collected", () => {
         void over.then((seen) => {
           by = seen.by;
         });
-        // The connection holds a native stream on which nobody waits any more; such a call waits for the flush.
+        // The connection holds a native stream that is no longer awaited; such a call waits for the flush.
         const held = caller === "SDK" && BY_FLUSH.has(how);
         await collect(() => calls.length > 0 && (by !== "" || !closes), held ? 5 : 40);
         expect(calls).toHaveLength(held ? 0 : 1);

@@ -8,7 +8,7 @@ const CHUNK = 701;
 /** Every response of the custom fetch is sliced from one of these. */
 const SHARED = new Map([eventStream(true), eventStream(false), WHOLE].map((text) => [text, Buffer.from(text)]));
 
-/** Whether nobody has written into the shared buffers; what was written is repaired. */
+/** Whether the shared buffers are unchanged; changes are repaired. */
 export function sharedIntact(): boolean {
   const spoilt = [...SHARED].filter(([text, buffer]) => buffer.toString() !== text);
   for (const [text, buffer] of spoilt) buffer.write(text);
