@@ -1,7 +1,8 @@
 import { SpendfuseError } from "../core/errors.ts";
 import { windowStart } from "../core/ledger.ts";
 import { ask, faultOf, type Patience, type VendorFault } from "./ask.ts";
-import type { Account, Book } from "./book.ts";
+import type { Account } from "./book/reading.ts";
+import type { Book } from "./book.ts";
 import {
   type BillWindow,
   DAY_MS,

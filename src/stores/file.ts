@@ -4,8 +4,8 @@ import type { StoreKind } from "./store.ts";
 const SCHEME = "file:";
 
 /**
- * A SQLite file that the processes of one host share. What is written survives the death of every process; a crash of
- * the machine itself may take the last moments with it.
+ * A SQLite file that the processes of one host share. Writes survive the death of every process; a crash of the machine
+ * itself may lose the last ones.
  */
 export const file: StoreKind = {
   name: "file",

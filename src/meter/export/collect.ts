@@ -7,23 +7,23 @@ import { toMetrics } from "./points.ts";
 import type { SpanRecorder } from "./spans.ts";
 import type { Slot } from "./spool/slots.ts";
 
-/** Turns what came since the last time into exports, synchronously: what is taken is in the outbox at once. */
-export interface Harvest {
-  gather(want: Want): void;
-  /** Whether {@link gather} would gather anything. */
-  ripe(want: Want): boolean;
+/** Turns data since the last collection into exports in the outbox, synchronously: none is lost in between. */
+export interface Collector {
+  collect(want: Want): void;
+  /** Whether {@link collect} would add an export. */
+  hasWork(want: Want): boolean;
 }
 
 export interface Want {
-  /** The process ends: what the user's meter provider would take at its next collection is ours as well. */
+  /** The process ends: includes what the user's meter provider would have collected next. */
   readonly last: boolean;
-  /** Even if there are only faults of exporting, which alone are not worth an export that would fail as well. */
+  /** Also when there are only faults of exporting: while exports fail, those are not worth another one. */
   readonly faultsAlone: boolean;
-  /** Even if there is nothing but a sign of life, when one is due: silence means that nobody is there. */
+  /** Also when there is only a heartbeat that is due: silence means that the process is gone. */
   readonly heartbeat: boolean;
 }
 
-export interface HarvestOptions {
+export interface CollectorOptions {
   readonly instruments: Instruments;
   readonly spans: SpanRecorder | undefined;
   readonly outbox: Outbox;
@@ -38,99 +38,120 @@ export interface HarvestOptions {
 }
 
 const SPANS_PER_REQUEST = 256;
-/** How often a process that does nothing says that it is there: every minute, or sooner with short intervals. */
+/** How often an idle process sends a heartbeat: every minute, or sooner with short intervals. */
 const HEARTBEAT_MS = 60_000;
 const INTERVALS_PER_HEARTBEAT = 6;
 
-export function createHarvest(options: HarvestOptions): Harvest {
-  const { instruments, spans, outbox, endpoint, slot, pending, now } = options;
-  const scope = { name: "spendfuse", version: options.version };
-  const startMs = now();
-  let seconds: Seconds | undefined;
-  const heartbeatMs = Math.max(
-    options.intervalMs,
-    Math.min(HEARTBEAT_MS, INTERVALS_PER_HEARTBEAT * options.intervalMs),
-  );
-  let shownPending = 0;
-  let shownAt = startMs;
-  /** By metric, what was last sent. */
-  const shown = new Map<string, string>();
+interface CollectorState {
+  readonly options: CollectorOptions;
+  readonly scope: { readonly name: string; readonly version: string };
+  readonly startMs: number;
+  readonly heartbeatMs: number;
+  /** Created at the first collection: it reads the slot. */
+  seconds: Seconds | undefined;
+  /** The value and the time of the last gauge of spooled exports, which is the heartbeat. */
+  sentPending: number;
+  sentAt: number;
+  /** The points last sent of each gauge, as JSON, by metric. */
+  readonly sentGauges: Map<string, string>;
+}
 
-  function resource(): Readonly<Record<string, string>> {
-    return {
-      "service.name": "unknown_service:node",
-      "telemetry.sdk.language": "nodejs",
-      "telemetry.sdk.name": "spendfuse",
-      "telemetry.sdk.version": options.version,
-      ...options.resource,
-      "service.instance.id": slot().name,
-    };
-  }
-
-  function gatherMetrics(last: boolean): void {
-    seconds ??= createSeconds(slot().last, startMs);
-    const interval = seconds.next(now(), last);
-    // What is not taken now stays where it is.
-    if (interval === undefined) return;
-    const taken: Taken[] = [...instruments.take(last)];
-    if (!instruments.watch()) {
-      if (pendingChanged() || isHeartbeatDue()) taken.push(pendingGauge());
-      taken.push(...shownGauges());
-    }
-    if (taken.length === 0) return;
-    seconds.use(interval);
-    slot().mark(interval.end);
-    for (const data of toMetrics(taken, interval, resource(), scope, options.maxRequestBytes)) {
-      outbox.add({ signal: "metrics", data }, interval.end);
-    }
-  }
-
-  function isHeartbeatDue(): boolean {
-    return now() - shownAt >= heartbeatMs;
-  }
-
-  function metricsRipe({ last, faultsAlone, heartbeat }: Want): boolean {
-    if (endpoint.metrics === undefined || (instruments.watch() && !last)) return false;
-    if (heartbeat && isHeartbeatDue()) return true;
-    if (instruments.gauges().some(isNews)) return true;
-    return faultsAlone ? instruments.hasNews() || pendingChanged() : instruments.hasNews("exporter");
-  }
-
-  /** A gauge that changed; and an open circuit is shown for as long as it is open. */
-  function isNews({ metric, points }: Gauge): boolean {
-    if (metric === METRICS.circuitOpen && points.some(({ value }) => value > 0)) return true;
-    return JSON.stringify(points) !== (shown.get(metric.name) ?? "[]");
-  }
-
-  function shownGauges(): readonly Taken[] {
-    const gauges = instruments.gauges();
-    for (const { metric, points } of gauges) shown.set(metric.name, JSON.stringify(points));
-    return gauges.flatMap(({ metric, points }) =>
-      points.length > 0 ? [{ kind: "gauge", metric, points } as const] : [],
-    );
-  }
-
-  function pendingChanged(): boolean {
-    return shownPending !== (pending() ?? 0);
-  }
-
-  function pendingGauge(): Taken {
-    shownPending = pending() ?? 0;
-    shownAt = now();
-    const points = [{ tags: { instance: slot().name }, value: shownPending }];
-    return { kind: "gauge", metric: METRICS.spoolPending, points };
-  }
-
-  return {
-    gather(want) {
-      if (metricsRipe(want)) gatherMetrics(want.last);
-      if (!spans || spans.waiting === 0) return;
-      const ended = spans.take();
-      for (let at = 0; at < ended.length; at += SPANS_PER_REQUEST) {
-        const data = { resource: resource(), scope, spans: ended.slice(at, at + SPANS_PER_REQUEST) };
-        outbox.add({ signal: "traces", data }, Math.floor(now() / 1_000));
-      }
-    },
-    ripe: (want) => metricsRipe(want) || (spans !== undefined && spans.waiting > 0),
+export function createCollector(options: CollectorOptions): Collector {
+  const { spans, intervalMs } = options;
+  const startMs = options.now();
+  const state: CollectorState = {
+    options,
+    scope: { name: "spendfuse", version: options.version },
+    startMs,
+    heartbeatMs: Math.max(intervalMs, Math.min(HEARTBEAT_MS, INTERVALS_PER_HEARTBEAT * intervalMs)),
+    seconds: undefined,
+    sentPending: 0,
+    sentAt: startMs,
+    sentGauges: new Map(),
   };
+  return {
+    collect(want) {
+      if (hasMetrics(state, want)) collectMetrics(state, want.last);
+      if (spans !== undefined && spans.waiting > 0) collectSpans(state, spans);
+    },
+    hasWork: (want) => hasMetrics(state, want) || (spans !== undefined && spans.waiting > 0),
+  };
+}
+
+function hasMetrics(state: CollectorState, { last, faultsAlone, heartbeat }: Want): boolean {
+  const { instruments, endpoint } = state.options;
+  if (endpoint.metrics === undefined || (instruments.watch() && !last)) return false;
+  if (heartbeat && isHeartbeatDue(state)) return true;
+  if (instruments.gauges().some((gauge) => isNews(state, gauge))) return true;
+  return faultsAlone ? instruments.hasNews() || hasPendingChanged(state) : instruments.hasNews("exporter");
+}
+
+function collectMetrics(state: CollectorState, last: boolean): void {
+  const { instruments, outbox, slot, now, maxRequestBytes } = state.options;
+  state.seconds ??= createSeconds(slot().last, state.startMs);
+  const interval = state.seconds.next(now(), last);
+  // Too early: the data stays in the instruments.
+  if (interval === undefined) return;
+  const taken: Taken[] = [...instruments.take(last)];
+  if (!instruments.watch()) {
+    if (hasPendingChanged(state) || isHeartbeatDue(state)) taken.push(takePending(state));
+    taken.push(...takeGauges(state));
+  }
+  if (taken.length === 0) return;
+  state.seconds.use(interval);
+  slot().mark(interval.end);
+  for (const data of toMetrics(taken, interval, resourceOf(state), state.scope, maxRequestBytes)) {
+    outbox.add({ signal: "metrics", data }, interval.end);
+  }
+}
+
+function collectSpans(state: CollectorState, spans: SpanRecorder): void {
+  const { outbox, now } = state.options;
+  const ended = spans.take();
+  for (let at = 0; at < ended.length; at += SPANS_PER_REQUEST) {
+    const batch = ended.slice(at, at + SPANS_PER_REQUEST);
+    const data = { resource: resourceOf(state), scope: state.scope, spans: batch };
+    outbox.add({ signal: "traces", data }, Math.floor(now() / 1_000));
+  }
+}
+
+function resourceOf({ options }: CollectorState): Readonly<Record<string, string>> {
+  return {
+    "service.name": "unknown_service:node",
+    "telemetry.sdk.language": "nodejs",
+    "telemetry.sdk.name": "spendfuse",
+    "telemetry.sdk.version": options.version,
+    ...options.resource,
+    "service.instance.id": options.slot().name,
+  };
+}
+
+function isHeartbeatDue({ options, sentAt, heartbeatMs }: CollectorState): boolean {
+  return options.now() - sentAt >= heartbeatMs;
+}
+
+/** Whether a gauge changed; an open circuit is sent for as long as it is open. */
+function isNews({ sentGauges }: CollectorState, { metric, points }: Gauge): boolean {
+  if (metric === METRICS.circuitOpen && points.some(({ value }) => value > 0)) return true;
+  return JSON.stringify(points) !== (sentGauges.get(metric.name) ?? "[]");
+}
+
+function takeGauges({ options, sentGauges }: CollectorState): readonly Taken[] {
+  const gauges = options.instruments.gauges();
+  for (const { metric, points } of gauges) sentGauges.set(metric.name, JSON.stringify(points));
+  return gauges.flatMap(({ metric, points }) =>
+    points.length > 0 ? [{ kind: "gauge", metric, points } as const] : [],
+  );
+}
+
+function hasPendingChanged({ options, sentPending }: CollectorState): boolean {
+  return sentPending !== (options.pending() ?? 0);
+}
+
+function takePending(state: CollectorState): Taken {
+  const { pending, now, slot } = state.options;
+  state.sentPending = pending() ?? 0;
+  state.sentAt = now();
+  const points = [{ tags: { instance: slot().name }, value: state.sentPending }];
+  return { kind: "gauge", metric: METRICS.spoolPending, points };
 }

@@ -1,33 +1,32 @@
 import type { Instruments } from "../metrics/instruments.ts";
 import { flushUser } from "../tracing/otel-global.ts";
 import type { OtelTracer } from "../tracing/otel-types.ts";
-import { createHarvest, type Want } from "./collect.ts";
-import { createDelivery, type Deliver } from "./delivery.ts";
+import { createCollector } from "./collect.ts";
 import { type Encoder, loadEncoder } from "./encoder.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { createComplaints } from "./export-warnings.ts";
+import { type ExportState, enqueueRun, MAX_BACKOFF_MS, wantNow } from "./export-run.ts";
+import { createExportWarnings, type ExportWarnings } from "./export-warnings.ts";
 import { createOutbox } from "./outbox.ts";
 import { createSpanRecorder } from "./spans.ts";
 import { processId } from "./spool/processes.ts";
-import { replay } from "./spool/replay.ts";
 import type { Slot } from "./spool/slots.ts";
-import { createSpool } from "./spool/spool.ts";
+import { createSpool, type Spool } from "./spool/spool.ts";
 
-/** Sends what nobody else sends. */
+/** Exports what no OpenTelemetry provider of the user's exports. */
 export interface Exporter {
   /** Our own tracer; undefined when spans have nowhere to go. */
   readonly tracer: OtelTracer | undefined;
-  /** Sends everything now, and has the user's providers send theirs. Resolves when it is sent or kept; never rejects. */
+  /** Sends everything now, and flushes the user's providers. Resolves when it is sent or spooled; never rejects. */
   flush(options?: { readonly timeoutMs?: number }): Promise<void>;
-  /** Sends what is ours, and keeps what is not taken within that many milliseconds. Never rejects. */
+  /** Sends our own data, and spools what is not accepted within that many milliseconds. Never rejects. */
   send(timeoutMs: number): Promise<void>;
   /** Whether {@link send} would have anything to do. */
   hasWork(): boolean;
-  /** Writes everything that was not sent to the spool, synchronously. True when there is something to send in it. */
+  /** Writes unsent data to the spool, synchronously. True when the spool holds something to send. */
   save(): boolean;
-  /** Exports that wait on disk; undefined without a spool. */
+  /** Exports in the spool; undefined without a spool. */
   pending(): number | undefined;
-  /** Ends the timer; what is left can still be flushed or saved. */
+  /** Ends the timer; unsent data can still be flushed or saved. */
   stop(): void;
 }
 
@@ -39,11 +38,11 @@ export interface ExporterOptions {
   readonly resource: Readonly<Record<string, string>>;
   readonly version: string;
   readonly slot: () => Slot;
-  /** Where failed exports are kept; undefined when there is no such place. */
+  /** Where failed exports are kept; undefined where there is no such directory. */
   readonly spoolDir: string | undefined;
-  /** Bytes of all kept exports together. */
+  /** Maximum total bytes of the spool. */
   readonly maxSpoolBytes?: number;
-  /** Bytes of one request before compression. */
+  /** Maximum bytes of one request before compression. */
   readonly maxRequestBytes?: number;
   readonly warn: (message: string) => void;
   readonly fault: (step: "exporter") => void;
@@ -56,163 +55,136 @@ export const NOTHING_SENT =
   "nothing is exported: there is no OTEL_EXPORTER_OTLP_ENDPOINT, no DD_API_KEY and no OpenTelemetry meter provider";
 
 const MAX_SPOOL_BYTES = 50_000_000;
-/** Datadog takes 500 KB. */
+/** Datadog accepts 500 KB. */
 const MAX_REQUEST_BYTES = 400_000;
 const MAX_SPANS = 4_096;
-/** So many do not wait for the interval to be over. */
+/** This many are sent before the interval ends. */
 const MANY_SPANS = 512;
 const FLUSH_MS = 10_000;
-/** How often we look for a provider of the user's that no call has noticed. */
+/** How often to look for a provider of the user's that no call has noticed. */
 const WATCH_MS = 1_000;
 const CONNECT_MS = 1_000;
-/** The first run is early: it sends what an earlier process left, and tells soon when something is wrong. */
+/** The first run is early: it sends what an earlier process left, and reports errors soon. */
 const FIRST_RUN_MS = 2_000;
-const MAX_BACKOFF_MS = 300_000;
-/** Kept exports sent after a new one: a long outage is caught up without a burst. */
-const REPLAYS = 20;
+
+interface ExporterState extends ExportState {
+  readonly exporting: boolean;
+  /** When the next run is due, in milliseconds since the epoch. */
+  runAt: number;
+  /** {@link NOTHING_SENT} was logged, or does not apply. */
+  saidNothing: boolean;
+}
 
 export function startExporter(options: ExporterOptions): Exporter {
-  const { instruments, endpoint, intervalMs, spoolDir, warn, now = Date.now, load = loadEncoder } = options;
-  const complaints = createComplaints(warn, options.fault);
-  const exporting = endpoint.metrics !== undefined || endpoint.traces !== undefined;
-  const spool =
-    exporting && spoolDir !== undefined
-      ? createSpool({
-          dir: spoolDir,
-          endpoint,
-          process: processId(process.pid),
-          maxBytes: options.maxSpoolBytes ?? MAX_SPOOL_BYTES,
-          lost: complaints.lost,
-        })
-      : undefined;
-  const pending = () => spool?.pending();
-  const outbox = createOutbox(spool, {
-    failed(outcome) {
-      complaints.failed(outcome.reason, spool !== undefined);
-      if (outcome.type === "failed") pausedUntil = now() + Math.min(outcome.retryAfterMs ?? 0, MAX_BACKOFF_MS);
-    },
-    rejected: complaints.rejected,
-    lost: complaints.lost,
-  });
-  const spans = endpoint.traces && createSpanRecorder(MAX_SPANS, now, () => complaints.lost(1));
-  const harvest = createHarvest({
-    ...options,
-    spans,
-    outbox,
-    pending,
-    now,
-    maxRequestBytes: options.maxRequestBytes ?? MAX_REQUEST_BYTES,
-  });
-  const underWay = new Set<AbortController>();
-  let deliver: Promise<Deliver> | undefined;
-  let last: Promise<void> = Promise.resolve();
-  let healthy = true;
-  let backoffMs = 0;
-  let replayAt = 0;
-  let pausedUntil = 0;
-  let runAt = now() + Math.min(intervalMs, FIRST_RUN_MS);
-  let saidNothing = endpoint.metrics !== undefined;
-
-  if (endpoint.metrics) instruments.keepDurations();
-
-  /** With `eager` what waits for better times is tried as well. */
-  async function run(abort: AbortController, connectMs: number, eager: boolean): Promise<void> {
-    underWay.add(abort);
-    try {
-      harvest.gather({ ...ours(), heartbeat: healthy });
-      if (!eager && now() < pausedUntil) return outbox.save();
-      const fresh = outbox.size > 0;
-      if (!fresh && !eager && now() < replayAt) return;
-      spool?.recover();
-      if (!fresh && !pending()) return;
-      deliver ??= load().then((encoder) => createDelivery(endpoint, encoder));
-      const limits = { connectMs, signal: abort.signal };
-      if (fresh && !(await outbox.drain(await deliver, limits))) return settle(false);
-      const replayed = spool && (await replay(spool, await deliver, limits, complaints, REPLAYS));
-      if (fresh || replayed !== undefined) settle(replayed !== false);
-    } catch (error) {
-      // The serializers could not be loaded. The next run tries again, and what is left can wait on disk.
-      deliver = undefined;
-      complaints.failed(error instanceof Error ? error.message : String(error), spool !== undefined);
-      outbox.save();
-      settle(false);
-    } finally {
-      underWay.delete(abort);
-    }
-  }
-
-  function settle(worked: boolean): void {
-    if (worked) complaints.recovered();
-    backoffMs = worked ? 0 : Math.min(Math.max(intervalMs, backoffMs * 2), MAX_BACKOFF_MS);
-    replayAt = now() + backoffMs;
-    healthy = worked;
-  }
-
-  /** What we would send now. */
-  function ours(): Want {
-    return { last: false, faultsAlone: healthy, heartbeat: false };
-  }
-
-  /** One run after the other. */
-  function enqueue(abort: AbortController, connectMs: number, eager: boolean): Promise<void> {
-    last = last.then(() => run(abort, connectMs, eager));
-    return last;
-  }
-
-  async function send(timeoutMs: number): Promise<void> {
-    if (!exporting) return;
-    const own = new AbortController();
-    // Nothing of a request keeps the process alive, so this timer has to.
-    const limit = setTimeout(() => {
-      for (const abort of [own, ...underWay]) abort.abort();
-    }, timeoutMs);
-    await enqueue(own, timeoutMs, true);
-    clearTimeout(limit);
-  }
-
-  function sayNothingSent(): void {
-    if (saidNothing || instruments.watch()) return;
-    saidNothing = true;
-    warn(NOTHING_SENT);
-  }
-
-  function tick(): void {
-    try {
-      instruments.watch();
-      if (now() < runAt && (spans?.waiting ?? 0) < MANY_SPANS) return;
-      runAt = now() + intervalMs;
-      sayNothingSent();
-      if (exporting && underWay.size === 0) void enqueue(new AbortController(), CONNECT_MS, false);
-    } catch (error) {
-      complaints.failed(error instanceof Error ? error.message : String(error), true);
-    }
-  }
-
-  const timer = setInterval(tick, Math.min(WATCH_MS, intervalMs)).unref();
-
+  const state = createState(options);
+  if (options.endpoint.metrics) options.instruments.keepDurations();
+  const timer = setInterval(() => tick(state, options), Math.min(WATCH_MS, options.intervalMs)).unref();
   return {
-    tracer: spans?.tracer,
-    pending,
-    send,
-    async flush({ timeoutMs = FLUSH_MS } = {}) {
-      let limit: NodeJS.Timeout | undefined;
-      const timeout = new Promise<void>((resolve) => {
-        limit = setTimeout(resolve, timeoutMs);
-      });
-      await Promise.all([send(timeoutMs), Promise.race([flushUser(), timeout])]);
-      clearTimeout(limit);
-    },
-    hasWork: () => exporting && (outbox.size > 0 || harvest.ripe(ours())),
-    save() {
-      if (instruments.hasNews("exporter")) sayNothingSent();
-      if (!exporting) return false;
-      harvest.gather({ last: true, faultsAlone: false, heartbeat: false });
-      outbox.save();
-      if (outbox.size > 0) complaints.lost(outbox.size);
-      return (pending() ?? 0) > 0;
-    },
+    tracer: state.spans?.tracer,
+    pending: () => state.spool?.pending(),
+    send: (timeoutMs) => send(state, timeoutMs),
+    flush: ({ timeoutMs = FLUSH_MS } = {}) => flush(state, timeoutMs),
+    hasWork: () => state.exporting && (state.outbox.size > 0 || state.collector.hasWork(wantNow(state))),
+    save: () => save(state, options),
     stop() {
       clearInterval(timer);
     },
   };
+}
+
+function createState(options: ExporterOptions): ExporterState {
+  const { endpoint, intervalMs, now = Date.now, load = loadEncoder } = options;
+  const warnings = createExportWarnings(options.warn, options.fault);
+  const exporting = endpoint.metrics !== undefined || endpoint.traces !== undefined;
+  const spool = exporting ? openSpool(options, warnings) : undefined;
+  const outbox = createOutbox(spool, {
+    failed(outcome) {
+      warnings.failed(outcome.reason, spool !== undefined);
+      if (outcome.type === "failed") state.pausedUntil = now() + Math.min(outcome.retryAfterMs ?? 0, MAX_BACKOFF_MS);
+    },
+    rejected: warnings.rejected,
+    lost: warnings.lost,
+  });
+  const spans = endpoint.traces && createSpanRecorder(MAX_SPANS, now, () => warnings.lost(1));
+  const pending = () => spool?.pending();
+  const maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
+  const collector = createCollector({ ...options, spans, outbox, pending, now, maxRequestBytes });
+  const state: ExporterState = {
+    endpoint,
+    intervalMs,
+    now,
+    load,
+    warnings,
+    spool,
+    outbox,
+    spans,
+    collector,
+    exporting,
+    underWay: new Set(),
+    deliver: undefined,
+    last: Promise.resolve(),
+    healthy: true,
+    backoffMs: 0,
+    replayAt: 0,
+    pausedUntil: 0,
+    runAt: now() + Math.min(intervalMs, FIRST_RUN_MS),
+    saidNothing: endpoint.metrics !== undefined,
+  };
+  return state;
+}
+
+function openSpool(
+  { spoolDir, endpoint, maxSpoolBytes = MAX_SPOOL_BYTES }: ExporterOptions,
+  { lost }: ExportWarnings,
+): Spool | undefined {
+  if (spoolDir === undefined) return undefined;
+  return createSpool({ dir: spoolDir, endpoint, process: processId(process.pid), maxBytes: maxSpoolBytes, lost });
+}
+
+function tick(state: ExporterState, options: ExporterOptions): void {
+  try {
+    options.instruments.watch();
+    if (state.now() < state.runAt && (state.spans?.waiting ?? 0) < MANY_SPANS) return;
+    state.runAt = state.now() + state.intervalMs;
+    sayNothingSent(state, options);
+    if (state.exporting && state.underWay.size === 0) void enqueueRun(state, new AbortController(), CONNECT_MS, false);
+  } catch (error) {
+    state.warnings.failed(error instanceof Error ? error.message : String(error), true);
+  }
+}
+
+function sayNothingSent(state: ExporterState, { instruments, warn }: ExporterOptions): void {
+  if (state.saidNothing || instruments.watch()) return;
+  state.saidNothing = true;
+  warn(NOTHING_SENT);
+}
+
+async function flush(state: ExporterState, timeoutMs: number): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    limit = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.all([send(state, timeoutMs), Promise.race([flushUser(), timeout])]);
+  clearTimeout(limit);
+}
+
+async function send(state: ExporterState, timeoutMs: number): Promise<void> {
+  if (!state.exporting) return;
+  const own = new AbortController();
+  // A request does not keep the process alive, so this timer has to.
+  const limit = setTimeout(() => {
+    for (const abort of [own, ...state.underWay]) abort.abort();
+  }, timeoutMs);
+  await enqueueRun(state, own, timeoutMs, true);
+  clearTimeout(limit);
+}
+
+function save(state: ExporterState, options: ExporterOptions): boolean {
+  const { outbox, spool } = state;
+  if (options.instruments.hasNews("exporter")) sayNothingSent(state, options);
+  if (!state.exporting) return false;
+  state.collector.collect({ last: true, faultsAlone: false, heartbeat: false });
+  outbox.save();
+  if (outbox.size > 0) state.warnings.lost(outbox.size);
+  return (spool?.pending() ?? 0) > 0;
 }

@@ -1,14 +1,14 @@
-/** Another process writes at this moment. */
+/** Whether another process holds the lock. */
 export function isBusy(error: unknown): boolean {
   return error instanceof Error && /database is locked|busy/i.test(error.message);
 }
 
-/** What to do about an error of SQLite, to be put behind its own words. */
+/** How to fix an error of SQLite, to be appended to its message; empty where nothing is known. */
 export function fixOf(reason: string): string {
-  if (/locked|busy/i.test(reason)) return "; another process holds it, which passes, unless that one hangs";
+  if (/locked|busy/i.test(reason)) return "; another process holds the lock: retry, and end that process if it hangs";
   if (/full/i.test(reason)) return "; free some space on its disk";
   if (/not a database|malformed/i.test(reason)) return "; move that file away, or name another one";
   if (/readonly|permission|EACCES|unable to open/i.test(reason))
-    return "; this user needs to write to it and its folder";
+    return "; this user needs write access to it and its folder";
   return "";
 }

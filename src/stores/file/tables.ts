@@ -13,6 +13,13 @@ export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
 `;
 
+/** A row of a table. */
+export interface Row {
+  readonly [column: string]: unknown;
+}
+
+export type Statements = ReturnType<typeof prepare>;
+
 /** Every statement of the store. */
 export function prepare(db: DatabaseSync) {
   return {

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isBusy } from "./faults.ts";
 
-/** How often something is tried while other processes write. */
+/** How often an operation is retried while other processes write. */
 export const RETRIES = 100;
 
 /**
- * Makes what runs an operation at once, or, while another process writes, a little later. Those that wait stand one
- * behind the other: an older report must not arrive after a newer one.
+ * Makes a function that runs an operation at once, or retries it while another process writes. Waiting operations keep
+ * their order: an older report must not arrive after a newer one.
  */
 export function createTurns(): <T>(run: () => T) => T | Promise<T> {
   let last: Promise<void> | undefined;

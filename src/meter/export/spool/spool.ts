@@ -5,27 +5,27 @@ import type { Endpoint, Target } from "../endpoint.ts";
 import { isRunning, type ProcessId } from "./processes.ts";
 
 /**
- * Exports that were not taken yet, one file each, shared by all processes of a user. They are sent again just as they
- * are, with their own timestamps and tags, so that the receiver replaces and does not add.
+ * Exports that were not accepted yet, one file each, shared by all processes of a user. They are resent unchanged, with
+ * their original timestamps and tags, so that the receiver replaces points instead of adding them.
  */
 export interface Spool {
-  /** Keeps an export. False when it could not be written. Synchronous: it must work while the process ends. */
+  /** Writes an export. False when that failed. Synchronous: it must work while the process exits. */
   write(content: Content, second: number): boolean;
-  /** The oldest export that nobody is sending, now ours to send; undefined when there is none. */
+  /** Claims the oldest export that no process is sending; undefined when there is none. */
   claim(): Claim | undefined;
-  /** Takes back what processes that have died were about to send. */
+  /** Releases the claims of processes that have died. */
   recover(): void;
-  /** Exports for our endpoint that wait to be sent. */
+  /** Unclaimed exports for our endpoint. */
   pending(): number;
 }
 
 export interface Claim {
   readonly content: Content;
-  /** It was sent. */
+  /** It was accepted: deletes it. */
   done(): void;
-  /** It can be sent later. */
+  /** Gives the claim up, for another attempt later. */
   release(): void;
-  /** It was refused; false when that was the last time, and it will never be sent. */
+  /** It was refused. False when that was the last attempt, and it will never be sent. */
   refused(): boolean;
 }
 
@@ -33,116 +33,141 @@ export interface SpoolOptions {
   readonly dir: string;
   readonly endpoint: Endpoint;
   readonly process: ProcessId;
-  /** Bytes of all files together; the oldest go first. */
+  /** Maximum bytes of all files; the oldest are deleted first. */
   readonly maxBytes: number;
-  /** Told how many exports were lost because there was no room, or because they could not be read. */
+  /** Called with the number of exports deleted for lack of room, or unreadable. */
   readonly lost: (exports: number) => void;
 }
 
-/** `<second>-<spool>-<number>.<signal>.<owner>.<refusals>`, then `~<pid>~<beginning>` while somebody sends it. */
+/** `<second>-<spool>-<number>.<signal>.<owner>.<refusals>`, then `~<pid>~<start time>` while a process sends it. */
 const NAME = /^(\d+-\d+-\d+)\.(metrics|traces)\.([0-9a-f]{12})\.(\d+)(?:~(\d+)~(\w*))?$/;
 const DEAD = ".dead";
 const PART = ".part";
-/** A receiver's refusal may be a wrong key that is put right, or a batch that it will never take. */
+/** A refusal may mean a wrong key, which gets corrected, or a batch that is never accepted. */
 const MAX_REFUSALS = 3;
 
-export function createSpool(options: SpoolOptions): Spool {
-  const { dir, maxBytes, lost } = options;
-  const owners = { metrics: ownerOf(options.endpoint.metrics), traces: ownerOf(options.endpoint.traces) };
-  const mark = `~${options.process.pid}~${options.process.began}`;
-  // Threads, and copies of this package, share the pid.
-  const id = Math.floor(Math.random() * 1e12);
-  let number = 0;
+interface SpoolState {
+  readonly dir: string;
+  readonly maxBytes: number;
+  readonly lost: (exports: number) => void;
+  /** What our endpoint's files carry as owner, by signal. */
+  readonly owners: Readonly<Record<Content["signal"], string>>;
+  /** Ends the name of a file that this process sends. */
+  readonly mark: string;
+  /** Random: threads, and copies of this package, share the pid. */
+  readonly id: number;
+  /** Of the next file. */
+  number: number;
+}
 
-  const move = (from: string, to: string): boolean => succeeds(() => renameSync(join(dir, from), join(dir, to)));
-
-  return {
-    write(content, second) {
-      return succeeds(() => {
-        mkdirSync(dir, { recursive: true, mode: 0o700 });
-        const bytes = Buffer.from(JSON.stringify(content.data));
-        makeRoom(bytes.length);
-        const name = `${second}-${id}-${number++}.${content.signal}.${owners[content.signal]}.0`;
-        writeFileSync(join(dir, name + PART), bytes, { mode: 0o600 });
-        renameSync(join(dir, name + PART), join(dir, name));
-      });
-    },
-    claim() {
-      for (const file of waiting()) {
-        // Whoever renames it first has it.
-        if (!move(file, file + mark)) continue;
-        const content = read(file + mark);
-        if (content) return createClaim(content, file);
-        lost(1);
-        move(file + mark, file + DEAD);
-      }
-      return undefined;
-    },
-    recover() {
-      for (const file of list()) {
-        const [, , , , , pid, began = ""] = NAME.exec(file) ?? [];
-        if (pid === undefined || isRunning({ pid: Number(pid), began })) continue;
-        move(file, file.slice(0, file.indexOf("~")));
-      }
-    },
-    pending: () => waiting().length,
+export function createSpool({ dir, endpoint, process, maxBytes, lost }: SpoolOptions): Spool {
+  const state: SpoolState = {
+    dir,
+    maxBytes,
+    lost,
+    owners: { metrics: ownerOf(endpoint.metrics), traces: ownerOf(endpoint.traces) },
+    mark: `~${process.pid}~${process.began}`,
+    id: Math.floor(Math.random() * 1e12),
+    number: 0,
   };
+  return {
+    write: (content, second) => succeeds(() => writeExport(state, content, second)),
+    claim: () => claimOldest(state),
+    recover: () => recover(state),
+    pending: () => waiting(state).length,
+  };
+}
 
-  function createClaim(content: Content, file: string): Claim {
-    const refusals = Number(/\d+$/.exec(file)![0]) + 1;
-    return {
-      content,
-      done: () => void succeeds(() => unlinkSync(join(dir, file + mark))),
-      release: () => void move(file + mark, file),
-      refused() {
-        const again = refusals < MAX_REFUSALS;
-        move(file + mark, again ? file.replace(/\d+$/, String(refusals)) : file + DEAD);
-        return again;
-      },
-    };
+/** Throws what the file system throws. */
+function writeExport(state: SpoolState, content: Content, second: number): void {
+  const { dir, id, owners } = state;
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const bytes = Buffer.from(JSON.stringify(content.data));
+  makeRoom(state, bytes.length);
+  const name = `${second}-${id}-${state.number++}.${content.signal}.${owners[content.signal]}.0`;
+  writeFileSync(join(dir, name + PART), bytes, { mode: 0o600 });
+  renameSync(join(dir, name + PART), join(dir, name));
+}
+
+function makeRoom({ dir, maxBytes, lost }: SpoolState, needed: number): void {
+  const files = listFiles(dir).map((file) => ({ file, size: sizeOf(join(dir, file)) }));
+  let total = needed + files.reduce((sum, { size }) => sum + size, 0);
+  let dropped = 0;
+  for (const { file, size } of files) {
+    if (total <= maxBytes) break;
+    if (!succeeds(() => unlinkSync(join(dir, file)))) continue;
+    total -= size;
+    if (NAME.test(file)) dropped += 1;
   }
+  if (dropped > 0) lost(dropped);
+}
 
-  function read(file: string): Content | undefined {
-    try {
-      const signal = NAME.exec(file)![2];
-      return { signal, data: JSON.parse(readFileSync(join(dir, file), "utf8")) } as Content;
-    } catch {
-      return undefined;
-    }
+function claimOldest(state: SpoolState): Claim | undefined {
+  const { dir, mark, lost } = state;
+  for (const file of waiting(state)) {
+    // The first process to rename it has it.
+    if (!move(dir, file, file + mark)) continue;
+    const content = readExport(dir, file + mark);
+    if (content) return createClaim(state, content, file);
+    lost(1);
+    move(dir, file + mark, file + DEAD);
   }
+  return undefined;
+}
 
-  /** Exports for our own endpoint and credentials, the oldest first: another's are not ours to send. */
-  function waiting(): readonly string[] {
-    return list().filter((file) => {
-      const [, , signal, owner, , claimedBy] = NAME.exec(file) ?? [];
-      return claimedBy === undefined && owner !== undefined && owner === owners[signal as Content["signal"]];
-    });
-  }
+function createClaim({ dir, mark }: SpoolState, content: Content, file: string): Claim {
+  const refusals = Number(/\d+$/.exec(file)![0]) + 1;
+  return {
+    content,
+    done: () => void succeeds(() => unlinkSync(join(dir, file + mark))),
+    release: () => void move(dir, file + mark, file),
+    refused() {
+      const again = refusals < MAX_REFUSALS;
+      move(dir, file + mark, again ? file.replace(/\d+$/, String(refusals)) : file + DEAD);
+      return again;
+    },
+  };
+}
 
-  function list(): readonly string[] {
-    try {
-      // The second that begins a name has as many digits in all of them.
-      return readdirSync(dir).sort();
-    } catch {
-      return [];
-    }
-  }
-
-  function makeRoom(needed: number): void {
-    const files = list().map((file) => ({ file, size: sizeOf(join(dir, file)) }));
-    let total = needed + files.reduce((sum, { size }) => sum + size, 0);
-    let dropped = 0;
-    for (const { file, size } of files) {
-      if (total <= maxBytes) break;
-      if (!succeeds(() => unlinkSync(join(dir, file)))) continue;
-      total -= size;
-      if (NAME.test(file)) dropped += 1;
-    }
-    if (dropped > 0) lost(dropped);
+function recover({ dir }: SpoolState): void {
+  for (const file of listFiles(dir)) {
+    const [, , , , , pid, began = ""] = NAME.exec(file) ?? [];
+    if (pid === undefined || isRunning({ pid: Number(pid), began })) continue;
+    move(dir, file, file.slice(0, file.indexOf("~")));
   }
 }
 
-/** Where an export may go: the same address with the same credentials. A hash, because it is part of a file's name. */
+/** Unclaimed exports for our own endpoint and credentials, the oldest first. */
+function waiting({ dir, owners }: SpoolState): readonly string[] {
+  return listFiles(dir).filter((file) => {
+    const [, , signal, owner, , claimedBy] = NAME.exec(file) ?? [];
+    return claimedBy === undefined && owner !== undefined && owner === owners[signal as Content["signal"]];
+  });
+}
+
+function readExport(dir: string, file: string): Content | undefined {
+  try {
+    const signal = NAME.exec(file)![2];
+    return { signal, data: JSON.parse(readFileSync(join(dir, file), "utf8")) } as Content;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The oldest first: the second that begins each name has the same number of digits. */
+function listFiles(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir).sort();
+  } catch {
+    return [];
+  }
+}
+
+function move(dir: string, from: string, to: string): boolean {
+  return succeeds(() => renameSync(join(dir, from), join(dir, to)));
+}
+
+/** Identifies a target: one address with one set of credentials. A hash, because it is part of a file's name. */
 function ownerOf(target: Target | undefined): string {
   if (target === undefined) return "";
   const { createHash } = process.getBuiltinModule("node:crypto");
@@ -154,7 +179,7 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Other processes work in the same directory: a file may be gone at any moment. */
+/** Other processes use the same directory: a file may be gone at any moment. */
 function succeeds(change: () => void): boolean {
   try {
     change();

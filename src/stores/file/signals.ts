@@ -1,0 +1,62 @@
+import type { Circuit } from "../../limits/circuit.ts";
+import type { Change } from "../store.ts";
+import { type Connection, notify, use } from "./connection.ts";
+import type { Row } from "./tables.ts";
+
+/** How processes notify each other: rows of a table that each process polls. */
+export interface Signals {
+  /** Written by this process, whose listeners were notified at once. */
+  readonly own: Set<number>;
+  /** The last signal that was read. */
+  seen: number;
+  /** SQLite's `data_version`: it changes when another process writes. */
+  version: number;
+}
+
+/** What is written of a change: of a circuit only its scope. */
+type Signal = { readonly circuit: string } | Extract<Change, { type: "recall" }>;
+
+/** Every living process polls every few milliseconds, so that a minute is plenty. */
+const KEEP_SIGNALS_MS = 60_000;
+
+export function createSignals(connection: Connection): Signals {
+  const { seq } = use(connection, () => connection.sql.lastSignal.get()) as Row;
+  return { own: new Set(), seen: Number(seq), version: -1 };
+}
+
+/** Call it inside a transaction. */
+export function addSignal({ sql }: Connection, { own }: Signals, signal: Signal, now: number): void {
+  sql.trimSignals.run(now - KEEP_SIGNALS_MS);
+  const { lastInsertRowid } = sql.addSignal.run(now, JSON.stringify(signal));
+  own.add(Number(lastInsertRowid));
+}
+
+/** Notifies listeners of what other processes changed since the last call. Never throws. */
+export function pollSignals(connection: Connection, signals: Signals): void {
+  const { sql } = connection;
+  try {
+    const version = (use(connection, () => sql.version.get()) as Row).data_version as number;
+    if (version === signals.version) return;
+    signals.version = version;
+    for (const row of use(connection, () => sql.signals.all(signals.seen)) as Row[]) {
+      signals.seen = Number(row.seq);
+      if (signals.own.delete(signals.seen)) continue;
+      const change = changeOf(connection, JSON.parse(String(row.json)) as Signal);
+      if (change !== undefined) notify(connection, change);
+    }
+  } catch {
+    // The next operation on the store reports it.
+  }
+}
+
+/** Undefined for a circuit that is no longer kept. */
+function changeOf(connection: Connection, signal: Signal): Change | undefined {
+  if (!("circuit" in signal)) return signal;
+  const circuit = readCircuit(connection, signal.circuit);
+  return circuit && { type: "circuit", circuit };
+}
+
+export function readCircuit(connection: Connection, scope: string): Circuit | undefined {
+  const row = use(connection, () => connection.sql.circuit.get(scope)) as Row | undefined;
+  return row && (JSON.parse(String(row.json)) as Circuit);
+}
