@@ -17,7 +17,14 @@ export interface Shortage {
   readonly hold: Hold;
 }
 
-export type Taken = "taken" | Shortage | { readonly type: "unknown"; readonly hold: Hold; readonly error: unknown };
+/** The store did not say in time whether a call is covered. */
+export interface Unknown {
+  readonly type: "unknown";
+  readonly hold: Hold;
+  readonly error: unknown;
+}
+
+export type Taken = "taken" | Shortage | Unknown;
 
 /** The budgets of one process: which apply to a call, and whether they cover it. */
 export interface Budgets {
