@@ -83,7 +83,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     clock,
     run: options.holder,
     recallMs: RECALL_MS,
-    share: lease,
+    lease,
     recall: (count) => void Promise.resolve(store.recall(keyOf(count))).catch(onFailure),
     onWarning: (count) => warn(options, count),
     onFull: (count) => {

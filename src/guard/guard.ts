@@ -2,7 +2,7 @@ import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
-import type { Hold, Shortage, Unknown } from "./budgets/budgets.ts";
+import { charge, countsOf, type Hold, holdsOf, type Shortage, takeHolds, type Unknown } from "./budgets/budgets.ts";
 import type { Board } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";
@@ -34,7 +34,7 @@ export function createGuard(options: GuardOptions): Guard {
       const now = clock();
       return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, now);
     },
-    charge: budgets.charge,
+    charge: (node, spent) => charge(budgets, node, spent),
     answered: (answer) => openVendorCap(guard, answer),
     close: () => close(guard),
   };
@@ -44,20 +44,20 @@ function check(guard: GuardState, ask: Ask, now: number): Passage | Promise<Pass
   const circuit = guard.circuits.find(ask.node, now);
   if (circuit !== undefined) return checkCircuit(guard, ask, circuit, now);
   const repeat = guard.repeats === undefined ? undefined : findRepeat(guard, ask, now);
-  return repeat === undefined ? checkBudgets(guard, ask, now) : refuse(guard, ask, repeat, holdsOf(guard, ask));
+  return repeat === undefined ? checkBudgets(guard, ask, now) : refuse(guard, ask, repeat, needsOf(guard, ask));
 }
 
 function checkBudgets(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {
   const { budgets, options } = guard;
-  const counts = budgets.countsOf(ask.node);
+  const counts = countsOf(budgets, ask.node);
   if (counts.length === 0) return pass(guard, ask, NO_HOLDS);
   const forecast = ask.forecast();
-  const holds = budgets.holdsOf(counts, forecast);
+  const holds = holdsOf(counts, forecast);
   if (forecast.costNano === undefined && options.unpriced === "refuse") {
     const unpriced = counts.find(({ budget }) => budget.unit === "usd");
     if (unpriced) return refuse(guard, ask, blockedUnpriced(unpriced, ask.model), holds);
   }
-  const taken = budgets.take(holds, guard.finalises && isFinalising(), now);
+  const taken = takeHolds(budgets, holds, guard.finalises && isFinalising(), now);
   if (taken === "taken") return { pass: true, ticket: guard.reservations.open(holds, ask, now) };
   if (taken instanceof Promise) {
     return taken.then((one) => (one === "taken" ? pass(guard, ask, holds) : refuseUncovered(guard, ask, holds, one)));
@@ -91,7 +91,7 @@ function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number
     (error) => {
       reportStoreFailure(guard.notify, error);
       if (passesUnknown(guard, "circuit")) return checkBudgets(guard, ask, guard.clock());
-      return refuse(guard, ask, blockedUnknown("circuit", circuit.scope), holdsOf(guard, ask));
+      return refuse(guard, ask, blockedUnknown("circuit", circuit.scope), needsOf(guard, ask));
     },
   );
 }
@@ -99,7 +99,7 @@ function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number
 function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage | Promise<Passage> {
   const { mode, approvers } = guard.options;
   const mayPass = mode === "shadow" || approvers.size > 0;
-  return refuse(guard, ask, blockedByCircuit(circuit), mayPass ? holdsOf(guard, ask) : NO_HOLDS);
+  return refuse(guard, ask, blockedByCircuit(circuit), mayPass ? needsOf(guard, ask) : NO_HOLDS);
 }
 
 async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
@@ -108,7 +108,7 @@ async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
   const now = clock();
   // What was last known still holds, and so do budgets.
   if (!circuits.isUnknown(now) || passesUnknown(guard, "circuit")) return check(guard, ask, now);
-  return refuse(guard, ask, blockedUnknown("circuit", `agent:${ask.node.scope.agent}`), holdsOf(guard, ask));
+  return refuse(guard, ask, blockedUnknown("circuit", `agent:${ask.node.scope.agent}`), needsOf(guard, ask));
 }
 
 /** Opens the agent's circuit when it makes the same request too often. */
@@ -123,9 +123,9 @@ function findRepeat({ repeats, options, trips }: GuardState, ask: Ask, now: numb
 }
 
 /** What a call needs of each budget that applies. */
-function holdsOf({ budgets }: GuardState, ask: Ask): readonly Hold[] {
-  const counts = budgets.countsOf(ask.node);
-  return counts.length === 0 ? NO_HOLDS : budgets.holdsOf(counts, ask.forecast());
+function needsOf({ budgets }: GuardState, ask: Ask): readonly Hold[] {
+  const counts = countsOf(budgets, ask.node);
+  return counts.length === 0 ? NO_HOLDS : holdsOf(counts, ask.forecast());
 }
 
 /** Opens the key's circuit when a vendor's error says that the vendor's own cap is reached. */

@@ -1,7 +1,7 @@
 import type { Ask, Passage } from "../limits/gate.ts";
 import { type Approval, approvalOf } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
-import type { Hold } from "./budgets/budgets.ts";
+import { forceHolds, type Hold } from "./budgets/budgets.ts";
 import type { GuardState } from "./guard-state.ts";
 import { createRefusal } from "./refusal.ts";
 
@@ -17,7 +17,7 @@ export function pass({ reservations, cuts, clock }: GuardState, ask: Ask, holds:
 
 /** Lets a call pass whether or not its budgets cover it; its spend still counts. */
 export function force(guard: GuardState, ask: Ask, holds: readonly Hold[]): Passage {
-  guard.budgets.force(holds);
+  forceHolds(guard.budgets, holds);
   return pass(guard, ask, holds);
 }
 
