@@ -5,7 +5,7 @@ import type { Store } from "../stores/store.ts";
 import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
 import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
-import { createShare, type Share } from "./budgets/budget-lease.ts";
+import { type BudgetLease, createLease, reassert, recall } from "./budgets/budget-lease.ts";
 import { type Budgets, createBudgets } from "./budgets/budgets.ts";
 import { createReservations, type Reservations } from "./budgets/reservations.ts";
 import { type Board, covers, createBoard } from "./circuits/circuit-cache.ts";
@@ -52,7 +52,7 @@ export interface GuardState {
   readonly finalises: boolean;
   /** Logs a line at most once per kind and interval. */
   readonly notify: Notices;
-  readonly lease: Share;
+  readonly lease: BudgetLease;
   readonly budgets: Budgets;
   readonly reservations: Reservations;
   readonly circuits: Board;
@@ -69,7 +69,7 @@ export function openGuardState(options: GuardOptions): GuardState {
   const cuts = options.cutStreams === true && options.mode === "enforce";
   const notify = createNotices(options.say, clock);
   const onFailure = (error: unknown): void => reportStoreFailure(notify, error);
-  const lease: Share = createShare({
+  const lease: BudgetLease = createLease({
     store,
     holder: options.holder,
     counts: () => budgets.counts,
@@ -95,8 +95,8 @@ export function openGuardState(options: GuardOptions): GuardState {
     store,
     fed: options.fed,
     clock,
-    onBack: () => lease.reassert(),
-    onRecall: (key) => lease.recall(key),
+    onBack: () => reassert(lease),
+    onRecall: (key) => recall(lease, key),
     onFailure,
     onChange: (circuit) => applyCircuit(circuit, cuts ? reservations : undefined, notify),
   });

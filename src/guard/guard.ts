@@ -2,6 +2,7 @@ import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
+import { leave } from "./budgets/budget-lease.ts";
 import { charge, countsOf, type Hold, holdsOf, type Shortage, takeHolds, type Unknown } from "./budgets/budgets.ts";
 import type { Board } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
@@ -144,7 +145,7 @@ function openVendorCap({ options, clock, trips }: GuardState, answer: ErrorAnswe
 async function close({ reservations, lease, circuits, notify, options }: GuardState): Promise<void> {
   const failed = (error: unknown): void => reportStoreFailure(notify, error);
   reservations.close();
-  await lease.leave().catch(failed);
+  await leave(lease).catch(failed);
   circuits.close();
   await Promise.resolve(options.store.close()).catch(failed);
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope } from "../../src/core/scope.ts";
-import { createShare, type Share } from "../../src/guard/budgets/budget-lease.ts";
+import { type BudgetLease, createLease, exchange, leave, recall, roll } from "../../src/guard/budgets/budget-lease.ts";
 import {
   type Budgets,
   charge,
@@ -35,13 +35,13 @@ beforeEach(() => void beats.splice(0));
 interface Process {
   readonly clock: { now: number };
   readonly budgets: Budgets;
-  readonly share: Share;
+  readonly lease: BudgetLease;
   readonly said: string[];
 }
 
 function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", clock = { now: NOW }): Process {
   const said: string[] = [];
-  const share: Share = createShare({
+  const lease: BudgetLease = createLease({
     store,
     holder,
     counts: () => budgets.counts,
@@ -55,12 +55,12 @@ function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", cloc
     clock: () => clock.now,
     run: "the process",
     recallMs: 0,
-    lease: share,
+    lease,
     recall: () => {},
     onWarning: ({ scope }) => void said.push(`warning ${scope}`),
     onFull: ({ scope }) => void said.push(`full ${scope}`),
   });
-  return { clock, budgets, share, said };
+  return { clock, budgets, lease, said };
 }
 
 /** Takes what one call of so many tokens, or nano-dollars, needs. */
@@ -227,15 +227,15 @@ describe("a window that is over", () => {
     const one = begin(store, [{ per: "hour", tokens: 10_000 }], "one", clock);
     const { holds } = await take(one, 500);
     settleHolds(one.budgets, holds, { tokens: 300, costNano: 0 });
-    await one.share.exchange([...one.budgets.counts], { tight: false, finalising: false });
+    await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
     charge(one.budgets, NODE, { tokens: 200, costNano: 0 });
     const total = async () => (await store.counts(10)).map(({ spent }) => spent);
     clock.now += 3_600_000;
     store.lose = lost;
-    for (const count of one.budgets.counts) one.share.roll(count, clock.now);
+    for (const count of one.budgets.counts) roll(one.lease, count, clock.now);
     await Promise.resolve();
     store.lose = false;
-    await one.share.exchange([...one.budgets.counts], { tight: false, finalising: false });
+    await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
     expect(await total()).toEqual([500, 0]);
     expect(one.said).toEqual(lost ? ["Error: the answer is lost"] : []);
   });
@@ -266,11 +266,11 @@ describe("what several processes hold", () => {
     const store = shared(() => NOW);
     const one = begin(store, [{ per: "day", tokens: 1_000 }]);
     await take(one, 100);
-    await one.share.exchange([...one.budgets.counts], { tight: false, finalising: false });
+    await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
     expect(used(one)[0]!.slice).toBeGreaterThan(100);
-    one.share.recall("another key");
+    recall(one.lease, "another key");
     expect(used(one)[0]!.slice).toBeGreaterThan(100);
-    one.share.recall(`all/day/tokens|all|${Date.UTC(2026, 10, 24)}`);
+    recall(one.lease, `all/day/tokens|all|${Date.UTC(2026, 10, 24)}`);
     expect(used(one)).toMatchObject([{ inUse: 100, slice: 100 }]);
     await Promise.resolve();
     expect(await store.counts(1)).toMatchObject([{ inUse: 100, held: 100 }]);
@@ -286,14 +286,14 @@ describe("what several processes hold", () => {
     );
     await take(one, 1);
     const [count] = [...one.budgets.counts];
-    expect(one.share.alone).toBe(false);
+    expect(one.lease.alone).toBe(false);
     expect(count!.leasedUntil).toBe(NOW + 10_000);
     const alone = begin(
       openMemory(() => NOW),
       [{ per: "day", tokens: 1_000 }],
     );
     await take(alone, 1);
-    expect(alone.share.alone).toBe(true);
+    expect(alone.lease.alone).toBe(true);
   });
 
   test("is left behind by a process that leaves, with what it spent and what is under way", async () => {
@@ -301,7 +301,7 @@ describe("what several processes hold", () => {
     const one = begin(store, [{ per: "day", tokens: 1_000 }]);
     settleHolds(one.budgets, (await take(one, 100)).holds, { tokens: 60, costNano: 0 });
     await take(one, 30);
-    await one.share.leave();
+    await leave(one.lease);
     expect(await store.counts(1)).toMatchObject([{ spent: 90, inUse: 0, held: 0 }]);
   });
 });

@@ -3,7 +3,7 @@ import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
 import { type Count, openCount, totalOf } from "./budget-counter.ts";
-import type { Share } from "./budget-lease.ts";
+import { type BudgetLease, depart, exchange, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
 export interface Hold {
@@ -33,7 +33,7 @@ export interface BudgetsOptions {
   readonly run: string;
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
-  readonly lease: Share;
+  readonly lease: BudgetLease;
   /** Asks other processes to give back what they hold idle. */
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
@@ -94,7 +94,7 @@ function forgetIdle({ countOfKey, lease }: Budgets): void {
   let left = MAX_COUNTS / 10;
   for (const [key, count] of countOfKey) {
     if (count.inUse > 0) continue;
-    lease.depart(count);
+    depart(lease, count);
     count.owner = undefined;
     countOfKey.delete(key);
     left -= 1;
@@ -125,7 +125,7 @@ export function takeHolds(
 
 function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean, now: number): boolean {
   const { budget } = count;
-  if (now >= count.end) lease.roll(count, now);
+  if (now >= count.end) roll(lease, count, now);
   if (count.inUse + amount > count.slice || !(lease.alone || now < count.leasedUntil)) return false;
   // The slice may have been granted to a call that finalised; what it left over is not for others.
   return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
@@ -136,7 +136,7 @@ function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void 
     count.inUse += amount;
     count.usedAt = now;
     count.typical = (count.typical * 7 + amount) / 8;
-    if (!lease.alone) lease.touch(count);
+    if (!lease.alone) touch(lease, count);
   }
 }
 
@@ -158,7 +158,7 @@ function ask(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
   }
   const counts = holds.map(({ count }) => count);
   try {
-    const answer = budgets.lease.exchange(counts, { tight: attempt > 0, finalising });
+    const answer = exchange(budgets.lease, counts, { tight: attempt > 0, finalising });
     if (answer === undefined) return decide(budgets, call);
     return answer.then(
       () => decide(budgets, call),
@@ -227,12 +227,12 @@ export function charge(budgets: Budgets, node: ScopeNode, spent: Spent): void {
 
 function settleOne(budgets: Budgets, count: Count, held: number, spent: number, now: number): void {
   const { lease } = budgets;
-  if (now >= count.end) lease.roll(count, now);
+  if (now >= count.end) roll(lease, count, now);
   // What was held is given back; what was spent leaves the slice for good.
   count.inUse -= held;
   count.spent += spent;
   count.slice = Math.max(count.inUse, count.slice - spent);
-  if (!lease.alone) lease.touch(count);
+  if (!lease.alone) touch(lease, count);
   const { warnAt, cap } = count.budget;
   const total = count.spent + count.elsewhere;
   if (total >= cap) budgets.onFull(count);
