@@ -8,7 +8,7 @@ import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
 import { type BudgetLease, createLease, reassert, recall } from "./budgets/budget-lease.ts";
 import { type Budgets, createBudgets } from "./budgets/budgets.ts";
 import { createReservations, type Reservations } from "./budgets/reservations.ts";
-import { type Board, covers, createBoard } from "./circuits/circuit-cache.ts";
+import { type CircuitCache, covers, createCircuitCache } from "./circuits/circuit-cache.ts";
 import { createTrips, type Trips } from "./circuits/trips.ts";
 import { createNotices, type Notices } from "./notices.ts";
 import { createRepeats, type RepeatRule, type Repeats } from "./repeats.ts";
@@ -55,7 +55,7 @@ export interface GuardState {
   readonly lease: BudgetLease;
   readonly budgets: Budgets;
   readonly reservations: Reservations;
-  readonly circuits: Board;
+  readonly circuits: CircuitCache;
   readonly trips: Trips;
   readonly repeats: Repeats | undefined;
 }
@@ -91,7 +91,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     },
   });
   const reservations = createReservations(budgets, clock);
-  const circuits = createBoard({
+  const circuits = createCircuitCache({
     store,
     fed: options.fed,
     clock,

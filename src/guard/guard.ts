@@ -4,7 +4,7 @@ import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
 import { charge, countsOf, type Hold, holdsOf, type Shortage, takeHolds, type Unknown } from "./budgets/budgets.ts";
-import type { Board } from "./circuits/circuit-cache.ts";
+import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse } from "./passage.ts";
@@ -14,7 +14,7 @@ import { blockedByBudget, blockedByCircuit, blockedUnknown, blockedUnpriced } fr
 
 /** The check before each call: budgets and circuits in, a verdict out. */
 export interface Guard extends Gate {
-  readonly board: Board;
+  readonly circuits: CircuitCache;
   readonly counts: Iterable<Count>;
   /** Reports everything to the store and gives back what is held. Never rejects. */
   close(): Promise<void>;
@@ -27,7 +27,7 @@ export function createGuard(options: GuardOptions): Guard {
   const guard = openGuardState(options);
   const { circuits, budgets, clock, cuts } = guard;
   return {
-    board: circuits,
+    circuits,
     counts: budgets.counts,
     forecasts: options.budgets.length > 0,
     cuts,

@@ -81,9 +81,9 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
       onRefused: options.onRefused,
       onFault: options.onFault,
     });
-    const { board, counts } = guard;
+    const { circuits, counts } = guard;
     opened = store;
-    gauges = createGauges(() => board.open, counts, { mode, isUnknown: board.isUnknown }, instance);
+    gauges = createGauges(() => circuits.open, counts, { mode, isUnknown: circuits.isUnknown }, instance);
     return store;
   }
 
@@ -112,7 +112,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     if (breaker?.url !== undefined && guard !== undefined) {
       const { listen } = await import("../guard/circuits/feed.ts");
       const failed = (error: unknown): void => say(`the breaker at ${breaker.url} cannot be heard: ${text(error)}`);
-      closers.push((await listen(breaker.url, guard.board.feed, onceIn(30_000, failed))).close);
+      closers.push((await listen(breaker.url, guard.circuits.feed, onceIn(30_000, failed))).close);
     }
     if (breaker?.port !== undefined) await serve(store, breaker.port);
   });
