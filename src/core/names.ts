@@ -59,7 +59,7 @@ export const METRICS = {
     name: "spendfuse.guard.up",
     unit: "{guard}",
     kind: "gauge",
-    description: "1 while a guard knows budgets and circuits, 0 while its store or breaker cannot be heard",
+    description: "1 while a guard knows budgets and circuits, 0 while its store or breaker is unreachable",
     attributes: ["mode", "instance"],
   },
   unmeteredCalls: {
