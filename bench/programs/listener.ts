@@ -47,8 +47,8 @@ function guardOf(store: Store, fed: boolean): Guard {
 }
 
 const events = guardOf(openMemory(), true);
-await listen(breaker, events.board.feed, () => {});
-await events.board.known(20_000);
+await listen(breaker, events.circuits.feed, () => {});
+await events.circuits.known(20_000);
 guardOf(await openRedis(redis), false);
 await new Promise<void>((resolve) => {
   get(bare, (response) => {

@@ -1,6 +1,6 @@
 import { setBounded } from "../core/bounded-map.ts";
 
-/** Says a line of a kind, but not again for a while. */
+/** Logs a line, at most once per kind and 30 seconds. */
 export type Notices = (kind: string, line: string) => void;
 
 const EVERY_MS = 30_000;

@@ -18,9 +18,9 @@ export function blockedByCircuit(circuit: Circuit): Blocked {
   return { reason: source === "vendor_cap" ? "vendor_cap" : "circuit", scope, source, until, why: reason };
 }
 
-/** Nobody can say in time whether the call may go, and the configuration says no then. */
+/** The state could not be read in time, and `whenStateUnknown` is `closed`. */
 export function blockedUnknown(reason: "budget" | "circuit", scope: string): Blocked {
-  return { reason, scope, why: "the store or the breaker does not answer (whenStateUnknown: closed)" };
+  return { reason, scope, why: "the store or the breaker is not responding (whenStateUnknown: closed)" };
 }
 
 export function blockedUnpriced({ budget, scope }: Count, model: string | undefined): Blocked {

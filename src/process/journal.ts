@@ -10,12 +10,12 @@ import {
 } from "../core/metered.ts";
 import { type MeteredTotal, type Store, within } from "../stores/store.ts";
 
-/** What a process has metered, told to a store that outlives it: the metered side of the vendors' bills. */
+/** Writes what a process metered to a store that outlives it: the metered side of reconciliation. */
 export interface Journal {
   record(call: SettledCall, parts: readonly CallPart[]): void;
-  /** Writes what is new. Never rejects: what could not be written is tried again. */
+  /** Writes what changed. Never rejects: a write that failed is tried again. */
   flush(): Promise<void>;
-  /** The same at once, for a process that ends: the file store answers at once, others have what was flushed before. */
+  /** Writes synchronously, for a process that exits: only the file store completes; others keep the last flush. */
   save(): void;
   close(): Promise<void>;
 }
@@ -25,9 +25,9 @@ export interface JournalOptions {
   readonly store: () => Store | undefined;
   /** Settles when the store is open, or cannot be opened for now. */
   readonly opening: Promise<unknown>;
-  /** Called when nothing more is written. */
+  /** Called by `close` after the last write. */
   readonly release?: () => unknown;
-  /** Names this process; never used by another one, nor after a restart. */
+  /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
   readonly onFault: (error: unknown) => void;
   readonly clock?: () => number;
@@ -39,105 +39,117 @@ const OPENING_MS = 2_000;
 const DAY_MS = 86_400_000;
 
 interface Entry {
+  readonly key: string;
   readonly day: number;
   readonly sums: MeteredSums;
   dirty: boolean;
 }
 
+interface JournalState {
+  readonly options: JournalOptions;
+  readonly clock: () => number;
+  readonly entries: Map<string, Entry>;
+  /** Entries that changed since they were written. */
+  dirty: Entry[];
+  /** The write in progress. */
+  writing: Promise<void> | undefined;
+}
+
 export function createJournal(options: JournalOptions): Journal {
-  const { store, opening, holder, onFault, clock = Date.now } = options;
   const entries = new Map<string, Entry>();
-  let dirty: [string, Entry][] = [];
-  let writing: Promise<void> | undefined;
-
-  const timer = setInterval(() => void write(), FLUSH_MS);
+  const journal: JournalState = { options, clock: options.clock ?? Date.now, entries, dirty: [], writing: undefined };
+  const flushAll = (): Promise<void> => flush(journal);
+  const saveAll = (): void => save(journal);
+  const timer = setInterval(() => void write(journal), FLUSH_MS);
   timer.unref();
-  // Once: a lasting listener would count as somebody who does asynchronous work there.
-  process.once("beforeExit", flush);
-  process.on("exit", save);
-
-  function record(call: SettledCall, parts: readonly CallPart[]): void {
-    for (const row of meteredRows(call, parts)) {
-      const key = meteredKey(row);
-      let entry = entries.get(key);
-      if (entry === undefined) {
-        entry = { day: row.day, sums: { ...NOTHING_METERED }, dirty: false };
-        entries.set(key, entry);
-      }
-      addMetered(entry.sums, meteredSums(row));
-      if (entry.dirty) continue;
-      entry.dirty = true;
-      dirty.push([key, entry]);
-    }
-  }
-
-  function take(): { readonly taken: readonly [string, Entry][]; readonly totals: readonly MeteredTotal[] } {
-    const taken = dirty;
-    dirty = [];
-    const totals = taken.map(([key, entry]) => {
-      entry.dirty = false;
-      return { day: entry.day, key, sums: meteredSums(entry.sums) };
-    });
-    return { taken, totals };
-  }
-
-  function putBack(taken: readonly [string, Entry][]): void {
-    for (const [key, entry] of taken) {
-      if (entry.dirty) continue;
-      entry.dirty = true;
-      dirty.push([key, entry]);
-    }
-  }
-
-  async function flush(): Promise<void> {
-    if (dirty.length > 0 && store() === undefined) await within(opening, OPENING_MS).catch(() => {});
-    await write();
-  }
-
-  /** One write at a time: an older total must not arrive after a newer one. */
-  async function write(): Promise<void> {
-    await writing;
-    const into = store();
-    if (into === undefined || dirty.length === 0) return;
-    const { taken, totals } = take();
-    writing = (async () => {
-      try {
-        await into.putMetered(holder, totals);
-        forget();
-      } catch (error) {
-        putBack(taken);
-        onFault(error);
-      }
-    })();
-    await writing;
-  }
-
-  /** Days that are over get no more calls. */
-  function forget(): void {
-    const before = clock() - 2 * DAY_MS;
-    for (const [key, { day, dirty: waits }] of entries) if (day < before && !waits) entries.delete(key);
-  }
-
-  function save(): void {
-    const into = store();
-    if (into === undefined || dirty.length === 0) return;
-    try {
-      void Promise.resolve(into.putMetered(holder, take().totals)).catch(() => {});
-    } catch {
-      // A process that ends must not fail by us.
-    }
-  }
-
+  // `once`: the exit of the export takes a lasting listener for asynchronous work of the app.
+  process.once("beforeExit", flushAll);
+  process.on("exit", saveAll);
   return {
-    record,
-    flush,
-    save,
+    record(call, parts) {
+      for (const row of meteredRows(call, parts)) {
+        const key = meteredKey(row);
+        let entry = entries.get(key);
+        if (entry === undefined) {
+          entry = { key, day: row.day, sums: { ...NOTHING_METERED }, dirty: false };
+          entries.set(key, entry);
+        }
+        addMetered(entry.sums, meteredSums(row));
+        if (entry.dirty) continue;
+        entry.dirty = true;
+        journal.dirty.push(entry);
+      }
+    },
+    flush: flushAll,
+    save: saveAll,
     async close() {
       clearInterval(timer);
-      process.off("beforeExit", flush);
-      process.off("exit", save);
-      await flush();
+      process.off("beforeExit", flushAll);
+      process.off("exit", saveAll);
+      await flush(journal);
       await options.release?.();
     },
   };
+}
+
+async function flush(journal: JournalState): Promise<void> {
+  const { store, opening } = journal.options;
+  if (journal.dirty.length > 0 && store() === undefined) await within(opening, OPENING_MS).catch(() => {});
+  await write(journal);
+}
+
+/** One write at a time: an older total must not arrive after a newer one. */
+async function write(journal: JournalState): Promise<void> {
+  await journal.writing;
+  const store = journal.options.store();
+  if (store === undefined || journal.dirty.length === 0) return;
+  journal.writing = writeTo(store, journal);
+  await journal.writing;
+}
+
+async function writeTo(store: Store, journal: JournalState): Promise<void> {
+  const taken = takeDirty(journal);
+  try {
+    await store.putMetered(journal.options.holder, taken.map(totalOf));
+    forget(journal);
+  } catch (error) {
+    putBack(journal, taken);
+    journal.options.onFault(error);
+  }
+}
+
+function takeDirty(journal: JournalState): readonly Entry[] {
+  const taken = journal.dirty;
+  journal.dirty = [];
+  for (const entry of taken) entry.dirty = false;
+  return taken;
+}
+
+function totalOf({ day, key, sums }: Entry): MeteredTotal {
+  return { day, key, sums: meteredSums(sums) };
+}
+
+function putBack({ dirty }: JournalState, taken: readonly Entry[]): void {
+  for (const entry of taken) {
+    if (entry.dirty) continue;
+    entry.dirty = true;
+    dirty.push(entry);
+  }
+}
+
+/** Drops days that are over: no call is added to them. */
+function forget({ entries, clock }: JournalState): void {
+  const before = clock() - 2 * DAY_MS;
+  for (const [key, { day, dirty }] of entries) if (day < before && !dirty) entries.delete(key);
+}
+
+function save(journal: JournalState): void {
+  const { store, holder } = journal.options;
+  const target = store();
+  if (target === undefined || journal.dirty.length === 0) return;
+  try {
+    void Promise.resolve(target.putMetered(holder, takeDirty(journal).map(totalOf))).catch(() => {});
+  } catch {
+    // Must not break the exit of the process.
+  }
 }

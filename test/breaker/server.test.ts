@@ -331,7 +331,7 @@ describe("the event stream", () => {
       const one = await guard(server, { breaker: { url: "http://127.0.0.1:1" }, whenStateUnknown, budgets });
       const statuses = [(await chat(one, server.url)).status, (await chat(one, server.url)).status];
       expect(statuses).toEqual(expected);
-      expect(one.said.join()).toContain("cannot be heard");
+      expect(one.said.join()).toContain("cannot connect to the breaker");
       await one.stop();
       await server.close();
     },

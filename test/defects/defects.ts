@@ -98,8 +98,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: "every call is one of the probes",
     file: "src/guard/circuits/circuit-cache.ts",
-    find: '        return step.changed || step.circuit.state === "closed";\n      }',
-    replace: "        return true;\n      }",
+    find: '    return step.changed || step.circuit.state === "closed";\n  }',
+    replace: "    return true;\n  }",
     tests: ["test/guard/circuit-cache.test.ts"],
   },
   {

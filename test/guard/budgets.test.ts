@@ -1,8 +1,17 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope } from "../../src/core/scope.ts";
-import { createShare, type Share } from "../../src/guard/budgets/budget-lease.ts";
-import { type Budgets, createBudgets } from "../../src/guard/budgets/budgets.ts";
+import { type BudgetLease, createLease, exchange, leave, recall, roll } from "../../src/guard/budgets/budget-lease.ts";
+import {
+  type Budgets,
+  charge,
+  countsOf,
+  createBudgets,
+  holdsOf,
+  releaseHolds,
+  settleHolds,
+  takeHolds,
+} from "../../src/guard/budgets/budgets.ts";
 import { createReservations } from "../../src/guard/budgets/reservations.ts";
 import { readBudget } from "../../src/limits/budget.ts";
 import type { Ask } from "../../src/limits/gate.ts";
@@ -26,13 +35,13 @@ beforeEach(() => void beats.splice(0));
 interface Process {
   readonly clock: { now: number };
   readonly budgets: Budgets;
-  readonly share: Share;
+  readonly lease: BudgetLease;
   readonly said: string[];
 }
 
 function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", clock = { now: NOW }): Process {
   const said: string[] = [];
-  const share: Share = createShare({
+  const lease: BudgetLease = createLease({
     store,
     holder,
     counts: () => budgets.counts,
@@ -46,18 +55,18 @@ function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", cloc
     clock: () => clock.now,
     run: "the process",
     recallMs: 0,
-    share,
+    lease,
     recall: () => {},
     onWarning: ({ scope }) => void said.push(`warning ${scope}`),
     onFull: ({ scope }) => void said.push(`full ${scope}`),
   });
-  return { clock, budgets, share, said };
+  return { clock, budgets, lease, said };
 }
 
 /** Takes what one call of so many tokens, or nano-dollars, needs. */
 async function take({ budgets, clock }: Process, amount: number) {
-  const holds = budgets.holdsOf(budgets.countsOf(NODE), { tokens: amount, costNano: amount });
-  return { holds, taken: await budgets.take(holds, false, clock.now) };
+  const holds = holdsOf(countsOf(budgets, NODE), { tokens: amount, costNano: amount });
+  return { holds, taken: await takeHolds(budgets, holds, false, clock.now) };
 }
 
 const used = ({ budgets }: Process) => [...budgets.counts].map(({ spent, inUse, slice }) => ({ spent, inUse, slice }));
@@ -78,7 +87,7 @@ describe("what a call came to", () => {
     const { holds, taken } = await take(one, 500);
     expect(taken).toBe("taken");
     expect(used(one)).toMatchObject([{ spent: 0, inUse: 500 }]);
-    one.budgets.settle(holds, spent);
+    settleHolds(one.budgets, holds, spent);
     expect(used(one)).toMatchObject([{ spent: expected, inUse: 0 }]);
   });
 
@@ -87,8 +96,8 @@ describe("what a call came to", () => {
       openMemory(() => NOW),
       [{ per: "hour", calls: 5 }],
     );
-    one.budgets.settle((await take(one, 500)).holds, { tokens: 7, costNano: 9 });
-    one.budgets.charge(NODE, { tokens: 70, costNano: 90 });
+    settleHolds(one.budgets, (await take(one, 500)).holds, { tokens: 7, costNano: 9 });
+    charge(one.budgets, NODE, { tokens: 70, costNano: 90 });
     expect(used(one)).toMatchObject([{ spent: 1, inUse: 0 }]);
   });
 
@@ -97,8 +106,8 @@ describe("what a call came to", () => {
       openMemory(() => NOW),
       [{ per: "hour", tokens: 5_000 }],
     );
-    one.budgets.settle((await take(one, 500)).holds, { tokens: 7, costNano: 9 });
-    one.budgets.charge(NODE, { tokens: 70, costNano: undefined });
+    settleHolds(one.budgets, (await take(one, 500)).holds, { tokens: 7, costNano: 9 });
+    charge(one.budgets, NODE, { tokens: 70, costNano: undefined });
     expect(used(one)).toMatchObject([{ spent: 77, inUse: 0 }]);
   });
 
@@ -107,7 +116,7 @@ describe("what a call came to", () => {
       openMemory(() => NOW),
       [{ per: "hour", usd: 1 }],
     );
-    one.budgets.release((await take(one, 500)).holds);
+    releaseHolds(one.budgets, (await take(one, 500)).holds);
     expect(used(one)).toMatchObject([{ spent: 0, inUse: 0 }]);
   });
 
@@ -116,10 +125,10 @@ describe("what a call came to", () => {
       openMemory(() => one.clock.now),
       [{ per: "hour", tokens: 1_000, warnAt: 0.5 }],
     );
-    for (const tokens of [499, 1, 499, 1]) one.budgets.charge(NODE, { tokens, costNano: 0 });
+    for (const tokens of [499, 1, 499, 1]) charge(one.budgets, NODE, { tokens, costNano: 0 });
     expect(one.said).toEqual(["warning all", "full all"]);
     one.clock.now += 3_600_000;
-    one.budgets.charge(NODE, { tokens: 600, costNano: 0 });
+    charge(one.budgets, NODE, { tokens: 600, costNano: 0 });
     expect(one.said).toEqual(["warning all", "full all", "warning all"]);
   });
 
@@ -130,7 +139,7 @@ describe("what a call came to", () => {
     );
     const { holds } = await take(one, 500);
     one.clock.now += 3_600_000;
-    one.budgets.settle(holds, { tokens: 300, costNano: 0 });
+    settleHolds(one.budgets, holds, { tokens: 300, costNano: 0 });
     expect(used(one)).toMatchObject([{ spent: 300, inUse: 0 }]);
   });
 });
@@ -187,7 +196,7 @@ describe("a cap that calls of finalise() alone may use up", () => {
       [{ per: "day", tokens: 1_000, finalisation: 0.3 }],
     );
     const finalise = async (amount: number) =>
-      one.budgets.take(one.budgets.holdsOf(one.budgets.countsOf(NODE), { tokens: amount, costNano: 0 }), true, NOW);
+      takeHolds(one.budgets, holdsOf(countsOf(one.budgets, NODE), { tokens: amount, costNano: 0 }), true, NOW);
     expect((await take(one, 700)).taken).toBe("taken");
     expect((await take(one, 1)).taken).toMatchObject({ type: "short" });
     expect(await finalise(300)).toBe("taken");
@@ -217,16 +226,16 @@ describe("a window that is over", () => {
     const store = shared(() => clock.now);
     const one = begin(store, [{ per: "hour", tokens: 10_000 }], "one", clock);
     const { holds } = await take(one, 500);
-    one.budgets.settle(holds, { tokens: 300, costNano: 0 });
-    await one.share.exchange([...one.budgets.counts], { tight: false, finalising: false });
-    one.budgets.charge(NODE, { tokens: 200, costNano: 0 });
+    settleHolds(one.budgets, holds, { tokens: 300, costNano: 0 });
+    await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
+    charge(one.budgets, NODE, { tokens: 200, costNano: 0 });
     const total = async () => (await store.counts(10)).map(({ spent }) => spent);
     clock.now += 3_600_000;
     store.lose = lost;
-    for (const count of one.budgets.counts) one.share.roll(count, clock.now);
+    for (const count of one.budgets.counts) roll(one.lease, count, clock.now);
     await Promise.resolve();
     store.lose = false;
-    await one.share.exchange([...one.budgets.counts], { tight: false, finalising: false });
+    await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
     expect(await total()).toEqual([500, 0]);
     expect(one.said).toEqual(lost ? ["Error: the answer is lost"] : []);
   });
@@ -257,11 +266,11 @@ describe("what several processes hold", () => {
     const store = shared(() => NOW);
     const one = begin(store, [{ per: "day", tokens: 1_000 }]);
     await take(one, 100);
-    await one.share.exchange([...one.budgets.counts], { tight: false, finalising: false });
+    await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
     expect(used(one)[0]!.slice).toBeGreaterThan(100);
-    one.share.recall("another key");
+    recall(one.lease, "another key");
     expect(used(one)[0]!.slice).toBeGreaterThan(100);
-    one.share.recall(`all/day/tokens|all|${Date.UTC(2026, 10, 24)}`);
+    recall(one.lease, `all/day/tokens|all|${Date.UTC(2026, 10, 24)}`);
     expect(used(one)).toMatchObject([{ inUse: 100, slice: 100 }]);
     await Promise.resolve();
     expect(await store.counts(1)).toMatchObject([{ inUse: 100, held: 100 }]);
@@ -277,22 +286,22 @@ describe("what several processes hold", () => {
     );
     await take(one, 1);
     const [count] = [...one.budgets.counts];
-    expect(one.share.alone).toBe(false);
+    expect(one.lease.alone).toBe(false);
     expect(count!.leasedUntil).toBe(NOW + 10_000);
     const alone = begin(
       openMemory(() => NOW),
       [{ per: "day", tokens: 1_000 }],
     );
     await take(alone, 1);
-    expect(alone.share.alone).toBe(true);
+    expect(alone.lease.alone).toBe(true);
   });
 
   test("is left behind by a process that leaves, with what it spent and what is under way", async () => {
     const store = shared(() => NOW);
     const one = begin(store, [{ per: "day", tokens: 1_000 }]);
-    one.budgets.settle((await take(one, 100)).holds, { tokens: 60, costNano: 0 });
+    settleHolds(one.budgets, (await take(one, 100)).holds, { tokens: 60, costNano: 0 });
     await take(one, 30);
-    await one.share.leave();
+    await leave(one.lease);
     expect(await store.counts(1)).toMatchObject([{ spent: 90, inUse: 0, held: 0 }]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { nestScope } from "../../src/core/scope.ts";
-import { type Board, createBoard } from "../../src/guard/circuits/circuit-cache.ts";
+import { type CircuitCache, createCircuitCache } from "../../src/guard/circuits/circuit-cache.ts";
 import { type Circuit, closedCircuit, HOLD_MS, nextCircuit, PROBES, PROBING_MS } from "../../src/limits/circuit.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import type { Change, Store } from "../../src/stores/store.ts";
@@ -15,7 +15,7 @@ function opened(scope: string, ttlMs = TTL, before = closedCircuit(scope)): Circ
 }
 
 interface Stage {
-  readonly board: Board;
+  readonly cache: CircuitCache;
   readonly clock: { now: number };
   readonly told: string[];
   tell(change: Change): void;
@@ -25,7 +25,7 @@ function stage(store: Store = openMemory(() => NOW), fed = false): Stage {
   const clock = { now: NOW };
   const told: string[] = [];
   let tell: (change: Change) => void = () => {};
-  const board = createBoard({
+  const cache = createCircuitCache({
     store: {
       ...store,
       subscribe(listener) {
@@ -40,7 +40,7 @@ function stage(store: Store = openMemory(() => NOW), fed = false): Stage {
     onFailure: (error) => void told.push(String(error)),
     onChange: ({ scope, state }) => void told.push(`${scope} ${state}`),
   });
-  return { board, clock, told, tell: (change) => tell(change) };
+  return { cache, clock, told, tell: (change) => tell(change) };
 }
 
 const circuit = (one: Circuit): Change => ({ type: "circuit", circuit: one });
@@ -59,77 +59,77 @@ describe("the circuit that a call runs into", () => {
     ["agent:a,team:other", false],
     ["agent:b,team:t", false],
   ])("%s: %s", (scope, found) => {
-    const { board, tell } = stage();
-    expect(board.find(NODE, NOW)).toBeUndefined();
+    const { cache, tell } = stage();
+    expect(cache.find(NODE, NOW)).toBeUndefined();
     tell(circuit(opened(scope)));
-    expect(board.find(NODE, NOW)?.scope).toBe(found ? scope : undefined);
-    board.feed.replace([opened(scope)]);
-    expect(board.find(NODE, NOW)?.scope).toBe(found ? scope : undefined);
+    expect(cache.find(NODE, NOW)?.scope).toBe(found ? scope : undefined);
+    cache.feed.replace([opened(scope)]);
+    expect(cache.find(NODE, NOW)?.scope).toBe(found ? scope : undefined);
   });
 
   test("lasts as long as it is open, then it probes, then it is gone and said to be closed", () => {
-    const { board, tell, told, clock } = stage();
+    const { cache, tell, told, clock } = stage();
     tell(circuit(opened("agent:a")));
     for (const later of [0, TTL - 1, TTL, TTL + PROBING_MS - 1])
-      expect([later, board.find(NODE, NOW + later)?.scope]).toEqual([later, "agent:a"]);
+      expect([later, cache.find(NODE, NOW + later)?.scope]).toEqual([later, "agent:a"]);
     clock.now = NOW + TTL + PROBING_MS;
-    expect(board.find(NODE, clock.now)).toBeUndefined();
+    expect(cache.find(NODE, clock.now)).toBeUndefined();
     expect(told).toEqual(["agent:a open", "agent:a closed"]);
-    expect(board.open).toEqual([]);
+    expect(cache.open).toEqual([]);
   });
 
   test("of two parts is gone by then as well", () => {
-    const { board, tell, clock } = stage();
+    const { cache, tell, clock } = stage();
     tell(circuit(opened("agent:a,team:t")));
     clock.now = NOW + TTL + PROBING_MS;
-    expect(board.find(NODE, clock.now)).toBeUndefined();
+    expect(cache.find(NODE, clock.now)).toBeUndefined();
   });
 });
 
 describe("what is heard of a circuit", () => {
   test("an older state changes nothing, a newer one does", () => {
-    const { board, tell, told } = stage();
+    const { cache, tell, told } = stage();
     const first = opened("agent:a");
     const reset = nextCircuit(first, { type: "reset", by: "me", reason: "over" }, NOW).circuit;
     const again = opened("agent:a", TTL, reset);
     tell(circuit(again));
     tell(circuit(reset));
     tell(circuit(first));
-    expect(board.find(NODE, NOW)).toBe(again);
+    expect(cache.find(NODE, NOW)).toBe(again);
     tell(circuit(nextCircuit(again, { type: "reset", by: "me", reason: "over" }, NOW).circuit));
-    expect(board.find(NODE, NOW)).toBeUndefined();
+    expect(cache.find(NODE, NOW)).toBeUndefined();
     expect(told).toEqual(["agent:a open", "agent:a closed"]);
   });
 
   test("the feed says all that is open: what it leaves out is closed", () => {
-    const { board } = stage();
-    board.feed.replace([opened("agent:a"), opened("team:t")]);
-    expect(board.open.map(({ scope }) => scope)).toEqual(["agent:a", "team:t"]);
-    board.feed.replace([opened("team:t")]);
-    expect(board.open.map(({ scope }) => scope)).toEqual(["team:t"]);
-    board.feed.put(closedCircuit("team:t"));
-    expect(board.find(NODE, NOW)).toBeUndefined();
+    const { cache } = stage();
+    cache.feed.replace([opened("agent:a"), opened("team:t")]);
+    expect(cache.open.map(({ scope }) => scope)).toEqual(["agent:a", "team:t"]);
+    cache.feed.replace([opened("team:t")]);
+    expect(cache.open.map(({ scope }) => scope)).toEqual(["team:t"]);
+    cache.feed.put(closedCircuit("team:t"));
+    expect(cache.find(NODE, NOW)).toBeUndefined();
   });
 
   test("a store that has forgotten a circuit is told of it", async () => {
     const store = openMemory(() => NOW);
-    const { board, tell, told } = stage(store);
+    const { cache, tell, told } = stage(store);
     const known = { ...opened("agent:a"), rev: 7 };
     tell(circuit(known));
     tell(circuit({ ...opened("team:t", 1), until: NOW - PROBING_MS } as Circuit));
     tell({ type: "back" });
     expect(await store.circuits()).toEqual([{ ...known, rev: 1 }]);
-    expect(board.find(NODE, NOW)?.scope).toBe("agent:a");
+    expect(cache.find(NODE, NOW)?.scope).toBe("agent:a");
     expect(told).toContain("back");
   });
 
   test("what a store knows better when it is back", async () => {
     const store = openMemory(() => NOW);
-    const { board, tell } = stage(store);
+    const { cache, tell } = stage(store);
     tell(circuit({ ...opened("agent:a"), rev: 7 }));
     await store.putCircuit({ ...closedCircuit("agent:a"), rev: 1, since: NOW });
     tell({ type: "back" });
-    expect(board.find(NODE, NOW)).toBeUndefined();
+    expect(cache.find(NODE, NOW)).toBeUndefined();
   });
 
   test("recalls are passed on", () => {
@@ -141,87 +141,87 @@ describe("what is heard of a circuit", () => {
 
 describe("whether anything is known", () => {
   test("a store is heard of at once, a feed when it has spoken", async () => {
-    const { board } = stage(undefined, true);
-    expect(board.isUnknown(NOW)).toBe(true);
-    const known = board.known(60_000);
-    board.feed.replace([]);
+    const { cache } = stage(undefined, true);
+    expect(cache.isUnknown(NOW)).toBe(true);
+    const known = cache.known(60_000);
+    cache.feed.replace([]);
     await known;
-    expect(board.isUnknown(NOW)).toBe(false);
-    expect(stage().board.isUnknown(NOW)).toBe(false);
+    expect(cache.isUnknown(NOW)).toBe(false);
+    expect(stage().cache.isUnknown(NOW)).toBe(false);
   });
 
   test.each(["feed", "store"])("a %s that went away is good for half a minute", (which) => {
-    const { board, tell, clock } = stage(undefined, true);
-    board.feed.replace([]);
-    const away = () => (which === "feed" ? board.feed.away() : tell({ type: "away" }));
+    const { cache, tell, clock } = stage(undefined, true);
+    cache.feed.replace([]);
+    const away = () => (which === "feed" ? cache.feed.away() : tell({ type: "away" }));
     away();
     clock.now += 20_000;
     away();
-    expect(board.isUnknown(NOW + 30_000)).toBe(false);
-    expect(board.isUnknown(NOW + 30_001)).toBe(true);
-    if (which === "feed") board.feed.replace([]);
+    expect(cache.isUnknown(NOW + 30_000)).toBe(false);
+    expect(cache.isUnknown(NOW + 30_001)).toBe(true);
+    if (which === "feed") cache.feed.replace([]);
     else tell({ type: "back" });
-    expect(board.isUnknown(NOW + 1e9)).toBe(false);
+    expect(cache.isUnknown(NOW + 1e9)).toBe(false);
   });
 
   test("who waits does so for as long as given, and no longer", async () => {
-    const { board } = stage(undefined, true);
-    await board.known(1);
-    expect(board.isUnknown(NOW)).toBe(true);
+    const { cache } = stage(undefined, true);
+    await cache.known(1);
+    expect(cache.isUnknown(NOW)).toBe(true);
   });
 
   test("a store that cannot be read is unknown, and says why", async () => {
     const failing = { ...openMemory(), circuits: () => Promise.reject(new Error("no answer")) };
-    const { board, told } = stage(failing);
+    const { cache, told } = stage(failing);
     await Promise.resolve();
     await Promise.resolve();
     expect(told).toEqual(["Error: no answer"]);
-    expect(board.isUnknown(NOW)).toBe(true);
-    board.close();
+    expect(cache.isUnknown(NOW)).toBe(true);
+    cache.close();
     expect(told).toEqual(["Error: no answer", "unsubscribed"]);
   });
 });
 
 describe("a circuit that probes", () => {
-  const tries = async (board: Board, at: number): Promise<number> => {
+  const tries = async (cache: CircuitCache, at: number): Promise<number> => {
     let passed = 0;
     for (let call = 0; call < PROBES + 2; call++) {
-      const found = board.find(NODE, at);
-      if (found === undefined || (await board.probe(found, at))) passed += 1;
+      const found = cache.find(NODE, at);
+      if (found === undefined || (await cache.probe(found, at))) passed += 1;
     }
     return passed;
   };
 
   test("of the store lets so many through, among all processes", async () => {
     const store = openMemory(() => NOW);
-    const { board, tell } = stage(store);
+    const { cache, tell } = stage(store);
     await store.putCircuit(opened("agent:a"));
     store.subscribe(tell);
     tell(circuit((await store.circuits())[0] as Circuit));
-    expect(await tries(board, NOW + TTL)).toBe(PROBES);
+    expect(await tries(cache, NOW + TTL)).toBe(PROBES);
   });
 
   test("of the feed lets so many through in this process", async () => {
-    const { board } = stage();
-    board.feed.replace([opened("agent:a")]);
-    expect(await tries(board, NOW + TTL)).toBe(PROBES);
+    const { cache } = stage();
+    cache.feed.replace([opened("agent:a")]);
+    expect(await tries(cache, NOW + TTL)).toBe(PROBES);
   });
 
   test("lets a call through that finds it closed by then", async () => {
     const store = openMemory(() => NOW);
-    const { board, tell } = stage(store);
+    const { cache, tell } = stage(store);
     await store.putCircuit(opened("agent:a"));
     tell(circuit((await store.circuits())[0] as Circuit));
-    const found = board.find(NODE, NOW + TTL) as Circuit;
-    expect(await board.probe(found, NOW + TTL + PROBING_MS)).toBe(true);
-    board.feed.replace([opened("agent:a")]);
-    expect(await board.probe(opened("agent:a"), NOW + TTL + PROBING_MS)).toBe(true);
+    const found = cache.find(NODE, NOW + TTL) as Circuit;
+    expect(await cache.probe(found, NOW + TTL + PROBING_MS)).toBe(true);
+    cache.feed.replace([opened("agent:a")]);
+    expect(await cache.probe(opened("agent:a"), NOW + TTL + PROBING_MS)).toBe(true);
   });
 });
 
 test("a recovery holds a circuit for its time, here as well", () => {
-  const { board, tell } = stage();
+  const { cache, tell } = stage();
   const open = opened("agent:a");
   tell(circuit({ ...open, rev: 2, until: NOW + HOLD_MS } as Circuit));
-  expect(board.find(NODE, NOW + HOLD_MS - 1)).toMatchObject({ state: "open" });
+  expect(cache.find(NODE, NOW + HOLD_MS - 1)).toMatchObject({ state: "open" });
 });

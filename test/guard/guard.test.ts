@@ -172,7 +172,7 @@ describe("beside the cap", () => {
     server.play(answer(50, 100));
     const one = await open({ budgets: [{ name: "b", scope: { agent: "*" }, per: "hour", calls: 4, warnAt: 0.5 }] });
     await statuses(one, 4);
-    expect(one.said).toEqual(['budget "b" of agent:researcher: 50 % are spent']);
+    expect(one.said).toEqual(['budget "b" of agent:researcher is 50 % spent']);
   });
 
   test("a finalisation allowance is for calls inside finalise() alone", async () => {
@@ -261,7 +261,9 @@ describe("beside the cap", () => {
     expect(await statuses(one, 2, { agent: "critical" })).toEqual([200, 200]);
     expect(await statuses(one, 2, { agent: "other-one" })).toEqual([200, 402]);
     expect(asked[0]).toMatchObject({ reason: "budget", scope: "agent:critical", spent: 1, limit: 1 });
-    expect(one.said.join()).toContain("a call of critical was let pass, though agent:critical is over: it is critical");
+    expect(one.said.join()).toContain(
+      "call of critical allowed although agent:critical is over budget: it is critical",
+    );
   });
 });
 

@@ -1,221 +1,241 @@
 import { setInterval } from "node:timers";
-import type { Report } from "../../limits/tally.ts";
+import type { Report, Standing } from "../../limits/tally.ts";
 import { type Store, within } from "../../stores/store.ts";
 import { applyStanding, beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
 
-/**
- * Keeps this process's counts and the store in step. Reports say totals, so that one that is lost, or arrives twice,
- * does no harm; as many as are due travel together, and never two at a time.
- */
-export interface Share {
-  /** Reports a count soon, in this turn of the event loop. */
-  touch(count: Count): void;
-  /** Reports these counts now. Rejects, or throws, when the store cannot be asked in time. */
-  exchange(counts: readonly Count[], asking: Asking): void | Promise<void>;
-  /** The store is this process's own: slices never expire, and nobody waits for reports. */
-  readonly alone: boolean;
-  /** Begins a new window where the old one is over; what was spent in the old one stays with the store. */
-  roll(count: Count, now: number): void;
-  /** Says farewell to a count that is dropped from memory. */
-  depart(count: Count): void;
-  /** Gives back what is idle of a count that somebody waits for. */
-  recall(key: string): void;
-  /** Everything is reported anew: the store was away. */
-  reassert(): void;
-  /** Reports all and leaves. */
-  leave(): Promise<void>;
-}
-
-export interface Asking {
-  readonly tight: boolean;
-  readonly finalising: boolean;
-}
-
-export interface ShareOptions {
+export interface LeaseOptions {
   readonly store: Store;
-  /** Names this process; never used by another one, nor after a restart. */
+  /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
   readonly counts: () => Iterable<Count>;
   readonly clock: () => number;
   readonly leaseMs: number;
   readonly timeoutMs: number;
-  /** A report in the background failed; the next one says it all again. */
+  /** A report in the background failed; the next one repeats it. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** With a store of our own, farewells wait for the next question; but not more than these. */
+/**
+ * Keeps this process's counts and the store in step. Reports carry totals, so that a lost or repeated one does no harm;
+ * all that are due travel together, and one exchange runs at a time.
+ */
+export interface BudgetLease extends LeaseOptions {
+  /** Only this process uses the store: slices never expire, and no report is awaited by others. */
+  readonly alone: boolean;
+  /** Counts that changed since they were reported. */
+  dirty: Count[];
+  /** Counts that calls wait for. */
+  asked: Map<Count, Asking>;
+  /** Last reports of windows that are over, until the store has them. */
+  farewells: Report[];
+  /** The exchange in progress, and the one that follows it. */
+  running: Promise<void> | undefined;
+  queued: Promise<void> | undefined;
+  /** Whether a report is due at the end of this turn of the event loop. */
+  scheduled: boolean;
+  readonly report: () => void;
+  readonly beat: ReturnType<typeof setInterval>;
+}
+
+/** How a count is asked for. */
+export interface Asking {
+  readonly tight: boolean;
+  readonly finalising: boolean;
+}
+
+/** Last reports kept for the next exchange with a store of our own. */
 const MAX_FAREWELLS = 1_000;
 const CALM: Asking = { tight: false, finalising: false };
+/** The least time that the last report of a process is given, in milliseconds. */
+const LEAVE_MS = 500;
 
-export function createShare(options: ShareOptions): Share {
-  const { store, holder, clock, leaseMs } = options;
-  /** What has changed since it was reported. */
-  let dirty: Count[] = [];
-  /** Counts that calls wait for, with how they ask. */
-  let asked = new Map<Count, Asking>();
-  /** Last reports of windows that are over, until the store has them. */
-  let farewells: Report[] = [];
-  let running: Promise<void> | undefined;
-  let queued: Promise<void> | undefined;
-  let scheduled = false;
-  const beat = setInterval(keepAlive, leaseMs / 3);
+export function createLease(options: LeaseOptions): BudgetLease {
+  const beat = setInterval(() => keepAlive(lease), options.leaseMs / 3);
   beat.unref();
-
-  function run(): void | Promise<void> {
-    const now = clock();
-    const counts = new Set([...asked.keys(), ...dirty]);
-    for (const count of dirty) count.listed = false;
-    dirty = [];
-    const asking = asked;
-    const parting = farewells;
-    asked = new Map();
-    farewells = [];
-    const rows = [...counts].map((count) => {
-      const { tight, finalising } = asking.get(count) ?? CALM;
-      return {
-        count,
-        report: reportOf(count, now, { holder, leaseMs, tight, leave: false, giveBack: false, finalising }),
-      };
-    });
-    const failed = (error: unknown): never => {
-      // It may have arrived: then the store has forgotten us, and knows by what was acknowledged that we were there.
-      farewells = [...parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one)), ...farewells];
-      for (const { count } of rows) list(count);
-      throw error;
-    };
-    const reports = [...parting, ...rows.map(({ report }) => report)];
-    if (reports.length === 0) return undefined;
-    const done = (standings: Awaited<ReturnType<Store["exchange"]>>): void => {
-      for (const [index, { count, report }] of rows.entries()) {
-        const standing = standings[parting.length + index];
-        if (standing) applyStanding(count, report, standing, now);
-      }
-    };
-    try {
-      const answer = store.exchange(reports);
-      if (answer instanceof Promise) return within(answer, options.timeoutMs).then(done, failed);
-      done(answer);
-    } catch (error) {
-      failed(error);
-    }
-    return undefined;
-  }
-
-  function runAlone(): Promise<void> {
-    running = Promise.resolve(run()).finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
-
-  function exchange(counts: readonly Count[], asking: Asking): void | Promise<void> {
-    for (const count of counts) {
-      const before = asked.get(count);
-      const tight = asking.tight || before?.tight === true;
-      asked.set(count, { tight, finalising: asking.finalising || before?.finalising === true });
-    }
-    if (running === undefined) {
-      const answer = run();
-      if (answer === undefined) return undefined;
-      running = answer.finally(() => {
-        running = undefined;
-      });
-      return running;
-    }
-    queued ??= running.then(noop, noop).then(() => {
-      queued = undefined;
-      return runAlone();
-    });
-    return queued;
-  }
-
-  function report(): void {
-    scheduled = false;
-    try {
-      exchange([], CALM)?.catch(options.onFailure);
-    } catch (error) {
-      options.onFailure(error);
-    }
-  }
-
-  function schedule(): void {
-    if (scheduled) return;
-    scheduled = true;
-    queueMicrotask(report);
-  }
-
-  function list(count: Count): void {
-    if (count.listed) return;
-    count.listed = true;
-    dirty.push(count);
-  }
-
-  function touch(count: Count): void {
-    // Nobody else looks: the next question says it, or the next beat.
-    if (store.alone) return;
-    list(count);
-    schedule();
-  }
-
-  /** Keeps slices that are in use, and gives back what was idle for a beat. */
-  function keepAlive(): void {
-    const now = clock();
-    for (const count of options.counts()) {
-      roll(count, now);
-      const idle = count.slice > count.inUse && now - count.usedAt > leaseMs / 3;
-      if (idle) count.slice = count.inUse;
-      if (idle || (store.alone ? count.spent !== count.acked : count.slice > 0)) list(count);
-    }
-    if (dirty.length > 0 || farewells.length > 0) schedule();
-  }
-
-  function roll(count: Count, now: number): void {
-    if (!isOver(count, now)) return;
-    const { inUse } = count;
-    count.inUse = 0;
-    depart(count);
-    beginWindow(count, now);
-    count.inUse = inUse;
-    count.slice = inUse;
-    touch(count);
-  }
-
-  function depart(count: Count): void {
-    if (count.spent === 0 && count.acked === 0 && count.slice === 0) return;
-    farewells.push(reportOf(count, clock(), { holder, leaseMs, ...CALM, leave: true, giveBack: true }));
-    if (farewells.length >= MAX_FAREWELLS || !store.alone) schedule();
-  }
-
-  return {
-    alone: store.alone === true,
-    touch,
-    exchange,
-    roll,
-    depart,
-    recall(key) {
-      for (const count of options.counts()) {
-        if (keyOf(count) !== key || count.slice <= count.inUse) continue;
-        count.slice = count.inUse;
-        count.typical = 0;
-        list(count);
-        schedule();
-      }
-    },
-    reassert() {
-      for (const count of options.counts()) list(count);
-      schedule();
-    },
-    async leave() {
-      clearInterval(beat);
-      await running?.catch(noop);
-      const now = clock();
-      const reports = [...options.counts()].map((count) =>
-        reportOf(count, now, { holder, leaseMs, ...CALM, leave: true, giveBack: true }),
-      );
-      const answer = store.exchange([...farewells, ...reports]);
-      if (answer instanceof Promise) await within(answer, Math.max(options.timeoutMs, 500));
-    },
+  const lease: BudgetLease = {
+    ...options,
+    alone: options.store.alone === true,
+    dirty: [],
+    asked: new Map(),
+    farewells: [],
+    running: undefined,
+    queued: undefined,
+    scheduled: false,
+    report: () => report(lease),
+    beat,
   };
+  return lease;
+}
+
+/** Reports a count at the end of this turn of the event loop. */
+export function touch(lease: BudgetLease, count: Count): void {
+  // No other process reads it: the next exchange, or the next beat, reports it.
+  if (lease.alone) return;
+  list(lease, count);
+  schedule(lease);
+}
+
+function list({ dirty }: BudgetLease, count: Count): void {
+  if (count.listed) return;
+  count.listed = true;
+  dirty.push(count);
+}
+
+function schedule(lease: BudgetLease): void {
+  if (lease.scheduled) return;
+  lease.scheduled = true;
+  queueMicrotask(lease.report);
+}
+
+function report(lease: BudgetLease): void {
+  lease.scheduled = false;
+  try {
+    exchange(lease, [], CALM)?.catch(lease.onFailure);
+  } catch (error) {
+    lease.onFailure(error);
+  }
+}
+
+/** Reports these counts now. Rejects, or throws, when the store does not answer in time. */
+export function exchange(lease: BudgetLease, counts: readonly Count[], asking: Asking): void | Promise<void> {
+  const { asked } = lease;
+  for (const count of counts) {
+    const before = asked.get(count);
+    const tight = asking.tight || before?.tight === true;
+    asked.set(count, { tight, finalising: asking.finalising || before?.finalising === true });
+  }
+  if (lease.running === undefined) {
+    const answer = run(lease);
+    return answer === undefined ? undefined : track(lease, answer);
+  }
+  lease.queued ??= lease.running.then(noop, noop).then(() => {
+    lease.queued = undefined;
+    return track(lease, Promise.resolve(run(lease)));
+  });
+  return lease.queued;
+}
+
+function track(lease: BudgetLease, answer: Promise<void>): Promise<void> {
+  lease.running = answer.finally(() => {
+    lease.running = undefined;
+  });
+  return lease.running;
+}
+
+/** What one exchange tells the store. */
+interface Batch {
+  readonly at: number;
+  readonly parting: readonly Report[];
+  readonly rows: readonly { readonly count: Count; readonly report: Report }[];
+}
+
+function run(lease: BudgetLease): void | Promise<void> {
+  const batch = takeBatch(lease);
+  const reports = [...batch.parting, ...batch.rows.map(({ report }) => report)];
+  if (reports.length === 0) return undefined;
+  try {
+    const answer = lease.store.exchange(reports);
+    if (!(answer instanceof Promise)) return applyStandings(batch, answer);
+    return within(answer, lease.timeoutMs).then(
+      (standings) => applyStandings(batch, standings),
+      (error) => putBack(lease, batch, error),
+    );
+  } catch (error) {
+    return putBack(lease, batch, error);
+  }
+}
+
+function takeBatch(lease: BudgetLease): Batch {
+  const { asked, dirty, farewells, holder, leaseMs } = lease;
+  const at = lease.clock();
+  const counts = new Set([...asked.keys(), ...dirty]);
+  for (const count of dirty) count.listed = false;
+  lease.dirty = [];
+  lease.asked = new Map();
+  lease.farewells = [];
+  const rows = [...counts].map((count) => {
+    const { tight, finalising } = asked.get(count) ?? CALM;
+    const report = reportOf(count, at, { holder, leaseMs, tight, leave: false, giveBack: false, finalising });
+    return { count, report };
+  });
+  return { at, parting: farewells, rows };
+}
+
+function applyStandings({ at, parting, rows }: Batch, standings: readonly Standing[]): void {
+  for (const [index, { count, report }] of rows.entries()) {
+    const standing = standings[parting.length + index];
+    if (standing) applyStanding(count, report, standing, at);
+  }
+}
+
+function putBack(lease: BudgetLease, { parting, rows }: Batch, error: unknown): never {
+  // It may have arrived: then the store has forgotten us, and knows by what was acknowledged that we were there.
+  const again = parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one));
+  lease.farewells = [...again, ...lease.farewells];
+  for (const { count } of rows) list(lease, count);
+  throw error;
+}
+
+/** Renews slices in use, and gives back what was idle for a beat. */
+function keepAlive(lease: BudgetLease): void {
+  const now = lease.clock();
+  for (const count of lease.counts()) {
+    roll(lease, count, now);
+    const idle = count.slice > count.inUse && now - count.usedAt > lease.leaseMs / 3;
+    if (idle) count.slice = count.inUse;
+    if (idle || (lease.alone ? count.spent !== count.acked : count.slice > 0)) list(lease, count);
+  }
+  if (lease.dirty.length > 0 || lease.farewells.length > 0) schedule(lease);
+}
+
+/** Begins a new window where the old one is over; what was spent in the old one is kept by the store. */
+export function roll(lease: BudgetLease, count: Count, now: number): void {
+  if (!isOver(count, now)) return;
+  const { inUse } = count;
+  count.inUse = 0;
+  depart(lease, count);
+  beginWindow(count, now);
+  count.inUse = inUse;
+  count.slice = inUse;
+  touch(lease, count);
+}
+
+/** Sends the last report of a count that is dropped from memory. */
+export function depart(lease: BudgetLease, count: Count): void {
+  if (count.spent === 0 && count.acked === 0 && count.slice === 0) return;
+  lease.farewells.push(lastReport(lease, count, lease.clock()));
+  if (lease.farewells.length >= MAX_FAREWELLS || !lease.alone) schedule(lease);
+}
+
+function lastReport({ holder, leaseMs }: BudgetLease, count: Count, now: number): Report {
+  return reportOf(count, now, { holder, leaseMs, ...CALM, leave: true, giveBack: true });
+}
+
+/** Gives back what is idle of a count that another process waits for. */
+export function recall(lease: BudgetLease, key: string): void {
+  for (const count of lease.counts()) {
+    if (keyOf(count) !== key || count.slice <= count.inUse) continue;
+    count.slice = count.inUse;
+    count.typical = 0;
+    list(lease, count);
+    schedule(lease);
+  }
+}
+
+/** Reports everything again, after the store was unreachable. */
+export function reassert(lease: BudgetLease): void {
+  for (const count of lease.counts()) list(lease, count);
+  schedule(lease);
+}
+
+/** Reports everything for the last time. */
+export async function leave(lease: BudgetLease): Promise<void> {
+  clearInterval(lease.beat);
+  await lease.running?.catch(noop);
+  const now = lease.clock();
+  const reports = [...lease.counts()].map((count) => lastReport(lease, count, now));
+  const answer = lease.store.exchange([...lease.farewells, ...reports]);
+  if (answer instanceof Promise) await within(answer, Math.max(lease.timeoutMs, LEAVE_MS));
 }
 
 function noop(): void {}

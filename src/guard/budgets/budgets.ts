@@ -3,7 +3,7 @@ import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
 import { type Count, openCount, totalOf } from "./budget-counter.ts";
-import type { Share } from "./budget-lease.ts";
+import { type BudgetLease, depart, exchange, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
 export interface Hold {
@@ -11,213 +11,234 @@ export interface Hold {
   readonly amount: number;
 }
 
-/** Why a call cannot be covered. */
+/** A budget does not cover a call. */
 export interface Shortage {
   readonly type: "short";
   readonly hold: Hold;
 }
 
-export type Taken = "taken" | Shortage | { readonly type: "unknown"; readonly hold: Hold; readonly error: unknown };
-
-/** The budgets of one process: which apply to a call, and whether they cover it. */
-export interface Budgets {
-  /** The counts of the budgets that apply to a scope. */
-  countsOf(node: ScopeNode): readonly Count[];
-  /** What a call needs of each of them. */
-  holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[];
-  /** Reserves all or nothing. At once where slices suffice or the store answers at once. */
-  take(holds: readonly Hold[], finalising: boolean, now: number): Taken | Promise<Taken>;
-  /** Reserves without asking whether it is covered. */
-  force(holds: readonly Hold[]): void;
-  /** Replaces what was held by what was spent; undefined counts as what was held. */
-  settle(holds: readonly Hold[], spent: Spent | undefined): void;
-  /** Gives back what was held, with nothing spent so far. */
-  release(holds: readonly Hold[]): void;
-  charge(node: ScopeNode, spent: Spent): void;
-  readonly counts: Iterable<Count>;
+/** The store did not say in time whether a call is covered. */
+export interface Unknown {
+  readonly type: "unknown";
+  readonly hold: Hold;
+  readonly error: unknown;
 }
+
+export type Taken = "taken" | Shortage | Unknown;
 
 export interface BudgetsOptions {
   readonly budgets: readonly Budget[];
   readonly clock: () => number;
-  /** The run of calls that say none: the process itself. */
+  /** The run of calls whose scope names none: the process itself. */
   readonly run: string;
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
-  readonly share: Share;
+  readonly lease: BudgetLease;
+  /** Asks other processes to give back what they hold idle. */
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
   /** All of the cap is spent. */
   readonly onFull: (count: Count) => void;
 }
 
-/** Counts kept in memory; of more, those that were not used for the longest are given back to the store. */
-const MAX_COUNTS = 150_000;
-
-export function createBudgets(options: BudgetsOptions): Budgets {
-  const { budgets, clock, share } = options;
-  const counts = new Map<string, Count>();
-  /** Counts that were dropped from memory have no owner: plans made before may hold them. */
-  const owner = {};
-  const none: readonly Count[] = [];
-
-  function countFor(budget: Budget, scope: string, node: ScopeNode): Count {
-    const run = budget.per.kind === "run" ? (node.scope.run ?? options.run) : "";
-    const key = run === "" ? `${budget.id}|${scope}` : `${budget.id}|${scope}|${run}`;
-    let count = counts.get(key);
-    if (count === undefined) {
-      if (counts.size >= MAX_COUNTS) forgetIdle();
-      count = openCount(budget, scope, run, clock(), owner);
-      counts.set(key, count);
-    }
-    return count;
-  }
-
-  /** Those in use stay, even if they are too many. */
-  function forgetIdle(): void {
-    let left = MAX_COUNTS / 10;
-    for (const [key, count] of counts) {
-      if (count.inUse > 0) continue;
-      share.depart(count);
-      count.owner = undefined;
-      counts.delete(key);
-      left -= 1;
-      if (left <= 0) return;
-    }
-  }
-
-  function countsOf(node: ScopeNode): readonly Count[] {
-    const known = node.plan as readonly Count[] | undefined;
-    if (known !== undefined && isCurrent(known)) return known;
-    const found = budgets.flatMap((budget) => scopesOf(budget, node).map((scope) => countFor(budget, scope, node)));
-    node.plan = found.length === 0 ? none : found;
-    return node.plan as readonly Count[];
-  }
-
-  function isCurrent(plan: readonly Count[]): boolean {
-    if (plan === none) return true;
-    for (const count of plan) if (count.owner !== owner) return false;
-    return plan.length > 0;
-  }
-
-  function covers({ count, amount }: Hold, finalising: boolean, now: number): boolean {
-    const { budget } = count;
-    if (now >= count.end) share.roll(count, now);
-    if (count.inUse + amount > count.slice || !(share.alone || now < count.leasedUntil)) return false;
-    // The slice may have been granted to a call that finalised; what it left over is not for others.
-    return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
-  }
-
-  function reserve(holds: readonly Hold[], now: number): void {
-    for (const { count, amount } of holds) {
-      count.inUse += amount;
-      count.usedAt = now;
-      count.typical = (count.typical * 7 + amount) / 8;
-      if (!share.alone) share.touch(count);
-    }
-  }
-
-  function take(holds: readonly Hold[], finalising: boolean, now: number): Taken | Promise<Taken> {
-    let covered = true;
-    for (const hold of holds) covered = covered && covers(hold, finalising, now);
-    if (covered) {
-      reserve(holds, now);
-      return "taken";
-    }
-    return ask(holds, finalising, now + options.recallMs, 0);
-  }
-
-  /** Asks the store for what is missing, again and again while other processes hold something idle. */
-  function ask(holds: readonly Hold[], finalising: boolean, deadline: number, attempt: number): Taken | Promise<Taken> {
-    for (const { count, amount } of holds) {
-      count.need += amount;
-      count.typical = Math.max(count.typical, amount);
-    }
-    const answered = (): void => {
-      for (const { count, amount } of holds) count.need -= amount;
-    };
-    const failed = (error: unknown): Taken => {
-      answered();
-      return { type: "unknown", hold: holds[0] as Hold, error };
-    };
-    const decide = (): Taken | Promise<Taken> => {
-      answered();
-      const now = clock();
-      const short = holds.filter((hold) => !covers(hold, finalising, now));
-      if (short.length === 0) {
-        reserve(holds, now);
-        return "taken";
-      }
-      const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);
-      if (final || now >= deadline) return { type: "short", hold: final ?? (short[0] as Hold) };
-      for (const { count } of short) options.recall(count);
-      return wait(Math.min(2 ** attempt, 16)).then(() => ask(holds, finalising, deadline, attempt + 1));
-    };
-    try {
-      const asking = { tight: attempt > 0, finalising };
-      const answer = share.exchange(
-        holds.map(({ count }) => count),
-        asking,
-      );
-      return answer === undefined ? decide() : answer.then(decide, failed);
-    } catch (error) {
-      return failed(error);
-    }
-  }
-
-  /** `spent` is what the call used; undefined when nobody knows, so that what it held counts. */
-  function settle(holds: readonly Hold[], spent: Spent | undefined): void {
-    const now = clock();
-    for (const { count, amount } of holds) {
-      const { unit } = count.budget;
-      // Money that nobody can tell is not zero either: then what was held counts.
-      const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
-      settleOne(count, amount, spent === undefined || unpriced ? amount : amountOf(unit, spent), now);
-    }
-  }
-
-  function settleOne(count: Count, held: number, spent: number, now: number): void {
-    if (now >= count.end) share.roll(count, now);
-    // What it held is given back, what it came to is taken from the slice for good.
-    count.inUse -= held;
-    count.spent += spent;
-    count.slice = Math.max(count.inUse, count.slice - spent);
-    if (!share.alone) share.touch(count);
-    const { warnAt, cap } = count.budget;
-    const total = count.spent + count.elsewhere;
-    if (total >= cap) options.onFull(count);
-    if (warnAt === undefined || count.warned || total < warnAt) return;
-    count.warned = true;
-    options.onWarning(count);
-  }
-
-  function release(holds: readonly Hold[]): void {
-    const now = clock();
-    for (const { count, amount } of holds) settleOne(count, amount, 0, now);
-  }
-
-  return {
-    counts: { [Symbol.iterator]: () => counts.values() },
-    countsOf,
-    holdsOf,
-    take,
-    force: (holds) => reserve(holds, clock()),
-    settle,
-    release,
-    charge(node, spent) {
-      const now = clock();
-      for (const count of countsOf(node)) {
-        const { unit } = count.budget;
-        settleOne(count, 0, unit === "calls" ? 0 : amountOf(unit, spent), now);
-      }
-    },
-  };
+/** The budgets of one process: which apply to a call, and whether they cover it. */
+export interface Budgets extends BudgetsOptions {
+  readonly counts: Iterable<Count>;
+  readonly countOfKey: Map<string, Count>;
+  /** Marks counts that are in `countOfKey`: a plan may still hold one that was dropped, which has no owner. */
+  readonly owner: object;
 }
 
-function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
+/** Counts kept in memory; above this, those unused for longest are given back to the store. */
+const MAX_COUNTS = 150_000;
+const NO_COUNTS: readonly Count[] = [];
+
+export function createBudgets(options: BudgetsOptions): Budgets {
+  const countOfKey = new Map<string, Count>();
+  return { ...options, counts: { [Symbol.iterator]: () => countOfKey.values() }, countOfKey, owner: {} };
+}
+
+/** The counts of the budgets that apply to a scope. */
+export function countsOf(budgets: Budgets, node: ScopeNode): readonly Count[] {
+  const known = node.plan as readonly Count[] | undefined;
+  if (known !== undefined && isCurrent(budgets, known)) return known;
+  const found = budgets.budgets.flatMap((budget) =>
+    scopesOf(budget, node).map((scope) => countFor(budgets, budget, scope, node)),
+  );
+  const plan = found.length === 0 ? NO_COUNTS : found;
+  node.plan = plan;
+  return plan;
+}
+
+function isCurrent({ owner }: Budgets, plan: readonly Count[]): boolean {
+  if (plan === NO_COUNTS) return true;
+  for (const count of plan) if (count.owner !== owner) return false;
+  return plan.length > 0;
+}
+
+function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNode): Count {
+  const { countOfKey, clock, owner } = budgets;
+  const run = budget.per.kind === "run" ? (node.scope.run ?? budgets.run) : "";
+  const key = run === "" ? `${budget.id}|${scope}` : `${budget.id}|${scope}|${run}`;
+  let count = countOfKey.get(key);
+  if (count === undefined) {
+    if (countOfKey.size >= MAX_COUNTS) forgetIdle(budgets);
+    count = openCount(budget, scope, run, clock(), owner);
+    countOfKey.set(key, count);
+  }
+  return count;
+}
+
+/** Drops the oldest tenth that is not in use. Counts in use stay, even above the limit. */
+function forgetIdle({ countOfKey, lease }: Budgets): void {
+  let left = MAX_COUNTS / 10;
+  for (const [key, count] of countOfKey) {
+    if (count.inUse > 0) continue;
+    depart(lease, count);
+    count.owner = undefined;
+    countOfKey.delete(key);
+    left -= 1;
+    if (left <= 0) return;
+  }
+}
+
+/** What a call needs of each count. */
+export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
   const holds: Hold[] = [];
   for (const count of counts) holds.push({ count, amount: amountOf(count.budget.unit, forecast) });
   return holds;
+}
+
+/** Reserves all holds or none. Answers synchronously where slices suffice or the store does. */
+export function takeHolds(
+  budgets: Budgets,
+  holds: readonly Hold[],
+  finalising: boolean,
+  now: number,
+): Taken | Promise<Taken> {
+  let covered = true;
+  for (const hold of holds) covered = covered && covers(budgets, hold, finalising, now);
+  if (!covered) return ask(budgets, { holds, finalising, deadline: now + budgets.recallMs, attempt: 0 });
+  reserve(budgets, holds, now);
+  return "taken";
+}
+
+function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean, now: number): boolean {
+  const { budget } = count;
+  if (now >= count.end) roll(lease, count, now);
+  if (count.inUse + amount > count.slice || !(lease.alone || now < count.leasedUntil)) return false;
+  // The slice may have been granted to a call that finalised; what it left over is not for others.
+  return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
+}
+
+function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void {
+  for (const { count, amount } of holds) {
+    count.inUse += amount;
+    count.usedAt = now;
+    count.typical = (count.typical * 7 + amount) / 8;
+    if (!lease.alone) touch(lease, count);
+  }
+}
+
+/** A call that waits for the store. */
+interface WaitingCall {
+  readonly holds: readonly Hold[];
+  readonly finalising: boolean;
+  /** When to stop asking, in milliseconds since the epoch. */
+  readonly deadline: number;
+  readonly attempt: number;
+}
+
+/** Asks the store for what is missing, and again until the deadline while other processes hold some of it idle. */
+function ask(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
+  const { holds, finalising, attempt } = call;
+  for (const { count, amount } of holds) {
+    count.need += amount;
+    count.typical = Math.max(count.typical, amount);
+  }
+  const counts = holds.map(({ count }) => count);
+  try {
+    const answer = exchange(budgets.lease, counts, { tight: attempt > 0, finalising });
+    if (answer === undefined) return decide(budgets, call);
+    return answer.then(
+      () => decide(budgets, call),
+      (error) => giveUp(holds, error),
+    );
+  } catch (error) {
+    return giveUp(holds, error);
+  }
+}
+
+function giveUp(holds: readonly Hold[], error: unknown): Unknown {
+  dropNeed(holds);
+  return { type: "unknown", hold: holds[0] as Hold, error };
+}
+
+function dropNeed(holds: readonly Hold[]): void {
+  for (const { count, amount } of holds) count.need -= amount;
+}
+
+/** Reserves what the store granted; what is still short is recalled from other processes, if they hold it idle. */
+function decide(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
+  const { holds, finalising, deadline, attempt } = call;
+  dropNeed(holds);
+  const now = budgets.clock();
+  const short = holds.filter((hold) => !covers(budgets, hold, finalising, now));
+  if (short.length === 0) {
+    reserve(budgets, holds, now);
+    return "taken";
+  }
+  const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);
+  if (final || now >= deadline) return { type: "short", hold: final ?? (short[0] as Hold) };
+  for (const { count } of short) budgets.recall(count);
+  return wait(Math.min(2 ** attempt, 16)).then(() => ask(budgets, { ...call, attempt: attempt + 1 }));
+}
+
+/** Reserves without checking that it is covered. */
+export function forceHolds(budgets: Budgets, holds: readonly Hold[]): void {
+  reserve(budgets, holds, budgets.clock());
+}
+
+/** Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts. */
+export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined): void {
+  const now = budgets.clock();
+  for (const { count, amount } of holds) {
+    const { unit } = count.budget;
+    // An unknown price is not zero: then what was held counts.
+    const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
+    settleOne(budgets, count, amount, spent === undefined || unpriced ? amount : amountOf(unit, spent), now);
+  }
+}
+
+/** Gives back what was held; nothing was spent. */
+export function releaseHolds(budgets: Budgets, holds: readonly Hold[]): void {
+  const now = budgets.clock();
+  for (const { count, amount } of holds) settleOne(budgets, count, amount, 0, now);
+}
+
+/** Adds spend that was not held. */
+export function charge(budgets: Budgets, node: ScopeNode, spent: Spent): void {
+  const now = budgets.clock();
+  for (const count of countsOf(budgets, node)) {
+    const { unit } = count.budget;
+    settleOne(budgets, count, 0, unit === "calls" ? 0 : amountOf(unit, spent), now);
+  }
+}
+
+function settleOne(budgets: Budgets, count: Count, held: number, spent: number, now: number): void {
+  const { lease } = budgets;
+  if (now >= count.end) roll(lease, count, now);
+  // What was held is given back; what was spent leaves the slice for good.
+  count.inUse -= held;
+  count.spent += spent;
+  count.slice = Math.max(count.inUse, count.slice - spent);
+  if (!lease.alone) touch(lease, count);
+  const { warnAt, cap } = count.budget;
+  const total = count.spent + count.elsewhere;
+  if (total >= cap) budgets.onFull(count);
+  if (warnAt === undefined || count.warned || total < warnAt) return;
+  count.warned = true;
+  budgets.onWarning(count);
 }
 
 /** An amount in the unit of a budget. */

@@ -2,13 +2,13 @@ import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
 import { createRefusalEvent } from "../refusal.ts";
-import type { Budgets, Hold } from "./budgets.ts";
+import { type Budgets, type Hold, releaseHolds, settleHolds } from "./budgets.ts";
 
-/** What calls under way hold. A hold is a lease: of a call that never settles it is given back in time. */
+/** What calls in progress hold. A hold that is never settled expires. */
 export interface Reservations {
   /** The ticket of a call. */
   open(holds: readonly Hold[], ask: Ask, now: number): Ticket;
-  /** Cuts the streams of calls of which `why` says why; undefined leaves one alone. */
+  /** Cuts the streams of the calls for which `why` returns a reason. */
   cut(why: (ask: Ask, holds: readonly Hold[]) => Blocked | undefined): void;
   close(): void;
 }
@@ -36,14 +36,14 @@ class Reservation implements Ticket {
     const { holds } = this;
     this.holds = [];
     this.#open.delete(this);
-    this.#budgets.settle(holds, spent);
+    settleHolds(this.#budgets, holds, spent);
   }
 
   release(): void {
     const { holds } = this;
     this.holds = [];
     this.#open.delete(this);
-    this.#budgets.release(holds);
+    releaseHolds(this.#budgets, holds);
   }
 }
 
@@ -57,8 +57,8 @@ export function createReservations(budgets: Budgets, clock: () => number): Reser
     for (const reservation of open) {
       if (now - reservation.at < LEASE_MS) return;
       open.delete(reservation);
-      budgets.release(reservation.holds);
-      // What the call comes to in the end still counts.
+      releaseHolds(budgets, reservation.holds);
+      // What the call spends still counts when it settles.
       reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));
     }
   }

@@ -3,18 +3,18 @@ import type { ScopeNode } from "../../core/scope.ts";
 import { type Circuit, circuitAt, nextCircuit } from "../../limits/circuit.ts";
 import { type Change, changeCircuit, type Store, within } from "../../stores/store.ts";
 
-/** The circuits that are not closed, as far as this process knows them: from its store, and from a breaker's feed. */
-export interface Board {
-  /** The circuit that a call runs into, or undefined. One that probes may let it pass. */
+/** The circuits that are not closed, as far as this process knows: from its store, and from a breaker's feed. */
+export interface CircuitCache {
+  /** The circuit that applies to a call, or undefined. One that is probing may let the call pass. */
   find(node: ScopeNode, now: number): Circuit | undefined;
-  /** Takes one of the probes. Resolves to whether there was one left. */
+  /** Takes one of the probes. Resolves to whether one was left. */
   probe(circuit: Circuit, now: number): Promise<boolean>;
-  /** Whether nothing has been heard of the circuits for too long. */
+  /** Whether a source has been unreachable for too long. */
   isUnknown(now: number): boolean;
-  /** Resolves when the circuits are known, or after the time given. */
+  /** Resolves when the circuits are known, or after `ms` milliseconds. */
   known(ms: number): Promise<void>;
   readonly open: readonly Circuit[];
-  /** Takes in what a breaker's feed says. */
+  /** Receives what a breaker's feed reports. */
   readonly feed: Feed;
   close(): void;
 }
@@ -23,14 +23,16 @@ export interface Feed {
   /** All circuits that are not closed. */
   replace(circuits: readonly Circuit[]): void;
   put(circuit: Circuit): void;
+  /** The connection was lost. */
   away(): void;
 }
 
-export interface BoardOptions {
+export interface CircuitCacheOptions {
   readonly store: Store;
-  /** Whether a feed has to be heard of, too. */
+  /** Whether circuits also come from a feed. */
   readonly fed: boolean;
   readonly clock: () => number;
+  /** The store is reachable again. */
   readonly onBack: () => void;
   readonly onRecall: (key: string) => void;
   readonly onFailure: (error: unknown) => void;
@@ -38,163 +40,197 @@ export interface BoardOptions {
   readonly onChange: (circuit: Circuit) => void;
 }
 
-/** For how long what was last heard is good enough. */
+/** How long the last known state is used after a source is lost. */
 const STALE_MS = 30_000;
 const RETRY_MS = 1_000;
 
 interface Source {
   readonly circuits: Map<string, Circuit>;
-  /** Heard of; `lostAt` is when it was last lost, while it is. */
+  /** Whether it has been read at least once. */
   heard: boolean;
+  /** Since when it is unreachable; undefined while it is reachable. */
   lostAt: number | undefined;
 }
 
-export function createBoard(options: BoardOptions): Board {
-  const { store, clock } = options;
+interface CacheState {
+  readonly options: CircuitCacheOptions;
+  readonly stored: Source;
+  readonly fed: Source;
+  readonly sources: readonly Source[];
+  /** Resolve the promises of calls that wait until the circuits are known. */
+  readonly waiting: Set<() => void>;
+  /** Circuits whose scope has more than one part: `covers` is asked for each. */
+  joined: readonly Circuit[];
+  closed: boolean;
+}
+
+export function createCircuitCache(options: CircuitCacheOptions): CircuitCache {
   const stored: Source = { circuits: new Map(), heard: false, lostAt: undefined };
   const fed: Source = { circuits: new Map(), heard: !options.fed, lostAt: undefined };
   const sources = [stored, fed];
-  const waiting = new Set<() => void>();
-  /** Scopes of more than one part, which have to be looked through. */
-  let joined: readonly Circuit[] = [];
-  let closed = false;
-
-  function put(source: Source, circuit: Circuit): void {
-    const before = source.circuits.get(circuit.scope);
-    if (before !== undefined && source === stored && before.rev > circuit.rev) return;
-    if (circuitAt(circuit, clock()).state === "closed") source.circuits.delete(circuit.scope);
-    else source.circuits.set(circuit.scope, circuit);
-    findJoined();
-    if ((before?.state ?? "closed") !== circuit.state) options.onChange(circuit);
-  }
-
-  function findJoined(): void {
-    joined = sources.flatMap(({ circuits }) => [...circuits.values()].filter(({ scope }) => scope.includes(",")));
-  }
-
-  function hear(source: Source): void {
-    source.heard = true;
-    source.lostAt = undefined;
-    if (!sources.every(({ heard }) => heard)) return;
-    for (const tell of waiting) tell();
-    waiting.clear();
-  }
-
-  /** What the store does not know of, it forgot: it is told again. What it knows is newer. */
-  function takeAll(circuits: readonly Circuit[]): void {
-    const there = new Set(circuits.map(({ scope }) => scope));
-    for (const circuit of stored.circuits.values()) {
-      if (there.has(circuit.scope) || circuitAt(circuit, clock()).state === "closed") continue;
-      Promise.resolve(store.putCircuit({ ...circuit, rev: 1 })).catch(options.onFailure);
-    }
-    for (const circuit of circuits) {
-      stored.circuits.delete(circuit.scope);
-      put(stored, circuit);
-    }
-    hear(stored);
-  }
-
-  function load(): void {
-    if (closed) return;
-    const again = (error: unknown): void => {
-      options.onFailure(error);
-      stored.lostAt ??= clock();
-      setTimeout(load, RETRY_MS).unref();
-    };
-    try {
-      const circuits = store.circuits();
-      if (circuits instanceof Promise) circuits.then(takeAll).catch(again);
-      else takeAll(circuits);
-    } catch (error) {
-      again(error);
-    }
-  }
-
-  const unsubscribe = store.subscribe((change: Change) => {
-    if (change.type === "circuit") put(stored, change.circuit);
-    else if (change.type === "recall") options.onRecall(change.key);
-    else if (change.type === "away") stored.lostAt ??= clock();
-    else {
-      load();
-      options.onBack();
-    }
-  });
-  load();
-
+  const cache: CacheState = { options, stored, fed, sources, waiting: new Set(), joined: [], closed: false };
+  const unsubscribe = options.store.subscribe((change) => applyChange(cache, change));
+  load(cache);
   return {
     find(node, now) {
-      if (stored.circuits.size === 0 && fed.circuits.size === 0) return undefined;
-      for (const source of sources) {
-        if (source.circuits.size === 0) continue;
-        for (const account of node.accounts) {
-          const found = look(source, account, now);
-          if (found) return found;
-        }
-        const found = look(source, `root_agent:${node.scope.rootAgent}`, now) ?? look(source, "all", now);
-        if (found) return found;
-      }
-      return joined.find((circuit) => covers(circuit, node) && circuitAt(circuit, now).state !== "closed");
+      return stored.circuits.size === 0 && fed.circuits.size === 0 ? undefined : search(cache, node, now);
     },
-    async probe(circuit, now) {
-      if (stored.circuits.get(circuit.scope) === circuit) {
-        const step = await changeCircuit(store, circuit.scope, { type: "probe" }, now);
-        return step.changed || step.circuit.state === "closed";
-      }
-      const step = nextCircuit(circuit, { type: "probe" }, now);
-      if (step.changed) put(fed, step.circuit);
-      return step.changed || step.circuit.state === "closed";
-    },
+    probe: (circuit, now) => probe(cache, circuit, now),
     isUnknown(now) {
       const certain = stored.heard && fed.heard && stored.lostAt === undefined && fed.lostAt === undefined;
       return !certain && (isUnknown(stored, now) || isUnknown(fed, now));
     },
-    async known(ms) {
-      if (sources.every(({ heard }) => heard)) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.add(resolve);
-      await within(promise, ms).catch(() => {});
-      waiting.delete(resolve);
-    },
+    known: (ms) => known(cache, ms),
     get open() {
-      const now = clock();
-      return sources.flatMap(({ circuits }) =>
-        [...circuits.values()].filter((circuit) => circuitAt(circuit, now).state !== "closed"),
-      );
+      return openCircuits(cache);
     },
     feed: {
-      replace(circuits) {
-        const there = new Set(circuits.map(({ scope }) => scope));
-        for (const scope of [...fed.circuits.keys()]) if (!there.has(scope)) fed.circuits.delete(scope);
-        findJoined();
-        for (const circuit of circuits) put(fed, circuit);
-        hear(fed);
-      },
-      put: (circuit) => put(fed, circuit),
+      replace: (circuits) => replaceFed(cache, circuits),
+      put: (circuit) => put(cache, fed, circuit),
       away() {
-        fed.lostAt ??= clock();
+        fed.lostAt ??= options.clock();
       },
     },
     close() {
-      closed = true;
+      cache.closed = true;
       unsubscribe();
     },
   };
+}
 
-  function look(source: Source, scope: string, now: number): Circuit | undefined {
-    const found = source.circuits.get(scope);
-    if (found === undefined || found.state === "closed") return undefined;
-    if (found.until > now) return found;
-    if (circuitAt(found, now).state !== "closed") return found;
-    put(source, circuitAt(found, now));
-    return undefined;
+function search(cache: CacheState, node: ScopeNode, now: number): Circuit | undefined {
+  for (const source of cache.sources) {
+    if (source.circuits.size === 0) continue;
+    for (const account of node.accounts) {
+      const found = look(cache, source, account, now);
+      if (found) return found;
+    }
+    const found = look(cache, source, `root_agent:${node.scope.rootAgent}`, now) ?? look(cache, source, "all", now);
+    if (found) return found;
   }
+  return cache.joined.find((circuit) => covers(circuit, node) && circuitAt(circuit, now).state !== "closed");
+}
+
+function look(cache: CacheState, source: Source, scope: string, now: number): Circuit | undefined {
+  const found = source.circuits.get(scope);
+  if (found === undefined || found.state === "closed") return undefined;
+  if (found.until > now) return found;
+  const current = circuitAt(found, now);
+  if (current.state !== "closed") return found;
+  put(cache, source, current);
+  return undefined;
+}
+
+async function probe(cache: CacheState, circuit: Circuit, now: number): Promise<boolean> {
+  const { stored, fed, options } = cache;
+  if (stored.circuits.get(circuit.scope) === circuit) {
+    const step = await changeCircuit(options.store, circuit.scope, { type: "probe" }, now);
+    return step.changed || step.circuit.state === "closed";
+  }
+  const step = nextCircuit(circuit, { type: "probe" }, now);
+  if (step.changed) put(cache, fed, step.circuit);
+  return step.changed || step.circuit.state === "closed";
+}
+
+async function known({ sources, waiting }: CacheState, ms: number): Promise<void> {
+  if (sources.every(({ heard }) => heard)) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  waiting.add(resolve);
+  await within(promise, ms).catch(() => {});
+  waiting.delete(resolve);
+}
+
+function openCircuits({ sources, options }: CacheState): readonly Circuit[] {
+  const now = options.clock();
+  return sources.flatMap(({ circuits }) =>
+    [...circuits.values()].filter((circuit) => circuitAt(circuit, now).state !== "closed"),
+  );
+}
+
+function put(cache: CacheState, source: Source, circuit: Circuit): void {
+  const { stored, options } = cache;
+  const before = source.circuits.get(circuit.scope);
+  if (before !== undefined && source === stored && before.rev > circuit.rev) return;
+  if (circuitAt(circuit, options.clock()).state === "closed") source.circuits.delete(circuit.scope);
+  else source.circuits.set(circuit.scope, circuit);
+  findJoined(cache);
+  if ((before?.state ?? "closed") !== circuit.state) options.onChange(circuit);
+}
+
+function findJoined(cache: CacheState): void {
+  cache.joined = cache.sources.flatMap(({ circuits }) =>
+    [...circuits.values()].filter(({ scope }) => scope.includes(",")),
+  );
+}
+
+/** A source was read: when all have been, the calls that wait go on. */
+function markHeard({ sources, waiting }: CacheState, source: Source): void {
+  source.heard = true;
+  source.lostAt = undefined;
+  if (!sources.every(({ heard }) => heard)) return;
+  for (const resolve of waiting) resolve();
+  waiting.clear();
+}
+
+function replaceFed(cache: CacheState, circuits: readonly Circuit[]): void {
+  const { fed } = cache;
+  const there = new Set(circuits.map(({ scope }) => scope));
+  for (const scope of [...fed.circuits.keys()]) if (!there.has(scope)) fed.circuits.delete(scope);
+  findJoined(cache);
+  for (const circuit of circuits) put(cache, fed, circuit);
+  markHeard(cache, fed);
+}
+
+function applyChange(cache: CacheState, change: Change): void {
+  const { stored, options } = cache;
+  if (change.type === "circuit") put(cache, stored, change.circuit);
+  else if (change.type === "recall") options.onRecall(change.key);
+  else if (change.type === "away") stored.lostAt ??= options.clock();
+  else {
+    load(cache);
+    options.onBack();
+  }
+}
+
+function load(cache: CacheState): void {
+  if (cache.closed) return;
+  try {
+    const circuits = cache.options.store.circuits();
+    if (circuits instanceof Promise) {
+      circuits.then((all) => applyAll(cache, all)).catch((error) => loadAgain(cache, error));
+    } else applyAll(cache, circuits);
+  } catch (error) {
+    loadAgain(cache, error);
+  }
+}
+
+function loadAgain(cache: CacheState, error: unknown): void {
+  const { stored, options } = cache;
+  options.onFailure(error);
+  stored.lostAt ??= options.clock();
+  setTimeout(() => load(cache), RETRY_MS).unref();
+}
+
+/** Circuits missing in the store were lost there and are written again. Those it has are newer. */
+function applyAll(cache: CacheState, circuits: readonly Circuit[]): void {
+  const { stored, options } = cache;
+  const there = new Set(circuits.map(({ scope }) => scope));
+  for (const circuit of stored.circuits.values()) {
+    if (there.has(circuit.scope) || circuitAt(circuit, options.clock()).state === "closed") continue;
+    Promise.resolve(options.store.putCircuit({ ...circuit, rev: 1 })).catch(options.onFailure);
+  }
+  for (const circuit of circuits) {
+    stored.circuits.delete(circuit.scope);
+    put(cache, stored, circuit);
+  }
+  markHeard(cache, stored);
 }
 
 function isUnknown({ heard, lostAt }: Source, now: number): boolean {
   return !heard || (lostAt !== undefined && now - lostAt > STALE_MS);
 }
 
-/** Whether each part of a circuit's scope is one of the call's. */
+/** Whether a call is in every part of a circuit's scope. */
 export function covers(circuit: Circuit, { accounts, scope }: ScopeNode): boolean {
   if (circuit.scope === "all") return true;
   return circuit.scope.split(",").every((part) => accounts.includes(part) || part === `root_agent:${scope.rootAgent}`);

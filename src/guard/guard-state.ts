@@ -1,0 +1,138 @@
+import type { ScopeNode } from "../core/scope.ts";
+import type { Budget } from "../limits/budget.ts";
+import type { Circuit } from "../limits/circuit.ts";
+import type { Store } from "../stores/store.ts";
+import type { Approve } from "./approval.ts";
+import type { Blocked } from "./blocked.ts";
+import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
+import { type BudgetLease, createLease, reassert, recall } from "./budgets/budget-lease.ts";
+import { type Budgets, createBudgets } from "./budgets/budgets.ts";
+import { createReservations, type Reservations } from "./budgets/reservations.ts";
+import { type CircuitCache, covers, createCircuitCache } from "./circuits/circuit-cache.ts";
+import { createTrips, type Trips } from "./circuits/trips.ts";
+import { createNotices, type Notices } from "./notices.ts";
+import { createRepeats, type RepeatRule, type Repeats } from "./repeats.ts";
+import { blockedByBudget, blockedByCircuit } from "./verdict.ts";
+
+export interface GuardOptions {
+  readonly budgets: readonly Budget[];
+  readonly mode: "enforce" | "shadow";
+  readonly store: Store;
+  /** Whether circuits also come from a breaker's feed. */
+  readonly fed: boolean;
+  /** Whether calls are allowed (`open`) or refused (`closed`) when the state cannot be read in time. */
+  readonly whenStateUnknown: "open" | "closed";
+  readonly unpriced: "allow" | "refuse";
+  /** Whether streams in progress are ended when their budget is spent or their circuit opens. */
+  readonly cutStreams?: boolean;
+  readonly repeats?: RepeatRule | undefined;
+  /** How long a call waits for the store, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Unique id of this process, never reused, not even after a restart. */
+  readonly holder: string;
+  /** Name of this process for people: in the log, as the source of a trip. */
+  readonly instance: () => string;
+  readonly approvers: ReadonlySet<Approve>;
+  readonly clock?: () => number;
+  /** How long this process counts as alive after its last report, in milliseconds. */
+  readonly leaseMs?: number;
+  readonly say: (message: string) => void;
+  /** A call was refused, or would have been. */
+  readonly onRefused: (node: ScopeNode, blocked: Blocked, mode: "enforce" | "shadow") => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** The parts of a guard, which each step of a check is given. */
+export interface GuardState {
+  readonly options: GuardOptions;
+  readonly clock: () => number;
+  /** Whether streams may be cut. */
+  readonly cuts: boolean;
+  /** Whether a budget keeps a reserve for calls inside `finalise()`. */
+  readonly finalises: boolean;
+  /** Logs a line at most once per kind and interval. */
+  readonly notify: Notices;
+  readonly lease: BudgetLease;
+  readonly budgets: Budgets;
+  readonly reservations: Reservations;
+  readonly circuits: CircuitCache;
+  readonly trips: Trips;
+  readonly repeats: Repeats | undefined;
+}
+
+/** How long a call waits for slices to come back from other processes. */
+const RECALL_MS = 250;
+const LEASE_MS = 10_000;
+
+export function openGuardState(options: GuardOptions): GuardState {
+  const { store, clock = Date.now } = options;
+  const cuts = options.cutStreams === true && options.mode === "enforce";
+  const notify = createNotices(options.say, clock);
+  const onFailure = (error: unknown): void => reportStoreFailure(notify, error);
+  const lease: BudgetLease = createLease({
+    store,
+    holder: options.holder,
+    counts: () => budgets.counts,
+    clock,
+    leaseMs: options.leaseMs ?? LEASE_MS,
+    timeoutMs: options.timeoutMs,
+    onFailure,
+  });
+  const budgets: Budgets = createBudgets({
+    budgets: options.budgets,
+    clock,
+    run: options.holder,
+    recallMs: RECALL_MS,
+    lease,
+    recall: (count) => void Promise.resolve(store.recall(keyOf(count))).catch(onFailure),
+    onWarning: (count) => warn(options, count),
+    onFull: (count) => {
+      if (cuts) cutHolders(reservations, count);
+    },
+  });
+  const reservations = createReservations(budgets, clock);
+  const circuits = createCircuitCache({
+    store,
+    fed: options.fed,
+    clock,
+    onBack: () => reassert(lease),
+    onRecall: (key) => recall(lease, key),
+    onFailure,
+    onChange: (circuit) => applyCircuit(circuit, cuts ? reservations : undefined, notify),
+  });
+  return {
+    options,
+    clock,
+    cuts,
+    finalises: options.budgets.some(({ ordinary, cap }) => ordinary < cap),
+    notify,
+    lease,
+    budgets,
+    reservations,
+    circuits,
+    trips: createTrips({ store, clock, by: options.instance, onFailure }),
+    repeats: options.repeats && createRepeats(options.repeats),
+  };
+}
+
+export function reportStoreFailure(notify: Notices, error: unknown): void {
+  notify("store", `store unavailable: ${error instanceof Error ? error.message : error}`);
+}
+
+function warn({ say }: GuardOptions, count: Count): void {
+  const { name, cap } = count.budget;
+  say(`budget "${name}" of ${count.scope} is ${Math.round((totalOf(count) / cap) * 100)} % spent`);
+}
+
+/** Cuts the streams of the calls that hold some of a budget, all of which is spent. */
+function cutHolders(reservations: Reservations, count: Count): void {
+  reservations.cut((_, holds) => (holds.some((hold) => hold.count === count) ? blockedByBudget(count) : undefined));
+}
+
+/** Logs a circuit that opened, and cuts the streams it covers where `reservations` are given. */
+function applyCircuit(circuit: Circuit, reservations: Reservations | undefined, notify: Notices): void {
+  if (circuit.state !== "open") return;
+  reservations?.cut(({ node }) => (covers(circuit, node) ? blockedByCircuit(circuit) : undefined));
+  const until = new Date(circuit.until).toISOString();
+  notify(`circuit ${circuit.scope}`, `circuit of ${circuit.scope} opened until ${until}: ${circuit.reason}`);
+}
