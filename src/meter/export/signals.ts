@@ -1,5 +1,3 @@
-import type { EventEmitter } from "node:events";
-
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /** Time for a signal that we raised again to end the process. As process 1 of a container it does not. */
@@ -39,19 +37,23 @@ export function listenToSignals(last: () => void): () => void {
   }
 
   /**
-   * Comes before the listener is there, and before Node's own reaction: when our listener goes, Node stops to watch the
-   * signal, and only then begins anew for the other.
+   * Comes before the listener is there. Ours goes when it is: without any, Node stops to watch the signal, and one that has
+   * arrived by then, while the program was busy, would be neither heard nor fatal.
    */
   const onAdded = (signal: string | symbol, listener: unknown): void => {
-    if (listener !== ours.get(signal)) remove(signal);
+    if (ours.has(signal) && listener !== ours.get(signal)) queueMicrotask(() => giveWay(signal));
   };
+  function giveWay(signal: string | symbol): void {
+    if (process.listenerCount(signal) > 1) remove(signal);
+  }
+
   /** Comes when the listener is gone. */
   const onRemoved = (signal: string | symbol): void => {
     if (!removing) add(signal);
   };
 
   for (const signal of SIGNALS) add(signal);
-  (process as EventEmitter).prependListener("newListener", onAdded);
+  process.on("newListener", onAdded);
   process.on("removeListener", onRemoved);
   return () => {
     process.off("newListener", onAdded);

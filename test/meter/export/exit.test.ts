@@ -109,6 +109,12 @@ describe("the process ends as it would without us, and the last interval arrives
     });
   }
 
+  test("signal, just before there is a listener: it is not swallowed", async () => {
+    const end = await run("signal, just before there is a listener", withUs());
+    expect(end).toMatchObject({ code: 7, signal: null });
+    await expectEverything();
+  });
+
   test("natural, with more work at beforeExit", async () => {
     const end = await run("natural, with more work at beforeExit", withUs());
     expect(end).toMatchObject({ code: 0, stdout: "ready\n", stderr: "" });
