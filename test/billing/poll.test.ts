@@ -258,7 +258,7 @@ describe("trouble", () => {
 });
 
 describe("a backfill that is killed", () => {
-  test("at any moment is resumed, and ends with the same rows and points", { timeout: 120_000 }, async () => {
+  test("at any moment is resumed, and ends with the same rows and points", async () => {
     const days = 340;
     stage.books.costs = Array.from({ length: days * 5 }, (_, index) =>
       cost(1 + (index % days), { api_key_id: `key_${Math.floor(index / days)}`, value: index / 1_000 }),

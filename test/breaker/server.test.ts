@@ -11,6 +11,7 @@ import { HEADERS, PAYLOAD } from "../../src/breaker/template.ts";
 import type { Circuit } from "../../src/limits/circuit.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import type { Store } from "../../src/stores/store.ts";
+import { eventually } from "../eventually.ts";
 import { answer, chat, guard } from "../guard/guarded.ts";
 import { startModelServer } from "../servers/model-server.ts";
 
@@ -303,17 +304,17 @@ describe("the event stream", () => {
     const { url, store } = await open();
     await post(url, webhook({ scope: "agent:early" }));
     const one = await guard(server, { breaker: { url } });
-    await vi.waitFor(async () => expect((await chat(one, server.url, { agent: "early" })).status).toBe(402));
+    await eventually(async () => expect((await chat(one, server.url, { agent: "early" })).status).toBe(402));
     expect((await chat(one, server.url)).status).toBe(200);
     await post(url, webhook());
-    await vi.waitFor(async () => expect((await chat(one, server.url)).status).toBe(402));
+    await eventually(async () => expect((await chat(one, server.url)).status).toBe(402));
     expect((await chat(one, server.url, { agent: "another" })).status).toBe(200);
     await fetch(`${url}/circuits/reset`, {
       method: "POST",
       headers: operator,
       body: JSON.stringify({ scope: "agent:researcher" }),
     });
-    await vi.waitFor(async () => expect((await chat(one, server.url)).status).toBe(200));
+    await eventually(async () => expect((await chat(one, server.url)).status).toBe(200));
     expect(await stateOf(store, "agent:researcher")).toBe("closed");
     await one.stop();
     await server.close();

@@ -319,7 +319,7 @@ describe("trouble on the way", () => {
     return { monitors: order(monitors), dashboards: order(dashboards), ...rest };
   }
 
-  test("an apply that is killed after any request is finished by the next", { timeout: 120_000 }, async () => {
+  test("an apply that is killed after any request is finished by the next", async () => {
     await run(...ALL);
     const whole = sorted();
     const writes = changes().length;

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import type { ConfigFile } from "../../src/core/config-types.ts";
 import { isBlocked } from "../../src/guard/blocked.ts";
 import { finalise } from "../../src/guard/finalise.ts";
+import { eventually } from "../eventually.ts";
 import { collectMetrics, stopUserTelemetry } from "../known-failures/tracing.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 import { answer, chat, type Guarded, guard } from "./guarded.ts";
@@ -148,7 +149,7 @@ describe("a hold is given back by every ending", () => {
     if (reader === "break") await source?.cancel();
     if (reader === "abort") abort.abort();
     await one.runtime.flush();
-    await vi.waitFor(() => expect(one.settled).toHaveLength(1));
+    await eventually(() => expect(one.settled).toHaveLength(1));
     const [gauge] = one.runtime.budgets();
     expect(gauge).toMatchObject({ inUse: 0 });
     expect(gauge?.spent).toBe(Math.round((one.settled[0]?.costUsd ?? 0) * 1e9));
@@ -283,7 +284,7 @@ describe("a vendor's own cap", () => {
     const first = await chat(one, server.url);
     expect([first.status, first.headers.get("x-should-retry"), first.json1]).toEqual([429, "false", quota]);
     expect(first.url).toBe(`${server.url}/v1/chat/completions`);
-    await vi.waitFor(async () => expect((await chat(one, server.url)).status).toBe(402));
+    await eventually(async () => expect((await chat(one, server.url)).status).toBe(402));
     expect(isBlocked((await chat(one, server.url)).json1)).toMatchObject({
       reason: "vendor_cap",
       source: "vendor_cap",

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { isBlocked } from "../../src/guard/blocked.ts";
 import { openFile } from "../../src/stores/file/store.ts";
 import { openStore } from "../../src/stores/open.ts";
 import { openRedis } from "../../src/stores/redis/store.ts";
 import { changeCircuit, type Store } from "../../src/stores/store.ts";
+import { eventually } from "../eventually.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 import { NO_REDIS, type RedisServer, startRedis } from "../servers/redis.ts";
 import { startSpender, vendorOf } from "./fleet.ts";
@@ -87,7 +88,6 @@ describe.each(Object.entries(STORES))("%s", (name, make) => {
       expect((count?.spent ?? 0) / 1e9).toBeLessThan((requests + KILLS * 20) * 0.0005);
       await store.close();
     },
-    60_000,
   );
 
   test.skipIf(skipped(name))("a restart remembers spend and circuits", async () => {
@@ -99,7 +99,7 @@ describe.each(Object.entries(STORES))("%s", (name, make) => {
     const store = await openStore(address);
     const trip = { type: "trip", source: "operator", reason: "test", by: "me", ttlMs: 60_000 } as const;
     await changeCircuit(store, "agent:stopped", trip, Date.now());
-    await vi.waitFor(async () => expect((await chat(first, server.url, { agent: "stopped" })).status).toBe(402));
+    await eventually(async () => expect((await chat(first, server.url, { agent: "stopped" })).status).toBe(402));
     await first.stop();
     const second = await open(config);
     expect((await chat(second, server.url, { agent: "stopped" })).status).toBe(402);
@@ -123,58 +123,53 @@ describe.skipIf(NO_REDIS !== undefined)("a Redis that goes away and comes back e
     const trip = { type: "trip", source: "operator", reason: "test", by: "me", ttlMs: 60_000 } as const;
     await changeCircuit(operator, "agent:stopped", trip, Date.now());
     for (const each of [one, two])
-      await vi.waitFor(async () => expect((await chat(each, server.url, { agent: "stopped" })).status).toBe(402));
+      await eventually(async () => expect((await chat(each, server.url, { agent: "stopped" })).status).toBe(402));
 
     await redis?.kill();
     // A trip that is known needs no store.
     expect((await chat(one, server.url, { agent: "stopped" })).status).toBe(402);
     await redis?.start();
-    await vi.waitFor(
-      async () => expect(await operator.circuits()).toMatchObject([{ scope: "agent:stopped", state: "open" }]),
-      10_000,
+    await eventually(async () =>
+      expect(await operator.circuits()).toMatchObject([{ scope: "agent:stopped", state: "open" }]),
     );
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const counts = await operator.counts(10);
       expect(counts.find(({ key }) => key.includes("agent:researcher"))).toMatchObject({ spent: 4 });
-    }, 10_000);
+    });
     // Each has found its way back, which takes one longer than another.
     for (const each of [one, two]) {
-      await vi.waitFor(async () => expect((await chat(each, server.url, { agent: "scout" })).status).toBe(200), 10_000);
+      await eventually(async () => expect((await chat(each, server.url, { agent: "scout" })).status).toBe(200));
     }
     const after: number[] = [];
     for (const each of [one, two, one]) after.push((await chat(each, server.url)).status);
     expect(after).toEqual([200, 200, 402]);
     expect((await chat(two, server.url, { agent: "stopped" })).status).toBe(402);
     await operator.close();
-  }, 40_000);
+  });
 
   test.each([
     ["open", 200],
     ["closed", 402],
-  ] as const)(
-    "whenStateUnknown: %s decides while it is away, loudly",
-    async (whenStateUnknown, status) => {
-      server.play(answer(100, 100));
-      const gone = await startRedis();
-      await gone.kill();
-      const config = { store: gone.url, stateTimeout: "50ms", whenStateUnknown } as const;
-      const one = await open({ ...config, budgets: [{ scope: { agent: "*" }, per: "month", calls: 2 }] });
-      expect((await chat(one, server.url)).status).toBe(status);
-      expect(one.said.join("\n")).toMatch(/unknown: calls are (allowed unchecked|refused) \(whenStateUnknown/);
-      await gone.start();
-      // Back, it decides by the budget; what passed unchecked counts.
-      const calls: number[] = [];
-      await vi.waitFor(async () => {
-        calls.push((await chat(one, server.url)).status);
-        expect(calls.filter((one) => one === 200).length + (status === 200 ? 1 : 0)).toBeGreaterThanOrEqual(2);
-        expect(calls.at(-1)).toBe(402);
-      }, 15_000);
-      const store = await openRedis(gone.url);
-      const counts = await store.counts(1);
-      expect(counts[0]?.spent).toBe(calls.filter((one) => one === 200).length + (status === 200 ? 1 : 0));
-      await store.close();
-      await gone.kill();
-    },
-    40_000,
-  );
+  ] as const)("whenStateUnknown: %s decides while it is away, loudly", async (whenStateUnknown, status) => {
+    server.play(answer(100, 100));
+    const gone = await startRedis();
+    await gone.kill();
+    const config = { store: gone.url, stateTimeout: "50ms", whenStateUnknown } as const;
+    const one = await open({ ...config, budgets: [{ scope: { agent: "*" }, per: "month", calls: 2 }] });
+    expect((await chat(one, server.url)).status).toBe(status);
+    expect(one.said.join("\n")).toMatch(/unknown: calls are (allowed unchecked|refused) \(whenStateUnknown/);
+    await gone.start();
+    // Back, it decides by the budget; what passed unchecked counts.
+    const calls: number[] = [];
+    await eventually(async () => {
+      calls.push((await chat(one, server.url)).status);
+      expect(calls.filter((one) => one === 200).length + (status === 200 ? 1 : 0)).toBeGreaterThanOrEqual(2);
+      expect(calls.at(-1)).toBe(402);
+    });
+    const store = await openRedis(gone.url);
+    const counts = await store.counts(1);
+    expect(counts[0]?.spent).toBe(calls.filter((one) => one === 200).length + (status === 200 ? 1 : 0));
+    await store.close();
+    await gone.kill();
+  });
 });

@@ -1,9 +1,10 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ConfigFile } from "../../src/core/config-types.ts";
 import { isBlocked } from "../../src/guard/blocked.ts";
+import { eventually } from "../eventually.ts";
 import { type ModelServer, type Step, startModelServer } from "../servers/model-server.ts";
 import { answer, chat, type Guarded, guard, MODEL } from "./guarded.ts";
 
@@ -152,7 +153,7 @@ describe("a stream under way whose circuit opens", () => {
         scope: "agent:researcher",
         why: "enough",
       });
-      await vi.waitFor(() => expect(one.settled).toHaveLength(1));
+      await eventually(() => expect(one.settled).toHaveLength(1));
       expect(one.settled[0]).toMatchObject({ ending: "canceled" });
       const { by, sent } = await (await server.visit(0)).over;
       expect(by).toBe("client");

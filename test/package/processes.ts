@@ -5,6 +5,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Exit code that is expected; any other is an error. */
   readonly code?: number;
+  /** Only against a program that hangs. */
   readonly timeoutMs?: number;
 }
 
@@ -14,7 +15,7 @@ const LEFT_OUT =
 
 /** Runs a program to its end and gives its standard output. */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<string> {
-  const { cwd, env = {}, code: expected = 0, timeoutMs = 120_000 } = options;
+  const { cwd, env = {}, code: expected = 0, timeoutMs = 240_000 } = options;
   const inherited = Object.entries(process.env).filter(([name]) => !LEFT_OUT.test(name));
   const child = spawn(command, args, {
     cwd,

@@ -89,17 +89,19 @@ describe("what a process has metered outlives it", () => {
   test("also when the process exits at once", async () => {
     server.play(answer(7, 1));
     const program = `
-      import { start, scope } from ${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)};
+      import { flush, start, scope } from ${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)};
       await start({ telemetry: false, env: {}, config: { store: ${JSON.stringify(`file:${path}`)}, hosts: [{ host: ${JSON.stringify(server.host)}, like: "api.openai.com" }] } });
-      const answer = await scope({ agent: "late" }, () => fetch(${JSON.stringify(`${server.url}/v1/chat/completions`)}, {
+      const call = () => scope({ agent: "late" }, () => fetch(${JSON.stringify(`${server.url}/v1/chat/completions`)}, {
         method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: "gpt-5", messages: [] }) }));
-      await answer.json();
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await (await call()).json();
+      // By then the store is open.
+      await flush();
+      await (await call()).json();
       process.exit(0);
     `;
     await promisify(execFile)(globalThis.process.execPath, ["--no-warnings", "--input-type=module", "-e", program]);
     expect(await metered()).toEqual([
-      expect.objectContaining({ agent: "late", calls: 1, inputUncached: 7, output: 1 }),
+      expect.objectContaining({ agent: "late", calls: 2, inputUncached: 14, output: 2 }),
     ]);
   });
 });

@@ -136,7 +136,7 @@ describe("OTLP, as OpenTelemetry's own serializers write it", () => {
     expect((await send("/v1/traces", json, { "content-type": "application/json" })).status).toBe(415);
   });
 
-  test("bytes that are none of it are refused and never break it", { timeout: 60_000 }, async () => {
+  test("bytes that are none of it are refused and never break it", async () => {
     const { encode } = await loadEncoder();
     const good = encode(contentOf("fuzz"), "protobuf");
     fc.assert(

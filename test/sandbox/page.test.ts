@@ -19,9 +19,9 @@ const TOKEN = "token-of-an-operator";
 /** Where pictures for the README go, when somebody wants new ones. */
 const PICTURES = process.env.SPENDFUSE_SCREENSHOTS;
 const HOURS = 26;
-const SOON = { timeout: 20_000 };
+const SOON = { timeout: 100_000 };
 
-describe.skipIf(chromium === undefined)("the page of the sandbox", { timeout: 120_000 }, () => {
+describe.skipIf(chromium === undefined)("the page of the sandbox", () => {
   let breaker: Breaker;
   let sandbox: Sandbox;
   let server: SandboxServer;

@@ -59,7 +59,7 @@ export interface OtlpReceiver {
   /** Sum of all points kept of a counter, in nano-units for `spendfuse.cost`. */
   total(metric: string, tags?: Readonly<Record<string, string>>): number;
   readonly spans: readonly OtlpSpan[];
-  /** Resolves when it holds, fails after that many milliseconds. */
+  /** Resolves when it holds. What it waits for comes; only when it does not it fails after that many milliseconds. */
   until(holds: () => boolean, ms?: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -189,7 +189,7 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
     get spans() {
       return [...spans.values()];
     },
-    async until(holds, ms = 5_000) {
+    async until(holds, ms = 60_000) {
       const end = Date.now() + ms;
       while (!holds()) {
         if (Date.now() > end) throw new Error(`not within ${ms} ms; ${requests.length} requests came`);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type MeteredGroup, meteredKey } from "../../src/core/metered.ts";
 import { circuitAt } from "../../src/limits/circuit.ts";
 import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../../src/limits/tally.ts";
@@ -14,6 +14,7 @@ import { openStore } from "../../src/stores/open.ts";
 import { openRedis } from "../../src/stores/redis/store.ts";
 import * as registry from "../../src/stores/registry.ts";
 import { type Change, changeCircuit, MAX_AUDIT, type MeteredTotal, type Store } from "../../src/stores/store.ts";
+import { eventually } from "../eventually.ts";
 import { NO_REDIS, type RedisServer, startRedis } from "../servers/redis.ts";
 
 const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
@@ -255,7 +256,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       clock,
     );
     await one.recall("some key");
-    await vi.waitFor(() => expect(heard.map(({ type }) => type)).toEqual(["circuit", "recall"]));
+    await eventually(() => expect(heard.map(({ type }) => type)).toEqual(["circuit", "recall"]));
     expect(heard[0]).toMatchObject({ circuit: { scope: "agent:a", state: "open" } });
     stop();
     await one.recall("another");

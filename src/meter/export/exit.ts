@@ -23,6 +23,8 @@ export interface SenderOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether to wait for it, at most a second; by default where it would be killed as soon as we are gone. */
   readonly wait?: boolean;
+  /** Milliseconds that it has; by default two seconds, and one where it is waited for. */
+  readonly lifeMs?: number;
 }
 
 /** The variable in which the sender finds its endpoint. Not an argument: those are for all to see. */
@@ -86,7 +88,7 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
   };
 }
 
-function startSender({ endpoint, spoolDir, env, wait = diesWithUs() }: SenderOptions): void {
+function startSender({ endpoint, spoolDir, env, wait = diesWithUs(), lifeMs }: SenderOptions): void {
   const script = senderPath();
   // Another runtime or a program with Node inside would run itself once more instead of our script.
   if (script === undefined || !/^node(js)?(\.exe)?$/i.test(basename(process.execPath))) return;
@@ -98,12 +100,13 @@ function startSender({ endpoint, spoolDir, env, wait = diesWithUs() }: SenderOpt
     env: { ...passed, [SENDER_VARIABLE]: JSON.stringify(endpoint) },
   } as const;
   const { spawn, spawnSync } = process.getBuiltinModule("node:child_process");
+  const life = lifeMs ?? (wait ? WAITED_SENDER_MS : SENDER_MS);
+  const args = [script, spoolDir, String(life)];
   if (wait) {
-    const life = { timeout: WAITED_SENDER_MS, killSignal: "SIGKILL" } as const;
-    spawnSync(process.execPath, [script, spoolDir, String(WAITED_SENDER_MS)], { ...options, ...life });
+    spawnSync(process.execPath, args, { ...options, timeout: life, killSignal: "SIGKILL" });
     return;
   }
-  const child = spawn(process.execPath, [script, spoolDir, String(SENDER_MS)], options);
+  const child = spawn(process.execPath, args, options);
   child.on("error", () => {});
   child.unref();
 }

@@ -101,7 +101,7 @@ async function call(command: "poll" | "report", args: readonly string[], more: R
   }
 }
 
-describe("spendfuse poll", { timeout: 60_000 }, () => {
+describe("spendfuse poll", () => {
   test("reads, and says what it did; a second time there is nothing new", async () => {
     const first = await run(["poll", "--once"]);
     expect(first).toMatchObject({
@@ -129,7 +129,7 @@ describe("spendfuse poll", { timeout: 60_000 }, () => {
 
   test("repeats rounds until stopped", async () => {
     const polling = run(["poll", "--every", "1m"]);
-    await expect.poll(() => stage.server.seen.length, { timeout: 20_000 }).toBeGreaterThan(5);
+    await expect.poll(() => stage.server.seen.length, { timeout: 100_000 }).toBeGreaterThan(5);
     await new Promise((resolve) => setTimeout(resolve, 500));
     polling.kill();
     expect((await polling).code).toBe(0);
@@ -170,7 +170,7 @@ describe("spendfuse poll", { timeout: 60_000 }, () => {
   });
 });
 
-describe("spendfuse report", { timeout: 60_000 }, () => {
+describe("spendfuse report", () => {
   const days = ["--from", iso(yesterday), "--to", iso(yesterday)];
 
   test("by agent, with ungoverned spend, and spend that is on no bill", async () => {

@@ -326,6 +326,7 @@ describe("when the receiver does not take it", () => {
     const exporting = startExporting({ url: `http://127.0.0.1:${await freePort()}`, intervalMs: 10 });
     open.exporting.push(exporting);
     exporting.instruments.record(settledCall("a"), [part(1)]);
+    while (spoolOf(exporting).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(spoolOf(exporting)).toHaveLength(1);
     expect(exporting.warnings).toHaveLength(1);
@@ -347,11 +348,10 @@ describe("when the receiver does not take it", () => {
   test("flush() ends in its time even if nobody answers", async () => {
     const receiver = await receive();
     receiver.answer(() => ({ hang: true }));
-    const exporting = exportTo(receiver);
+    // Were the answer waited for, this would never end.
+    const exporting = exportTo(receiver, { timeoutMs: 3_600_000 });
     exporting.instruments.record(settledCall("a"), [part(5)]);
-    const began = performance.now();
     await Promise.all([exporting.exporter.flush({ timeoutMs: 300 }), exporting.exporter.flush({ timeoutMs: 300 })]);
-    expect(performance.now() - began).toBeLessThan(1_000);
     expect(spoolOf(exporting)).toHaveLength(1);
   });
 
@@ -604,7 +604,7 @@ describe("instances", () => {
       await Promise.all(names.map(({ child }) => new Promise((resolve) => child.once("exit", resolve))));
     }
     expect(readdirSync(dir)).toHaveLength(20);
-  }, 60_000);
+  });
 
   test("where slots cannot be agreed on, the pid tells processes apart", () => {
     const file = join(newStateDir(), "file");

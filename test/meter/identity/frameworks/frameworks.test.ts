@@ -1,4 +1,4 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -37,14 +37,18 @@ async function play({ app, project, traced }: Framework) {
   const source = join(HERE, "apps", `${app}.mjs`);
   if (project === undefined) return runApp(source, { cwd: HERE });
   const cwd = await installedApp(project);
-  // What an app imports is looked for beside it.
-  const program = join(cwd, `${app}.mjs`);
+  // What an app imports is looked for beside it; another checkout's tests may share the project.
+  const program = join(cwd, `${process.pid}-${app}.mjs`);
   copyFileSync(source, program);
-  return runApp(program, { cwd, preloads: traced ? [TRACING] : [] });
+  try {
+    return await runApp(program, { cwd, preloads: traced ? [TRACING] : [] });
+  } finally {
+    rmSync(program, { force: true });
+  }
 }
 
 describe("an app that has never heard of us shows its agents by name", () => {
-  test.each(FRAMEWORKS.filter(({ long }) => FULL || !long))("$says", { timeout: 120_000 }, async (framework) => {
+  test.each(FRAMEWORKS.filter(({ long }) => FULL || !long))("$says", async (framework) => {
     const { asked, metered } = await play(framework);
     const named = asked.map(({ responseId }) => {
       const call = metered.find((one) => one.responseId === responseId);

@@ -1,7 +1,7 @@
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { installedApp } from "./installed.ts";
 import { type Metered, runApp } from "./run-app.ts";
 
@@ -61,12 +61,16 @@ const ROWS: readonly Row[] = [
 
 describe("with other instrumentations in the process each call is one record, one cost and one span", async () => {
   const cwd = await installedApp(PROJECT);
-  const program = join(cwd, APP);
+  // The project is shared with whatever other checkout is being tested.
+  const program = join(cwd, `${process.pid}-${APP}`);
+  const file = join(cwd, `${process.pid}-spans.json`);
   copyFileSync(join(import.meta.dirname, "apps", APP), program);
+  afterAll(() => {
+    for (const path of [program, file]) rmSync(path, { force: true });
+  });
 
-  test.for(ROWS.filter(({ long }) => FULL || !long))("$says", { timeout: 120_000 }, async (row) => {
+  test.for(ROWS.filter(({ long }) => FULL || !long))("$says", async (row) => {
     const { says, on, ours, canceled = 2, env } = row;
-    const file = join(cwd, `spans-${ROWS.indexOf(row)}.json`);
     const play = async (bare: boolean) => {
       const { asked, metered, output } = await runApp(program, {
         cwd,

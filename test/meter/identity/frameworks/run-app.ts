@@ -42,7 +42,6 @@ export async function runApp(
       ["--no-warnings", ...imports.flatMap((path) => ["--import", path]), program],
       {
         cwd: options.cwd,
-        timeoutMs: 60_000,
         env: {
           // A test says so to whoever asks; an app does not.
           NODE_ENV: undefined,

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { CHAT_PATH } from "../../../fixtures/around-fetch.ts";
 import { newStateDir, removeStateDirs } from "../../../fixtures/exporting.ts";
+import { startNext, untilArrived, withoutSlowExport } from "../../../package/leftovers.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../../servers/otlp-receiver.ts";
 import { startTransportServer, type TransportServer } from "../../../servers/transport-server.ts";
 
@@ -35,8 +37,8 @@ afterAll(async () => {
   removeStateDirs();
 });
 
-/** Runs an app with our register and nothing else; resolves with what it says on stderr, when it has ended. */
-function run(app: string): Promise<string> {
+/** Runs an app with our register and nothing else; resolves with what it says on stderr, when everything has arrived. */
+async function run(app: string, hasArrived: () => boolean): Promise<string> {
   const dir = newStateDir();
   const file = join(dir, "app.mjs");
   writeFileSync(file, app);
@@ -51,12 +53,16 @@ function run(app: string): Promise<string> {
   child.stderr.on("data", (data) => {
     stderr += data;
   });
-  return new Promise((resolve) => child.on("close", () => resolve(stderr)));
+  await once(child, "close");
+  await untilArrived(env.SPENDFUSE_STATE_DIR, hasArrived, () => startNext(env));
+  return withoutSlowExport(stderr);
 }
 
 test("a process that never called a model by fetch exports what went around it, by host, and says so once", async () => {
-  const said = await run(`${POST}for (let i = 0; i < 3; i++) await post(process.env.VENDOR + "${CHAT_PATH}");`);
-  await receiver.until(() => receiver.total(UNMETERED) > 0);
+  const said = await run(
+    `${POST}for (let i = 0; i < 3; i++) await post(process.env.VENDOR + "${CHAT_PATH}");`,
+    () => receiver.total(UNMETERED) > 0,
+  );
   expect(receiver.points(UNMETERED)).toMatchObject([
     { kind: "sum", unit: "{call}", tags: { host: vendor.host }, value: 3 },
   ]);
@@ -66,13 +72,13 @@ test("a process that never called a model by fetch exports what went around it, 
 });
 
 test("what is no model call is neither counted nor said", async () => {
-  const said = await run(`${POST}await post(process.env.VENDOR + "/orders");`);
+  const said = await run(`${POST}await post(process.env.VENDOR + "/orders");`, () => true);
   expect(said).toBe("");
   expect(receiver.points(UNMETERED)).toEqual([]);
 });
 
 test("what ends with the process is not lost", async () => {
-  await run(`${POST}await post(process.env.VENDOR + "${CHAT_PATH}"); process.exit(1);`);
-  await receiver.until(() => receiver.total(UNMETERED, { host: vendor.host }) > 0);
+  const hasArrived = () => receiver.total(UNMETERED, { host: vendor.host }) > 0;
+  await run(`${POST}await post(process.env.VENDOR + "${CHAT_PATH}"); process.exit(1);`, hasArrived);
   expect(receiver.total(UNMETERED)).toBe(1);
 });
