@@ -124,6 +124,14 @@ export const LAWS: Readonly<Record<string, Law>> = {
   "only config.ts reads the environment": (tree) =>
     filesIn(tree, "src").filter((path) => !ENV_READERS.has(path) && ENV.test(code(tree.get(path) ?? ""))),
 
+  // Texts for people; the agent's path loads what is compiled of them.
+  "the schema's source is read at build time only": (tree) =>
+    filesIn(tree, "src")
+      .filter((path) => !path.startsWith("src/config/schema/"))
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to }) => to.startsWith("src/config/schema/"))
+      .map(({ from, to }) => `${from} imports ${to}`),
+
   // What plays the vendor must not be right because it shares our mistakes; how it listens says nothing of vendors.
   "the demo's vendor imports nothing of ours": (tree) =>
     [...filesIn(tree, "src/demo/fake-vendor"), "src/demo/fake-vendor.ts"]
