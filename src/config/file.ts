@@ -28,14 +28,13 @@ export function readConfigText(env: Env): ConfigText | undefined {
     const message = `SPENDFUSE_CONFIG names ${path}, which does not exist`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { path, fix: "unset SPENDFUSE_CONFIG" });
   }
-  const path = named ? resolve(named) : findFile(workingDirectory(), env.pm_exec_path ?? process.argv[1]);
+  const path = named ? resolve(named) : findFile(workingDirectory(), appOfPm2(env) ?? process.argv[1]);
   return path === undefined ? undefined : { source: path, json: parse(read(path), path) };
 }
 
 /**
  * @param cwd looked in by itself
- * @param entry the program's first file: links are followed, then every folder above it is looked in. PM2 starts another
- * one than the app's, and names that in `pm_exec_path`.
+ * @param entry the program's first file: links are followed, then every folder above it is looked in
  */
 export function findFile(cwd: string | undefined, entry: string | undefined): string | undefined {
   const here = cwd === undefined ? undefined : join(cwd, FILE);
@@ -45,6 +44,16 @@ export function findFile(cwd: string | undefined, entry: string | undefined): st
     const path = join(folder, FILE);
     if (existsSync(path)) return path;
     if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** PM2 starts a file of its own, which then loads the app's; its cluster mode says which in JSON. */
+function appOfPm2({ pm_exec_path: path, pm2_env: json }: Env): string | undefined {
+  if (path !== undefined || json === undefined) return path;
+  try {
+    return (JSON.parse(json) as { readonly pm_exec_path?: string }).pm_exec_path;
+  } catch {
+    return undefined;
   }
 }
 

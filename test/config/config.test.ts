@@ -132,8 +132,11 @@ describe("the file", () => {
 
   test("is found for PM2, which starts another entry than the app's", () => {
     const found = file('{ "agent": "managed" }', "managed/spendfuse.config.json");
-    const config = readConfig({}, { pm_exec_path: join(dir, "managed/server.js") });
-    expect(config).toMatchObject({ agent: "managed", source: found });
+    const path = join(dir, "managed/server.js");
+    const wanted = { agent: "managed", source: found };
+    expect(readConfig({}, { pm_exec_path: path })).toMatchObject(wanted);
+    expect(readConfig({}, { pm2_env: JSON.stringify({ pm_exec_path: path }) })).toMatchObject(wanted);
+    expect(readConfig({}, { pm2_env: "{" }).source).toBeUndefined();
   });
 });
 

@@ -45,7 +45,7 @@ export async function runApp(
         env: {
           // A test says so to whoever asks; an app does not.
           NODE_ENV: undefined,
-          SPENDFUSE_INDEX: url("src/index.ts"),
+          SPENDFUSE_TEST_INDEX: url("src/index.ts"),
           SPENDFUSE_STATE_DIR: folder,
           COLLECTED: collected,
           OPENAI_BASE_URL: `${server.url}/v1`,
