@@ -1,24 +1,22 @@
+import { closeSync, globSync, openSync, readSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-/** These look at no clock, wait for processes of their own, or for a browser: two files at a time. */
-const SIDE_BY_SIDE = [
-  "test/billing/**/*.test.ts",
-  "test/cli/**/*.test.ts",
-  "test/core/*.test.ts",
-  "test/datadog/*.test.ts",
-  "test/demo/demo.test.ts",
-  "test/doctor/*.test.ts",
-  "test/meter/identity/**/*.test.ts",
-  "test/meter/metrics/*.test.ts",
-  "test/meter/propagation/*.test.ts",
-  "test/package/*.test.ts",
-  "test/pricing/*.test.ts",
-  "test/recordings/*.test.ts",
-  "test/sandbox/*.test.ts",
-  "test/sdks/*.test.ts",
-];
+const TESTS = "test/**/*.test.ts";
+const NO_TESTS = ["**/node_modules/**", "test/apps/**"];
+/** The first line of a file whose tests need the machine for themselves, and why: `// @serial: reason`. */
+const SERIAL = "// @serial: ";
+
+const serial = globSync(TESTS, { exclude: NO_TESTS }).filter((path) => firstBytes(path, SERIAL.length) === SERIAL);
+
+function firstBytes(path: string, count: number): string {
+  const file = openSync(path, "r");
+  const bytes = Buffer.alloc(count);
+  readSync(file, bytes);
+  closeSync(file);
+  return bytes.toString();
+}
 
 export default defineConfig({
   test: {
@@ -33,17 +31,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "one",
-          include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/apps/**", ...SIDE_BY_SIDE],
-          // The machine for themselves: some look at how several processes share it, or end within a second.
-          maxWorkers: 1,
+          name: "parallel",
+          include: [TESTS],
+          exclude: [...NO_TESTS, ...serial],
+          // Many wait for processes of their own, which work while their file waits.
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: "two", include: SIDE_BY_SIDE, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { name: "serial", include: serial, maxWorkers: 1, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -87,6 +87,7 @@ describe("a NodeSDK of the user's", () => {
       cwd: dir,
       env: {
         PATH: process.env.PATH ?? "",
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "",
         USER_URL: user.url,
         SPENDFUSE_STATE_DIR: join(dir, "state"),
         ...(register && { OTEL_EXPORTER_OTLP_ENDPOINT: ours.url }),

@@ -1,3 +1,4 @@
+// @serial: what is left at an exit must be sent within two seconds.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -62,6 +63,7 @@ interface Ended {
 
 const environment = () => ({
   PATH: process.env.PATH ?? "",
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "",
   VENDOR: vendorUrl,
   OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
   SPENDFUSE_STATE_DIR: join(dir, "state"),

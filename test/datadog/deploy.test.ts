@@ -1,6 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { v1, v2 } from "@datadog/datadog-api-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { command } from "../../src/cli/commands/deploy.ts";
@@ -8,6 +6,7 @@ import { METRICS } from "../../src/core/names.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
 import { setThreshold } from "../../src/datadog/parameters.ts";
 import { type AccountServer, startAccountServer } from "./account-server.ts";
+import { writeSmallAssets } from "./small-assets.ts";
 
 const SECRET = "a-secret-that-nobody-may-see";
 const API_KEY = "api-key-that-nobody-may-see";
@@ -17,7 +16,6 @@ const WEBHOOK = ["--webhook-url", "https://breaker.example.com/webhooks/datadog"
 /** Everything that we ship. */
 const SHIPPED = [...NOTIFY, ...WEBHOOK];
 const ASSETS = readAssets();
-/** The same with dashboards of one widget each: the client takes most of a second to read the whole ones. */
 const FOLDER = writeSmallAssets();
 const ALL = [...SHIPPED, "--assets", FOLDER];
 const MONITORS = ASSETS.filter(({ kind }) => kind === "monitor").length;
@@ -25,17 +23,6 @@ const KEYS = { "dd-api-key": "x", "dd-application-key": "x" };
 
 let server: AccountServer;
 let said = "";
-
-function writeSmallAssets(): string {
-  const folder = mkdtempSync(join(tmpdir(), "spendfuse-assets-"));
-  for (const { kind, name, json } of ASSETS) {
-    const place = join(folder, `${kind}s`);
-    mkdirSync(place, { recursive: true });
-    const small = kind === "dashboard" ? { ...json, widgets: (json.widgets as unknown[]).slice(0, 1) } : json;
-    writeFileSync(join(place, `${name}.json`), JSON.stringify(small));
-  }
-  return folder;
-}
 
 /** Runs the command; what it says is looked through for secrets. */
 async function run(...args: string[]): Promise<number> {
@@ -94,7 +81,7 @@ afterEach(() => vi.unstubAllEnvs());
 
 describe("apply", () => {
   test("creates all, and a second time nothing", async () => {
-    expect(await run(...SHIPPED)).toBe(0);
+    expect(await run(...ALL)).toBe(0);
     const first = contents();
     expect(first.monitors).toHaveLength(MONITORS);
     expect(first.dashboards).toHaveLength(ASSETS.length - MONITORS);
@@ -106,7 +93,7 @@ describe("apply", () => {
     expect(JSON.stringify(first.monitors)).toContain("@oncall-payments");
     expect(JSON.stringify(first.monitors)).not.toContain("REPLACE-ME");
     const before = changes().length;
-    expect(await run(...SHIPPED)).toBe(0);
+    expect(await run(...ALL)).toBe(0);
     expect(changes().length).toBe(before);
     expect(contents()).toEqual(first);
   });
@@ -415,12 +402,12 @@ describe("invalid usage is reported with its fix", () => {
     expect(said).toContain("set SPENDFUSE_WEBHOOK_SECRET");
     vi.stubEnv("SPENDFUSE_WEBHOOK_SECRET", SECRET);
     server.reset();
-    expect(await run(...NOTIFY)).toBe(1);
+    expect(await run(...NOTIFY, "--assets", FOLDER)).toBe(1);
     expect(said).toContain("--webhook-url https://YOUR-BREAKER");
   });
 
   test("without a webhook, alerts stop nothing and say so", async () => {
-    expect(await run("--no-notify", "--no-webhook")).toBe(0);
+    expect(await run("--no-notify", "--no-webhook", "--assets", FOLDER)).toBe(0);
     const messages = server.account.monitors().map(({ body }) => `${body.message}${body.tags}`);
     expect(messages.join()).not.toMatch(/@webhook|@oncall|breaker was told|breaker:on|is_renotify/);
     expect(monitorOf("agent_hourly_spend")?.body.message).toContain("nothing, no webhook is installed");

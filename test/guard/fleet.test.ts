@@ -1,3 +1,4 @@
+// @serial: leases between processes run out by the clock, and every one of them works as fast as it can.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

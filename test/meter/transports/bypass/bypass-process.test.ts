@@ -1,3 +1,4 @@
+// @serial: what is left at an exit must be sent within two seconds.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -44,6 +45,7 @@ async function run(app: string, hasArrived: () => boolean): Promise<string> {
   writeFileSync(file, app);
   const env = {
     PATH: process.env.PATH ?? "",
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "",
     VENDOR: vendor.url,
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
     SPENDFUSE_STATE_DIR: join(dir, "state"),
