@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { sandbox } from "../../src/cli/sandbox.ts";
+import { command } from "../../src/cli/commands/sandbox.ts";
 import type { StateView } from "../../src/sandbox/view.ts";
 import { writeSmallAssets } from "../datadog/small-assets.ts";
 
@@ -128,7 +128,7 @@ describe("spendfuse sandbox", () => {
     [["--fast"], "--fast"],
   ])("%j is refused", async (args, message) => {
     const said = vi.spyOn(console, "error").mockImplementation(() => {});
-    expect(await sandbox(args)).toBe(2);
+    expect(await command.run([...args])).toBe(2);
     expect(said.mock.calls.join("\n")).toContain(message);
     said.mockRestore();
   });
