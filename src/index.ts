@@ -80,8 +80,10 @@ export function breakerUrl(): string | undefined {
 }
 
 /**
- * Starts metering: installs the hook at once and loads the rest. `spendfuse/register` calls it. Starting twice is fine.
- * @throws SpendfuseError with code `SPENDFUSE_CONFIG` when the configuration is wrong.
+ * Starts metering: installs the hook at once and loads the rest. Starting twice is fine. The keys of
+ * `spendfuse.config.json` stand at the top level: `start({ budgets: [...], mode: "shadow" })`.
+ * @throws SpendfuseError with code `SPENDFUSE_CONFIG` when a value is invalid or a key unknown; its `facts` hold `key`,
+ *   `fix` and all `problems`.
  */
 export function start(options: StartOptions = {}): Promise<void> {
   return theRuntime().start(options);

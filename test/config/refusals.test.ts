@@ -189,6 +189,16 @@ describe("an unknown key", () => {
     expect(config.breaker).toEqual({});
   });
 
+  test.each(["SPENDFUSE_SENDER", "SPENDFUSE_TEST_SCALE", "SPENDFUSE_DEBUG"])("%s is no unknown variable", (name) => {
+    expect(read({ [name]: "1" }).said).toEqual([]);
+  });
+
+  test("of what the caller gives is an error in any case", () => {
+    expect(refusal(() => read({}, { budget: [] })).message).toBe(
+      'start(): unknown key "budget"; did you mean "budgets"?',
+    );
+  });
+
   test("of a file is an error with SPENDFUSE_STRICT", () => {
     const env = { SPENDFUSE_CONFIG: '{ "budget": [] }' };
     for (const text of ["1", "true", "maybe"])
