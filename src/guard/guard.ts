@@ -119,7 +119,7 @@ function findRepeat({ repeats, options, trips }: GuardState, ask: Ask, now: numb
   const scope = `agent:${ask.node.scope.agent}`;
   const { max, tripMs } = options.repeats as RepeatRule;
   const why = `the same request was made more than ${max} times`;
-  if (options.mode === "enforce") trips.open(scope, "budget", why, tripMs);
+  if (options.mode === "enforce") trips.open(scope, "budget", why, tripMs, now);
   return { reason: "circuit", scope, source: "budget", until: now + tripMs, why };
 }
 
@@ -137,7 +137,7 @@ function openVendorCap({ options, clock, trips }: GuardState, answer: ErrorAnswe
   const now = clock();
   const ttlMs = cap.until !== undefined && cap.until > now ? cap.until - now : VENDOR_CAP_MS;
   if (node.scope.key !== undefined) {
-    trips.open(`key:${node.scope.key}`, "vendor_cap", `${provider} returned ${cap.code}: ${cap.message}`, ttlMs);
+    trips.open(`key:${node.scope.key}`, "vendor_cap", `${provider} returned ${cap.code}: ${cap.message}`, ttlMs, now);
   }
   return true;
 }

@@ -4,7 +4,8 @@ import type { Count } from "../budgets/budget-counter.ts";
 
 /** What the guard itself writes to the store: circuits that it opens, and its log. Nobody waits for it. */
 export interface Trips {
-  open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number): void;
+  /** `now` is when the time to live begins. */
+  open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number, now?: number): void;
   /** A budget may open the circuit of its scope, so that it stays shut when a moving window has moved on. */
   byBudget(count: Count, node: ScopeNode): void;
   log(entry: Omit<AuditEntry, "at" | "state">): void;
@@ -27,9 +28,15 @@ export function createTrips({ store, clock, by, onFailure }: TripsOptions): Trip
     }
   }
 
-  function open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number): void {
+  function open(
+    scope: string,
+    source: "budget" | "vendor_cap",
+    reason: string,
+    ttlMs: number,
+    now: number = clock(),
+  ): void {
     const event = { type: "trip", source, reason, by: by(), ttlMs } as const;
-    attempt(() => changeCircuit(store, scope, event, clock()));
+    attempt(() => changeCircuit(store, scope, event, now));
   }
 
   return {

@@ -185,8 +185,9 @@ describe("the watch", () => {
     const around = Promise.withResolvers<unknown>();
     const inner = (async (input, init) => {
       // As what reads a body of node:http does, whose events come in the context of its request.
-      setTimeout(() => around.resolve(postHttp(known.url + CHAT_PATH)), 50);
-      return packageFetch(input as string, init);
+      const answer = await packageFetch(input as string, init);
+      setTimeout(() => around.resolve(postHttp(known.url + CHAT_PATH)), 1);
+      return answer;
     }) as typeof fetch;
     await read(watched.runtime.wrapFetch(inner)(known.url + CHAT_PATH, CHAT_INIT));
     await around.promise;
@@ -196,8 +197,9 @@ describe("the watch", () => {
   test("a fetch in such a context is a call of its own", async () => {
     const later = Promise.withResolvers<unknown>();
     const inner = (async (input, init) => {
-      setTimeout(() => later.resolve(read(fetch(known.url + CHAT_PATH, CHAT_INIT))), 50);
-      return packageFetch(input as string, init);
+      const answer = await packageFetch(input as string, init);
+      setTimeout(() => later.resolve(read(fetch(known.url + CHAT_PATH, CHAT_INIT))), 1);
+      return answer;
     }) as typeof fetch;
     await read(watched.runtime.wrapFetch(inner)(known.url + CHAT_PATH, CHAT_INIT));
     await later.promise;
