@@ -133,10 +133,12 @@ export function assembleParts(state: ProcessState): Parts {
 /** For a call that begins: from now on the configuration stays as it is, and what is counted is exported. */
 function openForCalls(state: ProcessState): Parts {
   const { begun, parts, telemetry, exports, faults } = state;
-  if (begun && parts !== undefined && (telemetry !== undefined || !exports)) return parts;
-  state.begun = true;
-  faults.guard("exporter", () => openExport(state));
-  const made = assembleParts(state);
+  if (!begun || parts === undefined || (telemetry === undefined && exports)) {
+    state.begun = true;
+    faults.guard("exporter", () => openExport(state));
+  }
+  const made = parts ?? assembleParts(state);
+  // An agent's span may have opened all else before the first call.
   made.prices.load();
   return made;
 }

@@ -48,7 +48,7 @@ describe("a vendor's cap beside the bill and our budgets", () => {
       "without a budget before it",
       { nano: usd(5_000) },
       [],
-      { remark: expect.stringContaining("no monthly budget of ours") },
+      { remark: expect.stringContaining("no monthly budget is below it") },
     ],
     [
       "below a budget",

@@ -30,7 +30,7 @@ describe("the spendfuse command", () => {
   test.each(["dmo", "toString", "--helo"])("%s is no command: exit code 2", (name) => {
     const unknown = run(ROOT, name);
     expect(unknown).toMatchObject({ status: 2, stdout: "" });
-    expect(unknown.stderr).toContain(`"${name}". The commands are: demo, `);
+    expect(unknown.stderr).toContain(`"${name}". Commands: demo, `);
   });
 
   test.each(Object.keys(COMMANDS))("%s has its help, and refuses an option that it does not know", async (name) => {

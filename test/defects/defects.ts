@@ -48,7 +48,7 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: "the input of Anthropic is estimated at four times its size",
-    file: "src/meter/wire/estimate.ts",
+    file: "src/meter/wire/formats/anthropic-messages.ts",
     find: "inputBytes: 3.4",
     replace: "inputBytes: 0.85",
     tests: ["test/meter/wire/estimate.test.ts"],
@@ -139,7 +139,7 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: "a count is kept only while its process is alive",
-    file: "src/stores/file.ts",
+    file: "src/stores/file/store.ts",
     find: "writeTally(tally), now + report.keepMs",
     replace: "writeTally(tally), now + report.leaseMs",
     tests: ["test/stores/stores.test.ts"],
@@ -196,8 +196,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: "the price of one host is remembered for another",
     file: "src/pricing/price.ts",
-    find: "found !== undefined && found.priceId === query.priceId",
-    replace: "found !== undefined",
+    find: "entry.guessedProvider !== guessed || entry.priceId !== priceId",
+    replace: "entry.guessedProvider !== guessed",
     tests: ["test/pricing/price.test.ts"],
   },
   {
@@ -237,10 +237,10 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: "half of the runs are forgotten at a time",
-    file: "src/core/ledger.ts",
-    find: "Math.ceil(recent / 10)",
-    replace: "Math.ceil(recent / 2)",
-    tests: ["test/core/ledger.test.ts"],
+    file: "src/core/bounded-map.ts",
+    find: "Math.ceil(max / 10)",
+    replace: "Math.ceil(max / 2)",
+    tests: ["test/core/bounded-map.test.ts", "test/core/ledger.test.ts"],
   },
   {
     name: "a call belongs to the day on which it began",
