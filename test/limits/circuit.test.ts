@@ -170,3 +170,64 @@ describe("the life of a circuit", () => {
     expect(nextCircuit(circuitAt(first.circuit, T + TTL), { type: "probe" }, T + TTL).circuit.rev).toBe(2);
   });
 });
+
+describe("alerts of several monitors", () => {
+  const of = (monitor: string, transition: string, at: number): readonly [string, AlertMark] => [
+    monitor,
+    { cycle: "c", transition, event: `${at}`, at },
+  ];
+  /** What becomes of the last event. */
+  const lastOf = (...events: readonly (readonly [at: number, event: CircuitEvent])[]): string => {
+    const [at, event] = events.at(-1)!;
+    return nextCircuit(live(...events.slice(0, -1)), event, at).why;
+  };
+
+  test.each<[string, readonly [string, AlertMark] | undefined, string]>([
+    ["none", undefined, "shortened"],
+    ["one that alerts", of("2", "Triggered", T), "another monitor alerts"],
+    [
+      "one that alerted as long before as a webhook may be late",
+      of("2", "Triggered", T - 600_000),
+      "another monitor alerts",
+    ],
+    ["one that alerted longer before, for another opening", of("2", "Triggered", T - 600_001), "shortened"],
+    ["one that recovered", of("2", "Recovered", T), "shortened"],
+  ])("the first to recover closes it sooner, beside %s", (_name, other, why) => {
+    const first: [number, CircuitEvent] = [T, trip(of("1", "Triggered", T))];
+    const second: [number, CircuitEvent][] =
+      other === undefined ? [] : [[T, other[1].transition === "Recovered" ? recover(other) : trip(other)]];
+    expect(lastOf(first, ...second, [T + 1_000, recover(of("1", "Recovered", T + 1_000))])).toBe(why);
+  });
+
+  test("a recovery holds it for a minute from now, and not beyond what others asked for", () => {
+    const recovered = live([T, trip(of("1", "Triggered", T))], [T + 5_000, recover(of("1", "Recovered", T + 5_000))]);
+    expect(recovered).toMatchObject({ state: "open", until: T + 5_000 + 60_000 });
+    const asked = live(
+      [T, trip(of("1", "Triggered", T))],
+      [T, trip(undefined, 200_000)],
+      [T + 5_000, recover(of("1", "Recovered", T + 5_000))],
+    );
+    expect(asked).toMatchObject({ until: T + 200_000 });
+  });
+
+  test("the twenty newest are remembered: what was seen of them changes nothing again", () => {
+    const count = 22;
+    const marks = Array.from({ length: count }, (_, index) =>
+      of(`${index}`, "Triggered", T - 1_000 * ((index * 7) % count)),
+    );
+    const full = live(...marks.map((mark): [number, CircuitEvent] => [T, trip(mark)]));
+    expect(Object.keys(full.alerts)).toHaveLength(20);
+    const taken = marks
+      .filter((mark) => nextCircuit(full, trip(mark), T).changed)
+      .map(([, { at }]) => (T - at) / 1_000);
+    expect(taken.sort((a, b) => a - b)).toEqual([20, 21]);
+  });
+
+  test("one called like a member of every object is one like others", () => {
+    expect(lastOf([T, trip(of("constructor", "Triggered", T))])).toBe("tripped");
+  });
+});
+
+test("a circuit tries three calls, for a minute", () => {
+  expect([PROBES, PROBING_MS, HOLD_MS]).toEqual([3, 60_000, 60_000]);
+});
