@@ -27,6 +27,18 @@ describe("a row of the configuration", () => {
   });
 });
 
+test("shares may be nothing and all, and a cap may be nothing", () => {
+  expect(readBudget({ calls: 0, per: "day", warnAt: 1, finalisation: 0 })).toMatchObject([
+    { cap: 0, warnAt: 0, ordinary: 0 },
+  ]);
+  expect(readBudget({ calls: 100, per: "day", warnAt: 0, finalisation: 0.99 })).toMatchObject([
+    { warnAt: 0, ordinary: 1 },
+  ]);
+  expect(readBudget({ calls: 1, per: "day" })).toMatchObject([
+    { name: "all per day", warnAt: undefined, tripMs: undefined },
+  ]);
+});
+
 describe("the scopes of a call that a budget counts for", () => {
   const planner = nestScope(undefined, { agent: "planner", team: "travel", run: "7" });
   const flights = nestScope(planner, { agent: "flights" });
