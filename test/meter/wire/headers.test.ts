@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { hasHeader, readHeader } from "../../../src/meter/wire/headers.ts";
 import { dropScopeHeaders, readScopeHeaders } from "../../../src/meter/wire/scope-headers.ts";
-import { hasHeader, readHeader, rereadable } from "../../../src/meter/wire/target.ts";
 
 type Pairs = readonly (readonly [string, string])[];
 
@@ -59,14 +59,4 @@ describe.each(Object.entries(FORMS))("as %s", (_form, make) => {
 
 test.each([undefined, null, "text", 7])("%s is no headers", (headers) => {
   expect([readHeader(headers, "a"), readScopeHeaders(headers)]).toEqual([undefined, undefined]);
-});
-
-test("headers that can be read once are made readable again, others stay the same object", () => {
-  const once = { headers: new Map([["a", "1"]]).entries() } as unknown as RequestInit;
-  const again = rereadable(once) as { headers: Iterable<unknown> };
-  expect([[...again.headers], [...again.headers]]).toEqual([[["a", "1"]], [["a", "1"]]]);
-  for (const headers of [new Headers(), [], {}, undefined]) {
-    const init = headers === undefined ? {} : { headers: headers as HeadersInit };
-    expect(rereadable(init)).toBe(init);
-  }
 });
