@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 const TESTS = "test/**/*.test.ts";
-const NO_TESTS = ["**/node_modules/**", "test/apps/**"];
+/** Tests of parts that others wrote, each with an install step of its own: `npm run test:real`. */
+const REAL = "test/real/**/*.test.ts";
+const NO_TESTS = ["**/node_modules/**", "test/apps/**", REAL];
 /** The first line of a file whose tests need the machine for themselves, and why: `// @serial: reason`. */
 const SERIAL = "// @serial: ";
 
@@ -42,6 +44,10 @@ export default defineConfig({
       {
         extends: true,
         test: { name: "serial", include: serial, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: "real", include: [REAL], maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -259,7 +259,7 @@ describe("trouble", () => {
 
 describe("a backfill that is killed", () => {
   test("at any moment is resumed, and ends with the same rows and points", async () => {
-    const days = 340;
+    const days = 170;
     stage.books.costs = Array.from({ length: days * 5 }, (_, index) =>
       cost(1 + (index % days), { api_key_id: `key_${Math.floor(index / days)}`, value: index / 1_000 }),
     );
@@ -276,14 +276,14 @@ describe("a backfill that is killed", () => {
     const exitOf = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once("exit", resolve));
     expect(await exitOf(begin(whole, receivers[0]))).toBe(0);
 
-    const kills = 8 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
+    const kills = 5 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
     let killed = 0;
     for (let round = 0; ; round++) {
       const child = begin(stage, receivers[1]);
       const ended = exitOf(child);
       // So many requests later, to the vendor or the receiver, which is a random moment of the reading and the telling.
       const happened = (): number => stage.server.seen.length + receivers[1].requests.length;
-      const after = happened() + 1 + Math.floor(Math.random() * 9);
+      const after = happened() + 1 + Math.floor(Math.random() * 6);
       while (round < kills && happened() < after && child.exitCode === null)
         await new Promise((resolve) => setTimeout(resolve, 1));
       if (round < kills) child.kill("SIGKILL");

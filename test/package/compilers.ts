@@ -1,11 +1,18 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { installedApp } from "../meter/identity/frameworks/installed.ts";
+import { installedApp } from "../apps/installed.ts";
 import { run } from "./processes.ts";
 import { ROOT } from "./tarball.ts";
 
-/** Every library file is checked, ours included, and `@types/node` is not there to help. */
-const STRICT = { target: "es2023", strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
+/** Every declaration but TypeScript's own is checked, ours included, and `@types/node` is not there to help. */
+const STRICT = {
+  target: "es2023",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noEmit: true,
+  skipLibCheck: false,
+  skipDefaultLibCheck: true,
+};
 
 /** What TypeScript calls the four ways to resolve a package, and the kinds of file that each is used with. */
 const MODES = {

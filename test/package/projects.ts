@@ -1,30 +1,14 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { installedApp } from "../meter/identity/frameworks/installed.ts";
+import { APPS, installedApp } from "../apps/installed.ts";
 import { run } from "./processes.ts";
-import { ROOT } from "./tarball.ts";
 
-const APPS = join(ROOT, "test/apps");
 const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
 
-/** Projects that spendfuse must install beside; but for the empty one, each with a program of the framework's own. */
-export const PROJECTS = ["empty", "otel-2", "google-adk", "mistral", "dd-trace"] as const;
-export type Project = (typeof PROJECTS)[number];
-
-interface Lockfile {
-  readonly packages: { readonly "node_modules/node": { readonly version: string } };
-}
+/** Projects with dependencies that spendfuse must install beside, each with a program of its own. */
+export const BESIDE = ["otel-2", "google-adk", "mistral", "dd-trace"] as const;
+export type Project = "empty" | (typeof BESIDE)[number];
 
 /** A new directory for projects. No directory around it holds packages: Node would find there what ours is missing. */
 export function makeHome(): string {
@@ -38,13 +22,12 @@ function isBare(path: string): boolean {
   return dirname(path) === path || isBare(dirname(path));
 }
 
-/** Installs a project as its lockfile says, and the tarball into it as a user would: peer ranges and all. */
+/** Makes a project, as its lockfile pins it, and installs the tarball into it as a user would: peer ranges and all. */
 export async function install(project: Project, tarball: string, dir: string): Promise<string> {
   mkdirSync(dir, { recursive: true });
   if (project === "empty") writeFileSync(join(dir, "package.json"), '{ "private": true }');
-  else cpSync(join(APPS, project), dir, { recursive: true, filter: (path) => !path.endsWith("node_modules") });
+  else cpSync(await installedApp(project), dir, { recursive: true, verbatimSymlinks: true });
   cpSync(join(APPS, "programs"), dir, { recursive: true });
-  if (project !== "empty") await run("npm", ["ci", "--ignore-scripts", ...QUIET], { cwd: dir });
   await run("npm", ["install", "--ignore-scripts", ...QUIET, tarball], { cwd: dir });
   return dir;
 }
@@ -62,25 +45,7 @@ export async function layJest(project: string): Promise<string> {
   return dir;
 }
 
-/**
- * Another version of Node than the one that runs the tests. Kept among the temporary files of this user from run to run;
- * `node`'s own install script must run, it fetches the binary of this platform as a package.
- */
+/** The binary of another version of Node; its package's install script must run, which fetches the binary as a package. */
 export async function otherNode(app: "node-22" | "node-26"): Promise<string> {
-  const lock = JSON.parse(readFileSync(join(APPS, app, "package-lock.json"), "utf8")) as Lockfile;
-  const { version } = lock.packages["node_modules/node"];
-  const kept = join(tmpdir(), `spendfuse-test-node-${version}-${userInfo().username}`);
-  const binary = join(kept, "node_modules/node/bin/node");
-  if (!existsSync(binary)) {
-    const fresh = mkdtempSync(`${kept}-`);
-    cpSync(join(APPS, app), fresh, { recursive: true });
-    await run("npm", ["ci", "--ignore-scripts=false", ...QUIET], { cwd: fresh });
-    try {
-      renameSync(fresh, kept);
-    } catch {
-      // Another run was faster.
-      rmSync(fresh, { recursive: true });
-    }
-  }
-  return binary;
+  return join(await installedApp(app, { scripts: true }), "node_modules/node/bin/node");
 }

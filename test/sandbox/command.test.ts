@@ -78,6 +78,8 @@ describe("spendfuse sandbox", () => {
       "https://breaker.example.com/webhooks/datadog",
       "--set",
       "agent_hourly_usd=7",
+      "--assets",
+      assets,
     ];
     const first = start(args, env);
     expect(await first.ended, first.said()).toBe(0);

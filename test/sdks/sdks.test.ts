@@ -107,7 +107,8 @@ describe("SDK rows", () => {
       expected.set(agent, row.ending.calls.length);
       if (row.ending.act === "break" && row.shape.breakLingers === "held") await flush();
       const settled = calls.until(agent, row.ending.calls.length);
-      const collects = row.ending.act === "leave" || row.shape.breakLingers === "collected";
+      const { act } = row.ending;
+      const collects = act === "leave" || (act === "break" && row.shape.breakLingers === "collected");
       await (collects ? collecting(settled) : settled);
       checkUnnoticed(row, bare, metered);
       if (isPrompt(row)) expect(metered.over!.at - metered.actedAt).toBeLessThan(AT_ONCE);

@@ -1,4 +1,3 @@
-// @serial: what is left at an exit must be sent within two seconds.
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

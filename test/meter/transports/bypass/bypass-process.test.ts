@@ -1,4 +1,3 @@
-// @serial: what is left at an exit must be sent within two seconds.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";

@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { run } from "../../../package/processes.ts";
-import { startModelServer } from "../../../servers/model-server.ts";
+import { run } from "../../package/processes.ts";
+import { startModelServer } from "../../servers/model-server.ts";
 import { type Asked, createModel } from "./model.ts";
 
-const ROOT = join(import.meta.dirname, "../../../..");
+const ROOT = join(import.meta.dirname, "../../..");
 const url = (path: string): string => pathToFileURL(join(ROOT, path)).href;
 
 /** What the meter keeps of one call, as far as it matters here. */
@@ -34,7 +34,7 @@ export async function runApp(
   const model = createModel();
   server.play(model.answer);
   const collected = join(folder, "calls.json");
-  const ours = options.bare ? [] : [url("src/register.ts"), url("test/meter/identity/frameworks/collect.mjs")];
+  const ours = options.bare ? [] : [url("src/register.ts"), url("test/real/frameworks/collect.mjs")];
   const imports = [...ours, ...(options.preloads ?? [])];
   try {
     const output = await run(

@@ -1,4 +1,4 @@
-import * as wire from "../../../servers/formats.ts";
+import * as wire from "../../servers/formats.ts";
 
 /** What the model makes of one request. */
 export interface Turn {

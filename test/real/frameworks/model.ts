@@ -1,5 +1,5 @@
-import { streamed, whole } from "../../../servers/formats.ts";
-import type { Answer, Script, Step } from "../../../servers/model-server.ts";
+import { streamed, whole } from "../../servers/formats.ts";
+import type { Answer, Script, Step } from "../../servers/model-server.ts";
 import { DIALECTS, type Reply, type Turn } from "./dialects.ts";
 
 /** Who made a request, as its own instructions say: the truth that the meter is held against. */

@@ -1,12 +1,11 @@
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { describe, expect, test } from "vitest";
-import { installedApp } from "./installed.ts";
-import { runApp } from "./run-app.ts";
+import { describe, expect, type TestContext, test } from "vitest";
+import { needApp } from "../apps/installed.ts";
+import { runApp } from "./frameworks/run-app.ts";
 
-const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
-const HERE = import.meta.dirname;
+const HERE = join(import.meta.dirname, "frameworks");
 const TRACING = pathToFileURL(join(HERE, "tracing.mjs")).href;
 
 interface Framework {
@@ -16,27 +15,25 @@ interface Framework {
   readonly project?: string;
   /** The app has an OpenTelemetry of its own. */
   readonly traced?: boolean;
-  /** Only in the long tests: the major before the current one, and what takes long to install. */
-  readonly long?: boolean;
 }
 
 const FRAMEWORKS: readonly Framework[] = [
   { says: "OpenAI Agents SDK 0.20", app: "openai-agents" },
-  { says: "OpenAI Agents SDK 0.19", app: "openai-agents", project: "openai-agents-0.19", long: true },
+  { says: "OpenAI Agents SDK 0.19", app: "openai-agents", project: "openai-agents-0.19" },
   { says: "LangChain and LangGraph 1", app: "langchain" },
-  { says: "LangChain 0.3 and LangGraph 0.4", app: "langgraph-0", project: "langgraph-0", long: true },
+  { says: "LangChain 0.3 and LangGraph 0.4", app: "langgraph-0", project: "langgraph-0" },
   { says: "AI SDK 7", app: "ai-sdk" },
-  { says: "AI SDK 6, with OpenTelemetry", app: "ai-sdk-6", project: "ai-sdk-6", traced: true, long: true },
+  { says: "AI SDK 6, with OpenTelemetry", app: "ai-sdk-6", project: "ai-sdk-6", traced: true },
   { says: "Google ADK 2, with OpenTelemetry", app: "google-adk", project: "google-adk", traced: true },
-  { says: "Mastra 1, with its bridge to OpenTelemetry", app: "mastra", project: "mastra", traced: true, long: true },
-  { says: "Google ADK 1, with OpenTelemetry", app: "google-adk", project: "google-adk-1", traced: true, long: true },
+  { says: "Mastra 1, with its bridge to OpenTelemetry", app: "mastra", project: "mastra", traced: true },
+  { says: "Google ADK 1, with OpenTelemetry", app: "google-adk", project: "google-adk-1", traced: true },
 ];
 
 /** Runs an app where its framework is installed. */
-async function play({ app, project, traced }: Framework) {
+async function play({ app, project, traced }: Framework, context: TestContext) {
   const source = join(HERE, "apps", `${app}.mjs`);
   if (project === undefined) return runApp(source, { cwd: HERE });
-  const cwd = await installedApp(project);
+  const cwd = await needApp(context, project);
   // What an app imports is looked for beside it; another checkout's tests may share the project.
   const program = join(cwd, `${process.pid}-${app}.mjs`);
   copyFileSync(source, program);
@@ -48,8 +45,8 @@ async function play({ app, project, traced }: Framework) {
 }
 
 describe("an app that has never heard of us shows its agents by name", () => {
-  test.each(FRAMEWORKS.filter(({ long }) => FULL || !long))("$says", async (framework) => {
-    const { asked, metered } = await play(framework);
+  test.for(FRAMEWORKS)("$says", async (framework, context) => {
+    const { asked, metered } = await play(framework, context);
     const named = asked.map(({ responseId }) => {
       const call = metered.find((one) => one.responseId === responseId);
       return { responseId, agent: call?.scope.agent, rootAgent: call?.scope.rootAgent };

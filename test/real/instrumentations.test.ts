@@ -1,9 +1,9 @@
 import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
-import { installedApp } from "./installed.ts";
-import { type Metered, runApp } from "./run-app.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { needApp } from "../apps/installed.ts";
+import { type Metered, runApp } from "./frameworks/run-app.ts";
 
 const PROJECT = "instrumentations";
 const APP = `${PROJECT}.cjs`;
@@ -25,11 +25,7 @@ interface Row {
   /** Calls whose stream is broken off, as the vendor sees it: 2 by default. */
   readonly canceled?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Only in the long tests. */
-  readonly long?: boolean;
 }
-
-const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
 
 /**
  * The app makes 13 calls: 6 with OpenAI's SDK and 4 with Anthropic's, of which one each is broken off, and 3 with the AI
@@ -48,29 +44,27 @@ const ROWS: readonly Row[] = [
     ours: 1,
     env: { DD_LLMOBS_ENABLED: "true", DD_LLMOBS_ML_APP: "app" },
   },
-  { says: "dd-trace alone", on: "dd-trace", ours: 1, long: true },
+  { says: "dd-trace alone", on: "dd-trace", ours: 1 },
   {
     says: "dd-trace as the provider of OpenTelemetry",
     on: "dd-trace-as-opentelemetry ai-sdk-otel",
     ours: 1,
-    long: true,
   },
-  { says: "Traceloop", on: "opentelemetry traceloop", ours: 4, long: true },
-  { says: "OpenInference", on: "opentelemetry openinference", ours: 3, canceled: 0, long: true },
+  { says: "Traceloop", on: "opentelemetry traceloop", ours: 4 },
+  { says: "OpenInference", on: "opentelemetry openinference", ours: 3, canceled: 0 },
 ];
 
-describe("with other instrumentations in the process each call is one record, one cost and one span", async () => {
-  const cwd = await installedApp(PROJECT);
-  // The project is shared with whatever other checkout is being tested.
-  const program = join(cwd, `${process.pid}-${APP}`);
-  const file = join(cwd, `${process.pid}-spans.json`);
-  copyFileSync(join(import.meta.dirname, "apps", APP), program);
-  afterAll(() => {
-    for (const path of [program, file]) rmSync(path, { force: true });
-  });
-
-  test.for(ROWS.filter(({ long }) => FULL || !long))("$says", async (row) => {
+describe("with other instrumentations in the process each call is one record, one cost and one span", () => {
+  test.for(ROWS)("$says", async (row, context) => {
     const { says, on, ours, canceled = 2, env } = row;
+    const cwd = await needApp(context, PROJECT);
+    // The project is shared with whatever other checkout is being tested.
+    const program = join(cwd, `${process.pid}-${APP}`);
+    const file = join(cwd, `${process.pid}-spans.json`);
+    copyFileSync(join(import.meta.dirname, "frameworks/apps", APP), program);
+    onTestFinished(() => {
+      for (const path of [program, file]) rmSync(path, { force: true });
+    });
     const play = async (bare: boolean) => {
       const { asked, metered, output } = await runApp(program, {
         cwd,
