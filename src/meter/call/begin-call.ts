@@ -1,7 +1,7 @@
 import type { Faults } from "../../core/faults.ts";
 import { withKey } from "../identity/api-key.ts";
 import type { Identity } from "../identity/frameworks/framework.ts";
-import type { Identifier } from "../identity/identify.ts";
+import { type Identifier, identityAround, nodeFor } from "../identity/identify.ts";
 import { PREFIX } from "../propagation/baggage.ts";
 import { openCallSpan } from "../tracing/call-span.ts";
 import type { Contexts } from "../tracing/context.ts";
@@ -48,12 +48,12 @@ export function beginCall(
   const known = facts instanceof Promise ? undefined : facts;
   const context = contexts.capture();
   const around = lookAround();
-  const identity = identifier.around(around);
+  const identity = identityAround(identifier, around);
   const key = target.keyOf(headers);
   const call = new OpenCall({
     target,
     context,
-    node: withKey(identifier.nodeFor(context, identity, { headers, said, facts: known }), key),
+    node: withKey(nodeFor(identifier, context, identity, { headers, said, facts: known }), key),
     facts: known,
     hides: request.asked,
     signal: request.signal,
@@ -120,7 +120,7 @@ function nodeOfLate(
   key: string | undefined,
 ): OpenCall["node"] {
   try {
-    return withKey(identifier.nodeFor(call.context, identity, { headers, said, facts }), key);
+    return withKey(nodeFor(identifier, call.context, identity, { headers, said, facts }), key);
   } catch (error) {
     faults.report("identity", error);
     return call.node;

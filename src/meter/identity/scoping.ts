@@ -6,7 +6,7 @@ import { type AgentSpan, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import type { Identifier } from "./identify.ts";
+import { enterScope, type Identifier } from "./identify.ts";
 
 /** Runs code in a scope, and carries a scope to where the runtime would lose it. */
 export interface Scoping {
@@ -18,7 +18,7 @@ export interface Scoping {
 
 export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faults, identifier: Identifier): Scoping {
   function enter(fields: ScopeFields, outer: AgentSpan | undefined, around: Surroundings): Context {
-    const { node, given, heard } = identifier.enter(fields, around);
+    const { node, given, heard } = enterScope(identifier, fields, around);
     const named = fields.agent !== undefined && fields.agent !== "";
     let span = outer;
     try {

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { BaggageConfig } from "../../core/config-types.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
-import type { Identifier } from "../identity/identify.ts";
+import { currentNode, enterScope, type Identifier } from "../identity/identify.ts";
 import type { Scoping } from "../identity/scoping.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { hasBaggage, lookAround, withoutBaggage } from "../tracing/otel-global.ts";
@@ -67,7 +67,7 @@ export function createPropagation(options: PropagationOptions): Propagation {
   const around = new WeakMap<object, Context | undefined>();
 
   function membersHere(): string {
-    return writeMembers(identifier.current());
+    return writeMembers(currentNode(identifier));
   }
 
   function inject<C extends Carrier>(carrier: C): C {
@@ -109,7 +109,7 @@ export function createPropagation(options: PropagationOptions): Propagation {
       if (!around.has(request.socket)) around.set(request.socket, storage.getStore());
       storage.enterWith(around.get(request.socket) as Context);
       for (const fields of scopesOf(request.headers)) {
-        storage.enterWith({ ...identifier.enter(fields, lookAround()), span: storage.getStore()?.span });
+        storage.enterWith({ ...enterScope(identifier, fields, lookAround()), span: storage.getStore()?.span });
       }
       const context = storage.getStore();
       // Later events come from the context in which the connection is read.
