@@ -3,6 +3,7 @@ import { withKey } from "../identity/api-key.ts";
 import type { Identity } from "../identity/frameworks/framework.ts";
 import { type Identifier, identityAround, nodeFor } from "../identity/identify.ts";
 import { PREFIX } from "../propagation/baggage.ts";
+import { addOpenCall } from "../tracing/agent-span.ts";
 import { openCallSpan } from "../tracing/call-span.ts";
 import type { Contexts } from "../tracing/context.ts";
 import { hasBaggage, lookAround, type Surroundings } from "../tracing/otel-global.ts";
@@ -72,7 +73,7 @@ export function beginCall(
   if (known?.retrieval === true) return call;
   if (call.ours === true) openSpan(options, call, around);
   call.agentSpan = context.span;
-  context.span?.opened();
+  if (context.span !== undefined) addOpenCall(context.span);
   return call;
 }
 

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Faults } from "../../core/faults.ts";
 import { isPlainPromise, isPromise } from "../../core/promise.ts";
 import type { ScopeFields } from "../../core/scope.ts";
-import { type AgentSpan, openAgentSpan } from "../tracing/agent-span.ts";
+import { type AgentSpan, finishRun, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
@@ -87,7 +87,7 @@ function within<T>({ contexts, tracing }: ScopingState, context: Context, fn: ()
 
 function finish({ faults }: ScopingState, span: AgentSpan | undefined, error?: unknown): void {
   try {
-    span?.finish(error);
+    if (span !== undefined) finishRun(span, error);
   } catch (fault) {
     faults.report("span", fault);
   }
