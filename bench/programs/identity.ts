@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { trace } from "@opentelemetry/api";
 import { createFaults } from "../../src/core/faults.ts";
 import * as frameworks from "../../src/meter/identity/frameworks/registry.ts";
-import { createIdentifier } from "../../src/meter/identity/identify.ts";
+import { createIdentifier, identityAround, listenToFrameworks, nodeFor } from "../../src/meter/identity/identify.ts";
 import { createContexts } from "../../src/meter/tracing/context.ts";
 import { lookAround } from "../../src/meter/tracing/otel-global.ts";
 import { readScopeHeaders } from "../../src/meter/wire/scope-headers.ts";
@@ -22,7 +22,7 @@ const identifier = createIdentifier({
   faults,
   watchName: () => {},
 });
-identifier.listen();
+listenToFrameworks(identifier);
 const floor = registerProviders();
 
 const headers = new Headers({
@@ -40,7 +40,7 @@ const headers = new Headers({
 
 function identify(agent: string): void {
   const said = readScopeHeaders(headers);
-  const { scope } = identifier.nodeFor(contexts.capture(), identifier.around(lookAround()), {
+  const { scope } = nodeFor(identifier, contexts.capture(), identityAround(identifier, lookAround()), {
     headers,
     said,
     facts: undefined,

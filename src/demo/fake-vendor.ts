@@ -32,106 +32,147 @@ const OPENAI: readonly Dialect[] = [openaiChat, openaiResponses];
 const BODY_LIMITS = { maxBytes: 16 * 1024 * 1024, maxMs: 30_000 };
 const ANTHROPIC: readonly Dialect[] = [anthropicMessages];
 
+/** What the vendor knows and has under way, which each step of serving a call is given. */
+interface VendorState {
+  readonly paceMs: number;
+  readonly bill: BilledCall[];
+  /** Cached beginnings of prompts, by agent. */
+  readonly caches: Map<string, Set<string>>;
+  /** The `x-demo` headers that were answered with 429 once. */
+  readonly busy: Set<string>;
+  /** Calls being served. */
+  readonly serving: Set<Promise<void>>;
+}
+
+/** A call that was received. */
+interface Received {
+  readonly dialect: Dialect;
+  readonly body: Json;
+  readonly model: string;
+  readonly response: ServerResponse;
+  /** What the bill says of it, however it ends. */
+  readonly line: Pick<BilledCall, "agent" | "path" | "stream">;
+}
+
 /**
- * `paceMs` lies between two frames. A request header `x-demo` makes trouble: `busy:NAME` answers 429 the first time
- * that name is seen, `cut:N` drops the connection after N frames.
+ * `paceMs` is the time between two frames. A request header `x-demo` causes errors: `busy:NAME` answers 429 the first
+ * time that name is seen, `cut:N` drops the connection after N frames.
  */
 export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number } = {}): Promise<FakeVendor> {
-  const bill: BilledCall[] = [];
-  /** Beginnings in the cache, by who sent them. */
-  const caches = new Map<string, Set<string>>();
-  const busy = new Set<string>();
-  const serving = new Set<Promise<void>>();
-  const servers: HttpServer[] = [];
-
-  async function listen(dialects: readonly Dialect[], billing: BillingApi): Promise<string> {
-    const route = async (exchange: Exchange): Promise<Answer | undefined> => {
-      if (exchange.method === "GET") return answerBilling(billing, exchange, Date.now());
-      const served = serve(dialects, exchange).catch(() => void exchange.response.destroy());
-      serving.add(served);
-      await served.finally(() => serving.delete(served));
-      return undefined;
-    };
-    const failed = (): Answer => ({ status: 500 });
-    const server = await serveHttp({ name: "the demo's vendor", port: 0, route, failed });
-    servers.push(server);
-    return server.url;
-  }
-
-  async function serve(dialects: readonly Dialect[], { method, path, request, response }: Exchange) {
-    const dialect = dialects.find((one) => one.path === path && method === "POST");
-    const body = await readJson(request);
-    if (!dialect || !body) return sendAnswer(response, { status: 404 });
-    const call = { agent: agentOf(request), path, stream: body.stream === true };
-    const trouble = String(request.headers["x-demo"] ?? "");
-
-    const refuse = (status: number, message: string): void => {
-      const none = noTokens();
-      const facts = { model: String(body.model), status, ending: "failed", tier: "default", at: Date.now() } as const;
-      bill.push({ ...call, ...facts, tokens: none, parts: none, cost: 0 });
-      sendAnswer(response, { status, body: dialect.error(status, message), headers: { "retry-after-ms": "60" } });
-    };
-    if (trouble.startsWith("busy:") && !busy.has(trouble)) {
-      busy.add(trouble);
-      return refuse(429, "Rate limit reached. Please try again in 60ms.");
-    }
-    if (servedModel(String(body.model)) === undefined) return refuse(404, `The model \`${body.model}\` does not exist`);
-
-    const seen = caches.get(call.agent) ?? new Set<string>();
-    caches.set(call.agent, seen);
-    const job = dialect.open(body, seen);
-    const cut = /^cut:(\d+)$/.exec(trouble)?.[1];
-    const way = call.stream ? streamed : whole;
-    const ending = await way(dialect, job, response, cut === undefined ? undefined : Number(cut));
-    const tokens = { ...job.tokens };
-    const parts = costParts(job.model, tokens, job.tier);
-    const cost = Object.values(parts).reduce((sum, part) => sum + part, 0);
-    const { id, served: model, tier } = job;
-    bill.push({ ...call, id, model, tier, status: 200, ending, tokens, parts, cost, at: Date.now() });
-  }
-
-  async function streamed(dialect: Dialect, job: Job, response: ServerResponse, cut?: number) {
-    const gone = watch(response);
-    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-request-id": `req_${job.id}` });
-    response.flushHeaders();
-    let terminal = false;
-    let sent = 0;
-    for (const frame of dialect.frames(job)) {
-      response.write(frame.wire);
-      terminal ||= frame.terminal === true;
-      if (++sent === cut) {
-        // The frames sent so far reach the caller before the connection breaks.
-        await wait(5 * paceMs);
-        response.destroy();
-        return "failed";
-      }
-      await wait(paceMs);
-      if (gone.aborted && !terminal) return "canceled";
-    }
-    response.end();
-    return "completed";
-  }
-
-  async function whole(dialect: Dialect, job: Job, response: ServerResponse) {
-    const gone = watch(response);
-    const text = JSON.stringify(dialect.whole(job));
-    await wait(job.reply.length * paceMs * 0.5, undefined, { signal: gone }).catch(() => undefined);
-    if (gone.aborted) return "canceled";
-    response.writeHead(200, { "content-type": "application/json", "x-request-id": `req_${job.id}` }).end(text);
-    return "completed";
-  }
-
+  const state: VendorState = { paceMs, bill: [], caches: new Map(), busy: new Set(), serving: new Set() };
+  const { bill, serving } = state;
+  const openai = await listen(state, OPENAI, openaiOffice(bill));
+  const anthropic = await listen(state, ANTHROPIC, anthropicOffice(bill));
   return {
-    openai: await listen(OPENAI, openaiOffice(bill)),
-    anthropic: await listen(ANTHROPIC, anthropicOffice(bill)),
+    openai: openai.url,
+    anthropic: anthropic.url,
     bill,
     async idle() {
       while (serving.size > 0) await Promise.all(serving);
     },
     async close() {
-      await Promise.all(servers.map((server) => server.close()));
+      await Promise.all([openai.close(), anthropic.close()]);
     },
   };
+}
+
+function listen(state: VendorState, dialects: readonly Dialect[], billing: BillingApi): Promise<HttpServer> {
+  const { serving } = state;
+  const route = async (exchange: Exchange): Promise<Answer | undefined> => {
+    if (exchange.method === "GET") return answerBilling(billing, exchange, Date.now());
+    const served = serve(state, dialects, exchange).catch(() => void exchange.response.destroy());
+    serving.add(served);
+    await served.finally(() => serving.delete(served));
+    return undefined;
+  };
+  const failed = (): Answer => ({ status: 500 });
+  return serveHttp({ name: "the demo's vendor", port: 0, route, failed });
+}
+
+async function serve(state: VendorState, dialects: readonly Dialect[], exchange: Exchange): Promise<void> {
+  const { method, path, request, response } = exchange;
+  const dialect = dialects.find((one) => one.path === path && method === "POST");
+  const body = await readJson(request);
+  if (!dialect || !body) return sendAnswer(response, { status: 404 });
+  const line = { agent: agentOf(request), path, stream: body.stream === true };
+  const call: Received = { dialect, body, model: String(body.model), response, line };
+  const trouble = String(request.headers["x-demo"] ?? "");
+  if (trouble.startsWith("busy:") && !state.busy.has(trouble)) {
+    state.busy.add(trouble);
+    return refuse(state, call, 429, "Rate limit reached. Please try again in 60ms.");
+  }
+  if (servedModel(call.model) === undefined) {
+    return refuse(state, call, 404, `The model \`${call.model}\` does not exist`);
+  }
+  const cut = /^cut:(\d+)$/.exec(trouble)?.[1];
+  return answer(state, call, cut === undefined ? undefined : Number(cut));
+}
+
+function refuse({ bill }: VendorState, call: Received, status: number, message: string): void {
+  const { dialect, model, response, line } = call;
+  const none = noTokens();
+  bill.push({
+    ...line,
+    model,
+    status,
+    ending: "failed",
+    tier: "default",
+    tokens: none,
+    parts: none,
+    cost: 0,
+    at: Date.now(),
+  });
+  sendAnswer(response, { status, body: dialect.error(status, message), headers: { "retry-after-ms": "60" } });
+}
+
+/**
+ * Generates the answer, sends it, and bills what was generated.
+ * @param cut The number of frames after which the connection breaks.
+ */
+async function answer(state: VendorState, call: Received, cut: number | undefined): Promise<void> {
+  const { dialect, body, response, line } = call;
+  const { bill, caches, paceMs } = state;
+  const seen = caches.get(line.agent) ?? new Set<string>();
+  caches.set(line.agent, seen);
+  const job = dialect.open(body, seen);
+  const send = line.stream ? sendStream : sendWhole;
+  const ending = await send(dialect, job, response, paceMs, cut);
+  const tokens = { ...job.tokens };
+  const parts = costParts(job.model, tokens, job.tier);
+  const cost = Object.values(parts).reduce((sum, part) => sum + part, 0);
+  const { id, served: model, tier } = job;
+  bill.push({ ...line, id, model, tier, status: 200, ending, tokens, parts, cost, at: Date.now() });
+}
+
+async function sendStream(dialect: Dialect, job: Job, response: ServerResponse, paceMs: number, cut?: number) {
+  const gone = watch(response);
+  response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-request-id": `req_${job.id}` });
+  response.flushHeaders();
+  let terminal = false;
+  let sent = 0;
+  for (const frame of dialect.frames(job)) {
+    response.write(frame.wire);
+    terminal ||= frame.terminal === true;
+    if (++sent === cut) {
+      // The frames sent so far reach the caller before the connection breaks.
+      await wait(5 * paceMs);
+      response.destroy();
+      return "failed";
+    }
+    await wait(paceMs);
+    if (gone.aborted && !terminal) return "canceled";
+  }
+  response.end();
+  return "completed";
+}
+
+async function sendWhole(dialect: Dialect, job: Job, response: ServerResponse, paceMs: number) {
+  const gone = watch(response);
+  const text = JSON.stringify(dialect.whole(job));
+  await wait(job.reply.length * paceMs * 0.5, undefined, { signal: gone }).catch(() => undefined);
+  if (gone.aborted) return "canceled";
+  response.writeHead(200, { "content-type": "application/json", "x-request-id": `req_${job.id}` }).end(text);
+  return "completed";
 }
 
 /** Aborts when the caller goes away before the answer is complete. */

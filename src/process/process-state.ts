@@ -4,7 +4,7 @@ import { createLedger, type Ledger } from "../core/ledger.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type CallMeter, createCallMeter } from "../meter/call/call-meter.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
-import { createIdentifier } from "../meter/identity/identify.ts";
+import { createIdentifier, listenToFrameworks } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
 import { createNameWatch } from "../meter/identity/tag-collisions.ts";
 import { createPropagation, type Propagation } from "../meter/propagation/propagation.ts";
@@ -72,7 +72,7 @@ export function createProcessState(say: (message: string) => void): ProcessState
     escort: propagation.escort,
   });
   const installation = createInstallation(meter, Object.values(transports), [
-    identifier.listen,
+    () => listenToFrameworks(identifier),
     createVendorGuard(propagation.mayCarry, faults),
     createBypassWatch(meter, say, (host) => openForCalls(state).instruments.unmetered(host)),
   ]);

@@ -1,8 +1,9 @@
 import type { Faults } from "../../core/faults.ts";
 import { withKey } from "../identity/api-key.ts";
 import type { Identity } from "../identity/frameworks/framework.ts";
-import type { Identifier } from "../identity/identify.ts";
+import { type Identifier, identityAround, nodeFor } from "../identity/identify.ts";
 import { PREFIX } from "../propagation/baggage.ts";
+import { addOpenCall } from "../tracing/agent-span.ts";
 import { openCallSpan } from "../tracing/call-span.ts";
 import type { Contexts } from "../tracing/context.ts";
 import { hasBaggage, lookAround, type Surroundings } from "../tracing/otel-global.ts";
@@ -48,12 +49,12 @@ export function beginCall(
   const known = facts instanceof Promise ? undefined : facts;
   const context = contexts.capture();
   const around = lookAround();
-  const identity = identifier.around(around);
+  const identity = identityAround(identifier, around);
   const key = target.keyOf(headers);
   const call = new OpenCall({
     target,
     context,
-    node: withKey(identifier.nodeFor(context, identity, { headers, said, facts: known }), key),
+    node: withKey(nodeFor(identifier, context, identity, { headers, said, facts: known }), key),
     facts: known,
     hides: request.asked,
     signal: request.signal,
@@ -72,7 +73,7 @@ export function beginCall(
   if (known?.retrieval === true) return call;
   if (call.ours === true) openSpan(options, call, around);
   call.agentSpan = context.span;
-  context.span?.opened();
+  if (context.span !== undefined) addOpenCall(context.span);
   return call;
 }
 
@@ -120,7 +121,7 @@ function nodeOfLate(
   key: string | undefined,
 ): OpenCall["node"] {
   try {
-    return withKey(identifier.nodeFor(call.context, identity, { headers, said, facts }), key);
+    return withKey(nodeFor(identifier, call.context, identity, { headers, said, facts }), key);
   } catch (error) {
     faults.report("identity", error);
     return call.node;

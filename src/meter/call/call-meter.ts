@@ -2,6 +2,7 @@ import type { CallState } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
+import { dropOpenCall } from "../tracing/agent-span.ts";
 import * as formats from "../wire/formats/registry.ts";
 import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
 import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
@@ -108,5 +109,5 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
 /** It was no model call after all. */
 function drop(call: OpenCall): void {
   call.ticket?.release();
-  call.agentSpan?.dropped();
+  if (call.agentSpan !== undefined) dropOpenCall(call.agentSpan);
 }

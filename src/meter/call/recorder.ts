@@ -4,6 +4,7 @@ import { entryOf, type Ledger } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
 import { NOTHING_SPENT, type Spent } from "../../limits/gate.ts";
 import type { PriceSource } from "../../pricing/price.ts";
+import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
 import { resolveUsage } from "../wire/estimate.ts";
 import { charge, type Money, type PricedPart, quote, sum } from "./call-cost.ts";
@@ -117,7 +118,7 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
   }
   try {
     if (open.span) closeCallSpan(open.span, open, settled);
-    open.agentSpan?.settled(settled, money.nano);
+    if (open.agentSpan !== undefined) addSettledCall(open.agentSpan, settled, money.nano);
   } catch (error) {
     faults.report("span", error);
   }

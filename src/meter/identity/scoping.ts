@@ -2,11 +2,11 @@ import { setImmediate } from "node:timers";
 import type { Faults } from "../../core/faults.ts";
 import { isPlainPromise, isPromise } from "../../core/promise.ts";
 import type { ScopeFields } from "../../core/scope.ts";
-import { type AgentSpan, openAgentSpan } from "../tracing/agent-span.ts";
+import { type AgentSpan, finishRun, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import type { Identifier } from "./identify.ts";
+import { enterScope, type Identifier } from "./identify.ts";
 
 /** Runs code in a scope, and carries a scope to where the runtime would lose it. */
 export interface Scoping {
@@ -16,154 +16,202 @@ export interface Scoping {
   bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R;
 }
 
+/** What scopes are run with, which each of their steps is given. */
+interface ScopingState {
+  readonly contexts: Contexts;
+  readonly tracing: Tracing;
+  readonly faults: Faults;
+  readonly identifier: Identifier;
+}
+
 export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faults, identifier: Identifier): Scoping {
-  function enter(fields: ScopeFields, outer: AgentSpan | undefined, around: Surroundings): Context {
-    const { node, given, heard } = identifier.enter(fields, around);
-    const named = fields.agent !== undefined && fields.agent !== "";
-    let span = outer;
-    try {
-      if (named) span = openAgentSpan(tracing, node.scope.agent, outer, around);
-    } catch (error) {
-      faults.report("span", error);
-    }
-    return { node, given, heard, span };
-  }
-
-  function within<T>(context: Context, fn: () => T): T {
-    const span = context.span?.span;
-    return span === undefined ? contexts.run(context, fn) : contexts.run(context, () => tracing.within(span, fn));
-  }
-
+  const state: ScopingState = { contexts, tracing, faults, identifier };
   return {
-    scope(fields, fn) {
-      const outer = contexts.current()?.span;
-      const around = lookAround();
-      let context: Context;
-      try {
-        context = enter(fields, outer, around);
-      } catch (error) {
-        faults.report("request", error);
-        return fn();
-      }
-      const span = context.span === outer ? undefined : context.span;
-      let result: ReturnType<typeof fn>;
-      try {
-        // Without a context manager no other code can see the span.
-        result = around.context === undefined ? contexts.run(context, fn) : within(context, fn);
-      } catch (error) {
-        finish(span, error ?? true);
-        throw error;
-      }
-      return follow(result, span, <R>(step: () => R) => within(context, step)) as typeof result;
-    },
-    bind(fn) {
-      const context = contexts.capture();
-      return function (this: unknown, ...args) {
-        return within(context, () => fn.apply(this, args));
-      };
-    },
+    scope: (fields, fn) => runInScope(state, fields, fn),
+    bind: (fn) => bindToContext(state, fn),
   };
+}
 
-  function finish(span: AgentSpan | undefined, error?: unknown): void {
-    try {
-      span?.finish(error);
-    } catch (fault) {
-      faults.report("span", fault);
-    }
+function runInScope<T>(state: ScopingState, fields: ScopeFields, fn: () => T): T {
+  const { contexts, faults } = state;
+  const outer = contexts.current()?.span;
+  const around = lookAround();
+  let context: Context;
+  try {
+    context = enter(state, fields, outer, around);
+  } catch (error) {
+    faults.report("request", error);
+    return fn();
   }
-
-  /** Ends the agent's span when what it runs is over: a promise, a generator, or a plain value. */
-  function follow(result: unknown, span: AgentSpan | undefined, run: <R>(step: () => R) => R): unknown {
-    if (isPromise(result)) {
-      if (isPlainPromise(result)) {
-        return result.then(
-          (value) => {
-            finish(span);
-            return value;
-          },
-          (error) => {
-            finish(span, error ?? true);
-            throw error;
-          },
-        );
-      }
-      const { asResponse } = result as { asResponse?: () => Promise<unknown> };
-      if (span && typeof asResponse === "function") followLazily(result, asResponse.bind(result), span);
-      else finish(span);
-      return result;
-    }
-    if (isGenerator(result)) return followGenerator(result, span, run);
-    finish(span);
-    return result;
+  const span = context.span === outer ? undefined : context.span;
+  let result: T;
+  try {
+    // Without a context manager no other code can see the span.
+    result = around.context === undefined ? contexts.run(context, fn) : within(state, context, fn);
+  } catch (error) {
+    finish(state, span, error ?? true);
+    throw error;
   }
+  return follow(state, result, context, span) as T;
+}
 
-  /**
-   * An SDK's own promise stays what it is. It is followed from when the caller first asks it for something: before, that
-   * would hide an unhandled rejection; and asking for its value would read the response.
-   */
-  function followLazily(result: object, asResponse: () => Promise<unknown>, span: AgentSpan): void {
-    let asked = false;
-    const ask = (): void => {
-      if (asked) return;
-      asked = true;
-      asResponse().then(
-        () => finish(span),
-        (error: unknown) => finish(span, error ?? true),
-      );
-    };
-    for (const name of ["then", "catch", "finally", "asResponse", "withResponse"]) {
-      const method = (result as Record<string, unknown>)[name];
-      if (typeof method !== "function") continue;
-      const value = (...args: unknown[]): unknown => {
-        ask();
-        return method.apply(result, args);
-      };
-      Object.defineProperty(result, name, { value, configurable: true, writable: true });
-    }
-    setImmediate(() => {
-      if (asked) return;
-      asked = true;
-      finish(span);
-    });
+function bindToContext<A extends unknown[], R>(state: ScopingState, fn: (...args: A) => R): (...args: A) => R {
+  const context = state.contexts.capture();
+  return function (this: unknown, ...args) {
+    return within(state, context, () => fn.apply(this, args));
+  };
+}
+
+/** The context of a scope that begins here, with a span of its own when the scope names an agent. */
+function enter(
+  { identifier, tracing, faults }: ScopingState,
+  fields: ScopeFields,
+  outer: AgentSpan | undefined,
+  around: Surroundings,
+): Context {
+  const { node, given, heard } = enterScope(identifier, fields, around);
+  const named = fields.agent !== undefined && fields.agent !== "";
+  let span = outer;
+  try {
+    if (named) span = openAgentSpan(tracing, node.scope.agent, outer, around);
+  } catch (error) {
+    faults.report("span", error);
   }
+  return { node, given, heard, span };
+}
 
-  /** A generator's body runs where it is read; each step of it is taken back into its scope. */
-  function followGenerator(
-    generator: AnyGenerator,
-    span: AgentSpan | undefined,
-    run: <R>(step: () => R) => R,
-  ): unknown {
-    let over = false;
-    const end = (error?: unknown): void => {
-      if (!over) finish(span, error);
-      over = true;
-    };
-    const look = (step: { done?: boolean | undefined }): unknown => {
-      if (step.done) end();
-      return step;
-    };
-    for (const name of ["next", "return", "throw"] as const) {
-      const method = generator[name].bind(generator) as (...args: unknown[]) => unknown;
-      const value = (...args: unknown[]): unknown => {
-        try {
-          const step = run(() => method(...args));
-          if (!isPromise(step)) return look(step as { done?: boolean });
-          return (step as Promise<{ done?: boolean }>).then(look, (error: unknown) => {
-            end(error ?? true);
-            throw error;
-          });
-        } catch (error) {
-          end(error ?? true);
-          throw error;
-        }
-      };
-      Object.defineProperty(generator, name, { value, configurable: true, writable: true });
-    }
-    return generator;
+function within<T>({ contexts, tracing }: ScopingState, context: Context, fn: () => T): T {
+  const span = context.span?.span;
+  return span === undefined ? contexts.run(context, fn) : contexts.run(context, () => tracing.within(span, fn));
+}
+
+function finish({ faults }: ScopingState, span: AgentSpan | undefined, error?: unknown): void {
+  try {
+    if (span !== undefined) finishRun(span, error);
+  } catch (fault) {
+    faults.report("span", fault);
   }
 }
 
+/**
+ * Ends the agent's span when what it runs is over: a promise, a generator, or a plain value.
+ * @param span The span that the scope opened; undefined when it opened none.
+ */
+function follow(state: ScopingState, result: unknown, context: Context, span: AgentSpan | undefined): unknown {
+  if (isPromise(result)) {
+    if (isPlainPromise(result)) {
+      return result.then(
+        (value) => {
+          finish(state, span);
+          return value;
+        },
+        (error) => {
+          finish(state, span, error ?? true);
+          throw error;
+        },
+      );
+    }
+    const { asResponse } = result as { asResponse?: () => Promise<unknown> };
+    if (span && typeof asResponse === "function") followLazily({ state, span, result, asResponse, asked: false });
+    else finish(state, span);
+    return result;
+  }
+  if (isGenerator(result)) return followGenerator({ state, context, span, generator: result, over: false });
+  finish(state, span);
+  return result;
+}
+
+/** A promise of an SDK's own class, which sends or reads only when it is asked for something. */
+interface LazyResult {
+  readonly state: ScopingState;
+  readonly span: AgentSpan;
+  readonly result: object;
+  readonly asResponse: () => Promise<unknown>;
+  asked: boolean;
+}
+
+/**
+ * Leaves an SDK's promise as it is, and follows it from when the caller first asks it for something: before, that
+ * would hide an unhandled rejection, and asking for its value would read the response.
+ */
+function followLazily(lazy: LazyResult): void {
+  const { result } = lazy;
+  for (const name of ["then", "catch", "finally", "asResponse", "withResponse"]) {
+    const method = (result as Record<string, unknown>)[name];
+    if (typeof method !== "function") continue;
+    const value = (...args: unknown[]): unknown => {
+      ask(lazy);
+      return method.apply(result, args);
+    };
+    Object.defineProperty(result, name, { value, configurable: true, writable: true });
+  }
+  setImmediate(() => {
+    if (lazy.asked) return;
+    lazy.asked = true;
+    finish(lazy.state, lazy.span);
+  });
+}
+
+function ask(lazy: LazyResult): void {
+  if (lazy.asked) return;
+  lazy.asked = true;
+  const { state, span, result, asResponse } = lazy;
+  asResponse.call(result).then(
+    () => finish(state, span),
+    (error: unknown) => finish(state, span, error ?? true),
+  );
+}
+
 type AnyGenerator = Generator | AsyncGenerator;
+
+/** A generator that a scope returned. */
+interface Generation {
+  readonly state: ScopingState;
+  readonly context: Context;
+  readonly span: AgentSpan | undefined;
+  readonly generator: AnyGenerator;
+  over: boolean;
+}
+
+/** Runs each step of a generator in its scope: its body runs where it is read. */
+function followGenerator(generation: Generation): AnyGenerator {
+  const { generator } = generation;
+  const onStep = (step: Step): Step => seeStep(generation, step);
+  for (const name of ["next", "return", "throw"] as const) {
+    const method = generator[name].bind(generator) as (...args: unknown[]) => unknown;
+    const value = (...args: unknown[]): unknown => takeStep(generation, () => method(...args), onStep);
+    Object.defineProperty(generator, name, { value, configurable: true, writable: true });
+  }
+  return generator;
+}
+
+function takeStep(generation: Generation, run: () => unknown, onStep: (step: Step) => Step): unknown {
+  try {
+    const step = within(generation.state, generation.context, run);
+    if (!isPromise(step)) return onStep(step as Step);
+    return (step as Promise<Step>).then(onStep, (error: unknown) => {
+      endGeneration(generation, error ?? true);
+      throw error;
+    });
+  } catch (error) {
+    endGeneration(generation, error ?? true);
+    throw error;
+  }
+}
+
+interface Step {
+  readonly done?: boolean | undefined;
+}
+
+function seeStep(generation: Generation, step: Step): Step {
+  if (step.done) endGeneration(generation);
+  return step;
+}
+
+function endGeneration(generation: Generation, error?: unknown): void {
+  if (!generation.over) finish(generation.state, generation.span, error);
+  generation.over = true;
+}
 
 function isGenerator(value: unknown): value is AnyGenerator {
   const tag = Object.prototype.toString.call(value);

@@ -23,17 +23,18 @@ export interface Group {
 
 type Opened = Series<Tags, number> | undefined;
 
-/** What adds the calls of one process to its tables. */
+/** The groups of one process, and the tables that they add to. */
 export interface Groups {
-  /** The group of a call for one of the models that served it. */
-  of(call: SettledCall, model: string): Group;
-  addCall(group: Group, call: SettledCall): void;
-  /** Adds money and tokens. `call` and `part.model` are those of the group. */
-  addPart(group: Group, call: SettledCall, part: CallPart): void;
-  /** Adds tokens by the GenAI conventions; no usage counts as 0 tokens of unknown modality. */
-  addInference(group: Group, call: SettledCall, model: string, usage: Usage | undefined): void;
-  /** The series of the duration of calls that ended with this error type, if any. */
-  duration(group: Group, call: SettledCall, errorType: string | undefined): Series<Tags, Histogram>;
+  readonly instance: () => string;
+  readonly costs: SeriesTable<Tags, number>;
+  readonly calls: SeriesTable<Tags, number>;
+  readonly tokens: SeriesTable<Tags, number>;
+  readonly inputs: SeriesTable<Tags, number>;
+  readonly outputs: SeriesTable<Tags, number>;
+  readonly durations: SeriesTable<Tags, Histogram>;
+  readonly byKey: Map<string, Group>;
+  /** The group found last: consecutive calls are often of the same kind, and then need no key. */
+  last: { readonly call: SettledCall; readonly model: string; readonly group: Group } | undefined;
 }
 
 /** Groups are only a shortcut to the tables: beyond this many they are forgotten and found again. */
@@ -46,123 +47,151 @@ const IMAGE = 2;
 const UNKNOWN = 3;
 
 export function createGroups(tables: Tables, instance: () => string): Groups {
-  const groups = new Map<string, Group>();
-  /** Calls come in rows of the same kind: those need no key. */
-  let last: { readonly call: SettledCall; readonly model: string; readonly group: Group } | undefined;
-  const { table: costs } = tables.cost;
-  const { table: calls } = tables.calls;
-  const { table: tokens } = tables.tokens;
-  const { table: inputs } = tables.inputTokens;
-  const { table: outputs } = tables.outputTokens;
-
-  function openCall(group: Group, call: SettledCall, key: string): Series<Tags, number> {
-    const { ending, stream, priced } = call;
-    const series = calls.open({ ...spendTags(call, call.model, instance()), ending, stream: String(stream), priced });
-    group.calls.set(key, series);
-    return series;
-  }
-
-  function openCost(group: Group, call: SettledCall, model: string): Series<Tags, number> {
-    group.cost = costs.open(spendTags(call, model, instance()));
-    return group.cost;
-  }
-
-  function addToken(group: Group, call: SettledCall, model: string, index: number, amount: number): void {
-    let series = group.tokens[index];
-    if (series === undefined) {
-      series = tokens.open({ ...spendTags(call, model, instance()), token_type: TOKEN_TYPES[index]! });
-      group.tokens[index] = series;
-    }
-    series.value += amount;
-    if (!series.changed) tokens.touch(series);
-  }
-
-  /** `opened` is the group's column of this table. */
-  function addModality(
-    table: SeriesTable<Tags, number>,
-    opened: Opened[],
-    call: SettledCall,
-    model: string,
-    index: number,
-    amount: number,
-  ): void {
-    let series = opened[index];
-    if (series === undefined) {
-      series = table.open({ ...inferenceTags(call, model), [ATTR.modality]: MODALITIES[index]! });
-      opened[index] = series;
-    }
-    series.value += amount;
-    if (!series.changed) table.touch(series);
-  }
-
   return {
-    of(call, model) {
-      const { scope } = call;
-      const before = last?.call;
-      if (
-        last !== undefined &&
-        before?.scope === scope &&
-        last.model === model &&
-        before.quality === call.quality &&
-        before.provider === call.provider &&
-        before.requestModel === call.requestModel &&
-        before.format === call.format
-      ) {
-        return last.group;
-      }
-      const key = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
-      let group = groups.get(key);
-      if (group === undefined) {
-        group = { cost: undefined, calls: new Map(), durations: new Map(), tokens: [], inputs: [], outputs: [] };
-        setBounded(groups, key, group, MAX_GROUPS);
-      }
-      last = { call, model, group };
-      return group;
-    },
-    addCall(group, call) {
-      const key = `${call.ending} ${call.stream} ${call.priced}`;
-      const series = group.calls.get(key) ?? openCall(group, call, key);
-      series.value += 1;
-      if (!series.changed) calls.touch(series);
-    },
-    addPart(group, call, { model, usage, costNano }) {
-      if (costNano !== undefined && costNano > 0) {
-        const series = group.cost ?? openCost(group, call, model);
-        series.value += costNano;
-        if (!series.changed) costs.touch(series);
-      }
-      const { input, output, cacheRead, cacheWrite, reasoning } = usage;
-      const uncached = input - cacheRead - cacheWrite;
-      if (uncached > 0) addToken(group, call, model, 0, uncached);
-      if (cacheRead > 0) addToken(group, call, model, 1, cacheRead);
-      if (cacheWrite > 0) addToken(group, call, model, 2, cacheWrite);
-      if (output > reasoning) addToken(group, call, model, 3, output - reasoning);
-      if (reasoning > 0) addToken(group, call, model, 4, reasoning);
-    },
-    addInference(group, call, model, usage) {
-      if (usage === undefined) {
-        addModality(inputs, group.inputs, call, model, UNKNOWN, 0);
-        addModality(outputs, group.outputs, call, model, UNKNOWN, 0);
-        return;
-      }
-      const { input, output, inputAudio = 0, outputAudio = 0, outputImage = 0 } = usage;
-      const text = output - outputAudio - outputImage;
-      if (input > inputAudio) addModality(inputs, group.inputs, call, model, TEXT, input - inputAudio);
-      if (inputAudio > 0) addModality(inputs, group.inputs, call, model, AUDIO, inputAudio);
-      if (text > 0) addModality(outputs, group.outputs, call, model, TEXT, text);
-      if (outputAudio > 0) addModality(outputs, group.outputs, call, model, AUDIO, outputAudio);
-      if (outputImage > 0) addModality(outputs, group.outputs, call, model, IMAGE, outputImage);
-    },
-    duration(group, call, errorType) {
-      let series = group.durations.get(errorType);
-      if (series === undefined) {
-        const tags = inferenceTags(call, call.model);
-        series = tables.durations.open(errorType === undefined ? tags : { ...tags, [ATTR.errorType]: errorType });
-        group.durations.set(errorType, series);
-      }
-      return series;
-    },
+    instance,
+    costs: tables.cost.table,
+    calls: tables.calls.table,
+    tokens: tables.tokens.table,
+    inputs: tables.inputTokens.table,
+    outputs: tables.outputTokens.table,
+    durations: tables.durations,
+    byKey: new Map(),
+    last: undefined,
   };
+}
+
+/** The group of a call for one of the models that served it. */
+export function groupOf(groups: Groups, call: SettledCall, model: string): Group {
+  const { last } = groups;
+  const { scope } = call;
+  const before = last?.call;
+  if (
+    last !== undefined &&
+    before?.scope === scope &&
+    last.model === model &&
+    before.quality === call.quality &&
+    before.provider === call.provider &&
+    before.requestModel === call.requestModel &&
+    before.format === call.format
+  ) {
+    return last.group;
+  }
+  const key = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
+  let group = groups.byKey.get(key);
+  if (group === undefined) {
+    group = { cost: undefined, calls: new Map(), durations: new Map(), tokens: [], inputs: [], outputs: [] };
+    setBounded(groups.byKey, key, group, MAX_GROUPS);
+  }
+  groups.last = { call, model, group };
+  return group;
+}
+
+export function addCall(groups: Groups, group: Group, call: SettledCall): void {
+  const key = `${call.ending} ${call.stream} ${call.priced}`;
+  const series = group.calls.get(key) ?? openCall(groups, group, call, key);
+  series.value += 1;
+  if (!series.changed) groups.calls.touch(series);
+}
+
+/** Adds money and tokens. `group` is that of `call` and `part.model`. */
+export function addPart(groups: Groups, group: Group, call: SettledCall, { model, usage, costNano }: CallPart): void {
+  if (costNano !== undefined && costNano > 0) {
+    const series = group.cost ?? openCost(groups, group, call, model);
+    series.value += costNano;
+    if (!series.changed) groups.costs.touch(series);
+  }
+  const { input, output, cacheRead, cacheWrite, reasoning } = usage;
+  const uncached = input - cacheRead - cacheWrite;
+  if (uncached > 0) addTokens(groups, group, call, model, 0, uncached);
+  if (cacheRead > 0) addTokens(groups, group, call, model, 1, cacheRead);
+  if (cacheWrite > 0) addTokens(groups, group, call, model, 2, cacheWrite);
+  if (output > reasoning) addTokens(groups, group, call, model, 3, output - reasoning);
+  if (reasoning > 0) addTokens(groups, group, call, model, 4, reasoning);
+}
+
+/** Adds tokens by the GenAI conventions; no usage counts as 0 tokens of unknown modality. */
+export function addInference(
+  { inputs, outputs }: Groups,
+  group: Group,
+  call: SettledCall,
+  model: string,
+  usage: Usage | undefined,
+): void {
+  if (usage === undefined) {
+    addModality(inputs, group.inputs, call, model, UNKNOWN, 0);
+    addModality(outputs, group.outputs, call, model, UNKNOWN, 0);
+    return;
+  }
+  const { input, output, inputAudio = 0, outputAudio = 0, outputImage = 0 } = usage;
+  const text = output - outputAudio - outputImage;
+  if (input > inputAudio) addModality(inputs, group.inputs, call, model, TEXT, input - inputAudio);
+  if (inputAudio > 0) addModality(inputs, group.inputs, call, model, AUDIO, inputAudio);
+  if (text > 0) addModality(outputs, group.outputs, call, model, TEXT, text);
+  if (outputAudio > 0) addModality(outputs, group.outputs, call, model, AUDIO, outputAudio);
+  if (outputImage > 0) addModality(outputs, group.outputs, call, model, IMAGE, outputImage);
+}
+
+/** The series of the duration of calls that ended with this type of error, or with none. */
+export function durationOf(
+  { durations }: Groups,
+  group: Group,
+  call: SettledCall,
+  errorType: string | undefined,
+): Series<Tags, Histogram> {
+  let series = group.durations.get(errorType);
+  if (series === undefined) {
+    const tags = inferenceTags(call, call.model);
+    series = durations.open(errorType === undefined ? tags : { ...tags, [ATTR.errorType]: errorType });
+    group.durations.set(errorType, series);
+  }
+  return series;
+}
+
+function openCall({ calls, instance }: Groups, group: Group, call: SettledCall, key: string): Series<Tags, number> {
+  const { ending, stream, priced } = call;
+  const series = calls.open({ ...spendTags(call, call.model, instance()), ending, stream: String(stream), priced });
+  group.calls.set(key, series);
+  return series;
+}
+
+function openCost({ costs, instance }: Groups, group: Group, call: SettledCall, model: string): Series<Tags, number> {
+  group.cost = costs.open(spendTags(call, model, instance()));
+  return group.cost;
+}
+
+function addTokens(
+  { tokens, instance }: Groups,
+  group: Group,
+  call: SettledCall,
+  model: string,
+  index: number,
+  amount: number,
+): void {
+  let series = group.tokens[index];
+  if (series === undefined) {
+    series = tokens.open({ ...spendTags(call, model, instance()), token_type: TOKEN_TYPES[index]! });
+    group.tokens[index] = series;
+  }
+  series.value += amount;
+  if (!series.changed) tokens.touch(series);
+}
+
+/** @param opened The group's series in this table. */
+function addModality(
+  table: SeriesTable<Tags, number>,
+  opened: Opened[],
+  call: SettledCall,
+  model: string,
+  index: number,
+  amount: number,
+): void {
+  let series = opened[index];
+  if (series === undefined) {
+    series = table.open({ ...inferenceTags(call, model), [ATTR.modality]: MODALITIES[index]! });
+    opened[index] = series;
+  }
+  series.value += amount;
+  if (!series.changed) table.touch(series);
 }
 
 function spendTags({ scope, provider, quality }: SettledCall, model: string, instance: string): Tags {

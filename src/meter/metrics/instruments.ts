@@ -4,10 +4,10 @@ import type { Scope } from "../../core/scope.ts";
 import { errorType } from "../tracing/call-span.ts";
 import { isShutDown, userMeterProvider } from "../tracing/otel-global.ts";
 import type { OtelMeterProvider } from "../tracing/otel-types.ts";
-import { createGroups } from "./aggregate.ts";
+import { addCall, addInference, addPart, createGroups, durationOf, type Groups, groupOf } from "./aggregate.ts";
 import type { Series } from "./bounded-series.ts";
 import { createPump, type Pump } from "./otel-bridge.ts";
-import { addSeconds, type Counter, createTables, type Histogram, type Tags } from "./tables.ts";
+import { addSeconds, type Counter, createTables, type Histogram, type Tables, type Tags } from "./tables.ts";
 
 /** What came of one metric since it was last taken, in the unit of the metric. */
 export type Taken =
@@ -72,113 +72,155 @@ export interface InstrumentsOptions {
 /** Durations kept until it is known who exports them. */
 const MAX_WAITING = 1_000;
 
+/** What our metrics are made of, which each of their steps is given. */
+interface InstrumentsState {
+  readonly options: InstrumentsOptions;
+  readonly genAi: boolean;
+  readonly instance: () => string;
+  readonly gauges: () => readonly Gauge[];
+  readonly tables: Tables;
+  readonly groups: Groups;
+  /** Durations for which no exporter is known yet. */
+  readonly waiting: { readonly series: Series<Tags, Histogram>; readonly seconds: number }[];
+  /** What moves our metrics into the user's provider; undefined without one. */
+  pump: Pump | undefined;
+  /** A provider that could not be used. */
+  refused: OtelMeterProvider | undefined;
+  /** Whether durations that no provider takes add up for our own exporter. */
+  keeping: boolean;
+}
+
 export function createInstruments(options: InstrumentsOptions): Instruments {
-  const { genAi = true, spoolPending = () => undefined, version } = options;
-  const { gauges = () => [] } = options;
-  const { onFault = () => fault("instruments") } = options;
   const instance = once(options.instance);
   const tables = createTables(options.seriesLimit ?? 1_900);
-  const groups = createGroups(tables, instance);
-  const waiting: { readonly series: Series<Tags, Histogram>; readonly seconds: number }[] = [];
-  let pump: Pump | undefined;
-  let refused: OtelMeterProvider | undefined;
-  let keeping = false;
-
-  function count({ table }: Counter, tags: Tags): void {
-    const series = table.open(tags);
-    series.value += 1;
-    table.touch(series);
-  }
-
-  const fault = (step: string): void => count(tables.faults, { step, instance: instance() });
-
-  function attach(provider: OtelMeterProvider): void {
-    if (provider === pump?.provider || provider === refused) return;
-    pump?.stop();
-    pump = undefined;
-    try {
-      pump = createPump(provider, tables, { version, instance, spoolPending, gauges });
-      for (const { series, seconds } of waiting.splice(0)) pump.record(seconds, series.tags);
-    } catch (error) {
-      refused = provider;
-      onFault(error);
-    }
-  }
-
-  function watch(): boolean {
-    const provider = userMeterProvider();
-    if (provider !== undefined) attach(provider);
-    else if (pump !== undefined) {
-      pump.stop();
-      pump = undefined;
-    }
-    // One that is shutting down still makes its last collection, so its pump goes on; but it may be over already.
-    return pump !== undefined && !isShutDown(pump.provider);
-  }
-
-  function addDuration(series: Series<Tags, Histogram>, seconds: number, used: boolean): void {
-    if (used) pump?.record(seconds, series.tags);
-    else if (keeping) {
-      addSeconds(series.value, seconds);
-      tables.durations.touch(series);
-    } else if (waiting.length < MAX_WAITING) waiting.push({ series, seconds });
-  }
-
-  return {
-    fault,
-    gauges,
-    blocked(scope, reason, mode) {
-      const team = scope.team === undefined ? {} : { team: scope.team };
-      const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, reason, mode, instance: instance() };
-      count(tables.blocked, tags);
-    },
-    unmetered(host) {
-      watch();
-      count(tables.unmetered, { host });
-    },
-    attach,
-    watch,
-    record(call, parts) {
-      const used = watch();
-      const { model } = call;
-      const own = groups.of(call, model);
-      groups.addCall(own, call);
-      for (const part of parts) {
-        const group = part.model === model ? own : groups.of(call, part.model);
-        groups.addPart(group, call, part);
-        if (genAi) groups.addInference(group, call, part.model, part.usage);
-      }
-      if (!genAi || call.ending === "blocked") return;
-      const failed = call.ending === "failed";
-      if (failed && parts.length === 0) groups.addInference(own, call, model, undefined);
-      const duration = groups.duration(own, call, failed ? errorType(call) : undefined);
-      addDuration(duration, Math.max(0, call.durationMs) / 1_000, used);
-    },
-    keepDurations() {
-      keeping = true;
-      for (const { series, seconds } of waiting.splice(0)) addDuration(series, seconds, false);
-    },
-    take(besidesUser = false) {
-      const taken: Taken[] = [];
-      if (!watch() || besidesUser) {
-        for (const { metric, table, scale } of tables.counters) {
-          const points: Point<number>[] = [];
-          table.take((value, tags) => points.push({ value: value / scale, tags }));
-          if (points.length > 0) taken.push({ kind: "sum", metric, points });
-        }
-      }
-      const points: Point<Histogram>[] = [];
-      tables.durations.take((value, tags) => points.push({ value, tags }));
-      if (points.length > 0) taken.push({ kind: "histogram", metric: GEN_AI_METRICS.duration, points });
-      return taken;
-    },
-    hasNews(exceptFaults) {
-      if (tables.durations.untaken.length > 0) return true;
-      return tables.counters.some(({ table }) =>
-        table.untaken.some(({ tags }) => table !== tables.faults.table || tags.step !== exceptFaults),
-      );
-    },
+  const state: InstrumentsState = {
+    options,
+    genAi: options.genAi ?? true,
+    instance,
+    gauges: options.gauges ?? (() => []),
+    tables,
+    groups: createGroups(tables, instance),
+    waiting: [],
+    pump: undefined,
+    refused: undefined,
+    keeping: false,
   };
+  return {
+    record: (call, parts) => record(state, call, parts),
+    blocked: (scope, reason, mode) => countBlocked(state, scope, reason, mode),
+    unmetered: (host) => countUnmetered(state, host),
+    gauges: state.gauges,
+    fault: (step) => countFault(state, step),
+    watch: () => watch(state),
+    attach: (provider) => attach(state, provider),
+    keepDurations: () => keepDurations(state),
+    take: (besidesUser = false) => take(state, besidesUser),
+    hasNews: (exceptFaults) => hasNews(state, exceptFaults),
+  };
+}
+
+function record(state: InstrumentsState, call: SettledCall, parts: readonly CallPart[]): void {
+  const { groups, genAi } = state;
+  const used = watch(state);
+  const { model } = call;
+  const own = groupOf(groups, call, model);
+  addCall(groups, own, call);
+  for (const part of parts) {
+    const group = part.model === model ? own : groupOf(groups, call, part.model);
+    addPart(groups, group, call, part);
+    if (genAi) addInference(groups, group, call, part.model, part.usage);
+  }
+  if (!genAi || call.ending === "blocked") return;
+  const failed = call.ending === "failed";
+  if (failed && parts.length === 0) addInference(groups, own, call, model, undefined);
+  const duration = durationOf(groups, own, call, failed ? errorType(call) : undefined);
+  addDuration(state, duration, Math.max(0, call.durationMs) / 1_000, used);
+}
+
+/** @param used Whether the user's provider takes our metrics. */
+function addDuration(state: InstrumentsState, series: Series<Tags, Histogram>, seconds: number, used: boolean): void {
+  if (used) state.pump?.record(seconds, series.tags);
+  else if (state.keeping) {
+    addSeconds(series.value, seconds);
+    state.tables.durations.touch(series);
+  } else if (state.waiting.length < MAX_WAITING) state.waiting.push({ series, seconds });
+}
+
+function keepDurations(state: InstrumentsState): void {
+  state.keeping = true;
+  for (const { series, seconds } of state.waiting.splice(0)) addDuration(state, series, seconds, false);
+}
+
+function countBlocked({ tables, instance }: InstrumentsState, scope: Scope, reason: string, mode: string): void {
+  const team = scope.team === undefined ? {} : { team: scope.team };
+  const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, reason, mode, instance: instance() };
+  count(tables.blocked, tags);
+}
+
+function countUnmetered(state: InstrumentsState, host: string): void {
+  watch(state);
+  count(state.tables.unmetered, { host });
+}
+
+function countFault({ tables, instance }: InstrumentsState, step: string): void {
+  count(tables.faults, { step, instance: instance() });
+}
+
+function count({ table }: Counter, tags: Tags): void {
+  const series = table.open(tags);
+  series.value += 1;
+  table.touch(series);
+}
+
+function watch(state: InstrumentsState): boolean {
+  const provider = userMeterProvider();
+  if (provider !== undefined) attach(state, provider);
+  else if (state.pump !== undefined) {
+    state.pump.stop();
+    state.pump = undefined;
+  }
+  // One that is shutting down still makes its last collection, so its pump goes on; but it may be over already.
+  return state.pump !== undefined && !isShutDown(state.pump.provider);
+}
+
+function attach(state: InstrumentsState, provider: OtelMeterProvider): void {
+  if (provider === state.pump?.provider || provider === state.refused) return;
+  state.pump?.stop();
+  state.pump = undefined;
+  const { tables, instance, gauges } = state;
+  const { version, spoolPending = () => undefined, onFault } = state.options;
+  try {
+    const pump = createPump(provider, tables, { version, instance, spoolPending, gauges });
+    state.pump = pump;
+    for (const { series, seconds } of state.waiting.splice(0)) pump.record(seconds, series.tags);
+  } catch (error) {
+    state.refused = provider;
+    if (onFault === undefined) countFault(state, "instruments");
+    else onFault(error);
+  }
+}
+
+function take(state: InstrumentsState, besidesUser: boolean): readonly Taken[] {
+  const { tables } = state;
+  const taken: Taken[] = [];
+  if (!watch(state) || besidesUser) {
+    for (const { metric, table, scale } of tables.counters) {
+      const points: Point<number>[] = [];
+      table.take((value, tags) => points.push({ value: value / scale, tags }));
+      if (points.length > 0) taken.push({ kind: "sum", metric, points });
+    }
+  }
+  const points: Point<Histogram>[] = [];
+  tables.durations.take((value, tags) => points.push({ value, tags }));
+  if (points.length > 0) taken.push({ kind: "histogram", metric: GEN_AI_METRICS.duration, points });
+  return taken;
+}
+
+function hasNews({ tables }: InstrumentsState, exceptFaults: string | undefined): boolean {
+  if (tables.durations.untaken.length > 0) return true;
+  return tables.counters.some(({ table }) =>
+    table.untaken.some(({ tags }) => table !== tables.faults.table || tags.step !== exceptFaults),
+  );
 }
 
 function once<T>(make: () => T): () => T {

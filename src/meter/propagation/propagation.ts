@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { BaggageConfig } from "../../core/config-types.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
-import type { Identifier } from "../identity/identify.ts";
+import { currentNode, enterScope, type Identifier } from "../identity/identify.ts";
 import type { Scoping } from "../identity/scoping.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { hasBaggage, lookAround, withoutBaggage } from "../tracing/otel-global.ts";
@@ -57,96 +57,122 @@ interface Served {
 
 const SERVED = "http.server.request.start";
 
-export function createPropagation(options: PropagationOptions): Propagation {
-  const { contexts, identifier, faults } = options;
-  let hosts: { readonly from: BaggageConfig; readonly has: (host: string) => boolean } | undefined;
-  let accepting = false;
-  /** A request to a host of one's own is under way, with the scope on it; it may be redirected to another. */
-  const escorted = new AsyncLocalStorage<true>();
+/** What scopes are carried with, which each step is given. */
+interface PropagationState {
+  readonly options: PropagationOptions;
+  /** The hosts of one's own, from the settings as they were last seen. */
+  hosts: { readonly from: BaggageConfig; readonly has: (host: string) => boolean } | undefined;
+  accepting: boolean;
+  /** Set while a request to a host of one's own is sent with the scope on it: it may be redirected to another host. */
+  readonly escorted: AsyncLocalStorage<true>;
   /** By connection: the context in which its server was begun. */
-  const around = new WeakMap<object, Context | undefined>();
+  readonly around: WeakMap<object, Context | undefined>;
+  /** Listens to {@link SERVED}. */
+  readonly onRequest: (message: unknown) => void;
+}
 
-  function membersHere(): string {
-    return writeMembers(identifier.current());
-  }
-
-  function inject<C extends Carrier>(carrier: C): C {
-    faults.guard("identity", () => {
-      const members = membersHere();
-      if (members !== "") writeCarrier(carrier, members);
-    });
-    return carrier;
-  }
-
-  function scopesOf(carrier: unknown): readonly ScopeFields[] {
-    return readMembers(readCarrier(carrier) ?? "");
-  }
-
-  function isOwn(host: string): boolean {
-    const from = options.settings();
-    if (from?.send === undefined) return false;
-    if (hosts?.from !== from) hosts = { from, has: createHostTest(from.send) };
-    return hosts.has(host);
-  }
-
-  /** The request with the scope on it. */
-  function withScope(own: unknown): Escort | undefined {
-    const members = membersHere();
-    if (members === "") return undefined;
-    const headers = new Headers(own as HeadersInit | undefined);
-    writeCarrier(headers, members);
-    return { headers, run: (send) => escorted.run(true, send) };
-  }
-
-  /**
-   * The channel tells of a request just before its server does, in the same breath. A connection that stays open brings
-   * many, so that each of them has to begin where the first one did.
-   */
-  function onRequest(message: unknown): void {
-    faults.guard("identity", () => {
-      const { storage } = contexts;
-      const { request, response } = message as Served;
-      if (!around.has(request.socket)) around.set(request.socket, storage.getStore());
-      storage.enterWith(around.get(request.socket) as Context);
-      for (const fields of scopesOf(request.headers)) {
-        storage.enterWith({ ...identifier.enter(fields, lookAround()), span: storage.getStore()?.span });
-      }
-      const context = storage.getStore();
-      // Later events come from the context in which the connection is read.
-      if (context !== around.get(request.socket))
-        for (const one of [request, response]) emitIn(one, context as Context);
-    });
-  }
-
-  function emitIn(emitter: Emitter, context: Context): void {
-    const { emit } = emitter;
-    emitter.emit = function (this: unknown, ...args) {
-      return contexts.run(context, () => emit.apply(this, args));
-    };
-  }
-
+export function createPropagation(options: PropagationOptions): Propagation {
+  const state: PropagationState = {
+    options,
+    hosts: undefined,
+    accepting: false,
+    escorted: new AsyncLocalStorage(),
+    around: new WeakMap(),
+    onRequest: (message) => options.faults.guard("identity", () => enterRequest(state, message as Served)),
+  };
   return {
-    inject,
-    extract(carrier, fn) {
-      const scopes = faults.guard("identity", () => scopesOf(carrier)) ?? [];
-      const { scope } = options.scoping;
-      return scopes.reduceRight((inner, fields) => () => scope(fields, inner), fn)();
-    },
-    escort(headers, address) {
-      const ours = readScopeHeaders(headers) !== undefined;
-      if (!ours && !hasBaggage(PREFIX) && options.settings()?.send === undefined) return undefined;
-      const host = URL.parse(address())?.host ?? "";
-      if (!options.isModelHost(host)) return isOwn(host) ? withScope(headers) : undefined;
-      // Whatever is configured, the scope is never sent to a vendor.
-      return { headers: ours ? dropScopeHeaders(headers) : undefined, run: (send) => withoutBaggage(PREFIX, send) };
-    },
-    mayCarry: (host) =>
-      !options.isModelHost(host) && (isOwn(host) || (escorted.getStore() === undefined && !options.isCall())),
-    accept(on) {
-      if (on === accepting) return;
-      accepting = on;
-      if (on) subscribe(SERVED, onRequest);
-      else unsubscribe(SERVED, onRequest);
-    },
+    inject: (carrier) => inject(options, carrier),
+    extract: (carrier, fn) => extract(options, carrier, fn),
+    escort: (headers, address) => escort(state, headers, address),
+    mayCarry: (host) => mayCarry(state, host),
+    accept: (on) => accept(state, on),
+  };
+}
+
+function inject<C extends Carrier>({ faults, identifier }: PropagationOptions, carrier: C): C {
+  faults.guard("identity", () => {
+    const members = membersHere(identifier);
+    if (members !== "") writeCarrier(carrier, members);
+  });
+  return carrier;
+}
+
+function extract<T>({ faults, scoping }: PropagationOptions, carrier: unknown, fn: () => T): T {
+  const scopes = faults.guard("identity", () => scopesOf(carrier)) ?? [];
+  return scopes.reduceRight((inner, fields) => () => scoping.scope(fields, inner), fn)();
+}
+
+function membersHere(identifier: Identifier): string {
+  return writeMembers(currentNode(identifier));
+}
+
+function scopesOf(carrier: unknown): readonly ScopeFields[] {
+  return readMembers(readCarrier(carrier) ?? "");
+}
+
+function escort(state: PropagationState, headers: unknown, address: () => string): Escort | undefined {
+  const { options } = state;
+  const ours = readScopeHeaders(headers) !== undefined;
+  if (!ours && !hasBaggage(PREFIX) && options.settings()?.send === undefined) return undefined;
+  const host = URL.parse(address())?.host ?? "";
+  if (!options.isModelHost(host)) return isOwn(state, host) ? withScope(state, headers) : undefined;
+  // Whatever is configured, the scope is never sent to a vendor.
+  return { headers: ours ? dropScopeHeaders(headers) : undefined, run: (send) => withoutBaggage(PREFIX, send) };
+}
+
+/** The request with the scope on it. */
+function withScope({ options, escorted }: PropagationState, own: unknown): Escort | undefined {
+  const members = membersHere(options.identifier);
+  if (members === "") return undefined;
+  const headers = new Headers(own as HeadersInit | undefined);
+  writeCarrier(headers, members);
+  return { headers, run: (send) => escorted.run(true, send) };
+}
+
+function isOwn(state: PropagationState, host: string): boolean {
+  const from = state.options.settings();
+  if (from?.send === undefined) return false;
+  if (state.hosts?.from !== from) state.hosts = { from, has: createHostTest(from.send) };
+  return state.hosts.has(host);
+}
+
+function mayCarry(state: PropagationState, host: string): boolean {
+  const { options, escorted } = state;
+  if (options.isModelHost(host)) return false;
+  return isOwn(state, host) || (escorted.getStore() === undefined && !options.isCall());
+}
+
+function accept(state: PropagationState, on: boolean): void {
+  if (on === state.accepting) return;
+  state.accepting = on;
+  if (on) subscribe(SERVED, state.onRequest);
+  else unsubscribe(SERVED, state.onRequest);
+}
+
+/**
+ * Enters the scope that a request to a server brings. The channel reports a request synchronously, just before its
+ * server handles it. A connection that stays open brings many requests, so each of them begins in the context of the
+ * first.
+ */
+function enterRequest({ options, around }: PropagationState, { request, response }: Served): void {
+  const { contexts, identifier } = options;
+  const { storage } = contexts;
+  if (!around.has(request.socket)) around.set(request.socket, storage.getStore());
+  storage.enterWith(around.get(request.socket) as Context);
+  for (const fields of scopesOf(request.headers)) {
+    storage.enterWith({ ...enterScope(identifier, fields, lookAround()), span: storage.getStore()?.span });
+  }
+  const context = storage.getStore();
+  // Later events come from the context in which the connection is read.
+  if (context !== around.get(request.socket)) {
+    for (const one of [request, response]) emitIn(contexts, one, context as Context);
+  }
+}
+
+/** Runs the listeners of an emitter's later events in `context`. */
+function emitIn(contexts: Contexts, emitter: Emitter, context: Context): void {
+  const { emit } = emitter;
+  emitter.emit = function (this: unknown, ...args) {
+    return contexts.run(context, () => emit.apply(this, args));
   };
 }

@@ -13,12 +13,18 @@ import { isSame, type TracingSpan } from "./tracing-span.ts";
 export interface AgentSpan {
   readonly parent: AgentSpan | undefined;
   readonly span: TracingSpan | undefined;
-  opened(): void;
-  settled(call: SettledCall, costNano: number | undefined): void;
-  /** What was opened turned out to be no model call. */
-  dropped(): void;
-  /** The run is over; `error` is what it threw. */
-  finish(error?: unknown): void;
+  /** Whether a framework made the span: it is filled, and not ended. */
+  readonly enriched: boolean;
+  readonly totals: Totals;
+  /** The worst of the calls so far. */
+  quality: Quality;
+  /** Calls whose cost is not known, or not all of it. */
+  unpriced: number;
+  /** Calls that have not settled. */
+  open: number;
+  /** Whether the run is over. */
+  over: boolean;
+  ended: boolean;
 }
 
 const WORST: readonly Quality[] = ["reported", "estimated", "unknown"];
@@ -57,69 +63,81 @@ export function openAgentSpan(
         [ATTR.operation]: "invoke_agent",
         [ATTR.agent]: agent,
       });
-  const totals: Totals = { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
-  let quality: Quality = "reported";
-  let unpriced = 0;
-  let open = 0;
-  let over = false;
-  let ended = false;
-
-  function write(): void {
-    span?.setAttributes({
-      [ATTR.inputTokens]: totals.input,
-      [ATTR.outputTokens]: totals.output,
-      [ATTR.cacheReadTokens]: totals.cacheRead,
-      [ATTR.cacheWriteTokens]: totals.cacheWrite,
-      [ATTR.reasoningTokens]: totals.reasoning,
-      [ATTR.costAmount]: totals.cost / 1e9,
-      [ATTR.costCurrency]: "USD",
-      [ATTR.calls]: totals.calls,
-      [ATTR.unpricedCalls]: unpriced,
-      [ATTR.quality]: quality,
-    });
-  }
-
-  function end(): void {
-    if (ended) return;
-    write();
-    if (enriched) return;
-    ended = true;
-    span?.end();
-  }
-
   return {
     parent,
     span,
-    opened() {
-      open += 1;
-      parent?.opened();
-    },
-    settled(call, costNano) {
-      open -= 1;
-      if (call.ending !== "blocked") totals.calls += 1;
-      const { usage } = call;
-      if (usage !== undefined) addUsage(totals, usage);
-      if (call.otherModels !== undefined) for (const other of call.otherModels) addUsage(totals, other.usage);
-      totals.cost += costNano ?? 0;
-      if (call.priced === "false" || call.priced === "partial") unpriced += 1;
-      const refused = call.ending === "blocked" || (call.ending === "failed" && usage === undefined);
-      if (!refused && WORST.indexOf(call.quality) > WORST.indexOf(quality)) quality = call.quality;
-      if (over && open === 0) end();
-      else if (enriched) write();
-      parent?.settled(call, costNano);
-    },
-    dropped() {
-      open -= 1;
-      if (over && open === 0) end();
-      parent?.dropped();
-    },
-    finish(error) {
-      over = true;
-      if (error !== undefined && !enriched) span?.fail(error);
-      if (open > 0) return;
-      // What returned at once, such as an SDK's stream, makes its first call only a few microtasks later.
-      if (totals.calls > 0 || error !== undefined) end();
-      else setImmediate(() => open === 0 && end());
-    },
+    enriched,
+    totals: { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0 },
+    quality: "reported",
+    unpriced: 0,
+    open: 0,
+    over: false,
+    ended: false,
   };
+}
+
+/** A call inside the run has begun. */
+export function addOpenCall(agent: AgentSpan): void {
+  agent.open += 1;
+  if (agent.parent !== undefined) addOpenCall(agent.parent);
+}
+
+/** Adds a settled call that was counted by {@link addOpenCall}. */
+export function addSettledCall(agent: AgentSpan, call: SettledCall, costNano: number | undefined): void {
+  const { totals, parent } = agent;
+  agent.open -= 1;
+  if (call.ending !== "blocked") totals.calls += 1;
+  const { usage } = call;
+  if (usage !== undefined) addUsage(totals, usage);
+  if (call.otherModels !== undefined) for (const other of call.otherModels) addUsage(totals, other.usage);
+  totals.cost += costNano ?? 0;
+  if (call.priced === "false" || call.priced === "partial") agent.unpriced += 1;
+  const refused = call.ending === "blocked" || (call.ending === "failed" && usage === undefined);
+  if (!refused && WORST.indexOf(call.quality) > WORST.indexOf(agent.quality)) agent.quality = call.quality;
+  if (agent.over && agent.open === 0) end(agent);
+  else if (agent.enriched) write(agent);
+  if (parent !== undefined) addSettledCall(parent, call, costNano);
+}
+
+/** What was counted by {@link addOpenCall} turned out to be no model call. */
+export function dropOpenCall(agent: AgentSpan): void {
+  agent.open -= 1;
+  if (agent.over && agent.open === 0) end(agent);
+  if (agent.parent !== undefined) dropOpenCall(agent.parent);
+}
+
+/**
+ * The run is over.
+ * @param error What it threw.
+ */
+export function finishRun(agent: AgentSpan, error?: unknown): void {
+  agent.over = true;
+  if (error !== undefined && !agent.enriched) agent.span?.fail(error);
+  if (agent.open > 0) return;
+  // What returned at once, such as an SDK's stream, makes its first call only a few microtasks later.
+  if (agent.totals.calls > 0 || error !== undefined) end(agent);
+  else setImmediate(() => agent.open === 0 && end(agent));
+}
+
+function write({ span, totals, unpriced, quality }: AgentSpan): void {
+  span?.setAttributes({
+    [ATTR.inputTokens]: totals.input,
+    [ATTR.outputTokens]: totals.output,
+    [ATTR.cacheReadTokens]: totals.cacheRead,
+    [ATTR.cacheWriteTokens]: totals.cacheWrite,
+    [ATTR.reasoningTokens]: totals.reasoning,
+    [ATTR.costAmount]: totals.cost / 1e9,
+    [ATTR.costCurrency]: "USD",
+    [ATTR.calls]: totals.calls,
+    [ATTR.unpricedCalls]: unpriced,
+    [ATTR.quality]: quality,
+  });
+}
+
+function end(agent: AgentSpan): void {
+  if (agent.ended) return;
+  write(agent);
+  if (agent.enriched) return;
+  agent.ended = true;
+  agent.span?.end();
 }

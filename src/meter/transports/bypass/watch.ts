@@ -14,102 +14,137 @@ interface Place {
   readonly host: Host | undefined;
 }
 
+type WatchedMeter = Pick<CallMeter, "inFlight" | "faults" | "lookup">;
+
+/** What is known of the requests of this process, which each step of looking at one is given. */
+interface BypassState {
+  readonly meter: WatchedMeter;
+  readonly say: (message: string) => void;
+  readonly onBypass: (host: string) => void;
+  readonly reasonOf: (sent: Sent, way: Way, host: Host | undefined) => Reason | undefined;
+  /** Hosts that were logged. */
+  readonly named: Set<string>;
+  /** By origin; undefined for what is no address. */
+  places: Map<string, Place | undefined>;
+  /** The rows of hosts that the places were found in. */
+  lookup: HostLookup | undefined;
+}
+
 /**
- * Sees the model calls that go around our hook, on the channels on which Node's own transports and the undici package
- * tell of each request: only by their names, so that nothing is loaded. Returns what begins to listen.
+ * Detects the model calls that go around our hook, on the channels where Node's own transports and the undici package
+ * report each request. It knows them only by their names, so that nothing is loaded. Returns what begins to listen.
  * @param onBypass A request that costs money left unmetered, to this host: in lower case, with an unusual port.
  */
 export function createBypassWatch(
-  { inFlight, faults, lookup: lookupNow }: Pick<CallMeter, "inFlight" | "faults" | "lookup">,
+  meter: WatchedMeter,
   say: (message: string) => void,
   onBypass: (host: string) => void,
 ): () => () => void {
-  const reasonOf = createReasoning(Object.values(registry));
-  const named = new Set<string>();
-  let lookup: HostLookup | undefined;
-  let places = new Map<string, Place | undefined>();
-
-  function placeOf(origin: string): Place | undefined {
-    const now = lookupNow();
-    if (now !== lookup || places.size >= MAX_ORIGINS) places = new Map();
-    lookup = now;
-    let place = places.get(origin);
-    if (place === undefined && !places.has(origin)) {
-      const address = URL.parse(origin)?.host;
-      place = address ? { address, host: now(address) } : undefined;
-      places.set(origin, place);
-    }
-    return place;
-  }
-
-  function see(request: object, origin: string, target: string, sent: Omit<Sent, "path">, way: Way): void {
-    // To a proxy, the whole address is written where otherwise the path is.
-    const url = target.startsWith("/") ? undefined : URL.parse(target);
-    const place = placeOf(url?.origin ?? origin);
-    if (place === undefined) return;
-    const path = trim(url?.pathname ?? target);
-    // Most are metered calls, which need no reason.
-    const inside = inFlight.isInside(path);
-    if (inside && inFlight.owns(request, place.address, path)) return;
-    const reason = reasonOf({ ...sent, path }, way, place.host);
-    if (reason === undefined || (!inside && inFlight.owns(request, place.address, path))) return;
-    onBypass(place.address);
-    name(place.address, reason);
-  }
-
-  function name(host: string, reason: Reason): void {
-    if (named.has(host) || named.size >= MAX_NAMED) return;
-    named.add(host);
-    say(warningOf(host, reason));
-  }
-
-  const listeners: ChannelListeners = {
-    "undici:request:create"({ request }: { readonly request: UndiciRequest }) {
-      const method = request.method.toUpperCase();
-      const socket = request.upgrade?.toLowerCase() === "websocket";
-      if (method !== "POST" && !socket) return;
-      const { origin = "" } = request;
-      const header = (key: string) => undiciHeader(request.headers, key);
-      see(
-        request,
-        typeof origin === "string" ? origin : origin.origin,
-        request.path,
-        { method, socket, header },
-        "undici",
-      );
-    },
-    "undici:request:headers"({ request, response }: UndiciAnswer) {
-      inFlight.answered(request, response.statusCode);
-    },
-    "undici:request:error"({ request }: { readonly request: object }) {
-      inFlight.answered(request, undefined);
-    },
-    "undici:client:connected"({ socket }: { readonly socket?: object }) {
-      // An HTTP/2 session shows the properties of its socket. One that was there before us stays without the mark.
-      if (socket) (socket as { [UNDICI]?: true })[UNDICI] = true;
-    },
-    "http.client.request.start"({ request }: { readonly request: NodeRequest }) {
-      const method = request.method.toUpperCase();
-      const header = (key: string) => {
-        const value = request.getHeader(key);
-        return value === undefined ? undefined : String(value);
-      };
-      const socket = method === "GET" && header("upgrade")?.toLowerCase() === "websocket";
-      if (method !== "POST" && !socket) return;
-      const origin = `${request.protocol}//${header("host") ?? request.host}`;
-      see(request, origin, request.path, { method, socket, header }, "http");
-    },
-    "http2.client.stream.start"({ stream, headers }: Http2Start) {
-      const method = String(headers[":method"] ?? "GET").toUpperCase();
-      const socket = headers[":protocol"] === "websocket";
-      if ((method !== "POST" && !socket) || stream.session?.socket?.[UNDICI]) return;
-      const header = (key: string) => headers[key] as string | undefined;
-      const origin = `${headers[":scheme"] ?? "https"}://${headers[":authority"] ?? headers.host}`;
-      see(stream, origin, String(headers[":path"] ?? "/"), { method, socket, header }, "http2");
-    },
+  const { inFlight, faults } = meter;
+  const state: BypassState = {
+    meter,
+    say,
+    onBypass,
+    reasonOf: createReasoning(Object.values(registry)),
+    named: new Set(),
+    places: new Map(),
+    lookup: undefined,
   };
-
+  const listeners: ChannelListeners = {
+    "undici:request:create": ({ request }: { readonly request: UndiciRequest }) => seeUndici(state, request),
+    "undici:request:headers": ({ request, response }: UndiciAnswer) => inFlight.answered(request, response.statusCode),
+    "undici:request:error": ({ request }: { readonly request: object }) => inFlight.answered(request, undefined),
+    "undici:client:connected": ({ socket }: { readonly socket?: object }) => markUndici(socket),
+    "http.client.request.start": ({ request }: { readonly request: NodeRequest }) => seeHttp(state, request),
+    "http2.client.stream.start": (start: Http2Start) => seeHttp2(state, start),
+  };
   return listenTo(listeners, (error) => faults.report("bypass", error));
+}
+
+function seeUndici(state: BypassState, request: UndiciRequest): void {
+  const method = request.method.toUpperCase();
+  const socket = request.upgrade?.toLowerCase() === "websocket";
+  if (method !== "POST" && !socket) return;
+  const { origin = "" } = request;
+  const header = (key: string) => undiciHeader(request.headers, key);
+  see(
+    state,
+    request,
+    typeof origin === "string" ? origin : origin.origin,
+    request.path,
+    { method, socket, header },
+    "undici",
+  );
+}
+
+/** An HTTP/2 session shows the properties of its socket. A socket that was open before us stays without the mark. */
+function markUndici(socket: object | undefined): void {
+  if (socket) (socket as { [UNDICI]?: true })[UNDICI] = true;
+}
+
+function seeHttp(state: BypassState, request: NodeRequest): void {
+  const method = request.method.toUpperCase();
+  const header = (key: string) => {
+    const value = request.getHeader(key);
+    return value === undefined ? undefined : String(value);
+  };
+  const socket = method === "GET" && header("upgrade")?.toLowerCase() === "websocket";
+  if (method !== "POST" && !socket) return;
+  const origin = `${request.protocol}//${header("host") ?? request.host}`;
+  see(state, request, origin, request.path, { method, socket, header }, "http");
+}
+
+function seeHttp2(state: BypassState, { stream, headers }: Http2Start): void {
+  const method = String(headers[":method"] ?? "GET").toUpperCase();
+  const socket = headers[":protocol"] === "websocket";
+  if ((method !== "POST" && !socket) || stream.session?.socket?.[UNDICI]) return;
+  const header = (key: string) => headers[key] as string | undefined;
+  const origin = `${headers[":scheme"] ?? "https"}://${headers[":authority"] ?? headers.host}`;
+  see(state, stream, origin, String(headers[":path"] ?? "/"), { method, socket, header }, "http2");
+}
+
+/** Reports a request when it costs money and is none of ours. */
+function see(
+  state: BypassState,
+  request: object,
+  origin: string,
+  target: string,
+  sent: Omit<Sent, "path">,
+  way: Way,
+): void {
+  const { inFlight } = state.meter;
+  // To a proxy, the whole address is written where otherwise the path is.
+  const url = target.startsWith("/") ? undefined : URL.parse(target);
+  const place = placeOf(state, url?.origin ?? origin);
+  if (place === undefined) return;
+  const path = trim(url?.pathname ?? target);
+  // Most are metered calls, which need no reason.
+  const inside = inFlight.isInside(path);
+  if (inside && inFlight.owns(request, place.address, path)) return;
+  const reason = state.reasonOf({ ...sent, path }, way, place.host);
+  if (reason === undefined || (!inside && inFlight.owns(request, place.address, path))) return;
+  state.onBypass(place.address);
+  warnOnce(state, place.address, reason);
+}
+
+function placeOf(state: BypassState, origin: string): Place | undefined {
+  const lookup = state.meter.lookup();
+  if (lookup !== state.lookup || state.places.size >= MAX_ORIGINS) state.places = new Map();
+  state.lookup = lookup;
+  const { places } = state;
+  let place = places.get(origin);
+  if (place === undefined && !places.has(origin)) {
+    const address = URL.parse(origin)?.host;
+    place = address ? { address, host: lookup(address) } : undefined;
+    places.set(origin, place);
+  }
+  return place;
+}
+
+function warnOnce({ named, say }: BypassState, host: string, reason: Reason): void {
+  if (named.has(host) || named.size >= MAX_NAMED) return;
+  named.add(host);
+  say(warningOf(host, reason));
 }
 
 /** Marks a socket of undici's, whose HTTP/2 streams were seen as requests of undici's already. */

@@ -1,0 +1,98 @@
+import { setBounded } from "../../core/bounded-map.ts";
+import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode } from "../../core/scope.ts";
+import type { Identity } from "./frameworks/framework.ts";
+import type { NameWatch } from "./tag-collisions.ts";
+
+/** The scopes made inside other scopes. Equal fields in the same scope share one node, which the guard recognises. */
+export interface KnownScopes {
+  /** By the scope around them, then by their fields in one string. */
+  readonly byOuter: WeakMap<ScopeNode, Map<string, ScopeNode>>;
+  readonly watchName: NameWatch;
+}
+
+/** Scopes kept for one scope around them: there is no end of conversations and runs. */
+const MAX_KNOWN = 500;
+const MARK = "\u0001";
+/** The key of an identity without any field. */
+const NO_FIELDS = MARK.repeat(5);
+
+export function createKnownScopes(watchName: NameWatch): KnownScopes {
+  return { byOuter: new WeakMap(), watchName };
+}
+
+/** The scope of an identity inside `outer`; `outer` itself when the identity has no fields. */
+export function nodeIn(known: KnownScopes, outer: ScopeNode, identity: Identity): ScopeNode {
+  const key = textOf(identity);
+  if (key === NO_FIELDS) return outer;
+  const nodes = nodesIn(known, outer);
+  let node = nodes.get(key);
+  if (node === undefined) {
+    const fields = fieldsOf(identity);
+    node = nest(known, outer, fields);
+    // A framework may name the same agent at each of its steps.
+    const same = Object.keys(fields).join() === "agent" && node.scope.agent === outer.scope.agent;
+    if (same) node = outer;
+    setBounded(nodes, key, node, MAX_KNOWN);
+  }
+  return node;
+}
+
+/** The scope of a user's own fields inside `outer`. */
+export function nodeWith(known: KnownScopes, outer: ScopeNode, fields: ScopeFields): ScopeNode {
+  const { agent, team, project, key, run, conversation, user, parents } = fields;
+  const names = parents === undefined ? "" : [...parents].join("\u0002");
+  const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}`;
+  const nodes = nodesIn(known, outer);
+  let node = nodes.get(text);
+  if (node === undefined) {
+    node = nest(known, outer, fields);
+    if (nodes.size >= MAX_KNOWN) nodes.clear();
+    nodes.set(text, node);
+  }
+  return node;
+}
+
+function nodesIn({ byOuter }: KnownScopes, outer: ScopeNode): Map<string, ScopeNode> {
+  let nodes = byOuter.get(outer);
+  if (nodes === undefined) {
+    nodes = new Map();
+    byOuter.set(outer, nodes);
+  }
+  return nodes;
+}
+
+function nest({ watchName }: KnownScopes, outer: ScopeNode, fields: ScopeFields): ScopeNode {
+  for (const name of fields.parents ?? []) watchName("agent", String(name));
+  for (const kind of ["agent", "team", "project"] as const) {
+    const name = fields[kind];
+    if (name) watchName(kind, String(name));
+  }
+  return nestScope(outer, fields);
+}
+
+/** Agents' names in one string; empty without any. */
+export function keyOf(agents: readonly string[] | undefined): string {
+  return agents === undefined ? "" : agents.join("\u0002");
+}
+
+function textOf(identity: Identity): string {
+  const { agents, team, project, run, conversation, user } = identity;
+  return `${keyOf(agents)}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}`;
+}
+
+function fieldsOf({ agents, ...rest }: Identity): ScopeFields {
+  const agent = agents?.at(-1);
+  const parents = agents !== undefined && agents.length > 1 ? agents.slice(0, -1) : undefined;
+  return present({ ...rest, ...(agent !== undefined && { agent }), ...(parents && { parents }) } as ScopeFields);
+}
+
+/** The fields that have a value. */
+export function present(fields: ScopeFields): ScopeFields {
+  const set: { [field: string]: unknown } = {};
+  for (const kind of SCOPE_KINDS) {
+    const value = fields[kind] as unknown;
+    if (value !== undefined && value !== null && value !== "") set[kind] = value;
+  }
+  if (fields.parents !== undefined && fields.parents.length > 0) set.parents = fields.parents;
+  return set;
+}
