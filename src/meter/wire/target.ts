@@ -79,7 +79,7 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
       framing: FRAMINGS[route.endpoint.framing ?? "sse"],
       host,
       provider: providerOf(host, format),
-      address: url.host,
+      address: Buffer.from(url.host).toString(),
       path,
       method,
       shapes: new Map(),
