@@ -1,7 +1,7 @@
-import { exampleOf } from "../src/config/mending.ts";
 import type { Node } from "../src/config/node.ts";
 import { SCHEMA } from "../src/config/schema/schema.ts";
 import { KEY_VARIABLES, OTHER_VARIABLES } from "../src/config/schema/variables.ts";
+import { exampleOf } from "../src/config/suggestion.ts";
 import { print } from "./json-text.ts";
 
 /**

@@ -14,7 +14,7 @@ import {
 } from "./vendors/vendor.ts";
 import { planWindows } from "./windows.ts";
 
-/** Days from `from` on, before `until`; absent is what has to be read anyway. */
+/** Days from `from` (inclusive) to `until` (exclusive); absent: the days that are due. */
 export interface Range {
   readonly from?: number | undefined;
   readonly until?: number | undefined;
@@ -40,10 +40,10 @@ export interface Progress {
 }
 
 export interface Polled {
-  /** The days that were asked for, whether they changed or not. */
+  /** The requested days, changed or not. */
   readonly from: number;
   readonly until: number;
-  /** Days with rows that are new, other, or gone. */
+  /** Days with added, changed or removed rows. */
   readonly changed: ReadonlySet<number>;
   readonly windows: number;
   readonly rows: number;
@@ -171,7 +171,7 @@ async function readWindow(
       const at = cursor;
       page = await ask(() => account.read(window, at), patience);
     } catch (error) {
-      // A cursor that the vendor no longer takes: the window is read again from its beginning.
+      // The vendor no longer accepts the cursor: the window is read again from its beginning.
       if (cursor === undefined || faultOf(error)?.status !== 400 || restarts > 0) throw explain(vendor, error, window);
       restarts += 1;
       book.forget(who, window.report);
@@ -188,7 +188,7 @@ async function readWindow(
   }
 }
 
-/** What went wrong at a vendor, and what to do; anything else as it is. */
+/** Turns a vendor's error into one that names the fix; returns any other error unchanged. */
 export function explain(vendor: Vendor, error: unknown, window?: BillWindow): unknown {
   if (error instanceof SpendfuseError) return error;
   const fault = faultOf(error);

@@ -8,7 +8,7 @@ export const FILE = "spendfuse.config.json";
 /** The source of a configuration that the variable itself holds. */
 export const INLINE = "SPENDFUSE_CONFIG";
 
-/** Where a configuration stands, and its JSON. */
+/** The JSON of a configuration, and where it was found. */
 export interface ConfigText {
   /** The path of a file, or {@link INLINE}. */
   readonly source: string;
@@ -33,7 +33,7 @@ export function readConfigText(env: Env): ConfigText | undefined {
 }
 
 /**
- * @param cwd looked in by itself
+ * @param cwd searched without its parents
  * @param entry the program's first file: links are followed, then every folder above it is looked in
  */
 export function findFile(cwd: string | undefined, entry: string | undefined): string | undefined {

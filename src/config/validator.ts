@@ -1,11 +1,11 @@
 import { didYouMean, nearest } from "../core/nearest.ts";
 import { FORMS } from "./forms.ts";
-import { exampleOf, isRecord, isWithin, isWritten, mend } from "./mending.ts";
 import type { ArrayNode, MapNode, Node, NumberNode, ObjectNode } from "./node.ts";
+import { exampleOf, isRecord, isWithin, isWritten, suggest } from "./suggestion.ts";
 
 /** One thing that is wrong with a value. */
 export interface Problem {
-  /** Where it is, such as `budgets[1].usd`; a variable's name for a value of the environment. */
+  /** The path of the value, such as `budgets[1].usd`; a variable's name for a value of the environment. */
   readonly key: string;
   /** The sentence: place, what is wrong, what was given. */
   readonly says: string;
@@ -67,7 +67,7 @@ function validateObject(node: ObjectNode, value: unknown, key: string, problems:
   return same ? value : kept;
 }
 
-/** Required keys that are missing. Returns the unknown ones that probably stand for them. */
+/** Reports missing required keys. Returns the unknown keys that are probably misspelt ones. */
 function checkNeeded(
   node: ObjectNode,
   present: readonly string[],
@@ -103,7 +103,7 @@ function validateMap(node: MapNode, value: unknown, key: string, problems: Probl
   for (const [name, item] of Object.entries(value)) {
     if (form === undefined || new RegExp(form.pattern).test(name))
       validate(node.values, item, within(key, name), problems);
-    // The name is not shown: who has misread the docs puts an API key there.
+    // The name is not shown: it may be an API key, put there by mistake.
     else problems.push(problem(key, `${key}: each name must be ${form.says}`, fixOf(key, exampleOf(node))));
   }
   return value;
@@ -115,7 +115,7 @@ function within(place: string, name: string): string {
 }
 
 function wrong(node: Node, value: unknown, key: string): Problem {
-  return problem(key, `${key} must be ${mustBe(node)}, not ${shown(value)}`, fixOf(key, mend(node, value)));
+  return problem(key, `${key} must be ${mustBe(node)}, not ${shown(value)}`, fixOf(key, suggest(node, value)));
 }
 
 function needs(node: ObjectNode, names: readonly string[], instead: string | undefined, key: string): Problem {

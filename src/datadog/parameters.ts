@@ -3,7 +3,7 @@ import { parseMonitorQuery } from "./query/monitor-query.ts";
 
 export type ParameterUnit = "usd" | "calls" | "share" | "seconds" | "files";
 
-/** A figure that users choose: the threshold of one monitor. Its default is what the monitor's file says. */
+/** A figure that users choose: the threshold of one monitor. Its default is in the monitor's file. */
 export interface Parameter {
   readonly name: string;
   /** The file of the monitor, without `.json`. */

@@ -34,7 +34,7 @@ export interface StandIn {
   readonly answeredAt: number | undefined;
   /** The sandbox's seconds at a real moment, in milliseconds since the epoch. */
   timeAt(moment: number): number;
-  /** Names the breaker that webhooks go to. */
+  /** Sets the breaker that webhooks go to. */
   connect(breaker: string, secret: string, token: string): void;
   close(): Promise<void>;
 }

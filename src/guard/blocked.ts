@@ -45,7 +45,7 @@ function search(value: unknown, depth: number, seen: Set<unknown>): Blocked | un
   return undefined;
 }
 
-/** A getter of a foreign error may throw; then there is nothing of ours. */
+/** A getter of a foreign error may throw; the property then counts as absent. */
 function read(value: object, name: string): unknown {
   try {
     return (value as Record<string, unknown>)[name];

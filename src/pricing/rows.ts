@@ -41,7 +41,7 @@ export interface TermsRow extends Dated {
   readonly source: string;
 }
 
-/** USD per thousand web searches, for models whose own rates do not say. */
+/** USD per thousand web searches, for models whose own rates have none. */
 export interface SearchRow {
   readonly providers: readonly string[];
   readonly perThousand: number;
@@ -64,7 +64,7 @@ export interface OwnTerms {
   readonly speed: boolean;
 }
 
-/** Names by which vendors say "nothing special". */
+/** The vendors' names of the ordinary tier, speed and geography. */
 const PLAIN = new Set([
   ...["default", "auto", "standard", "standard_only", "on_demand", "normal", "global", "not_available", "unspecified"],
   ...["service_tier_standard", "service_tier_unspecified", "traffic_type_unspecified"],

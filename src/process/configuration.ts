@@ -21,7 +21,7 @@ export interface ConfigSource extends ConfigFile {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** The configuration of one process, and what follows from it: read when it is first asked for. */
+/** The configuration of one process, and what is derived from it; read on first use. */
 export interface Configuration {
   /**
    * Never throws: an invalid one is reported on stderr and ignored, because the app must run. With `SPENDFUSE_STRICT=1`
@@ -34,7 +34,7 @@ export interface Configuration {
   readonly known: Config | undefined;
   /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is invalid, or has an unknown key. */
   replace(source: ConfigSource): void;
-  /** What it says about calls; the same object until it is replaced. */
+  /** The configuration of calls; the same object until it is replaced. */
   calls(): CallSettings;
   /** Where what outlives the process is kept; undefined when there is no such place. */
   stateDir(): string | undefined;

@@ -9,7 +9,7 @@ import type { Slot } from "../meter/export/spool/slots.ts";
 import type { Instruments } from "../meter/metrics/instruments.ts";
 import type { OtelTracer } from "../meter/tracing/otel-types.ts";
 
-/** Our own export, for as long as the user has no OpenTelemetry of their own. */
+/** Our own export, as long as the user has no OpenTelemetry of their own. */
 export interface Telemetry {
   readonly tracer: OtelTracer | undefined;
   /** Exports that wait on disk; undefined without a spool. */
@@ -17,7 +17,7 @@ export interface Telemetry {
   /** Sends everything, or keeps it. Never rejects. */
   flush(): Promise<void>;
   stop(): Promise<void>;
-  /** Takes back what was installed, with nothing sent: for one that was opened too early. */
+  /** Uninstalls everything without sending, when it was opened too early. */
   discard(): void;
 }
 

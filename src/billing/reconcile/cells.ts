@@ -39,10 +39,10 @@ const COUNT_OF: Readonly<Record<MeteredType, keyof MeteredSums>> = {
   web_search: "webSearches",
 };
 const TOKEN_KINDS = METERED_TYPES.filter((type) => type !== "web_search");
-/** Calls whose key no vendor key is known to be, and amounts of keys that no call is known to have. */
+/** Calls whose key maps to no vendor key, and amounts of vendor keys that map to no call. */
 const POOL = "*";
 
-/** What a row has of a kind: tokens, or pieces. */
+/** A row's count of one kind: tokens, or pieces. */
 export function countOf(row: MeteredSums, type: ChargeType): number {
   if (type === "other") return 0;
   if (type !== "tokens") return row[COUNT_OF[type]];
@@ -85,7 +85,7 @@ function lonely(charge: Charge, batch: boolean): Cell {
   return { type: charge.type, batch, charges: [charge], rows: [], quantity: charge.quantity, unseen: undefined };
 }
 
-/** A search costs the same whatever model asked for it. */
+/** A search costs the same with every model. */
 function searchCell(charges: readonly Charge[], usages: readonly VendorUsage[], rows: readonly MeteredRow[]): Cell {
   const searching = rows.filter(({ webSearches }) => webSearches > 0);
   return {

@@ -163,7 +163,7 @@ export const GUARD_KEYS = {
   cutStreams: {
     kind: "boolean",
     default: false,
-    says: "Ends streams under way when their scope has spent its cap or its circuit opens.",
+    says: "Ends streams in flight when their scope has spent its cap or its circuit opens.",
   },
   repeats: REPEATS,
 } as const satisfies Readonly<Record<string, Node>>;

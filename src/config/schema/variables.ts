@@ -32,7 +32,7 @@ export const OTHER_VARIABLES: readonly OtherVariable[] = [
     name: "SPENDFUSE_STRICT",
     says: "`1`: an invalid configuration, an unknown key or an unknown `SPENDFUSE_*` variable ends the process.",
   },
-  { name: "SPENDFUSE_QUIET", says: "`1`: no line at start that says what is on." },
+  { name: "SPENDFUSE_QUIET", says: "`1`: no line at start that lists what is on." },
   { name: "SPENDFUSE_DEBUG", says: "`1`: one line per call, and faults with their stacks, on stderr." },
   {
     name: "SPENDFUSE_WEBHOOK_SECRET",

@@ -14,7 +14,7 @@ export interface Outcome {
 
 export type Tell = (outcome: Outcome) => void;
 
-/** Does the tasks one after another. What fails does not stop the others. */
+/** Runs the tasks one after another. A failure does not stop the others. */
 export async function runTasks(tasks: readonly Task[], tell: Tell): Promise<void> {
   for (const { name, action, says, run } of tasks) {
     if (action === "fail") tell({ name, done: "failed", says });
@@ -28,7 +28,7 @@ export async function runTasks(tasks: readonly Task[], tell: Tell): Promise<void
   }
 }
 
-/** Does the steps. Monitors are validated by Datadog before the first of them is created or changed. */
+/** Runs the steps. Monitors are validated by Datadog before the first of them is created or changed. */
 export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tell): Promise<void> {
   const invalid = new Map<Step, Refusal>();
   for (const step of steps) {
@@ -75,7 +75,7 @@ async function runStep(step: Step, name: string, remote: Remote): Promise<Outcom
   }
 }
 
-/** A request whose answer got lost may have done its work: it is looked for before it is made again. */
+/** A request whose response was lost may have succeeded: the resource is looked for before it is created again. */
 async function create(step: Extract<Step, { action: "create" }>, remote: Remote): Promise<string | number> {
   const { kind, key } = step.wanted;
   try {
@@ -90,7 +90,7 @@ async function create(step: Extract<Step, { action: "create" }>, remote: Remote)
   }
 }
 
-/** Deletes what is ours. */
+/** Deletes managed resources. */
 export async function runDestroy(
   found: readonly Found[],
   tasks: readonly Task[],

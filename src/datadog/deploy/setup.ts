@@ -5,7 +5,7 @@ import type { Remote } from "./remote.ts";
 import { isSame, pickLike } from "./units.ts";
 import { type Body, namesOf } from "./wanted.ts";
 
-/** Something of the account besides monitors and dashboards. */
+/** A change to the account besides monitors and dashboards. */
 export interface Task {
   readonly name: string;
   readonly action: "create" | "update" | "keep" | "wait" | "fail";
@@ -16,7 +16,7 @@ export interface Task {
 
 export interface SetupOptions {
   readonly prefix: string;
-  /** Where the breaker takes webhooks; undefined leaves the address of an existing one. */
+  /** Where the breaker receives webhooks; undefined leaves the address of an existing one. */
   readonly webhookUrl: string | undefined;
   /** Undefined without a webhook. */
   readonly webhook: boolean;
@@ -25,12 +25,12 @@ export interface SetupOptions {
   readonly overwrite: boolean;
 }
 
-/** Metrics whose points are of the past: days of a bill. */
+/** Metrics with points in the past: days of a bill. */
 export const HISTORICAL = [METRICS.billedCost.name];
 
 const nothing = async (): Promise<void> => {};
 
-/** What is to be done for the webhook, its secret and the metrics. @throws what the client throws */
+/** Plans the tasks for the webhook, its secret and the metrics. @throws the client's errors */
 export async function planSetup(remote: Remote, options: SetupOptions): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   if (options.webhook) tasks.push(await planVariable(remote, options), await planWebhook(remote, options));
@@ -103,7 +103,7 @@ async function planMetadata(remote: Remote, metric: MetricName, overwrite: boole
     short_name: metric.name.replace(/^spendfuse\./, "").replaceAll(/[._]/g, " "),
     ...(unit !== undefined && { unit }),
   };
-  // A user's own text stays.
+  // A text that a user wrote stays.
   const edits = overwrite
     ? {}
     : Object.fromEntries(["description", "short_name"].flatMap((key) => (there[key] ? [[key, there[key]]] : [])));

@@ -12,7 +12,7 @@ interface Box {
 
 const COLUMNS = 12;
 
-/** Widgets of a fixed layout have a place of their own in its 12 columns. */
+/** Widgets of a fixed layout lie within its 12 columns and do not overlap. */
 export const gridOverlap: Lint = {
   name: "grid-overlap",
   says: "widgets lie side by side in 12 columns",

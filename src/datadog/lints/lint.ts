@@ -4,7 +4,7 @@ import type { Asset } from "../assets.ts";
 export interface Lint {
   /** Its file's name. */
   readonly name: string;
-  /** What it asks for, in a line. */
+  /** The rule, in one line. */
   readonly says: string;
   readonly kinds: readonly Asset["kind"][];
   check(asset: Asset): Iterable<Fault>;

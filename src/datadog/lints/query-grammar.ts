@@ -10,7 +10,7 @@ const FUNCTIONS = new Set(
   ),
 );
 
-/** Queries and formulas can be read, and call only what there is. */
+/** Queries and formulas parse, and call only existing functions. */
 export const queryGrammar: Lint = {
   name: "query-grammar",
   says: "queries and formulas can be read",

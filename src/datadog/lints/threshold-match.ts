@@ -20,7 +20,7 @@ export const thresholdMatch: Lint = {
     if (critical === undefined)
       yield { path, message: `critical is missing: it must be ${query.threshold}, as in the query` };
     else if (critical !== query.threshold)
-      yield { path: `${path}.critical`, message: `is ${critical}, and the query says ${query.threshold}` };
+      yield { path: `${path}.critical`, message: `is ${critical}, but the query has ${query.threshold}` };
     const above = query.comparator.startsWith(">");
     if (warning !== undefined && (above ? warning >= query.threshold : warning <= query.threshold))
       yield { path: `${path}.warning`, message: `${warning} must come before the critical ${query.threshold}` };

@@ -17,7 +17,7 @@ export interface Shortage {
   readonly hold: Hold;
 }
 
-/** The store did not say in time whether a call is covered. */
+/** The store did not answer in time whether a call is covered. */
 export interface Unknown {
   readonly type: "unknown";
   readonly hold: Hold;
@@ -127,7 +127,7 @@ function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean
   const { budget } = count;
   if (now >= count.end) roll(lease, count, now);
   if (count.inUse + amount > count.slice || !(lease.alone || now < count.leasedUntil)) return false;
-  // The slice may have been granted to a call that finalised; what it left over is not for others.
+  // The slice may have been granted for finalisation; ordinary calls must not use the rest of it.
   return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
 }
 

@@ -4,7 +4,7 @@ import { restOf, type Usage } from "../../core/usage.ts";
 import { resolveUsage } from "../wire/estimate.ts";
 import type { OpenCall } from "./open-call.ts";
 
-/** A response that goes on at the vendor after its request is over. */
+/** A response that continues at the vendor after its request is over. */
 interface Running {
   readonly node: ScopeNode;
   /** What was already counted of it, when its stream broke off. */

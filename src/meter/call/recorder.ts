@@ -19,7 +19,7 @@ export interface RecorderOptions {
   /** The call's cost; undefined when unknown. */
   readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
-  /** The ledger that outlives the process, where there is one. */
+  /** The persistent ledger, if there is one. */
   readonly journal?: (call: SettledCall, parts: readonly CallPart[]) => void;
   readonly price: PriceSource;
   /** Our metrics; `parts` are the totals of the call's own model and of other models in it. */
@@ -156,7 +156,7 @@ function spentOf(
     return { tokens, costNano };
   }
   const refused = ending === "blocked" || (status === undefined ? ending === "failed" : status >= 400);
-  // What goes on at the vendor is charged when it is retrieved.
+  // A response that continues at the vendor is charged when it is retrieved.
   return refused || reading.pending ? NOTHING_SPENT : undefined;
 }
 

@@ -10,7 +10,7 @@ import { processId } from "./spool/processes.ts";
 import { replay } from "./spool/replay.ts";
 import { createSpool } from "./spool/spool.ts";
 
-/** Left for giving back what is being sent. */
+/** Time left for releasing what is being sent. */
 const GIVE_BACK_MS = 200;
 
 async function main(dir: string, endpoint: Endpoint, lifeMs: number): Promise<void> {

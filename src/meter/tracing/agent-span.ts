@@ -15,7 +15,7 @@ export interface AgentSpan {
   readonly span: TracingSpan | undefined;
   opened(): void;
   settled(call: SettledCall, costNano: number | undefined): void;
-  /** What was opened turned out to be no model call. */
+  /** An opened call turned out to be no model call. */
   dropped(): void;
   /** The run is over; `error` is what it threw. */
   finish(error?: unknown): void;

@@ -14,7 +14,7 @@ export interface Endpoint {
   /** How its streams are framed; absent: server-sent events. */
   readonly framing?: FramingName;
   /**
-   * What makes a request to a host that is not in `hosts.ts` surely this one, where its body cannot be seen. Absent: the
+   * What identifies a request to a host that is not in `hosts.ts` as this one, without its body. Absent: the
    * path is ambiguous, and such a request is not counted as unmetered.
    */
   readonly evidence?: Evidence;

@@ -64,7 +64,7 @@ export function nextAlert(
       return renotify(alert, now, rules);
     }
     default:
-      // A monitor that was just made has not looked at a whole window yet.
+      // A new monitor has not seen a whole window yet.
       if (now - alert.lastData < (alert.seen ? rules.noDataAfter : windowOf(rules))) return renotify(alert, now, rules);
       return move({ ...alert, value: undefined }, "No Data", now, rules);
   }
@@ -131,7 +131,7 @@ function nameOf(from: Status, to: Status, { before }: Alert): TransitionName {
 
 function isTold(from: Status, to: Status, { before }: Alert, { onMissing }: Rules): boolean {
   if (to === "No Data") return onMissing === "notify no data";
-  // A recovery by way of No Data is not told after an alert.
+  // A recovery by way of No Data is not notified after an alert.
   if (from === "No Data" && to === "OK") return onMissing === "notify no data" && before === "OK";
   return true;
 }

@@ -45,7 +45,7 @@ export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement
   );
 }
 
-/** What webhooks were sent, and what they were answered. */
+/** The webhooks that were sent, and their responses. */
 export function viewWebhooks({ webhooks }: StateView): HTMLElement {
   const head = ["At", "Webhook", "Transition", "Group", "Monitor", "Tries", "Answer"].map((text) => h("th", {}, text));
   const rows = webhooks.map(({ at, name, transition, group, monitor, attempts, answer, delivered }) =>

@@ -18,7 +18,7 @@ export interface DestroyOptions {
   readonly json: boolean;
 }
 
-/** Deletes what is ours under a prefix. Returns the exit code. */
+/** Deletes the managed resources under a prefix. Returns the exit code. */
 export async function destroy(remote: Remote, options: DestroyOptions): Promise<number> {
   const { json, only } = options;
   const { found, tasks } = await ask(remote, options);
@@ -66,7 +66,7 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
   const there = await remote.webhook(webhook);
   if (there !== undefined && isOurs(there)) add(`webhook ${webhook}`, () => remote.deleteWebhook(webhook));
   if (await remote.hasVariable(variable)) add(`secret ${variable}`, () => remote.deleteVariable(variable));
-  // Metrics are one for all installations.
+  // Metric metadata is shared by all installations.
   if (prefix === "")
     for (const metric of HISTORICAL)
       if (await remote.isHistorical(metric))

@@ -16,7 +16,7 @@ export interface InstallOptions {
   readonly setup: SetupOptions;
 }
 
-/** Plans, and does what is planned. Returns the exit code. */
+/** Plans, and applies the plan. Returns the exit code. */
 export async function install(wanted: readonly Wanted[], remote: Remote, options: InstallOptions): Promise<number> {
   const { dry, json } = options;
   const { tasks, steps } = await ask(wanted, remote, options);

@@ -11,7 +11,7 @@ export function processId(pid: number): ProcessId {
   return { pid, began: beginning(pid) };
 }
 
-/** Whether that process still runs. One that may be another's is taken for running. */
+/** Whether that process still runs. True when in doubt. */
 export function isRunning({ pid, began }: ProcessId): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {

@@ -1,6 +1,6 @@
 import { parse } from "../../../core/json.ts";
 
-/** An error of a vendor with its body read, and a response for the caller that says the same. */
+/** An error of a vendor with its body read, and an equivalent response for the caller. */
 export interface ErrorRead {
   readonly body: unknown;
   /** With `final`, SDKs do not try again. */

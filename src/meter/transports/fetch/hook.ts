@@ -92,7 +92,7 @@ function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchI
     ...(sends && { sends }),
   });
   if (call === undefined && facts instanceof Promise) facts.catch(() => {});
-  // A body that we took from the caller has to be sent even without a call; what we asked for has not.
+  // The caller's body is sent even without a call, but without our request for usage.
   const dropped = call === undefined && asked;
   const sent = dropped ? init : outgoing.init;
   return {
@@ -130,7 +130,7 @@ function pass(meter: CallMeter, inner: Fetch, self: unknown, input: FetchInput, 
   return escort.run(() => inner.call(self as never, input, escorted));
 }
 
-/** Sends what has the path of a model call and is none: what watches for calls that go around us has to know it. */
+/** Sends a request that only has the path of a model call; the bypass watch must not count it. */
 function passUnmetered(
   meter: CallMeter,
   target: Target,
@@ -201,7 +201,7 @@ function carry(call: OpenCall, inner: Fetch, self: unknown, input: FetchInput, i
 function watch(meter: CallMeter, call: OpenCall, response: Response, input: FetchInput, init: FetchInit): void {
   const { headers, body } = response;
   const type = headers.get("content-type") ?? "";
-  // Some hosts send their event streams under another name; JSON they never are.
+  // Some hosts send event streams as another content type, but never as JSON.
   const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
   call.respond(response.status, stream, headers);
   if (call.over) return;

@@ -122,7 +122,7 @@ function createOverlay(prototype: object): object {
   return overlay;
 }
 
-/** Reads what the caller reads, from the side; the caller gets the very promise that the response gave. */
+/** Observes what the caller reads; the caller gets the very promise that the response gave. */
 function observe(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): void {
   abandoned.forget(call);
   const read = (value: unknown): void | Promise<void> => {

@@ -47,7 +47,7 @@ class Tap {
     );
   }
 
-  /** Returns what was kept back until the end; it comes before the end, which the next read gives again. */
+  /** Returns the bytes held back until the end; they come before the end, which the next read returns again. */
   readonly #show = (result: Result): Chunk => {
     const { call } = this;
     if (result.done) return call.end() as Chunk;
@@ -58,7 +58,7 @@ class Tap {
     return NOTHING;
   };
 
-  /** Returns what was kept back, which comes before the error. */
+  /** Returns the bytes held back, which come before the error. */
   readonly #fail = (error: unknown): Chunk => this.call.breakOff(endOf(error, this.call)) as Chunk;
 }
 

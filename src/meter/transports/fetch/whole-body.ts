@@ -8,7 +8,7 @@ const EMPTY = new Uint8Array(0);
 export interface WholeBody {
   /** Keeps a copy: the chunk's memory goes to the reader. */
   add(chunk: Uint8Array): Uint8Array;
-  /** The body ended. Returns what was kept back of an event stream. */
+  /** The body ended. Returns the bytes held back of an event stream. */
   end(): Uint8Array;
 }
 

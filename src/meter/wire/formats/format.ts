@@ -23,7 +23,7 @@ export interface WireFormat {
   readonly rates: EstimateRates;
   /** The refusal in a shape that its SDKs raise as an error. */
   readonly refusal: RefusalShape;
-  /** What the request says, or undefined when the body is of something else. */
+  /** The facts of a request, or undefined when the body is of something else. */
   readRequest(body: Json, route: Route): RequestFacts | undefined;
   /** Reads a whole, parsed body. */
   readBody(body: unknown, reading: Reading): void;
@@ -93,7 +93,7 @@ export interface Reading {
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
   toolCalls: number;
-  /** The vendor said that it was done. */
+  /** The vendor reported that it was done. */
   finished: boolean;
   /** Nothing that matters follows. */
   terminal: boolean;
