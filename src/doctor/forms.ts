@@ -42,15 +42,14 @@ function linesOf({ level, subject, says, fix }: Finding, width: number, style: S
   const paint: Paint = { ok: style.good, note: style.caution, fault: style.bad }[level];
   const mark = paint((level === "fault" ? "FAULT" : level).padEnd(LEVEL_WIDTH));
   const indent = " ".repeat(2 + LEVEL_WIDTH);
-  const own = subject.length > MAX_SUBJECT;
-  const left = own ? indent.length + 2 : indent.length + width;
-  const [first = "", ...rest] = wrap(printable(says), COLUMNS - left);
-  const more = rest.map((line) => " ".repeat(left) + line);
   const name = printable(subject);
-  const head = own ? [`  ${mark}${name}`, " ".repeat(left) + first] : [`  ${mark}${name.padEnd(width)}${first}`];
+  const isLong = name.length > MAX_SUBJECT;
+  const left = indent.length + (isLong ? 2 : width);
+  const [first = "", ...rest] = wrap(printable(says), COLUMNS - left).map((line) => " ".repeat(left) + line);
+  const head = isLong ? [`  ${mark}${name}`, first] : [`  ${mark}${name.padEnd(width)}${first.trimStart()}`];
   return [
     ...head,
-    ...more,
+    ...rest,
     ...(fix === undefined ? [] : [`${indent}${style.dim("fix:")} ${style.accent(printable(fix))}`]),
   ];
 }
