@@ -38,14 +38,12 @@ export interface Facts {
   /** Names of the variables that only `.env` sets. */
   readonly fromEnvFile: readonly string[];
   readonly configuration: Configuration;
-  readonly store: StoreFacts;
-}
-
-export interface StoreFacts {
-  readonly address: string;
-  readonly kind: StoreKind | undefined;
-  /** Why it cannot be used, as far as is known without opening it. */
-  readonly fault: string | undefined;
+  /** The store's `fault` is why it cannot be used, as far as is known without opening it. */
+  readonly store: {
+    readonly address: string;
+    readonly kind: StoreKind | undefined;
+    readonly fault: string | undefined;
+  };
 }
 
 export interface Configuration {

@@ -24,16 +24,6 @@ const TIMEOUT_MS = 3_000;
 const LATE: Answer = { failure: `no answer within ${TIMEOUT_MS / 1_000} s` };
 const MAX_TEXT = 4_000;
 
-const CODES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ENOTFOUND: "host not found",
-  EAI_AGAIN: "the name lookup failed",
-  ECONNRESET: "connection reset",
-  EHOSTUNREACH: "host unreachable",
-  ENETUNREACH: "network unreachable",
-  UND_ERR_SOCKET: "connection closed",
-};
-
 /** Asks everything in parallel, with a timeout of 3 seconds each. Never rejects. */
 export async function askAll(questions: readonly Question[]): Promise<Answers> {
   const answers = await Promise.all(questions.map(async (question) => [question.id, await ask(question)] as const));
@@ -64,9 +54,8 @@ async function askServer({ url, method = "GET", headers = {}, body }: Question &
 function failureOf(error: unknown): Answer {
   const { name, cause } = error as { readonly name?: string; readonly cause?: { readonly code?: unknown } };
   if (name === "TimeoutError") return LATE;
-  const code = typeof cause?.code === "string" ? cause.code : undefined;
-  if (code === undefined) return { failure: "invalid request: check address and key for stray characters" };
-  return { failure: CODES[code] === undefined ? code : `${CODES[code]} (${code})` };
+  if (typeof cause?.code === "string") return { failure: cause.code };
+  return { failure: "invalid request: check address and key for stray characters" };
 }
 
 async function askStore(address: string): Promise<Answer> {

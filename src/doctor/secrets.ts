@@ -20,7 +20,7 @@ const FLAG =
 const IN_URL = /(:\/\/)[^\s/@"']+@/g;
 const LOOKS_LIKE_KEY = /\b(?:sk|pk|rk)-[\w-]{12,}|\bAIza[\w-]{20,}/g;
 
-/** Masks, in findings, the values of variables that may hold a secret, and what looks like a secret in the app's files. */
+/** Masks the values of variables that may hold a secret, and what looks like a secret in the app's files. */
 export function withoutSecrets(
   findings: readonly Finding[],
   env: Readonly<Record<string, string | undefined>>,

@@ -244,14 +244,8 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   [
     "client-unseen",
     "note",
-    "const metered = wrapFetch(undici.fetch)",
-    { source: 'import { fetch } from "undici";\nfetch("https://api.openai.com/v1/responses");' },
-  ],
-  [
-    "client-unseen",
-    "note",
     'const answer = await fetch(url, { method: "POST", headers, body })',
-    { source: 'import https from "node:https";\nhttps.request({ hostname: "api.mistral.ai" });' },
+    { source: 'import got from "got";\ngot.post("api.mistral.ai");' },
   ],
   [
     "export-nowhere",
@@ -484,6 +478,13 @@ const RIGHT: readonly (readonly [what: string, app: App])[] = [
   [
     "an HTTP client that names no model's host",
     { source: 'import axios from "axios";\n// https://api.openai.com\naxios.get("https://example.com");' },
+  ],
+  [
+    "a proxy beside the global fetch",
+    {
+      source:
+        'import { ProxyAgent, setGlobalDispatcher } from "undici";\nsetGlobalDispatcher(new ProxyAgent(url));\nfetch("https://api.openai.com/v1/responses");',
+    },
   ],
   [
     "axios over fetch",

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isNamed, isOf } from "../../src/doctor/facts/packages.ts";
-import { BLIND_CLIENTS, BLIND_PACKAGES, BLIND_WAYS } from "../../src/doctor/tables/blind.ts";
+import { BLIND_CLIENTS, BLIND_PACKAGES, BLIND_WAYS, MISSING_TRANSPORTS } from "../../src/doctor/tables/blind.ts";
 import { INSTRUMENTATIONS } from "../../src/doctor/tables/instrumentations.ts";
 import { SDKS } from "../../src/doctor/tables/sdks.ts";
 import { VENDOR_KEYS } from "../../src/doctor/tables/vendor-keys.ts";
@@ -59,10 +59,9 @@ describe("the doctor's tables", () => {
   test("what is blind waits for a transport that is not there, or for a format of an API that is not read", () => {
     const transports = readdirSync(join(ROOT, "src/meter/transports")).map((name) => name.replace(/\.ts$/, ""));
     expect(transports).toContain("bypass");
-    for (const row of [...BLIND_PACKAGES, ...BLIND_WAYS, ...BLIND_CLIENTS]) {
-      if ("transport" in row) expect(transports).not.toContain(row.transport);
-      else expect(UNREAD_APIS.map(({ api }) => api)).toContain(row.api);
-    }
+    for (const name of Object.keys(MISSING_TRANSPORTS)) expect(transports).not.toContain(name);
+    for (const row of [...BLIND_PACKAGES, ...BLIND_WAYS, ...BLIND_CLIENTS])
+      if ("api" in row) expect(UNREAD_APIS.map(({ api }) => api)).toContain(row.api);
   });
 
   test("a vendor's own address is a host that the meter knows", () => {

@@ -2,7 +2,7 @@ import { createHostLookup } from "../../meter/wire/hosts.ts";
 import { placeOf, type SourceFile } from "../facts/sources.ts";
 import { subjectOf, usedOf } from "../facts.ts";
 import { note } from "../finding.ts";
-import { BLIND_CLIENTS, BLIND_PACKAGES, BLIND_WAYS, type BlindWay } from "../tables/blind.ts";
+import { BLIND_CLIENTS, BLIND_PACKAGES, BLIND_WAYS, type BlindWay, whyOf } from "../tables/blind.ts";
 import type { Check } from "./check.ts";
 
 /** Packages, ways of using them, and HTTP clients whose calls are not metered. */
@@ -10,19 +10,19 @@ export const blind: Check = {
   name: "blind",
   group: "blind",
   *check(facts) {
-    for (const { package: row, why, fix } of BLIND_PACKAGES)
-      for (const name of usedOf(facts, row))
-        yield note("package-blind", subjectOf(facts, name), `not metered: ${why}`, fix);
+    for (const row of BLIND_PACKAGES)
+      for (const name of usedOf(facts, row.package))
+        yield note("package-blind", subjectOf(facts, name), `not metered: ${whyOf(row)}`, row.fix);
     for (const file of facts.sources.files) {
       for (const way of BLIND_WAYS) {
         const at = findWay(way, file);
-        if (at !== undefined) yield note("way-blind", placeOf(file, at), `${way.name}: ${way.why}`, way.fix);
+        if (at !== undefined) yield note("way-blind", placeOf(file, at), `${way.name}: ${whyOf(way)}`, way.fix);
       }
       const host = modelHostIn(file);
-      for (const { name, imports, why, fix, seen } of host === undefined ? [] : BLIND_CLIENTS) {
-        const found = file.imports.find((one) => imports.test(one.name));
-        if (found !== undefined && !seen?.test(file.code))
-          yield note("client-unseen", placeOf(file, found.at), `${name} ${why}; this file names ${host}`, fix);
+      for (const row of host === undefined ? [] : BLIND_CLIENTS) {
+        const found = file.imports.find(({ name }) => name === row.package);
+        if (found !== undefined && !row.seen?.test(file.code))
+          yield note("client-unseen", placeOf(file, found.at), `${row.package} to ${host}: ${whyOf(row)}`, row.fix);
       }
     }
   },

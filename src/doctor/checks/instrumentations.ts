@@ -9,12 +9,12 @@ export const instrumentations: Check = {
   name: "instrumentations",
   group: "instrumentations",
   *check(facts) {
-    for (const { package: row, title, beside, defects = [] } of INSTRUMENTATIONS) {
+    for (const { package: row, beside, defects = [] } of INSTRUMENTATIONS) {
       const [first, ...more] = usedOf(facts, row);
       if (first === undefined) continue;
       const subject = subjectOf(facts, first);
-      const all = `${title}${more.length > 0 ? ` and ${more.length} more` : ""}`;
-      yield ok("instrumentation-beside", subject, first === title ? beside : `${all}: ${beside}`);
+      const all = more.length === 0 ? "" : `and ${more.length} more: `;
+      yield ok("instrumentation-beside", subject, all + beside);
       for (const defect of defects)
         if ([first, ...more].some((name) => hasDefect(facts, name, defect)))
           yield { id: defect.id, level: "note", subject, says: defect.says, fix: defect.fix };

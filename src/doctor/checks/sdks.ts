@@ -6,6 +6,7 @@ import { SDKS, type Sdk } from "../tables/sdks.ts";
 import type { Check } from "./check.ts";
 
 const LOOK = "onCall((call) => console.log(call.model, call.quality, call.costUsd))";
+const SCOPE = 'await scope({ agent: "researcher" }, () => agent.run())';
 
 /** Each SDK and framework: how its agents are named, and whether our tests cover its version. */
 export const sdks: Check = {
@@ -13,8 +14,8 @@ export const sdks: Check = {
   group: "sdks",
   *check(facts) {
     const used = usedSdks(facts);
-    const named = isNamedBy(facts, [...used.values()]);
-    for (const [name, sdk] of used) {
+    const isNamed = isAnyNamed(facts, [...used.values()]);
+    for (const [name, { package: row, tested, under, names, sign }] of used) {
       const subject = subjectOf(facts, name);
       const version = facts.versions.get(name);
       if (version === undefined) {
@@ -22,13 +23,19 @@ export const sdks: Check = {
           yield note("packages-not-installed", name, "is used and not installed", "npm install");
         continue;
       }
-      yield ok("sdk-metered", subject, `metered at fetch; ${sdk.named}`);
-      if (!sdk.tested.some((series) => isOf(version, series))) {
-        const tested = sdk.tested.length === 0 ? "" : `, which cover ${sdk.package} ${sdk.tested.join(" and ")}`;
-        yield note("sdk-version-untested", subject, `is not in our tests${tested}: check the figures of a call`, LOOK);
+      const by = under ?? names ?? "scope() or SPENDFUSE_AGENT";
+      yield ok("sdk-metered", subject, `metered at fetch; agents are named by ${by}`);
+      if (!tested.some((series) => isOf(version, series))) {
+        const covered = tested.length === 0 ? "" : `, which cover ${row} ${tested.join(" and ")}`;
+        yield note("sdk-version-untested", subject, `is not in our tests${covered}: check the figures of a call`, LOOK);
       }
-      if (!named && sdk.naming === "app")
-        yield note("agent-unnamed", subject, "nothing names an agent: its spend shows as agent unknown", sdk.fix);
+      if (!isNamed && under === undefined && (names === undefined || sign !== undefined))
+        yield note(
+          "agent-unnamed",
+          subject,
+          "nothing names an agent: its spend shows as agent unknown",
+          names ?? SCOPE,
+        );
     }
   },
 };
@@ -42,12 +49,12 @@ function usedSdks(facts: Facts): ReadonlyMap<string, Sdk> {
   return found;
 }
 
-/** Whether an agent has a name: from a default, a framework, a header, or `scope()`. */
-function isNamedBy({ sources, configuration, deployment }: Facts, used: readonly Sdk[]): boolean {
+/** Whether any agent has a name: from a default, a framework, a header, or `scope()`. */
+function isAnyNamed({ sources, configuration, deployment }: Facts, used: readonly Sdk[]): boolean {
   if (configuration.config.defaults.agent !== undefined) return true;
   if (["SPENDFUSE_AGENT", "OTEL_SERVICE_NAME", "DD_SERVICE"].some((name) => deployment.variables.has(name)))
     return true;
-  if (used.some(({ naming }) => naming === "itself")) return true;
+  if (used.some(({ names, sign }) => names !== undefined && sign === undefined)) return true;
   const signs = used.flatMap(({ sign }) => sign ?? []);
   return sources.files.some(
     ({ code, literals, imports }) =>

@@ -3,14 +3,14 @@ import { dirname, join } from "node:path";
 
 /** The parts of a `package.json` that are read. */
 export interface Manifest {
-  readonly name?: string;
-  readonly version?: string;
-  readonly type?: string;
-  readonly main?: string;
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly type: string | undefined;
+  readonly main: string | undefined;
   readonly scripts: Readonly<Record<string, string>>;
   /** Ranges by name, without development dependencies. */
   readonly dependencies: Readonly<Record<string, string>>;
-  readonly engine?: string;
+  readonly engine: string | undefined;
 }
 
 /** The first 256 KB of a file; undefined when it cannot be read. */
@@ -33,13 +33,9 @@ export function readManifest(dir: string): Manifest | undefined {
   if (typeof json !== "object" || json === null) return undefined;
   const { scripts, engines, dependencies, optionalDependencies, peerDependencies } = json as Record<string, unknown>;
   const { name, version, type, main } = texts(json);
-  const { node: engine } = texts(engines);
   return {
-    ...(name !== undefined && { name }),
-    ...(version !== undefined && { version }),
-    ...(type !== undefined && { type }),
-    ...(main !== undefined && { main }),
-    ...(engine !== undefined && { engine }),
+    ...{ name, version, type, main },
+    engine: texts(engines).node,
     scripts: texts(scripts),
     dependencies: { ...texts(peerDependencies), ...texts(optionalDependencies), ...texts(dependencies) },
   };
@@ -50,7 +46,7 @@ function texts(value: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === "string"));
 }
 
-/** Versions of these packages as the app resolves them, from the nearest `node_modules`; without those not installed. */
+/** Versions of the installed ones of these packages, each from the nearest `node_modules`. */
 export function installedVersions(dir: string, names: Iterable<string>): ReadonlyMap<string, string> {
   const roots = foldersAbove(dir).map((folder) => join(folder, "node_modules"));
   const versions = new Map<string, string>();

@@ -103,7 +103,7 @@ export function readFile(path: string, source: string): SourceFile {
     at += value.length;
   }
   const code = parts.join("");
-  return { path, code, literals, imports: literals.filter((one) => isImport(code, one)).map(toImport) };
+  return { path, code, literals, imports: literals.flatMap((one) => importOf(code, one)) };
 }
 
 function blank(text: string): string {
@@ -113,13 +113,9 @@ function blank(text: string): string {
 const IMPORT = /(?<![.\w$])(?:from|import|(?:require|import)\s*\()\s*$/;
 const TYPE_IMPORT = /\b(?:import|export)\s+type\b[^;'"]*$/;
 
-function isImport(code: string, { at }: Literal): boolean {
+function importOf(code: string, { text, at }: Literal): readonly Import[] {
   const before = code.slice(Math.max(0, at - 600), at);
-  return IMPORT.test(before) && !TYPE_IMPORT.test(before);
-}
-
-function toImport({ text, at }: Literal): Import {
-  return { name: text, at };
+  return IMPORT.test(before) && !TYPE_IMPORT.test(before) ? [{ name: text, at }] : [];
 }
 
 /** `src/main.js:12` for a position in a file. */

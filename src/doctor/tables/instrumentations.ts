@@ -2,7 +2,6 @@
 export interface Instrumentation {
   /** `*` at its end matches any rest; the row is shown once for all packages of it. */
   readonly package: string;
-  readonly title: string;
   /** Why nothing is counted twice. */
   readonly beside: string;
   /** The reader of `meter/identity/frameworks/` that reads names of agents in it. */
@@ -28,9 +27,8 @@ const OWN_EXPORT = "your provider is found and used, ours stays off: each call i
 const HTTP = "makes spans of HTTP requests and counts no tokens; the call stays one record and one cost";
 const FILLS = "its span of a call is filled with agent and cost, none is added; the call stays one record and one cost";
 
-const fills = (name: string, title: string, ...defects: Defect[]): Instrumentation => ({
+const fills = (name: string, ...defects: Defect[]): Instrumentation => ({
   package: name,
-  title,
   beside: FILLS,
   defects,
 });
@@ -38,17 +36,12 @@ const fills = (name: string, title: string, ...defects: Defect[]): Instrumentati
 const OPENAI_7 = "records nothing with openai 7, without a warning; we meter it all the same";
 
 export const INSTRUMENTATIONS: readonly Instrumentation[] = [
-  { package: "@opentelemetry/sdk-node", title: "OpenTelemetry SDK", beside: OWN_EXPORT, exportsMetrics: true },
-  { package: "@opentelemetry/sdk-metrics", title: "OpenTelemetry metrics", beside: OWN_EXPORT, exportsMetrics: true },
-  {
-    package: "@opentelemetry/auto-instrumentations-node",
-    title: "OpenTelemetry's automatic instrumentations",
-    beside: HTTP,
-    exportsMetrics: true,
-  },
-  { package: "@opentelemetry/instrumentation-undici", title: "OpenTelemetry's undici instrumentation", beside: HTTP },
-  { package: "@opentelemetry/instrumentation-http", title: "OpenTelemetry's http instrumentation", beside: HTTP },
-  fills("@opentelemetry/instrumentation-openai", "OpenTelemetry's openai instrumentation", {
+  { package: "@opentelemetry/sdk-node", beside: OWN_EXPORT, exportsMetrics: true },
+  { package: "@opentelemetry/sdk-metrics", beside: OWN_EXPORT, exportsMetrics: true },
+  { package: "@opentelemetry/auto-instrumentations-node", beside: HTTP, exportsMetrics: true },
+  { package: "@opentelemetry/instrumentation-undici", beside: HTTP },
+  { package: "@opentelemetry/instrumentation-http", beside: HTTP },
+  fills("@opentelemetry/instrumentation-openai", {
     id: "instrumentation-blind",
     below: "1",
     with: ["openai", "7"],
@@ -57,7 +50,6 @@ export const INSTRUMENTATIONS: readonly Instrumentation[] = [
   }),
   fills(
     "@traceloop/*",
-    "Traceloop",
     {
       id: "instrumentation-blind",
       in: "@traceloop/node-server-sdk",
@@ -75,35 +67,30 @@ export const INSTRUMENTATIONS: readonly Instrumentation[] = [
       fix: "npm install @traceloop/node-server-sdk@latest",
     },
   ),
-  fills("@arizeai/openinference-instrumentation-*", "OpenInference", {
+  fills("@arizeai/openinference-instrumentation-*", {
     id: "instrumentation-defect",
     below: "5",
     says: "reads every stream to its end: break or abort does not stop the vendor, which keeps charging",
     fix: "npm uninstall @arizeai/openinference-instrumentation-openai",
   }),
-  fills("openlit", "OpenLIT", {
+  fills("openlit", {
     id: "instrumentation-defect",
     below: "2",
     says: "changes the caller's tools, and breaks .withResponse() and messages.stream() of the SDKs",
     fix: "npm uninstall openlit",
   }),
-  fills("@langfuse/*", "Langfuse", {
+  fills("@langfuse/*", {
     id: "instrumentation-defect",
     in: "@langfuse/openai",
     below: "6",
     says: "its wrapper of openai breaks .withResponse() and .stream(), and records no interrupted stream",
     fix: "const client = new OpenAI()",
   }),
-  fills("langfuse", "Langfuse"),
-  fills("@sentry/node", "Sentry"),
   {
     package: "dd-trace",
     reader: "dd-trace",
-    title: "dd-trace",
     beside:
       "its span of a call is filled with agent and cost; LLM Observability adds Datadog's own estimate of the cost",
   },
-  fills("logfire", "Logfire"),
-  fills("@pydantic/logfire-node", "Logfire"),
-  fills("@ai-sdk/otel", "the AI SDK's spans"),
+  ...["langfuse", "@sentry/node", "logfire", "@pydantic/logfire-node", "@ai-sdk/otel"].map((name) => fills(name)),
 ];

@@ -4,97 +4,47 @@ export interface Sdk {
   readonly package: string;
   /** Version series that our tests run with; empty: none. */
   readonly tested: readonly string[];
-  readonly named: string;
-  /** Who names its agents: the package `itself`, the `app`, or a framework over it (`elsewhere`). */
-  readonly naming: "itself" | "app" | "elsewhere";
-  /** The app's code that names an agent, besides `scope()`. */
+  /** The framework over it, which names agents. */
+  readonly under?: string;
+  /** The app's code by which it names an agent; absent: only `scope()` does. */
+  readonly names?: string;
+  /** How the app's code shows that it names agents; absent: with `names` it always does. */
   readonly sign?: RegExp;
   /** The reader of `meter/identity/frameworks/` that reads those names. */
   readonly reader?: string;
-  /** The line that names an agent. */
-  readonly fix: string;
 }
 
-const SCOPE = 'await scope({ agent: "researcher" }, () => agent.run())';
-
-const plain = (name: string, ...tested: string[]): Sdk => ({
-  package: name,
-  tested,
-  named: "an agent is named by scope(), or by SPENDFUSE_AGENT",
-  naming: "app",
-  fix: SCOPE,
-});
-
-const under = (framework: string, name: string, ...tested: string[]): Sdk => ({
-  ...plain(name, ...tested),
-  named: `an agent is named by ${framework}`,
-  naming: "elsewhere",
-});
+const CREATE_AGENT = 'createAgent({ name: "researcher" })';
 
 export const SDKS: readonly Sdk[] = [
-  plain("openai", "6", "7"),
-  plain("@anthropic-ai/sdk", "1"),
-  plain("@google/genai", "3"),
-  plain("@mistralai/mistralai", "2"),
+  { package: "openai", tested: ["6", "7"] },
+  { package: "@anthropic-ai/sdk", tested: ["1"] },
+  { package: "@google/genai", tested: ["3"] },
+  { package: "@mistralai/mistralai", tested: ["2"] },
   {
     package: "@openai/agents",
-    reader: "openai-agents",
     tested: ["0.19", "0.20"],
-    named: "the name of each Agent is read from its own tracing, also with tracing off",
-    naming: "itself",
-    fix: 'new Agent({ name: "researcher" })',
+    reader: "openai-agents",
+    names: 'new Agent({ name: "researcher" })',
   },
   {
     package: "ai",
-    reader: "ai-sdk",
     tested: ["6", "7"],
-    named: "telemetry.functionId is the name (version 6: experimental_telemetry)",
-    naming: "app",
+    reader: "ai-sdk",
+    names: 'telemetry: { functionId: "researcher" }',
     sign: /\bfunctionId\b/,
-    fix: 'telemetry: { functionId: "researcher" }',
   },
-  under("ai", "@ai-sdk/openai", "3", "4"),
-  under("ai", "@ai-sdk/anthropic", "4"),
-  under("ai", "@ai-sdk/*"),
-  {
-    package: "langchain",
-    reader: "langchain",
-    tested: ["1"],
-    named: "createAgent({ name }) is the name",
-    naming: "itself",
-    fix: 'createAgent({ name: "researcher" })',
-  },
-  {
-    package: "@langchain/langgraph",
-    reader: "langchain",
-    tested: ["0.4", "1"],
-    named: "createAgent({ name }) is the name, of a plain graph the node",
-    naming: "itself",
-    fix: SCOPE,
-  },
-  {
-    ...under("metadata.agent of a run, or the frameworks over it", "@langchain/core", "0.3", "1"),
-    reader: "langchain",
-  },
-  under("langchain", "@langchain/openai", "0.6", "1"),
-  under("langchain", "@langchain/*"),
-  {
-    package: "@google/adk",
-    reader: "google-adk",
-    tested: ["1", "2"],
-    named: "the name is read in the request's instructions, or on its spans where OpenTelemetry is on",
-    naming: "itself",
-    fix: 'new LlmAgent({ name: "researcher" })',
-  },
-  {
-    package: "@mastra/core",
-    reader: "active-span",
-    tested: ["1"],
-    named: "the id of each Agent is read on the spans of @mastra/otel-bridge, where that is used",
-    naming: "app",
-    sign: /\bOtelBridge\b/,
-    fix: SCOPE,
-  },
-  plain("llamaindex"),
-  plain("@llamaindex/*"),
+  { package: "@ai-sdk/openai", tested: ["3", "4"], under: "ai" },
+  { package: "@ai-sdk/anthropic", tested: ["4"], under: "ai" },
+  { package: "@ai-sdk/*", tested: [], under: "ai" },
+  { package: "langchain", tested: ["1"], reader: "langchain", names: CREATE_AGENT },
+  { package: "@langchain/langgraph", tested: ["0.4", "1"], reader: "langchain", names: CREATE_AGENT },
+  { package: "@langchain/core", tested: ["0.3", "1"], reader: "langchain", under: "langchain" },
+  { package: "@langchain/openai", tested: ["0.6", "1"], under: "langchain" },
+  { package: "@langchain/*", tested: [], under: "langchain" },
+  { package: "@google/adk", tested: ["1", "2"], reader: "google-adk", names: 'new LlmAgent({ name: "researcher" })' },
+  // The id of each agent is read on the bridge's spans.
+  { package: "@mastra/core", tested: ["1"], reader: "active-span", sign: /\bOtelBridge\b/ },
+  { package: "llamaindex", tested: [] },
+  { package: "@llamaindex/*", tested: [] },
 ];
