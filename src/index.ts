@@ -6,7 +6,7 @@ import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
 /**
- * Runs `fn` with every model call in it belonging to `fields`. Scopes nest: an inner one inherits, and what is spent in
+ * Attributes every model call in `fn` to `fields`. Scopes nest: an inner one inherits, and what is spent in
  * it rolls up to the outer ones. With an `agent` it is also a span, `invoke_agent NAME`, that carries the sums.
  * Returns what `fn` returns, a promise or a generator included.
  */

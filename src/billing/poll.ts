@@ -134,7 +134,7 @@ function firstDue({ vendor, book }: PollOptions, who: Account, now: number): num
   return Math.min(windowStart("month", now), restated, gap);
 }
 
-/** A day is read until it was read a while after its end, and now and then after that. */
+/** A day is due until it was read long enough after its end, and then at times, because vendors restate it. */
 function isDueAt(
   { trailingDays }: Vendor,
   { from }: Range,

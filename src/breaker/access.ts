@@ -7,7 +7,7 @@ export function createSecretCheck(secrets: readonly string[]): (given: string | 
   return (given) => {
     const own = digest(given ?? "");
     let found = false;
-    // All of them, so that the time does not say which one it was.
+    // All of them, so that the time does not reveal which one matched.
     for (const one of known) if (timingSafeEqual(one, own)) found = true;
     return found && given !== undefined;
   };

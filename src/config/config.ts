@@ -24,9 +24,9 @@ export interface Config extends ConfigFile {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** A problem, where it was found, and whether the configuration can be used all the same. */
+/** A problem, where it was found, and whether it makes the configuration unusable. */
 interface Found extends Problem {
-  /** Undefined where `says` names the place itself, as for a variable. */
+  /** Undefined where `says` names the source itself, as for a variable. */
   readonly source: string | undefined;
   readonly fatal: boolean;
 }

@@ -7,7 +7,7 @@ import { exampleOf, isRecord, isWithin, isWritten, suggest } from "./suggestion.
 export interface Problem {
   /** The path of the value, such as `budgets[1].usd`; a variable's name for a value of the environment. */
   readonly key: string;
-  /** The sentence: place, what is wrong, what was given. */
+  /** The sentence: place, fault, given value. */
   readonly says: string;
   /** What to write instead. */
   readonly fix: string;

@@ -12,7 +12,7 @@ export interface ScopeFields {
   /** Unbounded: spans and ledger only, never a metric. */
   readonly user?: string;
   /**
-   * The agents that this one works for, outermost first, where no scope around it says so: an agent in another process,
+   * The agents that this one works for, outermost first, where no enclosing scope names them: an agent in another process,
    * or one whose framework does not expose its name. The first is the root. Without an `agent` the innermost of them
    * makes the calls that no framework names.
    */

@@ -1,5 +1,5 @@
 /**
- * Tokens and counts of one call, in one canonical meaning, whatever the vendor's own wording:
+ * Tokens and counts of one call, in one canonical meaning for all vendors:
  * `input` includes cache reads and writes, `output` includes reasoning, every other field is a part of one of them.
  */
 export interface Usage {

@@ -23,7 +23,7 @@ export interface Happened extends TransitionView {
   readonly monitor: string;
 }
 
-/** The sandbox in the place of Datadog, with the shipped dashboards and monitors, on a clock of its own. */
+/** The sandbox in the place of Datadog, with the shipped dashboards and monitors, on its own clock. */
 export interface StandIn {
   readonly url: string;
   /** What arrived as metrics, by agent. */

@@ -18,7 +18,7 @@ export const DEMO_LIMITS: ReadonlyMap<string, number> = new Map([["agent_fast_bu
 const BURN_MONITOR = "Agent burns money fast";
 const RUNAWAY = "runaway";
 const NEIGHBOUR = "neighbour";
-/** The agents of this part, each with a key of its own. */
+/** The agents of this part, each with its own key. */
 export const STOPPED = [SPENDER, RUNAWAY, NEIGHBOUR];
 const MAX_SPENDER_CALLS = 60;
 const MAX_RUNAWAY_MS = 40_000;

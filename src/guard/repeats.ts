@@ -20,7 +20,7 @@ interface Seen {
   since: number;
 }
 
-/** Requests remembered; of more, the oldest are forgotten. */
+/** Maximum requests kept; the oldest are dropped. */
 const MAX_SEEN = 10_000;
 
 export function createRepeats({ max, withinMs }: RepeatRule): Repeats {

@@ -43,7 +43,7 @@ export interface Report {
   readonly spare: number;
   /** A holder is waiting for the idle slices of others. */
   readonly tight: boolean;
-  /** The holder leaves: what it spent stays, it itself is forgotten. */
+  /** The holder leaves: what it spent stays, the holder is removed. */
   readonly leave: boolean;
   /** For how long the holder counts as alive, in milliseconds. */
   readonly leaseMs: number;
@@ -105,7 +105,7 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
     } else others += holding.spent + holding.inUse;
   }
   if (before === undefined && report.acked > 0) {
-    // The store has forgotten us: what others said of us is in the base, what we saw of others may not be.
+    // The store has lost this holder: what others reported of it is in the base, what it saw of others may not be.
     tally.base = Math.max(0, tally.base - report.acked);
     tally.base = Math.max(tally.base, report.others - others);
   }

@@ -21,7 +21,7 @@ import { type ConfigSource, type Configuration, createConfiguration } from "./co
 import { createDebugLog, isDebugging } from "./debug-log.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
-/** Everything of one process: what is there from the start, and what the configuration opens. */
+/** The state of one process: what exists from the start, and what the configuration opens. */
 export interface ProcessState {
   /** Writes a line on stderr. */
   readonly say: (message: string) => void;
@@ -161,7 +161,7 @@ export function openExport(state: ProcessState): void {
   state.tracing.reset();
 }
 
-/** Settles what is open, and prices what waits, in this turn of the event loop: the process ends. */
+/** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */
 function settleNow({ meter, parts }: ProcessState): void {
   meter.settleOpen();
   parts?.prices.drainNow();

@@ -30,7 +30,7 @@ export interface TelemetryOptions {
   /** Where what outlives the process is kept; undefined when there is no such place. */
   readonly stateDir: string | undefined;
   readonly warn: (message: string) => void;
-  /** Settles what is open and prices what waits, before the last interval is taken. Synchronous. */
+  /** Settles open calls and prices deferred ones, before the last interval is collected. Synchronous. */
   readonly settle: () => void;
 }
 

@@ -78,7 +78,7 @@ function parseRequest({ response_format: format = "timeseries", queries = [], fo
   };
 }
 
-/** A variable is the tag of its name, unless it has a key of its own. */
+/** A variable is the tag of its name, unless it has its own key. */
 function keysOf(queries: Parsed["queries"]): ReadonlyMap<string, string> {
   const keys = new Map<string, string>();
   for (const { expression } of queries.values())

@@ -110,7 +110,7 @@ interface Point {
   readonly value: number;
 }
 
-/** Places the points of a feed on a grid of ten seconds. Returns what is wrong with it. */
+/** Places the points of a feed on a grid of ten seconds. Returns its fault, if it has one. */
 function spread(feed: Feed, index: number, points: Map<number, Point[]>): string | undefined {
   const { metric = METRICS.cost.name, value, total } = feed;
   const from = readTime(feed.from ?? "0s");

@@ -91,6 +91,6 @@ export const SEMANTICS: readonly SemanticView[] = [
   row("histograms", "Kept as name.count and name.sum; percentiles are refused.", "2.3", false),
 ];
 
-function row(name: string, says: string, section: string, confirmed = true): SemanticView {
-  return { name, says, cites: `datadog.md, section ${section}`, confirmed };
+function row(name: string, rule: string, section: string, confirmed = true): SemanticView {
+  return { name, rule, cites: `datadog.md, section ${section}`, confirmed };
 }

@@ -102,7 +102,7 @@ export interface WebhookView {
 
 export interface SemanticView {
   readonly name: string;
-  readonly says: string;
+  readonly rule: string;
   /** The section of the reference that documents it. */
   readonly cites: string;
   readonly confirmed: boolean;
@@ -125,7 +125,7 @@ export interface DrawAnswer {
   readonly times: readonly number[];
   readonly interval: number;
   readonly series: readonly SeriesView[];
-  /** For `scalar`: a row a group, a value a formula. Sorted and cut as the request says. */
+  /** For `scalar`: a row a group, a value a formula. Sorted and limited as requested. */
   readonly rows: readonly RowView[];
   /** What could not be evaluated, by name. */
   readonly fault?: string;

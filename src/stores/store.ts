@@ -58,7 +58,7 @@ export interface Store {
   exchange(reports: readonly Report[]): Awaitable<readonly Standing[]>;
   /** The counts that are kept, the largest first. */
   counts(limit: number): Awaitable<readonly Count[]>;
-  /** Circuits that were ever changed and are not yet forgotten. */
+  /** Circuits that were ever changed and are still kept. */
   circuits(): Awaitable<readonly Circuit[]>;
   circuit(scope: string): Awaitable<Circuit | undefined>;
   /** Writes a circuit, if the stored one has `rev` one below it (0 without one), and notifies all subscribers. */

@@ -49,7 +49,7 @@ test("no key is in two groups", () => {
 test.each(places().map((place) => [place.path, place] as const))(
   "%s: examples and default are valid",
   (_, { node }) => {
-    expect(node.says).toMatch(/^[A-Z`].*\.$/);
+    expect(node.description).toMatch(/^[A-Z`].*\.$/);
     for (const value of [
       exampleOf(node),
       ...(node.examples ?? []),

@@ -32,7 +32,7 @@ export interface Charge {
   readonly day: number;
   /** The vendor's ids; empty where the vendor reports none. */
   readonly project: string;
-  /** Undefined where the vendor cannot say. */
+  /** Undefined where the vendor does not report it. */
   readonly key: string | undefined;
   readonly model: string;
   /** Undefined where the vendor does not distinguish tiers. */

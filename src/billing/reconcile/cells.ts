@@ -25,7 +25,7 @@ export interface Cell {
   readonly batch: boolean;
   readonly charges: readonly Charge[];
   readonly rows: readonly MeteredRow[];
-  /** What the amounts are for, in tokens or pieces; undefined when the vendor does not say. */
+  /** What the amounts are for, in tokens or pieces; undefined when the vendor does not report it. */
   readonly quantity: number | undefined;
   /** Requests that the vendor counted and we did not; undefined when the vendor does not count. */
   readonly unseen: number | undefined;

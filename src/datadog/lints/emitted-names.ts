@@ -9,7 +9,7 @@ import type { Fault, Lint } from "./lint.ts";
 /** Metrics and tags that spendfuse emits. */
 export const emittedNames: Lint = {
   name: "emitted-names",
-  says: "metrics and tags are emitted by spendfuse",
+  rule: "metrics and tags are emitted by spendfuse",
   kinds: ["dashboard", "monitor"],
   *check(asset) {
     for (const { metrics, path } of queriesOf(asset)) for (const metric of metrics) yield* checkMetric(metric, path);

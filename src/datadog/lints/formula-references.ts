@@ -5,7 +5,7 @@ import type { Lint } from "./lint.ts";
 /** Formulas reference existing queries, and every query is referenced. */
 export const formulaReferences: Lint = {
   name: "formula-references",
-  says: "formulas name queries that there are, and have an alias",
+  rule: "formulas name queries that there are, and have an alias",
   kinds: ["dashboard"],
   *check({ json }) {
     for (const widget of widgetsOf(json)) {

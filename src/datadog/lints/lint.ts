@@ -5,7 +5,7 @@ export interface Lint {
   /** Its file's name. */
   readonly name: string;
   /** The rule, in one line. */
-  readonly says: string;
+  readonly rule: string;
   readonly kinds: readonly Asset["kind"][];
   check(asset: Asset): Iterable<Fault>;
 }

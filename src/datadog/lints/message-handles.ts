@@ -13,7 +13,7 @@ interface Block {
 /** The handles of a message, and their conditions. */
 export const messageHandles: Lint = {
   name: "message-handles",
-  says: "handles are inside conditions and followed by a space",
+  rule: "handles are inside conditions and followed by a space",
   kinds: ["monitor"],
   *check({ json }) {
     const message = String(json.message ?? "");

@@ -16,7 +16,7 @@ const NEEDED_TAGS = ["managed-by:spendfuse", "integration:spendfuse"];
 /** Options with harmful defaults are set. */
 export const monitorOptions: Lint = {
   name: "monitor-options",
-  says: "options are chosen on purpose",
+  rule: "options are chosen on purpose",
   kinds: ["monitor"],
   *check({ json }) {
     const options = (json.options ?? {}) as Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@ import type { Lint } from "./lint.ts";
 /** A recovery threshold lies beyond its alert threshold: Datadog rejects others. */
 export const recoveryOrder: Lint = {
   name: "recovery-order",
-  says: "recovery thresholds lie on the quiet side of their thresholds",
+  rule: "recovery thresholds lie on the quiet side of their thresholds",
   kinds: ["monitor"],
   *check({ json }) {
     const thresholds = (json.options as { thresholds?: Record<string, number> } | undefined)?.thresholds ?? {};

@@ -16,7 +16,7 @@ const TAGS_OF = new Map<string, readonly string[]>(
 /** Every variable in use is declared, and every query uses those whose tag its metric has. */
 export const templateVariables: Lint = {
   name: "template-variables",
-  says: "template variables are declared, and used wherever the metric has their tag",
+  rule: "template variables are declared, and used wherever the metric has their tag",
   kinds: ["dashboard"],
   *check({ json }) {
     const declared = (Array.isArray(json.template_variables) ? json.template_variables : []) as readonly Variable[];

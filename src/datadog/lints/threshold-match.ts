@@ -10,7 +10,7 @@ interface Thresholds {
 /** The threshold is the same in query, options and message, and the warning comes before it. */
 export const thresholdMatch: Lint = {
   name: "threshold-match",
-  says: "query, thresholds and message agree",
+  rule: "query, thresholds and message agree",
   kinds: ["monitor"],
   *check({ name, json }) {
     const query = parse(json.query);

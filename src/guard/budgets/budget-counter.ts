@@ -110,7 +110,7 @@ export interface ReportOptions {
   readonly leaseMs: number;
   readonly tight: boolean;
   readonly leave: boolean;
-  /** Whether to give back what is not used. */
+  /** Whether to release what is not used. */
   readonly giveBack: boolean;
   /** Whether calls that finalise are among those that wait. */
   readonly finalising: boolean;

@@ -176,7 +176,7 @@ function putBack(lease: BudgetLease, { parting, rows }: Batch, error: unknown): 
   throw error;
 }
 
-/** Renews slices in use, and gives back what was idle for a beat. */
+/** Renews slices in use, and releases what was idle for one beat. */
 function keepAlive(lease: BudgetLease): void {
   const now = lease.clock();
   for (const count of lease.counts()) {
@@ -188,7 +188,7 @@ function keepAlive(lease: BudgetLease): void {
   if (lease.dirty.length > 0 || lease.lastReports.length > 0) schedule(lease);
 }
 
-/** Begins a new window where the old one is over; what was spent in the old one is kept by the store. */
+/** Begins a new window where the old one is over; the store keeps what was spent in it. */
 export function roll(lease: BudgetLease, count: Count, now: number): void {
   if (!isOver(count, now)) return;
   const { inUse } = count;
@@ -211,7 +211,7 @@ function lastReport({ holder, leaseMs }: BudgetLease, count: Count, now: number)
   return reportOf(count, now, { holder, leaseMs, ...CALM, leave: true, giveBack: true });
 }
 
-/** Gives back what is idle of a count that another process waits for. */
+/** Releases the idle part of a count that another process waits for. */
 export function recall(lease: BudgetLease, key: string): void {
   for (const count of lease.counts()) {
     if (keyOf(count) !== key || count.slice <= count.inUse) continue;

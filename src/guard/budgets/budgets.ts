@@ -34,7 +34,7 @@ export interface BudgetsOptions {
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
   readonly lease: BudgetLease;
-  /** Asks other processes to give back what they hold idle. */
+  /** Asks other processes to release what they hold idle. */
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
   /** All of the cap is spent. */
@@ -49,7 +49,7 @@ export interface Budgets extends BudgetsOptions {
   readonly owner: object;
 }
 
-/** Counts kept in memory; above this, those unused for longest are given back to the store. */
+/** Counts kept in memory; above this, those unused for longest are released to the store. */
 const MAX_COUNTS = 150_000;
 const NO_COUNTS: readonly Count[] = [];
 
@@ -82,7 +82,7 @@ function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNo
   const key = run === "" ? `${budget.id}|${scope}` : `${budget.id}|${scope}|${run}`;
   let count = countOfKey.get(key);
   if (count === undefined) {
-    if (countOfKey.size >= MAX_COUNTS) forgetIdle(budgets);
+    if (countOfKey.size >= MAX_COUNTS) evictIdle(budgets);
     count = openCount(budget, scope, run, clock(), owner);
     countOfKey.set(key, count);
   }
@@ -90,7 +90,7 @@ function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNo
 }
 
 /** Drops the oldest tenth that is not in use. Counts in use stay, even above the limit. */
-function forgetIdle({ countOfKey, lease }: Budgets): void {
+function evictIdle({ countOfKey, lease }: Budgets): void {
   let left = MAX_COUNTS / 10;
   for (const [key, count] of countOfKey) {
     if (count.inUse > 0) continue;

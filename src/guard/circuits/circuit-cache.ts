@@ -5,7 +5,7 @@ import { type Change, changeCircuit, type Store, within } from "../../stores/sto
 
 /** The circuits that are not closed, as far as this process knows: from its store, and from a breaker's feed. */
 export interface CircuitCache {
-  /** The circuit that applies to a call, or undefined. One that is probing may let the call pass. */
+  /** The circuit that applies to a call, or undefined. One that is probing may allow the call. */
   find(node: ScopeNode, now: number): Circuit | undefined;
   /** Takes one of the probes. Resolves to whether one was left. */
   probe(circuit: Circuit, now: number): Promise<boolean>;

@@ -1,4 +1,4 @@
-import { forgetOldest, setBounded } from "../../core/bounded-map.ts";
+import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { restOf, type Usage } from "../../core/usage.ts";
 import { resolveUsage } from "../wire/estimate.ts";
@@ -11,7 +11,7 @@ interface Running {
   readonly counted: Usage | undefined;
 }
 
-/** Responses remembered; beyond, the oldest are forgotten. */
+/** Maximum responses kept; the oldest are dropped. */
 const MAX = 10_000;
 
 /**
@@ -30,7 +30,7 @@ export function createBackground(): Background {
   function done(id: string): void {
     running.delete(id);
     counted.add(id);
-    if (counted.size > MAX) forgetOldest(counted, MAX);
+    if (counted.size > MAX) evictOldest(counted, MAX);
   }
 
   return {

@@ -63,7 +63,7 @@ export function createForecaster(price: PriceSource): Forecaster {
       tier: dear ? tier : undefined,
       priceId: host?.priceId,
       guessedProvider: host === undefined,
-      // Only the response tells whether the input was written to a cache, which costs more.
+      // Only the response shows whether the input was written to a cache, which costs more.
       atMost: true,
     };
     const found = price(query) ?? (dear ? price({ ...query, tier: undefined }) : undefined);

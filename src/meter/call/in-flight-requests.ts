@@ -36,7 +36,7 @@ export interface InFlightRequests {
 }
 
 /**
- * The async context of a request tells its call, unless it waited for a connection: undici 6 and 7 send what waits in
+ * A request's async context identifies its call, unless it waited for a connection: undici 6 and 7 send what waits in
  * a pool from the context of whichever call frees a connection. So calls are also matched by their address:
  * each call being sent stands for one request, whichever of several like it. That keeps the count exact, because what
  * is taken for a call's own by mistake is made up for when the call's own comes.

@@ -45,7 +45,7 @@ export interface HeaderLookup {
   get(name: string): string | null | undefined;
 }
 
-/** Headers in which gateways say what a call cost, in USD. */
+/** Headers in which gateways report the cost of a call, in USD. */
 const COST_HEADERS = ["x-litellm-response-cost"];
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
@@ -165,7 +165,7 @@ export class OpenCall {
     if (rest === undefined) return bytes;
     this.#cut = EMPTY;
     this.settle({ type: "cancel" });
-    // In memory of its own, because a byte stream takes it away.
+    // A copy, because a byte stream transfers the memory.
     const last = new Uint8Array(rest.length + event.length);
     last.set(rest);
     last.set(event, rest.length);

@@ -8,7 +8,7 @@ import { listenToSignals } from "./signals.ts";
 
 export interface ExitOptions {
   readonly exporter: Exporter;
-  /** Settles what is open, synchronously, so that the last interval has it. */
+  /** Settles open calls, synchronously, for the last interval. */
   readonly settle?: () => void;
   /** Releases the slot. */
   readonly release: () => void;
@@ -62,7 +62,7 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
     try {
       settle?.();
     } catch {
-      // What is settled already is saved all the same.
+      // What is settled already is saved nevertheless.
     }
     try {
       if (exporter.save() && sender) startSender(sender);

@@ -9,7 +9,7 @@ export interface Outbox {
   add(content: Content, second: number): void;
   /** Sends everything; what is not accepted goes to the spool. True when all was accepted. */
   drain(deliver: Deliver, limits: PostLimits): Promise<boolean>;
-  /** Puts everything into the spool at once, also what is being sent: sent twice it replaces itself. */
+  /** Spools everything at once, also what is being sent: a repeated export replaces itself. */
   save(): void;
   readonly size: number;
 }

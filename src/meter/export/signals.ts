@@ -4,7 +4,7 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 const SURVIVED_MS = 100;
 
 /**
- * Runs `last` before a signal ends the process, and then lets it end by that signal. Our listener is there only while
+ * Runs `last` before a signal ends the process, and then raises that signal again. Our listener is there only while
  * nobody else listens: a program that does decides itself, and libraries that compare the number of listeners with
  * their own find only their own. Returns a function that removes it.
  */

@@ -4,7 +4,7 @@ import { expireClaims } from "./span-claim.ts";
 import { createStamp } from "./stamp.ts";
 
 /**
- * A span knows its parent's id, not its parent: what lies around it can only be learned when it starts. So we join the
+ * A span knows its parent's id, not its parent: its ancestors are only known when it starts. So we join the
  * processors of the user's tracer provider, which is found in OpenTelemetry's global slot, at once or when it comes.
  */
 

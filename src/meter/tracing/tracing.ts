@@ -69,7 +69,7 @@ export function createTracing(current: () => TracingSettings, faults: Faults): T
     start(around, name, kind, parent, attributes) {
       settings ??= current();
       if (!settings.enabled) return undefined;
-      // What the user has active is nearer to the call than a span of ours around it.
+      // The user's active span is nearer to the call than an outer span of ours.
       const outer = around.span ?? (parent instanceof WrappedSpan ? parent.original : undefined);
       const options = { kind: kind === "client" ? CLIENT : INTERNAL, attributes };
       const theirs = around.tracerProvider && userTracer(TRACER_NAME, around);

@@ -81,7 +81,7 @@ export function hintOf(formats: readonly Addressed[]): RegExp {
 }
 
 function hintFor(text: string): { readonly text: string; readonly source: string } {
-  // What goes on after a letter is another word; after a sign, a placeholder may follow.
+  // A letter after a letter makes another word; after a sign, a placeholder may follow.
   return { text, source: escaped(text) + (/[a-zA-Z0-9]$/.test(text) ? "\\b" : "") };
 }
 

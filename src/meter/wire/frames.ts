@@ -72,7 +72,7 @@ export class FrameReader {
     this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
     if (!this.#hideUsage) return chunk;
     let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
-    // Its memory may be the network's still, such as a recorded response that is replayed.
+    // Its memory may still be shared, as with a recorded response that is replayed.
     if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
     return kept instanceof Buffer || !(chunk instanceof Buffer)
       ? kept

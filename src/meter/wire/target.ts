@@ -95,7 +95,7 @@ function providerOf(host: Host | undefined, format: WireFormat): string {
   return host.provider;
 }
 
-/** Addresses remembered; some hold an id of their own. */
+/** Maximum addresses kept; some contain ids. */
 const MAX_KNOWN = 500;
 
 /** The facts of a retrieval, which has no body. */

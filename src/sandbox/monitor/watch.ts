@@ -7,7 +7,7 @@ import { type Rules, readRules } from "./rules.ts";
 export interface Watch {
   readonly id: number;
   readonly body: Readonly<Record<string, unknown>>;
-  /** Undefined when the sandbox cannot evaluate it; `refused` says why. */
+  /** Undefined when the sandbox cannot evaluate it; `refused` is the reason. */
   readonly rules: Rules | undefined;
   readonly refused: string | undefined;
   readonly alerts: ReadonlyMap<string, Alert>;

@@ -13,12 +13,12 @@ export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement
     ["spans taken", formatValue(spans)],
     ...Object.entries(dropped).map(([why, count]) => [`dropped: ${why}`, formatValue(count)] as const),
   ];
-  const rows = semantics.map(({ name, says, cites, confirmed }) =>
+  const rows = semantics.map(({ name, rule, cites, confirmed }) =>
     h(
       "tr",
       {},
       h("td", {}, name),
-      h("td", {}, says),
+      h("td", {}, rule),
       h("td", { class: "soft" }, cites),
       h("td", {}, confirmed ? "" : h("span", { class: "pill tone-warn" }, "unconfirmed")),
     ),

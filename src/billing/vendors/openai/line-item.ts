@@ -1,6 +1,6 @@
 import type { ChargeType } from "../../reconcile/bill.ts";
 
-/** What a line item of OpenAI's costs is for, as far as its text says. */
+/** What a line item of OpenAI's costs is for, as read from its text. */
 export interface LineItem {
   /** Empty where no model is named. */
   readonly model: string;

@@ -62,7 +62,7 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
   const { webhook, variable } = namesOf(prefix);
   const tasks: Task[] = [];
   const add = (name: string, run: () => Promise<void>): void =>
-    void tasks.push({ name, action: "update", says: "", run });
+    void tasks.push({ name, action: "update", detail: "", run });
   const there = await remote.webhook(webhook);
   if (there !== undefined && isOurs(there)) add(`webhook ${webhook}`, () => remote.deleteWebhook(webhook));
   if (await remote.hasVariable(variable)) add(`secret ${variable}`, () => remote.deleteVariable(variable));

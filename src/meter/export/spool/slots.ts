@@ -127,7 +127,7 @@ function createSlot(name: string, path: string, last: number): Slot {
   };
 }
 
-/** Whether nobody holds the slot any more, and its last points lie in the past. */
+/** Whether no process holds the slot any more, and its last points are in the past. */
 function isFree(path: string, nowMs: number): boolean {
   if (secondOf(path) >= Math.floor(nowMs / 1_000)) return false;
   const content = readFileSync(path, "latin1");

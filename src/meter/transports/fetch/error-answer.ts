@@ -7,7 +7,7 @@ export interface ErrorRead {
   answer(final: boolean): Response;
 }
 
-/** Statuses under which vendors say that a cap of theirs is reached. */
+/** Statuses with which vendors report that a cap of theirs is reached. */
 const CAP_STATUSES = new Set([400, 402, 403, 429]);
 const MAX_BYTES = 64 * 1024;
 

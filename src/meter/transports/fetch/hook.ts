@@ -69,7 +69,7 @@ function fetchMetered(
   return send(meter, inner, self, begun.call, begun);
 }
 
-/** A request as it is sent, and its call; undefined when that could not be made. */
+/** A request as it is sent, and its call; undefined when that could not be begun. */
 interface Begun {
   readonly call: OpenCall | undefined;
   readonly input: FetchInput;
@@ -120,7 +120,7 @@ function withoutOurs({ faults }: CallMeter, init: FetchInit, headers: unknown): 
   }
 }
 
-/** Sends what is no model call. */
+/** Sends a request that is no model call. */
 function pass(meter: CallMeter, inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
   const escort = meter.faults.guard("identity", () =>
     meter.escort(headersOf(input, init), () => (isRequest(input) ? input.url : String(input))),
@@ -210,7 +210,7 @@ function watch(meter: CallMeter, call: OpenCall, response: Response, input: Fetc
   else watchResponse(response, call, stream && isForTestedSdk(input, init), meter.abandoned);
 }
 
-/** A vendor's own cap: its error is final, and the gate remembers it. Rejects as the body does. */
+/** A vendor's own cap: its error is final, and the gate records it. Rejects as the body does. */
 async function readCap(call: OpenCall, response: Response, { faults }: CallMeter): Promise<Response> {
   try {
     const { body, answer } = await readError(response);

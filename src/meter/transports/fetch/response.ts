@@ -149,7 +149,7 @@ function likeConstructed(response: Response, body: ReadableStream<Uint8Array>, i
   }
 }
 
-/** Makes a clone tell the same address and kind as what it was cloned from. */
+/** Gives a clone the address and the kind of the original. */
 function likeness(clone: Response, of: Response): Response {
   const { url, redirected, type } = of;
   const copy = clone.clone;

@@ -4,7 +4,7 @@ import type { OpenCall } from "../../call/open-call.ts";
 const MAX_BODY = 64 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
-/** Keeps a body that is no event stream until it is whole, and tells its call of the end. */
+/** Collects a body that is no event stream, and reports its end to the call. */
 export interface WholeBody {
   /** Keeps a copy: the chunk's memory goes to the reader. */
   add(chunk: Uint8Array): Uint8Array;

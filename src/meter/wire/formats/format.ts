@@ -34,13 +34,13 @@ export interface WireFormat {
   readFrame(frame: Json, event: string, reading: Reading): boolean;
   /** The JSON keys, with their quotes and colon, after which an ordinary delta carries its text. */
   readonly deltaKeys: readonly string[];
-  /** Events whose frames say nothing about the call. */
+  /** Events whose frames hold nothing about the call. */
   readonly silentEvents?: ReadonlySet<string>;
   /** A delta frame may also carry usage or a finish reason, so everything after its text must be compared. */
   readonly strictDeltas: boolean;
 }
 
-/** What a request says about its call. */
+/** The facts about a call in its request. */
 export interface RequestFacts {
   readonly model: string | undefined;
   readonly stream: boolean;
