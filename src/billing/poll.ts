@@ -199,10 +199,10 @@ export function explain(vendor: Vendor, error: unknown, window?: BillWindow): un
     return new SpendfuseError("SPENDFUSE_VENDOR", message, { vendor: vendor.name }, error);
   }
   const facts = { vendor: vendor.name, status: fault.status };
-  return new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} ${says(vendor, fault)}${what}`, facts, error);
+  return new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} ${describeFault(vendor, fault)}${what}`, facts, error);
 }
 
-function says({ variable, needs }: Vendor, { status, message }: VendorFault): string {
+function describeFault({ variable, needs }: Vendor, { status, message }: VendorFault): string {
   if (status === undefined) return `cannot be reached: ${message}`;
   if (status === 401) return `does not accept ${variable} (401 ${message}): it must be ${needs}`;
   if (status === 403) return `does not let ${variable} read this (403 ${message}): it must be ${needs}`;

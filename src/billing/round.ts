@@ -72,7 +72,7 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
     const access = { key, url, env, onServerTime: clock.observe, now: clock.now };
     const account = await openAccount(vendor, access, patience);
     await readNamesAndCaps(options, vendor, account, clock.now());
-    tellEarliest(options, vendor, account, clock.now());
+    warnMissingDays(options, vendor, account, clock.now());
     const onProgress = (progress: Progress): void => options.onProgress?.(vendor, progress);
     const poll = () =>
       pollVendor({ vendor, account, book, now: clock.now, range: options.range, patience, onProgress });
@@ -93,7 +93,7 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
 }
 
 /** Warns of requested days that a vendor no longer has. */
-function tellEarliest({ range, say }: RoundOptions, { title }: Vendor, account: VendorAccount, now: number): void {
+function warnMissingDays({ range, say }: RoundOptions, { title }: Vendor, account: VendorAccount, now: number): void {
   const first = Math.max(...account.reports().map(({ earliest }) => dayOf(earliest(now))));
   if (range.from === undefined || range.from >= first) return;
   say(`${title} answers for days from ${new Date(first).toISOString().slice(0, 10)} on: earlier ones are not read`);
@@ -185,7 +185,7 @@ async function sendGauges(
     const last = book.fact<Sent>(vendor.name, name);
     const same = JSON.stringify(last?.values) === JSON.stringify(values);
     if (last && same && now - last.at < GAUGES_MS && now >= last.at) continue;
-    await sink.send([...points, ...gone(last, points, now), lagOf(book, vendor, now)]);
+    await sink.send([...points, ...zeroesFor(last, points, now), lagOf(book, vendor, now)]);
     book.putFact(vendor.name, name, { at: now, values } satisfies Sent);
   }
 }
@@ -203,7 +203,7 @@ function lagOf(book: Book, { name }: Vendor, now: number): MetricPoint {
 }
 
 /** Zeroes for amounts that no longer exist: their gauges would keep the last value. */
-function gone(last: Sent | undefined, points: readonly MetricPoint[], at: number): readonly MetricPoint[] {
+function zeroesFor(last: Sent | undefined, points: readonly MetricPoint[], at: number): readonly MetricPoint[] {
   const there = new Set(points.map(({ metric, tags }) => JSON.stringify([metric.name, tags])));
   return [METRICS.billedMonthToDate, METRICS.ungovernedCost].flatMap((metric) =>
     (last?.values ?? []).flatMap(([name, tags, value]) =>

@@ -28,12 +28,12 @@ export function validate(node: Node, value: unknown, key: string, problems: Prob
     case "map":
       return validateMap(node, value, key, problems);
     default:
-      if (!isRight(node, value)) problems.push(wrong(node, value, key));
+      if (!isValid(node, value)) problems.push(problemOf(node, value, key));
       return value;
   }
 }
 
-function isRight(node: Exclude<Node, ObjectNode | ArrayNode | MapNode>, value: unknown): boolean {
+function isValid(node: Exclude<Node, ObjectNode | ArrayNode | MapNode>, value: unknown): boolean {
   switch (node.kind) {
     case "boolean":
       return typeof value === "boolean";
@@ -48,7 +48,7 @@ function isRight(node: Exclude<Node, ObjectNode | ArrayNode | MapNode>, value: u
 
 function validateObject(node: ObjectNode, value: unknown, key: string, problems: Problem[]): unknown {
   if (!isRecord(value)) {
-    problems.push(wrong(node, value, key));
+    problems.push(problemOf(node, value, key));
     return value;
   }
   const known = Object.keys(node.keys);
@@ -87,7 +87,7 @@ function checkNeeded(
 
 function validateArray(node: ArrayNode, value: unknown, key: string, problems: Problem[]): unknown {
   if (!Array.isArray(value)) {
-    problems.push(wrong(node, value, key));
+    problems.push(problemOf(node, value, key));
     return value;
   }
   const kept = value.map((item, index) => validate(node.items, item, `${key}[${index}]`, problems));
@@ -96,7 +96,7 @@ function validateArray(node: ArrayNode, value: unknown, key: string, problems: P
 
 function validateMap(node: MapNode, value: unknown, key: string, problems: Problem[]): unknown {
   if (!isRecord(value)) {
-    problems.push(wrong(node, value, key));
+    problems.push(problemOf(node, value, key));
     return value;
   }
   const form = node.names === undefined ? undefined : FORMS[node.names];
@@ -114,7 +114,7 @@ function within(place: string, name: string): string {
   return place === "" ? name : `${place}.${name}`;
 }
 
-function wrong(node: Node, value: unknown, key: string): Problem {
+function problemOf(node: Node, value: unknown, key: string): Problem {
   return problem(key, `${key} must be ${mustBe(node)}, not ${shown(value)}`, fixOf(key, suggest(node, value)));
 }
 

@@ -136,7 +136,7 @@ export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): Qu
     const asked = query.model.toLowerCase().trim();
     const fitting = (byKey.get(modelKey(query.model)) ?? [])
       .filter(({ row, literal }) => fitsProvider(row, query) && (literal === asked || !isSnapshot(literal)))
-      .filter(({ row }) => agrees(row.tier, query.tier) && agrees(row.speed, query.speed))
+      .filter(({ row }) => matchesTerm(row.tier, query.tier) && matchesTerm(row.speed, query.speed))
       .sort(
         (a, b) =>
           ownTerms(b.row) - ownTerms(a.row) ||
@@ -178,7 +178,7 @@ function descending(a: number, b: number): number {
   return a === b ? 0 : a > b ? -1 : 1;
 }
 
-function agrees(own: string | undefined, asked: string | undefined): boolean {
+function matchesTerm(own: string | undefined, asked: string | undefined): boolean {
   return own === undefined || own === asked;
 }
 

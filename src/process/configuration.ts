@@ -82,7 +82,7 @@ export function createConfiguration(
       const message = (error as Error).message;
       if (isStrict()) endProcess(message);
       faults.report("config");
-      tell(`config ignored: ${whatIsOff(error)}: ${message}`);
+      tell(`config ignored: ${disabledParts(error)}: ${message}`);
       return set(defaultConfig());
     }
   }
@@ -127,7 +127,7 @@ function given(own: ConfigFile | undefined, keys: ConfigFile): ConfigFile {
 const GUARDING = ["budgets", "store", "breaker", "repeats"];
 
 /** What an invalid configuration would have switched on: all of it when the file cannot be parsed. */
-function whatIsOff(error: unknown): string {
+function disabledParts(error: unknown): string {
   const { configured = ["budgets", "store", "breaker"] } = isSpendfuseError(error)
     ? (error.facts as { readonly configured?: readonly string[] })
     : {};

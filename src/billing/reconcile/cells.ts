@@ -63,7 +63,7 @@ export function buildCells(bill: DayBill, metered: readonly MeteredRow[]): reado
     for (const [kind, some] of Map.groupBy(charges, kindOf)) {
       if (kind === "search") cells.push(searchCell(some, usages, own));
       else if (kind === "tokens") cells.push(...tokenCells(some, usages, own));
-      else for (const charge of some) cells.push(lonely(charge, kind === "batch"));
+      else for (const charge of some) cells.push(cellWithoutCalls(charge, kind === "batch"));
     }
   }
   return cells;
@@ -81,7 +81,7 @@ function kindOf({ type, tier }: Charge): "batch" | "search" | "other" | "tokens"
   return type === "other" ? "other" : "tokens";
 }
 
-function lonely(charge: Charge, batch: boolean): Cell {
+function cellWithoutCalls(charge: Charge, batch: boolean): Cell {
   return { type: charge.type, batch, charges: [charge], rows: [], quantity: charge.quantity, unseen: undefined };
 }
 

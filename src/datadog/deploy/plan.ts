@@ -103,12 +103,12 @@ function planChange(wanted: Wanted, found: Found, mark: Mark, overwrite: boolean
   const missing = ((wanted.body.tags ?? []) as readonly string[]).filter((tag) => !own.includes(tag));
   if (kind === "monitor" && missing.length > 0) changes.push({ unit: "tags", from: own, to: [...own, ...missing] });
   if (changes.length === 0) return { action: "keep", wanted, found, kept };
-  const body = withMark(kind, { ...besides(found), ...joinUnits(chosen), ...tags }, { key, applied }, own);
+  const body = withMark(kind, { ...unmanagedFields(found), ...joinUnits(chosen), ...tags }, { key, applied }, own);
   return { action: "update", wanted, found, body: kind === "monitor" ? withoutServerParts(body) : body, changes, kept };
 }
 
 /** What the shipped files do not set and a full update would remove. */
-function besides({ kind, body }: Found): Body {
+function unmanagedFields({ kind, body }: Found): Body {
   if (kind === "monitor") return {};
   const names = ["notify_list", "tags", "template_variable_presets", "restricted_roles"];
   return Object.fromEntries(names.flatMap((name) => (body[name] ? [[name, body[name]]] : [])));

@@ -46,8 +46,8 @@ export function createForecaster(price: PriceSource): Forecaster {
       return { tokens, costNano: costOf(call, model, Math.ceil(input), Math.ceil(output)) };
     },
     learn(model, usage) {
-      follow(outputs, model, usage.output);
-      follow(inputs, model, usage.input);
+      learn(outputs, model, usage.output);
+      learn(inputs, model, usage.input);
     },
   };
 
@@ -81,7 +81,7 @@ function upper(typical: Typical | undefined): number | undefined {
   return typical && typical.mean + 2 * typical.deviation;
 }
 
-function follow(known: Map<string, Typical>, model: string, value: number): void {
+function learn(known: Map<string, Typical>, model: string, value: number): void {
   const typical = known.get(model);
   if (typical === undefined) {
     setBounded(known, model, { mean: value, deviation: value / 2 }, MAX_MODELS);

@@ -121,10 +121,10 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
   } catch (error) {
     faults.report("span", error);
   }
-  for (const listener of options.listeners) tellListener(listener, settled, faults);
+  for (const listener of options.listeners) notifyListener(listener, settled, faults);
 }
 
-function tellListener(listener: (call: SettledCall) => unknown, settled: SettledCall, faults: Faults): void {
+function notifyListener(listener: (call: SettledCall) => unknown, settled: SettledCall, faults: Faults): void {
   try {
     const result = listener(settled) as Promise<unknown> | undefined;
     if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));

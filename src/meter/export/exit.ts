@@ -88,7 +88,7 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
   };
 }
 
-function startSender({ endpoint, spoolDir, env, wait = diesWithUs(), lifeMs }: SenderOptions): void {
+function startSender({ endpoint, spoolDir, env, wait = isKilledOnExit(), lifeMs }: SenderOptions): void {
   const script = senderPath();
   // Another runtime, or a program that embeds Node, would start itself again instead of our script.
   if (script === undefined || !/^node(js)?(\.exe)?$/i.test(basename(process.execPath))) return;
@@ -115,7 +115,7 @@ function startSender({ endpoint, spoolDir, env, wait = diesWithUs(), lifeMs }: S
  * Whether a process that we leave behind is killed when we end: in a container when its first process ends, in a systemd
  * service when its main process does.
  */
-function diesWithUs(): boolean {
+function isKilledOnExit(): boolean {
   if (process.pid === 1 || process.ppid === 1) return true;
   try {
     return !/^(systemd|init)$/.test(readFileSync("/proc/1/comm", "utf8").trim());

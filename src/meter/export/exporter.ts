@@ -146,14 +146,14 @@ function tick(state: ExporterState, options: ExporterOptions): void {
     options.instruments.watch();
     if (state.now() < state.runAt && (state.spans?.waiting ?? 0) < MANY_SPANS) return;
     state.runAt = state.now() + state.intervalMs;
-    sayNothingSent(state, options);
+    warnNothingSent(state, options);
     if (state.exporting && state.active.size === 0) void enqueueRun(state, new AbortController(), CONNECT_MS, false);
   } catch (error) {
     state.warnings.failed(error instanceof Error ? error.message : String(error), true);
   }
 }
 
-function sayNothingSent(state: ExporterState, { instruments, warn }: ExporterOptions): void {
+function warnNothingSent(state: ExporterState, { instruments, warn }: ExporterOptions): void {
   if (state.warnedUnsent || instruments.watch()) return;
   state.warnedUnsent = true;
   warn(NOTHING_SENT);
@@ -181,7 +181,7 @@ async function send(state: ExporterState, timeoutMs: number): Promise<void> {
 
 function save(state: ExporterState, options: ExporterOptions): boolean {
   const { outbox, spool } = state;
-  if (options.instruments.hasNews("exporter")) sayNothingSent(state, options);
+  if (options.instruments.hasNews("exporter")) warnNothingSent(state, options);
   if (!state.exporting) return false;
   state.collector.collect({ last: true, faultsAlone: false, heartbeat: false });
   outbox.save();

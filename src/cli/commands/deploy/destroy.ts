@@ -33,7 +33,7 @@ export async function destroy(remote: Remote, options: DestroyOptions): Promise<
     return 0;
   }
   if (!json) for (const name of names) console.log(`- ${name}`);
-  if (!options.yes && !(await isMeant(names.length))) {
+  if (!options.yes && !(await confirm(names.length))) {
     console.error("nothing was deleted");
     return 1;
   }
@@ -74,7 +74,7 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
   return tasks;
 }
 
-async function isMeant(count: number): Promise<boolean> {
+async function confirm(count: number): Promise<boolean> {
   if (!process.stdin.isTTY) {
     console.error("spendfuse deploy --destroy: no terminal to confirm on; pass --yes");
     return false;

@@ -82,7 +82,7 @@ function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchI
   const { facts, asked, sends } = outgoing;
   if (facts === undefined && target.host === undefined) return undefined;
   const headers = headersOf(input, init);
-  const said = saidBy(meter, headers);
+  const said = readScopeOf(meter, headers);
   const call = meter.begin(target, {
     facts,
     asked,
@@ -102,7 +102,7 @@ function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchI
   };
 }
 
-function saidBy({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
+function readScopeOf({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
   try {
     return readScopeHeaders(headers);
   } catch (error) {
