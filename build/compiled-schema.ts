@@ -1,7 +1,7 @@
-import { exampleOf } from "../src/config/mending.ts";
 import type { Node } from "../src/config/node.ts";
 import { SCHEMA } from "../src/config/schema/schema.ts";
 import { KEY_VARIABLES, OTHER_VARIABLES } from "../src/config/schema/variables.ts";
+import { exampleOf } from "../src/config/suggestion.ts";
 import { print } from "./json-text.ts";
 
 /**
@@ -17,7 +17,7 @@ import type { ObjectNode } from "./node.ts";
 // biome-ignore format: generated
 export const SCHEMA: ObjectNode = ${print(compact(SCHEMA), "")};
 
-/** The path of the key that a variable says. */
+/** The path of the key that a variable sets. */
 // biome-ignore format: generated
 export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = ${print(keys, "")};
 
@@ -29,7 +29,7 @@ export const OTHER_VARIABLES: readonly string[] = ${print(others, "")};
 
 /** Without descriptions, and with the one example that messages use. */
 function compact(node: Node): object {
-  const { says: _says, default: _default, examples: _examples, ...rest } = node;
+  const { description: _description, default: _default, examples: _examples, ...rest } = node;
   const example = "boolean enum".includes(node.kind) ? {} : { examples: [exampleOf(node)] };
   switch (node.kind) {
     case "object":

@@ -38,7 +38,7 @@ function rowsOf(name: string, path: readonly string[], node: Node, required = fa
     `${valuesOf(node)}${required ? ", required" : ""}`,
     node.default === undefined ? "" : `\`${node.default}\``,
     variable === undefined ? "" : `\`${variable.name}\``,
-    node.says ?? "",
+    node.description ?? "",
   ];
   return [`| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`, ...childrenOf(name, path, node)];
 }
@@ -85,7 +85,7 @@ function valuesOf(node: Node): string {
 
 function variableTable(vendorVariables: readonly string[]): string {
   const rows = [
-    ...OTHER_VARIABLES.map(({ name, says }) => `| \`${name}\` | ${says} |`),
+    ...OTHER_VARIABLES.map(({ name, description }) => `| \`${name}\` | ${description} |`),
     `| ${vendorVariables.map((name) => `\`${name}\``).join(", ")} | Address of a vendor's billing API, instead of its own. |`,
   ];
   return ["| variable | meaning |", "| --- | --- |", ...rows].join("\n");

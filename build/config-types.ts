@@ -27,7 +27,7 @@ function typeOf(node: Node, path: readonly string[], types: Map<string, string>)
     case "enum": {
       const union = node.values.map((value) => JSON.stringify(value)).join(" | ");
       if (node.type === undefined) return union;
-      types.set(node.type, `/** ${node.says} */\nexport type ${node.type} = ${union};`);
+      types.set(node.type, `/** ${node.description} */\nexport type ${node.type} = ${union};`);
       return node.type;
     }
     case "array":
@@ -45,7 +45,7 @@ function typeOf(node: Node, path: readonly string[], types: Map<string, string>)
 function docOf(node: Node, path: readonly string[], indent: string): string {
   const variable = KEY_VARIABLES.find((one) => one.path.join() === path.join());
   const fallback = node.default === undefined ? "" : ` Default \`${node.default}\`.`;
-  const text = (node.says ?? "") + fallback + (variable === undefined ? "" : ` Also \`${variable.name}\`.`);
+  const text = (node.description ?? "") + fallback + (variable === undefined ? "" : ` Also \`${variable.name}\`.`);
   const line = `${indent}/** ${text} */\n`;
   if (line.length - 1 <= WIDTH) return line;
   const rows = [""];

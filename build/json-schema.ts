@@ -62,5 +62,5 @@ function shapeOf(node: Node, path: readonly string[]): object {
 /** Editors show a description as plain text. */
 function describe(node: Node, path: readonly string[]): string {
   const variable = KEY_VARIABLES.find((one) => one.path.join() === path.join());
-  return (node.says ?? "").replaceAll("`", "") + (variable === undefined ? "" : ` Also ${variable.name}.`);
+  return (node.description ?? "").replaceAll("`", "") + (variable === undefined ? "" : ` Also ${variable.name}.`);
 }

@@ -6,7 +6,7 @@ import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
 /**
- * Runs `fn` with every model call in it belonging to `fields`. Scopes nest: an inner one inherits, and what is spent in
+ * Attributes every model call in `fn` to `fields`. Scopes nest: an inner one inherits, and what is spent in
  * it rolls up to the outer ones. With an `agent` it is also a span, `invoke_agent NAME`, that carries the sums.
  * Returns what `fn` returns, a promise or a generator included.
  */
@@ -22,7 +22,7 @@ export function bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A
 /**
  * Puts the scope that it is called in, ids included, into what goes to another process of yours, and returns it: headers
  * of a request or of a queue's message (a plain object, `Headers`, `Map`, or a list of pairs), or the `_meta` of MCP. It
- * is one entry, `baggage`, as W3C writes it; what others have in it stays.
+ * is one entry, `baggage`, in W3C's format; other members of it are kept.
  */
 export function inject<C extends object = { baggage?: string }>(carrier: C = {} as C): C {
   return theRuntime().propagation.inject(carrier);
@@ -57,8 +57,8 @@ export function wrapFetch(inner: typeof fetch): typeof fetch {
 }
 
 /**
- * Asks `approve` before a call is refused. It lets this one call pass by returning `true` or a reason; that is logged.
- * Returns a function that takes it off again.
+ * Asks `approve` before a call is refused. Returning `true` or a reason allows this one call; it is logged.
+ * Returns a function that removes it.
  */
 export function onBlocked(approve: Approve): () => void {
   const { approvers } = theRuntime();
@@ -89,7 +89,7 @@ export function start(options: StartOptions = {}): Promise<void> {
   return theRuntime().start(options);
 }
 
-/** Takes the hook off again and stops exporting, after a last flush. */
+/** Removes the hook and stops exporting, after a last flush. */
 export function stop(): Promise<void> {
   return theRuntime().stop();
 }
@@ -99,7 +99,7 @@ export function ledger(): Pick<Ledger, "sums" | "accounts"> {
   return theRuntime().ledger;
 }
 
-/** How far the budgets are used that this process has counted for. */
+/** Usage of the budgets that this process has counted. */
 export function budgets(): readonly BudgetUse[] {
   return theRuntime().budgets();
 }

@@ -1,11 +1,11 @@
 import { isSpendfuseError } from "../core/errors.ts";
 
-/** What a vendor's SDK threw, read without knowing whose it is. */
+/** An error thrown by a vendor's SDK, in a form that does not depend on the SDK. */
 export interface VendorFault {
-  /** Undefined when there was no answer. */
+  /** HTTP status; undefined without a response. */
   readonly status: number | undefined;
   readonly message: string;
-  /** Milliseconds that the vendor asks to wait. */
+  /** Delay requested by the vendor, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -18,12 +18,12 @@ export interface Patience {
 const TRIES = 6;
 const BASE_MS = 1_000;
 const MAX_WAIT_MS = 120_000;
-/** A limit without a time to wait is a cap on spend, which lasts: asking often does not help. */
+/** Attempts at a limit without a retry delay: that is a spend cap, which retries do not lift. */
 const CAP_TRIES = 2;
 const CAP_WAIT_MS = 30_000;
 const RETRIED = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 
-/** Asks, and again where that can help: as the vendor says, else with growing pauses and jitter. */
+/** Runs a request and retries transient failures, after the vendor's delay or else with backoff and jitter. */
 export async function ask<T>(run: () => Promise<T>, { sleep, random }: Patience): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -40,17 +40,17 @@ export async function ask<T>(run: () => Promise<T>, { sleep, random }: Patience)
   }
 }
 
-/** Undefined for an error that is no vendor's: a fault of our own, or of the disk. */
+/** Undefined for an error that no vendor's SDK threw, such as one of the file system. */
 export function faultOf(error: unknown): VendorFault | undefined {
   if (isSpendfuseError(error)) return undefined;
   const { status, statusCode, headers, message, body, error: sent } = (error ?? {}) as Thrown;
   const code = typeof status === "number" ? status : typeof statusCode === "number" ? statusCode : undefined;
   const network = code === undefined ? networkCode(error) : undefined;
   if (code === undefined && network === undefined) return undefined;
-  const said = typeof body === "string" && body !== "" ? messageIn(body) : (sent?.error?.message ?? sent?.message);
+  const text = typeof body === "string" && body !== "" ? messageIn(body) : (sent?.error?.message ?? sent?.message);
   return {
     status: code,
-    message: said ?? `${message ?? "no reason given"}${network === undefined ? "" : ` (${network})`}`,
+    message: text ?? `${message ?? "no reason given"}${network === undefined ? "" : ` (${network})`}`,
     retryAfterMs: headers?.get ? retryAfter(headers) : undefined,
   };
 }
@@ -61,11 +61,11 @@ interface Thrown {
   readonly headers?: Headers;
   readonly message?: string;
   readonly body?: unknown;
-  /** What the vendor sent, as it came or without its wrapper. */
+  /** The body of the response, as sent or unwrapped by the SDK. */
   readonly error?: { readonly message?: string; readonly error?: { readonly message?: string } };
 }
 
-/** What kept an answer from coming; SDKs wrap it several times. */
+/** The code of a network error; SDKs wrap it several times. */
 function networkCode(error: unknown): string | undefined {
   let at = error as { readonly code?: unknown; readonly name?: string; readonly cause?: unknown } | undefined;
   for (let depth = 0; at !== undefined && at !== null && depth < 6; depth++) {

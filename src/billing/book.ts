@@ -13,19 +13,19 @@ export interface Run {
 
 export interface Upload {
   readonly content: string;
-  /** The id that the receiver gave it. */
+  /** The receiver's id of the uploaded file. */
   readonly file: string | undefined;
 }
 
 /**
- * The vendors' rows as last read, and how far they were read, in SQLite. Every change is one transaction: a process
+ * The vendors' rows as last read, and the reading progress, in SQLite. Every change is one transaction: a process
  * that dies leaves the state before it or after it.
  */
 export interface Book {
   readonly path: string;
   /**
-   * The cursor after the pages of a window that were staged. Undefined where none were, or by another query, whose
-   * pages are then dropped.
+   * The cursor after the staged pages of a window. Undefined without any, or when another query staged them: those
+   * pages are dropped.
    */
   bookmark(account: Account, window: BillWindow, query: unknown): string | undefined;
   /** Stages a page that is not the last. */

@@ -4,14 +4,14 @@ import type { Book } from "./book.ts";
 import type { Names } from "./names.ts";
 import type { VendorCap } from "./vendors/vendor.ts";
 
-/** A vendor's own cap beside what was billed, and beside ours. Amounts in nano-USD. */
+/** A vendor's own cap compared with the bill and with our budgets. Amounts in nano-USD. */
 export interface CapRow {
   /** Such as `organization`, `project help_desk`. */
   readonly scope: string;
   readonly per: VendorCap["per"];
   readonly effect: VendorCap["effect"];
   readonly cap: Nano;
-  /** What the bill has of it so far; undefined where our bill is not of the cap's scope or time. */
+  /** Billed against it so far; undefined when the bill does not cover the cap's scope or period. */
   readonly used: Nano | undefined;
   readonly remark: string;
 }
@@ -20,7 +20,7 @@ export interface CapInput {
   readonly caps: readonly VendorCap[];
   readonly budgets: readonly Budget[];
   readonly names: Names;
-  /** This month's bill by project id and key id, and all of it. */
+  /** This month's bill by project id, by key id, and in total. */
   readonly billed: {
     readonly projects: ReadonlyMap<string, Nano>;
     readonly keys: ReadonlyMap<string, Nano>;
@@ -45,7 +45,7 @@ export function keepCaps(book: Book, vendor: string, caps: readonly VendorCap[])
 }
 
 /**
- * What a vendor's caps mean beside ours: a vendor stops every agent in its scope at once, a budget only the agent that
+ * Compares a vendor's caps with our budgets: a vendor stops all agents in its scope, a budget only the agent that
  * spends.
  */
 export function compareCaps({ caps, budgets, names, billed }: CapInput): readonly CapRow[] {

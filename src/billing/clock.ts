@@ -1,20 +1,20 @@
-/** A vendor's clock: ours, unless the vendor's answers show that ours is wrong. */
+/** The vendor's time: the local clock, corrected when the vendor's responses show that it is wrong. */
 export interface VendorClock {
   now(): number;
-  /** The vendor's time, as an answer just said it, in milliseconds since the epoch. */
-  heard(ms: number): void;
-  /** How far ours is ahead; 0 as long as both agree. */
+  /** Records the vendor's time from a response just received, in milliseconds since the epoch. */
+  observe(ms: number): void;
+  /** How far the local clock is ahead, in milliseconds; 0 while both agree. */
   readonly skewMs: number;
 }
 
-/** Answers say whole seconds and take a while to arrive. */
+/** Responses carry whole seconds and arrive with a delay. */
 const TOLERATED_MS = 5_000;
 
 export function createVendorClock(ours: () => number): VendorClock {
   let skewMs = 0;
   return {
     now: () => ours() - skewMs,
-    heard(ms) {
+    observe(ms) {
       const ahead = ours() - ms;
       skewMs = Math.abs(ahead) > TOLERATED_MS ? ahead : 0;
     },

@@ -2,21 +2,21 @@ import { type Nano, usdOf } from "../core/money.ts";
 import type { Names } from "./names.ts";
 import type { BillLine } from "./reconcile/reconcile.ts";
 
-/** An amount of a day for finance, with who it is for. */
+/** An amount of a day for finance, and the tags it is allocated to. */
 export interface CostLine {
   readonly description: string;
   readonly usd: number;
-  /** None of them is empty. */
+  /** No value is empty. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** Where a day's allocated bill is kept for finance: what is there of the same vendor and day is replaced, never added to. */
+/** Receives a day's allocated bill. An upload replaces an earlier one of the vendor and day, and never adds to it. */
 export interface CostSink {
   /**
    * @param vendor its title
    * @param day start of the UTC day, in milliseconds since the epoch
-   * @param earlier the id of what was uploaded for that day before, where it is known
-   * @returns the id of what is there now
+   * @param earlier the id of the earlier upload for that day, if known
+   * @returns the id of the new upload
    */
   replace(
     vendor: string,

@@ -1,12 +1,12 @@
 import type { Nano } from "../core/money.ts";
 import type { BillLine } from "./reconcile/reconcile.ts";
 
-/** Metered, and not on the bill, or not yet: it has nothing to be compared with. */
+/** Metered but not billed, or not billed yet: left out of the comparison. */
 export function unbilledOf({ late = 0n, not_billed = 0n }: BillLine["reasons"]): Nano {
   return -(late + not_billed);
 }
 
-/** What a bill and the meter say of some calls. */
+/** Billed and metered amounts of the same calls. */
 export interface Compared {
   readonly billed: Nano;
   readonly metered: Nano;

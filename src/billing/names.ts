@@ -1,7 +1,7 @@
 import { normalizeTag } from "../core/scope.ts";
 import type { VendorName } from "./vendors/vendor.ts";
 
-/** What a vendor's ids are called, and which key of the meter is which key of the vendor. */
+/** The names of a vendor's ids, and the metered keys of its API keys. */
 export interface Names {
   /** As a tag: lower case, no blanks. An id without a name is itself, an empty one is empty. */
   project(id: string): string;
@@ -11,7 +11,7 @@ export interface Names {
 }
 
 /**
- * A key of the vendor is a metered key where the user configures it (`aliases`: metered name by the vendor's id or name),
+ * A vendor's key maps to a metered key where the user says so (`aliases`: metered name by the vendor's id or name),
  * when the vendor's data prove it, or when both have the same name.
  */
 export function readNames(

@@ -14,15 +14,15 @@ export interface MetricPoint {
   readonly value: number;
 }
 
-/** Takes points where people look at them. To add one, implement this. */
+/** A destination of points, such as Datadog. To add one, implement this. */
 export interface PointSink {
-  /** With the place: what was sent to one place is not yet at another. */
+  /** Includes the address: points that one destination has are still missing at another. */
   readonly name: string;
-  /** Resolves when all are taken, and rejects when one is not: then all are sent again later. */
+  /** Resolves when all are accepted, and rejects otherwise: all are then sent again later. */
   send(points: readonly MetricPoint[]): Promise<void>;
 }
 
-/** What a day's bill is, by the tags of its point. Ungoverned amounts have no agent. */
+/** A day's billed cost by the tags of its point. Ungoverned amounts have no agent. */
 export function dailyPoints(vendor: string, names: Names, lines: readonly BillLine[]): ReadonlyMap<string, Nano> {
   const sums = new Map<string, Nano>();
   for (const line of lines) {
@@ -51,7 +51,7 @@ function named(tag: string, value: string): Record<string, string> {
   return value === "" ? {} : { [tag]: value };
 }
 
-/** The month so far, added up day by day, and said as gauges. */
+/** The month to date, summed day by day, as gauges. */
 export interface MonthToDate {
   add(lines: readonly BillLine[]): void;
   points(at: number): readonly MetricPoint[];
@@ -88,7 +88,7 @@ export function createMonthToDate(vendor: string, names: Names): MonthToDate {
         points.push({ metric: METRICS.billedMonthToDate, tags: readRecord(tags), at, value: usdOf(nano) });
       for (const [tags, nano] of ungoverned)
         points.push({ metric: METRICS.ungovernedCost, tags: readRecord(tags), at, value: usdOf(nano) });
-      // None at all is a figure, too: an alert must be able to end.
+      // Zero is sent as well, so that an alert can recover.
       if (any && ungoverned.size === 0) points.push({ metric: METRICS.ungovernedCost, tags: { vendor }, at, value: 0 });
       for (const [tags, drift] of drifts) {
         const value = driftOf(drift);

@@ -14,7 +14,7 @@ import {
 } from "./vendors/vendor.ts";
 import { planWindows } from "./windows.ts";
 
-/** Days from `from` on, before `until`; absent is what has to be read anyway. */
+/** Days from `from` (inclusive) to `until` (exclusive); absent: the days that are due. */
 export interface Range {
   readonly from?: number | undefined;
   readonly until?: number | undefined;
@@ -40,10 +40,10 @@ export interface Progress {
 }
 
 export interface Polled {
-  /** The days that were asked for, whether they changed or not. */
+  /** The requested days, changed or not. */
   readonly from: number;
   readonly until: number;
-  /** Days with rows that are new, other, or gone. */
+  /** Days with added, changed or removed rows. */
   readonly changed: ReadonlySet<number>;
   readonly windows: number;
   readonly rows: number;
@@ -134,7 +134,7 @@ function firstDue({ vendor, book }: PollOptions, who: Account, now: number): num
   return Math.min(windowStart("month", now), restated, gap);
 }
 
-/** A day is read until it was read a while after its end, and now and then after that. */
+/** A day is due until it was read long enough after its end, and then at times, because vendors restate it. */
 function isDueAt(
   { trailingDays }: Vendor,
   { from }: Range,
@@ -171,7 +171,7 @@ async function readWindow(
       const at = cursor;
       page = await ask(() => account.read(window, at), patience);
     } catch (error) {
-      // A cursor that the vendor no longer takes: the window is read again from its beginning.
+      // The vendor no longer accepts the cursor: the window is read again from its beginning.
       if (cursor === undefined || faultOf(error)?.status !== 400 || restarts > 0) throw explain(vendor, error, window);
       restarts += 1;
       book.forget(who, window.report);
@@ -188,7 +188,7 @@ async function readWindow(
   }
 }
 
-/** What went wrong at a vendor, and what to do; anything else as it is. */
+/** Turns a vendor's error into one that names the fix; returns any other error unchanged. */
 export function explain(vendor: Vendor, error: unknown, window?: BillWindow): unknown {
   if (error instanceof SpendfuseError) return error;
   const fault = faultOf(error);
@@ -199,10 +199,10 @@ export function explain(vendor: Vendor, error: unknown, window?: BillWindow): un
     return new SpendfuseError("SPENDFUSE_VENDOR", message, { vendor: vendor.name }, error);
   }
   const facts = { vendor: vendor.name, status: fault.status };
-  return new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} ${says(vendor, fault)}${what}`, facts, error);
+  return new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} ${describeFault(vendor, fault)}${what}`, facts, error);
 }
 
-function says({ variable, needs }: Vendor, { status, message }: VendorFault): string {
+function describeFault({ variable, needs }: Vendor, { status, message }: VendorFault): string {
   if (status === undefined) return `cannot be reached: ${message}`;
   if (status === 401) return `does not accept ${variable} (401 ${message}): it must be ${needs}`;
   if (status === 403) return `does not let ${variable} read this (403 ${message}): it must be ${needs}`;

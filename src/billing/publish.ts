@@ -4,7 +4,7 @@ import type { Names } from "./names.ts";
 import { dailyPoint, dailyPoints, type MetricPoint, type PointSink } from "./points.ts";
 import type { Settlement } from "./settle.ts";
 
-/** Sends what a sink does not have yet: nothing for a day that is as it was. */
+/** Sends the points that a sink does not have yet: none for an unchanged day. */
 export interface Publisher {
   add(settlement: Settlement): Promise<void>;
   /** Sends the rest. Resolves to the total number of points sent. */
@@ -21,7 +21,7 @@ interface Pending {
 }
 
 /**
- * Days of one vendor as points at the days' starts. What the sink has taken is noted behind its answer: a process that
+ * Days of one vendor as points at the days' starts. Accepted points are recorded after the response: a process that
  * dies in between sends the same points again, which overwrites them.
  */
 export function createPublisher(book: Book, sink: PointSink, vendor: string, names: Names): Publisher {
@@ -47,7 +47,7 @@ export function createPublisher(book: Book, sink: PointSink, vendor: string, nam
       const taken = book.points(sink.name, vendor, day);
       const wanted = dailyPoints(vendor, names, lines);
       for (const [tags, nano] of wanted) if (taken.get(tags) !== nano) pending.push({ day, tags, nano });
-      // A point cannot be taken back; it can say zero.
+      // A point cannot be deleted, so a removed amount is sent as zero.
       for (const [tags, nano] of taken) if (nano !== 0n && !wanted.has(tags)) pending.push({ day, tags, nano: 0n });
       while (pending.length >= BATCH) await flush();
     },

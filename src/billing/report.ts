@@ -7,7 +7,7 @@ import type { BillLine } from "./reconcile/reconcile.ts";
 export const GROUPINGS = ["agent", "root_agent", "team", "vendor", "project", "key", "model", "day"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
-/** What the bill and the meter say of a group. Amounts in nano-USD. */
+/** Billed and metered amounts of a group. Amounts in nano-USD. */
 export interface ReportRow {
   readonly by: Readonly<Partial<Record<Grouping, string>>>;
   billed: Nano;

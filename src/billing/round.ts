@@ -46,9 +46,9 @@ export interface VendorRound {
   readonly errors: unknown[];
 }
 
-/** Gauges say "as of now"; repeated this often, they show monitors that the poller is alive. */
+/** How often unchanged gauges are repeated, so that monitors see that the poller runs. */
 const GAUGES_MS = 240_000;
-/** An organization may have hundreds of projects, each asked for its keys. */
+/** How often names are read: an organization may have hundreds of projects, with a request for the keys of each. */
 const NAMES_MS = 3_600_000;
 
 /** Reads every vendor's bill, reconciles it with metered spend, and publishes what is new. Vendors fail independently. */
@@ -69,16 +69,16 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
     errors: [],
   };
   try {
-    const access = { key, url, env, onServerTime: clock.heard, now: clock.now };
+    const access = { key, url, env, onServerTime: clock.observe, now: clock.now };
     const account = await openAccount(vendor, access, patience);
     await readNamesAndCaps(options, vendor, account, clock.now());
-    tellEarliest(options, vendor, account, clock.now());
+    warnMissingDays(options, vendor, account, clock.now());
     const onProgress = (progress: Progress): void => options.onProgress?.(vendor, progress);
     const poll = () =>
       pollVendor({ vendor, account, book, now: clock.now, range: options.range, patience, onProgress });
     const known = clock.skewMs;
     round.polled = await poll().catch((error) => {
-      // The refusal itself told us the vendor's time: what was asked for lay in its future.
+      // The refusal revealed the vendor's time: the requested range ended in its future.
       if (clock.skewMs === known) throw error;
       return poll();
     });
@@ -92,14 +92,14 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
   return round;
 }
 
-/** Requested days that a vendor no longer has. */
-function tellEarliest({ range, say }: RoundOptions, { title }: Vendor, account: VendorAccount, now: number): void {
+/** Warns of requested days that a vendor no longer has. */
+function warnMissingDays({ range, say }: RoundOptions, { title }: Vendor, account: VendorAccount, now: number): void {
   const first = Math.max(...account.reports().map(({ earliest }) => dayOf(earliest(now))));
   if (range.from === undefined || range.from >= first) return;
   say(`${title} answers for days from ${new Date(first).toISOString().slice(0, 10)} on: earlier ones are not read`);
 }
 
-/** Names and caps are for people: without the permission to read them the bill is read all the same. */
+/** Names and caps are for display: the bill is read even without permission to read them. */
 async function readNamesAndCaps(
   { book, say, patience }: RoundOptions,
   vendor: Vendor,
@@ -145,7 +145,7 @@ async function publish(options: RoundOptions, vendor: Vendor, now: number, round
     await sendGauges(options, vendor, now, points);
   } catch (error) {
     round.errors.push(error);
-    // Figures that are not known are not sent; that the poller is there is known.
+    // Unknown figures are not sent, but the heartbeat is.
     for (const sink of sinks) await sink.send([lagOf(book, vendor, now)]).catch(() => {});
   }
 }
@@ -172,7 +172,7 @@ interface Sent {
   readonly values: readonly (readonly [metric: string, tags: MetricPoint["tags"], value: number])[];
 }
 
-/** Sent when they have changed, and as a sign of life. */
+/** Sent on change, and as a heartbeat. */
 async function sendGauges(
   { book, sinks }: RoundOptions,
   vendor: Vendor,
@@ -185,12 +185,12 @@ async function sendGauges(
     const last = book.fact<Sent>(vendor.name, name);
     const same = JSON.stringify(last?.values) === JSON.stringify(values);
     if (last && same && now - last.at < GAUGES_MS && now >= last.at) continue;
-    await sink.send([...points, ...gone(last, points, now), lagOf(book, vendor, now)]);
+    await sink.send([...points, ...zeroesFor(last, points, now), lagOf(book, vendor, now)]);
     book.putFact(vendor.name, name, { at: now, values } satisfies Sent);
   }
 }
 
-/** A vendor that was never read has been waiting since the first try. */
+/** The lag of a vendor that was never read counts from the first attempt. */
 function lagOf(book: Book, { name }: Vendor, now: number): MetricPoint {
   const since = book.fact<number>(name, "polled at") ?? book.fact<number>(name, "first try") ?? now;
   if (since === now) book.putFact(name, "first try", now);
@@ -202,8 +202,8 @@ function lagOf(book: Book, { name }: Vendor, now: number): MetricPoint {
   };
 }
 
-/** Amounts that there are no longer: a gauge that is not sent again would stay as it was. */
-function gone(last: Sent | undefined, points: readonly MetricPoint[], at: number): readonly MetricPoint[] {
+/** Zeroes for amounts that no longer exist: their gauges would keep the last value. */
+function zeroesFor(last: Sent | undefined, points: readonly MetricPoint[], at: number): readonly MetricPoint[] {
   const there = new Set(points.map(({ metric, tags }) => JSON.stringify([metric.name, tags])));
   return [METRICS.billedMonthToDate, METRICS.ungovernedCost].flatMap((metric) =>
     (last?.values ?? []).flatMap(([name, tags, value]) =>

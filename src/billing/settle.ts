@@ -5,7 +5,7 @@ import { type Names, readNames } from "./names.ts";
 import { type BillLine, reconcile } from "./reconcile/reconcile.ts";
 import { DAY_MS, dayOf, type Vendor, type VendorName } from "./vendors/vendor.ts";
 
-/** What was metered on the days that begin from `from` on and before `until`: out of our store, or out of Datadog. */
+/** Metered rows of the days that begin in [from, until), from our store or from Datadog. */
 export type MeteredSource = (from: number, until: number) => Promise<readonly MeteredRow[]>;
 
 export interface Settlement {
@@ -20,7 +20,7 @@ export interface SettleOptions {
   readonly metered: MeteredSource;
   /** The vendor's key ids or names, and what the same keys are called in the meter. */
   readonly aliases: Readonly<Record<string, string>>;
-  /** Of the user's configuration: what they cover is in the metered cost already. */
+  /** The configured discounts: the metered cost already includes them. */
   readonly discounts: readonly Discount[];
   readonly now: number;
 }
@@ -31,7 +31,7 @@ export interface Settling {
   days(): AsyncIterable<Settlement>;
 }
 
-/** @param from any moment of the first day; `until` does not belong to the last */
+/** @param from any moment of the first day; `until` is exclusive */
 export async function settle(options: SettleOptions, from: number, until: number): Promise<Settling> {
   const { book, vendor, now } = options;
   const known = book.fact<readonly VendorName[]>(vendor.name, "names") ?? [];
@@ -69,7 +69,7 @@ async function meteredOn({ metered, vendor }: SettleOptions, day: number): Promi
   return rows.filter(({ provider }) => vendor.providers.includes(provider));
 }
 
-/** Names that were ever seen: a key without calls today is the same key as yesterday. */
+/** Key names seen on any day, so that a key without calls today is still recognised. */
 async function meteredKeys(options: SettleOptions, from: number, until: number): Promise<ReadonlySet<string>> {
   const { book, vendor } = options;
   const keys = new Set(book.fact<readonly string[]>(vendor.name, "metered keys") ?? []);

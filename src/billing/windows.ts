@@ -2,7 +2,7 @@ import { type BillWindow, DAY_MS, dayOf, type Report } from "./vendors/vendor.ts
 
 export interface PlanInput {
   readonly report: Report;
-  /** The first day that is wanted. */
+  /** The first requested day. */
   readonly from: number;
   /** The end of the last one; never later than now. */
   readonly until: number;
@@ -12,7 +12,7 @@ export interface PlanInput {
 }
 
 /**
- * The windows in which a report is read: as long as the vendor takes them, across no seam of its query, with no end in
+ * The windows in which a report is read: as long as the vendor accepts, spanning no seam of its query, with no end in
  * the future, without days that need not be read again.
  */
 export function planWindows({ report, from, until, now, isDue }: PlanInput): readonly BillWindow[] {

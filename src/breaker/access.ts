@@ -7,7 +7,7 @@ export function createSecretCheck(secrets: readonly string[]): (given: string | 
   return (given) => {
     const own = digest(given ?? "");
     let found = false;
-    // All of them, so that the time does not say which one it was.
+    // All of them, so that the time does not reveal which one matched.
     for (const one of known) if (timingSafeEqual(one, own)) found = true;
     return found && given !== undefined;
   };
@@ -32,9 +32,9 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** Lets so many through a second, and a burst, of each. */
+/** Limits each caller to a rate per second and a burst. */
 export interface Limiter {
-  /** Whether this one may go on. */
+  /** False when the caller is over its limit. */
   take(who: string, now: number): boolean;
 }
 

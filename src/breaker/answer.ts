@@ -4,7 +4,7 @@ import type { Answer } from "../http/exchange.ts";
 
 const MAX_BYTES = 64 * 1024;
 
-/** Reads a JSON body, or says why not. Rejects when the sender goes away. */
+/** Reads a JSON body, or returns the refusal. Rejects when the sender disconnects. */
 export async function readJson(request: IncomingMessage, maxMs: number): Promise<{ readonly json: unknown } | Answer> {
   // Without a secret any page that a browser shows could post here; only browsers send an origin.
   if (request.headers.origin !== undefined) return fault(403, "browser", "this is not for web pages");

@@ -3,13 +3,13 @@ import type { Answer } from "../http/exchange.ts";
 import { basicOf, bearerOf, createLimiter, createSecretCheck } from "./access.ts";
 import { fault } from "./answer.ts";
 
-/** Who may do what. Each answers undefined to who may, and the refusal to who may not. */
-export interface Permits {
+/** Authorization checks. Each returns undefined when the request is allowed, else the refusal. */
+export interface Authorization {
   toWebhook(request: IncomingMessage): Answer | undefined;
   toOperator(request: IncomingMessage): Answer | undefined;
 }
 
-export interface PermitOptions {
+export interface AuthorizationOptions {
   readonly webhookSecrets: readonly string[];
   readonly basic: string | undefined;
   readonly operatorToken: string | undefined;
@@ -18,7 +18,13 @@ export interface PermitOptions {
   readonly clock: () => number;
 }
 
-export function createPermits({ webhookSecrets, basic, operatorToken, loopback, clock }: PermitOptions): Permits {
+export function createAuthorization({
+  webhookSecrets,
+  basic,
+  operatorToken,
+  loopback,
+  clock,
+}: AuthorizationOptions): Authorization {
   const isSecret = createSecretCheck(webhookSecrets);
   const isBasic = createSecretCheck(basic === undefined ? [] : [basic]);
   const isToken = createSecretCheck(operatorToken === undefined ? [] : [operatorToken]);

@@ -2,13 +2,13 @@ import type { Answer, Route } from "../http/exchange.ts";
 import { closedCircuit, nextCircuit } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
 import { fault, readJson } from "./answer.ts";
-import type { Permits } from "./auth.ts";
+import type { Authorization } from "./auth.ts";
 import { stateOf } from "./operations.ts";
 import { readWebhook } from "./webhook.ts";
 
-export interface ReceptionOptions {
+export interface DatadogWebhookOptions {
   readonly store: Store;
-  readonly permits: Permits;
+  readonly authorization: Authorization;
   readonly ttlMs: number;
   readonly bodyMs: number;
   readonly clock: () => number;
@@ -18,7 +18,14 @@ export interface ReceptionOptions {
 const SAY_EVERY_MS = 60_000;
 
 /** The route that receives Datadog's webhooks. */
-export function createReception({ store, permits, ttlMs, bodyMs, clock, say }: ReceptionOptions): Route {
+export function createDatadogWebhookRoute({
+  store,
+  authorization,
+  ttlMs,
+  bodyMs,
+  clock,
+  say,
+}: DatadogWebhookOptions): Route {
   const sayRefused = createNotice("refused");
   const sayIgnored = createNotice("ignored");
 
@@ -41,7 +48,7 @@ export function createReception({ store, permits, ttlMs, bodyMs, clock, say }: R
   }
 
   return async ({ request, query }) => {
-    const stop = permits.toWebhook(request);
+    const stop = authorization.toWebhook(request);
     if (stop) return refused(stop, stop.status === 429 ? "too many" : "no valid secret");
     const read = await readJson(request, bodyMs);
     if ("status" in read) return refused(read, "its body cannot be read");

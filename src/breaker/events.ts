@@ -5,7 +5,7 @@ import type { Awaitable } from "../stores/store.ts";
 
 /** The event stream: each client gets all circuits that are not closed, then each change. */
 export interface Events {
-  /** Takes a listener in; `read` gives all circuits. Rejects, with nothing sent, when they cannot be read. */
+  /** Adds a client; `read` returns all circuits. Rejects, with nothing sent, when they cannot be read. */
   add(response: ServerResponse, read: () => Awaitable<readonly Circuit[]>): Promise<void>;
   tell(circuit: Circuit): void;
   /** Drops all clients; they reconnect for a full snapshot. */
@@ -19,13 +19,13 @@ const MAX_BUFFERED = 1024 * 1024;
 const HEADERS = {
   "content-type": "text/event-stream",
   "cache-control": "no-store",
-  // Proxies such as nginx hold back what they can.
+  // Keeps proxies such as nginx from buffering.
   "x-accel-buffering": "no",
 };
 
 export function createEvents(clock: () => number): Events {
   const listeners = new Set<ServerResponse>();
-  /** What changes while the circuits are read for a new listener; it is sent after them. */
+  /** Changes that arrive while the circuits are read for a new client; sent after them. */
   const joining = new Set<Buffer[]>();
   const heartbeat = setInterval(() => send(Buffer.from(": alive\n\n")), HEARTBEAT_MS);
   heartbeat.unref();

@@ -5,7 +5,7 @@ import { changeCircuit, type Store } from "../stores/store.ts";
 import { fault } from "./answer.ts";
 import { readScope } from "./webhook.ts";
 
-/** What operators do, by HTTP or at a store itself. */
+/** What operators can do, over HTTP or directly on a store. */
 export interface Operations {
   /** `{ circuits }`: open ones first. With `all`, closed ones too. */
   circuits(all: boolean): Promise<Answer>;

@@ -4,8 +4,8 @@ import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Store } from "../stores/store.ts";
 import { isLoopback } from "./access.ts";
 import { fault, readJson } from "./answer.ts";
-import { createPermits } from "./auth.ts";
-import { createReception } from "./datadog-webhook-route.ts";
+import { createAuthorization } from "./auth.ts";
+import { createDatadogWebhookRoute } from "./datadog-webhook-route.ts";
 import { createEvents } from "./events.ts";
 import { createOperations, TTL_MS } from "./operations.ts";
 
@@ -15,7 +15,7 @@ export interface BreakerOptions {
   readonly port?: number;
   /** Default 127.0.0.1. Beyond loopback a webhook secret and an operator token are needed. */
   readonly host?: string;
-  /** Each is good; two while one is being replaced. */
+  /** Any of them is accepted; two during a rotation. */
   readonly webhookSecrets?: readonly string[];
   /** `USER:PASSWORD`, for webhooks with the secret in their URL. */
   readonly basic?: string;
@@ -46,7 +46,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     const message = `the breaker listens on ${host}, where others can reach it: set SPENDFUSE_WEBHOOK_SECRET and SPENDFUSE_OPERATOR_TOKEN, or listen on 127.0.0.1`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host });
   }
-  const permits = createPermits({ webhookSecrets, basic, operatorToken, loopback: open, clock });
+  const authorization = createAuthorization({ webhookSecrets, basic, operatorToken, loopback: open, clock });
   const operations = createOperations(store, ttlMs, clock);
   const events = createEvents(clock);
   const unsubscribe = store.subscribe((change) => {
@@ -58,7 +58,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   const operator =
     (route: Route): Route =>
     async (exchange) =>
-      permits.toOperator(exchange.request) ?? route(exchange);
+      authorization.toOperator(exchange.request) ?? route(exchange);
 
   function change(verb: "trip" | "reset"): Route {
     return operator(async ({ request }) => {
@@ -78,7 +78,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   }
 
   const routes: Routes = {
-    "/webhooks/datadog": { POST: createReception({ store, permits, ttlMs, bodyMs, clock, say }) },
+    "/webhooks/datadog": { POST: createDatadogWebhookRoute({ store, authorization, ttlMs, bodyMs, clock, say }) },
     "/circuits": { GET: async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0") },
     "/circuits/trip": { POST: change("trip") },
     "/circuits/reset": { POST: change("reset") },

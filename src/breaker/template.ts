@@ -1,4 +1,4 @@
-/** What to configure in Datadog's webhooks integration: the facts are those of its own variables. */
+/** The webhook to configure in Datadog's integration, made of the integration's own variables. */
 export const WEBHOOK_NAME = "spendfuse";
 
 /** Every value in quotes: a variable that is not filled in must not break the JSON. */

@@ -1,13 +1,13 @@
 import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
 import type { AlertMark, CircuitEvent } from "../limits/circuit.ts";
 
-/** What a webhook is to do, or why it does nothing, or what is wrong with it. */
+/** What a webhook asks for, why it is ignored, or why it is invalid. */
 export type Reading =
   | {
       readonly type: "change";
       readonly scope: string;
       readonly event: CircuitEvent;
-      /** Tags of the alert's group that no circuit can be about. */
+      /** Tags of the alert's group that cannot be part of a circuit's scope. */
       readonly leftOut: readonly string[];
     }
   | { readonly type: "ignore"; readonly why: string }
@@ -34,11 +34,11 @@ const RECOVERS = "Recovered";
 const KINDS: ReadonlySet<string> = new Set(["agent", "root_agent", "team", "project", "key"]);
 /** The tags read when there is no group: `team` and others may be tags of the monitor that name its owner. */
 const AGENTS: ReadonlySet<string> = new Set(["agent", "root_agent"]);
-/** Values under which many add up; a circuit of it would stop the wrong ones. */
+/** Values that stand for many agents; a circuit on one would stop the wrong ones. */
 const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
 
 const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
-/** In characters. Tags may be many, as a host brings its own. */
+/** In characters. There may be many tags, because a host adds its own. */
 const MAX_LENGTH = { scope: 2_000, tags: 60_000, others: 200 };
 const MAX_LEFT_OUT = 20;
 const NO_GROUP = `no tag of the alert's group is of ${[...KINDS].join(", ")}: group the monitor by one of them`;
@@ -77,7 +77,7 @@ function readPayload(body: unknown): Payload | string {
   const texts: Record<string, string> = {};
   for (const name of TEXTS) {
     const value = fields.get(name);
-    // Datadog writes what is between the quotes, so that a number may come as a text; some proxies turn it back.
+    // Datadog fills in quoted variables, so that numbers arrive as strings; some proxies convert them back.
     const text = typeof value === "number" ? String(value) : value;
     const max = name === "scope" || name === "tags" ? MAX_LENGTH[name] : MAX_LENGTH.others;
     if (typeof text !== "string" || text.length > max || /\p{Cc}/u.test(text))
@@ -124,7 +124,7 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
   return { scope: parts.sort().join(","), leftOut, gathered };
 }
 
-/** A scope that an operator names, `agent:a` or `{ "agent": "a" }`, as circuits write it; undefined when it names none. */
+/** A scope as an operator writes it, `agent:a` or `{ "agent": "a" }`, as circuits have it; undefined when invalid. */
 export function readScope(named: unknown): string | undefined {
   if (named === "all") return "all";
   const isObject = typeof named === "object" && named !== null;

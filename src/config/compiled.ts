@@ -170,7 +170,7 @@ export const SCHEMA: ObjectNode = {
   "examples": [{}]
 };
 
-/** The path of the key that a variable says. */
+/** The path of the key that a variable sets. */
 // biome-ignore format: generated
 export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_AGENT": ["agent"],

@@ -5,9 +5,9 @@ import { type Budget, readBudget } from "../limits/budget.ts";
 import { SCHEMA } from "./compiled.ts";
 import { type Env, readBoolean, readVariables, serviceOf } from "./environment.ts";
 import { INLINE, readConfigText } from "./file.ts";
-import { exampleOf, isRecord } from "./mending.ts";
 import { type Node, type ObjectNode, variableOf } from "./node.ts";
 import { checkRows } from "./rows.ts";
+import { exampleOf, isRecord } from "./suggestion.ts";
 import { type Problem, validate } from "./validator.ts";
 import { unknownVariables } from "./variables.ts";
 
@@ -24,9 +24,9 @@ export interface Config extends ConfigFile {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** A problem, where it was found, and whether the configuration can be used all the same. */
+/** A problem, where it was found, and whether it makes the configuration unusable. */
 interface Found extends Problem {
-  /** Undefined where `says` names the place itself, as for a variable. */
+  /** Undefined where `says` names the source itself, as for a variable. */
   readonly source: string | undefined;
   readonly fatal: boolean;
 }
@@ -58,7 +58,7 @@ export function readConfig(
   return assemble(values, env, text?.source);
 }
 
-/** The same for a command, which says where its configuration comes from. @throws as {@link readConfig} */
+/** As {@link readConfig}, for a command: prints where its configuration comes from. @throws as {@link readConfig} */
 export function readCommandConfig(say: (message: string) => void): Config {
   const config = readConfig({}, process.env, say);
   if (config.source !== undefined && config.source !== INLINE) say(`configuration from ${config.source}`);
@@ -71,7 +71,7 @@ export function defaultConfig(env: Env = process.env): Config {
   return assemble({}, Object.fromEntries(others), undefined);
 }
 
-/** For who must look at the environment even when the configuration is wrong. */
+/** The environment, for callers that need it even when the configuration is invalid. */
 export const readEnvironment = (): Env => process.env;
 
 /** Whether an invalid configuration must end the process. */
@@ -79,12 +79,12 @@ export function isStrict({ SPENDFUSE_STRICT }: Env = process.env): boolean {
   return isOn(SPENDFUSE_STRICT);
 }
 
-/** Whether the line at start is not wanted. */
+/** Whether the start line is suppressed. */
 export function isQuiet({ SPENDFUSE_QUIET }: Env): boolean {
   return isOn(SPENDFUSE_QUIET);
 }
 
-/** A text that is neither yes nor no counts as yes. */
+/** A text that is no boolean counts as true. */
 function isOn(text = ""): boolean {
   return text.trim() !== "" && readBoolean(text.trim()) !== false;
 }
@@ -116,16 +116,16 @@ function checkVariables(env: Env, found: Found[]): Values {
 function merge([file, variables, own]: readonly [Values, Values, Values], found: Found[]): Values {
   const merged: Record<string, unknown> = {};
   for (const [key, node] of Object.entries(SCHEMA.keys)) {
-    const said = [file[key], variables[key], own[key]].filter((value) => value !== undefined);
-    if (said.length === 0) continue;
-    if (node.kind !== "object" || said.length === 1) merged[key] = said.at(-1);
-    else merged[key] = Object.assign({}, ...said.map(defined));
+    const layers = [file[key], variables[key], own[key]].filter((value) => value !== undefined);
+    if (layers.length === 0) continue;
+    if (node.kind !== "object" || layers.length === 1) merged[key] = layers.at(-1);
+    else merged[key] = Object.assign({}, ...layers.map(defined));
     if (node.kind === "object" && variables[key] !== undefined) checkWhole(key, node, merged[key], found);
   }
   return merged;
 }
 
-/** A section that variables have begun must be whole in the end. */
+/** A section that is partly set by variables must be complete after merging. */
 function checkWhole(section: string, { keys, required = [] }: ObjectNode, value: unknown, found: Found[]): void {
   for (const key of required) {
     if (!isRecord(value) || value[key] !== undefined) continue;

@@ -1,6 +1,6 @@
 import { KEY_VARIABLES, SCHEMA } from "./compiled.ts";
-import { isRecord } from "./mending.ts";
 import type { Node } from "./node.ts";
+import { isRecord } from "./suggestion.ts";
 import { type Problem, validate } from "./validator.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;

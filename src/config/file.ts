@@ -8,7 +8,7 @@ export const FILE = "spendfuse.config.json";
 /** The source of a configuration that the variable itself holds. */
 export const INLINE = "SPENDFUSE_CONFIG";
 
-/** Where a configuration stands, and its JSON. */
+/** The JSON of a configuration, and where it was found. */
 export interface ConfigText {
   /** The path of a file, or {@link INLINE}. */
   readonly source: string;
@@ -18,7 +18,7 @@ export interface ConfigText {
 /**
  * The JSON in or named by `SPENDFUSE_CONFIG`, else of `spendfuse.config.json` in the working directory, else of the first
  * one above the program's entry file. Undefined when there is none.
- * @throws SpendfuseError `SPENDFUSE_CONFIG` for a named file that does not exist, and what is no JSON.
+ * @throws SpendfuseError `SPENDFUSE_CONFIG` for a named file that does not exist, and for invalid JSON.
  */
 export function readConfigText(env: Env): ConfigText | undefined {
   const named = env.SPENDFUSE_CONFIG?.trim();
@@ -33,7 +33,7 @@ export function readConfigText(env: Env): ConfigText | undefined {
 }
 
 /**
- * @param cwd looked in by itself
+ * @param cwd searched without its parents
  * @param entry the program's first file: links are followed, then every folder above it is looked in
  */
 export function findFile(cwd: string | undefined, entry: string | undefined): string | undefined {
@@ -47,7 +47,7 @@ export function findFile(cwd: string | undefined, entry: string | undefined): st
   }
 }
 
-/** PM2 starts a file of its own, which then loads the app's; its cluster mode says which in JSON. */
+/** PM2 starts a file of its own, which then loads the app's; its cluster mode names it in JSON. */
 function appOfPm2({ pm_exec_path: path, pm2_env: json }: Env): string | undefined {
   if (path !== undefined || json === undefined) return path;
   try {

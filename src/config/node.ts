@@ -2,7 +2,7 @@ import type { FormName } from "./forms.ts";
 
 interface Described {
   /** What the key means, as editors, the JSON schema and the docs show it; not in the compiled schema. */
-  readonly says?: string;
+  readonly description?: string;
   /** What holds when the key is absent. */
   readonly default?: string | number | boolean;
   /** Valid values; messages use the first one as the fix. */

@@ -4,13 +4,13 @@ import { type Budget, readBudget } from "../limits/budget.ts";
 import { createHostLookup, HOSTS } from "../meter/wire/hosts.ts";
 import type { Problem } from "./validator.ts";
 
-/** What a schema cannot say: rows that depend on one another, and names that must be known. */
+/** What a schema cannot express: rows that depend on one another, and names that must be known. */
 export function checkRows({ budgets = [], hosts = [] }: ConfigFile, problems: Problem[]): void {
   checkTwins(budgets.map(readBudget), problems);
   checkKnown(hosts, problems);
 }
 
-/** Two budgets of one id would share their count. */
+/** Two budgets with one id would share a count. */
 function checkTwins(rows: readonly (readonly Budget[])[], problems: Problem[]): void {
   const first = new Map<string, number>();
   for (const [index, row] of rows.entries()) {

@@ -1,13 +1,13 @@
 import { didYouMean, nearest } from "../core/nearest.ts";
 import { FORMS } from "./forms.ts";
-import { exampleOf, isRecord, isWithin, isWritten, mend } from "./mending.ts";
 import type { ArrayNode, MapNode, Node, NumberNode, ObjectNode } from "./node.ts";
+import { exampleOf, isRecord, isWithin, isWritten, suggest } from "./suggestion.ts";
 
 /** One thing that is wrong with a value. */
 export interface Problem {
-  /** Where it is, such as `budgets[1].usd`; a variable's name for a value of the environment. */
+  /** The path of the value, such as `budgets[1].usd`; a variable's name for a value of the environment. */
   readonly key: string;
-  /** The sentence: place, what is wrong, what was given. */
+  /** The sentence: place, fault, given value. */
   readonly says: string;
   /** What to write instead. */
   readonly fix: string;
@@ -28,12 +28,12 @@ export function validate(node: Node, value: unknown, key: string, problems: Prob
     case "map":
       return validateMap(node, value, key, problems);
     default:
-      if (!isRight(node, value)) problems.push(wrong(node, value, key));
+      if (!isValid(node, value)) problems.push(problemOf(node, value, key));
       return value;
   }
 }
 
-function isRight(node: Exclude<Node, ObjectNode | ArrayNode | MapNode>, value: unknown): boolean {
+function isValid(node: Exclude<Node, ObjectNode | ArrayNode | MapNode>, value: unknown): boolean {
   switch (node.kind) {
     case "boolean":
       return typeof value === "boolean";
@@ -48,7 +48,7 @@ function isRight(node: Exclude<Node, ObjectNode | ArrayNode | MapNode>, value: u
 
 function validateObject(node: ObjectNode, value: unknown, key: string, problems: Problem[]): unknown {
   if (!isRecord(value)) {
-    problems.push(wrong(node, value, key));
+    problems.push(problemOf(node, value, key));
     return value;
   }
   const known = Object.keys(node.keys);
@@ -67,7 +67,7 @@ function validateObject(node: ObjectNode, value: unknown, key: string, problems:
   return same ? value : kept;
 }
 
-/** Required keys that are missing. Returns the unknown ones that probably stand for them. */
+/** Reports missing required keys. Returns the unknown keys that are probably misspelt ones. */
 function checkNeeded(
   node: ObjectNode,
   present: readonly string[],
@@ -87,7 +87,7 @@ function checkNeeded(
 
 function validateArray(node: ArrayNode, value: unknown, key: string, problems: Problem[]): unknown {
   if (!Array.isArray(value)) {
-    problems.push(wrong(node, value, key));
+    problems.push(problemOf(node, value, key));
     return value;
   }
   const kept = value.map((item, index) => validate(node.items, item, `${key}[${index}]`, problems));
@@ -96,14 +96,14 @@ function validateArray(node: ArrayNode, value: unknown, key: string, problems: P
 
 function validateMap(node: MapNode, value: unknown, key: string, problems: Problem[]): unknown {
   if (!isRecord(value)) {
-    problems.push(wrong(node, value, key));
+    problems.push(problemOf(node, value, key));
     return value;
   }
   const form = node.names === undefined ? undefined : FORMS[node.names];
   for (const [name, item] of Object.entries(value)) {
     if (form === undefined || new RegExp(form.pattern).test(name))
       validate(node.values, item, within(key, name), problems);
-    // The name is not shown: who has misread the docs puts an API key there.
+    // The name is not shown: it may be an API key, put there by mistake.
     else problems.push(problem(key, `${key}: each name must be ${form.says}`, fixOf(key, exampleOf(node))));
   }
   return value;
@@ -114,8 +114,8 @@ function within(place: string, name: string): string {
   return place === "" ? name : `${place}.${name}`;
 }
 
-function wrong(node: Node, value: unknown, key: string): Problem {
-  return problem(key, `${key} must be ${mustBe(node)}, not ${shown(value)}`, fixOf(key, mend(node, value)));
+function problemOf(node: Node, value: unknown, key: string): Problem {
+  return problem(key, `${key} must be ${mustBe(node)}, not ${shown(value)}`, fixOf(key, suggest(node, value)));
 }
 
 function needs(node: ObjectNode, names: readonly string[], instead: string | undefined, key: string): Problem {

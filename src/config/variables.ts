@@ -7,7 +7,7 @@ const PREFIX = "SPENDFUSE_";
 /** Set by spendfuse for its child processes, or by the tests. */
 const INTERNAL = /^SPENDFUSE_(SENDER$|TEST_|SCREENSHOTS$)/;
 
-/** The `SPENDFUSE_*` variables that are set and mean nothing, each with what was probably meant: `; did you mean …?`. */
+/** The unknown `SPENDFUSE_*` variables that are set, each with a suggestion: `; did you mean …?`. */
 export function unknownVariables(
   env: Readonly<Record<string, string | undefined>>,
 ): readonly { readonly name: string; readonly hint: string }[] {

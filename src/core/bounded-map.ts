@@ -5,17 +5,17 @@ interface Bounded<K> {
   delete(key: K): boolean;
 }
 
-/** Sets a value of a key that is not there yet. A full map first forgets the tenth of its keys that was set first. */
+/** Sets a value of a key that is not there yet. A full map first drops the oldest tenth of its keys. */
 export function setBounded<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
-  if (map.size >= max) forgetOldest(map, max);
+  if (map.size >= max) evictOldest(map, max);
   map.set(key, value);
 }
 
 /**
- * Forgets the oldest tenth of so many keys. A tenth at a time, because finding the oldest walks over all that was deleted
+ * Drops the oldest tenth of `max` keys. A tenth at a time, because finding the oldest walks over all that was deleted
  * before it: thousands of steps for each new key.
  */
-export function forgetOldest<K>(keys: Bounded<K>, max: number): void {
+export function evictOldest<K>(keys: Bounded<K>, max: number): void {
   let left = Math.ceil(max / 10);
   for (const key of keys.keys()) {
     keys.delete(key);

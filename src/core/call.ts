@@ -64,7 +64,7 @@ export interface SettledCall {
   readonly durationMs: number;
 }
 
-/** The moments at which a call can settle. The first one that comes decides. */
+/** The events that can settle a call. The first one decides. */
 export type SettleEvent =
   /** A frame after which the vendor sends nothing that matters. */
   | { readonly type: "terminal" }
@@ -92,16 +92,16 @@ export type CallState =
       readonly unseen: boolean;
     };
 
-/** What has passed by when the event comes. */
+/** What was observed before the event. */
 export interface Passed {
   readonly stream: boolean;
-  /** The vendor said that it was done: a finish reason, a stop event. */
+  /** The vendor sent a finish reason or a stop event. */
   readonly finished: boolean;
 }
 
 /**
- * The life of a call. A stream that ends without the vendor's own word that it is done was cut on the way,
- * even when the cut was clean.
+ * The next state of a call. A stream that ends without a finish reason or a stop event was cut,
+ * even when the connection closed cleanly.
  */
 export function next(state: CallState, event: SettleEvent, passed: Passed): CallState {
   if (state.phase === "settled") return state;

@@ -182,7 +182,7 @@ export interface ConfigFile {
   /** A breaker to listen to (`url`), or one to run inside this process (`port`). */
   readonly breaker?: BreakerConfig;
   /**
-   * Ends streams under way when their scope has spent its cap or its circuit opens. Default `false`. Also
+   * Ends streams in flight when their scope has spent its cap or its circuit opens. Default `false`. Also
    * `SPENDFUSE_CUT_STREAMS`.
    */
   readonly cutStreams?: boolean;

@@ -16,7 +16,7 @@ export function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** Reads a member as a finite number above zero: zero of a vendor is no proof of free. */
+/** Reads a member as a finite number above zero: a vendor's zero does not prove that something was free. */
 export function amount(value: unknown): number | undefined {
   const number = typeof value === "string" ? Number(value) : value;
   return typeof number === "number" && Number.isFinite(number) && number > 0 ? number : undefined;

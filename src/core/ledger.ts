@@ -1,4 +1,4 @@
-import { forgetOldest } from "./bounded-map.ts";
+import { evictOldest } from "./bounded-map.ts";
 import type { SettledCall } from "./call.ts";
 import type { ScopeNode } from "./scope.ts";
 import type { Usage } from "./usage.ts";
@@ -70,7 +70,7 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     if (found) map.delete(name);
     else found = { sums: [zero(), zero(), zero(), zero()], hour: -1, day: -1 };
     map.set(name, found);
-    if (transient && map.size > recent) forgetOldest(map, recent);
+    if (transient && map.size > recent) evictOldest(map, recent);
     return found;
   }
 

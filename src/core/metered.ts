@@ -2,7 +2,7 @@ import type { Priced, Quality, SettledCall } from "./call.ts";
 import { windowStart } from "./ledger.ts";
 import type { Usage } from "./usage.ts";
 
-/** Whose calls a row of the metered side adds up. An empty text is an absent value. */
+/** The dimensions of a metered row. An empty string is an absent value. */
 export interface MeteredGroup {
   /** Start of the UTC day in which the calls ended, in milliseconds since the epoch. */
   readonly day: number;
@@ -24,7 +24,7 @@ export interface MeteredGroup {
 export interface MeteredSums {
   /** Calls that the vendor answered, or may have. */
   calls: number;
-  /** Nano-USD; what has no known price is not in it. */
+  /** Nano-USD; excludes what has no known price. */
   cost: number;
   /** Tokens; kinds that never overlap. `output` includes reasoning. */
   inputUncached: number;
@@ -55,7 +55,7 @@ const SUMS = Object.keys(NOTHING_METERED) as readonly (keyof MeteredSums)[];
 /** Days that a store keeps of what was metered. */
 export const KEEP_METERED_MS = 400 * 86_400_000;
 
-/** One text for a group, and back: what a store keeps it under. */
+/** The key of a group in a store. */
 export function meteredKey(group: MeteredGroup): string {
   return JSON.stringify(GROUP.map((field) => group[field]));
 }
@@ -88,7 +88,7 @@ export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonl
   return [...merged].map(([key, sums]) => ({ ...meteredGroup(key), ...sums }));
 }
 
-/** What a settled call adds, a row for each model in it. A call that was refused, here or there, adds nothing. */
+/** The rows that a settled call adds, one per model. A call that was refused, by us or by the vendor, adds none. */
 export function meteredRows(
   call: SettledCall,
   parts: readonly { readonly model: string; readonly usage: Usage; readonly costNano: number | undefined }[],

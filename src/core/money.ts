@@ -15,7 +15,7 @@ export function nanoOfCents(amount: number | string): Nano {
   return shifted(amount, CENT_DIGITS);
 }
 
-/** The amount times ten to the power of `places`, rounded half away from zero. Never by way of a float. */
+/** The amount times ten to the power of `places`, rounded half away from zero. Never uses floats. */
 function shifted(amount: number | string, places: number): bigint {
   const parts = DECIMAL.exec(String(amount).trim());
   const whole = parts?.[2] ?? "";
@@ -42,7 +42,7 @@ export function decimalUsd(nano: Nano): string {
 
 /**
  * Splits an amount by weights, none below zero, to the last nano-dollar: the parts always add up to the whole. Nothing
- * is split when all weights are zero: then every part is zero, and the caller has to know where the whole goes.
+ * is split when all weights are zero: every part is then zero, and the caller decides where the whole goes.
  */
 export function splitNano(whole: Nano, weights: readonly bigint[]): readonly Nano[] {
   let all = 0n;
@@ -52,7 +52,7 @@ export function splitNano(whole: Nano, weights: readonly bigint[]): readonly Nan
   let given = 0n;
   return weights.map((weight) => {
     before += weight;
-    // Up to here the running sum is due, rounded; what was given already is taken off.
+    // The rounded running sum, less what earlier parts received.
     const due = (whole * before) / all;
     const part = due - given;
     given = due;

@@ -121,7 +121,7 @@ export const METRICS = {
   },
 } as const satisfies Record<string, MetricName>;
 
-/** The standard metrics of the GenAI semantic conventions, which ride along and can be switched off. */
+/** The standard metrics of the GenAI semantic conventions, emitted beside ours unless switched off. */
 export const GEN_AI_METRICS = {
   duration: {
     name: "gen_ai.client.inference.duration",

@@ -27,7 +27,7 @@ function plain(word: string): string {
   return word.toLowerCase().replace(/[-_.\s]/g, "");
 }
 
-/** Optimal string alignment; anything above `limit` counts as too far and is not computed when the lengths alone say so. */
+/** Optimal string alignment; anything above `limit` counts as too far, which the lengths alone may show. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let before: number[] = [];

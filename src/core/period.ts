@@ -6,7 +6,7 @@ export type Period =
   | { readonly kind: "hour" | "day" | "month" }
   | { readonly kind: "moving"; readonly ms: number };
 
-/** Where an amount is counted at a moment. */
+/** The windows in which an amount is counted at some time. */
 export interface Span {
   /** The name of the window, or of the part of a moving window, that `now` lies in. */
   readonly current: string;
@@ -16,7 +16,7 @@ export interface Span {
   readonly end: number | undefined;
 }
 
-/** A moving window moves by this part of itself; it covers one part more, so that it is never too short. */
+/** Parts of a moving window. It covers one part more than its length, so that it is never too short. */
 const PARTS = 10;
 const TIMES: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const CALENDAR = ["hour", "day", "month"] as const;

@@ -1,4 +1,4 @@
-/** What a caller says about who a call belongs to. Every field is optional and is inherited by inner scopes. */
+/** Who a call belongs to, as given by the caller. Every field is optional and is inherited by inner scopes. */
 export interface ScopeFields {
   readonly agent?: string;
   readonly team?: string;
@@ -12,8 +12,8 @@ export interface ScopeFields {
   /** Unbounded: spans and ledger only, never a metric. */
   readonly user?: string;
   /**
-   * The agents that this one works for, outermost first, where no scope around it says so: an agent in another process,
-   * or one whose framework keeps its name to itself. The first is the root. Without an `agent` the innermost of them
+   * The agents that this one works for, outermost first, where no enclosing scope names them: an agent in another process,
+   * or one whose framework does not expose its name. The first is the root. Without an `agent` the innermost of them
    * makes the calls that no framework names.
    */
   readonly parents?: readonly string[];
@@ -30,7 +30,7 @@ export interface ScopeNode {
   readonly scope: Scope;
   /** Distinct account names such as `agent:researcher`, `team:search`, `run:42`. */
   readonly accounts: readonly string[];
-  /** The guard's: which of its counts the scope belongs to. */
+  /** Owned by the guard: the counts that apply to the scope. */
   plan: unknown;
 }
 
@@ -52,7 +52,7 @@ export function normalizeTag(value: string): string {
     .toLowerCase()
     .replace(/[^\p{L}\p{N}_\-:./]+/gu, "_")
     .slice(0, TAG_LENGTH)
-    // The first half of a letter that was cut in two.
+    // The first half of a surrogate pair that was cut.
     .replace(/[\ud800-\udbff]$/, "")
     .replace(/:+$/, "");
   return tag === "" ? UNKNOWN_AGENT : tag;

@@ -1,5 +1,5 @@
 /**
- * Tokens and counts of one call, in one canonical meaning, whatever the vendor's own wording:
+ * Tokens and counts of one call, in one canonical meaning for all vendors:
  * `input` includes cache reads and writes, `output` includes reasoning, every other field is a part of one of them.
  */
 export interface Usage {
@@ -41,7 +41,7 @@ export const NO_USAGE: Usage = {
   webSearches: 0,
 };
 
-/** A count as a vendor sent it: anything that is not a finite number above zero is 0, so that NaN never travels on. */
+/** A count as a vendor sent it: anything that is not a finite number above zero is 0, so that NaN never spreads. */
 export function count(value: unknown): number {
   return typeof value === "number" && value > 0 && value < Number.MAX_SAFE_INTEGER ? Math.round(value) : 0;
 }
@@ -57,7 +57,7 @@ export function canonicalUsage(parts: Partial<Usage>): Usage {
     reasoning = 0,
     webSearches = 0,
   } = parts;
-  // Small whole numbers, which nearly all are, need no look at each.
+  // Nearly all counts are small integers, which need no further checks.
   if (!areSmallCounts(input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning, webSearches)) {
     input = count(input);
     output = count(output);
@@ -101,7 +101,7 @@ function areSmallCounts(a: number, b: number, c: number, d: number, e: number, f
   );
 }
 
-/** What `whole` has over `part`, kind by kind, never below zero. */
+/** `whole` minus `part`, kind by kind, never below zero. */
 export function restOf(whole: Usage, part: Usage): Usage {
   const rest: Record<string, number> = {};
   for (const [kind, value] of Object.entries(whole)) rest[kind] = value - (part[kind as keyof Usage] ?? 0);

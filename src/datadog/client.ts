@@ -8,14 +8,14 @@ export interface Client {
   readonly v1: typeof Datadog.v1;
   readonly v2: typeof Datadog.v2;
   readonly configuration: ReturnType<typeof Datadog.client.createConfiguration>;
-  /** Where people look at what was made: `https://app.<site>`. */
+  /** The address of the web app: `https://app.<site>`. */
   readonly app: string;
 }
 
 export interface ClientOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly user: string;
-  /** False where points are sent and nothing is read: then the application key may be absent. Default true. */
+  /** False when points are only sent, which needs no application key. Default true. */
   readonly needsAppKey?: boolean;
   /** Waits between tries, in milliseconds. */
   readonly sleep?: (ms: number) => Promise<unknown>;
@@ -102,8 +102,8 @@ function serverOf(env: ClientOptions["env"]): {
 }
 
 /**
- * A fetch that gives up on an answer after 30 seconds, and tries again what may be tried again: every request after a
- * 429, and after a 5xx or a broken connection those that change nothing when they are made twice. It never rejects.
+ * A fetch that times out after 30 seconds and retries: every request after a
+ * 429, and idempotent ones after a 5xx or a broken connection. It never rejects.
  */
 function persistentFetch(sleep: NonNullable<ClientOptions["sleep"]>) {
   return async (url: string, options: RequestInit): Promise<Response> => {
@@ -148,12 +148,12 @@ export function refusalOf(error: unknown): Refusal {
   const { code, body } = error as { code?: unknown; body?: { errors?: unknown } };
   if (typeof code !== "number")
     return { status: undefined, message: error instanceof Error ? error.message : String(error) };
-  const said = Array.isArray(body?.errors) ? body.errors.join("; ") : "no reason given";
+  const reason = Array.isArray(body?.errors) ? body.errors.join("; ") : "no reason given";
   const message =
     code === 403
-      ? `403 ${said}: check that DD_API_KEY and DD_APP_KEY are valid, that the application key may write monitors, dashboards and integrations, and that DD_SITE is their site`
+      ? `403 ${reason}: check that DD_API_KEY and DD_APP_KEY are valid, that the application key may write monitors, dashboards and integrations, and that DD_SITE is their site`
       : code === 599
-        ? said
-        : `${code} ${said}`;
+        ? reason
+        : `${code} ${reason}`;
   return { status: code, message };
 }

@@ -14,7 +14,7 @@ interface File {
 
 /**
  * Cloud Cost Management's custom costs. Datadog adds up what is uploaded, so a day is replaced: every spendfuse file for
- * that provider and day is deleted first, ones of a run that died in between as well.
+ * that provider and day is deleted first, including those of an interrupted run.
  */
 export function createCustomCosts({ v2, configuration }: Client): CostSink {
   const api = new v2.CloudCostManagementApi(configuration);
@@ -40,7 +40,7 @@ export function createCustomCosts({ v2, configuration }: Client): CostSink {
     }
   }
 
-  /** One that is gone already is as good as deleted. */
+  /** A missing file counts as deleted. */
   async function deleteFile(fileId: string): Promise<void> {
     try {
       await api.deleteCustomCostsFile({ fileId });
@@ -54,7 +54,7 @@ export function createCustomCosts({ v2, configuration }: Client): CostSink {
       const provider = `${vendor} by spendfuse`;
       try {
         if (earlier !== undefined) await deleteFile(earlier);
-        // Whether the filter is obeyed is not known, so each file is looked at.
+        // Whether the API applies the filter is not known, so each file is checked.
         for (const { id, providers, start } of await filesOf(provider)) {
           const ours = providers.length === 1 && providers[0] === provider;
           if (ours && start !== undefined && start >= day && start < day + DAY_MS) await deleteFile(id);

@@ -2,7 +2,7 @@ import type { Asset } from "./assets.ts";
 import type { Fault, Lint } from "./lints/lint.ts";
 import * as registry from "./lints/registry.ts";
 
-/** A fault, in which file, and which lint found it. */
+/** A fault, its file, and the lint that found it. */
 export interface Finding extends Fault {
   readonly file: string;
   readonly lint: string;
@@ -10,7 +10,7 @@ export interface Finding extends Fault {
 
 export const LINTS: readonly Lint[] = Object.values(registry);
 
-/** What is wrong with an asset, as far as a look at its file tells. */
+/** Runs every lint on an asset. */
 export function lintAsset(asset: Asset): readonly Finding[] {
   const { kind, file } = asset;
   return LINTS.filter(({ kinds }) => kinds.includes(kind)).flatMap(({ name, check }) =>

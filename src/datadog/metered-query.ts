@@ -3,10 +3,10 @@ import { type MeteredRow, NOTHING_METERED } from "../core/metered.ts";
 import { METRICS } from "../core/names.ts";
 import { type Client, refusalOf } from "./client.ts";
 
-/** Tags that every series has; Datadog would put those without one in a group of its own. */
+/** Tags that every series has; Datadog would put series without one in a separate group. */
 const BY = ["agent", "root_agent", "provider", "model", "quality"];
 const DAY_S = 86_400;
-/** Days that are asked for together, and how long their answer holds. */
+/** Days queried together, and how long the answer is cached. */
 const SPAN_MS = 28 * DAY_S * 1_000;
 const FRESH_MS = 240_000;
 
@@ -21,7 +21,7 @@ const KINDS: Readonly<Record<string, "inputUncached" | "cacheRead" | "cacheWrite
 };
 
 /**
- * What was metered, out of Datadog's metrics, for those who keep no store: without keys and tiers, and only as exact as
+ * Metered rows out of Datadog's metrics, for fleets without a store: without keys and tiers, and only as exact as
  * what arrived there.
  */
 export function createMeteredQuery({ v1, configuration }: Client, now: () => number = Date.now) {
@@ -74,7 +74,7 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
       if (kind !== undefined) rowOf(tags, day)[kind] += Math.round(value);
     }
     for (const { tags, day, value } of await ask(METRICS.calls.name, [...BY, "ending"], from, until)) {
-      // Refused and failed calls are no requests of a bill.
+      // Refused and failed calls are not billed.
       if (tags.ending === "completed" || tags.ending === "canceled") rowOf(tags, day).calls += Math.round(value);
     }
     for (const row of rows.values()) if (row.cost === 0 && row.inputUncached + row.output > 0) row.priced = "false";

@@ -3,43 +3,48 @@ import { parseMonitorQuery } from "./query/monitor-query.ts";
 
 export type ParameterUnit = "usd" | "calls" | "share" | "seconds" | "files";
 
-/** A figure that users choose: the threshold of one monitor. Its default is what the monitor's file says. */
+/** A figure that users choose: the threshold of one monitor. Its default is in the monitor's file. */
 export interface Parameter {
   readonly name: string;
   /** The file of the monitor, without `.json`. */
   readonly monitor: string;
   readonly unit: ParameterUnit;
-  readonly says: string;
+  readonly title: string;
 }
 
 export const PARAMETERS: readonly Parameter[] = [
-  { name: "agent_hourly_usd", monitor: "agent_hourly_spend", unit: "usd", says: "max USD per agent per hour" },
+  { name: "agent_hourly_usd", monitor: "agent_hourly_spend", unit: "usd", title: "max USD per agent per hour" },
   {
     name: "root_agent_hourly_usd",
     monitor: "root_agent_hourly_spend",
     unit: "usd",
-    says: "the same, including sub-agents",
+    title: "the same, including sub-agents",
   },
-  { name: "agent_burn_usd", monitor: "agent_fast_burn", unit: "usd", says: "max USD per agent per 5 minutes" },
-  { name: "root_agent_burn_usd", monitor: "root_agent_fast_burn", unit: "usd", says: "the same, including sub-agents" },
-  { name: "agent_daily_usd", monitor: "agent_daily_budget", unit: "usd", says: "max USD per agent per day (UTC)" },
-  { name: "team_monthly_usd", monitor: "team_monthly_budget", unit: "usd", says: "max USD per team per month (UTC)" },
-  { name: "agent_calls", monitor: "agent_runaway_calls", unit: "calls", says: "max calls per agent per 5 minutes" },
+  { name: "agent_burn_usd", monitor: "agent_fast_burn", unit: "usd", title: "max USD per agent per 5 minutes" },
+  {
+    name: "root_agent_burn_usd",
+    monitor: "root_agent_fast_burn",
+    unit: "usd",
+    title: "the same, including sub-agents",
+  },
+  { name: "agent_daily_usd", monitor: "agent_daily_budget", unit: "usd", title: "max USD per agent per day (UTC)" },
+  { name: "team_monthly_usd", monitor: "team_monthly_budget", unit: "usd", title: "max USD per team per month (UTC)" },
+  { name: "agent_calls", monitor: "agent_runaway_calls", unit: "calls", title: "max calls per agent per 5 minutes" },
   {
     name: "unmeasured_share",
     monitor: "usage_quality",
     unit: "share",
-    says: "max share of calls without reported usage",
+    title: "max share of calls without reported usage",
   },
   {
     name: "drift_share",
     monitor: "bill_drift",
     unit: "share",
-    says: "max share of drift between bill and metered spend",
+    title: "max share of drift between bill and metered spend",
   },
-  { name: "ungoverned_usd", monitor: "ungoverned_spend", unit: "usd", says: "max ungoverned USD per month" },
-  { name: "poll_lag_seconds", monitor: "poller_silent", unit: "seconds", says: "max age of the last bill" },
-  { name: "spool_files", monitor: "exporter_silent", unit: "files", says: "max undelivered exports on one disk" },
+  { name: "ungoverned_usd", monitor: "ungoverned_spend", unit: "usd", title: "max ungoverned USD per month" },
+  { name: "poll_lag_seconds", monitor: "poller_silent", unit: "seconds", title: "max age of the last bill" },
+  { name: "spool_files", monitor: "exporter_silent", unit: "files", title: "max undelivered exports on one disk" },
 ];
 
 type Body = Readonly<Record<string, unknown>>;
@@ -60,7 +65,7 @@ export function readSettings(texts: readonly string[]): ReadonlyMap<string, numb
     const whole = parameter.unit === "calls" || parameter.unit === "files" || parameter.unit === "seconds";
     if (!(number > 0) || !Number.isFinite(number) || (whole && !Number.isInteger(number))) {
       const kind = whole ? "a whole number above 0" : "a number above 0";
-      throw new SpendfuseError("SPENDFUSE_USAGE", `--set ${text}: ${parameter.says} must be ${kind}`, { text });
+      throw new SpendfuseError("SPENDFUSE_USAGE", `--set ${text}: ${parameter.title} must be ${kind}`, { text });
     }
     settings.set(parameter.monitor, number);
   }

@@ -3,7 +3,7 @@ import { SpendfuseError } from "../core/errors.ts";
 import { type Client, refusalOf } from "./client.ts";
 import { datadogUnit } from "./metric-units.ts";
 
-/** Series a request: below the 500 KB that Datadog takes, with the longest tags. */
+/** Series per request: below the 500 KB that Datadog takes, with the longest tags. */
 const SERIES = 250;
 const GAUGE = 3;
 /** Points as series of Datadog's own API, which takes old ones where historical ingestion is on for the metric. */
@@ -29,7 +29,7 @@ export function createSeriesSink({ v2, configuration, app }: Client): PointSink 
     } catch (error) {
       throw new SpendfuseError("SPENDFUSE_DATADOG", `points were not taken: ${refusalOf(error).message}`, {}, error);
     }
-    // A 202 may carry what was not taken.
+    // A 202 may list what was rejected.
     if (errors !== undefined && errors.length > 0)
       throw new SpendfuseError("SPENDFUSE_DATADOG", `points were not taken: ${errors.join("; ")}`, { errors });
   }

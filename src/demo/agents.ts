@@ -8,7 +8,7 @@ export type RunInScope = <T>(fields: { readonly agent: string; readonly team?: s
 export interface Stage {
   readonly clients: Clients;
   readonly scope: RunInScope;
-  /** Tells what an agent is at, for the line under the live table. */
+  /** Reports what an agent is doing, for the line under the live table. */
   readonly tell: (agent: string, doing: string) => void;
 }
 
@@ -57,7 +57,7 @@ async function researcher({ clients, tell }: Stage): Promise<void> {
   tell("researcher", "is done");
 }
 
-/** Looks at the beginning of an answer and goes on: most of its streams end early, each in another way. */
+/** Reads the beginning of an answer and moves on: most of its streams end early, each in another way. */
 async function browser({ clients, tell }: Stage): Promise<void> {
   const agent = "browser";
   for (const [round, page] of PAGES.slice(0, 2).entries()) {

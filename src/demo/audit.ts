@@ -23,7 +23,7 @@ export interface Audit {
   readonly right: number;
   /** Agents whose metrics and ledger equal their calls. */
   readonly sumsRight: number;
-  /** Whatever is not as it must be, in words. */
+  /** Discrepancies, in words. */
   readonly problems: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export interface Accounts {
   readonly ledger: (agent: string) => Readonly<Sums> | undefined;
 }
 
-/** Lays the meter's calls beside the vendor's bill, and the ledger and what arrived as metrics beside both. */
+/** Compares the metered calls with the vendor's bill, and the ledger and the received metrics with both. */
 export function audit({ settled, bill, received, ledger }: Accounts): Audit {
   const problems: string[] = [];
   const pairs = pairUp(settled, bill, problems);
@@ -79,7 +79,7 @@ export function audit({ settled, bill, received, ledger }: Accounts): Audit {
   return { exact, reported, estimates, refused, right, sumsRight, problems };
 }
 
-/** By the id of the response; refused calls have none, they go by agent and status. */
+/** Pairs by response id; refused calls have none and are paired by agent and status. */
 function pairUp(settled: readonly SettledCall[], bill: readonly BilledCall[], problems: string[]): Pair[] {
   const open = [...bill];
   const pairs: Pair[] = [];

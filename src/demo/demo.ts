@@ -94,7 +94,7 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   return problems.length === 0 && fault === undefined ? 0 : 1;
 }
 
-/** What a part of the demo shows, and whatever is not as it must be. */
+/** The output of a part of the demo, and its discrepancies. */
 interface DemoPart {
   readonly lines: readonly string[];
   readonly problems: readonly string[];
@@ -116,7 +116,7 @@ function liveLines(
 ): string[] {
   const now = [...doing].map(([agent, what]) => `${style.accent(agent.padEnd(12))}${what}`);
   const seconds = Math.round((Date.now() - began) / 1000);
-  return [...spendTable(settled, style), "", ...now, style.dim(`${seconds} s, ends by itself after about 10 s`)];
+  return [...spendTable(settled, style), "", ...now, style.dim(`${seconds} s, ends after about 10 s`)];
 }
 
 async function expire(): Promise<never> {

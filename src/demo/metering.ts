@@ -33,7 +33,7 @@ export function isMetered(): boolean {
 
 /**
  * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
- * Collector, and no discount of theirs changes what the demo compares.
+ * Collector, and none of their discounts changes what the demo compares.
  */
 export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promise<Metering> {
   const settled: SettledCall[] = [];

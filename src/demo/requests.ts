@@ -1,4 +1,4 @@
-/** What an agent asks a model, in no vendor's words. */
+/** A request to a model, independent of the vendor. */
 export interface Ask {
   /** Whose key the request carries: the fake vendor keeps its bill by it. */
   readonly agent: string;
@@ -16,7 +16,7 @@ export interface Ask {
   readonly priority?: boolean;
   /** Chat completions: the caller asks for usage itself. */
   readonly includeUsage?: boolean;
-  /** What the fake vendor shall do wrong; see `startFakeVendor`. */
+  /** The failure that the fake vendor simulates; see `startFakeVendor`. */
   readonly trouble?: string;
 }
 

@@ -225,7 +225,7 @@ function linesOf(
             `✓ ${unmetered.length} calls with the key of ${BORROWED} that bypassed the meter are ungoverned: ${dollars(Number(ungoverned?.billed ?? 0n), 9)}`,
           ),
           style.good(
-            `✓ Anthropic's bill says both prices: this account pays ${ANTHROPIC_FACTOR * 100} % of the list, ${dollars(Number(-governed.discount), 6)} less`,
+            `✓ Anthropic's bill has both prices: this account pays ${ANTHROPIC_FACTOR * 100} % of the list, ${dollars(Number(-governed.discount), 6)} less`,
           ),
         ]),
   ];

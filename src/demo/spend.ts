@@ -4,7 +4,7 @@ import { type Cell, type Column, type Group, type Row, textTable } from "../term
 import { AGENTS, nameInTree } from "./agents.ts";
 import { dollars } from "./amounts.ts";
 
-/** What the meter says of one agent, or of all. Money in nano-USD. */
+/** Metered spend of one agent, or of all. Money in nano-USD. */
 export interface Spend {
   calls: number;
   completed: number;

@@ -23,7 +23,7 @@ export interface Happened extends TransitionView {
   readonly monitor: string;
 }
 
-/** The sandbox in the place of Datadog, with the shipped dashboards and monitors, on a clock of its own. */
+/** The sandbox in the place of Datadog, with the shipped dashboards and monitors, on its own clock. */
 export interface StandIn {
   readonly url: string;
   /** What arrived as metrics, by agent. */
@@ -34,7 +34,7 @@ export interface StandIn {
   readonly answeredAt: number | undefined;
   /** The sandbox's seconds at a real moment, in milliseconds since the epoch. */
   timeAt(moment: number): number;
-  /** Names the breaker that webhooks go to. */
+  /** Sets the breaker that webhooks go to. */
   connect(breaker: string, secret: string, token: string): void;
   close(): Promise<void>;
 }

@@ -18,13 +18,13 @@ export const DEMO_LIMITS: ReadonlyMap<string, number> = new Map([["agent_fast_bu
 const BURN_MONITOR = "Agent burns money fast";
 const RUNAWAY = "runaway";
 const NEIGHBOUR = "neighbour";
-/** The agents of this part, each with a key of its own. */
+/** The agents of this part, each with its own key. */
 export const STOPPED = [SPENDER, RUNAWAY, NEIGHBOUR];
 const MAX_SPENDER_CALLS = 60;
 const MAX_RUNAWAY_MS = 40_000;
-/** The runaway is a crowd: so many calls at a time. */
+/** Concurrent calls of the runaway agent. */
 const AT_ONCE = 6;
-/** What the breaker and the event stream may take, in milliseconds, on a machine that does much else. */
+/** Time limit for the breaker and the event stream on a busy machine, in milliseconds. */
 const MAX_BLOCK_MS = 2_000;
 
 export interface StopsStage {
@@ -39,7 +39,7 @@ export interface StopsStage {
 
 export interface Stops {
   readonly lines: readonly string[];
-  /** Whatever is not as it must be, in words. */
+  /** Discrepancies, in words. */
   readonly problems: readonly string[];
 }
 
@@ -52,7 +52,7 @@ interface Loop {
   refusedAt: number;
 }
 
-/** One agent runs into its budget, one is stopped by a monitor's webhook, and their neighbour goes on. */
+/** One agent runs into its budget, one is stopped by a monitor's webhook, and their neighbour keeps running. */
 export async function runStops(stage: StopsStage, style: Style): Promise<Stops> {
   const { standIn } = stage;
   const small = { model: "gpt-5", effort: "minimal", maxTokens: 40 } as const;
@@ -159,7 +159,7 @@ function linesOf(facts: Facts, problems: readonly string[], { standIn }: StopsSt
     ...(others.length > 0 ? [style.dim(`  also alerting: ${others.join("; ")}`)] : []),
     "",
     problems.length === 0
-      ? style.good("✓ 2 of 2 agents were stopped, each by one typed error and no retry; the other goes on")
+      ? style.good("✓ 2 of 2 agents were stopped, each by one typed error and no retry; the other keeps running")
       : style.bad("✗ not everything was as it had to be"),
     ...problems.map((problem) => style.bad(`✗ ${problem}`)),
   ];

@@ -1,46 +1,55 @@
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { type Config, defaultConfig, readConfig } from "../config/config.ts";
 import { isSpendfuseError } from "../core/errors.ts";
-import { DEFAULT_STORE, storeKindOf } from "../stores/addresses.ts";
+import { DEFAULT_STORE, STORE_KINDS, storeKindOf } from "../stores/addresses.ts";
 import type { StoreKind } from "../stores/store.ts";
 import { type Deployment, readDeployment } from "./facts/deployment.ts";
-import { type Env, readEnvironmentOf, readsEnvFile } from "./facts/environment.ts";
 import { findLaunches, type Launch } from "./facts/launches.ts";
-import { type Manifest, readManifest } from "./facts/manifest.ts";
-import { findPackages, type Installed, isPlugAndPlay, type Packages } from "./facts/packages.ts";
-import { findSources, packageOf, type Sources } from "./facts/sources.ts";
+import {
+  installedVersions,
+  isNamed,
+  isPlugAndPlay,
+  type Manifest,
+  packageOf,
+  readManifest,
+  readText,
+} from "./facts/packages.ts";
+import { findSources, type Sources } from "./facts/sources.ts";
+import { INSTRUMENTATIONS } from "./tables/instrumentations.ts";
 
-/** Everything about an app that its folder and the environment tell. Checks read this and what was asked, nothing else. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Everything that an app's folder and the environment tell about it. Checks read nothing else but answers. */
 export interface Facts {
-  /** Of the Node that looks, such as `24.21.0`. */
+  /** Version of the running Node, such as `24.21.0`. */
   readonly node: string;
   readonly manifest: Manifest | undefined;
-  /** Those that a table of ours names, and the few that we need. */
-  readonly packages: Packages;
+  /** Packages that the app depends on or imports, in alphabetical order. */
+  readonly used: readonly string[];
+  /** Installed versions by name, of used packages and of those that a check needs. */
+  readonly versions: ReadonlyMap<string, string>;
   readonly isPlugAndPlay: boolean;
   readonly sources: Sources;
   readonly launches: readonly Launch[];
   readonly deployment: Deployment;
+  /** The environment, and what `.env` adds to it. */
   readonly env: Env;
-  /** What `.env` adds to the environment, and whether anything is seen that reads it. */
-  readonly envFile: { readonly names: readonly string[]; readonly isRead: boolean };
+  /** Names of the variables that only `.env` sets. */
+  readonly fromEnvFile: readonly string[];
   readonly configuration: Configuration;
-  readonly store: StoreFacts;
-}
-
-/** The store of the configuration. */
-export interface StoreFacts {
-  readonly address: string;
-  /** Undefined only where the default is no kind of ours. */
-  readonly kind: StoreKind | undefined;
-  /** Why it cannot be used, as far as that is seen without opening it. */
-  readonly fault: string | undefined;
+  /** The store's `fault` is why it cannot be used, as far as is known without opening it. */
+  readonly store: {
+    readonly address: string;
+    readonly kind: StoreKind | undefined;
+    readonly fault: string | undefined;
+  };
 }
 
 export interface Configuration {
-  /** The defaults where it is wrong. */
+  /** The defaults where it is invalid. */
   readonly config: Config;
-  /** Why it is not used at all; empty when it is valid. */
+  /** Why it is invalid; empty when it is valid. */
   readonly problems: readonly ConfigProblem[];
   /** What is ignored in it. */
   readonly notes: readonly ConfigProblem[];
@@ -48,39 +57,49 @@ export interface Configuration {
 
 export interface ConfigProblem {
   readonly says: string;
-  /** What to write instead. */
   readonly fix: string | undefined;
 }
 
 /**
- * Reads an app's folder, which must be the working directory: the configuration is found there as the app finds it.
+ * Reads an app's folder, which must be the working directory, because the configuration is looked for there.
  * Read-only, without network requests.
  */
-export function gatherFacts(dir: string, own: Env, isWanted: (name: string) => boolean): Facts {
+export function gatherFacts(dir: string, own: Env): Facts {
   const manifest = readManifest(dir);
-  const { env, fromFile } = readEnvironmentOf(dir, own);
+  const file: Env = parseEnv(readText(dir, ".env") ?? "");
+  const env = { ...file, ...own };
   const sources = findSources(dir);
-  const launches = findLaunches(dir, manifest, env);
+  const imported = sources.files.flatMap(({ imports }) => imports.flatMap(({ name }) => packageOf(name) ?? []));
+  const used = [...new Set([...Object.keys(manifest?.dependencies ?? {}), ...imported])].sort();
   const configuration = readConfiguration(dir, env);
-  const named = [...Object.keys(manifest?.dependencies ?? {}), ...importedBy(sources)];
+  const address = configuration.config.store ?? DEFAULT_STORE;
+  const kind = storeKindOf(address);
   return {
     node: process.versions.node,
     manifest,
-    packages: findPackages(dir, isWanted),
+    used,
+    versions: installedVersions(dir, new Set([...used, ...NEEDED])),
     isPlugAndPlay: isPlugAndPlay(dir),
     sources,
-    launches,
+    launches: findLaunches(dir, manifest, env),
     deployment: readDeployment(dir, manifest?.scripts ?? {}),
     env,
-    envFile: { names: fromFile, isRead: readsEnvFile(launches, sources.files, named) },
+    fromEnvFile: Object.keys(file).filter((name) => own[name] === undefined),
     configuration,
-    store: storeFactsOf(dir, configuration.config.store ?? DEFAULT_STORE),
+    store: { address, kind, fault: kind?.look?.(address, dir) },
   };
 }
 
+/** Packages whose versions are needed even where the app does not use them itself. */
+const NEEDED = [
+  "spendfuse",
+  ...STORE_KINDS.flatMap(({ client }) => client?.package ?? []),
+  ...INSTRUMENTATIONS.flatMap(({ defects = [] }) => defects.flatMap((defect) => defect.with?.[0] ?? [])),
+];
+
 function readConfiguration(dir: string, env: Env): Configuration {
   const notes: ConfigProblem[] = [];
-  // Messages name the file by its whole path.
+  // Messages hold the absolute path of the file.
   const short = (message: string): string => message.replaceAll(join(dir, "/"), "");
   try {
     const config = readConfig({}, env, (note, fix) => notes.push({ says: short(note), fix }));
@@ -95,46 +114,23 @@ function readConfiguration(dir: string, env: Env): Configuration {
   }
 }
 
-function storeFactsOf(dir: string, address: string): StoreFacts {
-  const kind = storeKindOf(address);
-  return { address, kind, fault: kind?.look?.(address, dir) };
+/** The packages of a table's row that the app uses. */
+export function usedOf({ used }: Facts, row: string): readonly string[] {
+  return used.filter((name) => isNamed(name, row));
 }
 
-function importedBy({ files }: Sources): ReadonlySet<string> {
-  return new Set(files.flatMap(({ imports }) => imports.flatMap(({ name }) => packageOf(name) ?? [])));
+/** A package with its version, if it is installed. */
+export function subjectOf({ versions }: Facts, name: string): string {
+  const version = versions.get(name);
+  return version === undefined ? name : `${name} ${version}`;
 }
 
-/** A package that the app itself uses: it depends on it, or imports it. */
-export interface Used {
-  readonly name: string;
-  /** Undefined where it is not installed. */
-  readonly installed: Installed | undefined;
+/** Whether the app has an OpenTelemetry of its own that exports metrics; ours is then off. */
+export function exportsMetrics(facts: Facts): boolean {
+  return INSTRUMENTATIONS.some((row) => row.exportsMetrics && usedOf(facts, row.package).length > 0);
 }
 
-/** The packages of a table's row that the app uses. A row names one package, or all that begin as it does: `@ai-sdk/*`. */
-export function usedOf({ manifest, sources, packages }: Facts, row: string): readonly Used[] {
-  const names = new Set([...Object.keys(manifest?.dependencies ?? {}), ...importedBy(sources)]);
-  return [...names]
-    .filter((name) => isNamed(name, row))
-    .sort()
-    .map((name) => ({ name, installed: packages.get(name) }));
-}
-
-export function isUsed(facts: Facts, row: string): boolean {
-  return usedOf(facts, row).length > 0;
-}
-
-export function isNamed(name: string, row: string): boolean {
-  return row.endsWith("*") ? name.startsWith(row.slice(0, -1)) : name === row;
-}
-
-/** What a variable is set to, here or in a file that says how the app runs elsewhere. */
+/** What a variable is set to, here or in a deployment file. */
 export function settingOf({ env, deployment }: Facts, name: string): string | undefined {
   return env[name]?.trim() || deployment.variables.get(name)?.value.trim() || undefined;
-}
-
-/** Whether a package or one of its copies is of a version that `is` looks for. */
-export function hasVersion({ packages }: Facts, name: string, is: (version: string) => boolean): boolean {
-  const found = packages.get(name);
-  return found !== undefined && [found.version, ...found.others].some(is);
 }

@@ -1,4 +1,4 @@
-/** Groups of findings, in the order of the output. */
+/** Titles of the groups of findings, in the order of the output. */
 export const GROUPS = {
   app: "The app",
   started: "Started",
@@ -13,18 +13,22 @@ export const GROUPS = {
 export type Group = keyof typeof GROUPS;
 
 /**
- * The result of a check. `fault`: broken; `fix` repairs it. `note`: a blind spot, a choice or an uncertainty; the app runs,
- * and `fix` is what changes it. No text of a finding may hold a secret.
+ * The result of a check. `fault`: something is broken, and `fix` repairs it. `note`: a blind spot, a choice or an
+ * uncertainty; the app runs, and `fix` changes it. No text may hold a secret.
  */
 export interface Remark {
   /** Stable, in kebab-case, for programs to branch on. */
   readonly id: string;
   readonly level: "ok" | "note" | "fault";
-  /** What it is about: a package, a variable, a place. */
+  /** A package, a variable, a place. */
   readonly subject: string;
   readonly says: string;
   /** One line to run or to write. */
   readonly fix?: string;
+}
+
+export interface Finding extends Remark {
+  readonly group: Group;
 }
 
 type Broken = (id: string, subject: string, says: string, fix: string) => Remark;
@@ -32,7 +36,3 @@ type Broken = (id: string, subject: string, says: string, fix: string) => Remark
 export const ok = (id: string, subject: string, says: string): Remark => ({ id, level: "ok", subject, says });
 export const note: Broken = (id, subject, says, fix) => ({ id, level: "note", subject, says, fix });
 export const fault: Broken = (id, subject, says, fix) => ({ id, level: "fault", subject, says, fix });
-
-export interface Finding extends Remark {
-  readonly group: Group;
-}

@@ -20,39 +20,26 @@ export function toJson(summary: Summary): readonly string[] {
 }
 
 const COLUMNS = 100;
-const LEVEL_WIDTH = 7;
-/** A longer subject has a line of its own. */
-const MAX_SUBJECT = 30;
+const INDENT = " ".repeat(9);
 
-/** Group by group, in lines of 100 columns; a fix is never broken, so that it can be copied. */
+/** Group by group, in lines of 100 columns. A fix is never broken, so that it can be copied. */
 export function toText({ findings, faults, notes }: Summary, style: Style): readonly string[] {
   const lines: string[] = [];
-  const fitting = findings.map(({ subject }) => subject.length).filter((length) => length <= MAX_SUBJECT);
-  const width = Math.max(8, ...fitting) + 2;
   for (const [group, title] of Object.entries(GROUPS) as [Group, string][]) {
     const own = findings.filter((finding) => finding.group === group);
-    lines.push("", style.bold(title), ...own.flatMap((finding) => linesOf(finding, width, style)));
+    lines.push("", style.bold(title), ...own.flatMap((finding) => linesOf(finding, style)));
     if (own.length === 0) lines.push(`  ${style.dim("nothing found")}`);
   }
   const end = `${counted(faults, "fault")}, ${counted(notes, "note")}`;
   return [...lines, "", faults > 0 ? style.bad(end) : notes > 0 ? style.caution(end) : style.good(end)];
 }
 
-function linesOf({ level, subject, says, fix }: Finding, width: number, style: Style): readonly string[] {
+function linesOf({ level, subject, says, fix }: Finding, style: Style): readonly string[] {
   const paint: Paint = { ok: style.good, note: style.caution, fault: style.bad }[level];
-  const mark = paint((level === "fault" ? "FAULT" : level).padEnd(LEVEL_WIDTH));
-  const indent = " ".repeat(2 + LEVEL_WIDTH);
-  const own = subject.length > MAX_SUBJECT;
-  const left = own ? indent.length + 2 : indent.length + width;
-  const [first = "", ...rest] = wrap(printable(says), COLUMNS - left);
-  const more = rest.map((line) => " ".repeat(left) + line);
-  const name = printable(subject);
-  const head = own ? [`  ${mark}${name}`, " ".repeat(left) + first] : [`  ${mark}${name.padEnd(width)}${first}`];
-  return [
-    ...head,
-    ...more,
-    ...(fix === undefined ? [] : [`${indent}${style.dim("fix:")} ${style.accent(printable(fix))}`]),
-  ];
+  const mark = paint((level === "fault" ? "FAULT" : level).padEnd(INDENT.length - 2));
+  const [first = "", ...rest] = wrap(printable(`${subject}  ${says}`), COLUMNS - INDENT.length);
+  const fixes = fix === undefined ? [] : [`${style.dim("fix:")} ${style.accent(printable(fix))}`];
+  return [`  ${mark}${first}`, ...[...rest, ...fixes].map((line) => INDENT + line)];
 }
 
 function wrap(text: string, width: number): readonly string[] {

@@ -1,38 +1,26 @@
-import { STORE_KINDS } from "../stores/addresses.ts";
 import type { Check } from "./checks/check.ts";
 import * as registry from "./checks/registry.ts";
-import { type Facts, isNamed } from "./facts.ts";
+import type { Facts } from "./facts.ts";
 import { type Finding, GROUPS } from "./finding.ts";
 import type { Answers, Question } from "./question.ts";
 import { withoutSecrets } from "./secrets.ts";
-import { BLIND_PACKAGES } from "./tables/blind-packages.ts";
-import { INSTRUMENTATIONS } from "./tables/instrumentations.ts";
-import { SDKS } from "./tables/sdks.ts";
 
 export const CHECKS: readonly Check[] = Object.values(registry);
 
 const GROUP_NAMES = Object.keys(GROUPS);
-const ROWS = [...SDKS, ...BLIND_PACKAGES, ...INSTRUMENTATIONS].map((row) => row.package);
-/** What we need ourselves, or what other rows tell versions by. */
-const NEEDED = ["spendfuse", ...STORE_KINDS.flatMap(({ client }) => client?.package ?? [])];
-
-/** Whether a package is one that a check may ask for. */
-export function isLookedAt(name: string): boolean {
-  return NEEDED.includes(name) || ROWS.some((row) => isNamed(name, row));
-}
 
 /**
- * What has to be asked. A key of the process's own environment goes to no address that only the folder's `.env` names:
- * the author of that file need not be the user who runs this.
+ * All questions of the checks. A key of the process's own environment is not sent to an address that only the folder's
+ * `.env` names: the author of that file need not be the user who runs this.
  */
 export function questionsOf(facts: Facts): readonly Question[] {
-  const own = Object.fromEntries(Object.entries(facts.env).filter(([name]) => !facts.envFile.names.includes(name)));
+  const own = Object.fromEntries(Object.entries(facts.env).filter(([name]) => !facts.fromEnvFile.includes(name)));
   const asksOf = (one: Facts): readonly Question[] => CHECKS.flatMap((check) => check.asks?.(one) ?? []);
   const places = new Set(asksOf({ ...facts, env: own }).map(placeOf));
   const secrets = Object.values(own).filter((value) => value !== undefined && value.length >= MIN_SECRET);
   const isOurs = (question: Question): boolean => {
     const sent = question.kind === "http" ? Object.values(question.headers ?? {}) : [];
-    // A header may hold a variable's value, or be a part of it.
+    // A header may contain a variable's value, or be a part of it.
     return sent.some((text) => secrets.some((secret = "") => text.includes(secret) || isPartOf(text, secret)));
   };
   return asksOf(facts).filter((question) => places.has(placeOf(question)) || !isOurs(question));
@@ -49,7 +37,7 @@ function placeOf(question: Question): string {
   return `${question.id} ${question.kind === "http" ? question.url : question.address}`;
 }
 
-/** What all checks say, group by group, without a secret in it. Pure: the same facts and answers say the same. */
+/** The findings of all checks by group, with secrets masked. Pure. */
 export function examine(facts: Facts, answers: Answers): readonly Finding[] {
   const findings = CHECKS.flatMap((check) =>
     [...check.check(facts, answers)].map((remark) => ({ group: check.group, ...remark })),

@@ -1,17 +1,17 @@
 import type { Finding } from "./finding.ts";
 
-/** An address without what may be secret in it: user, password and query. */
+/** An address without user, password and query, which may be secret. */
 export function shownUrl(address: string): string {
   const url = URL.parse(address);
-  return url === null ? "an address that cannot be read" : `${url.protocol}//${url.host}${url.pathname}`;
+  return url === null ? "an invalid address" : `${url.protocol}//${url.host}${url.pathname}`;
 }
 
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|PWD|PAT\b|_PAT_|CREDENTIAL|HEADERS|BASIC|AUTH|DSN|COOKIE|SALT/i;
-/** Variables whose values may be shown, unless their name looks like a secret's: those that our own lines set, and the like. */
+/** Variables whose values may be shown unless {@link SECRET_NAME} matches. */
 const SHOWN_NAME = /^(?:NODE_\w+|PORT|HOST|TZ|LANG|(?:OTEL|DD|SPENDFUSE)_\w+|FROM)$/;
 const MIN_LENGTH = 6;
 const MASK = "***";
-/** A word or a number that is clearly not a secret. */
+/** Too simple for a secret. */
 const PLAIN_VALUE = /^(?:\d{1,6}|[a-z]{1,10})$/i;
 const ASSIGNED = /(?<![\w-])([A-Z_][A-Z0-9_]*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/g;
 const SET_BY_NAME = /\b(\w*(?:key|token|secret|password|passwd)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;
@@ -20,10 +20,7 @@ const FLAG =
 const IN_URL = /(:\/\/)[^\s/@"']+@/g;
 const LOOKS_LIKE_KEY = /\b(?:sk|pk|rk)-[\w-]{12,}|\bAIza[\w-]{20,}/g;
 
-/**
- * The last line of defence: whatever a check says, no value of a variable that may hold a secret gets out, nor what
- * looks like one in a line of the app's own files.
- */
+/** Masks the values of variables that may hold a secret, and what looks like a secret in the app's files. */
 export function withoutSecrets(
   findings: readonly Finding[],
   env: Readonly<Record<string, string | undefined>>,
@@ -36,7 +33,7 @@ export function withoutSecrets(
     for (const value of values) shown = shown.replaceAll(value, MASK);
     return shown
       .replace(ASSIGNED, (all, name: string, value: string) => {
-        // A value that is left open is none.
+        // `…` is to be filled in.
         const isPlain = SHOWN_NAME.test(name) || PLAIN_VALUE.test(value);
         const isShown = value.includes("…") || (isPlain && !SECRET_NAME.test(name));
         return isShown ? all : `${name}=${MASK}`;
@@ -54,7 +51,7 @@ export function withoutSecrets(
   }));
 }
 
-/** A value, and the values in it where it is a list of pairs. */
+/** A value, and the values of its pairs where it is a list. */
 function partsOf(value: string): readonly string[] {
   const pairs = value.split(",").map((pair) => pair.slice(pair.indexOf("=") + 1));
   return [value, ...pairs].map((part) => part.trim()).filter((part) => part.length >= MIN_LENGTH);

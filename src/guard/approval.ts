@@ -2,7 +2,7 @@ import { isPromise } from "../core/promise.ts";
 import type { Scope } from "../core/scope.ts";
 import type { Blocked } from "./blocked.ts";
 
-/** Why a call may pass all the same; it is logged. */
+/** Why a call is allowed although it would be refused; it is logged. */
 export interface Approval {
   readonly by: string;
   readonly why: string;
@@ -10,7 +10,7 @@ export interface Approval {
 
 /**
  * Asked before a call is refused. To let this one call pass, return `true`, the reason as a text, or both `by` and `why`;
- * anything else refuses it. May take its time: the call waits.
+ * anything else refuses it. The call waits for the answer.
  */
 export type Approve = (
   blocked: Blocked,

@@ -45,7 +45,7 @@ function search(value: unknown, depth: number, seen: Set<unknown>): Blocked | un
   return undefined;
 }
 
-/** A getter of a foreign error may throw; then there is nothing of ours. */
+/** A getter of a foreign error may throw; the property then counts as absent. */
 function read(value: object, name: string): unknown {
   try {
     return (value as Record<string, unknown>)[name];
@@ -54,7 +54,7 @@ function read(value: object, name: string): unknown {
   }
 }
 
-/** The mark stands as it is in a message, and escaped once in the text of a body. */
+/** The mark is unescaped in a message, and escaped once in the text of a body. */
 function readMark(text: string): Blocked | undefined {
   for (const form of [text, text.replaceAll('\\"', '"').replaceAll("\\\\", "\\")]) {
     const json = MARK.exec(form)?.[1];

@@ -7,7 +7,7 @@ export interface GaugeReading {
   readonly points: readonly { readonly tags: Readonly<Record<string, string>>; readonly value: number }[];
 }
 
-/** What one metric may show of budgets: the fullest. */
+/** Maximum budgets in one metric: the fullest are kept. */
 const MAX_BUDGETS = 500;
 /** Names of runs, conversations and users never reach a metric. */
 const TAGS = new Set(["agent", "root_agent", "team", "project", "key"]);

@@ -16,11 +16,11 @@ import { blockedByBudget, blockedByCircuit, blockedUnknown, blockedUnpriced } fr
 export interface Guard extends Gate {
   readonly circuits: CircuitCache;
   readonly counts: Iterable<Count>;
-  /** Reports everything to the store and gives back what is held. Never rejects. */
+  /** Reports everything to the store and releases what is held. Never rejects. */
   close(): Promise<void>;
 }
 
-/** How long a trip by a vendor's own cap lasts where the vendor does not say. */
+/** How long a trip by a vendor's own cap lasts where the vendor names no end. */
 const VENDOR_CAP_MS = 10 * 60_000;
 
 export function createGuard(options: GuardOptions): Guard {
@@ -66,7 +66,7 @@ function checkBudgets(guard: GuardState, ask: Ask, now: number): Passage | Promi
   return refuseUncovered(guard, ask, holds, taken);
 }
 
-/** Budgets do not cover a call, or the store did not say whether they do. */
+/** Decides on a call that budgets do not cover, or for which the store did not answer. */
 function refuseUncovered(
   guard: GuardState,
   ask: Ask,
@@ -129,7 +129,7 @@ function needsOf({ budgets }: GuardState, ask: Ask): readonly Hold[] {
   return counts.length === 0 ? NO_HOLDS : holdsOf(counts, ask.forecast());
 }
 
-/** Opens the key's circuit when a vendor's error says that the vendor's own cap is reached. */
+/** Opens the key's circuit when a vendor's error shows that the vendor's own cap is reached. */
 function openVendorCap({ options, clock, trips }: GuardState, answer: ErrorAnswer): boolean {
   const { node, provider, status, body } = answer;
   const cap = readVendorCap(status, body);

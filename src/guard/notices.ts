@@ -7,11 +7,11 @@ const EVERY_MS = 30_000;
 const MAX_KINDS = 1_000;
 
 export function createNotices(say: (line: string) => void, clock: () => number): Notices {
-  const said = new Map<string, number>();
+  const loggedAt = new Map<string, number>();
   return (kind, line) => {
     const now = clock();
-    if (now - (said.get(kind) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return;
-    setBounded(said, kind, now, MAX_KINDS);
+    if (now - (loggedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return;
+    setBounded(loggedAt, kind, now, MAX_KINDS);
     say(line);
   };
 }

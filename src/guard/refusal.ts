@@ -8,7 +8,7 @@ export function createRefusal(blocked: Blocked, shape: RefusalShape): Refusal {
     statusText: "Payment Required",
     headers: {
       "content-type": "application/json",
-      // Both big SDKs obey it; the others do not try a 402 again.
+      // OpenAI's and Anthropic's SDKs honour it; the others do not retry a 402.
       "x-should-retry": "false",
       "x-spendfuse-blocked": blocked.reason,
     },
@@ -21,7 +21,7 @@ export function createRefusalEvent(blocked: Blocked, shape: RefusalShape): Strea
   return shape.event(describe(blocked), blocked);
 }
 
-/** Who, what, how much, until when, and what to do. */
+/** The message of a refusal: scope, limit, amount, end, and the fix. */
 export function describe(blocked: Blocked): string {
   const parts = [`spendfuse refused this call of ${blocked.scope}: ${cause(blocked)}.`];
   if (blocked.until !== undefined) parts.push(`It ends at ${new Date(blocked.until).toISOString()}.`);

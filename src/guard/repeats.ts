@@ -2,14 +2,14 @@ import { setBounded } from "../core/bounded-map.ts";
 
 /** When the same request counts as stuck. */
 export interface RepeatRule {
-  /** So many of the same are fine. */
+  /** Identical requests that are allowed. */
   readonly max: number;
   readonly withinMs: number;
   /** For how long the agent's circuit opens. */
   readonly tripMs: number;
 }
 
-/** Whether an agent makes the same request over and over. */
+/** Detects agents that repeat the same request. */
 export interface Repeats {
   /** Counts a request; true when it is one too many. */
   isOneTooMany(fingerprint: string, now: number): boolean;
@@ -20,7 +20,7 @@ interface Seen {
   since: number;
 }
 
-/** Requests remembered; of more, the oldest are forgotten. */
+/** Maximum requests kept; the oldest are dropped. */
 const MAX_SEEN = 10_000;
 
 export function createRepeats({ max, withinMs }: RepeatRule): Repeats {

@@ -1,8 +1,8 @@
-/** A cap of the vendor's own, as its error tells it. */
+/** A vendor's own cap, as read from its error. */
 export interface VendorCap {
   readonly code: string;
   readonly message: string;
-  /** When access comes back, where the error says so; milliseconds since the epoch. */
+  /** When access resumes, if the error names it; milliseconds since the epoch. */
   readonly until?: number;
 }
 
@@ -14,7 +14,7 @@ interface CapRow {
   readonly name?: string;
 }
 
-/** Errors that trying again does not help, as the vendors' documentation and public reports have them. */
+/** Errors that retries do not resolve, from the vendors' documentation and public reports. */
 const CAPS: readonly CapRow[] = [
   // OpenAI: prepaid credit or the organisation's limit is used up; hard limits of a project or an organisation.
   { status: 429, code: /^insufficient_quota$/ },

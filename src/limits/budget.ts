@@ -2,7 +2,7 @@ import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
 import { SCOPE_KINDS, type ScopeKind, type ScopeNode } from "../core/scope.ts";
 
-/** What a budget can be about: a scope with everything inside it, or the agent of the outermost scope. */
+/** What a budget can apply to: a scope with everything inside it, or the agent of the outermost scope. */
 export type BudgetKind = ScopeKind | "root_agent";
 export type BudgetUnit = "usd" | "tokens" | "calls";
 

@@ -28,7 +28,7 @@ interface Tripped extends Known {
   readonly by: string;
   /** Milliseconds since the epoch. */
   readonly until: number;
-  /** What others than Datadog asked for: a recovery does not shorten it below this moment. */
+  /** The end requested by sources other than Datadog: a recovery does not shorten the trip below it. */
   readonly floor?: number;
 }
 
@@ -36,7 +36,7 @@ interface Tripped extends Known {
 export type Circuit =
   | (Known & { readonly state: "closed" })
   | (Tripped & { readonly state: "open" })
-  /** The time is over: some calls may try, until `until`. */
+  /** The trip has expired: some calls may try, until `until`. */
   | (Tripped & { readonly state: "probing"; readonly probes: number });
 
 export type CircuitEvent =
@@ -61,7 +61,7 @@ export interface CircuitStep {
   readonly why: string;
 }
 
-/** Calls that may try when the time is over. */
+/** Calls that may try while probing. */
 export const PROBES = 3;
 /** How long probing lasts. Without another trip in this time, the circuit closes. */
 export const PROBING_MS = 60_000;
@@ -77,7 +77,7 @@ export function closedCircuit(scope: string): Circuit {
   return { state: "closed", scope, rev: 0, since: 0, alerts: {} };
 }
 
-/** The circuit as it is by now: an open one whose time is over is probing, and then closed. */
+/** The circuit at `now`: an open one that has expired is probing, and then closed. */
 export function circuitAt(circuit: Circuit, now: number): Circuit {
   if (circuit.state === "open" && circuit.until <= now) {
     const probing = { ...circuit, state: "probing", probes: PROBES, since: circuit.until } as const;

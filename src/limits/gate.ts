@@ -1,7 +1,7 @@
 import type { ScopeNode } from "../core/scope.ts";
 import type { Refusal, RefusalShape, StreamEvent } from "./refusal.ts";
 
-/** What a call may come to at the most, before it is sent. */
+/** The most that a call may use, estimated before it is sent. */
 export interface Forecast {
   /** Input and output. */
   readonly tokens: number;
@@ -16,9 +16,9 @@ export interface Ask {
   readonly refusal: RefusalShape;
   readonly provider: string;
   readonly model: string | undefined;
-  /** Asked for only where a budget applies. */
+  /** Called only where a budget applies. */
   forecast(): Forecast;
-  /** What tells this request from others, for those who make the same one over and over; undefined when unknown. */
+  /** Equal for equal requests, to detect repeats; undefined when unknown. */
   fingerprint(): string | undefined;
   /** Ends the call's stream with this event, if it is streaming and still in flight. */
   cut(event: StreamEvent): void;
@@ -38,7 +38,7 @@ export interface Ticket {
    * unknown is not zero, so that what it held counts. Only the first settling counts.
    */
   settle(spent: Spent | undefined): void;
-  /** It was not a call after all: releases the hold and counts nothing. */
+  /** It was no call after all: releases the hold and counts nothing. */
   release(): void;
 }
 

@@ -1,11 +1,11 @@
 /** Why a call was refused by us and not by the vendor. */
 export interface Blocked {
   readonly reason: "budget" | "circuit" | "vendor_cap";
-  /** The scope that is over, such as `agent:researcher`; `all` is everything together. */
+  /** The scope that is over its limit, such as `agent:researcher`; `all` is everything together. */
   readonly scope: string;
   readonly spentUsd?: number;
   readonly limitUsd?: number;
-  /** Milliseconds since the epoch; absent when no time will help. */
+  /** Milliseconds since the epoch; absent when waiting does not help. */
   readonly until?: number;
   /** The budget's name. */
   readonly budget?: string;
@@ -15,7 +15,7 @@ export interface Blocked {
   readonly limit?: number;
   /** Who opened the circuit. */
   readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
-  /** In words, what lies behind it. */
+  /** The cause, in words. */
   readonly why?: string;
 }
 
@@ -31,7 +31,7 @@ export interface Refusal {
   readonly body: string;
 }
 
-/** One event of a stream: its name, where the vendor names events, and what it says. */
+/** One event of a stream: its name, where the vendor names events, and its data. */
 export interface StreamEvent {
   readonly name?: string;
   readonly data: object;

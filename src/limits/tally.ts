@@ -21,7 +21,7 @@ export interface Holding {
   readonly until: number;
 }
 
-/** What a holder says, and what it asks for. All amounts are integers of 0 or more, in the unit of the budget. */
+/** What a holder reports, and what it asks for. All amounts are integers of 0 or more, in the unit of the budget. */
 export interface Report {
   /** Names the count: budget, scope and window. */
   readonly key: string;
@@ -30,9 +30,9 @@ export interface Report {
   readonly holder: string;
   readonly cap: number;
   readonly spent: number;
-  /** What the store is known to have of `spent`; more than zero tells a store that it has forgotten this holder. */
+  /** The part of `spent` that the store confirmed; above zero it tells a store that it has lost this holder. */
   readonly acked: number;
-  /** The most that others were seen to have spent, for a store that has forgotten them too. */
+  /** The most that others were seen to have spent, for a store that has lost them too. */
   readonly others: number;
   readonly inUse: number;
   /** The slice that the holder has and does not give back; what is above `inUse` of it may be in use by the answer. */
@@ -43,7 +43,7 @@ export interface Report {
   readonly spare: number;
   /** A holder is waiting for the idle slices of others. */
   readonly tight: boolean;
-  /** The holder leaves: what it spent stays, it itself is forgotten. */
+  /** The holder leaves: what it spent stays, the holder is removed. */
   readonly leave: boolean;
   /** For how long the holder counts as alive, in milliseconds. */
   readonly leaseMs: number;
@@ -84,8 +84,8 @@ export function spentOf(tally: Tally, now: number): number {
 }
 
 /**
- * Takes a report in, changing the tally, and says how it stands. `earlier` is what the earlier counts come to.
- * The Redis script says the same in Lua; the stores' common tests hold them together.
+ * Applies a report to the tally, and returns the standing. `earlier` is the sum of the earlier counts.
+ * The Redis script does the same in Lua; the stores' common tests hold them together.
  */
 export function exchange(tally: Tally, report: Report, earlier: number, now: number): Standing {
   const { holder, spent, inUse, leaseMs } = report;
@@ -105,7 +105,7 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
     } else others += holding.spent + holding.inUse;
   }
   if (before === undefined && report.acked > 0) {
-    // The store has forgotten us: what others said of us is in the base, what we saw of others may not be.
+    // The store has lost this holder: what others reported of it is in the base, what it saw of others may not be.
     tally.base = Math.max(0, tally.base - report.acked);
     tally.base = Math.max(tally.base, report.others - others);
   }

@@ -72,7 +72,7 @@ const LIBRARY_IDS = {
 /** Gateways that pass calls on at the maker's price: there the model's name decides. */
 const PASS_ON = new Set(["vercel", "cloudflare", "portkey"]);
 
-/** What the library says of a model, and for how long. */
+/** The library's answer for a model, and how long it holds. */
 interface Entry {
   readonly card: RateCard | undefined;
   readonly exact: boolean;
@@ -97,7 +97,7 @@ export function createLibrarySource(library: PriceLibrary, terms: TermsBook): Qu
   };
 }
 
-/** The first spelling that names the very model wins; else the first that the library takes for something like it. */
+/** The first spelling that names this very model wins; else the first that the library matches to a similar one. */
 function look(library: PriceLibrary, query: PriceQuery): Entry {
   let similar: Entry | undefined;
   for (const { providerId, model } of attempts(query)) {
@@ -171,7 +171,7 @@ const PRICE_KEYS = {
 
 /** One band per tier boundary. In the library a tier holds when the input is above its `start`. */
 function cardOf(price: ModelPrice, modelId: string): RateCard | undefined {
-  // An empty list of prices is silence; only a model that is called free is free.
+  // An empty list of prices means unknown; only a model that is marked as free is free.
   if (Object.keys(price).length === 0)
     return modelId.endsWith(":free") ? [rateBand({ input: 0, output: 0 })] : undefined;
   const starts = new Set<number>();

@@ -11,8 +11,8 @@ export async function openPriceBook(own: OwnPrices): Promise<PriceSource> {
 }
 
 /**
- * The same at once, for a process that ends before the library has come.
- * @throws where the library is not to be found as a file, as in a bundle.
+ * The same, synchronously, for a process that ends before the library has loaded.
+ * @throws when the library cannot be found as a file, as in a bundle.
  */
 export function openPriceBookNow(own: OwnPrices): PriceSource {
   return createPrices({ ...own, library: createRequire(import.meta.url)("@pydantic/genai-prices") as PriceLibrary });

@@ -9,7 +9,7 @@ export interface PriceQuery {
   readonly provider: string;
   /** The model that served the call, as the vendor wrote it. */
   readonly model: string;
-  /** Service tier, speed and inference geography as the response says them. */
+  /** Service tier, speed and inference geography as in the response. */
   readonly tier?: string | undefined;
   readonly speed?: string | undefined;
   readonly geo?: string | undefined;
@@ -81,7 +81,7 @@ interface Entry extends Validity {
   readonly factor: number;
 }
 
-/** Ids come from responses, so everything is forgotten when there are too many. */
+/** Ids come from responses, so the cache is emptied when there are too many. */
 const MAX_ENTRIES = 2_000;
 
 /** One source of prices out of many price lists. */

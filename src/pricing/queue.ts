@@ -1,24 +1,24 @@
 import type { Faults } from "../core/faults.ts";
 import type { PriceSource } from "./price.ts";
 
-/** Holds what needs a price until the price book is there. The book is big: it is loaded with the first call. */
+/** Defers work that needs a price until the price book is loaded. The book is big: it is loaded with the first call. */
 export interface PriceQueue {
-  /** Begins to load the book, once. */
+  /** Starts loading the book, once. */
   load(): void;
-  /** Runs `use` at once when the book is there, else when it is. */
+  /** Runs `use` now if the book is loaded, else once it is. */
   run(use: () => void): void;
-  /** Prices by the book; undefined while it is not there. */
+  /** Prices by the book; undefined while it is not loaded. */
   readonly price: PriceSource;
   readonly ready: boolean;
-  /** Resolves when the book is there, or has failed to come; undefined when that is so already. */
+  /** Resolves when the book has loaded or failed to; undefined when it already has. */
   loaded(): Promise<void> | undefined;
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no work is deferred any more. */
   drained(): Promise<void>;
-  /** Runs what waits at once: the process ends. */
+  /** Runs deferred work now, because the process ends. */
   drainNow(): void;
 }
 
-/** `open` loads the book; `openNow` does so at once, when the process ends before. */
+/** `open` loads the book; `openNow` does so synchronously, when the process ends before. */
 export function createPriceQueue(
   open: () => Promise<PriceSource>,
   openNow: () => PriceSource,

@@ -119,7 +119,7 @@ function tokenNano(rates: RateBand, usage: Usage): number {
   let output = usage.output - usage.reasoning;
   let nano = 0;
   if (usage.inputAudio && rates.inputAudio !== undefined) {
-    // Vendors seldom say how much of the audio was cached; what does not fit beside the cached text must have been.
+    // Vendors seldom report how much of the audio was cached; what does not fit beside the cached text must have been.
     const audio = Math.min(usage.inputAudio, usage.input - usage.cacheWrite);
     const cached = Math.min(Math.max(usage.cacheReadAudio ?? 0, audio - input), cacheRead, audio);
     input -= audio - cached;

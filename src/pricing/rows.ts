@@ -41,7 +41,7 @@ export interface TermsRow extends Dated {
   readonly source: string;
 }
 
-/** USD per thousand web searches, for models whose own rates do not say. */
+/** USD per thousand web searches, for models whose own rates have none. */
 export interface SearchRow {
   readonly providers: readonly string[];
   readonly perThousand: number;
@@ -64,7 +64,7 @@ export interface OwnTerms {
   readonly speed: boolean;
 }
 
-/** Names by which vendors say "nothing special". */
+/** The vendors' names of the ordinary tier, speed and geography. */
 const PLAIN = new Set([
   ...["default", "auto", "standard", "standard_only", "on_demand", "normal", "global", "not_available", "unspecified"],
   ...["service_tier_standard", "service_tier_unspecified", "traffic_type_unspecified"],
@@ -136,7 +136,7 @@ export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): Qu
     const asked = query.model.toLowerCase().trim();
     const fitting = (byKey.get(modelKey(query.model)) ?? [])
       .filter(({ row, literal }) => fitsProvider(row, query) && (literal === asked || !isSnapshot(literal)))
-      .filter(({ row }) => agrees(row.tier, query.tier) && agrees(row.speed, query.speed))
+      .filter(({ row }) => matchesTerm(row.tier, query.tier) && matchesTerm(row.speed, query.speed))
       .sort(
         (a, b) =>
           ownTerms(b.row) - ownTerms(a.row) ||
@@ -178,7 +178,7 @@ function descending(a: number, b: number): number {
   return a === b ? 0 : a > b ? -1 : 1;
 }
 
-function agrees(own: string | undefined, asked: string | undefined): boolean {
+function matchesTerm(own: string | undefined, asked: string | undefined): boolean {
   return own === undefined || own === asked;
 }
 

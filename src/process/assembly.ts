@@ -102,7 +102,7 @@ export function assemble(options: AssemblyOptions): Parts {
   return { prices, instruments, recorder, forecaster, enforcement, journal, services };
 }
 
-/** Into the guard's store; a process that is not guarded opens it for this alone. */
+/** Writes to the guard's store; a process without a guard opens it only for this. */
 function openJournal(
   { store: address = DEFAULT_STORE }: Config,
   enforcement: Enforcement | undefined,
@@ -121,7 +121,7 @@ function openJournal(
 
 const knownHost = createHostLookup();
 
-/** What the configuration says about calls. */
+/** The configuration of calls. */
 export function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): CallSettings {
   return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
 }

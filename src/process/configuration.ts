@@ -21,7 +21,7 @@ export interface ConfigSource extends ConfigFile {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** The configuration of one process, and what follows from it: read when it is first asked for. */
+/** The configuration of one process, and what is derived from it; read on first use. */
 export interface Configuration {
   /**
    * Never throws: an invalid one is reported on stderr and ignored, because the app must run. With `SPENDFUSE_STRICT=1`
@@ -34,7 +34,7 @@ export interface Configuration {
   readonly known: Config | undefined;
   /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is invalid, or has an unknown key. */
   replace(source: ConfigSource): void;
-  /** What it says about calls; the same object until it is replaced. */
+  /** The configuration of calls; the same object until it is replaced. */
   calls(): CallSettings;
   /** Where what outlives the process is kept; undefined when there is no such place. */
   stateDir(): string | undefined;
@@ -82,7 +82,7 @@ export function createConfiguration(
       const message = (error as Error).message;
       if (isStrict()) endProcess(message);
       faults.report("config");
-      tell(`config ignored: ${whatIsOff(error)}: ${message}`);
+      tell(`config ignored: ${disabledParts(error)}: ${message}`);
       return set(defaultConfig());
     }
   }
@@ -127,7 +127,7 @@ function given(own: ConfigFile | undefined, keys: ConfigFile): ConfigFile {
 const GUARDING = ["budgets", "store", "breaker", "repeats"];
 
 /** What an invalid configuration would have switched on: all of it when the file cannot be parsed. */
-function whatIsOff(error: unknown): string {
+function disabledParts(error: unknown): string {
   const { configured = ["budgets", "store", "breaker"] } = isSpendfuseError(error)
     ? (error.facts as { readonly configured?: readonly string[] })
     : {};

@@ -6,7 +6,7 @@ import { HOOKED } from "../meter/transports/fetch/hook.ts";
  */
 const RUNTIME = Symbol.for("spendfuse.runtime.1");
 
-/** The runtime of another realm, once found. Not kept on `globalThis`: Jest takes apart what is there after a test file. */
+/** The runtime of another realm, once found. Not kept on `globalThis`, which Jest tears down after each test file. */
 let outer: object | undefined;
 
 /**

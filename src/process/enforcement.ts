@@ -29,7 +29,7 @@ export interface Enforcement {
   store(): Store | undefined;
   /** Where the breaker inside this process listens. */
   breakerUrl(): string | undefined;
-  /** Gives back what is held and disconnects. Never rejects. */
+  /** Releases what is held and disconnects. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -53,14 +53,14 @@ export function isGuarded({ caps, breaker, store, mode, repeats }: Config): bool
   return mode !== "off" && (caps.length > 0 || asked);
 }
 
-/** What one process knows of its guard; the second half is set while it opens. */
+/** The state of a process's guard; the second half is set while it opens. */
 interface EnforcementState {
   readonly options: EnforcementOptions;
   readonly address: string;
   readonly mode: "enforce" | "shadow";
   readonly whenStateUnknown: "open" | "closed";
   readonly timeoutMs: number;
-  /** Logs what happens to calls while the store is not open; at most once per interval. */
+  /** Logs how calls are treated while the store is not open; at most once per interval. */
   readonly reportUnknown: (what: string) => void;
   readonly closers: (() => unknown)[];
   guard: Guard | undefined;

@@ -9,13 +9,13 @@ import { VERSION } from "../package/version.ts";
 const MAX_BYTES = 400_000;
 const CONNECT_MS = 10_000;
 
-/** Points as OTLP gauges, for those without Datadog. What a backend does with a gauge of a past day is its own affair. */
+/** Points as OTLP gauges, for users without Datadog. What happens to a gauge of a past day depends on the backend. */
 export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<string, string>>): PointSink {
   const scope = { name: "spendfuse", version: VERSION };
   return {
     name: `otlp ${endpoint.metrics?.url ?? ""}`,
     async send(points) {
-      // Requests of the exporter's kind do not keep a process alive.
+      // The exporter's requests do not keep a process alive.
       const hold = setInterval(() => {}, 1_000);
       try {
         await sendAll(points);

@@ -21,7 +21,7 @@ import { type ConfigSource, type Configuration, createConfiguration } from "./co
 import { createDebugLog, isDebugging } from "./debug-log.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
-/** Everything of one process: what is there from the start, and what the configuration opens. */
+/** The state of one process: what exists from the start, and what the configuration opens. */
 export interface ProcessState {
   /** Writes a line on stderr. */
   readonly say: (message: string) => void;
@@ -103,7 +103,7 @@ function readTracingSettings(state: ProcessState): TracingSettings {
   return { enabled: spans !== false, ownTracer: state.telemetry?.tracer };
 }
 
-/** Takes another configuration, which it can only before the first call. */
+/** Replaces the configuration, which is only possible before the first call. */
 export function reconfigure(state: ProcessState, source: ConfigSource): void {
   if (state.begun) {
     state.say("start() came after the first model call: its configuration is ignored");
@@ -130,7 +130,7 @@ export function assembleParts(state: ProcessState): Parts {
   return state.parts;
 }
 
-/** For a call that begins: from now on the configuration stays as it is, and what is counted is exported. */
+/** For a call that begins: from now on the configuration is fixed, and what is counted is exported. */
 function openForCalls(state: ProcessState): Parts {
   const { begun, parts, telemetry, exports, faults } = state;
   if (!begun || parts === undefined || (telemetry === undefined && exports)) {
@@ -161,7 +161,7 @@ export function openExport(state: ProcessState): void {
   state.tracing.reset();
 }
 
-/** Settles what is open, and prices what waits, in this turn of the event loop: the process ends. */
+/** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */
 function settleNow({ meter, parts }: ProcessState): void {
   meter.settleOpen();
   parts?.prices.drainNow();
@@ -169,7 +169,7 @@ function settleNow({ meter, parts }: ProcessState): void {
   parts?.journal?.save();
 }
 
-/** Forgets what was made from the configuration, and closes it. The journal writes its last into the guard's store. */
+/** Closes and drops what was made from the configuration. The journal writes to the guard's store for the last time. */
 export async function closeParts(state: ProcessState): Promise<void> {
   const { parts } = state;
   state.parts = undefined;

@@ -34,7 +34,7 @@ export interface Runtime {
   readonly ledger: Ledger;
   readonly faults: Faults;
   readonly approvers: Set<Approve>;
-  /** How far the budgets are used that this process has counted for. */
+  /** Usage of the budgets that this process has counted. */
   budgets(): readonly BudgetUse[];
   /** The address of the breaker inside this process, if there is one. */
   breakerUrl(): string | undefined;

@@ -9,7 +9,7 @@ import type { Slot } from "../meter/export/spool/slots.ts";
 import type { Instruments } from "../meter/metrics/instruments.ts";
 import type { OtelTracer } from "../meter/tracing/otel-types.ts";
 
-/** Our own export, for as long as the user has no OpenTelemetry of their own. */
+/** Our own export, as long as the user has no OpenTelemetry of their own. */
 export interface Telemetry {
   readonly tracer: OtelTracer | undefined;
   /** Exports that wait on disk; undefined without a spool. */
@@ -17,7 +17,7 @@ export interface Telemetry {
   /** Sends everything, or keeps it. Never rejects. */
   flush(): Promise<void>;
   stop(): Promise<void>;
-  /** Takes back what was installed, with nothing sent: for one that was opened too early. */
+  /** Uninstalls everything without sending, when it was opened too early. */
   discard(): void;
 }
 
@@ -30,7 +30,7 @@ export interface TelemetryOptions {
   /** Where what outlives the process is kept; undefined when there is no such place. */
   readonly stateDir: string | undefined;
   readonly warn: (message: string) => void;
-  /** Settles what is open and prices what waits, before the last interval is taken. Synchronous. */
+  /** Settles open calls and prices deferred ones, before the last interval is collected. Synchronous. */
   readonly settle: () => void;
 }
 

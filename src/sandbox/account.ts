@@ -56,7 +56,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
     handle(request) {
       if (!request.path.startsWith("/api/")) return undefined;
       const { headers, path } = request;
-      // Whatever key there is will do; to have none is the fault that can be shown here.
+      // Any key is accepted; only a missing one is an error.
       if (!headers["dd-api-key"]) return refuse(403, "Forbidden");
       if (path !== "/api/v1/validate" && !headers["dd-application-key"]) return refuse(403, "Forbidden");
       return route(request);

@@ -19,8 +19,8 @@ export function realClock(): Clock {
 }
 
 /**
- * A clock that begins at `origin`, in the past, and runs at its own speed until it has caught up with the real one: who
- * gets its webhooks refuses those of the future.
+ * A clock that begins at `origin`, in the past, and runs at its own speed until it has caught up with the real one:
+ * receivers of its webhooks refuse times in the future.
  */
 export function simulatedClock(origin: number, speed = 0, real: () => number = realNow): Clock {
   const began = real();

@@ -78,7 +78,7 @@ function parseRequest({ response_format: format = "timeseries", queries = [], fo
   };
 }
 
-/** A variable is the tag of its name, unless it has a key of its own. */
+/** A variable is the tag of its name, unless it has its own key. */
 function keysOf(queries: Parsed["queries"]): ReadonlyMap<string, string> {
   const keys = new Map<string, string>();
   for (const { expression } of queries.values())
@@ -141,7 +141,7 @@ function drawRows({ queries, formulas, sort }: Parsed, evaluation: Evaluation): 
   return { times: [], interval: 0, series: [], rows: sortRows(shown, formulas, sort) };
 }
 
-/** The last value, and a mean or a maximum of what was added up in time, need intervals. */
+/** The last value, and a mean or a maximum of sums over time, need intervals. */
 function spanFor(aggregator: string, { from, to, interval }: Span): Span {
   if (aggregator === "sum" || interval < to - from) return { from, to, interval };
   const fine = INTERVALS.find((one) => one >= (to - from) / 200) ?? 86_400;

@@ -10,7 +10,7 @@ export interface WatchedMonitor {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** Evaluates monitors minute by minute, and tells webhooks. */
+/** Evaluates monitors minute by minute, and calls webhooks. */
 export interface Engine {
   /** Evaluates every minute up to `now`, in seconds, one after another; webhooks are sent before the next minute. */
   advance(now: number): Promise<void>;

@@ -7,7 +7,7 @@ import { readProtobuf } from "./intake/protobuf.ts";
 import { takeSeries } from "./intake/v2-series.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-/** Where metrics and spans come in: OTLP over HTTP, and Datadog's own series. */
+/** Receives metrics and spans: OTLP over HTTP, and Datadog's own series. */
 export interface Intake {
   readonly routes: Routes;
   /** Spans that came. None is kept. */
@@ -50,7 +50,7 @@ export function createIntake({ store, clock }: Sandbox): Intake {
   });
 
   return {
-    // An OTLP exporter that thinks it talks to a Collector has no key.
+    // An OTLP exporter configured for a Collector sends no key.
     routes: { "/v1/metrics": post(metrics), "/v1/traces": post(traces), "/api/v2/series": post(series) },
     get spans() {
       return spans;

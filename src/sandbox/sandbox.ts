@@ -14,7 +14,7 @@ export interface Sandbox {
   readonly engine: Engine;
   /** Evaluates what is due by now. */
   tick(): Promise<void>;
-  /** Moves a simulated clock on, minute by minute. */
+  /** Advances a simulated clock minute by minute. */
   advance(seconds: number): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import { createEngine } from "./engine.ts";
 import { webhookOf } from "./monitor/message.ts";
 import { createSeriesStore, type MetricType } from "./series/series.ts";
 
-/** Spend over simulated time, and what a monitor has to say about it. Times are such as `90s`, `15m`, `2h`, `1d`. */
+/** Spend over simulated time, and the expected transitions of a monitor. Times are such as `90s`, `15m`, `2h`, `1d`. */
 export interface Scenario {
   readonly name: string;
   readonly kind?: "fire" | "stay quiet" | "recover" | "no data" | "flap";
@@ -31,7 +31,7 @@ export interface Feed {
 }
 
 export interface Expected {
-  /** The minute, or the first and the last that will do, as in `22m..24m`. */
+  /** The minute, or the first and the last that are accepted, as in `22m..24m`. */
   readonly at: string;
   /** `agent:a`; `*` when absent. */
   readonly group?: string;
@@ -51,7 +51,7 @@ export interface Happened {
 
 export interface Played {
   readonly happened: readonly Happened[];
-  /** What is not as expected, a line each. */
+  /** Mismatches, one line each. */
   readonly faults: readonly string[];
 }
 
@@ -110,7 +110,7 @@ interface Point {
   readonly value: number;
 }
 
-/** Lays the points of a feed on a grid of ten seconds. Returns what is wrong with it. */
+/** Places the points of a feed on a grid of ten seconds. Returns its fault, if it has one. */
 function spread(feed: Feed, index: number, points: Map<number, Point[]>): string | undefined {
   const { metric = METRICS.cost.name, value, total } = feed;
   const from = readTime(feed.from ?? "0s");

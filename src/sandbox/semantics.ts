@@ -1,13 +1,9 @@
 import type { SemanticView } from "./view.ts";
 
-/** What the sandbox does as Datadog does it, and where that is known from. Each row has a test of its name. */
+/** Behaviour of Datadog that the sandbox reproduces, with its source. Each row has a test of its name. */
 export const SEMANTICS: readonly SemanticView[] = [
   row("last write wins", "Of two points with the same metric, tags and whole second the last one stays.", "1.3, 4"),
-  row(
-    "late points",
-    "A point older than an hour, or more than ten minutes ahead, is dropped, and nobody is told.",
-    "4",
-  ),
+  row("late points", "A point older than an hour, or more than ten minutes ahead, is dropped silently.", "4"),
   row(
     "historical ingestion",
     "With it switched on for a metric, old points are taken, the newest value for a time stays.",
@@ -66,17 +62,17 @@ export const SEMANTICS: readonly SemanticView[] = [
     "show_no_data, show_and_notify_no_data and resolve do what they say, when the whole window is empty.",
     "6.1",
   ),
-  row("new monitors", "One without data says so when a whole window has passed.", "6.4", false),
-  row("after no data", "Alert, No Data, OK: the recovery is not told.", "6.4", false),
-  row("forgotten groups", "A group that is silent for 24 h is dropped, and new when it comes back.", "6.4"),
+  row("new monitors", "A new monitor without data reports No Data after a whole window.", "6.4", false),
+  row("after no data", "Alert, No Data, OK: the recovery is not notified.", "6.4", false),
+  row("forgotten groups", "A group that is silent for 24 h is dropped, and new when it reports again.", "6.4"),
   row("recovery thresholds", "An alert lasts until its recovery threshold is reached.", "6.1"),
   row(
     "renotify",
-    "Told again every renotify_interval in the statuses named; is_alert holds then as well.",
+    "Notified again every renotify_interval in the listed statuses; is_alert holds then as well.",
     "6.1, 6.4",
     false,
   ),
-  row("handles", "A handle inside a block is told of that transition only, one outside of all.", "6.5"),
+  row("handles", "A handle inside a block is notified of that transition only, one outside of all.", "6.5"),
   row("webhook variables", "Filled in; what is not known stays as it is written.", "7"),
   row("webhook retries", "5xx and no answer within 15 s are tried again, five times, 1 to 16 s apart.", "7", false),
   row(
@@ -95,6 +91,6 @@ export const SEMANTICS: readonly SemanticView[] = [
   row("histograms", "Kept as name.count and name.sum; percentiles are refused.", "2.3", false),
 ];
 
-function row(name: string, says: string, section: string, confirmed = true): SemanticView {
-  return { name, says, cites: `datadog.md, section ${section}`, confirmed };
+function row(name: string, rule: string, section: string, confirmed = true): SemanticView {
+  return { name, rule, cites: `datadog.md, section ${section}`, confirmed };
 }

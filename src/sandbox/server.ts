@@ -16,7 +16,7 @@ import type { DrawOrder } from "./view.ts";
 export interface SandboxServer {
   /** Without a slash at its end. */
   readonly url: string;
-  /** Names the breaker whose circuits the page shows. */
+  /** Sets the breaker whose circuits the page shows. */
   link(breaker: BreakerLink): void;
   close(): Promise<void>;
 }
@@ -132,8 +132,8 @@ async function moveClock(sandbox: Sandbox, body: unknown): Promise<Answer> {
 }
 
 /**
- * A route for the sandbox's own page alone: pages of others reach this port through a browser on this machine, by a name
- * of theirs or by a form.
+ * A route for the sandbox's own page alone: other sites reach this port through a browser on this machine, by DNS
+ * rebinding or by a form.
  */
 function own(route: Route): Route {
   return async (exchange) =>

@@ -22,7 +22,7 @@ export interface IntakeView {
   /** Points held now, and the most that are ever held. */
   readonly held: number;
   readonly limit: number;
-  /** Points not taken, by why: `late`, `future`, `temporality`, `series limit`. */
+  /** Points rejected, by reason: `late`, `future`, `temporality`, `series limit`. */
   readonly dropped: Readonly<Record<string, number>>;
 }
 
@@ -47,7 +47,7 @@ export interface MonitorView {
   /** The worst of its groups. */
   readonly status: MonitorStatus;
   readonly groups: readonly GroupView[];
-  /** Why the sandbox cannot evaluate it, by the name of what it does not know. */
+  /** Why the sandbox cannot evaluate it: the name of what it does not support. */
   readonly refused: string | undefined;
   /** Newest first. */
   readonly transitions: readonly TransitionView[];
@@ -67,12 +67,12 @@ export interface TransitionView {
   /** As Datadog names it in `$ALERT_TRANSITION`. */
   readonly transition: string;
   readonly value: number | undefined;
-  /** Handles of the message that were told, such as `@webhook-spendfuse`. */
+  /** Handles of the message that were notified, such as `@webhook-spendfuse`. */
   readonly notified: readonly string[];
 }
 
 export interface CircuitsView {
-  /** Why none are shown: no breaker is named, or it does not answer. */
+  /** Why none are shown: no breaker is set, or it does not answer. */
   readonly why: string | undefined;
   readonly circuits: readonly CircuitView[];
   /** Whether the page may trip and reset. */
@@ -102,7 +102,7 @@ export interface WebhookView {
 
 export interface SemanticView {
   readonly name: string;
-  readonly says: string;
+  readonly rule: string;
   /** The section of the reference that documents it. */
   readonly cites: string;
   readonly confirmed: boolean;
@@ -125,7 +125,7 @@ export interface DrawAnswer {
   readonly times: readonly number[];
   readonly interval: number;
   readonly series: readonly SeriesView[];
-  /** For `scalar`: a row a group, a value a formula. Sorted and cut as the request says. */
+  /** For `scalar`: a row a group, a value a formula. Sorted and limited as requested. */
   readonly rows: readonly RowView[];
   /** What could not be evaluated, by name. */
   readonly fault?: string;

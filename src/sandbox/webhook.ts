@@ -31,7 +31,7 @@ export type Send = (request: WebhookRequest) => Promise<number>;
 const TIMEOUT_MS = 15_000;
 const ATTEMPTS = 6;
 
-/** The request that a change makes of a webhook. @param event A number that no other event has. */
+/** The request of a webhook for a change. @param event A number that no other event has. */
 export function fillWebhook(
   webhook: Webhook,
   change: Change,
@@ -51,7 +51,7 @@ export function fillWebhook(
   return { url: fill(webhook.url), headers, body: form ? toForm(payload) : payload };
 }
 
-/** What Datadog sends without a custom payload is not known; this marks it as not ours. */
+/** Datadog's default payload is not known; this one identifies it as not ours. */
 const DEFAULT_PAYLOAD = '{"body":"$EVENT_TITLE","id":"$ID"}';
 
 function readHeaders(text: string): Record<string, unknown> {

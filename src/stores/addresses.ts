@@ -24,7 +24,7 @@ export function storeKindOf(address: string): StoreKind | undefined {
   return STORE_KINDS.find(({ pattern }) => pattern.test(address));
 }
 
-/** Whether what is written there outlives the process, and others see it. */
+/** Whether its data outlives the process and is visible to others. */
 export function isSharedStore(address: string): boolean {
   const kind = storeKindOf(address);
   return kind !== undefined && isShared(kind);
@@ -34,7 +34,7 @@ function isShared({ reach }: StoreKind): boolean {
   return reach !== "process";
 }
 
-/** An address for a fix: of a store that reaches this far. */
+/** An example address, for fixes, of a store with this reach. */
 export function exampleStore(reach: Reach): string {
   return STORE_KINDS.find((kind) => kind.reach === reach)?.example ?? DEFAULT_STORE;
 }

@@ -25,7 +25,7 @@ export interface AuditEntry {
 export interface Count {
   readonly key: string;
   readonly spent: number;
-  /** Reserved by calls under way in living processes. */
+  /** Reserved by calls in flight in living processes. */
   readonly inUse: number;
   /** Slices of living processes, `inUse` included. */
   readonly held: number;
@@ -33,13 +33,13 @@ export interface Count {
 
 export type Change =
   | { readonly type: "circuit"; readonly circuit: Circuit }
-  /** Somebody waits for what others hold idle of this count. */
+  /** A process waits for what others hold idle of this count. */
   | { readonly type: "recall"; readonly key: string }
-  /** The store went away, or came back: then everything may have been missed, or forgotten by the store. */
+  /** The store was lost or is reachable again: changes may have been missed, or lost by the store. */
   | { readonly type: "away" }
   | { readonly type: "back" };
 
-/** What one process has metered of a group so far: `meteredKey`, and its sums by `meteredSums`. */
+/** One process's total of a group: `meteredKey`, and its sums by `meteredSums`. */
 export interface MeteredTotal {
   /** Start of the UTC day, in milliseconds since the epoch. */
   readonly day: number;
@@ -54,25 +54,25 @@ export interface MeteredTotal {
 export interface Store {
   /** No other process can use it. */
   readonly alone: boolean;
-  /** Takes reports in, in this order, and says how each count stands. */
+  /** Applies reports in this order, and returns each count's standing. */
   exchange(reports: readonly Report[]): Awaitable<readonly Standing[]>;
   /** The counts that are kept, the largest first. */
   counts(limit: number): Awaitable<readonly Count[]>;
-  /** Circuits that were ever changed and are not yet forgotten. */
+  /** Circuits that were ever changed and are still kept. */
   circuits(): Awaitable<readonly Circuit[]>;
   circuit(scope: string): Awaitable<Circuit | undefined>;
-  /** Writes a circuit, if the one that is there has `rev` one below it (0 where none is), and tells all subscribers. */
+  /** Writes a circuit, if the stored one has `rev` one below it (0 without one), and notifies all subscribers. */
   putCircuit(circuit: Circuit): Awaitable<boolean>;
   addAudit(entry: AuditEntry): Awaitable<void>;
   /** The newest first. */
   audit(limit: number): Awaitable<readonly AuditEntry[]>;
-  /** Takes what a process has metered in all of these groups; what it said of them before is replaced. */
+  /** Replaces a process's totals of these groups. */
   putMetered(holder: string, totals: readonly MeteredTotal[]): Awaitable<void>;
   /** What all processes metered on the days that begin from `from` on and before `until`, one row a group. */
   metered(from: number, until: number): Awaitable<readonly MeteredRow[]>;
   /** Asks other processes for what they hold idle of a count. */
   recall(key: string): Awaitable<void>;
-  /** Tells changes of other processes, and of this one too. */
+  /** Notifies of changes by other processes, and by this one too. */
   subscribe(listener: (change: Change) => void): () => void;
   close(): Awaitable<void>;
 }
@@ -97,20 +97,20 @@ export interface StoreKind {
   readonly reach: Reach;
   /** The package through which it is reached, which the app installs: its name, and the first version that will do. */
   readonly client?: { readonly package: string; readonly since: string };
-  /** Why it cannot be used, as far as that is seen from `folder` without opening or making anything. */
+  /** Why it cannot be used from `folder`, found without opening or creating anything. */
   look?(address: string, folder: string): string | undefined;
   /** @throws SpendfuseError `SPENDFUSE_STORE`, or `SPENDFUSE_MISSING_PACKAGE` with the line that installs it. */
   open(address: string): Awaitable<Store>;
 }
 
-/** Closed circuits are kept for this long, so that a late webhook finds what it is older than. */
+/** Closed circuits are kept for this long, so that a late webhook is recognised as late. */
 export const KEEP_CLOSED_MS = 7 * 86_400_000;
 /** Audit entries that are kept. */
 export const MAX_AUDIT = 10_000;
 const ATTEMPTS = 100;
 
 /**
- * Changes a circuit: reads it, takes the step, and writes it if nobody else did in between. All but probes are logged.
+ * Reads a circuit, takes the step, and writes it unless another process did in between. All but probes are logged.
  */
 export async function changeCircuit(
   store: Store,
@@ -145,7 +145,7 @@ function entryOf(
   };
 }
 
-/** The answer, or a rejection after that many milliseconds, for which the process stays alive. */
+/** The answer, or a rejection after `ms` milliseconds, for which the process stays alive. */
 export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);

@@ -1,5 +1,5 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../src/core/names.ts";
-import { counts, missingPlaces } from "./places.ts";
+import { counts, missingPaths, missingPlaces } from "./places.ts";
 import { closure, code, filesIn, importsOf, type Tree } from "./tree.ts";
 
 /** One law of DESIGN.md. It returns what breaks it, a line each. */
@@ -120,6 +120,8 @@ export const LAWS: Readonly<Record<string, Law>> = {
   "an instance is found where people and tests look for it": missingPlaces,
 
   "no document counts what grows": counts,
+
+  "the paths in the documents of contributors exist": missingPaths,
 
   "only config.ts reads the environment": (tree) =>
     filesIn(tree, "src").filter((path) => !ENV_READERS.has(path) && ENV.test(code(tree.get(path) ?? ""))),

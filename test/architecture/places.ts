@@ -93,3 +93,22 @@ export function counts(tree: Tree): readonly string[] {
     [...(tree.get(path) ?? "").matchAll(COUNTED)].map(([count]) => `${path} counts ${count}`),
   );
 }
+
+const PATH = /(?<![\w./-])(?:src|test|bench)\/[\w./-]*\w/g;
+const FILE = /(?<=`)(?:[\w-]+\/)*[\w-]+\.ts(?=`)/g;
+
+/** Paths that the documents of contributors name and that do not exist. A file may be named by the end of its path. */
+export function missingPaths(tree: Tree): readonly string[] {
+  const paths = [...tree.keys()];
+  const exists = (path: string): boolean => tree.has(path) || paths.some((one) => one.startsWith(`${path}/`));
+  return ["ARCHITECTURE.md", "CONTRIBUTING.md"].flatMap((document) => {
+    const text = tree.get(document) ?? "";
+    // Capitals are to be filled in.
+    const named = [...text.matchAll(PATH)].map(([path]) => path).filter((path) => !/[A-Z]{2}/.test(path));
+    const files = [...text.matchAll(FILE)].map(([file]) => file);
+    return [
+      ...named.filter((path) => !exists(path)),
+      ...files.filter((file) => !paths.some((path) => `/${path}`.endsWith(`/${file}`))),
+    ].map((path) => `${document} names ${path}, which does not exist`);
+  });
+}

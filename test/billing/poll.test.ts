@@ -191,7 +191,7 @@ describe("trouble", () => {
     await expect(stage.poll()).rejects.toMatchObject({ message: expect.stringContaining("future") });
     const { createVendorClock } = await import("../../src/billing/clock.ts");
     const clock = createVendorClock(() => NOW + 3_600_000);
-    clock.heard(NOW);
+    clock.observe(NOW);
     expect(clock.now()).toBe(NOW);
     expect(clock.skewMs).toBe(3_600_000);
   });

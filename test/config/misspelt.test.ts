@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { KEY_VARIABLES, OTHER_VARIABLES, SCHEMA } from "../../src/config/compiled.ts";
-import { exampleOf } from "../../src/config/mending.ts";
+import { exampleOf } from "../../src/config/suggestion.ts";
 import { type Problem, validate } from "../../src/config/validator.ts";
 import { unknownVariables } from "../../src/config/variables.ts";
 import { type Place, places } from "./values.ts";

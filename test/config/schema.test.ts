@@ -5,9 +5,9 @@ import { describe, expect, test } from "vitest";
 import { generated } from "../../build/generated.ts";
 import { SCHEMA } from "../../src/config/compiled.ts";
 import { FORMS, type FormName } from "../../src/config/forms.ts";
-import { exampleOf } from "../../src/config/mending.ts";
 import type { Node } from "../../src/config/node.ts";
 import { GROUPS, SCHEMA as SOURCE } from "../../src/config/schema/schema.ts";
+import { exampleOf } from "../../src/config/suggestion.ts";
 import { type Problem, validate } from "../../src/config/validator.ts";
 import { readDuration, readPeriod } from "../../src/core/period.ts";
 import { places } from "./values.ts";
@@ -49,7 +49,7 @@ test("no key is in two groups", () => {
 test.each(places().map((place) => [place.path, place] as const))(
   "%s: examples and default are valid",
   (_, { node }) => {
-    expect(node.says).toMatch(/^[A-Z`].*\.$/);
+    expect(node.description).toMatch(/^[A-Z`].*\.$/);
     for (const value of [
       exampleOf(node),
       ...(node.examples ?? []),

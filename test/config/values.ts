@@ -1,6 +1,6 @@
-import { exampleOf } from "../../src/config/mending.ts";
 import type { Node } from "../../src/config/node.ts";
 import { SCHEMA } from "../../src/config/schema/schema.ts";
+import { exampleOf } from "../../src/config/suggestion.ts";
 
 /** A key of the schema, and how to put a value there: `budgets[].usd` is in a valid row. */
 export interface Place {

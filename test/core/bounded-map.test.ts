@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { forgetOldest, setBounded } from "../../src/core/bounded-map.ts";
+import { evictOldest, setBounded } from "../../src/core/bounded-map.ts";
 
 test("a full map forgets the tenth that was set first, and never holds more than its limit", () => {
   const map = new Map<number, string>();
@@ -22,6 +22,6 @@ test("a full map forgets the tenth that was set first, and never holds more than
 
 test("a set forgets its oldest, too", () => {
   const set = new Set(["a", "b", "c"]);
-  forgetOldest(set, 11);
+  evictOldest(set, 11);
   expect([...set]).toEqual(["c"]);
 });

@@ -95,7 +95,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     ],
   ],
   "threshold-match": [
-    ["another number in the query", monitor((m) => (m.query = m.query.replace("> 20", "> 25"))), /query says 25/],
+    ["another number in the query", monitor((m) => (m.query = m.query.replace("> 20", "> 25"))), /query has 25/],
     ["no critical", monitor((m) => delete m.options.thresholds.critical), /critical is missing/],
     ["a warning behind it", monitor((m) => (m.options.thresholds.warning = 21)), /before the critical/],
     [

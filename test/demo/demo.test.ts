@@ -71,7 +71,7 @@ describe.concurrent("spendfuse demo", () => {
     expect(Number(ungoverned)).toBeGreaterThan(0);
     expect(SETTLED).toContain(`ungoverned: $${ungoverned}`);
     expect(SETTLED).toMatch(/✓ drift of governed spend is 0/);
-    expect(SETTLED).toMatch(/✓ Anthropic's bill says both prices: this account pays 90 % of the list, \$0\.01\d+ less/);
+    expect(SETTLED).toMatch(/✓ Anthropic's bill has both prices: this account pays 90 % of the list, \$0\.01\d+ less/);
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
 
     const METERED = "WHAT SPENDFUSE METERS";

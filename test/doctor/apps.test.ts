@@ -87,14 +87,7 @@ const ROWS: readonly Row[] = [
     files: { ".env": "OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n" },
     env: () => ({}),
     faults: ["config-wrong", "otlp-grpc"],
-    notes: [
-      "agent-unnamed",
-      "config-unknown-key",
-      "env-file-unused",
-      "export-nowhere",
-      "register-late",
-      "vendor-key-absent",
-    ],
+    notes: ["agent-unnamed", "config-unknown-key", "export-nowhere"],
   },
   {
     app: "wrong-endpoint-and-keys",
@@ -122,7 +115,7 @@ const ROWS: readonly Row[] = [
       OPENAI_API_KEY: SECRETS.openai,
       OPENAI_BASE_URL: `${well.url}/v1`,
     }),
-    notes: ["client-unseen", "fetch-unwrapped", "host-unknown", "package-blind"],
+    notes: ["client-unseen", "host-unknown", "package-blind"],
   },
   {
     app: "two-instrumentations",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readSource } from "../../src/doctor/facts/source-text.ts";
-import { findSources, packageOf, placeOf, readFile } from "../../src/doctor/facts/sources.ts";
+import { packageOf } from "../../src/doctor/facts/packages.ts";
+import { findSources, placeOf, readFile } from "../../src/doctor/facts/sources.ts";
 import { shownUrl, withoutSecrets } from "../../src/doctor/secrets.ts";
 import { appOf } from "./stage.ts";
 
@@ -58,7 +58,7 @@ describe("sources", () => {
     fc.assert(
       fc.property(fc.array(parts, { maxLength: 60 }), fc.boolean(), (some, jsx) => {
         const source = some.join("");
-        const { code } = readSource(source, jsx);
+        const { code } = readFile(jsx ? "a.js" : "a.ts", source);
         expect(code).toHaveLength(source.length);
         expect(code.split("\n").length).toBe(source.split("\n").length);
       }),
@@ -126,6 +126,6 @@ describe("secrets", () => {
 
   test("of an address only protocol, host and path are shown", () => {
     expect(shownUrl("https://me:word@a.example:8443/v1?key=1#x")).toBe("https://a.example:8443/v1");
-    expect(shownUrl("nothing")).toBe("an address that cannot be read");
+    expect(shownUrl("nothing")).toBe("an invalid address");
   });
 });

@@ -45,7 +45,7 @@ describe.each(Object.entries(STORES))("four processes, one budget, on %s", (name
   test.skipIf(name === "redis" && NO_REDIS !== undefined).each([
     ["with output limits: never past the cap", 1, 160],
     // Dear enough that those alone that pass at once, and are read to their end, cost more than the cap.
-    ["without: past it by no more than what was not foreseen", 0, 20_000],
+    ["without: overshoot ≤ unreserved spend", 0, 20_000],
   ] as const)("%s", async (_, limited, most) => {
     server.play(vendorOf(most));
     const store = address();
@@ -77,7 +77,7 @@ describe.each(Object.entries(STORES))("four processes, one budget, on %s", (name
       const costs = rounds.flatMap((round) => round.costs);
       const unforeseen = costs.reduce((sum, cost) => sum + Math.max(0, cost - RESERVED_USD), 0);
       const past = Math.max(0, spent - CAP_USD);
-      console.log(`${name}: $${past.toFixed(4)} past the cap; at most $${unforeseen.toFixed(4)} were not foreseen`);
+      console.log(`${name}: $${past.toFixed(4)} past the cap; at most $${unforeseen.toFixed(4)} were not reserved`);
       expect(past).toBeGreaterThan(0);
       expect(past).toBeLessThanOrEqual(unforeseen);
     }

@@ -2,8 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { SpendfuseError } from "../../core/errors.ts";
 
 /**
- * Holds the place of the one poller of a book: a transaction on a file beside it that never ends. The system gives it
- * back when the process is gone, however it went.
+ * Locks a book for its only poller: an open transaction on a file beside it. The operating system releases the lock
+ * however the process ends.
  * @throws SpendfuseError `SPENDFUSE_STORE` while another process holds it.
  */
 export function lockBook(Database: typeof DatabaseSync, path: string): () => void {

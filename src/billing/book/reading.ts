@@ -73,7 +73,7 @@ function readingOf({ sql }: BookFile, { vendor, org }: Account, report: string):
   return sql.reading.get(vendor, org, report) as Row | undefined;
 }
 
-/** Rows of the same identity in one window are added: the vendor splits them by something that it does not report. */
+/** Rows with equal dimensions are summed: the vendor splits them by a dimension that it does not report. */
 function stage({ sql }: BookFile, { vendor, org }: Account, report: string, rows: readonly BillRow[]): void {
   for (const row of rows) {
     const at = [vendor, org, report, row.start, recordKey(row.dims)] as const;

@@ -1,15 +1,15 @@
 import type { Nano } from "../../core/money.ts";
 
 /**
- * One line of a vendor's report, as it was read. Vendors restate their lines, so money and counts are what a line says,
- * and never a part of which line it is.
+ * One line of a vendor's report, as it was read. Vendors restate their lines, so money and counts are values of a line
+ * and never part of its identity.
  */
 export interface BillRow {
   /** The report and the width of its buckets: `costs 1d`. */
   readonly report: string;
   /** Start of the bucket, in milliseconds since the epoch. */
   readonly start: number;
-  /** The vendor's own dimensions; one that is null there is an empty text, one that was not asked for is absent. */
+  /** The vendor's own dimensions; a null one is an empty string, one that was not requested is absent. */
   readonly dims: Readonly<Record<string, string>>;
   /** Absent on a line about usage. */
   readonly nano?: Nano | undefined;
@@ -19,7 +19,7 @@ export interface BillRow {
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-/** What is billed by the piece, as far as a call can report it too. */
+/** What is billed by the piece and is also reported by calls. */
 export const METERED_TYPES = ["input_uncached", "cache_read", "cache_write", "output", "web_search"] as const;
 export type MeteredType = (typeof METERED_TYPES)[number];
 
@@ -32,10 +32,10 @@ export interface Charge {
   readonly day: number;
   /** The vendor's ids; empty where the vendor reports none. */
   readonly project: string;
-  /** Undefined where the vendor cannot say. */
+  /** Undefined where the vendor does not report it. */
   readonly key: string | undefined;
   readonly model: string;
-  /** Undefined where the vendor does not tell tiers apart. */
+  /** Undefined where the vendor does not distinguish tiers. */
   readonly tier: string | undefined;
   readonly type: ChargeType;
   readonly nano: Nano;
@@ -44,7 +44,7 @@ export interface Charge {
   readonly quantity?: number | undefined;
 }
 
-/** What a vendor counted on a day, without money. */
+/** A vendor's usage counts of a day, without money. */
 export interface VendorUsage {
   readonly day: number;
   readonly project: string;
@@ -56,11 +56,11 @@ export interface VendorUsage {
   readonly requests: number | undefined;
 }
 
-/** Tiers by one name: what is nothing special is `standard`. */
+/** The canonical name of a tier; ordinary ones are `standard`. */
 export function canonicalTier(tier: string): string {
   const name = tier.trim().toLowerCase();
   if (PLAIN.has(name)) return "standard";
-  // Renamed by the vendor, which still answers with the old name.
+  // Renamed by the vendor, which still reports the old name.
   if (name === "fast" || name === "priority_on_demand") return "priority";
   return name === "flex_discount" ? "flex" : name;
 }
@@ -75,7 +75,7 @@ export const DRIFT_REASONS = [
   "discount",
   /** A service tier that the vendor bills elsewhere or otherwise. */
   "tier",
-  /** Calls that broke off, whose usage had to be estimated, or is unknown. */
+  /** Interrupted calls, whose usage is estimated or unknown. */
   "estimated",
   /** Metered already, and not yet on the bill. */
   "late",
@@ -85,7 +85,7 @@ export const DRIFT_REASONS = [
   "tools",
   /** The price of a similar model stood in, or a part had none. */
   "inexact",
-  /** The vendor writes fewer places than a nano-dollar has. */
+  /** The vendor's amounts have fewer decimal places than nano-dollars. */
   "rounding",
   /** None of the above: our price differs from the vendor's. */
   "price",
@@ -96,7 +96,7 @@ export type DriftReason = (typeof DRIFT_REASONS)[number];
 export const UNGOVERNED_REASONS = [
   /** Tokens or requests beyond what was metered. */
   "unmetered",
-  /** Batches are read from files, and no call reports them. */
+  /** Batches run from files, and no metered call reports them. */
   "batch",
   /** Storage, sessions and other things that no call reports. */
   "tools",

@@ -25,7 +25,7 @@ export interface Cell {
   readonly batch: boolean;
   readonly charges: readonly Charge[];
   readonly rows: readonly MeteredRow[];
-  /** What the amounts are for, in tokens or pieces; undefined when the vendor does not say. */
+  /** What the amounts are for, in tokens or pieces; undefined when the vendor does not report it. */
   readonly quantity: number | undefined;
   /** Requests that the vendor counted and we did not; undefined when the vendor does not count. */
   readonly unseen: number | undefined;
@@ -39,10 +39,10 @@ const COUNT_OF: Readonly<Record<MeteredType, keyof MeteredSums>> = {
   web_search: "webSearches",
 };
 const TOKEN_KINDS = METERED_TYPES.filter((type) => type !== "web_search");
-/** Calls whose key no vendor key is known to be, and amounts of keys that no call is known to have. */
+/** Calls whose key maps to no vendor key, and amounts of vendor keys that map to no call. */
 const POOL = "*";
 
-/** What a row has of a kind: tokens, or pieces. */
+/** A row's count of one kind: tokens, or pieces. */
 export function countOf(row: MeteredSums, type: ChargeType): number {
   if (type === "other") return 0;
   if (type !== "tokens") return row[COUNT_OF[type]];
@@ -63,7 +63,7 @@ export function buildCells(bill: DayBill, metered: readonly MeteredRow[]): reado
     for (const [kind, some] of Map.groupBy(charges, kindOf)) {
       if (kind === "search") cells.push(searchCell(some, usages, own));
       else if (kind === "tokens") cells.push(...tokenCells(some, usages, own));
-      else for (const charge of some) cells.push(lonely(charge, kind === "batch"));
+      else for (const charge of some) cells.push(cellWithoutCalls(charge, kind === "batch"));
     }
   }
   return cells;
@@ -81,11 +81,11 @@ function kindOf({ type, tier }: Charge): "batch" | "search" | "other" | "tokens"
   return type === "other" ? "other" : "tokens";
 }
 
-function lonely(charge: Charge, batch: boolean): Cell {
+function cellWithoutCalls(charge: Charge, batch: boolean): Cell {
   return { type: charge.type, batch, charges: [charge], rows: [], quantity: charge.quantity, unseen: undefined };
 }
 
-/** A search costs the same whatever model asked for it. */
+/** A search costs the same with every model. */
 function searchCell(charges: readonly Charge[], usages: readonly VendorUsage[], rows: readonly MeteredRow[]): Cell {
   const searching = rows.filter(({ webSearches }) => webSearches > 0);
   return {

@@ -2,7 +2,7 @@ import type { MeteredRow } from "../../core/metered.ts";
 import type { Nano } from "../../core/money.ts";
 import { canonicalTier, type DriftReason } from "./bill.ts";
 
-/** What is known of one metered row where a part of the bill was laid on it. */
+/** What is known of one metered row that a part of the bill was charged to. */
 export interface DriftFacts {
   readonly row: MeteredRow;
   readonly part: { readonly billed: Nano; readonly list: Nano | undefined; readonly charges: number };
@@ -14,13 +14,13 @@ export interface DriftFacts {
   readonly open: boolean;
   /** The vendor has not counted all of the row's requests, or does not count. */
   readonly waiting: boolean;
-  /** The metered cost has the account's discounts in it. */
+  /** The metered cost already includes the account's discounts. */
   readonly discounted: boolean;
   /** The vendor's bill does not contain the row's tier. */
   readonly unbilled: boolean;
 }
 
-/** Vendors write amounts with eight places and more; a charge is off by half of the last at the most. */
+/** Vendors write amounts with eight places and more; so a charge is off by at most half of the last place. */
 const ROUNDING_NANO = 10n;
 
 /** Why what was billed differs from what was metered. The amounts add up to the difference. */
@@ -39,14 +39,14 @@ function named(reason: DriftReason, nano: Nano): readonly (readonly [DriftReason
   return nano === 0n ? [] : [[reason, nano]];
 }
 
-/** A reason that explains all of it. */
+/** The reason that explains the whole difference, if there is one. */
 function wholeReason({ part, complete, open, waiting, unbilled }: DriftFacts, off: Nano): DriftReason | undefined {
   if (unbilled) return "tier";
   if (part.charges === 0 || (!complete && off < 0n)) return open ? "late" : "not_billed";
   return open && waiting && off < 0n ? "late" : undefined;
 }
 
-/** The vendor's own discount, unless the metered cost is nearer to what it leaves. */
+/** The vendor's own discount, unless the metered cost is nearer to the discounted amount. */
 function discountOf({ part, cost, discounted }: DriftFacts): Nano {
   if (part.list === undefined || discounted) return 0n;
   const discount = part.billed - part.list;

@@ -8,20 +8,20 @@ import { shareOut } from "./shares.ts";
 export interface ReconcileInput extends DayBill {
   /** What was metered of this vendor on this day. */
   readonly metered: readonly MeteredRow[];
-  /** The vendor may still add to the day: what is missing on its bill is late, not forgotten. */
+  /** The vendor may still add to the day: what is missing on its bill is `late`, not `not_billed`. */
   readonly open: boolean;
   /** Discounts are in the metered cost already, by the user's own configuration. */
   readonly discounted: boolean;
 }
 
-/** Whom an amount is laid on. */
+/** Whom an amount is charged to. */
 export interface Bearer {
   readonly agent: string;
   readonly rootAgent: string;
   readonly team: string;
 }
 
-/** What the bill and the meter say of the same calls. Amounts in nano-USD. */
+/** Billed and metered amounts of the same calls. Amounts in nano-USD. */
 export interface BillLine {
   /** The vendor's ids; empty where there is none, or where nothing was billed. */
   readonly project: string;
@@ -51,7 +51,7 @@ interface Part {
 
 /**
  * Reconciles one vendor's bill of one day with metered spend. Every nano-dollar of the bill is on exactly one line, as is
- * every one that was metered. The order of what goes in does not matter.
+ * every one that was metered. The order of the input does not matter.
  */
 export function reconcile(input: ReconcileInput): readonly BillLine[] {
   const metered = sortedBy(input.metered, (row) => meteredKey(row) + meteredSums(row));

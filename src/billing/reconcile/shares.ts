@@ -10,7 +10,7 @@ export interface Shares {
 const ALL_UNGOVERNED: Shares = { rows: [], ungoverned: 1n };
 
 /**
- * Who caused a cell's amount. What was reported is known to the token, so it is charged as it is; what is left belongs
+ * Who caused a cell's amount. Reported usage is known to the token, so it is charged as it is; the remainder belongs
  * to calls whose usage is an estimate or unknown, but only where the vendor counted no requests beside ours. All else is
  * ungoverned: it is never spread over metered agents.
  */
@@ -42,7 +42,7 @@ function weighCell(cell: Cell): Shares {
   };
 }
 
-/** Every request is known, so every token is ours. */
+/** Every request was metered, so every token belongs to a metered call. */
 function weighAll({ rows }: Cell, tokens: readonly number[], rest: number): Shares {
   const guessing = rows.map((row, at) => (row.quality === "estimated" ? (tokens[at] ?? 0) : 0));
   const blind = rows.map((row) => (row.quality === "unknown" ? row.calls : 0));

@@ -69,7 +69,7 @@ async function hasAnalytics(client: Anthropic, now: number): Promise<boolean> {
   }
 }
 
-/** Only to tell two organizations apart: a key that may not ask has just one. */
+/** Only distinguishes organizations: a key without permission to read it belongs to one. */
 async function organizationOf(client: Anthropic): Promise<string> {
   try {
     return (await client.organization.retrieve()).id;

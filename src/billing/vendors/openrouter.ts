@@ -16,9 +16,9 @@ import {
 } from "./vendor.ts";
 
 const ACTIVITY = "activity 1d";
-/** Completed days that the vendor answers for. */
+/** Completed days that the vendor reports. */
 const DAYS = 30;
-/** A key in the meter is this much of its SHA-256, all of which is the vendor's own id of it. */
+/** The meter names a key by this many characters of its SHA-256; the vendor's id is the whole hash. */
 const SHORT_HASH = 8;
 const KEYS_PER_PAGE = 100;
 
@@ -62,7 +62,7 @@ async function open({ key, url, onServerTime }: OpenOptions): Promise<VendorAcco
     return known;
   };
 
-  /** The activity of each key, and as no key's what is in the whole and in none of them: deleted keys, the chat page. */
+  /** Activity by key, and without a key the rest of the total: deleted keys, the chat page. */
   async function read({ report, from, until }: { report: string; from: number; until: number }): Promise<Page> {
     const sum = new Sums(report);
     const whole = await client.analytics.getUserActivity();
@@ -122,7 +122,7 @@ async function listKeys(client: OpenRouter): Promise<readonly Key[]> {
 
 type Activity = Awaited<ReturnType<OpenRouter["analytics"]["getUserActivity"]>>["data"][number];
 
-/** Adds activity up by day, model, endpoint and key. */
+/** Sums activity by day, model, endpoint and key. */
 class Sums {
   readonly #rows = new Map<string, { row: BillRow; counts: Record<string, number>; nano: bigint }>();
   readonly #report: string;
@@ -153,7 +153,7 @@ class Sums {
   }
 }
 
-/** What own keys of other vendors (BYOK) cost there is on those vendors' bills. */
+/** The cost of the user's own keys of other vendors (BYOK) is on those vendors' bills. */
 function charge(row: BillRow): Charge | undefined {
   const { nano, counts } = row;
   if (nano === undefined) return undefined;

@@ -7,19 +7,19 @@ export const DAY_MS = 86_400_000;
 export interface Report {
   /** With the width of its buckets: `costs 1d`. */
   readonly name: string;
-  /** The most days that one window may have. */
+  /** Maximum days per window. */
   readonly days: number;
   /** The first day that can be read, in milliseconds since the epoch. */
   readonly earliest: (now: number) => number;
-  /** Moments that a window must not lie across, because the vendor takes another query before them. */
+  /** Times that no window may span, because the vendor requires another query before them. */
   readonly seams?: readonly number[];
-  /** The vendor answers for days that are over, and for no others. */
+  /** The vendor only reports days that are over. */
   readonly completeOnly?: boolean;
   /** Reports whose rows of the same days this one replaces. */
   readonly supersedes?: readonly string[];
 }
 
-/** The part of a report that is read as one. Milliseconds since the epoch; `until` does not belong to it. */
+/** A part of a report that is read as one. Milliseconds since the epoch; `until` is exclusive. */
 export interface BillWindow {
   readonly report: string;
   readonly from: number;
@@ -30,7 +30,7 @@ export interface Page {
   readonly rows: readonly BillRow[];
   /** The cursor of the next page; undefined on the last. */
   readonly next: string | undefined;
-  /** Starts of the buckets that the vendor answered for; absent where it answers for the whole window. */
+  /** Starts of the buckets in the response; absent when it covers the whole window. */
   readonly buckets?: readonly number[];
 }
 
@@ -50,18 +50,18 @@ export interface VendorCap {
   readonly id: string;
   readonly nano: Nano;
   readonly per: "day" | "week" | "month" | "ever";
-  /** `stops` refuses calls, `tells` sends a mail. */
+  /** `stops` refuses calls, `tells` sends an email. */
   readonly effect: "stops" | "tells" | "off";
 }
 
-/** A vendor's account, asked with one key. Everything may reject with what its SDK throws. */
+/** A vendor's account, read with one key. Its methods may reject with the SDK's errors. */
 export interface VendorAccount {
-  /** The organization; rows of two never mix. */
+  /** The organization; rows of different ones are kept apart. */
   readonly org: string;
   reports(): readonly Report[];
-  /** Everything that a page depends on besides its cursor: a cursor is worth nothing under another query. */
+  /** Everything that a page depends on besides its cursor: a cursor is invalid for another query. */
   query(window: BillWindow): unknown;
-  /** `replan` says that the vendor takes another query before some moment, which `reports` knows now. */
+  /** `replan`: the vendor requires another query before some time, which `reports` now includes as a seam. */
   read(window: BillWindow, cursor: string | undefined): Promise<Page | "replan">;
   names(): Promise<readonly VendorName[]>;
   caps(): Promise<readonly VendorCap[]>;
@@ -69,10 +69,10 @@ export interface VendorAccount {
 
 export interface OpenOptions {
   readonly key: string;
-  /** Another address than the vendor's own: a proxy, a test. */
+  /** Replaces the vendor's own address: a proxy, a test. */
   readonly url: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Told of the vendor's clock with each answer, in milliseconds since the epoch. */
+  /** Called with the vendor's time at each response, in milliseconds since the epoch. */
   readonly onServerTime: (ms: number) => void;
   readonly now: () => number;
 }
@@ -81,11 +81,11 @@ export interface OpenOptions {
 export interface Vendor {
   /** The file's name. */
   readonly name: string;
-  /** For people. */
+  /** Display name. */
   readonly title: string;
-  /** Whose metered calls it bills, by their OpenTelemetry names. */
+  /** The providers whose calls it bills, by their OpenTelemetry names. */
   readonly providers: readonly string[];
-  /** The environment's variable that holds the key, and what key that must be. */
+  /** The environment variable of the key, and which kind of key it must be. */
   readonly variable: string;
   readonly needs: string;
   /** The variable of {@link OpenOptions.url}. */
@@ -98,13 +98,13 @@ export interface Vendor {
   readonly unbilledTiers: ReadonlySet<string>;
   /** Loads the vendor's SDK. @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE` */
   open(options: OpenOptions): Promise<VendorAccount>;
-  /** What a row bills; undefined for a row about usage. Pure, so that old rows profit from what is learned later. */
+  /** What a row bills; undefined for a row about usage. Pure, so that stored rows benefit from later fixes. */
   charge(row: BillRow): Charge | undefined;
   /** What a row counts; undefined for a row about money. */
   usage(row: BillRow): VendorUsage | undefined;
 }
 
-/** A fetch for an SDK, which tells the vendor's clock. */
+/** A fetch for an SDK that reports the vendor's time. */
 export function watchClock(onServerTime: (ms: number) => void): typeof fetch {
   return async (input, init) => {
     const response = await fetch(input, init);

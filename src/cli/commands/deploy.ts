@@ -14,7 +14,7 @@ It needs DD_API_KEY, DD_APP_KEY and DD_SITE, and the package @datadog/datadog-ap
   --webhook-url URL  where the breaker takes webhooks: https://YOUR-BREAKER/webhooks/datadog, with its secret in
                      SPENDFUSE_WEBHOOK_SECRET. Or --no-webhook: alerts do not stop agents
   --set NAME=NUMBER  changes a threshold in query, options and message; repeatable:
-${PARAMETERS.map(({ name, says }) => `                       ${name.padEnd(23)}${says}`).join("\n")}
+${PARAMETERS.map(({ name, title }) => `                       ${name.padEnd(23)}${title}`).join("\n")}
   --filter TAG       such as env:prod, added to every query; repeatable
   --prefix TEXT      prefixes every name, for several installations in one account
   --only NAME        only this file; repeatable. --without NAME skips one

@@ -3,25 +3,25 @@ import type { Node, NumberNode, ObjectNode } from "../node.ts";
 /** A rate above $1 a token is a slip of the unit. */
 const MOST_PER_MTOK = 1_000_000;
 
-function rate(says: string, example: number): NumberNode {
-  return { kind: "number", minimum: 0, maximum: MOST_PER_MTOK, says, examples: [example] };
+function rate(description: string, example: number): NumberNode {
+  return { kind: "number", minimum: 0, maximum: MOST_PER_MTOK, description, examples: [example] };
 }
 
 const PRICE: ObjectNode = {
   kind: "object",
   type: "PriceRowConfig",
-  says: "A price of your own. Zero is a real price: use it for what costs nothing.",
+  description: "A price of your own. Zero is a real price: use it for what costs nothing.",
   examples: [{ model: "our-model", inputPerMTok: 0.5, outputPerMTok: 1.5 }],
   required: ["model", "inputPerMTok", "outputPerMTok"],
   keys: {
     model: {
       kind: "string",
-      says: "Without a date in its name it covers the model's dated snapshots too.",
+      description: "Without a date in its name it covers the model's dated snapshots too.",
       examples: ["our-model"],
     },
     provider: {
       kind: "string",
-      says: "The vendor by its OpenTelemetry name. Without it: every vendor.",
+      description: "The vendor by its OpenTelemetry name. Without it: every vendor.",
       examples: ["openai"],
     },
     inputPerMTok: rate("USD per million input tokens.", 0.5),
@@ -32,15 +32,21 @@ const PRICE: ObjectNode = {
     perThousandWebSearches: rate("USD per thousand web searches. Without it: the vendor's list price.", 10),
     tier: {
       kind: "string",
-      says: "The row is the price of this service tier itself. Without it, the vendor's factors apply to the row's rates.",
+      description:
+        "The row is the price of this service tier itself. Without it, the vendor's factors apply to the row's rates.",
       examples: ["batch"],
     },
-    speed: { kind: "string", says: "The row is the price of this speed itself.", examples: ["fast"] },
-    from: { kind: "string", form: "date", says: "The first moment of this price, UTC.", examples: ["2026-11-01"] },
+    speed: { kind: "string", description: "The row is the price of this speed itself.", examples: ["fast"] },
+    from: {
+      kind: "string",
+      form: "date",
+      description: "The first moment of this price, UTC.",
+      examples: ["2026-11-01"],
+    },
     until: {
       kind: "string",
       form: "date",
-      says: "The first moment after this price, UTC.",
+      description: "The first moment after this price, UTC.",
       examples: ["2027-01-01"],
     },
   },
@@ -49,21 +55,21 @@ const PRICE: ObjectNode = {
 const DISCOUNT: ObjectNode = {
   kind: "object",
   type: "Discount",
-  says: "What an account pays of the price.",
+  description: "What an account pays of the price.",
   examples: [{ provider: "openai", factor: 0.9 }],
   required: ["factor"],
   keys: {
     provider: {
       kind: "string",
-      says: "The vendor by its OpenTelemetry name. Without it: every vendor.",
+      description: "The vendor by its OpenTelemetry name. Without it: every vendor.",
       examples: ["openai"],
     },
-    model: { kind: "string", says: "Without it: every model.", examples: ["gpt-5"] },
+    model: { kind: "string", description: "Without it: every model.", examples: ["gpt-5"] },
     factor: {
       kind: "number",
       minimum: 0,
       maximum: 10,
-      says: "What the price is multiplied by: `0.9` is 10 % off, `1.1` an uplift such as data residency.",
+      description: "What the price is multiplied by: `0.9` is 10 % off, `1.1` an uplift such as data residency.",
       examples: [0.9],
     },
   },
@@ -73,13 +79,13 @@ const DISCOUNT: ObjectNode = {
 export const PRICE_KEYS = {
   prices: {
     kind: "array",
-    says: "Prices of your own. They win over the price book, but not over a cost that a vendor itself reports.",
+    description: "Prices of your own. They win over the price book, but not over a cost that a vendor itself reports.",
     examples: [[{ model: "our-model", inputPerMTok: 0.5, outputPerMTok: 1.5 }]],
     items: PRICE,
   },
   discounts: {
     kind: "array",
-    says: "The first row that fits a call decides.",
+    description: "The first row that fits a call decides.",
     examples: [[{ provider: "openai", factor: 0.9 }]],
     items: DISCOUNT,
   },
@@ -90,25 +96,25 @@ export const BILLING_KEYS = {
   billing: {
     kind: "object",
     type: "BillingConfig",
-    says: "What `spendfuse poll` and `spendfuse report` need besides the vendors' keys.",
+    description: "What `spendfuse poll` and `spendfuse report` need besides the vendors' keys.",
     examples: [{ db: "spendfuse-bill.db" }],
     keys: {
       db: {
         kind: "string",
         variable: "SPENDFUSE_BILL",
         default: "spendfuse-bill.db",
-        says: "The file that holds the vendors' rows.",
+        description: "The file that holds the vendors' rows.",
       },
       keys: {
         kind: "map",
-        says: "The metered name of a key, by the vendor's id or name of it.",
+        description: "The metered name of a key, by the vendor's id or name of it.",
         examples: [{ key_abc: "prod-key" }],
-        values: { kind: "string", says: "The metered name.", examples: ["prod-key"] },
+        values: { kind: "string", description: "The metered name.", examples: ["prod-key"] },
       },
       customCosts: {
         kind: "boolean",
         default: false,
-        says: "Uploads the allocated bill to Datadog's Cloud Cost Management.",
+        description: "Uploads the allocated bill to Datadog's Cloud Cost Management.",
       },
     },
   },

@@ -7,56 +7,57 @@ const MOST_USD = 9_007_199;
 
 const SCOPE_VALUE: StringNode = {
   kind: "string",
-  says: "A name, or `*` for each.",
+  description: "A name, or `*` for each.",
   examples: ["*"],
 };
 
 const BUDGET: ObjectNode = {
   kind: "object",
   type: "BudgetConfig",
-  says: "A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own.",
+  description: "A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own.",
   examples: [{ scope: { agent: "*" }, per: "hour", usd: 20 }],
   required: ["per"],
   anyOf: ["usd", "tokens", "calls"],
   keys: {
     name: {
       kind: "string",
-      says: "Shown in refusals, and the budget's identity in a shared store. Without it: the scope and the window.",
+      description:
+        "Shown in refusals, and the budget's identity in a shared store. Without it: the scope and the window.",
       examples: ["agent hour"],
     },
     scope: {
       kind: "object",
       type: "BudgetScope",
-      says: "Whose spend is capped; `*` gives each its own cap. Without it: everything together.",
+      description: "Whose spend is capped; `*` gives each its own cap. Without it: everything together.",
       examples: [{ agent: "*" }],
       keys: Object.fromEntries(BUDGET_KINDS.map((kind) => [kind, SCOPE_VALUE])),
     },
     per: {
       kind: "string",
       form: "period",
-      says: "`run`, `minute`, `hour`, `day`, `month` (UTC), or a moving window such as `15m`, `24h`.",
+      description: "`run`, `minute`, `hour`, `day`, `month` (UTC), or a moving window such as `15m`, `24h`.",
       examples: ["hour"],
     },
-    usd: { kind: "number", minimum: 0, maximum: MOST_USD, says: "The cap in USD.", examples: [20] },
+    usd: { kind: "number", minimum: 0, maximum: MOST_USD, description: "The cap in USD.", examples: [20] },
     tokens: {
       kind: "number",
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
-      says: "The cap in tokens, input and output together.",
+      description: "The cap in tokens, input and output together.",
       examples: [1_000_000],
     },
     calls: {
       kind: "number",
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
-      says: "The cap in calls. A retry is a call.",
+      description: "The cap in calls. A retry is a call.",
       examples: [500],
     },
     warnAt: {
       kind: "number",
       minimum: 0,
       maximum: 1,
-      says: "Share of the cap at which one warning per window is given; `0.8` is 80 %.",
+      description: "Share of the cap at which one warning per window is given; `0.8` is 80 %.",
       examples: [0.8],
     },
     finalisation: {
@@ -64,13 +65,13 @@ const BUDGET: ObjectNode = {
       minimum: 0,
       maximum: 0.99,
       default: 0,
-      says: "Share of the cap that only calls inside `finalise()` may use.",
+      description: "Share of the cap that only calls inside `finalise()` may use.",
       examples: [0.2],
     },
     trip: {
       kind: "string",
       form: "window",
-      says: "Opens the scope's circuit for this long when the cap refuses a call.",
+      description: "Opens the scope's circuit for this long when the cap refuses a call.",
       examples: ["15m"],
     },
   },
@@ -79,27 +80,27 @@ const BUDGET: ObjectNode = {
 const BREAKER: ObjectNode = {
   kind: "object",
   type: "BreakerConfig",
-  says: "A breaker to listen to (`url`), or one to run inside this process (`port`).",
+  description: "A breaker to listen to (`url`), or one to run inside this process (`port`).",
   examples: [{ url: "http://127.0.0.1:4319" }],
   keys: {
-    url: { kind: "string", form: "url", says: "The breaker to listen to.", examples: ["http://127.0.0.1:4319"] },
+    url: { kind: "string", form: "url", description: "The breaker to listen to.", examples: ["http://127.0.0.1:4319"] },
     port: {
       kind: "number",
       integer: true,
       minimum: 0,
       maximum: 65_535,
-      says: "Runs a breaker inside this process, on this port; 0 takes any free one.",
+      description: "Runs a breaker inside this process, on this port; 0 takes any free one.",
       examples: [4319],
     },
-    host: { kind: "string", form: "host", default: "127.0.0.1", says: "The address it listens on." },
-    ttl: { kind: "string", form: "duration", default: "15m", says: "How long a trip lasts." },
+    host: { kind: "string", form: "host", default: "127.0.0.1", description: "The address it listens on." },
+    ttl: { kind: "string", form: "duration", default: "15m", description: "How long a trip lasts." },
   },
 };
 
 const REPEATS: ObjectNode = {
   kind: "object",
   type: "RepeatConfig",
-  says: "Opens an agent's circuit when it sends the same request more than `max` times.",
+  description: "Opens an agent's circuit when it sends the same request more than `max` times.",
   examples: [{ max: 20, within: "5m" }],
   required: ["max", "within"],
   keys: {
@@ -108,11 +109,16 @@ const REPEATS: ObjectNode = {
       integer: true,
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
-      says: "How often the same request may be sent.",
+      description: "How often the same request may be sent.",
       examples: [20],
     },
-    within: { kind: "string", form: "duration", says: "The time over which they are counted.", examples: ["5m"] },
-    trip: { kind: "string", form: "duration", default: "15m", says: "How long the circuit stays open." },
+    within: {
+      kind: "string",
+      form: "duration",
+      description: "The time over which they are counted.",
+      examples: ["5m"],
+    },
+    trip: { kind: "string", form: "duration", default: "15m", description: "How long the circuit stays open." },
   },
 };
 
@@ -123,7 +129,7 @@ const SHARED_BY = { process: "one process", host: "processes of one host", fleet
 export const GUARD_KEYS = {
   budgets: {
     kind: "array",
-    says: "Caps on what a scope may spend. Every one that applies to a call must cover it.",
+    description: "Caps on what a scope may spend. Every one that applies to a call must cover it.",
     examples: [[{ scope: { agent: "*" }, per: "hour", usd: 20 }]],
     items: BUDGET,
   },
@@ -132,38 +138,38 @@ export const GUARD_KEYS = {
     type: "Mode",
     values: ["enforce", "shadow", "off"],
     default: "enforce",
-    says: "`enforce` refuses calls, `shadow` only records what would have been refused, `off` checks nothing.",
+    description: "`enforce` refuses calls, `shadow` only records what would have been refused, `off` checks nothing.",
   },
   store: {
     kind: "string",
     form: "store",
     default: DEFAULT_STORE,
-    says: `Where budgets and circuits live: ${STORE_KINDS.map(({ form, reach }) => `\`${form}\` (${SHARED_BY[reach]})`).join(", ")}.`,
+    description: `Where budgets and circuits live: ${STORE_KINDS.map(({ form, reach }) => `\`${form}\` (${SHARED_BY[reach]})`).join(", ")}.`,
     examples: STORE_KINDS.filter(({ name }) => name !== DEFAULT_STORE).map(({ example }) => example),
   },
   whenStateUnknown: {
     kind: "enum",
     values: ["open", "closed"],
     default: "open",
-    says: "What a call gets when store or breaker do not answer: `open` lets it pass, `closed` refuses it.",
+    description: "What a call gets when store or breaker do not answer: `open` lets it pass, `closed` refuses it.",
   },
   stateTimeout: {
     kind: "string",
     form: "duration",
     default: "50ms",
-    says: "How long a call waits for the store.",
+    description: "How long a call waits for the store.",
   },
   unpriced: {
     kind: "enum",
     values: ["allow", "refuse"],
     default: "allow",
-    says: "What a USD budget does with a model whose price is not known.",
+    description: "What a USD budget does with a model whose price is not known.",
   },
   breaker: BREAKER,
   cutStreams: {
     kind: "boolean",
     default: false,
-    says: "Ends streams under way when their scope has spent its cap or its circuit opens.",
+    description: "Ends streams in flight when their scope has spent its cap or its circuit opens.",
   },
   repeats: REPEATS,
 } as const satisfies Readonly<Record<string, Node>>;

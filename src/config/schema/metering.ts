@@ -3,40 +3,40 @@ import type { Node, ObjectNode } from "../node.ts";
 const HOST: ObjectNode = {
   kind: "object",
   type: "HostConfig",
-  says: "A host of your own, such as a gateway.",
+  description: "A host of your own, such as a gateway.",
   examples: [{ host: "llm.example.com", like: "api.openai.com" }],
   required: ["host"],
   keys: {
     host: {
       kind: "string",
       form: "host",
-      says: "An exact name, or with `*` for any part of it, each with or without `:port`.",
+      description: "An exact name, or with `*` for any part of it, each with or without `:port`.",
       examples: ["llm.example.com", "*.llm.example.com:8443"],
     },
     like: {
       kind: "string",
       form: "host",
-      says: "A known host whose facts this one takes over; the other fields replace single facts.",
+      description: "A known host whose facts this one takes over; the other fields replace single facts.",
       examples: ["api.openai.com"],
     },
     provider: {
       kind: "string",
       default: "openai",
-      says: "The vendor by its OpenTelemetry name.",
+      description: "The vendor by its OpenTelemetry name.",
       examples: ["openai"],
     },
     priceId: {
       kind: "string",
-      says: "The vendor's id in `@pydantic/genai-prices`, where it differs from the provider.",
+      description: "The vendor's id in `@pydantic/genai-prices`, where it differs from the provider.",
       examples: ["azure"],
     },
     asksUsage: {
       kind: "boolean",
-      says: "The host takes `stream_options.include_usage`, and without it a stream reports no usage.",
+      description: "The host takes `stream_options.include_usage`, and without it a stream reports no usage.",
     },
     reasoningApart: {
       kind: "boolean",
-      says: "The host's `completion_tokens` do not contain the reasoning tokens.",
+      description: "The host's `completion_tokens` do not contain the reasoning tokens.",
     },
   },
 };
@@ -44,19 +44,20 @@ const HOST: ObjectNode = {
 const BAGGAGE: ObjectNode = {
   kind: "object",
   type: "BaggageConfig",
-  says: "Carries the scope to other processes of your own as W3C baggage. Model vendors never get it.",
+  description: "Carries the scope to other processes of your own as W3C baggage. Model vendors never get it.",
   examples: [{ send: ["orders.internal"], accept: true }],
   keys: {
     send: {
       kind: "array",
-      says: "Hosts whose requests through `fetch` carry the scope: exact, `*.suffix`, or either with `:port`.",
+      description: "Hosts whose requests through `fetch` carry the scope: exact, `*.suffix`, or either with `:port`.",
       examples: [["orders.internal", "*.svc:8080"]],
-      items: { kind: "string", form: "host", says: "A host of your own.", examples: ["orders.internal"] },
+      items: { kind: "string", form: "host", description: "A host of your own.", examples: ["orders.internal"] },
     },
     accept: {
       kind: "boolean",
       default: false,
-      says: "Requests to HTTP servers of this process bring their scope along: only where all callers are your own.",
+      description:
+        "Requests to HTTP servers of this process bring their scope along: only where all callers are your own.",
     },
   },
 };
@@ -65,27 +66,27 @@ const BAGGAGE: ObjectNode = {
 export const METERING_KEYS = {
   hosts: {
     kind: "array",
-    says: "Hosts of your own, such as gateways. They come before those that spendfuse knows.",
+    description: "Hosts of your own, such as gateways. They come before those that spendfuse knows.",
     examples: [[{ host: "llm.example.com", like: "api.openai.com" }]],
     items: HOST,
   },
   askUsage: {
     kind: "boolean",
     default: true,
-    says: "Asks streams that lack usage for it, where the host is known to take the question.",
+    description: "Asks streams that lack usage for it, where the host is known to take the question.",
   },
   keys: {
     kind: "map",
     names: "keyHash",
-    says: "Alias by the short hash of an API key, as the `key` of a scope shows it; `hashKey()` gives the hash.",
+    description: "Alias by the short hash of an API key, as the `key` of a scope shows it; `hashKey()` gives the hash.",
     examples: [{ "9f86d081": "prod-key" }],
-    values: { kind: "string", says: "The alias.", examples: ["prod-key"] },
+    values: { kind: "string", description: "The alias.", examples: ["prod-key"] },
   },
   genAiMetrics: {
     kind: "boolean",
     default: true,
-    says: "Emits the standard `gen_ai.client.*` metrics beside our own.",
+    description: "Emits the standard `gen_ai.client.*` metrics beside our own.",
   },
-  spans: { kind: "boolean", default: true, says: "Emits spans of agents and calls." },
+  spans: { kind: "boolean", default: true, description: "Emits spans of agents and calls." },
   baggage: BAGGAGE,
 } as const satisfies Readonly<Record<string, Node>>;

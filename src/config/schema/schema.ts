@@ -20,6 +20,6 @@ export const GROUPS: readonly { readonly title: string; readonly keys: Readonly<
 export const SCHEMA: ObjectNode = {
   kind: "object",
   type: "ConfigFile",
-  says: "What `spendfuse.config.json` may say. The environment wins over the file, and `start()` over both.",
+  description: "What `spendfuse.config.json` may say. The environment wins over the file, and `start()` over both.",
   keys: Object.assign({}, ...GROUPS.map(({ keys }) => keys)) as Readonly<Record<string, Node>>,
 };

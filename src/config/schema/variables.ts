@@ -1,7 +1,7 @@
 import { type Node, variableOf } from "../node.ts";
 import { SCHEMA } from "./schema.ts";
 
-/** An environment variable that says the value of one key. */
+/** An environment variable that sets one key. */
 export interface KeyVariable {
   readonly name: string;
   /** One or two names: `["breaker", "url"]`. */
@@ -11,10 +11,10 @@ export interface KeyVariable {
 /** An environment variable that is no key. Those of vendors come from `src/billing/vendors/`. */
 export interface OtherVariable {
   readonly name: string;
-  readonly says: string;
+  readonly description: string;
 }
 
-/** Every key that one text can say: single values, and lists of texts, which are separated by commas. */
+/** Every key that one string can set: single values, and lists of strings, separated by commas. */
 export const KEY_VARIABLES: readonly KeyVariable[] = keyVariables(SCHEMA.keys, []);
 
 function keyVariables(keys: Readonly<Record<string, Node>>, above: readonly string[]): readonly KeyVariable[] {
@@ -27,22 +27,25 @@ function keyVariables(keys: Readonly<Record<string, Node>>, above: readonly stri
 }
 
 export const OTHER_VARIABLES: readonly OtherVariable[] = [
-  { name: "SPENDFUSE_CONFIG", says: "Path of the configuration file, or the JSON itself." },
+  { name: "SPENDFUSE_CONFIG", description: "Path of the configuration file, or the JSON itself." },
   {
     name: "SPENDFUSE_STRICT",
-    says: "`1`: an invalid configuration, an unknown key or an unknown `SPENDFUSE_*` variable ends the process.",
+    description: "`1`: an invalid configuration, an unknown key or an unknown `SPENDFUSE_*` variable ends the process.",
   },
-  { name: "SPENDFUSE_QUIET", says: "`1`: no line at start that says what is on." },
-  { name: "SPENDFUSE_DEBUG", says: "`1`: one line per call, and faults with their stacks, on stderr." },
+  { name: "SPENDFUSE_QUIET", description: "`1`: no line at start that lists what is on." },
+  { name: "SPENDFUSE_DEBUG", description: "`1`: one line per call, and faults with their stacks, on stderr." },
   {
     name: "SPENDFUSE_WEBHOOK_SECRET",
-    says: "Secret of the breaker's webhooks; two, with a comma, while one is replaced.",
+    description: "Secret of the breaker's webhooks; two, with a comma, while one is replaced.",
   },
-  { name: "SPENDFUSE_WEBHOOK_BASIC", says: "`USER:PASSWORD` of the breaker's webhooks, instead of a secret." },
-  { name: "SPENDFUSE_OPERATOR_TOKEN", says: "Bearer token of who trips and resets circuits." },
-  { name: "SPENDFUSE_STATE_DIR", says: "Where exports wait that could not be sent. Default: `<tmp>/spendfuse-<uid>`." },
-  { name: "SPENDFUSE_EXIT_SENDER", says: "`0`: no process is started at exit to send the last interval." },
-  { name: "SPENDFUSE_DD_TRACES", says: "`1`: spans go to Datadog's intake too, which Datadog may bill." },
-  { name: "SPENDFUSE_DD_OTLP_URL", says: "Address of Datadog's OTLP intake, instead of the one of `DD_SITE`." },
-  { name: "SPENDFUSE_DD_API_URL", says: "Address of Datadog's API, instead of the one of `DD_SITE`." },
+  { name: "SPENDFUSE_WEBHOOK_BASIC", description: "`USER:PASSWORD` of the breaker's webhooks, instead of a secret." },
+  { name: "SPENDFUSE_OPERATOR_TOKEN", description: "Bearer token of who trips and resets circuits." },
+  {
+    name: "SPENDFUSE_STATE_DIR",
+    description: "Where exports wait that could not be sent. Default: `<tmp>/spendfuse-<uid>`.",
+  },
+  { name: "SPENDFUSE_EXIT_SENDER", description: "`0`: no process is started at exit to send the last interval." },
+  { name: "SPENDFUSE_DD_TRACES", description: "`1`: spans go to Datadog's intake too, which Datadog may bill." },
+  { name: "SPENDFUSE_DD_OTLP_URL", description: "Address of Datadog's OTLP intake, instead of the one of `DD_SITE`." },
+  { name: "SPENDFUSE_DD_API_URL", description: "Address of Datadog's API, instead of the one of `DD_SITE`." },
 ];

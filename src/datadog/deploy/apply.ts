@@ -8,27 +8,27 @@ import type { Task } from "./setup.ts";
 export interface Outcome {
   readonly name: string;
   readonly done: "created" | "updated" | "deleted" | "kept" | "waiting" | "failed";
-  readonly says: string;
+  readonly detail: string;
   readonly url?: string;
 }
 
 export type Tell = (outcome: Outcome) => void;
 
-/** Does the tasks one after another. What fails does not stop the others. */
+/** Runs the tasks one after another. A failure does not stop the others. */
 export async function runTasks(tasks: readonly Task[], tell: Tell): Promise<void> {
-  for (const { name, action, says, run } of tasks) {
-    if (action === "fail") tell({ name, done: "failed", says });
-    else if (action === "keep") tell({ name, done: "kept", says });
-    else if (action === "wait") tell({ name, done: "waiting", says });
+  for (const { name, action, detail, run } of tasks) {
+    if (action === "fail") tell({ name, done: "failed", detail });
+    else if (action === "keep") tell({ name, done: "kept", detail });
+    else if (action === "wait") tell({ name, done: "waiting", detail });
     else
       await attempt(name, tell, async () => {
         await run();
-        return { name, done: action === "create" ? "created" : "updated", says };
+        return { name, done: action === "create" ? "created" : "updated", detail };
       });
   }
 }
 
-/** Does the steps. Monitors are validated by Datadog before the first of them is created or changed. */
+/** Runs the steps. Monitors are validated by Datadog before the first of them is created or changed. */
 export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tell): Promise<void> {
   const invalid = new Map<Step, Refusal>();
   for (const step of steps) {
@@ -42,7 +42,7 @@ export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tel
   for (const step of steps) {
     const name = nameOf(step);
     const refusal = invalid.get(step);
-    if (refusal !== undefined) tell({ name, done: "failed", says: `rejected by Datadog: ${refusal.message}` });
+    if (refusal !== undefined) tell({ name, done: "failed", detail: `rejected by Datadog: ${refusal.message}` });
     else await attempt(name, tell, () => runStep(step, name, remote));
   }
 }
@@ -53,29 +53,29 @@ async function runStep(step: Step, name: string, remote: Remote): Promise<Outcom
       return {
         name,
         done: "kept",
-        says: step.kept.length === 0 ? "as it is" : `your edit of ${step.kept.join(", ")} stays`,
+        detail: step.kept.length === 0 ? "as it is" : `your edit of ${step.kept.join(", ")} stays`,
       };
     case "leave":
-      return { name, done: "kept", says: "not shipped any more" };
+      return { name, done: "kept", detail: "not shipped any more" };
     case "update": {
       await remote.update(step.found, step.body);
       const { kind, id } = step.found;
       return {
         name,
         done: "updated",
-        says: step.changes.map(({ unit }) => unit).join(", "),
+        detail: step.changes.map(({ unit }) => unit).join(", "),
         url: remote.urlOf(kind, id),
       };
     }
     default: {
       const { kind } = step.wanted;
       const id = await create(step, remote);
-      return { name, done: "created", says: "", url: remote.urlOf(kind, id) };
+      return { name, done: "created", detail: "", url: remote.urlOf(kind, id) };
     }
   }
 }
 
-/** A request whose answer got lost may have done its work: it is looked for before it is made again. */
+/** A request whose response was lost may have succeeded: the resource is looked for before it is created again. */
 async function create(step: Extract<Step, { action: "create" }>, remote: Remote): Promise<string | number> {
   const { kind, key } = step.wanted;
   try {
@@ -90,7 +90,7 @@ async function create(step: Extract<Step, { action: "create" }>, remote: Remote)
   }
 }
 
-/** Deletes what is ours. */
+/** Deletes managed resources. */
 export async function runDestroy(
   found: readonly Found[],
   tasks: readonly Task[],
@@ -101,13 +101,13 @@ export async function runDestroy(
     const name = `${one.kind} ${readMark(one.kind, one.body)?.key}`;
     await attempt(name, tell, async () => {
       await remote.delete(one);
-      return { name, done: "deleted", says: "" };
+      return { name, done: "deleted", detail: "" };
     });
   }
   for (const { name, run } of tasks) {
     await attempt(name, tell, async () => {
       await run();
-      return { name, done: "deleted", says: "" };
+      return { name, done: "deleted", detail: "" };
     });
   }
 }
@@ -116,7 +116,7 @@ async function attempt(name: string, tell: Tell, run: () => Promise<Outcome>): P
   try {
     tell(await run());
   } catch (error) {
-    tell({ name, done: "failed", says: refusalOf(error).message });
+    tell({ name, done: "failed", detail: refusalOf(error).message });
   }
 }
 

@@ -9,7 +9,7 @@ export interface Difference {
 
 const WIDTH = 90;
 
-/** What a change changes, leaf by leaf; a text that is long, line by line. */
+/** The differences of a change, leaf by leaf; those of a long text, line by line. */
 export function differencesOf({ from, to }: UnitChange, path = ""): readonly Difference[] {
   return compare(from, to, path);
 }

@@ -23,7 +23,7 @@ export type Step =
       readonly kept: readonly string[];
     }
   | { readonly action: "keep"; readonly wanted: Wanted; readonly found: Found; readonly kept: readonly string[] }
-  /** Ours, and not shipped any more. */
+  /** Managed, and no longer shipped. */
   | { readonly action: "leave"; readonly key: string; readonly found: Found };
 
 export interface UnitChange {
@@ -35,11 +35,11 @@ export interface UnitChange {
 export interface PlanOptions {
   /** Whether users' edits are undone. */
   readonly overwrite: boolean;
-  /** Only what has a key with this before it is ours here; empty for keys without a prefix. */
+  /** The prefix of the keys that are managed here; empty for keys without one. */
   readonly slug: string;
 }
 
-/** What has to be done so that an account has what is wanted. Pure: finds ours by their marks alone. */
+/** The steps that bring an account to the wanted state. Pure: recognises managed resources by their marks alone. */
 export function planSteps(wanted: readonly Wanted[], found: readonly Found[], options: PlanOptions): readonly Step[] {
   const ours = new Map<string, { readonly found: Found; readonly mark: Mark }>();
   for (const one of found) {
@@ -56,7 +56,7 @@ export function planSteps(wanted: readonly Wanted[], found: readonly Found[], op
   return [...steps, ...left];
 }
 
-/** Whether a key lies in the space of a prefix. */
+/** Whether a key has this prefix. */
 export function isUnder(key: string, slug: string): boolean {
   return slug === "" ? !key.includes("/") : key.startsWith(`${slug}/`);
 }
@@ -88,7 +88,7 @@ function planChange(wanted: Wanted, found: Found, mark: Mark, overwrite: boolean
     } else if (overwrite || hashOf(there) === last) {
       changes.push({ unit: name, from: there, to: ours });
       applied.push(hashOf(ours));
-      // What Datadog or a user added beside it stays.
+      // What Datadog or a user added stays.
       if (name === "options" || name === "alert") chosen.push(theirUnits.get(name));
       chosen.push(ours);
     } else {
@@ -103,12 +103,12 @@ function planChange(wanted: Wanted, found: Found, mark: Mark, overwrite: boolean
   const missing = ((wanted.body.tags ?? []) as readonly string[]).filter((tag) => !own.includes(tag));
   if (kind === "monitor" && missing.length > 0) changes.push({ unit: "tags", from: own, to: [...own, ...missing] });
   if (changes.length === 0) return { action: "keep", wanted, found, kept };
-  const body = withMark(kind, { ...besides(found), ...joinUnits(chosen), ...tags }, { key, applied }, own);
+  const body = withMark(kind, { ...unmanagedFields(found), ...joinUnits(chosen), ...tags }, { key, applied }, own);
   return { action: "update", wanted, found, body: kind === "monitor" ? withoutServerParts(body) : body, changes, kept };
 }
 
-/** What we say nothing about, and what a whole new body would take away. */
-function besides({ kind, body }: Found): Body {
+/** What the shipped files do not set and a full update would remove. */
+function unmanagedFields({ kind, body }: Found): Body {
   if (kind === "monitor") return {};
   const names = ["notify_list", "tags", "template_variable_presets", "restricted_roles"];
   return Object.fromEntries(names.flatMap((name) => (body[name] ? [[name, body[name]]] : [])));

@@ -3,7 +3,7 @@ import { fromJson, toJson } from "./client-json.ts";
 import type { Found } from "./plan.ts";
 import { type Body, MANAGED } from "./wanted.ts";
 
-/** What deploying uses of a Datadog account: plain API JSON in and out. All reject with what the client throws. */
+/** The part of a Datadog account that deploy uses: plain API JSON in and out. All reject with the client's errors. */
 export interface Remote {
   /** Our monitors, by tag, and our dashboards, by the mark in their description. */
   find(): Promise<readonly Found[]>;

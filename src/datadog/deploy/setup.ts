@@ -5,18 +5,18 @@ import type { Remote } from "./remote.ts";
 import { isSame, pickLike } from "./units.ts";
 import { type Body, namesOf } from "./wanted.ts";
 
-/** Something of the account besides monitors and dashboards. */
+/** A change to the account besides monitors and dashboards. */
 export interface Task {
   readonly name: string;
   readonly action: "create" | "update" | "keep" | "wait" | "fail";
   /** What changes, or why not. */
-  readonly says: string;
+  readonly detail: string;
   readonly run: () => Promise<void>;
 }
 
 export interface SetupOptions {
   readonly prefix: string;
-  /** Where the breaker takes webhooks; undefined leaves the address of an existing one. */
+  /** Where the breaker receives webhooks; undefined leaves the address of an existing one. */
   readonly webhookUrl: string | undefined;
   /** Undefined without a webhook. */
   readonly webhook: boolean;
@@ -25,12 +25,12 @@ export interface SetupOptions {
   readonly overwrite: boolean;
 }
 
-/** Metrics whose points are of the past: days of a bill. */
+/** Metrics with points in the past: days of a bill. */
 export const HISTORICAL = [METRICS.billedCost.name];
 
 const nothing = async (): Promise<void> => {};
 
-/** What is to be done for the webhook, its secret and the metrics. @throws what the client throws */
+/** Plans the tasks for the webhook, its secret and the metrics. @throws the client's errors */
 export async function planSetup(remote: Remote, options: SetupOptions): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   if (options.webhook) tasks.push(await planVariable(remote, options), await planWebhook(remote, options));
@@ -43,13 +43,13 @@ async function planVariable(remote: Remote, { prefix, secret, rotate }: SetupOpt
   const { variable } = namesOf(prefix);
   const name = `secret ${variable}`;
   const there = await remote.hasVariable(variable);
-  if (there && !rotate) return { name, action: "keep", says: "exists; --rotate-secret replaces it", run: nothing };
+  if (there && !rotate) return { name, action: "keep", detail: "exists; --rotate-secret replaces it", run: nothing };
   if (!secret) {
-    const says = `set ${SECRET_VARIABLE} to a secret of 16 characters or more, the same as the breaker's, or use --no-webhook`;
-    return { name, action: "fail", says, run: nothing };
+    const detail = `set ${SECRET_VARIABLE} to a secret of 16 characters or more, the same as the breaker's, or use --no-webhook`;
+    return { name, action: "fail", detail, run: nothing };
   }
   const run = (): Promise<void> => remote.putVariable(variable, secret, there);
-  return { name, action: there ? "update" : "create", says: "hidden from view", run };
+  return { name, action: there ? "update" : "create", detail: "hidden from view", run };
 }
 
 async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: SetupOptions): Promise<Task> {
@@ -57,13 +57,13 @@ async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: Se
   const name = `webhook ${webhook}`;
   const there = await remote.webhook(webhook);
   if (there === undefined && webhookUrl === undefined) {
-    const says =
+    const detail =
       "say where the breaker takes webhooks: --webhook-url https://YOUR-BREAKER/webhooks/datadog, or --no-webhook";
-    return { name, action: "fail", says, run: nothing };
+    return { name, action: "fail", detail, run: nothing };
   }
   if (there !== undefined && !isOurs(there)) {
-    const says = "exists and is not managed by spendfuse: choose another name with --prefix, or delete it";
-    return { name, action: "fail", says, run: nothing };
+    const detail = "exists and is not managed by spendfuse: choose another name with --prefix, or delete it";
+    return { name, action: "fail", detail, run: nothing };
   }
   const url = webhookUrl ?? there?.url;
   const body: Body = {
@@ -73,12 +73,12 @@ async function planWebhook(remote: Remote, { prefix, webhookUrl, overwrite }: Se
     encode_as: "json",
   };
   if (there === undefined)
-    return { name, action: "create", says: `to ${host(url)}`, run: () => remote.putWebhook(webhook, body, false) };
+    return { name, action: "create", detail: `to ${host(url)}`, run: () => remote.putWebhook(webhook, body, false) };
   const wanted = overwrite
     ? body
     : { ...body, ...(pickLike(there, { payload: 1, custom_headers: 1, encode_as: 1 }) as Body) };
-  if (isSame(pickLike(there, wanted), wanted)) return { name, action: "keep", says: `to ${host(url)}`, run: nothing };
-  return { name, action: "update", says: `to ${host(url)}`, run: () => remote.putWebhook(webhook, wanted, true) };
+  if (isSame(pickLike(there, wanted), wanted)) return { name, action: "keep", detail: `to ${host(url)}`, run: nothing };
+  return { name, action: "update", detail: `to ${host(url)}`, run: () => remote.putWebhook(webhook, wanted, true) };
 }
 
 /** Webhooks have no tags: ours are recognised by their payload. */
@@ -95,7 +95,7 @@ async function planMetadata(remote: Remote, metric: MetricName, overwrite: boole
   const name = `metadata ${metric.name}`;
   const there = await remote.metadata(metric.name);
   if (there === undefined)
-    return { name, action: "wait", says: "comes with its first point: run this again then", run: nothing };
+    return { name, action: "wait", detail: "comes with its first point: run this again then", run: nothing };
   const unit = datadogUnit(metric.unit);
   const ours: Body = {
     type: metric.kind === "counter" ? "count" : "gauge",
@@ -103,19 +103,19 @@ async function planMetadata(remote: Remote, metric: MetricName, overwrite: boole
     short_name: metric.name.replace(/^spendfuse\./, "").replaceAll(/[._]/g, " "),
     ...(unit !== undefined && { unit }),
   };
-  // A user's own text stays.
+  // A text that a user wrote stays.
   const edits = overwrite
     ? {}
     : Object.fromEntries(["description", "short_name"].flatMap((key) => (there[key] ? [[key, there[key]]] : [])));
   const wanted = { ...ours, ...edits };
-  if (isSame(pickLike(there, wanted), wanted)) return { name, action: "keep", says: "as it is", run: nothing };
-  const says = `${wanted.type}${unit === undefined ? "" : ` in ${unit}s`}`;
-  return { name, action: "update", says, run: () => remote.putMetadata(metric.name, wanted) };
+  if (isSame(pickLike(there, wanted), wanted)) return { name, action: "keep", detail: "as it is", run: nothing };
+  const detail = `${wanted.type}${unit === undefined ? "" : ` in ${unit}s`}`;
+  return { name, action: "update", detail, run: () => remote.putMetadata(metric.name, wanted) };
 }
 
 async function planHistorical(remote: Remote, metric: string): Promise<Task> {
   const name = `historical ingestion ${metric}`;
-  if (await remote.isHistorical(metric)) return { name, action: "keep", says: "is on", run: nothing };
-  const says = "on: days of a bill come late; Datadog counts such points as indexed metrics";
-  return { name, action: "create", says, run: () => remote.setHistorical(metric, true) };
+  if (await remote.isHistorical(metric)) return { name, action: "keep", detail: "is on", run: nothing };
+  const detail = "on: days of a bill come late; Datadog counts such points as indexed metrics";
+  return { name, action: "create", detail, run: () => remote.setHistorical(metric, true) };
 }

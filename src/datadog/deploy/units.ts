@@ -6,7 +6,7 @@ import type { Body } from "./wanted.ts";
 /** A part of a monitor or a dashboard that is changed, or kept, as a whole. */
 export type Units = ReadonlyMap<string, unknown>;
 
-/** Query and thresholds must agree, so they are one. */
+/** Query and thresholds must agree, so they are one unit. */
 const MONITOR = ["alert", "message", "name", "priority", "options"] as const;
 const DASHBOARD = ["title", "description", "widgets", "variables"] as const;
 
@@ -14,7 +14,7 @@ export function unitNames(kind: Asset["kind"]): readonly string[] {
   return kind === "monitor" ? MONITOR : DASHBOARD;
 }
 
-/** Takes a body apart. */
+/** Splits a body into its units. */
 export function splitUnits(kind: Asset["kind"], body: Body): Units {
   if (kind === "dashboard") {
     const { title, description, widgets, template_variables, layout_type, reflow_type } = body;
@@ -36,7 +36,7 @@ export function splitUnits(kind: Asset["kind"], body: Body): Units {
   ]);
 }
 
-/** Puts units together again; later ones win. */
+/** Merges units; later ones win. */
 export function joinUnits(parts: readonly unknown[]): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const part of parts) {
@@ -51,7 +51,7 @@ function dropUndefined(body: Body): Body {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
 
-/** What the account has of the things that `ours` names: fields that Datadog adds are dropped. */
+/** The fields of `theirs` that `ours` has: fields that Datadog adds are dropped. */
 export function pickLike(theirs: unknown, ours: unknown): unknown {
   if (Array.isArray(ours)) {
     if (!Array.isArray(theirs)) return theirs;
@@ -71,7 +71,7 @@ export function isSame(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(normal(a), normal(b));
 }
 
-/** Six hex digits of a unit, to know it again. */
+/** Six hex digits that identify a unit's content. */
 export function hashOf(unit: unknown): string {
   return createHash("sha256")
     .update(JSON.stringify(normal(unit)))
@@ -79,7 +79,7 @@ export function hashOf(unit: unknown): string {
     .slice(0, 6);
 }
 
-/** Keys in order, and nothing that is not there. */
+/** With sorted keys and without undefined values. */
 function normal(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(normal);
   if (typeof value !== "object" || value === null) return value;

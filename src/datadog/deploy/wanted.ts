@@ -6,10 +6,10 @@ import { parseFilter } from "../query/filter.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
 
-/** A dashboard or a monitor as it is to be in the account. */
+/** The wanted state of a dashboard or a monitor. */
 export interface Wanted {
   readonly kind: Asset["kind"];
-  /** Names it in the account, whatever its title: the file's name, behind the prefix. */
+  /** Its key in the account, whatever its title: the prefix and the file's name. */
   readonly key: string;
   readonly body: Body;
 }
@@ -20,7 +20,7 @@ export interface Choices {
   /** Handles to notify. With none, the monitors notify no one. */
   readonly notify: readonly string[];
   readonly webhook: boolean;
-  /** Before every name, as it is given; empty without one. */
+  /** Prepended to every name, as given; empty without one. */
   readonly prefix: string;
   /** Such as `env:prod`; added to every query. */
   readonly filters: readonly string[];
@@ -48,7 +48,7 @@ export function namesOf(prefix: string): { readonly webhook: string; readonly va
   };
 }
 
-/** @throws SpendfuseError `SPENDFUSE_USAGE` for handles and filters that are none. */
+/** @throws SpendfuseError `SPENDFUSE_USAGE` for invalid handles and filters. */
 export function checkChoices({ notify, filters, prefix }: Choices): void {
   const fail = (message: string): never => {
     throw new SpendfuseError("SPENDFUSE_USAGE", message);
@@ -136,7 +136,7 @@ function addressMessage(message: string, { notify, webhook, prefix }: Choices): 
     );
 }
 
-/** The tags that make a monitor ours. */
+/** The tags that mark a monitor as managed. */
 export function ownTags(key: string): readonly string[] {
   return [MANAGED, `spendfuse:${key}`];
 }

@@ -9,7 +9,7 @@ import type { Fault, Lint } from "./lint.ts";
 /** Metrics and tags that spendfuse emits. */
 export const emittedNames: Lint = {
   name: "emitted-names",
-  says: "metrics and tags are emitted by spendfuse",
+  rule: "metrics and tags are emitted by spendfuse",
   kinds: ["dashboard", "monitor"],
   *check(asset) {
     for (const { metrics, path } of queriesOf(asset)) for (const metric of metrics) yield* checkMetric(metric, path);
@@ -30,10 +30,10 @@ export const emittedNames: Lint = {
 const METRIC_OF = new Map<string, MetricName>(
   [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS)].map((metric) => [metric.name, metric]),
 );
-/** Tags that Datadog itself puts on what it takes in, and that users filter by. */
+/** Tags that Datadog adds at intake and users filter by. */
 const DATADOG_TAGS = ["env", "host", "service", "version"];
 const ALL_TAGS = new Set([...[...METRIC_OF.values()].flatMap(({ attributes }) => attributes), ...DATADOG_TAGS]);
-/** What Datadog makes of a histogram. */
+/** Suffixes of the metrics that Datadog derives from a histogram. */
 const PARTS = /\.(count|sum|min|max|avg)$/;
 
 interface Query {
@@ -41,7 +41,7 @@ interface Query {
   readonly path: string;
 }
 
-/** What cannot be read is another lint's. */
+/** Queries that cannot be parsed are left to another lint. */
 function queriesOf({ kind, json }: Asset): readonly Query[] {
   if (kind === "monitor") {
     const read = attempt(() => metricsOf(parseMonitorQuery(String(json.query)).expression));

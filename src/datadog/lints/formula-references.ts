@@ -2,10 +2,10 @@ import { parseExpression, partsOf } from "../query/expression.ts";
 import { requestsOf, widgetsOf } from "../widgets.ts";
 import type { Lint } from "./lint.ts";
 
-/** Formulas name queries that there are, and every query is named. */
+/** Formulas reference existing queries, and every query is referenced. */
 export const formulaReferences: Lint = {
   name: "formula-references",
-  says: "formulas name queries that there are, and have an alias",
+  rule: "formulas name queries that there are, and have an alias",
   kinds: ["dashboard"],
   *check({ json }) {
     for (const widget of widgetsOf(json)) {

@@ -12,10 +12,10 @@ interface Box {
 
 const COLUMNS = 12;
 
-/** Widgets of a fixed layout have a place of their own in its 12 columns. */
+/** Widgets of a fixed layout lie within its 12 columns and do not overlap. */
 export const gridOverlap: Lint = {
   name: "grid-overlap",
-  says: "widgets lie side by side in 12 columns",
+  rule: "widgets lie side by side in 12 columns",
   kinds: ["dashboard"],
   *check({ json }) {
     if (json.layout_type === "ordered") yield* checkLevel(json, json.reflow_type === "fixed", "");

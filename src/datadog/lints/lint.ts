@@ -4,8 +4,8 @@ import type { Asset } from "../assets.ts";
 export interface Lint {
   /** Its file's name. */
   readonly name: string;
-  /** What it asks for, in a line. */
-  readonly says: string;
+  /** The rule, in one line. */
+  readonly rule: string;
   readonly kinds: readonly Asset["kind"][];
   check(asset: Asset): Iterable<Fault>;
 }

@@ -2,7 +2,7 @@ import type { Fault, Lint } from "./lint.ts";
 
 const BLOCK = /\{\{([#^/])(\w+)([^}]*)\}\}/g;
 const HANDLE = /(^|[\s}])(@[A-Za-z][\w.\-@/]*)(.?)/gs;
-/** Where a webhook may stand: the breaker opens on these, and nothing else is of use to it. */
+/** The conditions around a webhook: the breaker only acts on these. */
 const FOR_WEBHOOKS = new Set(["is_alert", "is_renotify", "is_recovery", "is_alert_recovery"]);
 
 interface Block {
@@ -10,10 +10,10 @@ interface Block {
   readonly at: number;
 }
 
-/** Whom a message tells, and when. */
+/** The handles of a message, and their conditions. */
 export const messageHandles: Lint = {
   name: "message-handles",
-  says: "handles are inside conditions and followed by a space",
+  rule: "handles are inside conditions and followed by a space",
   kinds: ["monitor"],
   *check({ json }) {
     const message = String(json.message ?? "");

@@ -5,7 +5,7 @@ import { KEYS, type KeyTable, WIDGETS } from "./misspelt-keys/tables.ts";
 /** Keys that are never read: the client accepts them, and Datadog silently ignores them. */
 export const misspeltKeys: Lint = {
   name: "misspelt-keys",
-  says: "every key is one that Datadog reads",
+  rule: "every key is one that Datadog reads",
   kinds: ["dashboard", "monitor"],
   *check({ kind, json }) {
     yield* checkPart(json, kind, "");

@@ -13,10 +13,10 @@ const SERVER_MADE = [
 ];
 const NEEDED_TAGS = ["managed-by:spendfuse", "integration:spendfuse"];
 
-/** What is easily left to defaults that do harm. */
+/** Options with harmful defaults are set. */
 export const monitorOptions: Lint = {
   name: "monitor-options",
-  says: "options are chosen on purpose",
+  rule: "options are chosen on purpose",
   kinds: ["monitor"],
   *check({ json }) {
     const options = (json.options ?? {}) as Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ export const monitorOptions: Lint = {
     if (typeof options.new_group_delay !== "number")
       yield {
         path: "options.new_group_delay",
-        message: "is 60 s when it is not said: a new agent is not watched that long",
+        message: "defaults to 60 s: a new agent is not watched for that long",
       };
     else if (options.new_group_delay !== 0 && tags.includes("breaker:on"))
       yield { path: "options.new_group_delay", message: "must be 0 where an agent is to be stopped" };
@@ -36,7 +36,10 @@ export const monitorOptions: Lint = {
         message: "say what silence means: default, resolve, show_no_data, show_and_notify_no_data",
       };
     if (typeof options.require_full_window !== "boolean")
-      yield { path: "options.require_full_window", message: "must be said: the API's and Terraform's defaults differ" };
+      yield {
+        path: "options.require_full_window",
+        message: "must be set: the defaults of the API and of Terraform differ",
+      };
     const { priority } = json;
     if (!Number.isInteger(priority) || (priority as number) < 1 || (priority as number) > 5)
       yield { path: "priority", message: "must be a whole number from 1 to 5" };

@@ -10,10 +10,10 @@ const FUNCTIONS = new Set(
   ),
 );
 
-/** Queries and formulas can be read, and call only what there is. */
+/** Queries and formulas parse, and call only existing functions. */
 export const queryGrammar: Lint = {
   name: "query-grammar",
-  says: "queries and formulas can be read",
+  rule: "queries and formulas can be read",
   kinds: ["dashboard", "monitor"],
   *check({ kind, json }) {
     if (kind === "monitor") yield* checkMonitor(json);

@@ -1,9 +1,9 @@
 import type { Lint } from "./lint.ts";
 
-/** A recovery lies on the far side of its threshold: Datadog refuses others. */
+/** A recovery threshold lies beyond its alert threshold: Datadog rejects others. */
 export const recoveryOrder: Lint = {
   name: "recovery-order",
-  says: "recovery thresholds lie on the quiet side of their thresholds",
+  rule: "recovery thresholds lie on the quiet side of their thresholds",
   kinds: ["monitor"],
   *check({ json }) {
     const thresholds = (json.options as { thresholds?: Record<string, number> } | undefined)?.thresholds ?? {};

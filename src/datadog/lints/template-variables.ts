@@ -13,10 +13,10 @@ const TAGS_OF = new Map<string, readonly string[]>(
   [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS)].map(({ name, attributes }) => [name, attributes]),
 );
 
-/** Every variable that is used is declared, and every query uses those that its metric has the tag of. */
+/** Every variable in use is declared, and every query uses those whose tag its metric has. */
 export const templateVariables: Lint = {
   name: "template-variables",
-  says: "template variables are declared, and used wherever the metric has their tag",
+  rule: "template variables are declared, and used wherever the metric has their tag",
   kinds: ["dashboard"],
   *check({ json }) {
     const declared = (Array.isArray(json.template_variables) ? json.template_variables : []) as readonly Variable[];

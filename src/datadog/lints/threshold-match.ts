@@ -10,7 +10,7 @@ interface Thresholds {
 /** The threshold is the same in query, options and message, and the warning comes before it. */
 export const thresholdMatch: Lint = {
   name: "threshold-match",
-  says: "query, thresholds and message agree",
+  rule: "query, thresholds and message agree",
   kinds: ["monitor"],
   *check({ name, json }) {
     const query = parse(json.query);
@@ -20,7 +20,7 @@ export const thresholdMatch: Lint = {
     if (critical === undefined)
       yield { path, message: `critical is missing: it must be ${query.threshold}, as in the query` };
     else if (critical !== query.threshold)
-      yield { path: `${path}.critical`, message: `is ${critical}, and the query says ${query.threshold}` };
+      yield { path: `${path}.critical`, message: `is ${critical}, but the query has ${query.threshold}` };
     const above = query.comparator.startsWith(">");
     if (warning !== undefined && (above ? warning >= query.threshold : warning <= query.threshold))
       yield { path: `${path}.warning`, message: `${warning} must come before the critical ${query.threshold}` };

@@ -7,7 +7,7 @@ const MONEY = /spendfuse\.(cost|billed\.|ungoverned_cost)/;
 /** A dashboard that people find their way in. */
 export const titlesAndGroups: Lint = {
   name: "titles-and-groups",
-  says: "titles, groups and units follow Datadog's style",
+  rule: "titles, groups and units follow Datadog's style",
   kinds: ["dashboard"],
   *check({ json }) {
     const title = String(json.title ?? "");

@@ -1,4 +1,4 @@
-/** Whether a value lies where a comparison says. Nothing holds for a comparator that there is not, or for no number. */
+/** Whether a comparison holds. False for an unknown comparator and for NaN. */
 export function holds(value: number, comparator: string, limit: number): boolean {
   switch (comparator) {
     case ">":

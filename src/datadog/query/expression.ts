@@ -131,7 +131,7 @@ function readAtom(reader: Reader): Expression {
   if (reader.is(":", 1)) return readMetric(reader);
   const { text, at } = reader.take();
   if (!reader.is("(")) return { kind: "name", name: text, at };
-  // `query1.rollup(sum, 60)`: the lexer cannot tell the method from a name with a dot.
+  // `query1.rollup(sum, 60)`: the lexer cannot distinguish the method from a name with a dot.
   const [, name, method] = METHOD.exec(text) ?? [];
   if (name === undefined || method === undefined) return readArguments(reader, text, at);
   return readArguments(reader, method, at, { kind: "name", name, at });

@@ -106,10 +106,10 @@ function join(type: "and" | "or", of: readonly Filter[]): Filter {
   return of.length === 1 ? (of[0] as Filter) : { type, of };
 }
 
-/** Whether a series with these tags, a list of values for each key, is meant. */
+/** Whether a filter matches a series with these tags, a list of values for each key. */
 export type Matches = (tags: ReadonlyMap<string, readonly string[]>) => boolean;
 
-/** Makes a filter fast to ask. Variables match everything: give {@link bindVariables} their values before. */
+/** Compiles a filter to a function. Variables match everything: bind them first with {@link bindVariables}. */
 export function compileFilter(filter: Filter): Matches {
   switch (filter.type) {
     case "all":
@@ -138,7 +138,7 @@ function literal(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 }
 
-/** The filter with template variables filled in. One that is `*`, or without a value, means everything. */
+/** The filter with template variables filled in. One that is `*`, or without a value, matches everything. */
 export function bindVariables(
   filter: Filter,
   valueOfVariable: (name: string) => { readonly key: string; readonly value: string } | undefined,

@@ -14,7 +14,7 @@ export type Window =
 export interface MonitorQuery {
   readonly aggregator: TimeAggregator;
   readonly window: Window;
-  /** Compares with the same window so many seconds ago: the difference, or by how many percent it changed. */
+  /** Compares with the same window `shift` seconds ago: the difference, or the change in percent. */
   readonly change?: { readonly as: "change" | "pct_change"; readonly shift: number };
   readonly expression: Expression;
   readonly comparator: Comparator;

@@ -1,10 +1,11 @@
 import { exampleStore } from "../../stores/addresses.ts";
+import { fault, ok } from "../finding.ts";
 import { shownUrl } from "../secrets.ts";
 import type { Check } from "./check.ts";
 
 const ASKED = "breaker";
 
-/** The breaker that is listened to is there, and its store is. */
+/** The configured breaker answers, and reaches its store. */
 export const breaker: Check = {
   name: "breaker",
   group: "guard",
@@ -17,29 +18,17 @@ export const breaker: Check = {
     if (url === undefined) return;
     const subject = `breaker ${shownUrl(url).replace(/\/$/, "")}`;
     const answer = answers.get(ASKED);
-    if (answer === undefined) yield { id: "breaker", level: "ok", subject, says: "not asked" };
-    else if ("failure" in answer)
-      yield {
-        id: "breaker-unreachable",
-        level: "fault",
-        subject,
-        says: `cannot be reached: ${answer.failure}; no alert stops this app`,
-        fix: "npx spendfuse breaker",
-      };
-    else if (answer.status === 200) yield { id: "breaker", level: "ok", subject, says: "answers" };
-    else
-      yield {
-        id: "breaker-unwell",
-        level: "fault",
-        subject,
-        says:
-          answer.status === 503
-            ? "is there, and its store is away: it takes no alert"
-            : `answers ${answer.status} at /healthz: this is no breaker of spendfuse`,
-        fix:
-          answer.status === 503
-            ? `npx spendfuse breaker --store ${exampleStore("fleet")}`
-            : "SPENDFUSE_BREAKER_URL=http://127.0.0.1:4319",
-      };
+    if (answer === undefined) yield ok("breaker", subject, "not asked");
+    else if ("failure" in answer) {
+      const says = `cannot be reached: ${answer.failure}; no alert stops this app`;
+      yield fault("breaker-unreachable", subject, says, "npx spendfuse breaker");
+    } else if (answer.status === 200) yield ok("breaker", subject, "answers");
+    else if (answer.status === 503) {
+      const fix = `npx spendfuse breaker --store ${exampleStore("fleet")}`;
+      yield fault("breaker-unwell", subject, "cannot reach its store, so that it accepts no alert", fix);
+    } else {
+      const says = `answers ${answer.status} at /healthz: not a spendfuse breaker`;
+      yield fault("breaker-unwell", subject, says, "SPENDFUSE_BREAKER_URL=http://127.0.0.1:4319");
+    }
   },
 };

@@ -1,15 +1,14 @@
 export { app } from "./app.ts";
-export { blindPackages } from "./blind-packages.ts";
+export { blind } from "./blind.ts";
 export { breaker } from "./breaker.ts";
 export { configuration } from "./configuration.ts";
 export { datadogKey } from "./datadog-key.ts";
 export { exportTarget } from "./export-target.ts";
 export { guardMode } from "./guard-mode.ts";
+export { hosts } from "./hosts.ts";
 export { instrumentations } from "./instrumentations.ts";
 export { loading } from "./loading.ts";
 export { nodeVersion } from "./node-version.ts";
-export { otherClients } from "./other-clients.ts";
 export { sdks } from "./sdks.ts";
 export { store } from "./store.ts";
-export { vendorHosts } from "./vendor-hosts.ts";
 export { vendorKeys } from "./vendor-keys.ts";

@@ -1,13 +1,13 @@
 import { CONTAINERS, ECOSYSTEMS } from "./launches.ts";
-import { readText } from "./manifest.ts";
+import { readText } from "./packages.ts";
 
-/** What the files say that describe how the app runs elsewhere. */
+/** How the app runs elsewhere, from its deployment files. */
 export interface Deployment {
-  /** Variables that are set there: value and file by name. A value may be a secret, or a reference to one. */
+  /** Variables by name. A value may be a secret, or a reference to one. */
   readonly variables: ReadonlyMap<string, { readonly value: string; readonly where: string }>;
-  /** Versions of Node that are asked for, and where. */
+  /** Requested versions of Node. */
   readonly nodes: readonly { readonly version: string; readonly where: string }[];
-  /** Where several processes are configured. */
+  /** Where several processes are configured, if they are. */
   readonly several: string | undefined;
 }
 
@@ -18,7 +18,7 @@ const NODE_IMAGE = /^\s*FROM\s+(?:\S+\/)?node:v?(\d+(?:\.\d+){0,2})/gim;
 const SEVERAL =
   /\binstances["']?\s*:\s*["']?(?:max\b|-1|0\b|[2-9]|1\d)|\breplicas\s*:\s*(?:[2-9]|1\d)|\bpm2\S{0,20}\s[^\n]{0,200}\s-i\s*(?:max|-1|0|[2-9])/;
 
-/** @param scripts How `package.json` starts the app. */
+/** @param scripts of `package.json` */
 export function readDeployment(dir: string, scripts: Readonly<Record<string, string>>): Deployment {
   const variables = new Map<string, { value: string; where: string }>();
   const nodes: { version: string; where: string }[] = [];

@@ -1,54 +1,66 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** A package as the app would load it. */
-export interface Installed {
-  readonly version: string;
-  /** Other versions that lie in the same tree: inside other packages, or in a folder further out. */
-  readonly others: readonly string[];
+/** The parts of a `package.json` that are read. */
+export interface Manifest {
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly type: string | undefined;
+  readonly main: string | undefined;
+  readonly scripts: Readonly<Record<string, string>>;
+  /** Ranges by name, without development dependencies. */
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly engine: string | undefined;
 }
 
-/** By name; direct dependencies. */
-export type Packages = ReadonlyMap<string, Installed>;
-
-/**
- * Looks through every `node_modules` from the app's folder upwards, the folders inside of packages, and pnpm's store.
- * @param isWanted By name. Of the others nothing is read.
- */
-export function findPackages(dir: string, isWanted: (name: string) => boolean): Packages {
-  const found = new Map<string, string[]>();
-  const add = (name: string, version: string | undefined): void => {
-    if (version === undefined) return;
-    const versions = found.get(name);
-    if (versions === undefined) found.set(name, [version]);
-    else if (!versions.includes(version)) versions.push(version);
-  };
-  for (const root of rootsAbove(dir)) {
-    const names = namesIn(root);
-    for (const name of names) if (isWanted(name)) add(name, versionAt(join(root, name)));
-    for (const name of names) {
-      const inner = join(root, name, "node_modules");
-      for (const nested of namesIn(inner)) if (isWanted(nested)) add(nested, versionAt(join(inner, nested)));
-    }
-    // `@openai+agents@0.20.0_zod@4.6.7` holds that version of @openai/agents.
-    for (const entry of listed(join(root, ".pnpm"))) {
-      const [, name = "", version = ""] = /^(@?[^@]+)@([^_(]+)/.exec(entry) ?? [];
-      const plain = name.replace("+", "/");
-      if (found.has(plain) && isWanted(plain)) add(plain, version);
-    }
+/** The first 256 KB of a file; undefined when it cannot be read. */
+export function readText(dir: string, name: string): string | undefined {
+  try {
+    return readFileSync(join(dir, name), "utf8").slice(0, 262_144);
+  } catch {
+    return undefined;
   }
-  return new Map([...found].map(([name, [version = "", ...others]]) => [name, { version, others }]));
 }
 
-/** Whether an app keeps its packages where nothing can be read of them: Yarn's Plug'n'Play. */
+/** Undefined without a valid `package.json`. */
+export function readManifest(dir: string): Manifest | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(readText(dir, "package.json") ?? "");
+  } catch {
+    return undefined;
+  }
+  if (typeof json !== "object" || json === null) return undefined;
+  const { scripts, engines, dependencies, optionalDependencies, peerDependencies } = json as Record<string, unknown>;
+  const { name, version, type, main } = texts(json);
+  return {
+    ...{ name, version, type, main },
+    engine: texts(engines).node,
+    scripts: texts(scripts),
+    dependencies: { ...texts(peerDependencies), ...texts(optionalDependencies), ...texts(dependencies) },
+  };
+}
+
+function texts(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== "object" || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === "string"));
+}
+
+/** Versions of the installed ones of these packages, each from the nearest `node_modules`. */
+export function installedVersions(dir: string, names: Iterable<string>): ReadonlyMap<string, string> {
+  const roots = foldersAbove(dir).map((folder) => join(folder, "node_modules"));
+  const versions = new Map<string, string>();
+  for (const name of names) {
+    const root = roots.find((folder) => existsSync(join(folder, name, "package.json")));
+    const version = root && readManifest(join(root, name))?.version;
+    if (version !== undefined) versions.set(name, version);
+  }
+  return versions;
+}
+
+/** Yarn's Plug'n'Play, under which installed packages cannot be read. */
 export function isPlugAndPlay(dir: string): boolean {
   return foldersAbove(dir).some((folder) => existsSync(join(folder, ".pnp.cjs")));
-}
-
-function rootsAbove(dir: string): readonly string[] {
-  return foldersAbove(dir)
-    .map((folder) => join(folder, "node_modules"))
-    .filter((folder) => existsSync(folder));
 }
 
 function foldersAbove(dir: string): readonly string[] {
@@ -56,29 +68,35 @@ function foldersAbove(dir: string): readonly string[] {
   return above === dir ? [dir] : [dir, ...foldersAbove(above)];
 }
 
-function namesIn(root: string): readonly string[] {
-  return listed(root).flatMap((name) =>
-    name.startsWith("@")
-      ? listed(join(root, name)).map((inner) => `${name}/${inner}`)
-      : name.startsWith(".")
-        ? []
-        : name,
-  );
+/** The numbers of `v22.15.0`, `22`, `^7.1.0-beta`; undefined without any. */
+function readVersion(text: string): readonly number[] | undefined {
+  const found = /(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(text);
+  return found?.slice(1).map((part = "0") => Number(part));
 }
 
-function listed(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
+/** False for a version that cannot be parsed. */
+export function isBelow(version: string, floor: string): boolean {
+  const [a, b] = [readVersion(version), readVersion(floor)];
+  if (a === undefined || b === undefined) return false;
+  const at = a.findIndex((part, index) => part !== b[index]);
+  return at >= 0 && (a[at] as number) < (b[at] as number);
 }
 
-function versionAt(folder: string): string | undefined {
-  try {
-    const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version?: unknown };
-    return typeof version === "string" ? version : undefined;
-  } catch {
-    return undefined;
-  }
+/** Whether a version belongs to a series such as `7` or `0.19`. */
+export function isOf(version: string, series: string): boolean {
+  return version === series || version.startsWith(`${series}.`);
+}
+
+/** The package of an import: `openai` of `openai/realtime/ws`; undefined for a file or a module of Node. */
+export function packageOf(name: string): string | undefined {
+  if (/^(?:[./#]|node:|https?:|data:)/.test(name)) return undefined;
+  return name
+    .split("/")
+    .slice(0, name.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+/** Whether a table's row is about a package. A row names one, or all with a prefix: `@ai-sdk/*`. */
+export function isNamed(name: string, row: string): boolean {
+  return row.endsWith("*") ? name.startsWith(row.slice(0, -1)) : name === row;
 }

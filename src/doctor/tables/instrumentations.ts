@@ -1,142 +1,96 @@
-import { isBelow } from "../facts/version.ts";
-import { type Facts, hasVersion, isUsed } from "../facts.ts";
-
 /** Another instrumentation that may see the same calls. */
 export interface Instrumentation {
-  /** A package, or all that begin so: the row holds once for all of them. */
+  /** `*` at its end matches any rest; the row is shown once for all packages of it. */
   readonly package: string;
-  readonly title: string;
   /** Why nothing is counted twice. */
   readonly beside: string;
   /** The reader of `meter/identity/frameworks/` that reads names of agents in it. */
   readonly reader?: string;
-  /** Exports metrics of the whole app, ours in them. */
+  /** It exports the app's metrics, ours included. */
   readonly exportsMetrics?: true;
   readonly defects?: readonly Defect[];
 }
 
-/** Something that it is known to do wrong; measured with the versions that are named. */
+/** A known defect, measured with the versions below `below`. */
 export interface Defect {
   readonly id: "instrumentation-blind" | "instrumentation-defect";
+  /** The package that has it, where the row has several. */
+  readonly in?: string;
+  readonly below: string;
+  /** Only beside this package, from this version on. */
+  readonly with?: readonly [name: string, from: string];
   readonly says: string;
   readonly fix: string;
-  holds(facts: Facts): boolean;
 }
 
-const FILLS = "its span of a call is filled with agent and cost, none is added; the call stays one record and one cost";
+const OWN_EXPORT = "your provider is found and used, ours stays off: each call is exported once";
 const HTTP = "makes spans of HTTP requests and counts no tokens; the call stays one record and one cost";
+const FILLS = "its span of a call is filled with agent and cost, none is added; the call stays one record and one cost";
 
-const openaiIs7 = (facts: Facts): boolean => hasVersion(facts, "openai", (version) => !isBelow(version, "7"));
-const anthropicIs1 = (facts: Facts): boolean =>
-  hasVersion(facts, "@anthropic-ai/sdk", (version) => !isBelow(version, "1"));
-const isUnder = (facts: Facts, name: string, floor: string): boolean =>
-  hasVersion(facts, name, (version) => isBelow(version, floor));
+const fills = (name: string, ...defects: Defect[]): Instrumentation => ({
+  package: name,
+  beside: FILLS,
+  defects,
+});
+
+const OPENAI_7 = "records nothing with openai 7, without a warning; we meter it all the same";
 
 export const INSTRUMENTATIONS: readonly Instrumentation[] = [
-  {
-    package: "@opentelemetry/sdk-node",
-    title: "OpenTelemetry SDK",
-    beside: "your providers are found and used, ours stay off: each call is exported once",
-    exportsMetrics: true,
-  },
-  {
-    package: "@opentelemetry/sdk-metrics",
-    title: "OpenTelemetry metrics",
-    beside: "your meter provider is found and used, ours stays off: each call is exported once",
-    exportsMetrics: true,
-  },
-  {
-    package: "@opentelemetry/auto-instrumentations-node",
-    title: "OpenTelemetry's automatic instrumentations",
-    beside: HTTP,
-    exportsMetrics: true,
-  },
-  { package: "@opentelemetry/instrumentation-undici", title: "OpenTelemetry's undici instrumentation", beside: HTTP },
-  { package: "@opentelemetry/instrumentation-http", title: "OpenTelemetry's http instrumentation", beside: HTTP },
-  {
-    package: "@opentelemetry/instrumentation-openai",
-    title: "OpenTelemetry's openai instrumentation",
-    beside: FILLS,
-    defects: [
-      {
-        id: "instrumentation-blind",
-        says: "declares openai below 7 and records nothing with openai 7, without a warning; we meter it all the same",
-        fix: "npm uninstall @opentelemetry/instrumentation-openai",
-        holds: (facts) => openaiIs7(facts) && isUnder(facts, "@opentelemetry/instrumentation-openai", "1"),
-      },
-    ],
-  },
-  {
-    package: "@traceloop/*",
-    title: "Traceloop",
-    beside: FILLS,
-    defects: [
-      {
-        id: "instrumentation-blind",
-        says: "its openai instrumentation declares openai below 7 and records nothing with openai 7; we meter it all the same",
-        fix: "npm install @traceloop/node-server-sdk@latest",
-        holds: (facts) =>
-          openaiIs7(facts) &&
-          (isUnder(facts, "@traceloop/instrumentation-openai", "1") ||
-            isUnder(facts, "@traceloop/node-server-sdk", "1")),
-      },
-      {
-        id: "instrumentation-defect",
-        says: "its anthropic instrumentation below 1 throws when it is loaded beside @anthropic-ai/sdk 1",
-        fix: "npm install @traceloop/node-server-sdk@latest",
-        holds: (facts) => anthropicIs1(facts) && isUnder(facts, "@traceloop/instrumentation-anthropic", "1"),
-      },
-    ],
-  },
-  {
-    package: "@arizeai/openinference-instrumentation-*",
-    title: "OpenInference",
-    beside: FILLS,
-    defects: [
-      {
-        id: "instrumentation-defect",
-        says: "it reads every stream to its end by itself: break or abort does not stop the vendor, and keeps costing",
-        fix: "npm uninstall @arizeai/openinference-instrumentation-openai",
-        holds: (facts) => isUsed(facts, "@arizeai/openinference-instrumentation-*"),
-      },
-    ],
-  },
-  {
-    package: "openlit",
-    title: "OpenLIT",
-    beside: FILLS,
-    defects: [
-      {
-        id: "instrumentation-defect",
-        says: "it changes the caller's tools, and breaks .withResponse() and messages.stream() of the SDKs",
-        fix: "npm uninstall openlit",
-        holds: (facts) => isUsed(facts, "openlit"),
-      },
-    ],
-  },
-  {
-    package: "@langfuse/*",
-    title: "Langfuse",
-    beside: FILLS,
-    defects: [
-      {
-        id: "instrumentation-defect",
-        says: "its wrapper of openai breaks .withResponse() and .stream(); a stream that is broken off leaves no record there",
-        fix: "const client = new OpenAI()",
-        holds: (facts) => isUsed(facts, "@langfuse/openai"),
-      },
-    ],
-  },
-  { package: "langfuse", title: "Langfuse", beside: FILLS },
-  { package: "@sentry/node", title: "Sentry", beside: FILLS },
+  { package: "@opentelemetry/sdk-node", beside: OWN_EXPORT, exportsMetrics: true },
+  { package: "@opentelemetry/sdk-metrics", beside: OWN_EXPORT, exportsMetrics: true },
+  { package: "@opentelemetry/auto-instrumentations-node", beside: HTTP, exportsMetrics: true },
+  { package: "@opentelemetry/instrumentation-undici", beside: HTTP },
+  { package: "@opentelemetry/instrumentation-http", beside: HTTP },
+  fills("@opentelemetry/instrumentation-openai", {
+    id: "instrumentation-blind",
+    below: "1",
+    with: ["openai", "7"],
+    says: OPENAI_7,
+    fix: "npm uninstall @opentelemetry/instrumentation-openai",
+  }),
+  fills(
+    "@traceloop/*",
+    {
+      id: "instrumentation-blind",
+      in: "@traceloop/node-server-sdk",
+      below: "1",
+      with: ["openai", "7"],
+      says: OPENAI_7,
+      fix: "npm install @traceloop/node-server-sdk@latest",
+    },
+    {
+      id: "instrumentation-defect",
+      in: "@traceloop/node-server-sdk",
+      below: "1",
+      with: ["@anthropic-ai/sdk", "1"],
+      says: "its anthropic instrumentation throws when it is loaded beside @anthropic-ai/sdk 1",
+      fix: "npm install @traceloop/node-server-sdk@latest",
+    },
+  ),
+  fills("@arizeai/openinference-instrumentation-*", {
+    id: "instrumentation-defect",
+    below: "5",
+    says: "reads every stream to its end: break or abort does not stop the vendor, which keeps charging",
+    fix: "npm uninstall @arizeai/openinference-instrumentation-openai",
+  }),
+  fills("openlit", {
+    id: "instrumentation-defect",
+    below: "2",
+    says: "changes the caller's tools, and breaks .withResponse() and messages.stream() of the SDKs",
+    fix: "npm uninstall openlit",
+  }),
+  fills("@langfuse/*", {
+    id: "instrumentation-defect",
+    in: "@langfuse/openai",
+    below: "6",
+    says: "its wrapper of openai breaks .withResponse() and .stream(), and records no interrupted stream",
+    fix: "const client = new OpenAI()",
+  }),
   {
     package: "dd-trace",
     reader: "dd-trace",
-    title: "dd-trace",
     beside:
-      "its span of a call is filled with agent and cost; LLM Observability's own cost is an estimate of Datadog's, beside ours",
+      "its span of a call is filled with agent and cost; LLM Observability adds Datadog's own estimate of the cost",
   },
-  { package: "logfire", title: "Logfire", beside: FILLS },
-  { package: "@pydantic/logfire-node", title: "Logfire", beside: FILLS },
-  { package: "@ai-sdk/otel", title: "the AI SDK's spans", beside: FILLS },
+  ...["langfuse", "@sentry/node", "logfire", "@pydantic/logfire-node", "@ai-sdk/otel"].map((name) => fills(name)),
 ];

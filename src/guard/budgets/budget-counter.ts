@@ -11,31 +11,31 @@ export interface Count {
   span: Span;
   /** When the window is over, in milliseconds since the epoch; infinite for a run. */
   end: number;
-  /** The guard's memory that the count is in; another one knows nothing of it. */
+  /** The `owner` of the {@link Budgets} that holds the count; undefined once it is dropped. */
   owner: object | undefined;
   /** Settled here in this window. */
   spent: number;
   /** Of `spent`, what the store has confirmed. */
   acked: number;
-  /** What others spent, and earlier parts of a moving window, as the store last said. */
+  /** What others spent, and earlier parts of a moving window, as last reported by the store. */
   elsewhere: number;
   /** Of `elsewhere`, what others spent in the current window. */
   others: number;
-  /** Reserved by calls under way. */
+  /** Reserved by calls in flight. */
   inUse: number;
-  /** What may be under way without asking; at least `inUse`, but for calls that had to pass. */
+  /** What may be in flight without asking the store; at least `inUse`, unless calls passed unchecked. */
   slice: number;
   /** Amounts of the calls that wait for the store now. */
   need: number;
-  /** What a call takes, typically: it says how much to have in hand. */
+  /** The amount of a typical call; it decides how much to hold. */
   typical: number;
-  /** What other processes hold and do not use, as the store last said. */
+  /** What other processes hold and do not use, as last reported by the store. */
   idle: number;
-  /** Until then the slice is ours, in milliseconds since the epoch. */
+  /** When the lease of the slice ends, in milliseconds since the epoch. */
   leasedUntil: number;
   usedAt: number;
   warned: boolean;
-  /** It is on the list of what is to be reported. */
+  /** It is in the list of counts to report. */
   listed: boolean;
 }
 
@@ -68,7 +68,7 @@ export function isOver(count: Count, now: number): boolean {
   return now >= count.end;
 }
 
-/** Begins the next window; calls under way will settle in it. */
+/** Begins the next window; calls in flight will settle in it. */
 export function beginWindow(count: Count, now: number): void {
   count.span = spanAt(count.budget.per, now, count.run);
   count.end = count.span.end ?? Number.POSITIVE_INFINITY;
@@ -80,7 +80,7 @@ export function beginWindow(count: Count, now: number): void {
   count.warned = false;
 }
 
-/** What has been spent in the window by all, as far as is known here. */
+/** Spent in the window by all processes, as far as this one knows. */
 export function totalOf(count: Count): number {
   return count.spent + count.elsewhere;
 }
@@ -91,7 +91,7 @@ export interface BudgetUse {
   readonly scope: string;
   readonly unit: Budget["unit"];
   readonly spent: number;
-  /** Reserved by calls of this process that are under way. */
+  /** Reserved by calls in flight in this process. */
   readonly inUse: number;
   readonly cap: number;
 }
@@ -110,13 +110,13 @@ export interface ReportOptions {
   readonly leaseMs: number;
   readonly tight: boolean;
   readonly leave: boolean;
-  /** Whether to give back what is not used. */
+  /** Whether to release what is not used. */
   readonly giveBack: boolean;
   /** Whether calls that finalise are among those that wait. */
   readonly finalising: boolean;
 }
 
-/** In hand: what this many typical calls take. */
+/** How many typical calls to hold an amount for. */
 const IN_HAND = 16;
 const DAY = 86_400_000;
 const RUN_KEPT = 35 * DAY;
@@ -146,10 +146,10 @@ export function reportOf(count: Count, now: number, options: ReportOptions): Rep
   };
 }
 
-/** Takes in what the store answered to a report. */
+/** Applies the store's answer to a report. */
 export function applyStanding(count: Count, report: Report, standing: Standing, now: number): void {
   count.leasedUntil = now + report.leaseMs;
-  // A window that began in between knows nothing of this one.
+  // The answer is for a window that has ended in the meantime.
   if (report.key !== keyOf(count)) return;
   count.acked = report.spent;
   count.others = standing.others;

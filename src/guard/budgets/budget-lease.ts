@@ -27,7 +27,7 @@ export interface BudgetLease extends LeaseOptions {
   /** Counts that calls wait for. */
   asked: Map<Count, Asking>;
   /** Last reports of windows that are over, until the store has them. */
-  farewells: Report[];
+  lastReports: Report[];
   /** The exchange in progress, and the one that follows it. */
   running: Promise<void> | undefined;
   queued: Promise<void> | undefined;
@@ -44,9 +44,9 @@ export interface Asking {
 }
 
 /** Last reports kept for the next exchange with a store of our own. */
-const MAX_FAREWELLS = 1_000;
+const MAX_LAST_REPORTS = 1_000;
 const CALM: Asking = { tight: false, finalising: false };
-/** The least time that the last report of a process is given, in milliseconds. */
+/** Minimum timeout of the last report of a process, in milliseconds. */
 const LEAVE_MS = 500;
 
 export function createLease(options: LeaseOptions): BudgetLease {
@@ -57,7 +57,7 @@ export function createLease(options: LeaseOptions): BudgetLease {
     alone: options.store.alone === true,
     dirty: [],
     asked: new Map(),
-    farewells: [],
+    lastReports: [],
     running: undefined,
     queued: undefined,
     scheduled: false,
@@ -122,7 +122,7 @@ function track(lease: BudgetLease, answer: Promise<void>): Promise<void> {
   return lease.running;
 }
 
-/** What one exchange tells the store. */
+/** What one exchange sends to the store. */
 interface Batch {
   readonly at: number;
   readonly parting: readonly Report[];
@@ -146,19 +146,19 @@ function run(lease: BudgetLease): void | Promise<void> {
 }
 
 function takeBatch(lease: BudgetLease): Batch {
-  const { asked, dirty, farewells, holder, leaseMs } = lease;
+  const { asked, dirty, lastReports, holder, leaseMs } = lease;
   const at = lease.clock();
   const counts = new Set([...asked.keys(), ...dirty]);
   for (const count of dirty) count.listed = false;
   lease.dirty = [];
   lease.asked = new Map();
-  lease.farewells = [];
+  lease.lastReports = [];
   const rows = [...counts].map((count) => {
     const { tight, finalising } = asked.get(count) ?? CALM;
     const report = reportOf(count, at, { holder, leaseMs, tight, leave: false, giveBack: false, finalising });
     return { count, report };
   });
-  return { at, parting: farewells, rows };
+  return { at, parting: lastReports, rows };
 }
 
 function applyStandings({ at, parting, rows }: Batch, standings: readonly Standing[]): void {
@@ -169,14 +169,14 @@ function applyStandings({ at, parting, rows }: Batch, standings: readonly Standi
 }
 
 function putBack(lease: BudgetLease, { parting, rows }: Batch, error: unknown): never {
-  // It may have arrived: then the store has forgotten us, and knows by what was acknowledged that we were there.
+  // It may have arrived: the store has then dropped this holder, and `acked` shows that it existed.
   const again = parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one));
-  lease.farewells = [...again, ...lease.farewells];
+  lease.lastReports = [...again, ...lease.lastReports];
   for (const { count } of rows) list(lease, count);
   throw error;
 }
 
-/** Renews slices in use, and gives back what was idle for a beat. */
+/** Renews slices in use, and releases what was idle for one beat. */
 function keepAlive(lease: BudgetLease): void {
   const now = lease.clock();
   for (const count of lease.counts()) {
@@ -185,10 +185,10 @@ function keepAlive(lease: BudgetLease): void {
     if (idle) count.slice = count.inUse;
     if (idle || (lease.alone ? count.spent !== count.acked : count.slice > 0)) list(lease, count);
   }
-  if (lease.dirty.length > 0 || lease.farewells.length > 0) schedule(lease);
+  if (lease.dirty.length > 0 || lease.lastReports.length > 0) schedule(lease);
 }
 
-/** Begins a new window where the old one is over; what was spent in the old one is kept by the store. */
+/** Begins a new window where the old one is over; the store keeps what was spent in it. */
 export function roll(lease: BudgetLease, count: Count, now: number): void {
   if (!isOver(count, now)) return;
   const { inUse } = count;
@@ -203,15 +203,15 @@ export function roll(lease: BudgetLease, count: Count, now: number): void {
 /** Sends the last report of a count that is dropped from memory. */
 export function depart(lease: BudgetLease, count: Count): void {
   if (count.spent === 0 && count.acked === 0 && count.slice === 0) return;
-  lease.farewells.push(lastReport(lease, count, lease.clock()));
-  if (lease.farewells.length >= MAX_FAREWELLS || !lease.alone) schedule(lease);
+  lease.lastReports.push(lastReport(lease, count, lease.clock()));
+  if (lease.lastReports.length >= MAX_LAST_REPORTS || !lease.alone) schedule(lease);
 }
 
 function lastReport({ holder, leaseMs }: BudgetLease, count: Count, now: number): Report {
   return reportOf(count, now, { holder, leaseMs, ...CALM, leave: true, giveBack: true });
 }
 
-/** Gives back what is idle of a count that another process waits for. */
+/** Releases the idle part of a count that another process waits for. */
 export function recall(lease: BudgetLease, key: string): void {
   for (const count of lease.counts()) {
     if (keyOf(count) !== key || count.slice <= count.inUse) continue;
@@ -234,7 +234,7 @@ export async function leave(lease: BudgetLease): Promise<void> {
   await lease.running?.catch(noop);
   const now = lease.clock();
   const reports = [...lease.counts()].map((count) => lastReport(lease, count, now));
-  const answer = lease.store.exchange([...lease.farewells, ...reports]);
+  const answer = lease.store.exchange([...lease.lastReports, ...reports]);
   if (answer instanceof Promise) await within(answer, Math.max(lease.timeoutMs, LEAVE_MS));
 }
 

@@ -17,7 +17,7 @@ export interface Shortage {
   readonly hold: Hold;
 }
 
-/** The store did not say in time whether a call is covered. */
+/** The store did not answer in time whether a call is covered. */
 export interface Unknown {
   readonly type: "unknown";
   readonly hold: Hold;
@@ -34,7 +34,7 @@ export interface BudgetsOptions {
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
   readonly lease: BudgetLease;
-  /** Asks other processes to give back what they hold idle. */
+  /** Asks other processes to release what they hold idle. */
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
   /** All of the cap is spent. */
@@ -49,7 +49,7 @@ export interface Budgets extends BudgetsOptions {
   readonly owner: object;
 }
 
-/** Counts kept in memory; above this, those unused for longest are given back to the store. */
+/** Counts kept in memory; above this, those unused for longest are released to the store. */
 const MAX_COUNTS = 150_000;
 const NO_COUNTS: readonly Count[] = [];
 
@@ -82,7 +82,7 @@ function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNo
   const key = run === "" ? `${budget.id}|${scope}` : `${budget.id}|${scope}|${run}`;
   let count = countOfKey.get(key);
   if (count === undefined) {
-    if (countOfKey.size >= MAX_COUNTS) forgetIdle(budgets);
+    if (countOfKey.size >= MAX_COUNTS) evictIdle(budgets);
     count = openCount(budget, scope, run, clock(), owner);
     countOfKey.set(key, count);
   }
@@ -90,7 +90,7 @@ function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNo
 }
 
 /** Drops the oldest tenth that is not in use. Counts in use stay, even above the limit. */
-function forgetIdle({ countOfKey, lease }: Budgets): void {
+function evictIdle({ countOfKey, lease }: Budgets): void {
   let left = MAX_COUNTS / 10;
   for (const [key, count] of countOfKey) {
     if (count.inUse > 0) continue;
@@ -127,7 +127,7 @@ function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean
   const { budget } = count;
   if (now >= count.end) roll(lease, count, now);
   if (count.inUse + amount > count.slice || !(lease.alone || now < count.leasedUntil)) return false;
-  // The slice may have been granted to a call that finalised; what it left over is not for others.
+  // The slice may have been granted for finalisation; ordinary calls must not use the rest of it.
   return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
 }
 

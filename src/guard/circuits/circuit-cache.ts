@@ -5,7 +5,7 @@ import { type Change, changeCircuit, type Store, within } from "../../stores/sto
 
 /** The circuits that are not closed, as far as this process knows: from its store, and from a breaker's feed. */
 export interface CircuitCache {
-  /** The circuit that applies to a call, or undefined. One that is probing may let the call pass. */
+  /** The circuit that applies to a call, or undefined. One that is probing may allow the call. */
   find(node: ScopeNode, now: number): Circuit | undefined;
   /** Takes one of the probes. Resolves to whether one was left. */
   probe(circuit: Circuit, now: number): Promise<boolean>;
@@ -47,7 +47,7 @@ const RETRY_MS = 1_000;
 interface Source {
   readonly circuits: Map<string, Circuit>;
   /** Whether it has been read at least once. */
-  heard: boolean;
+  loaded: boolean;
   /** Since when it is unreachable; undefined while it is reachable. */
   lostAt: number | undefined;
 }
@@ -65,8 +65,8 @@ interface CacheState {
 }
 
 export function createCircuitCache(options: CircuitCacheOptions): CircuitCache {
-  const stored: Source = { circuits: new Map(), heard: false, lostAt: undefined };
-  const fed: Source = { circuits: new Map(), heard: !options.fed, lostAt: undefined };
+  const stored: Source = { circuits: new Map(), loaded: false, lostAt: undefined };
+  const fed: Source = { circuits: new Map(), loaded: !options.fed, lostAt: undefined };
   const sources = [stored, fed];
   const cache: CacheState = { options, stored, fed, sources, waiting: new Set(), joined: [], closed: false };
   const unsubscribe = options.store.subscribe((change) => applyChange(cache, change));
@@ -77,7 +77,7 @@ export function createCircuitCache(options: CircuitCacheOptions): CircuitCache {
     },
     probe: (circuit, now) => probe(cache, circuit, now),
     isUnknown(now) {
-      const certain = stored.heard && fed.heard && stored.lostAt === undefined && fed.lostAt === undefined;
+      const certain = stored.loaded && fed.loaded && stored.lostAt === undefined && fed.lostAt === undefined;
       return !certain && (isUnknown(stored, now) || isUnknown(fed, now));
     },
     known: (ms) => known(cache, ms),
@@ -133,7 +133,7 @@ async function probe(cache: CacheState, circuit: Circuit, now: number): Promise<
 }
 
 async function known({ sources, waiting }: CacheState, ms: number): Promise<void> {
-  if (sources.every(({ heard }) => heard)) return;
+  if (sources.every(({ loaded }) => loaded)) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   waiting.add(resolve);
   await within(promise, ms).catch(() => {});
@@ -163,11 +163,11 @@ function findJoined(cache: CacheState): void {
   );
 }
 
-/** A source was read: when all have been, the calls that wait go on. */
-function markHeard({ sources, waiting }: CacheState, source: Source): void {
-  source.heard = true;
+/** Marks a source as read; once all are, waiting calls proceed. */
+function markLoaded({ sources, waiting }: CacheState, source: Source): void {
+  source.loaded = true;
   source.lostAt = undefined;
-  if (!sources.every(({ heard }) => heard)) return;
+  if (!sources.every(({ loaded }) => loaded)) return;
   for (const resolve of waiting) resolve();
   waiting.clear();
 }
@@ -178,7 +178,7 @@ function replaceFed(cache: CacheState, circuits: readonly Circuit[]): void {
   for (const scope of [...fed.circuits.keys()]) if (!there.has(scope)) fed.circuits.delete(scope);
   findJoined(cache);
   for (const circuit of circuits) put(cache, fed, circuit);
-  markHeard(cache, fed);
+  markLoaded(cache, fed);
 }
 
 function applyChange(cache: CacheState, change: Change): void {
@@ -223,11 +223,11 @@ function applyAll(cache: CacheState, circuits: readonly Circuit[]): void {
     stored.circuits.delete(circuit.scope);
     put(cache, stored, circuit);
   }
-  markHeard(cache, stored);
+  markLoaded(cache, stored);
 }
 
-function isUnknown({ heard, lostAt }: Source, now: number): boolean {
-  return !heard || (lostAt !== undefined && now - lostAt > STALE_MS);
+function isUnknown({ loaded, lostAt }: Source, now: number): boolean {
+  return !loaded || (lostAt !== undefined && now - lostAt > STALE_MS);
 }
 
 /** Whether a call is in every part of a circuit's scope. */

@@ -13,12 +13,12 @@ const MAX_RETRY_MS = 10_000;
 const SILENT_MS = 40_000;
 
 /**
- * Follows a breaker's event stream: `circuits` with all that are not closed, then `circuit` for each change. Comes back
- * by itself, and never keeps the process alive.
+ * Follows a breaker's event stream: `circuits` with all that are not closed, then `circuit` for each change. Reconnects
+ * automatically, and never keeps the process alive.
  */
 export async function listen(url: string, feed: Feed, onFailure: (error: unknown) => void): Promise<Listening> {
   const address = new URL(`${url.replace(/\/+$/, "")}/events`);
-  // Loaded late: an app that has no breaker does not pay for it.
+  // Loaded on demand: only apps with a breaker need it.
   const http = address.protocol === "https:" ? await import("node:https") : await import("node:http");
   let closed = false;
   let retryMs = RETRY_MS;
@@ -34,7 +34,7 @@ export async function listen(url: string, feed: Feed, onFailure: (error: unknown
       if (closed) return;
       feed.away();
       onFailure(error);
-      // Not all processes at once.
+      // Jitter, so that processes do not reconnect all at once.
       setTimeout(connect, retryMs * (0.5 + Math.random())).unref();
       retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
     };

@@ -2,11 +2,11 @@ import type { ScopeNode } from "../../core/scope.ts";
 import { type AuditEntry, changeCircuit, type Store } from "../../stores/store.ts";
 import type { Count } from "../budgets/budget-counter.ts";
 
-/** What the guard itself writes to the store: circuits that it opens, and its log. Nobody waits for it. */
+/** What the guard itself writes to the store: circuits that it opens, and its log. Not awaited. */
 export interface Trips {
   /** `now` is when the time to live begins. */
   open(scope: string, source: "budget" | "vendor_cap", reason: string, ttlMs: number, now?: number): void;
-  /** A budget may open the circuit of its scope, so that it stays shut when a moving window has moved on. */
+  /** Opens the circuit of a budget's scope, so that calls stay refused after a moving window has moved on. */
   byBudget(count: Count, node: ScopeNode): void;
   log(entry: Omit<AuditEntry, "at" | "state">): void;
 }
@@ -14,7 +14,7 @@ export interface Trips {
 export interface TripsOptions {
   readonly store: Store;
   readonly clock: () => number;
-  /** Who it is, for people. */
+  /** Display name of this process. */
   readonly by: () => string;
   readonly onFailure: (error: unknown) => void;
 }

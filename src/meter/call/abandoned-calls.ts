@@ -9,7 +9,7 @@ import type { Left, Tether } from "./tether.ts";
  * before they are {@link YOUNG_MS} old and cost the registry, and the garbage collector, nothing.
  */
 export interface AbandonedCalls {
-  /** From now on the call ends when `target` is collected. `isRead`: whether the body was read unobserved by then. */
+  /** The call then ends when `target` is collected. `isRead`: whether the body was read unobserved by then. */
   watch(target: object, call: OpenCall, left: Left, isRead?: (target: object) => boolean): void;
   forget(call: OpenCall): void;
   /** Whether the body of the call was read unobserved. */
@@ -63,7 +63,7 @@ export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): 
 /** What an error of a body or of fetch means: the caller's own abort or timeout, or a cut. */
 export function endOf(error: unknown, { signal }: OpenCall): SettleEvent {
   const name = typeof error === "object" && error !== null ? (error as Error).name : "";
-  // An abort may carry any reason; then only the signal tells.
+  // An abort may have any reason; then only the signal shows it.
   const own = name === "AbortError" || name === "TimeoutError" || signal?.aborted === true;
   return { type: own ? "cancel" : "error" };
 }

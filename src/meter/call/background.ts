@@ -1,17 +1,17 @@
-import { forgetOldest, setBounded } from "../../core/bounded-map.ts";
+import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { restOf, type Usage } from "../../core/usage.ts";
 import { resolveUsage } from "../wire/estimate.ts";
 import type { OpenCall } from "./open-call.ts";
 
-/** A response that goes on at the vendor after its request is over. */
+/** A response that continues at the vendor after its request is over. */
 interface Running {
   readonly node: ScopeNode;
   /** What was already counted of it, when its stream broke off. */
   readonly counted: Usage | undefined;
 }
 
-/** Responses remembered; beyond, the oldest are forgotten. */
+/** Maximum responses kept; the oldest are dropped. */
 const MAX = 10_000;
 
 /**
@@ -30,7 +30,7 @@ export function createBackground(): Background {
   function done(id: string): void {
     running.delete(id);
     counted.add(id);
-    if (counted.size > MAX) forgetOldest(counted, MAX);
+    if (counted.size > MAX) evictOldest(counted, MAX);
   }
 
   return {

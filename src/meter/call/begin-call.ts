@@ -15,15 +15,15 @@ import { type CallServices, type OnSettled, OpenCall } from "./open-call.ts";
 
 /** A request to a model that is about to leave, as its transport sees it. */
 export interface LeavingRequest {
-  /** What its body says: known at once, or later; undefined when it cannot be read. */
+  /** The facts of its body, at once or later; undefined when it cannot be read. */
   readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
-  /** The facts that come later come with the sending of the request, not before. */
+  /** Facts that come later are only known once the request is being sent. */
   readonly sends?: true;
   /** We asked for usage that the caller did not ask for. */
   readonly asked: boolean;
   /** In any form: `Headers`, pairs, or an object. */
   readonly headers: unknown;
-  /** What our own headers among them say. */
+  /** The scope in our own headers, if there are any. */
   readonly said: SaidScope | undefined;
   readonly signal: AbortSignal | null | undefined;
 }
@@ -33,11 +33,11 @@ export interface BeginOptions {
   readonly identifier: Identifier;
   readonly tracing: Tracing;
   readonly faults: Faults;
-  /** Asked for once a call. */
+  /** Called once per call. */
   readonly services: () => CallServices;
 }
 
-/** Makes a call of a request that is about to leave: whose it is, what it says, and its span. */
+/** Begins the call of a request that is about to leave: its scope, its facts and its span. */
 export function beginCall(
   options: BeginOptions,
   target: Target,
@@ -85,7 +85,7 @@ function openSpan({ tracing, faults }: BeginOptions, call: OpenCall, around: Sur
   }
 }
 
-/** Reads what a body says that comes later. `doubtful`: only then is it known whether this is a model call. */
+/** Waits for the facts of a body that comes later. `doubtful`: only then is it known whether this is a model call. */
 function readLater(
   options: BeginOptions,
   call: OpenCall,

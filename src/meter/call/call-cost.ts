@@ -61,7 +61,7 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
   };
   const found = price(query);
   if (found) return found;
-  // A served model too new to have a price may be known by the name it was asked for.
+  // A served model too new to have a price may have one under the requested name.
   if (part.model !== undefined || facts.model === undefined || facts.model === model) return undefined;
   const other = price({ ...query, model: facts.model });
   return other && { ...other, exact: false };
@@ -73,7 +73,7 @@ export interface Money {
   readonly priced: Priced;
 }
 
-/** Puts what the vendor charged for the whole call on its own model. */
+/** Attributes the vendor's charge for the whole call to its own model. */
 export function charge(parts: readonly PricedPart[], costNano: number | undefined): readonly CallPart[] {
   return parts.map((part, index) => ({ ...part, costNano: index === 0 ? costNano : 0 }));
 }

@@ -14,7 +14,7 @@ import type { OpenCall } from "./open-call.ts";
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
-/** What the configuration says about calls; the same object until the configuration changes. */
+/** The configuration of calls; the same object until the configuration changes. */
 export interface CallSettings {
   readonly hosts: readonly Host[];
   /** Whether usage is requested for streams that lack it, where the host is known to support that. */
@@ -40,7 +40,7 @@ export interface CallMeter {
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
-  /** What goes along with a request that is no model call; undefined for nearly all. */
+  /** What is sent along with a request that is no model call, such as baggage; undefined for nearly all. */
   escort(headers: unknown, address: () => string): Escort | undefined;
   /** Settles every call that is still open, as canceled. */
   settleOpen(): void;

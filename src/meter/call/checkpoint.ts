@@ -5,7 +5,7 @@ import type { RefusalShape, StreamEvent } from "../../limits/refusal.ts";
 import type { OpenCall } from "./open-call.ts";
 
 /**
- * Asks the gate whether a call may leave. Undefined when it is not for the gate; at once where everything is known.
+ * Asks the gate whether a call may leave. Undefined when no gate applies; synchronous where everything is known.
  * Never rejects.
  * @param sent The body as it goes out.
  */
@@ -76,7 +76,7 @@ class CallAsk implements Ask {
     return this.#call.services.forecast(this.#call);
   }
 
-  /** Agent, address and body: what an agent that is stuck sends again. */
+  /** Agent, address and body: what an agent in a loop sends again. */
   fingerprint(): string | undefined {
     if (typeof this.#sent !== "string") return undefined;
     const { address, path } = this.#call.target;

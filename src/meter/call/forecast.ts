@@ -4,14 +4,14 @@ import type { Forecast } from "../../limits/gate.ts";
 import type { PriceQuery, PriceSource } from "../../pricing/price.ts";
 import type { OpenCall } from "./open-call.ts";
 
-/** Says what a call may come to at the most, and learns what is typical where a request sets no limit. */
+/** Estimates the most that a call may use, and learns what is typical where a request sets no limit. */
 export interface Forecaster {
   forecast(call: OpenCall): Forecast;
   learn(model: string, usage: Usage): void;
 }
 
 /**
- * A token is at least one byte of text, so that bytes are the safe side; what a vendor adds for itself comes on top. Of
+ * A token is at least one byte of text, so that bytes are an upper bound; tokens that a vendor adds come on top. Of
  * the recorded calls all but those with server tools, or with a document or video behind an address, stay below it.
  */
 const REQUEST_TOKENS = 64;
@@ -22,7 +22,7 @@ const ATTACHMENT_TOKENS = 3_000;
 const FIRST_INPUT = 2_000;
 const FIRST_OUTPUT = 1_000;
 const MAX_MODELS = 1_000;
-/** Tiers that cost more than the standard one; of the others the standard price is the safe side. */
+/** Tiers that cost more than the standard one; for the others the standard price is an upper bound. */
 const DEAR_TIERS = new Set(["priority", "fast", "ultrafast"]);
 
 /** A running mean and mean deviation. */
@@ -46,8 +46,8 @@ export function createForecaster(price: PriceSource): Forecaster {
       return { tokens, costNano: costOf(call, model, Math.ceil(input), Math.ceil(output)) };
     },
     learn(model, usage) {
-      follow(outputs, model, usage.output);
-      follow(inputs, model, usage.input);
+      learn(outputs, model, usage.output);
+      learn(inputs, model, usage.input);
     },
   };
 
@@ -63,7 +63,7 @@ export function createForecaster(price: PriceSource): Forecaster {
       tier: dear ? tier : undefined,
       priceId: host?.priceId,
       guessedProvider: host === undefined,
-      // Only the response tells whether the input was written to a cache, which costs more.
+      // Only the response shows whether the input was written to a cache, which costs more.
       atMost: true,
     };
     const found = price(query) ?? (dear ? price({ ...query, tier: undefined }) : undefined);
@@ -81,7 +81,7 @@ function upper(typical: Typical | undefined): number | undefined {
   return typical && typical.mean + 2 * typical.deviation;
 }
 
-function follow(known: Map<string, Typical>, model: string, value: number): void {
+function learn(known: Map<string, Typical>, model: string, value: number): void {
   const typical = known.get(model);
   if (typical === undefined) {
     setBounded(known, model, { mean: value, deviation: value / 2 }, MAX_MODELS);

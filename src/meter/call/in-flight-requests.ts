@@ -1,43 +1,43 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** A request from when it is handed to what carries it until that answers. */
+/** A request from its hand-over to the transport until the response. */
 export interface InFlight {
   /** Host with port. */
   readonly address: string;
   readonly path: string;
   /** It is a call, and not an unrelated API that looks like one. */
   readonly metered: boolean;
-  /** A request was seen that is this call's. */
+  /** A request that left the process was attributed to it. */
   seen: boolean;
-  /** What was seen came from elsewhere than the call's own context, so that it may have been another's. */
+  /** That request came from another async context than the call's, so that it may belong to another call. */
   lent: boolean;
-  /** Its request was answered well, so that nothing more goes out for it. */
+  /** It was answered without an error, so that no retry follows. */
   answered: boolean;
-  /** What carried it has answered. */
+  /** The transport has answered. */
   over: boolean;
 }
 
-/** The requests that our hooks are sending, and which of those that leave the process are theirs. */
+/** The requests in flight through our hooks, and which of those that leave the process belong to them. */
 export interface InFlightRequests {
   /** A request is about to be handed on; {@link end} must follow. `metered`: it is a metered call. */
   begin(target: { readonly address: string; readonly path: string }, metered: boolean): InFlight;
-  /** Runs `send` so that what leaves in it is known to be of this request. Returns what it returns. */
+  /** Runs `send` so that requests that leave in it are attributed to this one. Returns its result. */
   run<A extends unknown[], T>(request: InFlight, send: (...args: A) => T, ...args: A): T;
   /** It was answered, or failed. */
   end(request: InFlight): void;
-  /** Whether we are called by what sends a request of this path: a fetch inside a fetch is one call. */
+  /** Whether the caller is sending a request of this path: a fetch inside a fetch is one call. */
   isInside(path: string): boolean;
-  /** Whether we are called by what sends a call that is metered. */
+  /** Whether the caller is sending a metered call. */
   isMetered(): boolean;
   /** Whether a request that leaves is of a call that is being sent; asked once for each request. */
   owns(request: object, address: string, path: string): boolean;
-  /** A request was answered with this status, or failed when it has none; only told where it can be repeated unseen. */
+  /** A request was answered with this status, or failed without one; only reported where it can be retried unseen. */
   answered(request: object, status: number | undefined): void;
 }
 
 /**
- * Where a request leaves says whose it is, as long as nothing waits for a connection: undici 6 and 7 take what waits in
- * a pool from whatever frees a connection, in the context of another's call. So calls are also matched by their address:
+ * A request's async context identifies its call, unless it waited for a connection: undici 6 and 7 send what waits in
+ * a pool from the context of whichever call frees a connection. So calls are also matched by their address:
  * each call being sent stands for one request, whichever of several like it. That keeps the count exact, because what
  * is taken for a call's own by mistake is made up for when the call's own comes.
  */

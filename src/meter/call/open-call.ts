@@ -14,7 +14,7 @@ import type { Tether } from "./tether.ts";
 
 const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
 
-/** What becomes of a call when it settles. */
+/** Called when a call settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
 
 /** What a call needs of the process, looked up once when it begins. */
@@ -45,10 +45,10 @@ export interface HeaderLookup {
   get(name: string): string | null | undefined;
 }
 
-/** Headers in which gateways say what a call cost, in USD. */
+/** Headers in which gateways report the cost of a call, in USD. */
 const COST_HEADERS = ["x-litellm-response-cost"];
 
-/** One call between its request and its ending. Everything that passes is shown to it; it settles once. */
+/** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
   readonly target: Target;
   readonly context: Context;
@@ -65,7 +65,7 @@ export class OpenCall {
   span: SpanHandle | undefined = undefined;
   /** The agent's span that counts this call. */
   agentSpan: AgentSpan | undefined = undefined;
-  /** Whether it is a model call at all. Of a body that is read later, to a host we do not know, it is seen later. */
+  /** Whether it is a model call at all; not known at once when the body for an unknown host is read later. */
   ours: boolean | Promise<boolean> = true;
   /** Resolves when the facts are there, where they come later but before the request is sent. */
   reads: Promise<unknown> | undefined = undefined;
@@ -86,11 +86,11 @@ export class OpenCall {
   readonly #onSettled: OnSettled;
   #state: CallState = OPEN;
   #frames: FrameReader | undefined = undefined;
-  /** What the caller is to get next instead of the stream; empty when it has got it. */
+  /** What the caller receives next instead of the stream; empty once it has received it. */
   #cut: Uint8Array | undefined = undefined;
-  /** What the caller has got so far ends with an event's end. */
+  /** What the caller has received so far ends at the end of an event. */
   #atEnd = true;
-  /** Our parser failed: the call settles by what was known before. */
+  /** Our parser failed: the call settles with what was known before. */
   #blind = false;
   /** The stream could not be split into frames: chunks are passed on unchanged. */
   #lost = false;
@@ -113,17 +113,17 @@ export class OpenCall {
     return this.#state.phase === "settled";
   }
 
-  /** It is over, and may be tried again. */
+  /** It failed, and may be retried. */
   get failed(): boolean {
     return this.#state.phase === "settled" && this.#state.ending === "failed";
   }
 
-  /** Nothing is left to see of the call, nor to take out of what the caller reads. */
+  /** Nothing of the call is left to observe, or to remove from what the caller reads. */
   get over(): boolean {
     return this.settled && !(this.hides && this.stream);
   }
 
-  /** The response's head has come. */
+  /** The response's head has arrived. */
   respond(status: number, stream: boolean, headers: HeaderLookup): void {
     this.status = status;
     this.stream = stream;
@@ -132,8 +132,8 @@ export class OpenCall {
       return;
     }
     for (const name of COST_HEADERS) {
-      const said = headers.get(name);
-      if (said) this.reading.costUsd ??= amount(said);
+      const value = headers.get(name);
+      if (value) this.reading.costUsd ??= amount(value);
     }
     if (!stream) return;
     const { format, framing, shapes } = this.target;
@@ -151,7 +151,7 @@ export class OpenCall {
     this.#cut = new TextEncoder().encode(event);
   }
 
-  /** Reads a chunk of an event stream and returns what the caller is to get of it. */
+  /** Reads a chunk of an event stream and returns the bytes for the caller. */
   chunk(bytes: Uint8Array, owned = false): Uint8Array {
     if (this.#cut !== undefined) return this.#cutIn(bytes, this.#cut);
     const passed = this.#read(bytes, owned);
@@ -165,7 +165,7 @@ export class OpenCall {
     if (rest === undefined) return bytes;
     this.#cut = EMPTY;
     this.settle({ type: "cancel" });
-    // In memory of its own, because a byte stream takes it away.
+    // A copy, because a byte stream transfers the memory.
     const last = new Uint8Array(rest.length + event.length);
     last.set(rest);
     last.set(event, rest.length);
@@ -188,7 +188,7 @@ export class OpenCall {
     }
   }
 
-  /** What was kept back, at the end of an event stream. */
+  /** The bytes held back, at the end of an event stream. */
   rest(): Uint8Array {
     const frames = this.#frames;
     if (frames === undefined || this.isCut) return EMPTY;
@@ -201,7 +201,7 @@ export class OpenCall {
     return frames.release(EMPTY);
   }
 
-  /** The event stream ended. Settles, and returns what was kept back. */
+  /** The event stream ended. Settles, and returns the bytes held back. */
   end(): Uint8Array {
     const rest = this.rest();
     this.settle({ type: this.reading.failed ? "refused" : this.reading.terminal ? "terminal" : "end" });

@@ -20,7 +20,7 @@ export interface RecorderOptions {
   /** The call's cost; undefined when unknown. */
   readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
-  /** The ledger that outlives the process, where there is one. */
+  /** The persistent ledger, if there is one. */
   readonly journal?: (call: SettledCall, parts: readonly CallPart[]) => void;
   readonly price: PriceSource;
   /** Our metrics; `parts` are the totals of the call's own model and of other models in it. */
@@ -122,10 +122,10 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
   } catch (error) {
     faults.report("span", error);
   }
-  for (const listener of options.listeners) tellListener(listener, settled, faults);
+  for (const listener of options.listeners) notifyListener(listener, settled, faults);
 }
 
-function tellListener(listener: (call: SettledCall) => unknown, settled: SettledCall, faults: Faults): void {
+function notifyListener(listener: (call: SettledCall) => unknown, settled: SettledCall, faults: Faults): void {
   try {
     const result = listener(settled) as Promise<unknown> | undefined;
     if (typeof result?.then === "function") result.then(undefined, (error) => faults.report("listener", error));
@@ -157,7 +157,7 @@ function spentOf(
     return { tokens, costNano };
   }
   const refused = ending === "blocked" || (status === undefined ? ending === "failed" : status >= 400);
-  // What goes on at the vendor is charged when it is retrieved.
+  // A response that continues at the vendor is charged when it is retrieved.
   return refused || reading.pending ? NOTHING_SPENT : undefined;
 }
 

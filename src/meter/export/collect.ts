@@ -19,7 +19,7 @@ export interface Want {
   readonly last: boolean;
   /** Also when there are only faults of exporting: while exports fail, those are not worth another one. */
   readonly faultsAlone: boolean;
-  /** Also when there is only a heartbeat that is due: silence means that the process is gone. */
+  /** Also when only a heartbeat is due: silence means that the process is gone. */
   readonly heartbeat: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface CollectorOptions {
 }
 
 const SPANS_PER_REQUEST = 256;
-/** How often an idle process sends a heartbeat: every minute, or sooner with short intervals. */
+/** Interval of the heartbeats of an idle process: a minute, or less with short export intervals. */
 const HEARTBEAT_MS = 60_000;
 const INTERVALS_PER_HEARTBEAT = 6;
 

@@ -2,13 +2,13 @@ import type { Content, Encoder } from "./encoder.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type PostLimits, post } from "./post.ts";
 
-/** What became of one export. */
+/** The result of one export. */
 export type Outcome =
-  /** `rejected` counts the points or spans that the receiver did not take; it would not take them again either. */
+  /** `rejected` counts the points or spans that the receiver rejected; it would reject them again. */
   | { readonly type: "sent"; readonly rejected: number; readonly reason: string }
-  /** It may be taken later. */
+  /** A retry may succeed. */
   | { readonly type: "failed"; readonly reason: string; readonly retryAfterMs?: number }
-  /** The receiver does not want it as it is. */
+  /** The receiver rejects it as it is. */
   | { readonly type: "refused"; readonly reason: string };
 
 export type Deliver = (content: Content, limits: PostLimits) => Promise<Outcome>;

@@ -16,7 +16,7 @@ export type Content =
   | { readonly signal: "metrics"; readonly data: Metrics }
   | { readonly signal: "traces"; readonly data: Spans };
 
-/** What a receiver did not take of a request that it answered with 2xx. */
+/** What a receiver rejected of a request that it answered with 2xx. */
 export interface Rejection {
   readonly count: number;
   readonly message: string;
@@ -54,7 +54,7 @@ export async function loadEncoder(): Promise<Encoder> {
         const { rejectedSpans, errorMessage } = serializer.deserializeResponse(body).partialSuccess ?? {};
         return toRejection(rejectedSpans, errorMessage);
       } catch {
-        // Not the answer of an OTLP receiver, but it said 2xx.
+        // Not the answer of an OTLP receiver, but a 2xx.
         return undefined;
       }
     },

@@ -7,7 +7,7 @@ export interface Target {
   readonly compression: "gzip" | "none";
   /** Milliseconds for one request. */
   readonly timeoutMs: number;
-  /** What to look at when the receiver says 401 or 403. */
+  /** What to check after a 401 or 403. */
   readonly hint: string;
 }
 
@@ -16,7 +16,7 @@ export interface Endpoint {
   readonly traces?: Target;
 }
 
-/** What the environment says about exporting. */
+/** The settings of exporting, from the environment. */
 export interface ExportSettings {
   readonly endpoint: Endpoint;
   /** Attributes of the resource, `service.name` in it when one was given. */

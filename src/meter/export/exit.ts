@@ -8,9 +8,9 @@ import { listenToSignals } from "./signals.ts";
 
 export interface ExitOptions {
   readonly exporter: Exporter;
-  /** Settles what is open, synchronously, so that the last interval has it. */
+  /** Settles open calls, synchronously, for the last interval. */
   readonly settle?: () => void;
-  /** Gives the slot back. */
+  /** Releases the slot. */
   readonly release: () => void;
   /** The process that sends what is left; undefined to leave it to the next start. */
   readonly sender: SenderOptions | undefined;
@@ -37,15 +37,15 @@ const WAITED_SENDER_MS = 1_000;
 const PASSED_ON = /^(SystemRoot|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|(https?|no)_proxy)$/i;
 
 /**
- * Sees to it that the last interval is not lost, however the process ends, and that it ends as it would without us. At
- * a natural end there is time to send, at most one second of it; at any other nothing asynchronous runs any more: what
- * was not sent is written to disk, and a process of its own sends it. Returns what takes it all back.
+ * Saves the last interval however the process ends, and does not change how it ends. At
+ * a natural end it sends for at most one second; at any other nothing asynchronous runs any more: what
+ * was not sent is written to disk, and a child process sends it. Returns a function that uninstalls all of it.
  */
 export function installExit({ exporter, settle, release, sender }: ExitOptions): () => void {
   let flushed = false;
 
   function onBeforeExit(): void {
-    // What is asynchronous here makes the event come again, which would tell others of the end twice.
+    // Asynchronous work makes Node emit the event again, for all listeners.
     const others = process.rawListeners("beforeExit").some((one) => one !== onBeforeExit && !("listener" in one));
     if (flushed || others) return;
     try {
@@ -62,12 +62,12 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
     try {
       settle?.();
     } catch {
-      // What is settled already is saved all the same.
+      // What is settled already is saved nevertheless.
     }
     try {
       if (exporter.save() && sender) startSender(sender);
     } catch {
-      // A process that ends must not fail by us.
+      // A process that ends must not fail because of us.
     }
   }
 
@@ -88,9 +88,9 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
   };
 }
 
-function startSender({ endpoint, spoolDir, env, wait = diesWithUs(), lifeMs }: SenderOptions): void {
+function startSender({ endpoint, spoolDir, env, wait = isKilledOnExit(), lifeMs }: SenderOptions): void {
   const script = senderPath();
-  // Another runtime or a program with Node inside would run itself once more instead of our script.
+  // Another runtime, or a program that embeds Node, would start itself again instead of our script.
   if (script === undefined || !/^node(js)?(\.exe)?$/i.test(basename(process.execPath))) return;
   const passed = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
   const options = {
@@ -115,7 +115,7 @@ function startSender({ endpoint, spoolDir, env, wait = diesWithUs(), lifeMs }: S
  * Whether a process that we leave behind is killed when we end: in a container when its first process ends, in a systemd
  * service when its main process does.
  */
-function diesWithUs(): boolean {
+function isKilledOnExit(): boolean {
   if (process.pid === 1 || process.ppid === 1) return true;
   try {
     return !/^(systemd|init)$/.test(readFileSync("/proc/1/comm", "utf8").trim());

@@ -23,7 +23,7 @@ export interface ExportState {
   readonly spans: SpanRecorder | undefined;
   readonly collector: Collector;
   /** Runs that have begun and not ended. */
-  readonly underWay: Set<AbortController>;
+  readonly active: Set<AbortController>;
   deliver: Promise<Deliver> | undefined;
   /** Settles when the last queued run has ended. */
   last: Promise<void>;
@@ -60,8 +60,8 @@ export function wantNow({ healthy }: ExportState): Want {
 }
 
 async function run(state: ExportState, abort: AbortController, connectMs: number, eager: boolean): Promise<void> {
-  const { underWay, outbox, collector } = state;
-  underWay.add(abort);
+  const { active, outbox, collector } = state;
+  active.add(abort);
   try {
     collector.collect({ ...wantNow(state), heartbeat: state.healthy });
     if (!eager && state.now() < state.pausedUntil) return outbox.save();
@@ -73,7 +73,7 @@ async function run(state: ExportState, abort: AbortController, connectMs: number
     outbox.save();
     settle(state, false);
   } finally {
-    underWay.delete(abort);
+    active.delete(abort);
   }
 }
 

@@ -14,7 +14,7 @@ export interface Seconds {
    * helps, unless it is the `last` one.
    */
   next(nowMs: number, last?: boolean): Interval | undefined;
-  /** Notes that points were dated so. */
+  /** Notes that points were sent with this interval. */
   use(interval: Interval): void;
 }
 

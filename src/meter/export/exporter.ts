@@ -72,7 +72,7 @@ interface ExporterState extends ExportState {
   /** When the next run is due, in milliseconds since the epoch. */
   runAt: number;
   /** {@link NOTHING_SENT} was logged, or does not apply. */
-  saidNothing: boolean;
+  warnedUnsent: boolean;
 }
 
 export function startExporter(options: ExporterOptions): Exporter {
@@ -120,7 +120,7 @@ function createState(options: ExporterOptions): ExporterState {
     spans,
     collector,
     exporting,
-    underWay: new Set(),
+    active: new Set(),
     deliver: undefined,
     last: Promise.resolve(),
     healthy: true,
@@ -128,7 +128,7 @@ function createState(options: ExporterOptions): ExporterState {
     replayAt: 0,
     pausedUntil: 0,
     runAt: now() + Math.min(intervalMs, FIRST_RUN_MS),
-    saidNothing: endpoint.metrics !== undefined,
+    warnedUnsent: endpoint.metrics !== undefined,
   };
   return state;
 }
@@ -146,16 +146,16 @@ function tick(state: ExporterState, options: ExporterOptions): void {
     options.instruments.watch();
     if (state.now() < state.runAt && (state.spans?.waiting ?? 0) < MANY_SPANS) return;
     state.runAt = state.now() + state.intervalMs;
-    sayNothingSent(state, options);
-    if (state.exporting && state.underWay.size === 0) void enqueueRun(state, new AbortController(), CONNECT_MS, false);
+    warnNothingSent(state, options);
+    if (state.exporting && state.active.size === 0) void enqueueRun(state, new AbortController(), CONNECT_MS, false);
   } catch (error) {
     state.warnings.failed(error instanceof Error ? error.message : String(error), true);
   }
 }
 
-function sayNothingSent(state: ExporterState, { instruments, warn }: ExporterOptions): void {
-  if (state.saidNothing || instruments.watch()) return;
-  state.saidNothing = true;
+function warnNothingSent(state: ExporterState, { instruments, warn }: ExporterOptions): void {
+  if (state.warnedUnsent || instruments.watch()) return;
+  state.warnedUnsent = true;
   warn(NOTHING_SENT);
 }
 
@@ -173,7 +173,7 @@ async function send(state: ExporterState, timeoutMs: number): Promise<void> {
   const own = new AbortController();
   // A request does not keep the process alive, so this timer has to.
   const limit = setTimeout(() => {
-    for (const abort of [own, ...state.underWay]) abort.abort();
+    for (const abort of [own, ...state.active]) abort.abort();
   }, timeoutMs);
   await enqueueRun(state, own, timeoutMs, true);
   clearTimeout(limit);
@@ -181,7 +181,7 @@ async function send(state: ExporterState, timeoutMs: number): Promise<void> {
 
 function save(state: ExporterState, options: ExporterOptions): boolean {
   const { outbox, spool } = state;
-  if (options.instruments.hasNews("exporter")) sayNothingSent(state, options);
+  if (options.instruments.hasNews("exporter")) warnNothingSent(state, options);
   if (!state.exporting) return false;
   state.collector.collect({ last: true, faultsAlone: false, heartbeat: false });
   outbox.save();

@@ -3,21 +3,21 @@ import type { Content } from "./encoder.ts";
 import type { PostLimits } from "./post.ts";
 import type { Spool } from "./spool/spool.ts";
 
-/** Exports on their way. Each stays here until the receiver has taken it or the spool has it: nobody else remembers it. */
+/** Exports on their way. Each stays here until the receiver or the spool has it: there is no other copy. */
 export interface Outbox {
   /** `second` is that of its timestamps. */
   add(content: Content, second: number): void;
-  /** Sends everything; what is not taken goes to the spool. True when all was taken. */
+  /** Sends everything; what is not accepted goes to the spool. True when all was accepted. */
   drain(deliver: Deliver, limits: PostLimits): Promise<boolean>;
-  /** Puts everything into the spool at once, also what is being sent: sent twice it replaces itself. */
+  /** Spools everything at once, also what is being sent: a repeated export replaces itself. */
   save(): void;
   readonly size: number;
 }
 
 export interface OutboxEvents {
-  /** An export was not taken, but nothing is lost yet. */
+  /** An export was not accepted, but nothing is lost yet. */
   failed(outcome: Exclude<Outcome, { type: "sent" }>): void;
-  /** Points or spans that the receiver did not take and never will. */
+  /** Points or spans that the receiver rejected for good. */
   rejected(items: number, reason: string): void;
   /** Exports that could neither be sent nor kept. */
   lost(exports: number): void;
@@ -44,7 +44,7 @@ export function createOutbox(spool: Spool | undefined, events: OutboxEvents): Ou
       let taken = true;
       const kept: Entry[] = [];
       for (let entry = entries[0]; entry !== undefined; entry = entries[0]) {
-        // One failure is enough to know: the others need not wait for theirs.
+        // After one failure the others need not wait for their own.
         const outcome = taken ? await deliver(entry.content, limits) : undefined;
         // Saved meanwhile, by a signal that did not end the process.
         if (entries[0] !== entry) continue;

@@ -4,7 +4,7 @@ import type { Interval } from "./export-timestamps.ts";
 
 /**
  * Metrics as plain data in the shape that OpenTelemetry's serializers read (`ResourceMetrics` of `sdk-metrics`), so that
- * they can be written to disk as JSON, by whoever is about to end, and be sent later just as they are.
+ * they can be written to disk as JSON when the process ends, and be sent later unchanged.
  */
 export interface Metrics {
   readonly resource: { readonly attributes: Readonly<Record<string, string>> };
@@ -39,7 +39,7 @@ interface DataPoint {
   readonly value: unknown;
 }
 
-/** What one interval came to, as as many requests as are needed to keep each below the limit of the receiver. */
+/** The data of one interval, split into requests that are each below the limit of the receiver. */
 export function toMetrics(
   taken: readonly Taken[],
   interval: Interval,

@@ -4,10 +4,10 @@ import { promisify } from "node:util";
 import { untraced } from "../tracing/otel-global.ts";
 import type { Target } from "./endpoint.ts";
 
-/** What came of one request. */
+/** The result of one request. */
 export type Reply =
   | { readonly status: number; readonly protobuf: boolean; readonly body: Uint8Array; readonly retryAfterMs?: number }
-  /** No answer: why. */
+  /** Why there was no answer. */
   | { readonly error: string };
 
 export interface PostLimits {
@@ -23,7 +23,7 @@ const MAX_REPLY_BYTES = 65_536;
 
 /**
  * Sends one body. OpenTelemetry's own exporter is not used for this: its retry timers and sockets hold a finished
- * process for up to 10 seconds, and it tells nobody of a partial success. Retrying is the spool's business. Never
+ * process for up to 10 seconds, and it does not report a partial success. Retries are left to the spool. Never
  * rejects, and goes through the process-wide agent, so that a proxy set there is used.
  */
 export async function post(target: Target, body: Uint8Array, limits: PostLimits): Promise<Reply> {

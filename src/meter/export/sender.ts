@@ -1,5 +1,5 @@
 /**
- * A program of its own, started by a process that ends: `node sender.js SPOOL_DIRECTORY MILLISECONDS`, the endpoint as
+ * A separate program, started by a process that ends: `node sender.js SPOOL_DIRECTORY MILLISECONDS`, the endpoint as
  * JSON in SPENDFUSE_SENDER. It sends what is in the spool and ends, after that time at the latest; what it did not send
  * then waits for the next start.
  */
@@ -10,7 +10,7 @@ import { processId } from "./spool/processes.ts";
 import { replay } from "./spool/replay.ts";
 import { createSpool } from "./spool/spool.ts";
 
-/** Left for giving back what is being sent. */
+/** Time left for releasing what is being sent. */
 const GIVE_BACK_MS = 200;
 
 async function main(dir: string, endpoint: Endpoint, lifeMs: number): Promise<void> {

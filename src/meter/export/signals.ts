@@ -4,9 +4,9 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 const SURVIVED_MS = 100;
 
 /**
- * Runs `last` before a signal ends the process, and then lets it end by that signal. Our listener is there only while
- * nobody else listens: a program that does decides by itself, and libraries that compare the number of listeners with
- * their own find only their own. Returns what takes it all back.
+ * Runs `last` before a signal ends the process, and then raises that signal again. Our listener is there only while
+ * nobody else listens: a program that does decides itself, and libraries that compare the number of listeners with
+ * their own find only their own. Returns a function that removes it.
  */
 export function listenToSignals(last: () => void): () => void {
   const ours = new Map<string | symbol, () => void>();
@@ -14,7 +14,7 @@ export function listenToSignals(last: () => void): () => void {
 
   for (const signal of SIGNALS) {
     ours.set(signal, () => {
-      // Somebody listens whom we did not see come.
+      // Another listener was added without our noticing.
       if (process.listenerCount(signal) > 1) return;
       remove(signal);
       last();
@@ -38,7 +38,7 @@ export function listenToSignals(last: () => void): () => void {
 
   /**
    * Comes before the listener is there. Ours goes when it is: without any, Node stops to watch the signal, and one that has
-   * arrived by then, while the program was busy, would be neither heard nor fatal.
+   * arrived by then, while the program was busy, would be lost.
    */
   const onAdded = (signal: string | symbol, listener: unknown): void => {
     if (ours.has(signal) && listener !== ours.get(signal)) queueMicrotask(() => giveWay(signal));

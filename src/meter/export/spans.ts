@@ -16,8 +16,8 @@ export interface EndedSpan {
 }
 
 /**
- * Our own spans, for where the user has no tracing. They are there from the first moment, when no SDK is loaded yet, and
- * can be saved at the last, when no SDK can still send: hence not the SDK's.
+ * Our own spans, for apps without tracing. They are not the SDK's: they must work before an SDK is loaded, and be saved
+ * at exit, when an SDK can no longer send.
  */
 export interface SpanRecorder {
   readonly tracer: OtelTracer;
@@ -26,7 +26,7 @@ export interface SpanRecorder {
   readonly waiting: number;
 }
 
-/** @param dropped Told of every span that there was no room for. */
+/** @param dropped Called for every span that is dropped for lack of room. */
 export function createSpanRecorder(limit: number, now: () => number, dropped: () => void): SpanRecorder {
   let ended: EndedSpan[] = [];
 
@@ -58,7 +58,7 @@ function createSpan(
   now: () => number,
   onEnd: (span: EndedSpan) => void,
 ): OtelSpan {
-  // A trace that its first service decided not to keep stays without our spans.
+  // A trace that its first service did not sample gets no spans of ours.
   const recording = parent === undefined || (parent.traceFlags & 1) === 1;
   const identity = { traceId: parent?.traceId ?? randomHex(32), spanId: randomHex(16), traceFlags: recording ? 1 : 0 };
   const attributes: OtelAttributes = { ...options.attributes };

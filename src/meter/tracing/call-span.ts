@@ -61,7 +61,7 @@ function fill(handle: SpanHandle, call: SettledCall): void {
   if (attributes[ATTR.agent] !== undefined) handle.span.named();
 }
 
-/** Makes the span that would have been made, had there been none of an SDK's. */
+/** Starts our own span in place of the SDK's. */
 function carry({ span: other, tracing }: SpanHandle, begun: Begun, call: SettledCall): boolean {
   const span = tracing.startBeside(other, nameOf(begun), requestAttributesOf(begun), call.startedAt);
   if (span === undefined) return false;
@@ -99,7 +99,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     [ATTR.priced]: call.priced,
     [ATTR.ending]: call.ending,
   };
-  // An agent that an SDK has written itself stays as it wrote it.
+  // An agent's name that an SDK has written is kept.
   if (scope.agent !== UNKNOWN_AGENT && !(enriched && span.attributes?.[ATTR.agent])) {
     attributes[ATTR.agent] = scope.agent;
     attributes[ATTR.rootAgent] = scope.rootAgent;

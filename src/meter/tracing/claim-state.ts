@@ -95,7 +95,7 @@ export function next(state: ClaimState, event: ClaimEvent, now: number): Step {
   }
 }
 
-/** When {@link next} is to hear that the time is up. */
+/** When {@link next} is due for the event `due`. */
 export function dueAtOf(state: ClaimState): number {
   return state.phase === "ending" || state.phase === "settled" ? state.dueAt : Number.POSITIVE_INFINITY;
 }

@@ -7,9 +7,9 @@ export interface Context {
   readonly node: ScopeNode;
   /** The innermost open agent span. */
   readonly span: AgentSpan | undefined;
-  /** What was said by scopes, without the environment's defaults: no framework says otherwise. */
+  /** What scopes have set, without the environment's defaults; it wins over frameworks. */
   readonly given: ScopeFields;
-  /** The agents that a framework named when the context was entered: it has not come to be inside of them since. */
+  /** The agents that a framework named when the context was entered: they are outside of it. */
   readonly heard: string;
 }
 
@@ -27,7 +27,7 @@ export interface Contexts {
   capture(): Context;
   /** Defaults from the environment. They are not a scope, so that the first named agent is a root. */
   readonly defaults: ScopeFields;
-  /** Whether they say anything. */
+  /** Whether any default is set. */
   readonly hasDefaults: boolean;
   run<T>(context: Context, fn: () => T): T;
   /** Where the current context is kept, to be bound to a channel of `node:diagnostics_channel`. */

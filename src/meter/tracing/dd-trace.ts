@@ -1,6 +1,6 @@
 import { isModelSpan } from "./model-span.ts";
 
-/** Datadog's tracer, where the app has it: read from its global slot, never loaded. What it hides is read with care. */
+/** Datadog's tracer, where the app has it: read from its global slot, never loaded. It may hide any field. */
 
 /** A span of dd-trace, as far as we use it. */
 export interface DatadogSpan {
@@ -43,7 +43,7 @@ const MODEL_CALL =
 const slots = globalThis as Slot;
 const parents = new WeakMap<DatadogSpan, DatadogSpan>();
 
-/** The span that is active where we are called. */
+/** The span that is active at the call site. */
 export function activeDatadogSpan(): DatadogSpan | undefined {
   try {
     return slots._ddtrace?.scope?.().active() ?? undefined;
@@ -56,7 +56,7 @@ export function activeDatadogSpan(): DatadogSpan | undefined {
 export function activeDatadogModelSpan(): DatadogSpan | undefined {
   try {
     let span = activeDatadogSpan();
-    // Its own wrapper of fetch may lie around ours.
+    // Its own wrapper of fetch may be outside ours.
     if (span !== undefined && nameOf(span) === "http.request") span = parentOf(span);
     return span && isModelCall(span) ? span : undefined;
   } catch {
@@ -87,7 +87,7 @@ export function parentOf(span: DatadogSpan): DatadogSpan | undefined {
 }
 
 /**
- * Starts a span of ours under the parent of another. The parent is said as to another process: spans that are tied in
+ * Starts a span of ours under the parent of another. The parent is given as a remote one: spans that are linked in
  * this one are exported together, and the other may never end.
  * @param startTime Milliseconds since the epoch.
  */
@@ -115,7 +115,7 @@ export function tagsOf(span: DatadogSpan): Readonly<Record<string, unknown>> {
   return (context.getTags?.() ?? context._tags ?? {}) as Readonly<Record<string, unknown>>;
 }
 
-/** What LLM Observability says of a span; its kind is no tag before the span has ended. */
+/** LLM Observability's facts about a span; its kind is no tag before the span has ended. */
 export type Observed = (span: DatadogSpan) => Readonly<Record<string, unknown>> | undefined;
 
 /** Undefined where LLM Observability is not on. */

@@ -1,4 +1,4 @@
-/** A span as far as it lets itself be read. */
+/** The readable parts of a span. */
 export interface Described {
   readonly name: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
@@ -9,7 +9,7 @@ export interface Described {
 const OPERATIONS = new Set(["chat", "generate_content", "text_completion", "embeddings"]);
 const OPENINFERENCE = new Set(["LLM", "EMBEDDING"]);
 const AI_SDK = /\.do(?:Generate|Stream|Embed)$/;
-/** Two that say what a span is of only when it ends: each call is a step of Mastra's, and ADK's span has one name. */
+/** Two frameworks that only mark a span when it ends: each call is a step of Mastra's, and ADK's span has one name. */
 const LATE = [
   { scope: "@mastra/otel-bridge", name: /^step: \d+$/ },
   { scope: undefined, name: /^call_llm$/ },
@@ -17,7 +17,7 @@ const LATE = [
 
 /**
  * Whether a span is that of one model call: by the GenAI conventions, OpenInference's, the AI SDK's own of version 6 and
- * before, or a framework's that says so late.
+ * before, or a framework's that is marked late.
  */
 export function isModelSpan({ name = "", attributes = {}, scope }: Described): boolean {
   return (

@@ -56,7 +56,7 @@ export function isShutDown(provider: OtelMeterProvider): boolean {
   return (provider as { readonly _shutdown?: unknown })._shutdown === true;
 }
 
-/** What the user's OpenTelemetry says where we are called, read once: the slot, its context and the span in that. */
+/** The user's OpenTelemetry at the call site, read once: the slot, its context and the span in that. */
 export interface Surroundings {
   readonly tracerProvider: TracerProvider | undefined;
   /** Absent without a context manager. */
@@ -104,7 +104,7 @@ export function contextValue({ context }: Surroundings, key: symbol): unknown {
   }
 }
 
-/** What a span says about itself; each is undefined where its SDK does not show it. */
+/** A span's own description; each field is undefined where its SDK does not expose it. */
 export function describeSpan(span: OtelSpan): {
   readonly name: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
@@ -189,7 +189,7 @@ export function hasBaggage(prefix: string, { context }: Pick<Surroundings, "cont
   }
 }
 
-/** Runs `fn` such that they do not, or just runs it. */
+/** Runs `fn` without such baggage in the user's context, or just runs it. */
 export function withoutBaggage<T>(prefix: string, fn: () => T): T {
   let rest: Baggage | undefined;
   try {

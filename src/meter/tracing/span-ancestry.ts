@@ -4,7 +4,7 @@ import { expireClaims } from "./span-claim.ts";
 import { createStamp } from "./stamp.ts";
 
 /**
- * A span knows its parent's id, not its parent: what lies around it can only be learned when it starts. So we join the
+ * A span knows its parent's id, not its parent: its ancestors are only known when it starts. So we join the
  * processors of the user's tracer provider, which is found in OpenTelemetry's global slot, at once or when it comes.
  */
 
@@ -34,7 +34,7 @@ interface Slot {
 const slots = globalThis as { [API]?: Slot };
 const joined = new WeakSet<object>();
 
-/** A processor that does nothing but look. */
+/** A processor that only observes. */
 const onlooker = {
   onStart(span: OtelSpan, context: OtelContext): void {
     const parent = spanOf(context);
@@ -70,8 +70,8 @@ export function joinTracerProvider(): void {
 }
 
 /**
- * Joins the provider as soon as it is registered: an agent may start in the same breath. The slot itself stays the
- * user's; it is only looked at while it fills. Returns what stops the looking.
+ * Joins the provider as soon as it is registered: an agent may start in the same tick. The slot itself stays the
+ * user's; it is only watched until it is filled. Returns a function that stops watching.
  * @param guard Swallows what is thrown: code that registers a provider must not be affected.
  */
 export function watchTracerProvider(guard: (run: () => void) => void): () => void {
@@ -82,7 +82,7 @@ export function watchTracerProvider(guard: (run: () => void) => void): () => voi
     joinTracerProvider();
     const { setDelegate } = registered;
     if (over || setDelegate === undefined || Object.hasOwn(registered, "setDelegate")) return;
-    // OpenTelemetry registers a stand-in first and tells it then for whom.
+    // OpenTelemetry registers a proxy first, and sets its delegate later.
     registered.setDelegate = function (this: Registered, provider) {
       delete registered.setDelegate;
       setDelegate.call(this, provider);
@@ -103,7 +103,7 @@ export function watchTracerProvider(guard: (run: () => void) => void): () => voi
   };
 }
 
-/** Tells the first value that a property is given; from then on it is a property like any other. */
+/** Reports the first value that a property is set to; from then on it is an ordinary property. */
 function whenSet<Key extends PropertyKey, Value>(
   target: { [key in Key]?: Value },
   key: Key,

@@ -14,7 +14,7 @@ import { createStamp } from "./stamp.ts";
 /** The claim of calls on one span of another instrumentation: its state, and what is needed to act on it. */
 interface Claim {
   state: ClaimState;
-  /** The agent's name on the span is of our writing. */
+  /** The agent's name on the span was written by us. */
   named: boolean;
   /** The span's own method. */
   readonly end: (...args: unknown[]) => unknown;
@@ -66,7 +66,7 @@ export function settleSpan(
   if (claim !== undefined) advance(claim, { type: "settle", holder, outcome, open, abandoned });
 }
 
-/** Gives a span back where {@link settleSpan} was not reached. */
+/** Releases a span where {@link settleSpan} was not reached. */
 export function releaseSpan(span: object, holder: Holder): void {
   const claim = claims.get(span);
   if (claim === undefined) return;
@@ -81,7 +81,7 @@ export function expireClaims(): void {
   for (const claim of pending) expire(claim);
 }
 
-/** Goes to the next state, and does what that asks for. Returns what the span's own method returned, if it was called. */
+/** Goes to the next state, and performs its actions. Returns what the span's own method returned, if it was called. */
 function advance(claim: Claim, event: ClaimEvent): unknown {
   const before = claim.state;
   const { state, write, carry, end } = next(before, event, performance.now());

@@ -5,7 +5,7 @@ export interface Stamp<Value> {
 }
 
 /**
- * A private field laid upon the object: a WeakMap does the same, but each of its entries costs the garbage collector
+ * A private field added to the object: a WeakMap does the same, but each of its entries costs the garbage collector
  * more than all else that we keep of a call.
  */
 export function createStamp<Value>(): Stamp<Value> {

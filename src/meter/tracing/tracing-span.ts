@@ -20,7 +20,7 @@ export interface TracingSpan {
   claim(holder: Holder): boolean;
   /** Sets that call's result, for this span or for our own: see `claim-state.ts`. */
   settle(holder: Holder, outcome: Outcome, brokenOff: boolean): void;
-  /** Gives the span back where we failed to say so. */
+  /** Releases the span after a fault of ours. */
   release(holder: Holder): void;
   /** Notes that we have written the name of its agent. */
   named(): void;

@@ -33,7 +33,7 @@ export interface Tracing {
     attributes: TracingAttributes,
     startTime: number,
   ): TracingSpan | undefined;
-  /** What the process says of spans has changed. */
+  /** The settings have changed. */
   reset(): void;
   /** Runs `fn` with the span active for whatever else makes spans in it. */
   within<T>(span: TracingSpan | undefined, fn: () => T): T;
@@ -42,7 +42,7 @@ export interface Tracing {
 const INTERNAL = 0;
 const globals = globalThis as { readonly _ddtrace?: unknown };
 
-/** What the process says of spans. */
+/** The process's settings of spans. */
 export interface TracingSettings {
   /** Whether spans are made. */
   readonly enabled: boolean;
@@ -50,7 +50,7 @@ export interface TracingSettings {
   readonly ownTracer: OtelTracer | undefined;
 }
 
-/** @param current Asked for at the first span, and again after {@link Tracing.reset}. */
+/** @param current Called at the first span, and again after {@link Tracing.reset}. */
 export function createTracing(current: () => TracingSettings, faults: Faults): Tracing {
   let settings: TracingSettings | undefined;
   return {
@@ -69,7 +69,7 @@ export function createTracing(current: () => TracingSettings, faults: Faults): T
     start(around, name, kind, parent, attributes) {
       settings ??= current();
       if (!settings.enabled) return undefined;
-      // What the user has active is nearer to the call than a span of ours around it.
+      // The user's active span is nearer to the call than an outer span of ours.
       const outer = around.span ?? (parent instanceof WrappedSpan ? parent.original : undefined);
       const options = { kind: kind === "client" ? CLIENT : INTERNAL, attributes };
       const theirs = around.tracerProvider && userTracer(TRACER_NAME, around);

@@ -1,9 +1,9 @@
 import type { CallMeter } from "../call/call-meter.ts";
 import type { Transport } from "./transport.ts";
 
-/** What we put into the process, and take out again. */
+/** What we install in the process and remove again. */
 export interface Installation {
-  /** Does nothing where it is done, or where another copy of the package has done it. */
+  /** Does nothing if it is installed already, by this or another copy of the package. */
   install(): void;
   remove(): void;
 }

@@ -4,10 +4,10 @@ import type { CallMeter } from "../call/call-meter.ts";
  * A transport: one way by which requests to models leave the process. To add one, write a file beside this one and give
  * it a line in `registry.ts`.
  *
- * Of each request that is about to leave it asks `meter.classify(method, url)`. For a model call it then owes, in order:
+ * It asks `meter.classify(method, url)` of each request about to leave. For a model call it then uses, in order:
  * `meter.begin` with headers and body; `meter.admit`, whose refusal it turns into an answer of its own shape; what
  * carries the request inside `meter.inFlight`; `call.respond` when the head of the answer is there; each chunk or the
- * whole body; and the ending, by `call.end`, `call.breakOff` or `call.settle`. The call knows the rest.
+ * whole body; and the ending, by `call.end`, `call.breakOff` or `call.settle`. The call does the rest.
  */
 export interface Transport {
   /** The file's name. */

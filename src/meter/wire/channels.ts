@@ -4,7 +4,8 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 export type ChannelListeners = Readonly<Record<string, (message: never) => void>>;
 
 /**
- * What begins to listen, and returns what ends that. What a listener throws goes to `onFault`: it would end the process.
+ * Returns a function that starts listening and returns one that stops. What a listener throws goes to `onFault`: it
+ * would end the process.
  */
 export function listenTo(listeners: ChannelListeners, onFault: (error: unknown) => void): () => () => void {
   return () => {

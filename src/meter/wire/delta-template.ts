@@ -29,7 +29,7 @@ export interface DeltaTemplate {
   readonly kind: "visible" | "thought" | "none";
   /** Where in the suffix `,"usage":null` is, or -1. */
   readonly nullUsage: number;
-  /** Nothing in it is of one stream alone. */
+  /** Nothing in it is specific to one stream. */
   readonly shared: boolean;
 }
 

@@ -14,7 +14,7 @@ export interface Endpoint {
   /** How its streams are framed; absent: server-sent events. */
   readonly framing?: FramingName;
   /**
-   * What makes a request to a host that is not in `hosts.ts` surely this one, where its body cannot be seen. Absent: the
+   * What identifies a request to a host that is not in `hosts.ts` as this one, without its body. Absent: the
    * path is ambiguous, and such a request is not counted as unmetered.
    */
   readonly evidence?: Evidence;
@@ -81,7 +81,7 @@ export function hintOf(formats: readonly Addressed[]): RegExp {
 }
 
 function hintFor(text: string): { readonly text: string; readonly source: string } {
-  // What goes on after a letter is another word; after a sign, a placeholder may follow.
+  // A letter after a letter makes another word; after a sign, a placeholder may follow.
   return { text, source: escaped(text) + (/[a-zA-Z0-9]$/.test(text) ? "\\b" : "") };
 }
 

@@ -19,7 +19,7 @@ const MAX_SHAPES = 100;
 /**
  * Reads the frames of one event stream as its chunks pass by. A class, because there is one for each open stream.
  *
- * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken out of what the caller gets. That goes on
+ * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken from what the caller gets. It continues
  * when the format fails: `onFault` is called, and the format not used again. `shapes` are what other streams of this API had.
  */
 export class FrameReader {
@@ -47,9 +47,9 @@ export class FrameReader {
   }
 
   /**
-   * Reads a chunk; the memory of an `owned` one is not shared. Returns what the caller is to get of it: the
+   * Reads a chunk; the memory of an `owned` one is not shared. Returns what the caller gets of it: the
    * chunk itself, or, when we asked for usage, the chunk without what we asked for; then a frame that is not whole yet
-   * is kept back until it is.
+   * is held back until it is.
    */
   push(chunk: Uint8Array, owned = false): Uint8Array {
     const bytes = this.#carry.length > 0 ? concat(this.#carry, chunk) : chunk;
@@ -72,14 +72,14 @@ export class FrameReader {
     this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
     if (!this.#hideUsage) return chunk;
     let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
-    // Its memory may be the network's still, such as a recorded response that is replayed.
+    // Its memory may still be shared, as with a recorded response that is replayed.
     if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
     return kept instanceof Buffer || !(chunk instanceof Buffer)
       ? kept
       : Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength);
   }
 
-  /** What was kept back, at the end of the stream. */
+  /** The bytes held back, at the end of the stream. */
   rest(): Uint8Array {
     const left = this.#carry;
     const cuts = newCuts();
@@ -89,7 +89,7 @@ export class FrameReader {
     return cuts.length === 0 ? left : cut(left, cuts, left.length);
   }
 
-  /** What was kept back, and the chunk behind it, as they came: when `push` or `rest` has failed. */
+  /** The bytes held back and the chunk after them, unchanged, for when `push` or `rest` has failed. */
   release(chunk: Uint8Array): Uint8Array {
     const left = this.#hideUsage ? this.#carry : EMPTY;
     this.#carry = EMPTY;

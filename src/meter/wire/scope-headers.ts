@@ -1,6 +1,6 @@
 import { dropMembers, PREFIX } from "../propagation/baggage.ts";
 
-/** Headers by which a request to a model says who makes it, by field. They are ours alone, and no vendor gets them. */
+/** Headers of a request to a model that carry its scope, by field. They are ours, and removed before it is sent. */
 export const SCOPE_HEADERS = {
   agent: "x-spendfuse-agent",
   team: "x-spendfuse-team",
@@ -12,7 +12,7 @@ export const SCOPE_HEADERS = {
 
 type Field = keyof typeof SCOPE_HEADERS;
 
-/** What they say. */
+/** The scope in these headers. */
 export type SaidScope = { readonly [field in Field]?: string };
 
 const OURS = "x-spendfuse-";
@@ -44,25 +44,25 @@ function isScopeHeader(name: string): boolean {
  */
 export function readScopeHeaders(headers: unknown): SaidScope | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;
-  let said: { [field in Field]?: string } | undefined;
+  let scope: { [field in Field]?: string } | undefined;
   if (typeof (headers as Headers).get === "function") {
     for (const [field, name] of FIELDS) {
       const value = (headers as Headers).get(name);
-      if (value) said = { ...said, [field]: value };
+      if (value) scope = { ...scope, [field]: value };
     }
-    return said ?? (isOurs(BAGGAGE, (headers as Headers).get(BAGGAGE)) ? NOTHING : undefined);
+    return scope ?? (isOurs(BAGGAGE, (headers as Headers).get(BAGGAGE)) ? NOTHING : undefined);
   }
   let carried = false;
   const look = (name: string, value: unknown): void => {
     if (!isOurs(name, value)) return;
     const lower = name.toLowerCase();
     const field = FIELDS.find(([, own]) => own === lower)?.[0];
-    if (field !== undefined && value) said = { ...said, [field]: String(value) };
+    if (field !== undefined && value) scope = { ...scope, [field]: String(value) };
     carried ||= lower === BAGGAGE;
   };
   if (Symbol.iterator in headers) for (const [name, value] of headers as Iterable<[string, unknown]>) look(name, value);
   else for (const name in headers) look(name, (headers as Record<string, unknown>)[name]);
-  return said ?? (carried ? NOTHING : undefined);
+  return scope ?? (carried ? NOTHING : undefined);
 }
 
 /** A copy of the headers without ours; the caller's object is not changed. */

@@ -28,7 +28,7 @@ export interface Target {
 /** Finds the API key among headers in any form, and turns it into its alias or a short hash. */
 export type KeyReader = (headers: unknown) => string | undefined;
 
-/** What the configuration says about requests; the same object until it changes. */
+/** The configuration of requests; the same object until it changes. */
 export interface TargetSettings {
   readonly lookup: HostLookup;
   /** Whether usage is requested for streams that lack it, where the host is known to support that. */
@@ -37,7 +37,7 @@ export interface TargetSettings {
 }
 
 export interface Classifier {
-  /** Matches every address of a model call, and few others: the one check that all other requests cost. */
+  /** Matches every address of a model call, and few others: the only check that other requests cost. */
   readonly maybe: RegExp;
   /** The model API that a request is for, whose address `maybe` matches. `method` in upper case. */
   find(method: string, address: string): Target | undefined;
@@ -95,10 +95,10 @@ function providerOf(host: Host | undefined, format: WireFormat): string {
   return host.provider;
 }
 
-/** Addresses remembered; some hold an id of their own. */
+/** Maximum addresses kept; some contain ids. */
 const MAX_KNOWN = 500;
 
-/** What is known of a retrieval, which has no body. */
+/** The facts of a retrieval, which has no body. */
 export const RETRIEVAL: RequestFacts = {
   model: undefined,
   stream: false,
@@ -107,7 +107,7 @@ export const RETRIEVAL: RequestFacts = {
   retrieval: true,
 };
 
-/** What a request's body says; undefined when it is none of the format's. */
+/** The facts of a request's body; undefined when it is not of the format. */
 export function factsOf(target: Target, text: string): RequestFacts | undefined {
   const body = object(parse(text));
   return body && target.format.readRequest(body, target.route);

@@ -7,7 +7,7 @@ const FAST_MODE = "openai.com/api-fast-mode (priority processing until 2026-07-3
 const prices: readonly PriceRow[] = [
   {
     // 272,000 tokens at 2 are $0.544; 272,001 at 4 are $1.088004. A 12-hour cache write costs 2x the write rate, and
-    // usage does not say which writes those were: they are charged as 30-minute ones.
+    // usage does not show which writes those were: they are charged as 30-minute ones.
     providers: ["openai"],
     model: "gpt-6.1-sol",
     from: "2026-09-29",

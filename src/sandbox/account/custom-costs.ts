@@ -88,9 +88,7 @@ function faultOf(line: unknown, now: number): string | undefined {
     if (String(line[name]) > today) return `${name} is in the future`;
   }
   const tags = Object.values((line.Tags ?? {}) as Body);
-  return tags.every((tag) => typeof tag === "string" && tag !== "")
-    ? undefined
-    : "Tags must be texts, none of them empty";
+  return tags.every((tag) => typeof tag === "string" && tag !== "") ? undefined : "Tags must be non-empty strings";
 }
 
 function show({ id, lines, uploadedAt }: CustomCostFile): Body {

@@ -49,7 +49,7 @@ export interface MetricConfig {
   readonly resource_attributes_as_tags?: boolean;
 }
 
-/** What was not taken, in OTLP's own words. */
+/** What was rejected, in OTLP's own terms. */
 export interface Partial {
   readonly rejectedDataPoints: number;
   readonly errorMessage: string;

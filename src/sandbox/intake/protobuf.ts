@@ -8,7 +8,7 @@ type Message = Record<string, unknown>;
 
 const DECODER = new TextDecoder();
 
-/** @throws RangeError when the bytes are not what the table says. */
+/** @throws RangeError when the bytes do not match the table. */
 export function readProtobuf(bytes: Uint8Array, schema: Schema, type: string): Message {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;

@@ -3,8 +3,8 @@ import type { MetricType, SeriesStore } from "../series/series.ts";
 const TYPES: Readonly<Record<number, MetricType>> = { 0: "gauge", 1: "count", 2: "rate", 3: "gauge" };
 
 /**
- * Takes the body of `POST /api/v2/series`. What is wrong with a part of it is said in `errors`, with 202 all the same; a
- * body that is none of it is refused.
+ * Takes the body of `POST /api/v2/series`. Faults of single parts are listed in `errors`, with status 202; a
+ * body of another shape is refused.
  */
 export function takeSeries(
   body: unknown,

@@ -64,7 +64,7 @@ export function nextAlert(
       return renotify(alert, now, rules);
     }
     default:
-      // A monitor that was just made has not looked at a whole window yet.
+      // A new monitor has not seen a whole window yet.
       if (now - alert.lastData < (alert.seen ? rules.noDataAfter : windowOf(rules))) return renotify(alert, now, rules);
       return move({ ...alert, value: undefined }, "No Data", now, rules);
   }
@@ -80,16 +80,16 @@ function statusOf(
   rules: Rules,
 ): Status {
   const { critical, warning, criticalRecovery, warningRecovery } = rules;
-  if (beyond(value, critical, rules)) return "Alert";
+  if (isBeyond(value, critical, rules)) return "Alert";
   if (alert.status === "Alert" && criticalRecovery !== undefined && !recovered(recovery, criticalRecovery, rules))
     return "Alert";
-  if (warning !== undefined && beyond(value, warning, rules)) return "Warn";
+  if (warning !== undefined && isBeyond(value, warning, rules)) return "Warn";
   if (alert.status === "Warn" && warningRecovery !== undefined && !recovered(recovery, warningRecovery, rules))
     return "Warn";
   return "OK";
 }
 
-function beyond(value: number, threshold: number, { query }: Rules): boolean {
+function isBeyond(value: number, threshold: number, { query }: Rules): boolean {
   return holds(value, query.comparator, threshold);
 }
 
@@ -108,7 +108,7 @@ function move(
   if (from === to) return renotify(alert, now, rules);
   const cycle = alert.cycle ?? now;
   const name = nameOf(from, to, alert);
-  const told = isTold(from, to, alert, rules);
+  const told = isNotified(from, to, alert, rules);
   const next: Alert = {
     ...alert,
     status: to,
@@ -129,9 +129,9 @@ function nameOf(from: Status, to: Status, { before }: Alert): TransitionName {
   return again ? "Re-Warn" : "Warn";
 }
 
-function isTold(from: Status, to: Status, { before }: Alert, { onMissing }: Rules): boolean {
+function isNotified(from: Status, to: Status, { before }: Alert, { onMissing }: Rules): boolean {
   if (to === "No Data") return onMissing === "notify no data";
-  // A recovery by way of No Data is not told after an alert.
+  // A recovery by way of No Data is not notified after an alert.
   if (from === "No Data" && to === "OK") return onMissing === "notify no data" && before === "OK";
   return true;
 }

@@ -10,7 +10,7 @@ const MIN_HISTORY = 30;
 /**
  * A stand-in for `anomalies(…, 'basic', bounds)`, whose own algorithm Datadog does not publish: the values before the
  * window set the range, from the lower quartile less `bounds` times the distance of the quartiles to the upper quartile
- * and as much. The value is the share of intervals outside of it.
+ * plus as much. The value is the share of intervals outside of it.
  */
 export function measureAnomalies(rules: Rules, store: SeriesStore, at: number): ReadonlyMap<string, Measured> {
   const { query, windows } = rules;

@@ -22,7 +22,7 @@ export function measure(rules: Rules, store: SeriesStore, now: number): Readonly
   const changed = new Map<string, Measured>();
   for (const [key, { tags, value, full }] of current) {
     const old = before.get(key)?.value;
-    // Nothing then is zero for a count; a gauge cannot be compared with nothing.
+    // Without data a count is zero; a gauge cannot be compared.
     const base = old ?? (rules.counts ? 0 : Number.NaN);
     const difference = value - base;
     const result = as === "change" ? difference : base === 0 ? Number.NaN : (difference / Math.abs(base)) * 100;

@@ -30,7 +30,7 @@ export function handlesOf(text: string): readonly string[] {
 
 const WEBHOOK = "@webhook-";
 
-/** The name of the webhook that a handle tells; undefined for other handles. */
+/** The webhook that a handle names; undefined for other handles. */
 export function webhookOf(handle: string): string | undefined {
   return handle.startsWith(WEBHOOK) ? handle.slice(WEBHOOK.length) : undefined;
 }

@@ -18,7 +18,7 @@ export interface Rules {
   readonly newGroupDelay: number;
   readonly fullWindow: boolean;
   readonly onMissing: OnMissing;
-  /** After how long without data a group is said to have none. */
+  /** Time without data after which a group is in No Data. */
   readonly noDataAfter: number;
   readonly renotify:
     | { readonly after: number; readonly statuses: ReadonlySet<string>; readonly times: number }
@@ -60,7 +60,7 @@ const DAY = 86_400;
 
 /**
  * Reads a monitor.
- * @throws QueryFault for a query that is none, Unsupported for what the sandbox does not know, by its name.
+ * @throws QueryFault for an invalid query, Unsupported with the name of what the sandbox does not support.
  */
 export function readRules(body: Readonly<Record<string, unknown>>): Rules {
   const type = String(body.type);

@@ -7,7 +7,7 @@ import { type Rules, readRules } from "./rules.ts";
 export interface Watch {
   readonly id: number;
   readonly body: Readonly<Record<string, unknown>>;
-  /** Undefined when the sandbox cannot evaluate it; `refused` says why. */
+  /** Undefined when the sandbox cannot evaluate it; `refused` is the reason. */
   readonly rules: Rules | undefined;
   readonly refused: string | undefined;
   readonly alerts: ReadonlyMap<string, Alert>;
@@ -23,7 +23,7 @@ export interface Change {
   readonly at: number;
 }
 
-/** Groups without data for so long are forgotten, and are new when they come back. */
+/** Groups without data for this long are dropped, and are new when they report again. */
 const FORGET_S = 86_400;
 /** Groups of one monitor. */
 const MAX_GROUPS = 10_000;
@@ -39,7 +39,7 @@ export function createWatch(
   let refused: string | undefined;
   try {
     rules = readRules(body);
-    // A monitor without groups is there from the beginning, data or none.
+    // A monitor without groups exists from the beginning, with or without data.
     if (rules.by.length === 0) alerts.set("", newAlert([], began));
   } catch (error) {
     refused = (error as Error).message;

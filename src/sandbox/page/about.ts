@@ -13,12 +13,12 @@ export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement
     ["spans taken", formatValue(spans)],
     ...Object.entries(dropped).map(([why, count]) => [`dropped: ${why}`, formatValue(count)] as const),
   ];
-  const rows = semantics.map(({ name, says, cites, confirmed }) =>
+  const rows = semantics.map(({ name, rule, cites, confirmed }) =>
     h(
       "tr",
       {},
       h("td", {}, name),
-      h("td", {}, says),
+      h("td", {}, rule),
       h("td", { class: "soft" }, cites),
       h("td", {}, confirmed ? "" : h("span", { class: "pill tone-warn" }, "unconfirmed")),
     ),
@@ -45,7 +45,7 @@ export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement
   );
 }
 
-/** What webhooks were sent, and what they were answered. */
+/** The webhooks that were sent, and their responses. */
 export function viewWebhooks({ webhooks }: StateView): HTMLElement {
   const head = ["At", "Webhook", "Transition", "Group", "Monitor", "Tries", "Answer"].map((text) => h("th", {}, text));
   const rows = webhooks.map(({ at, name, transition, group, monitor, attempts, answer, delivered }) =>

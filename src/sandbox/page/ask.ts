@@ -1,4 +1,4 @@
-/** Asks the sandbox that this page comes from. Rejects with what it says. */
+/** Requests from the sandbox that serves this page. Rejects with its error message. */
 export async function ask<T>(path: string, body?: unknown): Promise<T> {
   const options =
     body === undefined

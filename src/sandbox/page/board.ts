@@ -91,7 +91,7 @@ async function fillOptions(select: HTMLSelectElement, key: string): Promise<void
   for (const value of values.slice(0, 500)) select.append(h("option", { value }, value));
 }
 
-/** Draws all widgets. While that goes on, only the latest state of later calls is drawn, after it. */
+/** Draws all widgets. Of calls made meanwhile only the latest state is drawn, afterwards. */
 async function refresh(state: BoardState, view: StateView): Promise<void> {
   state.next = view;
   if (state.drawing) return;

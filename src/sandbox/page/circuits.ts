@@ -6,7 +6,7 @@ import { pill } from "./pill.ts";
 /** Circuits that are not closed, and what an operator may do. */
 export function viewCircuits(
   { circuits: { why, circuits, operable } }: StateView,
-  said: string,
+  outcome: string,
   tell: (text: string) => void,
 ): HTMLElement {
   const change = async (verb: "trip" | "reset", scope: string): Promise<void> => {
@@ -53,7 +53,7 @@ export function viewCircuits(
     {},
     why && h("p", { class: "banner" }, why),
     operable && form,
-    said !== "" && h("p", { class: "banner", role: "status" }, said),
+    outcome !== "" && h("p", { class: "banner", role: "status" }, outcome),
     h(
       "div",
       { class: "panel" },

@@ -21,7 +21,7 @@ app.append(nav, main);
 
 let state: StateView | undefined;
 let board: (Board & { readonly id: string }) | undefined;
-let said = "";
+let outcome = "";
 let polls = 0;
 const open = new Set<number>();
 
@@ -111,8 +111,8 @@ async function drawContent(known: StateView): Promise<void> {
       // Not while the user is typing.
       if (content.contains(document.activeElement) && document.activeElement?.tagName === "INPUT") return;
       content.replaceChildren(
-        viewCircuits(known, said, (text) => {
-          said = text;
+        viewCircuits(known, outcome, (text) => {
+          outcome = text;
           void show();
         }),
       );
@@ -165,7 +165,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
   setTheme(localStorage.getItem("theme") ?? undefined),
 );
 addEventListener("hashchange", () => {
-  said = "";
+  outcome = "";
   void show();
 });
 void poll();

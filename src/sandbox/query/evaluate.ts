@@ -35,7 +35,7 @@ const OPERATIONS = {
   "+": (a: number, b: number) => a + b,
   "-": (a: number, b: number) => a - b,
   "*": (a: number, b: number) => a * b,
-  // Nothing is what Datadog shows for a division by zero.
+  // Datadog shows no value for a division by zero.
   "/": (a: number, b: number) => (b === 0 ? Number.NaN : a / b),
 } as const;
 

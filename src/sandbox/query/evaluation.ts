@@ -9,7 +9,7 @@ export interface Evaluation {
   readonly variable?: (name: string) => { readonly key: string; readonly value: string } | undefined;
   /** Other queries that a formula names. */
   readonly named?: (name: string, evaluation: Evaluation) => Frame;
-  /** How a metric is rolled up in time, when `.rollup()` says so. */
+  /** How a metric is rolled up in time, when `.rollup()` is given. */
   readonly rollup?: Rollup;
 }
 

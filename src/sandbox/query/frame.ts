@@ -24,7 +24,7 @@ export interface Row {
   readonly values: Float64Array;
 }
 
-/** What the sandbox does not know, by its name. */
+/** The name of something that the sandbox does not support. */
 export class Unsupported extends Error {
   constructor(what: string) {
     super(`the sandbox does not evaluate ${what}`);

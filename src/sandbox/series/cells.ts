@@ -59,7 +59,7 @@ export function writePoint({ raw }: Cells, time: number, value: number): boolean
   return true;
 }
 
-/** Folds what is old enough, and forgets what is older than `oldest`. */
+/** Folds what is old enough, and drops what is older than `oldest`. */
 export function foldCells({ raw, minutes, halves }: Cells, now: number, oldest: number): void {
   const rawFrom = floor(now - RAW_S, MINUTE_S);
   const old = indexOf(raw.times, rawFrom);
@@ -94,8 +94,8 @@ function add(to: Folded, time: number, sum: number, count: number, min: number, 
   to.maxima[at] = Math.max(to.maxima[at] as number, max);
 }
 
-/** Forgets points as they came that are older than `oldest`: of a metric whose past is written again, nothing is folded. */
-export function forgetRaw({ raw }: Cells, oldest: number): void {
+/** Drops unfolded points older than `oldest`: a metric whose past is rewritten is never folded. */
+export function dropOldRaw({ raw }: Cells, oldest: number): void {
   dropRaw(raw, indexOf(raw.times, oldest));
 }
 

@@ -2,8 +2,8 @@ import type { Matches } from "../../datadog/query/filter.ts";
 import {
   type Cells,
   createCells,
+  dropOldRaw,
   foldCells,
-  forgetRaw,
   newestOf,
   RAW_S,
   RETENTION_S,
@@ -223,7 +223,7 @@ function compactTo(state: StoreState, at: number, oldest: number): void {
     const limit = historical ? at - HISTORY_S : oldest;
     for (const [key, series] of metric.series) {
       // Historical points are written again, so they are not folded.
-      if (historical) forgetRaw(series.cells, limit);
+      if (historical) dropOldRaw(series.cells, limit);
       else foldCells(series.cells, at, oldest);
       if (newestOf(series.cells) < limit) {
         metric.series.delete(key);

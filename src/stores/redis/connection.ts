@@ -14,7 +14,7 @@ export interface Connection {
   readonly client: Client;
   readonly subscriber: Client;
   readonly listeners: Set<(change: Change) => void>;
-  /** One of the two is not connected. */
+  /** At least one of the two is disconnected. */
   away: boolean;
   /** The server's last refusal of our credentials. */
   refused: Error | undefined;

@@ -14,9 +14,9 @@ const FIRST = Date.UTC(2026, 0, 1);
 const YEAR_MS = 365 * DAY_MS;
 /** The longest range that a request may have. */
 const DAYS = 31;
-/** Rows a page; pages of costs may be larger, because token types do not count. */
+/** Rows per page; pages of costs may be larger, because token types do not count. */
 const ROWS = 1_000;
-/** Five at most; cost and token types come on top. Without tier and context window, batches would hide in the rest. */
+/** At most five, besides cost and token type. Without tier and context window, batches could not be told apart. */
 const GROUP = ["api_key_id", "workspace_id", "model", "service_tier", "context_window"] as const;
 const COST_GROUP = [...GROUP, "cost_type", "token_type"] as const;
 

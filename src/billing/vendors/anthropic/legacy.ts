@@ -5,7 +5,7 @@ import { type BillWindow, dayOf, listOf, type Page, type VendorAccount } from ".
 
 export const LEGACY_COSTS = "cost_report 1d";
 export const LEGACY_USAGE = "usage_report 1d";
-/** Buckets a page, and the longest window. */
+/** Buckets per page, and the longest window. */
 const BUCKETS = 31;
 /** The version that these reports are documented with. */
 const API_VERSION = "2023-06-01";
@@ -15,11 +15,11 @@ const COST_DIMS = [
 ];
 const USAGE_DIMS = ["api_key_id", "workspace_id", "model", "service_tier", "context_window"];
 
-/** The reports before the analytics. They are not in the SDK, which only carries the requests. Costs have no keys. */
+/** The reports before the analytics. The SDK has no methods for them; it only sends requests. Costs have no keys. */
 export function legacy(client: Anthropic): Pick<VendorAccount, "reports" | "query" | "read"> {
   return {
     reports: () => [
-      // Asked for a range without a whole day, it answers 400.
+      // A range without a whole day is answered with 400.
       { name: LEGACY_COSTS, days: BUCKETS, earliest: () => FIRST, completeOnly: true },
       { name: LEGACY_USAGE, days: BUCKETS, earliest: () => FIRST },
     ],

@@ -9,7 +9,7 @@ const TYPES: Readonly<Record<string, ChargeType>> = {
   output_tokens: "output",
 };
 
-/** A row of either report of costs. The older one does not say keys, and its tiers are standard and batch alone. */
+/** A row of either report of costs. The older one has no keys, and only the tiers standard and batch. */
 export function chargeOf({ report, start, dims, nano, listNano }: BillRow): Charge | undefined {
   if (nano === undefined) return undefined;
   const type = typeOf(dims);

@@ -1,6 +1,6 @@
 import type { ChargeType } from "../../reconcile/bill.ts";
 
-/** What a line item of OpenAI's costs is for, as far as its text says. */
+/** What a line item of OpenAI's costs is for, as read from its text. */
 export interface LineItem {
   /** Empty where no model is named. */
   readonly model: string;
@@ -9,7 +9,7 @@ export interface LineItem {
   readonly tier: string | undefined;
 }
 
-/** What the part behind the model says, the first that fits. The texts are free and not documented as a list. */
+/** Kinds by the text after the model; the first match decides. The vendor documents no list of these texts. */
 const KINDS: readonly (readonly [RegExp, ChargeType])[] = [
   [/web[ _-]?search/, "web_search"],
   [/cache[d]?[ _-]?writ|cache[ _-]?creat/, "cache_write"],
@@ -18,10 +18,10 @@ const KINDS: readonly (readonly [RegExp, ChargeType])[] = [
   [/\boutput|completion/, "output"],
 ];
 const TIERS = /\b(batch|flex|priority|fast|scale|ultrafast)\b/;
-/** Things with a model in front of them that are no tokens of a call. */
+/** Items that begin with a model and are not tokens of a call. */
 const OTHER = /session|storage|file[ _-]?search|code[ _-]?interpreter|container|training|image|second|minute|character/;
 
-/** Reads texts such as `gpt-6-astra, input_tokens`. What is not understood stays as it is, and nothing is dropped. */
+/** Reads texts such as `gpt-6-astra, input_tokens`. Nothing is dropped: an unrecognised text is kept as it is. */
 export function readLineItem(text: string): LineItem {
   const [head = "", ...rest] = text.split(/,\s*|\s+\|\s+/);
   const tail = rest.join(" ").toLowerCase().replaceAll("_", " ");

@@ -29,7 +29,7 @@ export function rowOf(report: string, start: number, result: Result, group: read
   };
 }
 
-/** Units of a quantity, as pieces; of the others nothing is known to compare with. */
+/** Pieces per unit of a quantity; other units cannot be compared. */
 const UNITS: Readonly<Record<string, number>> = { tokens: 1, "1000_tokens": 1_000 };
 
 export function chargeOf({ report, start, dims, nano, counts }: BillRow): Charge | undefined {

@@ -1,11 +1,11 @@
 import type OpenAI from "openai";
 import { type BillWindow, DAY_MS, dayOf } from "../vendor.ts";
 
-/** Costs by API key begin here; a window that starts earlier is refused when it asks for keys, with this moment. */
+/** Costs have API keys from here on; an earlier window grouped by key is refused with an error that names this time. */
 export const KEYS_SINCE = 1_764_979_200_000;
 /** The usage and costs API has no data before this. */
 export const EARLIEST = Date.UTC(2023, 0, 1);
-/** Buckets a page; the vendor takes 180 of costs and 31 of usage. */
+/** Buckets per page; the vendor accepts 180 of costs and 31 of usage. */
 const COST_DAYS = 180;
 const COST_BUCKETS = 15;
 const USAGE_BUCKETS = 31;
@@ -19,12 +19,12 @@ export interface UsagePage {
   readonly next_page: string | null;
 }
 
-/** A report by the SDK's own method; older releases do not have every one. */
+/** A report read by the SDK's own method; older releases lack some. */
 interface Source {
   readonly method: keyof Usage;
   /** The longest window. */
   readonly days: number;
-  /** Buckets a page. */
+  /** Buckets per page. */
   readonly buckets: number;
   readonly groups: (keyed: boolean) => readonly string[];
   readonly list: (usage: Usage, query: never) => Promise<UsagePage>;
@@ -71,7 +71,7 @@ export function readQuery({ report, from, until }: BillWindow, keyed: boolean): 
   };
 }
 
-/** The moment before which costs have no keys, out of a refusal that names it; the day's start after it. */
+/** The time before which costs have no keys, as named by a refusal, rounded up to the start of a day. */
 export function keyEpoch(error: unknown): number | undefined {
   const { status, message = "" } = (error ?? {}) as { readonly status?: number; readonly message?: string };
   const seconds = status === 400 && /api_key/.test(message) ? /\b(\d{10})\b/.exec(message)?.[1] : undefined;

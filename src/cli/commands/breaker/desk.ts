@@ -9,7 +9,7 @@ import { openStore } from "../../../stores/open.ts";
 import type { AuditEntry, Count } from "../../../stores/store.ts";
 import { callBreaker } from "./client.ts";
 
-/** Where an operator works: a running breaker, or a store itself. All reject with a SpendfuseError. */
+/** What an operator's commands act on: a running breaker, or a store. All reject with a SpendfuseError. */
 export interface Desk {
   circuits(): Promise<{ readonly circuits: readonly Circuit[] }>;
   /** `why`: the reason for missing counts. */

@@ -11,7 +11,7 @@ import { circuitTable, countTable, logTable } from "./tables.ts";
 
 const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
 
-/** Serves, or does what an operator asks. Resolves to the exit code. */
+/** Serves, or runs an operator's command. Resolves to the exit code. */
 export async function run(values: Values, [verb = "serve", scope, ...more]: readonly string[]): Promise<number> {
   if (!VERBS.includes(verb)) throw usage(`unknown subcommand "breaker ${verb}"`);
   const changes = verb === "trip" || verb === "reset";

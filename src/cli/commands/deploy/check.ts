@@ -4,7 +4,7 @@ import { findClient } from "../../../datadog/client.ts";
 import { type Finding, lintAssets } from "../../../datadog/lint.ts";
 import { checkTypes } from "../../../datadog/typed.ts";
 
-/** Looks at the files alone. Returns the exit code. */
+/** Checks the files, without an account. Returns the exit code. */
 export async function checkAssets(assets: readonly Asset[], json: boolean): Promise<number> {
   const client: typeof Datadog | undefined = await findClient("spendfuse deploy --check");
   const typed = client === undefined ? [] : assets.flatMap((asset) => checkTypes(asset, client.v1));

@@ -18,7 +18,7 @@ export interface DestroyOptions {
   readonly json: boolean;
 }
 
-/** Deletes what is ours under a prefix. Returns the exit code. */
+/** Deletes the managed resources under a prefix. Returns the exit code. */
 export async function destroy(remote: Remote, options: DestroyOptions): Promise<number> {
   const { json, only } = options;
   const { found, tasks } = await ask(remote, options);
@@ -33,7 +33,7 @@ export async function destroy(remote: Remote, options: DestroyOptions): Promise<
     return 0;
   }
   if (!json) for (const name of names) console.log(`- ${name}`);
-  if (!options.yes && !(await isMeant(names.length))) {
+  if (!options.yes && !(await confirm(names.length))) {
     console.error("nothing was deleted");
     return 1;
   }
@@ -62,11 +62,11 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
   const { webhook, variable } = namesOf(prefix);
   const tasks: Task[] = [];
   const add = (name: string, run: () => Promise<void>): void =>
-    void tasks.push({ name, action: "update", says: "", run });
+    void tasks.push({ name, action: "update", detail: "", run });
   const there = await remote.webhook(webhook);
   if (there !== undefined && isOurs(there)) add(`webhook ${webhook}`, () => remote.deleteWebhook(webhook));
   if (await remote.hasVariable(variable)) add(`secret ${variable}`, () => remote.deleteVariable(variable));
-  // Metrics are one for all installations.
+  // Metric metadata is shared by all installations.
   if (prefix === "")
     for (const metric of HISTORICAL)
       if (await remote.isHistorical(metric))
@@ -74,7 +74,7 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
   return tasks;
 }
 
-async function isMeant(count: number): Promise<boolean> {
+async function confirm(count: number): Promise<boolean> {
   if (!process.stdin.isTTY) {
     console.error("spendfuse deploy --destroy: no terminal to confirm on; pass --yes");
     return false;

@@ -16,7 +16,7 @@ export interface InstallOptions {
   readonly setup: SetupOptions;
 }
 
-/** Plans, and does what is planned. Returns the exit code. */
+/** Plans, and applies the plan. Returns the exit code. */
 export async function install(wanted: readonly Wanted[], remote: Remote, options: InstallOptions): Promise<number> {
   const { dry, json } = options;
   const { tasks, steps } = await ask(wanted, remote, options);
@@ -49,7 +49,7 @@ async function ask(wanted: readonly Wanted[], remote: Remote, { slug, overwrite,
 
 function showPlan(tasks: readonly Task[], steps: readonly Step[]): void {
   const signs = { create: "+", update: "~", keep: "=", wait: "…", fail: "✗" } as const;
-  for (const { name, action, says } of tasks) console.log(`${signs[action]} ${name}: ${says}`);
+  for (const { name, action, detail } of tasks) console.log(`${signs[action]} ${name}: ${detail}`);
   for (const step of steps) for (const line of describeStep(step)) console.log(line);
   const changes = [...tasks, ...steps].filter(({ action }) => action === "create" || action === "update").length;
   console.log(
@@ -59,7 +59,7 @@ function showPlan(tasks: readonly Task[], steps: readonly Step[]): void {
 
 function planJson(tasks: readonly Task[], steps: readonly Step[]): object {
   return {
-    tasks: tasks.map(({ name, action, says }) => ({ name, action, says })),
+    tasks: tasks.map(({ name, action, detail }) => ({ name, action, detail })),
     steps: steps.map((step) => {
       if (step.action === "leave") return { action: step.action, kind: step.found.kind, key: step.key };
       const { kind, key } = step.wanted;
@@ -74,9 +74,9 @@ export function progress(done: number, count: number): string {
   return `[${String(done).padStart(width)}/${count}]`;
 }
 
-export function describe({ name, done, says, url }: Outcome): string {
+export function describe({ name, done, detail, url }: Outcome): string {
   const sign = done === "failed" ? "✗" : done === "kept" || done === "waiting" ? "=" : "✓";
-  return `${sign} ${name}: ${[done, says, url].filter(Boolean).join(", ")}`;
+  return `${sign} ${name}: ${[done, detail, url].filter(Boolean).join(", ")}`;
 }
 
 export function summarize(outcomes: readonly Outcome[]): string {

@@ -20,7 +20,7 @@ interface Result {
   readonly happened: readonly string[];
 }
 
-/** Plays the scenarios and prints what was not as expected. Resolves to the exit code. */
+/** Plays the scenarios and prints mismatches. Resolves to the exit code. */
 export async function run(values: Values, [verb, ...files]: readonly string[]): Promise<number> {
   if (verb !== "test")
     throw usage(verb === undefined ? "a subcommand is missing: test" : `unknown subcommand "monitors ${verb}"`);
@@ -34,7 +34,7 @@ export async function run(values: Values, [verb, ...files]: readonly string[]): 
 }
 
 function monitorsOf(folder: string | undefined): ReadonlyMap<string, Asset> {
-  // The folder of the monitors itself will do as well.
+  // The monitors folder itself is accepted as well.
   const above = folder !== undefined && basename(folder) === "monitors" ? join(folder, "..") : folder;
   const found = readAssets(above).filter(({ kind }) => kind === "monitor");
   if (found.length === 0)

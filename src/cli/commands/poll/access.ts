@@ -24,8 +24,8 @@ export function bookPath(given: string | undefined, { env, billing }: Config): s
 }
 
 /**
- * The vendors whose keys are there.
- * @throws SpendfuseError `SPENDFUSE_USAGE` for a name that is none, `SPENDFUSE_CONFIG` when a key is missing.
+ * The vendors whose keys are set.
+ * @throws SpendfuseError `SPENDFUSE_USAGE` for an unknown name, `SPENDFUSE_CONFIG` when a key is missing.
  */
 export function readVendors(only: readonly string[] | undefined, { env }: Config): readonly VendorAccess[] {
   for (const name of only ?? []) {
@@ -50,7 +50,7 @@ export interface Metered {
   close(): Promise<void>;
 }
 
-/** Our own store where there is one that outlives its processes, else Datadog. */
+/** Our own store if it outlives its processes, else Datadog. */
 export async function openMetered({ store, env }: Config): Promise<Metered> {
   if (store !== undefined && isSharedStore(store)) {
     const opened = await openStore(store);
@@ -66,7 +66,7 @@ export async function openMetered({ store, env }: Config): Promise<Metered> {
   return { source: createMeteredQuery(client), close };
 }
 
-/** Datadog where its key is there, else the OTLP endpoint of the environment; none is right as well. */
+/** Datadog if its key is set, else the OTLP endpoint of the environment; may be empty. */
 export async function openSinks({ env }: Config): Promise<readonly PointSink[]> {
   if (env.DD_API_KEY?.trim()) {
     return [createSeriesSink(await openClient({ env, user: "publishing the bill", needsAppKey: false }))];

@@ -14,7 +14,7 @@ export interface CapTableOptions {
   readonly config: Config;
 }
 
-/** The vendors' own caps, what this month's bill has of them, and what our budgets have to do with them. */
+/** The vendors' own caps, this month's bill against each, and the budgets that relate to them. */
 export async function capTable({ book, vendors, config }: CapTableOptions): Promise<readonly string[]> {
   const now = Date.now();
   const rows: string[][] = [];

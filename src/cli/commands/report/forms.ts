@@ -5,7 +5,7 @@ import { DAY_MS, type Vendor } from "../../../billing/vendors/vendor.ts";
 import { decimalUsd, type Nano } from "../../../core/money.ts";
 import { textTable } from "../../../terminal/table.ts";
 
-/** What a report is of. */
+/** What a report covers. */
 export interface About {
   readonly by: readonly Grouping[];
   readonly from: number;
@@ -20,7 +20,7 @@ const AMOUNTS = ["billed", "metered", "drift", "ungoverned", "not on the bill"].
   (title) => ({ title, align: "right" }) as const,
 );
 
-/** For people: dollars to the cent, or finer where there are none. */
+/** Dollars to the cent, or finer below a cent. */
 export function toTable(rows: readonly ReportRow[], about: About): readonly string[] {
   if (rows.length === 0) return [`nothing is known of ${spanOf(about)}: run spendfuse poll --from ${iso(about.from)}`];
   const all = total(rows);
@@ -84,7 +84,7 @@ function csvOf(row: ReportRow, by: readonly Grouping[]): readonly string[] {
   ];
 }
 
-/** A cell that a spreadsheet would calculate is written as text. */
+/** Escapes a cell that a spreadsheet would evaluate as a formula. */
 function quoted(cell: string): string {
   const safe = /^[=+@]|^-(?![\d.])/.test(cell) ? `'${cell}` : cell;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

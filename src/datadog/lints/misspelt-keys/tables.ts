@@ -1,4 +1,4 @@
-/** Keys of a part, and which part their values are; "" is a value without keys of ours to check. */
+/** Keys of a part, and which part their values are; "" is a value whose keys are not checked. */
 export type KeyTable = Readonly<Record<string, string>>;
 
 function keys(plain: string, parts: KeyTable = {}): KeyTable {
@@ -21,7 +21,7 @@ export const WIDGETS: Readonly<Record<string, string>> = {
   manage_status: "manageStatus",
 };
 
-/** What Datadog's API reads today, as its client knows it; a test compares the two. */
+/** What Datadog's API reads, as in its client; a test compares the two. */
 export const KEYS: Readonly<Record<string, KeyTable>> = {
   monitor: keys("name type query message tags priority restricted_roles draft_status assets", { options: "options" }),
   options: keys(

@@ -8,10 +8,10 @@ export interface ProcessId {
 }
 
 export function processId(pid: number): ProcessId {
-  return { pid, began: beginning(pid) };
+  return { pid, began: startTimeOf(pid) };
 }
 
-/** Whether that process still runs. One that may be another's is taken for running. */
+/** Whether that process still runs. True when in doubt. */
 export function isRunning({ pid, began }: ProcessId): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
@@ -19,12 +19,12 @@ export function isRunning({ pid, began }: ProcessId): boolean {
   } catch (error) {
     if ((error as { readonly code?: unknown }).code !== "EPERM") return false;
   }
-  const now = beginning(pid);
+  const now = startTimeOf(pid);
   return began === "" || now === "" || began === now;
 }
 
 /** Field 22 of /proc/PID/stat, which exists on Linux only. The name in field 2 may hold spaces and brackets. */
-function beginning(pid: number): string {
+function startTimeOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";

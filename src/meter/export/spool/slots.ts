@@ -51,7 +51,7 @@ const MAX_RACES = 100;
 /**
  * The holder of slot n is who made the file `<host>-n.<generation>` of the highest generation. A new generation can be
  * made by one process only, and no file is removed before a higher one exists: no two ever hold the same slot, however
- * they race for what a dead process left. The file's time is the last second exported.
+ * they race for the slot of a dead process. The file's time is the last second exported.
  *
  * Where the directory cannot be used the name is made of the pid: right, but new at each start.
  */
@@ -127,7 +127,7 @@ function createSlot(name: string, path: string, last: number): Slot {
   };
 }
 
-/** Whether nobody holds the slot any more, and its last points lie in the past. */
+/** Whether no process holds the slot any more, and its last points are in the past. */
 function isFree(path: string, nowMs: number): boolean {
   if (secondOf(path) >= Math.floor(nowMs / 1_000)) return false;
   const content = readFileSync(path, "latin1");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /**
  * The directory of what outlives a process: the given one, or the user's own among the temporary ones. Undefined when it
- * cannot be made, or when somebody else made ours first: he could read what is in it, or have us send what he likes.
+ * cannot be created, or when another user created ours first: they could read it, or make us send their data.
  */
 export function openState(given: string | undefined): string | undefined {
   try {

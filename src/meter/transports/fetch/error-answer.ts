@@ -1,13 +1,13 @@
 import { parse } from "../../../core/json.ts";
 
-/** An error of a vendor with its body read, and a response for the caller that says the same. */
+/** An error of a vendor with its body read, and an equivalent response for the caller. */
 export interface ErrorRead {
   readonly body: unknown;
   /** With `final`, SDKs do not try again. */
   answer(final: boolean): Response;
 }
 
-/** Statuses under which vendors say that a cap of theirs is reached. */
+/** Statuses with which vendors report that a cap of theirs is reached. */
 const CAP_STATUSES = new Set([400, 402, 403, 429]);
 const MAX_BYTES = 64 * 1024;
 

@@ -69,7 +69,7 @@ function fetchMetered(
   return send(meter, inner, self, begun.call, begun);
 }
 
-/** A request as it is sent, and its call; undefined when that could not be made. */
+/** A request as it is sent, and its call; undefined when that could not be begun. */
 interface Begun {
   readonly call: OpenCall | undefined;
   readonly input: FetchInput;
@@ -82,7 +82,7 @@ function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchI
   const { facts, asked, sends } = outgoing;
   if (facts === undefined && target.host === undefined) return undefined;
   const headers = headersOf(input, init);
-  const said = saidBy(meter, headers);
+  const said = readScopeOf(meter, headers);
   const call = meter.begin(target, {
     facts,
     asked,
@@ -92,7 +92,7 @@ function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchI
     ...(sends && { sends }),
   });
   if (call === undefined && facts instanceof Promise) facts.catch(() => {});
-  // A body that we took from the caller has to be sent even without a call; what we asked for has not.
+  // The caller's body is sent even without a call, but without our request for usage.
   const dropped = call === undefined && asked;
   const sent = dropped ? init : outgoing.init;
   return {
@@ -102,7 +102,7 @@ function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchI
   };
 }
 
-function saidBy({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
+function readScopeOf({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
   try {
     return readScopeHeaders(headers);
   } catch (error) {
@@ -120,7 +120,7 @@ function withoutOurs({ faults }: CallMeter, init: FetchInit, headers: unknown): 
   }
 }
 
-/** Sends what is no model call. */
+/** Sends a request that is no model call. */
 function pass(meter: CallMeter, inner: Fetch, self: unknown, input: FetchInput, init: FetchInit): Promise<Response> {
   const escort = meter.faults.guard("identity", () =>
     meter.escort(headersOf(input, init), () => (isRequest(input) ? input.url : String(input))),
@@ -130,7 +130,7 @@ function pass(meter: CallMeter, inner: Fetch, self: unknown, input: FetchInput, 
   return escort.run(() => inner.call(self as never, input, escorted));
 }
 
-/** Sends what has the path of a model call and is none: what watches for calls that go around us has to know it. */
+/** Sends a request that only has the path of a model call; the bypass watch must not count it. */
 function passUnmetered(
   meter: CallMeter,
   target: Target,
@@ -201,7 +201,7 @@ function carry(call: OpenCall, inner: Fetch, self: unknown, input: FetchInput, i
 function watch(meter: CallMeter, call: OpenCall, response: Response, input: FetchInput, init: FetchInit): void {
   const { headers, body } = response;
   const type = headers.get("content-type") ?? "";
-  // Some hosts send their event streams under another name; JSON they never are.
+  // Some hosts send event streams as another content type, but never as JSON.
   const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
   call.respond(response.status, stream, headers);
   if (call.over) return;
@@ -210,7 +210,7 @@ function watch(meter: CallMeter, call: OpenCall, response: Response, input: Fetc
   else watchResponse(response, call, stream && isForTestedSdk(input, init), meter.abandoned);
 }
 
-/** A vendor's own cap: its error is final, and the gate remembers it. Rejects as the body does. */
+/** A vendor's own cap: its error is final, and the gate records it. Rejects as the body does. */
 async function readCap(call: OpenCall, response: Response, { faults }: CallMeter): Promise<Response> {
   try {
     const { body, answer } = await readError(response);

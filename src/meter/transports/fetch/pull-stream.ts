@@ -35,13 +35,13 @@ export function pullThrough(
           if (passed.byteLength > 0) controller.enqueue(passed as Uint8Array<ArrayBuffer>);
           else if (!call.isCut) continue;
           if (!call.isCut) return;
-          // What the vendor would still send is paid for.
+          // What the vendor still sends is billed.
           controller.close();
           await reader.cancel();
           return;
         }
       } catch (error) {
-        // What was kept back comes before the error, which the next read gives again.
+        // The bytes held back come before the error, which the next read returns again.
         const rest = call.breakOff(endOf(error, call));
         if (rest.byteLength === 0) throw error;
         controller.enqueue(rest as Uint8Array<ArrayBuffer>);

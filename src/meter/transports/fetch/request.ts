@@ -22,13 +22,13 @@ export function methodOf(input: FetchInput, init: FetchInit): string {
   return (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
 }
 
-/** A request as it goes out, and what it says. */
+/** A request as it goes out, and its facts. */
 export interface Outgoing {
   readonly input: FetchInput;
   readonly init: FetchInit;
   /** Known at once when the body is text; otherwise later, or undefined when it cannot be read. */
   readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
-  /** The facts that come later come with the sending of the request, not before. */
+  /** Facts that come later are only known once the request is being sent. */
   readonly sends?: true;
   /** We asked for usage that the caller did not ask for. */
   readonly asked: boolean;
@@ -53,7 +53,7 @@ export function readOutgoing(target: Target, input: FetchInput, init: FetchInit,
     return { input, init, facts: body.text().then((text) => factsOf(target, text)), asked: false };
   }
   if (body instanceof ReadableStream) {
-    const { stream, text } = overhear(body as ReadableStream<Uint8Array>);
+    const { stream, text } = copyText(body as ReadableStream<Uint8Array>);
     return {
       input,
       init: { ...init, body: stream },
@@ -71,7 +71,7 @@ export function readOutgoing(target: Target, input: FetchInput, init: FetchInit,
 }
 
 /** Passes a request's body stream on, keeping a copy of its text. */
-function overhear(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {
+function copyText(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let seen = "";
@@ -109,7 +109,7 @@ export function rereadable(init: FetchInit): FetchInit {
   return { ...init, headers: [...(headers as Iterable<[string, string]>)] };
 }
 
-/** SDKs whose way of reading a body our tests cover; they say who they are. */
+/** SDKs whose way of reading a body our tests cover; they identify themselves in a header. */
 export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {
   return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;
 }

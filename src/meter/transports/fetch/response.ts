@@ -122,7 +122,7 @@ function createOverlay(prototype: object): object {
   return overlay;
 }
 
-/** Reads what the caller reads, from the side; the caller gets the very promise that the response gave. */
+/** Observes what the caller reads; the caller gets the very promise that the response gave. */
 function observe(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): void {
   abandoned.forget(call);
   const read = (value: unknown): void | Promise<void> => {
@@ -149,7 +149,7 @@ function likeConstructed(response: Response, body: ReadableStream<Uint8Array>, i
   }
 }
 
-/** Makes a clone tell the same address and kind as what it was cloned from. */
+/** Gives a clone the address and the kind of the original. */
 function likeness(clone: Response, of: Response): Response {
   const { url, redirected, type } = of;
   const copy = clone.clone;

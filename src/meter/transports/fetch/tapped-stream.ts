@@ -14,7 +14,7 @@ class Tap {
   readonly abandoned: AbandonedCalls;
   /** Pull-through stand-in for the ways of reading that cannot be tapped. */
   standIn: Bytes | undefined;
-  /** Each chunk of a byte stream comes in memory of its own. */
+  /** Each chunk of a byte stream has its own memory. */
   readonly #owned: boolean;
 
   constructor(stream: Bytes, call: OpenCall, abandoned: AbandonedCalls) {
@@ -47,7 +47,7 @@ class Tap {
     );
   }
 
-  /** Returns what was kept back until the end; it comes before the end, which the next read gives again. */
+  /** Returns the bytes held back until the end; they come before the end, which the next read returns again. */
   readonly #show = (result: Result): Chunk => {
     const { call } = this;
     if (result.done) return call.end() as Chunk;
@@ -58,7 +58,7 @@ class Tap {
     return NOTHING;
   };
 
-  /** Returns what was kept back, which comes before the error. */
+  /** Returns the bytes held back, which come before the error. */
   readonly #fail = (error: unknown): Chunk => this.call.breakOff(endOf(error, this.call)) as Chunk;
 }
 
@@ -89,9 +89,9 @@ export function standIn(stream: Bytes): Bytes {
 const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true, enumerable: false });
 
 /**
- * The reader, as an object of its own before it: the stream and its connection hold the reader, so that only this
- * object shows when the caller drops it. Not an object whose prototype is the reader: each of those has a shape
- * of its own, which makes all access to readers slow, the runtime's too.
+ * A separate object in front of the reader: the stream and its connection hold the reader, so that only this
+ * object shows when the caller drops it. Not an object whose prototype is the reader: each of those has its own shape,
+ * which makes all access to readers slow, the runtime's too.
  */
 class WatchedReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;

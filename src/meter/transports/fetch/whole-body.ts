@@ -4,11 +4,11 @@ import type { OpenCall } from "../../call/open-call.ts";
 const MAX_BODY = 64 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
-/** Keeps a body that is no event stream until it is whole, and tells its call of the end. */
+/** Collects a body that is no event stream, and reports its end to the call. */
 export interface WholeBody {
   /** Keeps a copy: the chunk's memory goes to the reader. */
   add(chunk: Uint8Array): Uint8Array;
-  /** The body ended. Returns what was kept back of an event stream. */
+  /** The body ended. Returns the bytes held back of an event stream. */
   end(): Uint8Array;
 }
 

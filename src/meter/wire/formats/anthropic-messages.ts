@@ -169,7 +169,7 @@ function usageOf(raw: Json): Usage {
 }
 
 /**
- * A call may hold several turns, each with its own price. Which of them the top-level figures contain is told by
+ * A call may hold several turns, each with its own price. Which of them the top-level figures contain is found by
  * arithmetic: the turns of the call's own model, with the fallback's where only that adds up. Compaction and advisors
  * are never in them.
  */

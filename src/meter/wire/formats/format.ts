@@ -23,7 +23,7 @@ export interface WireFormat {
   readonly rates: EstimateRates;
   /** The refusal in a shape that its SDKs raise as an error. */
   readonly refusal: RefusalShape;
-  /** What the request says, or undefined when the body is of something else. */
+  /** The facts of a request, or undefined when the body is of something else. */
   readRequest(body: Json, route: Route): RequestFacts | undefined;
   /** Reads a whole, parsed body. */
   readBody(body: unknown, reading: Reading): void;
@@ -34,13 +34,13 @@ export interface WireFormat {
   readFrame(frame: Json, event: string, reading: Reading): boolean;
   /** The JSON keys, with their quotes and colon, after which an ordinary delta carries its text. */
   readonly deltaKeys: readonly string[];
-  /** Events whose frames say nothing about the call. */
+  /** Events whose frames hold nothing about the call. */
   readonly silentEvents?: ReadonlySet<string>;
   /** A delta frame may also carry usage or a finish reason, so everything after its text must be compared. */
   readonly strictDeltas: boolean;
 }
 
-/** What a request says about its call. */
+/** The facts about a call in its request. */
 export interface RequestFacts {
   readonly model: string | undefined;
   readonly stream: boolean;
@@ -93,7 +93,7 @@ export interface Reading {
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
   toolCalls: number;
-  /** The vendor said that it was done. */
+  /** The vendor reported that it was done. */
   finished: boolean;
   /** Nothing that matters follows. */
   terminal: boolean;

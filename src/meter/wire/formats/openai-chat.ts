@@ -134,7 +134,7 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
     raw.prompt_cache_hit_tokens,
     raw.cache_read_input_tokens,
   );
-  // The vendor's own total tells whether reasoning is in the output; the host's row decides where it is silent.
+  // The vendor's total shows whether reasoning is in the output; without it the host's row decides.
   const apart = total > 0 ? total === prompt + completion + reasoning : reasoningApart;
   return canonicalUsage({
     // More cache than prompt: this host counts them apart.

@@ -123,7 +123,7 @@ function usageOf(raw: Json, webSearches: number): Usage {
   });
 }
 
-/** The billable searches; where the vendor does not say, its search items, which also hold page opens. */
+/** The billable searches; where the vendor does not report them, its search items, which include page opens. */
 function searches(json: Json): number {
   const billable = object(object(json.tool_usage)?.web_search)?.num_requests;
   if (typeof billable === "number") return count(billable);

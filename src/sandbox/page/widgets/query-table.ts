@@ -2,7 +2,7 @@ import { fill, h } from "../dom.ts";
 import { formatValue, toneOf } from "../format.ts";
 import { type Formula, nameOf, type WidgetType } from "./widget.ts";
 
-/** Groups and what several formulas say of each. */
+/** A table of groups, with a column per formula. */
 export const queryTable: WidgetType = {
   name: "query_table",
   create(body) {

@@ -25,7 +25,7 @@ export function exampleOf(node: Node): unknown {
 }
 
 /** The valid value that an invalid one was probably meant to be, else an example. */
-export function mend(node: Node, value: unknown): unknown {
+export function suggest(node: Node, value: unknown): unknown {
   switch (node.kind) {
     case "boolean":
       return !/^(false|no|off|0)$/i.test(String(value));
