@@ -37,7 +37,7 @@ export default defineConfig({
           include: [TESTS],
           exclude: [...NO_TESTS, ...serial],
           // Many wait for processes of their own, which work while their file waits.
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 0 },
         },
       },

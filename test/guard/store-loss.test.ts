@@ -15,7 +15,7 @@ import { NO_REDIS, type RedisServer, startRedis } from "../servers/redis.ts";
 import { startSpender, vendorOf } from "./fleet.ts";
 import { answer, chat, type Guarded, guard } from "./guarded.ts";
 
-const KILLS = 5 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
+const KILLS = 3 * Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
 /** Longer than a dead process is waited for. */
 const LATER_MS = 11_000;
 

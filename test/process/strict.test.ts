@@ -28,9 +28,16 @@ function run(
     mkdirSync(dirname(join(home, name)), { recursive: true });
     writeFileSync(join(home, name), text);
   }
+  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env;
   const child = spawn(process.execPath, ["--import", REGISTER, join(home, "dist/main.mjs")], {
     cwd: "/",
-    env: { PATH: process.env.PATH, OTEL_SDK_DISABLED: "true", SPENDFUSE_STATE_DIR: join(home, "state"), ...env },
+    env: {
+      PATH,
+      NODE_COMPILE_CACHE,
+      OTEL_SDK_DISABLED: "true",
+      SPENDFUSE_STATE_DIR: join(home, "state"),
+      ...env,
+    },
   });
   let stdout = "";
   let stderr = "";

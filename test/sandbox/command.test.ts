@@ -114,9 +114,6 @@ describe("spendfuse sandbox", () => {
     expect(await last.ended, last.said()).toBe(0);
     const { monitors, dashboards } = await sandbox.state();
     expect([monitors.length, dashboards.length]).toEqual([17, 4]);
-    const again = start([...args, "--plan"], env);
-    await again.ended;
-    expect(again.said()).toMatch(/^0 to change/m);
     sandbox.child.kill("SIGTERM");
     await sandbox.ended;
   });

@@ -13,6 +13,17 @@ import { install } from "./install.ts";
 
 /** Checks, plans, installs or destroys. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
+  const { stackTraceLimit } = Error;
+  // Datadog's client tries a widget as every type that there is and drops the errors: stacks take a third of its time.
+  if (process.env.SPENDFUSE_DEBUG === undefined) Error.stackTraceLimit = 0;
+  try {
+    return await deploy(values);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+async function deploy(values: Values): Promise<number> {
   const modes = [values.check, values.plan, values.destroy].filter(Boolean).length;
   if (modes > 1) throw usage("--check, --plan and --destroy are mutually exclusive");
   const assets = selectAssets(readAssets(values.assets), values);
