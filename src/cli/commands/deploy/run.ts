@@ -15,7 +15,7 @@ import { install } from "./install.ts";
 export async function run(values: Values): Promise<number> {
   const { stackTraceLimit } = Error;
   // Datadog's client tries a widget as every type that there is and drops the errors: stacks take a third of its time.
-  if (process.env.SPENDFUSE_DEBUG === undefined) Error.stackTraceLimit = 0;
+  Error.stackTraceLimit = 0;
   try {
     return await deploy(values);
   } finally {
