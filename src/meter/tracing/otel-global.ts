@@ -36,8 +36,14 @@ function slot(): Slot | undefined {
   return (globalThis as unknown as Record<symbol, Slot | undefined>)[API];
 }
 
+/** Providers that are known to be none of the API's no-ops: asked with each call. */
+const real = new WeakSet<object>();
+
 function isNoop(provider: object): boolean {
-  return provider.constructor?.name.startsWith("Noop") === true;
+  if (real.has(provider)) return false;
+  if (provider.constructor?.name.startsWith("Noop") === true) return true;
+  real.add(provider);
+  return false;
 }
 
 /** The meter provider that the user registered. */
