@@ -3,7 +3,7 @@ import { afterAll, expect } from "vitest";
 
 // A setup file of the run without any mutant: it notes which of them each file of tests reaches, and how long that takes.
 
-const { SPENDFUSE_MUTATION_REACH: path, SPENDFUSE_MUTATION_SWITCH: from } = process.env;
+const { MUTATION_REACH: path, MUTATION_SWITCH: from } = process.env;
 const began = performance.now();
 
 afterAll(async () => {

@@ -107,8 +107,8 @@ async function findReach(dir: string, tests: readonly string[], jobs: number): P
   const path = join(dir, "reach.jsonl");
   writeFileSync(path, "");
   const env = {
-    SPENDFUSE_MUTATION_REACH: path,
-    SPENDFUSE_MUTATION_SWITCH: pathToFileURL(join(dir, "src/mutation-switch.ts")).href,
+    MUTATION_REACH: path,
+    MUTATION_SWITCH: pathToFileURL(join(dir, "src/mutation-switch.ts")).href,
   };
   const parts = Array.from({ length: jobs }, (_, part) => tests.filter((_, index) => index % jobs === part));
   const failing = new Map<string, string>();

@@ -17,7 +17,7 @@ export interface Outcome {
 // A process that keeps vitest and all code that it has transformed; it is ended from outside when a mutant hangs.
 
 const root = process.argv[2] as string;
-const setupFiles = process.env.SPENDFUSE_MUTATION_REACH === undefined ? [] : ["test/mutation/reach.ts"];
+const setupFiles = process.env.MUTATION_REACH === undefined ? [] : ["test/mutation/reach.ts"];
 let failed: string | undefined;
 let broken: string | undefined;
 
@@ -53,7 +53,7 @@ const vitest = await createVitest(
 await vitest.globTestSpecifications();
 
 process.on("message", async ({ mutant, files }: Order) => {
-  process.env.SPENDFUSE_MUTANT = String(mutant);
+  process.env.MUTANT = String(mutant);
   wanted = files;
   failed = undefined;
   broken = undefined;

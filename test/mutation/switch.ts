@@ -1,5 +1,5 @@
 /** Put into a copy of the project as `src/mutation-switch.ts`; a source there asks it whether a mutant of it is on. */
-const active = Number(process.env.SPENDFUSE_MUTANT ?? -1);
+const active = Number(process.env.MUTANT ?? -1);
 
 /** Mutants that were reached, while none is on. */
 export const reached = new Set<number>();
