@@ -208,8 +208,12 @@ function exporting(url: () => string): (metered: Metered) => Promise<void> {
 }
 
 /** A user's own meter provider of which some methods are broken. */
+/** What the meter providers that are made here call when they collect. */
+const collections: ((result: object) => void)[] = [];
+
 function metering(methods: Record<string, unknown>): () => void {
-  const instrument = { add: nothing, record: nothing, addCallback: nothing, ...methods };
+  const addCallback = (callback: (typeof collections)[number]) => collections.push(callback);
+  const instrument = { add: nothing, record: nothing, addCallback, ...methods };
   const make = () => instrument;
   const meter = { createCounter: make, createHistogram: make, createObservableGauge: make, ...methods };
   return () => setApi({ metrics: { getMeter: () => meter, ...methods } });
@@ -359,6 +363,7 @@ describe.each(FAULTS)("$step: $name", ({ step, inject, met, env }) => {
     const metered = meter(server);
     await inject(metered);
     const got = await outcome(way, metered.fetch);
+    for (const collect of collections.splice(0)) collect({ observe: nothing });
     await metered.runtime.stop();
     await aTurn();
     vi.restoreAllMocks();

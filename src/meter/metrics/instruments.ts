@@ -188,16 +188,23 @@ function attach(state: InstrumentsState, provider: OtelMeterProvider): void {
   state.pump?.stop();
   state.pump = undefined;
   const { tables, instance, gauges } = state;
-  const { version, spoolPending = () => undefined, onFault } = state.options;
+  const { version, spoolPending = () => undefined } = state.options;
+  const onFault = (error: unknown): void => reportFault(state, error);
   try {
-    const pump = createPump(provider, tables, { version, instance, spoolPending, gauges });
+    const pump = createPump(provider, tables, { version, instance, spoolPending, gauges, onFault });
     state.pump = pump;
     for (const { series, seconds } of state.waiting.splice(0)) pump.record(seconds, series.tags);
   } catch (error) {
     state.refused = provider;
-    if (onFault === undefined) countFault(state, "instruments");
-    else onFault(error);
+    onFault(error);
   }
+}
+
+/** Reports that a provider failed. */
+function reportFault(state: InstrumentsState, error: unknown): void {
+  const { onFault } = state.options;
+  if (onFault === undefined) countFault(state, "instruments");
+  else onFault(error);
 }
 
 function take(state: InstrumentsState, besidesUser: boolean): readonly Taken[] {

@@ -15,6 +15,8 @@ export interface Pump {
 const MAX_DURATIONS = 1_000;
 
 export interface PumpOptions {
+  /** A duration could not be recorded. */
+  readonly onFault: (error: unknown) => void;
   readonly version: string | undefined;
   readonly instance: () => string;
   readonly spoolPending: () => number | undefined;
@@ -75,7 +77,13 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
   };
 
   function recordDurations(): void {
-    for (const { seconds, tags } of durations.splice(0)) histogram.record(seconds, tags);
+    for (const { seconds, tags } of durations.splice(0)) {
+      try {
+        histogram.record(seconds, tags);
+      } catch (error) {
+        options.onFault(error);
+      }
+    }
   }
 }
 

@@ -22,7 +22,7 @@ function noteDurations() {
   };
 }
 
-const OPTIONS = { version: "1", instance: () => "i", spoolPending: () => 0, gauges: () => [] };
+const OPTIONS = { version: "1", instance: () => "i", spoolPending: () => 0, gauges: () => [], onFault: () => {} };
 const durations = Array.from({ length: 1_003 }, (_, index) => index / 1_000);
 
 test("durations reach the provider once, with its next collection, a full buffer, or the end of the pump", () => {
