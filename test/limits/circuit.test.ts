@@ -146,6 +146,15 @@ describe("the life of a circuit", () => {
       T + TTL,
     ],
     [
+      "a recovery is told from its alert by the transition, also with the same event",
+      [
+        [T, trip(alert("c", "Triggered", 1, "e"))],
+        [T + 120_000, recover(alert("c", "Recovered", 2, "e"))],
+      ],
+      "open",
+      T + 120_000 + HOLD_MS,
+    ],
+    [
       "another cycle trips anew",
       [
         [T, trip(alert("c", "Triggered", 1))],
@@ -168,6 +177,10 @@ describe("the life of a circuit", () => {
     const same = nextCircuit(first.circuit, trip(alert("c", "Triggered", 1)), T);
     expect([same.changed, same.circuit.rev]).toEqual([false, 1]);
     expect(nextCircuit(circuitAt(first.circuit, T + TTL), { type: "probe" }, T + TTL).circuit.rev).toBe(2);
+    expect(nextCircuit(live([T, trip()]), trip(undefined, 1_000), T)).toMatchObject({
+      changed: false,
+      circuit: { rev: 1 },
+    });
   });
 });
 

@@ -312,6 +312,17 @@ describe("what the library does by itself, and we do not", () => {
     expect(book({ provider: "openai", model: "gpt-5", at: NOW, usage: broken })).toBeUndefined();
   });
 
+  it("charges output that is images at its own rate, up to the whole output", () => {
+    const cost = (parts: Partial<Usage>): number =>
+      book(query("openai", "gpt-image-1.5", parts))?.nanoUsd ?? Number.NaN;
+    const texts = cost({ output: 40 });
+    const images = cost({ output: 60, outputImage: 60 });
+    expect(images).toBeGreaterThan(cost({ output: 60 }));
+    expect(cost({ output: 100, outputImage: 60 })).toBe(texts + images);
+    const plain = query("openai", "gpt-image-1.5", { output: 60, outputImage: 60 });
+    expect(book({ ...plain, usage: { ...plain.usage, outputImage: 90 } })?.nanoUsd).toBe(images);
+  });
+
   it("cuts parts that exceed their whole instead of throwing", () => {
     expect(() => library.calcPrice({ input_tokens: 10, cache_read_tokens: 20 }, "gpt-5")).toThrow("Invalid usage");
     const broken = { ...canonicalUsage({ input: 10 }), cacheRead: 20, cacheWrite: 5, cacheWrite1h: 9, reasoning: 7 };

@@ -146,3 +146,52 @@ describe("Anthropic's reports in parts", () => {
     expect((await message({ output_tokens: 7, ...usage })).usage).toMatchObject({ output: 7, ...expected });
   });
 });
+
+describe("the turns of an Anthropic call", () => {
+  const turn = (type: string, model: string, output: number) => ({
+    type,
+    model,
+    input_tokens: 100,
+    output_tokens: output,
+  });
+  const answered = (output: number, ...iterations: object[]) =>
+    settled(
+      "https://api.anthropic.com/v1/messages",
+      { model: "claude-opus-4-8", max_tokens: 100, messages },
+      {
+        id: "msg_1",
+        type: "message",
+        role: "assistant",
+        model: "claude-opus-4-8",
+        content: [{ type: "text", text: "Hello" }],
+        stop_reason: "end_turn",
+        usage: { input_tokens: 100, output_tokens: output, iterations },
+      },
+    );
+
+  test.each<[string, number, object[], { readonly model: string; readonly output: number }[] | undefined]>([
+    ["one of its own", 50, [turn("message", "claude-opus-4-8", 50)], undefined],
+    [
+      "an advisor beside it is of another model",
+      50,
+      [turn("message", "claude-opus-4-8", 50), turn("advisor_message", "claude-haiku-4-5", 20)],
+      [{ model: "claude-haiku-4-5", output: 20 }],
+    ],
+    [
+      "a fallback that the figures contain",
+      70,
+      [turn("message", "claude-opus-4-8", 50), turn("fallback_message", "claude-sonnet-4-6", 20)],
+      undefined,
+    ],
+    [
+      "a fallback that they do not contain",
+      50,
+      [turn("message", "claude-opus-4-8", 50), turn("fallback_message", "claude-sonnet-4-6", 20)],
+      [{ model: "claude-sonnet-4-6", output: 20 }],
+    ],
+  ])("%s", async (_name, output, iterations, others) => {
+    const call = await answered(output, ...iterations);
+    expect(call.usage?.output).toBe(output);
+    expect(call.otherModels?.map(({ model, usage }) => ({ model, output: usage.output }))).toEqual(others);
+  });
+});
