@@ -30,9 +30,12 @@ export interface Entry {
   readonly unknown: boolean;
 }
 
+/** A call is added to the current hour alone; longer windows are that and their hours that have ended. */
 interface Account {
-  /** Since the process began, then of the current month, day and hour. */
-  readonly sums: [ever: Sums, month: Sums, day: Sums, hour: Sums];
+  /** Of the ended hours: since the process began, of the current month, of the current day. */
+  readonly ended: [ever: Sums, month: Sums, day: Sums];
+  /** Of the current hour. */
+  current: Sums;
   /** Start of the current hour and day, in milliseconds since the epoch, UTC; -1 before the first entry. */
   hour: number;
   day: number;
@@ -68,7 +71,7 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     let found = map.get(name);
     if (found && !transient) return found;
     if (found) map.delete(name);
-    else found = { sums: [zero(), zero(), zero(), zero()], hour: -1, day: -1 };
+    else found = { ended: [zero(), zero(), zero()], current: zero(), hour: -1, day: -1 };
     map.set(name, found);
     if (transient && map.size > recent) evictOldest(map, recent);
     return found;
@@ -84,11 +87,12 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     sums(name, window, now) {
       const found = bounded.get(name) ?? unbounded.get(name);
       if (!found) return undefined;
-      const [ever, month, day, hour] = found.sums;
-      if (window === "ever") return ever;
-      if (window === "hour") return found.hour === windowStart("hour", now) ? hour : zero();
-      if (window === "day") return found.day === windowStart("day", now) ? day : zero();
-      return found.day >= 0 && windowStart("month", found.day) === windowStart("month", now) ? month : zero();
+      const { ended, current, hour, day } = found;
+      if (window === "ever") return addSums(ended[0], current);
+      if (window === "hour") return hour === windowStart("hour", now) ? current : zero();
+      if (window === "day") return day === windowStart("day", now) ? addSums(ended[2], current) : zero();
+      const isThisMonth = day >= 0 && windowStart("month", day) === windowStart("month", now);
+      return isThisMonth ? addSums(ended[1], current) : zero();
     },
     *accounts() {
       yield* bounded.keys();
@@ -108,31 +112,46 @@ export function windowStart(window: Exclude<Window, "ever">, now: number): numbe
 function addTo(account: Account, { calls, cost, usage, unknown }: Entry, now: number): void {
   const sinceHour = now - account.hour;
   if (!(sinceHour >= 0 && sinceHour < HOUR) || account.hour < 0) beginWindows(account, now);
-  for (const sums of account.sums) {
-    sums.calls += calls;
-    if (unknown) sums.unknown += 1;
-    if (usage === undefined) continue;
-    if (cost === undefined) sums.unpriced += 1;
-    else sums.cost += cost;
-    sums.input += usage.input;
-    sums.output += usage.output;
-    sums.cacheRead += usage.cacheRead;
-    sums.cacheWrite += usage.cacheWrite;
-    sums.reasoning += usage.reasoning;
-  }
+  const sums = account.current;
+  sums.calls += calls;
+  if (unknown) sums.unknown += 1;
+  if (usage === undefined) return;
+  if (cost === undefined) sums.unpriced += 1;
+  else sums.cost += cost;
+  sums.input += usage.input;
+  sums.output += usage.output;
+  sums.cacheRead += usage.cacheRead;
+  sums.cacheWrite += usage.cacheWrite;
+  sums.reasoning += usage.reasoning;
 }
 
-/** Begins the hour that `now` lies in, and the day and the month where they are new. */
+/** Ends the current hour, and begins the one that `now` lies in, and the day and the month where they are new. */
 function beginWindows(account: Account, now: number): void {
+  const { ended, current } = account;
+  for (let index = 0; index < ended.length; index++) ended[index] = addSums(ended[index] as Sums, current);
   const day = windowStart("day", now);
   if (account.day !== day) {
     const month = windowStart("month", now);
-    if (account.day < 0 || windowStart("month", account.day) !== month) account.sums[1] = zero();
+    if (account.day < 0 || windowStart("month", account.day) !== month) ended[1] = zero();
     account.day = day;
-    account.sums[2] = zero();
+    ended[2] = zero();
   }
   account.hour = windowStart("hour", now);
-  account.sums[3] = zero();
+  account.current = zero();
+}
+
+function addSums(one: Sums, other: Sums): Sums {
+  return {
+    calls: one.calls + other.calls,
+    cost: one.cost + other.cost,
+    unpriced: one.unpriced + other.unpriced,
+    unknown: one.unknown + other.unknown,
+    input: one.input + other.input,
+    output: one.output + other.output,
+    cacheRead: one.cacheRead + other.cacheRead,
+    cacheWrite: one.cacheWrite + other.cacheWrite,
+    reasoning: one.reasoning + other.reasoning,
+  };
 }
 
 function zero(): Sums {
