@@ -7,7 +7,8 @@ import { run } from "../package/processes.ts";
 
 export const APPS: string = import.meta.dirname;
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "spendfuse");
-const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
+/** Options of npm for installing without advice, from its cache where it has the package. */
+export const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
 
 export interface InstallOptions {
   /** Whether the packages' own install scripts run. Default false. */

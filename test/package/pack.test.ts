@@ -7,19 +7,12 @@ import { COMPILER_NAMES, compile, MODE_NAMES } from "./compilers.ts";
 import { brokenLinks } from "./links.ts";
 import { run } from "./processes.ts";
 import { jestPrograms, programsOf } from "./programs.ts";
-import { layJest, otherNode } from "./projects.ts";
-import { clearStage, environmentOf, meterAll, type Stage, setStage, THIS_NODE } from "./stage.ts";
+import { layJest } from "./projects.ts";
+import { clearStage, environmentOf, meterAll, NODES, type Stage, setStage } from "./stage.ts";
 import { SPENT } from "./vendor.ts";
 
-const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
 const MB = 1_000_000;
 let stage: Stage;
-/** The oldest Node that we run on and the one that runs the tests; in a long run the newest as well. */
-const NODES: Readonly<Record<string, () => Promise<string>>> = {
-  "Node 22.15": () => otherNode("node-22"),
-  [THIS_NODE.name]: async () => THIS_NODE.binary,
-  ...(FULL && { "Node 26": () => otherNode("node-26") }),
-};
 
 beforeAll(async () => {
   [stage] = await Promise.all([setStage(["empty"]), installedApp("jest"), installedApp("typescript-5")]);
@@ -62,9 +55,8 @@ describe("the tarball", () => {
   });
 });
 
-test.each(Object.entries(NODES))("every way to load it works on %s", async (name, find) => {
-  const programs = await programsOf(join(stage.dir, "empty"));
-  await meterAll(stage, "empty", programs, { name, binary: await find() });
+test.each(NODES)("every way to load it works on $name", async (node) => {
+  await meterAll(stage, "empty", await programsOf(join(stage.dir, "empty")), node);
 });
 
 test("the program that sends what an app leaves at its end is found in a project, and sends it", async () => {

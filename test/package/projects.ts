@@ -1,10 +1,8 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { APPS, installedApp } from "../apps/installed.ts";
+import { APPS, installedApp, QUIET } from "../apps/installed.ts";
 import { run } from "./processes.ts";
-
-const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
 
 /** Projects with dependencies that spendfuse must install beside, each with a program of its own. */
 export const BESIDE = ["otel-2", "google-adk", "mistral", "dd-trace"] as const;

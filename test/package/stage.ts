@@ -5,7 +5,7 @@ import { type OtlpReceiver, startOtlpReceiver } from "../servers/otlp-receiver.t
 import { untilArrived } from "./leftovers.ts";
 import { run } from "./processes.ts";
 import type { Program } from "./programs.ts";
-import { install, makeHome, type Project } from "./projects.ts";
+import { install, makeHome, otherNode, type Project } from "./projects.ts";
 import { pack, type Tarball } from "./tarball.ts";
 import { SPENT, startVendor } from "./vendor.ts";
 
@@ -52,14 +52,23 @@ export function environmentOf({ vendor, receiver, stateDir }: Stage, agent: stri
   };
 }
 
-/** A binary of Node, and what it is called. */
+/** A version of Node. */
 export interface Node {
   readonly name: string;
-  readonly binary: string;
+  /** Installs it where it is not this one, and resolves to its binary. */
+  readonly find: () => Promise<string>;
 }
 
 /** The one that runs the tests. */
-export const THIS_NODE: Node = { name: "Node 24", binary: process.execPath };
+const THIS_NODE: Node = { name: "Node 24", find: async () => process.execPath };
+const FULL = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) >= 10;
+
+/** The oldest Node that we run on and the one that runs the tests; in a long run the newest as well. */
+export const NODES: readonly Node[] = [
+  { name: "Node 22.15", find: () => otherNode("node-22") },
+  THIS_NODE,
+  ...(FULL ? [{ name: "Node 26", find: () => otherNode("node-26") }] : []),
+];
 
 /** Runs programs in a project; the failures of all are reported together. */
 export async function meterAll(
@@ -81,7 +90,7 @@ export async function meterAll(
 async function meter(stage: Stage, project: Project, program: Program, node: Node): Promise<void> {
   const { dir, receiver, stateDir } = stage;
   const agent = `agent-${++stage.agents}`;
-  const out = await run(node.binary, program.args, {
+  const out = await run(await node.find(), program.args, {
     cwd: program.dir ?? join(dir, project),
     code: program.code ?? 0,
     env: { ...environmentOf(stage, agent), ...(!program.scoped && { SPENDFUSE_AGENT: agent }) },
