@@ -89,7 +89,7 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
       if (!found) return undefined;
       const { ended, current, hour, day } = found;
       if (window === "ever") return addSums(ended[0], current);
-      if (window === "hour") return hour === windowStart("hour", now) ? current : zero();
+      if (window === "hour") return hour === windowStart("hour", now) ? { ...current } : zero();
       if (window === "day") return day === windowStart("day", now) ? addSums(ended[2], current) : zero();
       const isThisMonth = day >= 0 && windowStart("month", day) === windowStart("month", now);
       return isThisMonth ? addSums(ended[1], current) : zero();

@@ -36,3 +36,8 @@ type Broken = (id: string, subject: string, says: string, fix: string) => Remark
 export const ok = (id: string, subject: string, says: string): Remark => ({ id, level: "ok", subject, says });
 export const note: Broken = (id, subject, says, fix) => ({ id, level: "note", subject, says, fix });
 export const fault: Broken = (id, subject, says, fix) => ({ id, level: "fault", subject, says, fix });
+
+/** A number of things: `1 budget`, `2 budgets`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -1,5 +1,5 @@
 import { type Paint, printable, type Style } from "../terminal/style.ts";
-import { type Finding, GROUPS, type Group } from "./finding.ts";
+import { counted, type Finding, GROUPS, type Group } from "./finding.ts";
 
 export interface Summary {
   readonly findings: readonly Finding[];
@@ -52,8 +52,4 @@ function wrap(text: string, width: number): readonly string[] {
     } else line = line === "" ? word : `${line} ${word}`;
   }
   return [...lines, line];
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -2,6 +2,7 @@ import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { copyProject } from "../defects/working-copy.ts";
+import { createRandom } from "../random.ts";
 import { instrument } from "./instrument.ts";
 import { findSites, type Mutant, type Site } from "./mutants.ts";
 import { type Reach, runMutants, type Verdict } from "./run.ts";
@@ -88,17 +89,6 @@ function plant(room: string, folder: string): readonly Mutant[] {
 function sample<T>(list: readonly T[], count: number): readonly T[] {
   const keyed = list.map((one) => [random(), one] as const).sort(([a], [b]) => a - b);
   return keyed.slice(0, count).map(([, one]) => one);
-}
-
-/** Numbers from 0 to below 1 that are the same for the same seed (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function showReach(reach: Reach): void {

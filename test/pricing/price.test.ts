@@ -6,6 +6,7 @@ import { isSnapshot, modelKey, modelSpellings, sameModel } from "../../src/prici
 import { OVERLAY, SEARCHES, TERMS } from "../../src/pricing/overlay.ts";
 import { createPriceBook, type Price, type PriceQuery, type QuoteSource } from "../../src/pricing/price.ts";
 import { createRowSource, createTermsBook } from "../../src/pricing/rows.ts";
+import { createRandom } from "../random.ts";
 
 const NOW = Date.parse("2026-11-23T12:00:00Z");
 const book = createPrices({ library });
@@ -550,15 +551,10 @@ describe("model ids", () => {
   });
 });
 
-/** A seeded generator (mulberry32), so that a failure can be repeated. */
+/** Whole numbers below a limit. */
 function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
+  const random = createRandom(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 function randomUsage(below: (limit: number) => number): Usage {

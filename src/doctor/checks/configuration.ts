@@ -1,7 +1,7 @@
 import { isStrict } from "../../config/config.ts";
 import { FILE, INLINE } from "../../config/file.ts";
 import type { Facts } from "../facts.ts";
-import { fault, note, ok } from "../finding.ts";
+import { counted, fault, note, ok } from "../finding.ts";
 import type { Check } from "./check.ts";
 
 const SCHEMA = '"$schema": "./node_modules/spendfuse/config.schema.json"';
@@ -30,5 +30,6 @@ function about(config: Facts["configuration"]["config"]): string {
   const names = Object.keys(keys);
   const from = source === undefined || source === INLINE ? "" : `, from ${source}`;
   if (names.length === 0) return `defaults: nothing is configured${from}`;
-  return `valid: ${names.join(", ")}; ${caps.length || "no"} budget${caps.length === 1 ? "" : "s"}${from}`;
+  const budgets = caps.length === 0 ? "no budgets" : counted(caps.length, "budget");
+  return `valid: ${names.join(", ")}; ${budgets}${from}`;
 }

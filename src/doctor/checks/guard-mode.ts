@@ -1,5 +1,5 @@
 import { isGuarded } from "../../process/enforcement.ts";
-import { note, ok } from "../finding.ts";
+import { counted, note, ok } from "../finding.ts";
 import type { Check } from "./check.ts";
 
 const ENFORCE = "SPENDFUSE_MODE=enforce";
@@ -11,7 +11,7 @@ export const guardMode: Check = {
   *check({ configuration: { config } }) {
     const { mode = "enforce", caps } = config;
     const subject = `mode ${mode}`;
-    const budgets = `${caps.length} budget${caps.length === 1 ? "" : "s"}`;
+    const budgets = counted(caps.length, "budget");
     if (mode === "off" && caps.length > 0)
       yield note("guard-off", subject, `${budgets} configured, none is checked`, ENFORCE);
     else if (mode === "shadow" && caps.length > 0)

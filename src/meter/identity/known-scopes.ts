@@ -40,14 +40,13 @@ export function nodeIn(known: KnownScopes, outer: ScopeNode, identity: Identity)
 /** The scope of a user's own fields inside `outer`. */
 export function nodeWith(known: KnownScopes, outer: ScopeNode, fields: ScopeFields): ScopeNode {
   const { agent, team, project, key, run, conversation, user, parents } = fields;
-  const names = parents === undefined ? "" : [...parents].join("\u0002");
+  const names = keyOf(parents && [...parents]);
   const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}`;
   const nodes = nodesIn(known, outer);
   let node = nodes.get(text);
   if (node === undefined) {
     node = nest(known, outer, fields);
-    if (nodes.size >= MAX_KNOWN) nodes.clear();
-    nodes.set(text, node);
+    setBounded(nodes, text, node, MAX_KNOWN);
   }
   return node;
 }

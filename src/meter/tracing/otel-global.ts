@@ -1,7 +1,7 @@
 /**
  * The user's own OpenTelemetry, read from the global slot in which every 1.x copy of its API registers. Reading the
  * slot works where importing the API does not: code of API 1.10 sees a provider that a 1.9 registered as none at all.
- * Nothing here throws, and nothing is kept: a provider may appear, change or go at any time.
+ * Nothing here throws, and no provider is kept: one may appear, change or go at any time.
  */
 
 import { tagsOf } from "./dd-trace.ts";

@@ -79,6 +79,7 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
       framing: FRAMINGS[route.endpoint.framing ?? "sse"],
       host,
       provider: providerOf(host, format),
+      // Copied, because exporters read a slice of the address slowly: see `nameOf` in `tracing/call-span.ts`.
       address: Buffer.from(url.host).toString(),
       path,
       method,
