@@ -26,5 +26,6 @@ export function sharedRuntime<R extends object>(create: () => R): R {
 export function shareThroughFetch(runtime: object): void {
   const { fetch } = globalThis;
   if (typeof fetch !== "function" || !(HOOKED in fetch) || RUNTIME in fetch) return;
-  Object.defineProperty(fetch, RUNTIME, { value: runtime });
+  // The prototype that carries the mark of the hook; the function itself shows nothing of ours.
+  Object.defineProperty(Object.getPrototypeOf(fetch), RUNTIME, { value: runtime, configurable: true });
 }

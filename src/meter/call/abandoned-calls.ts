@@ -2,15 +2,15 @@ import { setTimeout } from "node:timers";
 import type { SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { OpenCall } from "./open-call.ts";
-import type { Left, Tether } from "./tether.ts";
+import type { Tether } from "./tether.ts";
 
 /**
  * Settles calls whose response was garbage collected before it was read to its end. Never throws. Most calls are over
  * before they are {@link YOUNG_MS} old and cost the registry, and the garbage collector, nothing.
  */
 export interface AbandonedCalls {
-  /** The call then ends when `target` is collected. `isRead`: whether the body was read unobserved by then. */
-  watch(target: object, call: OpenCall, left: Left, isRead?: (target: object) => boolean): void;
+  /** The call then ends when `target` is collected. `isRead`: whether the body was read unobserved by now. */
+  watch(target: object, call: OpenCall, isRead?: (target: object) => boolean): void;
   forget(call: OpenCall): void;
   /** Whether the body of the call was read unobserved. */
   isReadUnseen(call: OpenCall): boolean;
@@ -19,9 +19,7 @@ export interface AbandonedCalls {
 const YOUNG_MS = 50;
 
 export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): AbandonedCalls {
-  const registry = new FinalizationRegistry<{ readonly call: OpenCall; readonly left: Left }>(({ call, left }) => {
-    call.settle({ type: "collect", unseen: left === "unseen" });
-  });
+  const registry = new FinalizationRegistry<OpenCall>((call) => call.settle({ type: "collect", unseen: false }));
   let waiting = false;
 
   function registerYoung(): void {
@@ -32,9 +30,9 @@ export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): 
     }
   }
 
-  function register(call: OpenCall, { left, isRead }: Tether, target: object): void {
-    registry.register(target, { call, left }, call);
-    call.tether = { left, young: undefined, weak: new WeakRef(target), isRead };
+  function register(call: OpenCall, { isRead }: Tether, target: object): void {
+    registry.register(target, call, call);
+    call.tether = { young: undefined, weak: new WeakRef(target), isRead };
   }
 
   function forget(call: OpenCall): void {
@@ -44,16 +42,16 @@ export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): 
 
   return {
     forget,
-    watch(target, call, left, isRead) {
+    watch(target, call, isRead) {
       if (call.settled) return;
       if (call.tether?.weak) forget(call);
-      call.tether = { left, young: target, weak: undefined, isRead };
+      call.tether = { young: target, weak: undefined, isRead };
       if (waiting) return;
       waiting = true;
       setTimeout(registerYoung, YOUNG_MS).unref();
     },
     isReadUnseen({ tether }) {
-      if (tether?.isRead === undefined || tether.left !== "unseen") return false;
+      if (tether?.isRead === undefined) return false;
       const target = tether.young ?? tether.weak?.deref();
       return target !== undefined && tether.isRead(target);
     },

@@ -1,15 +1,14 @@
 import { parse } from "../../../core/json.ts";
-
-/** An error of a vendor with its body read, and an equivalent response for the caller. */
-export interface ErrorRead {
-  readonly body: unknown;
-  /** With `final`, SDKs do not try again. */
-  answer(final: boolean): Response;
-}
+import type { AbandonedCalls } from "../../call/abandoned-calls.ts";
+import type { OpenCall } from "../../call/open-call.ts";
+import type { RelaySource } from "./relay.ts";
+import { relayResponse, showHeaders } from "./response.ts";
 
 /** Statuses with which vendors report that a cap of theirs is reached. */
 const CAP_STATUSES = new Set([400, 402, 403, 429]);
+/** A cap's error is small, and comes with its head: beyond either the body is left to the caller. */
 const MAX_BYTES = 64 * 1024;
+const MAX_MS = 50;
 
 export function mayBeCap({ status, headers, body, bodyUsed }: Response): boolean {
   if (!CAP_STATUSES.has(status) || bodyUsed || !(body instanceof ReadableStream)) return false;
@@ -17,21 +16,46 @@ export function mayBeCap({ status, headers, body, bodyUsed }: Response): boolean
   return (headers.get("content-type") ?? "").includes("json") && length <= MAX_BYTES;
 }
 
-/** Reads the body of an error; a caller who is given such a response reads it at once as well. */
-export async function readError(response: Response): Promise<ErrorRead> {
-  const { status, statusText, headers, url } = response;
-  const bytes = await response.arrayBuffer();
-  return {
-    body: parse(new TextDecoder().decode(bytes)),
-    answer(final) {
-      const copied = new Headers(headers);
-      // The body was decoded on the way.
-      copied.delete("content-encoding");
-      copied.delete("content-length");
-      if (final) copied.set("x-should-retry", "false");
-      const answer = new Response(bytes, { status, statusText, headers: copied });
-      Object.defineProperty(answer, "url", { value: url, configurable: true });
-      return answer;
-    },
-  };
+/**
+ * The parsed body of an error, read ahead of the caller, who gets every byte and error of it when it reads; undefined
+ * where the body is large, late or broken.
+ */
+export async function readError(response: Response, call: OpenCall, abandoned: AbandonedCalls): Promise<unknown> {
+  const { stream, source } = relayResponse(response, call, abandoned);
+  const text = await readAhead(source);
+  if (text !== undefined) return parse(text);
+  // The body is locked, so that fetch no longer cancels it when the response is collected.
+  dropped.register(stream, source.lock());
+  return undefined;
+}
+
+/** Tells the SDKs not to try again. */
+export function forbidRetry(response: Response): void {
+  const headers = new Headers(response.headers);
+  headers.set("x-should-retry", "false");
+  showHeaders(response, headers);
+}
+
+const dropped = new FinalizationRegistry<ReadableStreamDefaultReader<Uint8Array>>((reader) => {
+  reader.cancel().catch(() => {});
+});
+
+async function readAhead(source: RelaySource): Promise<string | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, MAX_MS, undefined);
+  const chunks: Uint8Array[] = [];
+  try {
+    for (let size = 0; size <= MAX_BYTES; ) {
+      const result = await Promise.race([source.readAhead(), late.promise]);
+      if (result === undefined) return undefined;
+      if (result.done) return Buffer.concat(chunks).toString();
+      chunks.push(new Uint8Array(result.value));
+      size += result.value.byteLength;
+    }
+    return undefined;
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }

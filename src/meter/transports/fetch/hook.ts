@@ -6,7 +6,7 @@ import { PREFIX } from "../../propagation/baggage.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
 import { dropScopeHeaders, readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
 import type { Target } from "../../wire/target.ts";
-import { mayBeCap, readError } from "./error-answer.ts";
+import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import {
   addressOf,
@@ -17,9 +17,9 @@ import {
   isRequest,
   methodOf,
   readOutgoing,
-  rereadable,
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
+import { evaluatedOnce, inputOnce, isBroken } from "./single-evaluation.ts";
 
 type Fetch = typeof fetch;
 
@@ -29,29 +29,56 @@ export const HOOKED = Symbol.for("spendfuse.fetch");
 /** A fetch that meters what `inner` carries, while `enabled`. A fetch that is metered already is returned as it is. */
 export function wrapFetch(meter: CallMeter, inner: Fetch, enabled: () => boolean = always): Fetch {
   if (HOOKED in inner) return inner;
-  const hooked = function fetch(this: unknown, input: FetchInput, init?: FetchInit): Promise<Response> {
-    return enabled() ? fetchMetered(meter, inner, this, input, init) : inner.call(this as never, input, init);
+  const { fetch } = {
+    fetch(this: unknown, ...args: Parameters<Fetch>): Promise<Response> {
+      if (!enabled() || (args as readonly unknown[]).length === 0) return inner.apply(this as never, args);
+      return fetchMetered(meter, args.length > 2 ? withMore(inner, args) : inner, this, args[0], args[1]);
+    },
   };
-  Object.defineProperty(hooked, HOOKED, { value: inner });
-  return hooked as Fetch;
+  return likeFunction(fetch as Fetch, inner);
+}
+
+/** A fetch that is given the arguments after its first two as well. */
+function withMore(inner: Fetch, [, , ...more]: readonly unknown[]): Fetch {
+  return function (this: unknown, input, init) {
+    return Reflect.apply(inner, this, [input, init, ...more]) as Promise<Response>;
+  };
 }
 
 function always(): boolean {
   return true;
 }
 
+/** `ours` with all that can be seen of `theirs`. The mark is on a prototype in between, where no listing shows it. */
+function likeFunction(ours: Fetch, theirs: Fetch): Fetch {
+  for (const name of Reflect.ownKeys(ours)) {
+    if (Object.getOwnPropertyDescriptor(theirs, name) === undefined) Reflect.deleteProperty(ours, name);
+  }
+  for (const name of Reflect.ownKeys(theirs)) {
+    const descriptor = Object.getOwnPropertyDescriptor(theirs, name) as PropertyDescriptor;
+    Reflect.defineProperty(ours, name, descriptor);
+  }
+  const mark = Object.create(Object.getPrototypeOf(theirs) as object, {
+    [HOOKED]: { value: theirs, configurable: true },
+  });
+  return Object.setPrototypeOf(ours, mark) as Fetch;
+}
+
 function fetchMetered(
   meter: CallMeter,
   inner: Fetch,
   self: unknown,
-  input: FetchInput,
-  given: FetchInit,
+  given: FetchInput,
+  givenInit: FetchInit,
 ): Promise<Response> {
-  let init = given;
+  let input = given;
+  let init = givenInit;
   let target: Target | undefined;
   let begun: Begun | undefined;
   try {
-    if (given?.headers !== undefined) init = rereadable(given);
+    if (typeof input !== "string") input = inputOnce(input);
+    init = evaluatedOnce(init);
+    if (init !== givenInit && isBroken(init as object)) return inner.call(self as never, input, init);
     const address = typeof input === "string" ? input : addressOf(input);
     if (address !== undefined && meter.classifier.maybe.test(address)) {
       target = meter.classifier.find(init?.method === "POST" ? "POST" : methodOf(input, init), address);
@@ -182,7 +209,7 @@ async function send(
     call.settle({ type: "end" });
     return response;
   }
-  if (call.services.gate !== undefined && mayBeCap(response)) response = await readCap(call, response, meter);
+  if (call.services.gate !== undefined && mayBeCap(response)) await readCap(call, response, meter);
   try {
     watch(meter, call, response, input, init);
   } catch (error) {
@@ -210,13 +237,12 @@ function watch(meter: CallMeter, call: OpenCall, response: Response, input: Fetc
   else watchResponse(response, call, stream && isForTestedSdk(input, init), meter.abandoned);
 }
 
-/** A vendor's own cap: its error is final, and the gate records it. Rejects as the body does. */
-async function readCap(call: OpenCall, response: Response, { faults }: CallMeter): Promise<Response> {
+/** A vendor's own cap: its error is final, and the gate records it. */
+async function readCap(call: OpenCall, response: Response, { faults, abandoned }: CallMeter): Promise<void> {
   try {
-    const { body, answer } = await readError(response);
-    return answer(isFinal(call, response.status, body, faults));
+    const body = await readError(response, call, abandoned);
+    if (isFinal(call, response.status, body, faults)) forbidRetry(response);
   } catch (error) {
-    call.settle(endOf(error, call));
-    throw error;
+    faults.report("body", error);
   }
 }

@@ -48,7 +48,7 @@ export function watchNodeBody(body: Readable, call: OpenCall, abandoned: Abandon
   });
   body.on(errorMonitor, (error: unknown) => call.settle(endOf(error, call)));
   body.on("close", () => call.settle({ type: "cancel" }));
-  abandoned.watch(body, call, "unread");
+  abandoned.watch(body, call);
 }
 
 const EMPTY = new Uint8Array(0);

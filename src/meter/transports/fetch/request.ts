@@ -101,14 +101,6 @@ function copyText(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Ui
   return { stream, text: promise };
 }
 
-/** Headers that can be read again: fetch takes an iterator as well, which can be read once. */
-export function rereadable(init: FetchInit): FetchInit {
-  const headers: unknown = init?.headers;
-  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return init;
-  if (!(Symbol.iterator in headers) || typeof (headers as { get?: unknown }).get === "function") return init;
-  return { ...init, headers: [...(headers as Iterable<[string, string]>)] };
-}
-
 /** SDKs whose way of reading a body our tests cover; they identify themselves in a header. */
 export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {
   return readHeader(headersOf(input, init), "x-stainless-lang") !== undefined;

@@ -1,129 +1,231 @@
+import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
-import { pullThrough } from "./pull-stream.ts";
-import { isReadUnseen, standIn, tapStream } from "./tapped-stream.ts";
+import { allowIteration, type Bytes, openRelay, type Relay } from "./relay.ts";
 
 /** How the body of one response is watched. */
 interface Watched {
   readonly call: OpenCall;
-  /** The response is for an SDK whose ways of reading we know: its own stream can be tapped. */
-  readonly tap: boolean;
   readonly abandoned: AbandonedCalls;
-  /** Carries the pull-through stream once one is needed; then every way of reading goes through it. */
+  readonly natives: Natives;
+  /** The response is for an SDK whose way of reading streams we know. */
+  readonly iterates: boolean;
+  /** What the caller reads in place of the body, once it has asked for that or the body was read ahead. */
+  relay: Relay | undefined;
+  /** A response with the relay as its body, once one is needed; every way of reading goes through it then. */
   holder: Response | undefined;
-  /** The body's own stream is tapped: all reads are observed there. */
-  tapped: boolean;
+}
+
+/** What a response shows in place of its own. */
+interface Shown {
+  readonly url?: string;
+  readonly redirected?: boolean;
+  readonly type?: ResponseType;
+  readonly headers?: Headers;
 }
 
 const watched = createStamp<Watched>();
-const overlays = new WeakMap<object, object>();
+const shown = createStamp<Shown>();
 
 /**
- * Overrides the read methods of the caller's own response, which keeps its identity, class and url.
- * Nothing is read that the caller does not read.
+ * Watches the caller's own response, which keeps its identity, class and properties. Nothing is read that the caller
+ * does not read.
  */
-export function watchResponse(response: Response, call: OpenCall, tap: boolean, abandoned: AbandonedCalls): Response {
-  const state: Watched = { call, tap, abandoned, holder: undefined, tapped: false };
+export function watchResponse(response: Response, call: OpenCall, iterates: boolean, abandoned: AbandonedCalls): void {
+  watch(response, call, iterates, abandoned);
+  abandoned.watch(response, call, isReadUnseen);
+}
+
+/** Watches a response whose body is about to be read ahead: the caller gets what was read when it reads. */
+export function relayResponse(response: Response, call: OpenCall, abandoned: AbandonedCalls): Relay {
+  const state = watch(response, call, false, abandoned);
+  state.relay = openRelay(state.natives.body.call(response) as Bytes, call, response);
+  return state.relay;
+}
+
+/** Shows other headers than the response has. */
+export function showHeaders(response: Response, headers: Headers): void {
+  shown.set(response, { headers });
+}
+
+function watch(response: Response, call: OpenCall, iterates: boolean, abandoned: AbandonedCalls): Watched {
+  const natives = observe(Object.getPrototypeOf(response) as object);
+  const state: Watched = { call, abandoned, natives, iterates, relay: undefined, holder: undefined };
   watched.set(response, state);
-  Object.setPrototypeOf(response, overlayOf(Object.getPrototypeOf(response) as object));
-  abandoned.watch(response, call, "unread");
-  return response;
+  return state;
 }
 
-function overlayOf(prototype: object): object {
-  let overlay = overlays.get(prototype);
-  if (overlay === undefined) {
-    overlay = createOverlay(prototype);
-    overlays.set(prototype, overlay);
-  }
-  return overlay;
+/** Whether a response was read by a method that is not ours. */
+function isReadUnseen(response: object): boolean {
+  const state = watched.get(response);
+  return state !== undefined && state.relay === undefined && state.natives.bodyUsed.call(response as Response);
 }
 
-type Whole = "text" | "json" | "arrayBuffer" | "bytes" | "blob" | "formData";
+/** What a kind of response does by itself. */
+interface Natives {
+  body(this: Response): Bytes | null;
+  bodyUsed(this: Response): boolean;
+}
 
-function createOverlay(prototype: object): object {
-  const native = (name: string) =>
-    // biome-ignore lint/suspicious/noExplicitAny: methods and getters of any fetch implementation
-    prototype[name as never] as any;
-  const getter = (name: string): ((this: Response) => unknown) => lookUp(prototype, name)?.get ?? (() => undefined);
-  const bodyOf = getter("body") as (this: Response) => ReadableStream<Uint8Array> | null;
-  const bodyUsedOf = getter("bodyUsed") as (this: Response) => boolean;
-  const overlay = Object.create(prototype) as object;
+const WHOLE = ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const;
+const SHOWN = ["url", "redirected", "type", "headers"] as const;
+type Whole = (typeof WHOLE)[number];
 
-  function define(name: string, descriptor: PropertyDescriptor): void {
-    Object.defineProperty(overlay, name, { configurable: true, enumerable: false, ...descriptor });
+const known = new WeakMap<object, Natives>();
+/** By the prototype that has them: the properties that ours replaced. */
+const replaced = new WeakMap<object, Record<string, PropertyDescriptor>>();
+
+/** Puts our methods in place of those that a response inherits, once for each prototype. */
+function observe(prototype: object): Natives {
+  const found = known.get(prototype);
+  if (found !== undefined) return found;
+  const getterOf = (name: string): (() => unknown) => lookUp(prototype, name)?.native.get ?? (() => undefined);
+  const natives = { body: getterOf("body"), bodyUsed: getterOf("bodyUsed") } as unknown as Natives;
+  known.set(prototype, natives);
+  for (const name of ["body", "bodyUsed", "clone", ...WHOLE, ...SHOWN]) replace(prototype, name, natives);
+  return natives;
+}
+
+/** The property as it was before ours, and the prototype that has it. */
+function lookUp(prototype: object, name: string): { owner: object; native: PropertyDescriptor } | undefined {
+  for (let owner: object | null = prototype; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
+    const native = replaced.get(owner)?.[name] ?? Object.getOwnPropertyDescriptor(owner, name);
+    if (native !== undefined) return { owner, native };
   }
+  return undefined;
+}
 
-  function hold(response: Response, state: Watched): Response {
-    if (state.holder) return state.holder;
-    const body = bodyOf.call(response) as ReadableStream<Uint8Array>;
-    const { status, statusText, headers } = response;
-    const stream = state.tapped ? standIn(body) : pullThrough(body, state.call, response);
-    const holder = likeConstructed(response, stream, { status, statusText, headers });
-    state.holder = holder;
-    state.abandoned.watch(stream, state.call, "unread");
-    return holder;
-  }
+function replace(prototype: object, name: string, natives: Natives): void {
+  const found = lookUp(prototype, name);
+  if (found === undefined) return;
+  const { owner, native } = found;
+  const others = replaced.get(owner) ?? {};
+  if (others[name] !== undefined || native.configurable !== true) return;
+  const ours = replacementOf(name, native, natives);
+  if (ours === undefined) return;
+  Object.defineProperty(owner, name, { ...native, ...ours });
+  replaced.set(owner, { ...others, [name]: native });
+}
 
-  define("body", {
-    get(this: Response) {
-      const state = watched.get(this);
-      const body = state?.holder ? state.holder.body : bodyOf.call(this);
-      if (!state || state.holder || body === null || bodyUsedOf.call(this)) return body;
-      if (state.call.over && !state.tapped) return body;
-      if (!state.tap || !state.call.stream) return hold(this, state).body;
-      if (!state.tapped) {
-        state.tapped = true;
-        tapStream(body, state.call, state.abandoned);
-        state.abandoned.watch(body, state.call, "unseen", isReadUnseen);
+function replacementOf(
+  name: string,
+  { get, value }: PropertyDescriptor,
+  natives: Natives,
+): PropertyDescriptor | undefined {
+  if (name === "body") return get && { get: bodyGetter(get as Natives["body"], natives) };
+  if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"]) };
+  if (typeof value !== "function" && get === undefined) return undefined;
+  if (name === "clone") return { value: cloneMethod(value as Response["clone"], natives) };
+  if ((WHOLE as readonly string[]).includes(name)) return { value: wholeMethod(name as Whole, value as Read, natives) };
+  return get && { get: shownGetter(name as keyof Shown, get) };
+}
+
+type Read = (this: Response) => Promise<unknown>;
+
+function bodyGetter(native: Natives["body"], { bodyUsed }: Natives): () => unknown {
+  return accessor("body", function (this: Response) {
+    const state = stateOf(this);
+    if (state === undefined) return native.call(this);
+    if (state.holder !== undefined) return state.holder.body;
+    if (state.relay !== undefined) return state.relay.stream;
+    const body = native.call(this);
+    return body === null || state.call.over || bodyUsed.call(this) ? body : relay(this, state, body).stream;
+  });
+}
+
+function bodyUsedGetter(native: Natives["bodyUsed"]): () => unknown {
+  return accessor("bodyUsed", function (this: Response) {
+    const state = stateOf(this);
+    if (state?.holder !== undefined) return state.holder.bodyUsed;
+    return state?.relay === undefined ? native.call(this) : Readable.isDisturbed(state.relay.stream as never);
+  });
+}
+
+function cloneMethod(native: Response["clone"], { body: bodyOf, bodyUsed }: Natives): Response["clone"] {
+  const { clone } = {
+    clone(this: Response): Response {
+      const state = stateOf(this);
+      if (state === undefined) return likeness(native.call(this), this);
+      if (state.relay === undefined) {
+        const body = bodyOf.call(this);
+        if (body === null || body.locked || bodyUsed.call(this)) return native.call(this);
+        relay(this, state, body);
       }
-      return body;
+      const holder = holderOf(this, state);
+      return holder === undefined ? native.call(this) : likeness(holder.clone(), this, true);
     },
-  });
+  };
+  return clone;
+}
 
-  define("bodyUsed", {
-    get(this: Response) {
-      const holder = watched.get(this)?.holder;
-      return holder ? holder.bodyUsed : bodyUsedOf.call(this);
-    },
-  });
-
-  define("clone", {
-    value: function clone(this: Response) {
-      const state = watched.get(this);
-      const body = bodyOf.call(this);
-      // A stream that was read through us is used; whether the response is, its holder knows.
-      if (!state || body === null || (!state.holder && (bodyUsedOf.call(this) || body.locked))) {
-        return native("clone").call(this);
+function wholeMethod(name: Whole, native: Read, { body: bodyOf, bodyUsed }: Natives): Read {
+  const { [name]: method } = {
+    [name](this: Response): Promise<unknown> {
+      const state = stateOf(this);
+      if (state === undefined) return native.call(this);
+      const { call } = state;
+      const first = state.relay === undefined && !bodyUsed.call(this);
+      // What is read may not be what came: without a hidden frame, an event stream as JSON, anything as a form.
+      if (first && !call.over && (name === "formData" || (call.stream && (call.hides || name === "json")))) {
+        const body = bodyOf.call(this);
+        if (body !== null && !body.locked) relay(this, state, body);
       }
-      return likeness(hold(this, state).clone(), this);
+      if (state.relay !== undefined) return readRelay(this, state, native, name);
+      const result = native.call(this);
+      // A second read is rejected, which does not affect the first.
+      if (first && !call.settled) watchRead(result, name, state);
+      return result;
     },
-  });
+  } as Record<Whole, Read>;
+  return method;
+}
 
-  for (const name of ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const) {
-    if (typeof native(name) !== "function") continue;
-    define(name, {
-      value: function (this: Response) {
-        const state = watched.get(this);
-        if (!state) return native(name).call(this);
-        // What is read may not be what came: without a hidden frame, an event stream as JSON, anything as a form.
-        const through = name === "formData" || (state.call.stream && (state.call.hides || name === "json"));
-        if (through && !state.tapped && !state.call.over && !bodyUsedOf.call(this)) hold(this, state);
-        if (state.holder) return (state.holder[name] as () => Promise<unknown>)();
-        // A second read is rejected, which does not affect the first.
-        const first = !bodyUsedOf.call(this);
-        const result = native(name).call(this) as Promise<unknown>;
-        if (first && !state.tapped && !state.call.settled) observe(result, name, state);
-        return result;
-      },
-    });
+function readRelay(response: Response, state: Watched, native: Read, name: Whole): Promise<unknown> {
+  const holder = holderOf(response, state);
+  return holder === undefined ? native.call(response) : (holder[name] as () => Promise<unknown>)();
+}
+
+function shownGetter(name: keyof Shown, native: () => unknown): () => unknown {
+  return accessor(name, function (this: Response) {
+    const instead = typeof this === "object" && this !== null ? shown.get(this)?.[name] : undefined;
+    return instead === undefined ? native.call(this) : instead;
+  });
+}
+
+/** A getter with the name that getters have. */
+function accessor(name: string, get: (this: Response) => unknown): () => unknown {
+  return Object.defineProperty(get, "name", { value: `get ${name}`, configurable: true }) as () => unknown;
+}
+
+function stateOf(response: unknown): Watched | undefined {
+  return typeof response === "object" && response !== null ? watched.get(response) : undefined;
+}
+
+function relay(response: Response, state: Watched, body: Bytes): Relay {
+  const { call, abandoned, iterates } = state;
+  const made = openRelay(body, call, response);
+  if (iterates && call.stream) allowIteration(made, abandoned);
+  abandoned.watch(made.stream, call);
+  state.relay = made;
+  return made;
+}
+
+/** Undefined once the body is being read: then the response's own body is locked too, so that it refuses as such. */
+function holderOf(response: Response, state: Watched): Response | undefined {
+  if (state.holder !== undefined) return state.holder;
+  const { stream, source } = state.relay as Relay;
+  if (stream.locked || Readable.isDisturbed(stream as never)) {
+    if (!source.bypassed) source.lock();
+    return undefined;
   }
-  return overlay;
+  const { status, statusText, headers } = response;
+  state.holder = likeConstructed(response, stream, { status, statusText, headers });
+  return state.holder;
 }
 
 /** Observes what the caller reads; the caller gets the very promise that the response gave. */
-function observe(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): void {
+function watchRead(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): void {
   abandoned.forget(call);
   const read = (value: unknown): void | Promise<void> => {
     switch (how) {
@@ -141,7 +243,7 @@ function observe(result: Promise<unknown>, how: Whole, { call, abandoned }: Watc
 }
 
 /** A response of the same class, where that can be constructed as the standard says. */
-function likeConstructed(response: Response, body: ReadableStream<Uint8Array>, init: ResponseInit): Response {
+function likeConstructed(response: Response, body: Bytes, init: ResponseInit): Response {
   try {
     return new (response.constructor as typeof Response)(body, init);
   } catch {
@@ -149,22 +251,14 @@ function likeConstructed(response: Response, body: ReadableStream<Uint8Array>, i
   }
 }
 
-/** Gives a clone the address and the kind of the original. */
-function likeness(clone: Response, of: Response): Response {
-  const { url, redirected, type } = of;
-  const copy = clone.clone;
-  return Object.defineProperties(clone, {
-    url: { value: url, configurable: true },
-    redirected: { value: redirected, configurable: true },
-    type: { value: type, configurable: true },
-    clone: { value: () => likeness(copy.call(clone), of), configurable: true },
-  });
-}
-
-function lookUp(prototype: object, name: string): PropertyDescriptor | undefined {
-  for (let at: object | null = prototype; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const found = Object.getOwnPropertyDescriptor(at, name);
-    if (found) return found;
+/** A clone that shows what the original shows; `constructed`: it was made of a response that we constructed. */
+function likeness(clone: Response, of: Response, constructed = false): Response {
+  if (constructed) {
+    const { url, redirected, type } = of;
+    shown.set(clone, { url, redirected, type });
+  } else {
+    const instead = shown.get(of);
+    if (instead !== undefined) shown.set(clone, instead);
   }
-  return undefined;
+  return clone;
 }

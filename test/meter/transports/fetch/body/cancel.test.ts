@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KINDS } from "./answers.ts";
 import { CANCELS, NODE_CANCELS } from "./cancels.ts";
@@ -7,7 +8,6 @@ import { network, SOURCES } from "./sources.ts";
 /** Chunks of the stream that come; then nothing more does. */
 const SENT = 12;
 const CANCELED = { ending: "canceled", quality: "estimated" };
-const UNKNOWN = { ending: "completed", quality: "unknown" };
 
 let metering: Metering;
 
@@ -33,6 +33,8 @@ async function stopped(
     signal: controller.signal,
   });
   const result = await cancel(response, controller).catch(describeError);
+  // A pipe releases its source some microtasks later.
+  await turn();
   const visit = metering.server.visits[0];
   const by = visit ? (await visit.over).by : "none";
   return { result, by, canceled: network.canceled, bodyUsed: response.bodyUsed, locked: response.body?.locked };
@@ -54,11 +56,10 @@ describe("cancellation reaches the server as without us, and settles the call", 
             const seen = await stopped(runtime.wrapFetch(fetch), kind, headers, cancel);
             expect(seen).toEqual(expected);
             expect(name === "custom fetch" || seen.by === "client").toBe(true);
-            const unseen = how === "bare reader, canceled" && caller === "SDK" && KINDS[kind]?.stream;
             // A stream that is no byte stream refuses the reader: then nothing was read or canceled.
             const refused = how === "byob reader, canceled" && name === "custom fetch";
-            if (unseen || refused) await runtime.flush();
-            expect(calls.map(summary)).toEqual([unseen ? UNKNOWN : CANCELED]);
+            if (refused) await runtime.flush();
+            expect(calls.map(summary)).toEqual([CANCELED]);
             right += 1;
           });
         }

@@ -193,9 +193,6 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
 };
 
-/** The ways that an SDK's response cannot show us: its stream is tapped, and these go around its methods. */
-export const UNSEEN: ReadonlySet<string> = new Set(["bare default reader", "bare byob reader", "transfer"]);
-
 const nodeOf = (response: Response): Readable => response.body as unknown as Readable;
 
 /** The same for bodies that are Node streams. */
