@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
@@ -36,11 +35,10 @@ export class RelaySource {
   readonly body: Bytes;
   readonly call: OpenCall;
   readonly keep: unknown;
-  /** The chunks come by another way, see {@link iterateRelay}. */
-  bypassed = false;
-  readonly #whole: WholeBody;
+  #whole: WholeBody | undefined = undefined;
   #controller: Controller | undefined = undefined;
   #reader: Reader | undefined = undefined;
+  #closed = false;
   /** What was read before the caller asked for it. */
   #ahead: Promise<Result>[] | undefined = undefined;
 
@@ -49,7 +47,6 @@ export class RelaySource {
     this.body = body;
     this.call = call;
     this.keep = keep;
-    this.#whole = createWholeBody(call);
   }
 
   start(controller: Controller): void {
@@ -57,11 +54,10 @@ export class RelaySource {
   }
 
   async pull(controller: Controller): Promise<void> {
-    if (this.bypassed) return FOREVER;
     const { call } = this;
     const reader = this.lock();
     try {
-      for (;;) {
+      while (!this.#closed) {
         const { done, value } = await (this.#ahead?.shift() ?? reader.read());
         if (done) return this.#end(controller);
         const passed = value instanceof Uint8Array ? this.#see(value) : value;
@@ -69,7 +65,7 @@ export class RelaySource {
         else if (!call.isCut) continue;
         if (!call.isCut) return;
         // What the vendor still sends is billed.
-        controller.close();
+        this.close();
         await reader.cancel();
         return;
       }
@@ -82,7 +78,7 @@ export class RelaySource {
   }
 
   cancel(reason: unknown): Promise<void> {
-    if (this.bypassed) return Promise.resolve();
+    this.#closed = true;
     this.call.settle({ type: "cancel" });
     return this.#reader ? this.#reader.cancel(reason) : CANCEL.call(this.body, reason);
   }
@@ -91,6 +87,12 @@ export class RelaySource {
   lock(): Reader {
     this.#reader ??= GET_READER.call(this.body) as Reader;
     return this.#reader;
+  }
+
+  /** The reader that the caller had is gone: what it still awaited is rejected. */
+  unlock(): void {
+    this.#reader?.releaseLock();
+    this.#reader = undefined;
   }
 
   /** Reads a chunk that the caller has not asked for; it gets it when it does. */
@@ -103,159 +105,184 @@ export class RelaySource {
     return read;
   }
 
-  /** Whether chunks may come by another way. */
-  get isUntouched(): boolean {
-    return this.#reader === undefined && !this.bypassed;
+  /** Ends the caller's stream. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#controller?.close();
+    (this.#controller as ReadableByteStreamController).byobRequest?.respond(0);
   }
 
+  /** Ends the caller's stream with an error. */
   fail(error: unknown): void {
+    this.#closed = true;
     this.#controller?.error(error);
   }
 
   #see(chunk: Uint8Array): Uint8Array {
     const { call } = this;
     if (call.over) return chunk;
-    return call.stream ? call.chunk(chunk) : this.#whole.add(chunk);
+    if (call.stream) return call.chunk(chunk);
+    this.#whole ??= createWholeBody(call);
+    return this.#whole.add(chunk);
   }
 
   #end(controller: Controller): void {
-    const rest = this.#whole.end();
+    const rest = this.call.stream ? this.call.end() : this.#endWhole();
     if (rest.byteLength > 0) controller.enqueue(rest as Chunk);
-    controller.close();
-    (controller as ReadableByteStreamController).byobRequest?.respond(0);
+    this.close();
+  }
+
+  #endWhole(): Uint8Array {
+    this.#whole ??= createWholeBody(this.call);
+    return this.#whole.end();
   }
 }
 
-const FOREVER = new Promise<never>(() => {});
-
-/** Streams whose own iterator may take the chunks straight from the body, by their source. */
-const iterable = createStamp<{ readonly source: RelaySource; readonly abandoned: AbandonedCalls }>();
+/** Streams whose chunks may be taken straight from the body, by their source. */
+const tappable = createStamp<{ readonly source: RelaySource; readonly abandoned: AbandonedCalls }>();
+const taps = createStamp<Tap>();
 
 /**
- * Lets the stream's own iterator take the chunks straight from the body, which costs a tenth of passing each through a
- * stream of ours: for SDKs, which read so.
+ * Lets the stream's own reader and iterator take the chunks straight from the body, which costs a tenth of passing each
+ * through a stream of ours: for SDKs, which read so. Whatever reads the stream in another way still gets them from it.
  */
-export function allowIteration({ stream, source }: Relay, abandoned: AbandonedCalls): void {
-  watchIterators();
-  iterable.set(stream, { source, abandoned });
+export function allowTaps({ stream, source }: Relay, abandoned: AbandonedCalls): void {
+  watchReaders();
+  tappable.set(stream, { source, abandoned });
 }
 
 let watching = false;
 
-/** Puts our `values` in place of the runtime's, for all streams; once, at the first stream of an SDK. */
-function watchIterators(): void {
+/** Puts our methods in place of the runtime's, for all streams; once, at the first stream of an SDK. */
+function watchReaders(): void {
   if (watching) return;
   watching = true;
-  const { prototype } = ReadableStream;
-  const { values: ours } = {
-    values(this: Bytes, ...options: [ReadableStreamIteratorOptions?]): AsyncIterator<Uint8Array> {
-      const known = typeof this === "object" && this !== null ? iterable.get(this) : undefined;
-      if (
-        known === undefined ||
-        options[0] !== undefined ||
-        this.locked ||
-        !known.source.isUntouched ||
-        Readable.isDisturbed(this as never)
-      ) {
-        return VALUES.apply(this, options) as AsyncIterator<Uint8Array>;
+  const ours = {
+    getReader(this: Bytes, ...options: [ReadableStreamGetReaderOptions?]): unknown {
+      const reader = GET_READER.apply(this, options as never) as unknown as Reader;
+      const tapped = tappable.get(this);
+      if (tapped !== undefined && options[0]?.mode === undefined) {
+        taps.set(reader, new Tap(tapped.source, READ.bind(reader) as () => Promise<Result>));
+        tapped.abandoned.watch(this, tapped.source.call);
       }
-      return iterateRelay(this, known.source, known.abandoned);
+      return reader;
+    },
+    read(this: Reader): Promise<Result> {
+      const tap = tapOf(this);
+      return tap === undefined ? READ.call(this) : tap.read();
+    },
+    releaseLock(this: Reader): void {
+      RELEASE.call(this);
+      tapOf(this)?.release();
+    },
+    values(this: Bytes, ...options: [ReadableStreamIteratorOptions?]): unknown {
+      const iterator = VALUES.apply(this, options) as AsyncIterator<Uint8Array>;
+      const tapped = tappable.get(this);
+      if (tapped !== undefined) tapIterator(iterator, tapped.source);
+      return iterator;
     },
   };
-  Object.defineProperty(ours, "length", { value: VALUES.length, configurable: true });
-  for (const name of ["values", Symbol.asyncIterator] as const) {
-    const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
-    if (descriptor?.value !== VALUES || descriptor.configurable !== true) continue;
-    Object.defineProperty(prototype, name, { ...descriptor, value: ours });
+  replace(ReadableStream.prototype, "getReader", ours.getReader);
+  replace(ReadableStream.prototype, "values", ours.values);
+  replace(ReadableStream.prototype, Symbol.asyncIterator, ours.values);
+  replace(ReadableStreamDefaultReader.prototype, "read", ours.read);
+  replace(ReadableStreamDefaultReader.prototype, "releaseLock", ours.releaseLock);
+}
+
+function replace(prototype: object, name: PropertyKey, ours: object): void {
+  const native = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor;
+  if (native.configurable !== true) return;
+  for (const shown of ["name", "length"] as const) {
+    Object.defineProperty(ours, shown, Object.getOwnPropertyDescriptor(native.value, shown) as PropertyDescriptor);
   }
+  Object.defineProperty(prototype, name, { ...native, value: ours });
+}
+
+function tapOf(reader: unknown): Tap | undefined {
+  return typeof reader === "object" && reader !== null ? taps.get(reader) : undefined;
+}
+
+function tapIterator(iterator: AsyncIterator<Uint8Array>, source: RelaySource): void {
+  const tap = new Tap(source, iterator.next.bind(iterator) as () => Promise<Result>);
+  const finish = iterator.return?.bind(iterator);
+  // Assigned, not defined: the next iterator then has the same shape, and is as fast as a bare one.
+  iterator.next = { next: () => tap.read() }.next as typeof iterator.next;
+  iterator.return = {
+    return(value: unknown) {
+      tap.release();
+      return finish?.(value);
+    },
+  }.return as NonNullable<typeof iterator.return>;
 }
 
 /**
- * The body's own iterator, each of whose results we see before the caller does. The caller's stream is locked
- * meanwhile, is read once to show as read, and ends as the body does.
+ * Takes a reader's chunks straight from the body, and sees each before the reader does. The first one comes through the
+ * caller's stream, which shows from then on that it was read; the stream ends as the body does.
  */
-function iterateRelay(stream: Bytes, source: RelaySource, abandoned: AbandonedCalls): AsyncIterator<Uint8Array> {
-  const { call, body } = source;
-  source.bypassed = true;
-  const lock = GET_READER.call(stream) as Reader;
-  const iterator = VALUES.call(body) as AsyncIterator<Uint8Array>;
-  const tap = new IteratorTap(iterator, source, lock);
-  // Once the iterator is gone no read can follow: its lock is never released.
-  abandoned.watch(iterator, call);
-  // Assigned, not defined: the next iterator then has the same shape, and is as fast as a bare one.
-  iterator.next = function next() {
-    return tap.next();
-  } as typeof iterator.next;
-  iterator.return = { return: (value: unknown) => tap.return(value) }.return as NonNullable<typeof iterator.return>;
-  return iterator;
-}
-
-/** Sees each result of an iterator before the caller does. */
-class IteratorTap {
+class Tap {
   readonly #source: RelaySource;
-  readonly #next: () => Promise<Result>;
-  readonly #return: (value: unknown) => Promise<Result>;
+  /** Reads the caller's stream. */
+  readonly #native: () => Promise<Result>;
   /** Each chunk of a byte stream has its own memory. */
   readonly #owned: boolean;
-  #lock: Reader | undefined;
-  #begun = false;
-  /** The body's error, behind the bytes that were held back. */
-  #error: { readonly value: unknown } | undefined = undefined;
+  #phase: "fresh" | "opening" | "open" | "over" = "fresh";
 
-  constructor(iterator: AsyncIterator<Uint8Array>, source: RelaySource, lock: Reader) {
+  constructor(source: RelaySource, native: () => Promise<Result>) {
     this.#source = source;
-    this.#next = iterator.next.bind(iterator) as () => Promise<Result>;
-    this.#return = iterator.return?.bind(iterator) as (value: unknown) => Promise<Result>;
+    this.#native = native;
     this.#owned = source.call.hides && source.type === "bytes";
-    this.#lock = lock;
   }
 
   /** The caller gets the very promise that the body gave, unless bytes have to be taken out. */
-  next(): Promise<Result> {
-    if (!this.#begun) {
-      this.#begun = true;
-      this.#lock?.read().catch(() => {});
-    }
-    const promise = this.#next();
+  read(): Promise<Result> {
+    if (this.#phase !== "open") return this.#readStream();
+    const promise = this.#source.lock().read();
     if (this.#source.call.hides) return this.#withoutHidden(promise);
     promise.then(this.#show, this.#fail);
     return promise;
   }
 
-  return(value: unknown): Promise<Result> {
-    this.#source.call.settle({ type: "cancel" });
-    this.#close();
-    return this.#return(value);
+  /** The reader or iterator is gone. */
+  release(): void {
+    if (this.#phase === "open") this.#source.unlock();
+    this.#phase = "over";
   }
+
+  #readStream(): Promise<Result> {
+    const promise = this.#native();
+    if (this.#phase === "fresh") {
+      this.#phase = "opening";
+      promise.then(this.#open, NOTHING_TO_DO);
+    }
+    return promise;
+  }
+
+  readonly #open = ({ done }: Result): void => {
+    if (this.#phase === "opening" && !done) this.#phase = "open";
+  };
 
   #withoutHidden(promise: Promise<Result>): Promise<Result> {
     return promise.then(
       (result) => {
-        if (result.done && this.#error !== undefined) {
-          const { value } = this.#error;
-          this.#error = undefined;
-          throw value;
-        }
         const rest = this.#show(result);
         if (rest.byteLength > 0) return { done: false, value: rest };
         // The chunk holds nothing for the caller.
-        return !result.done && result.value?.byteLength === 0 ? this.next() : result;
+        return !result.done && result.value?.byteLength === 0 ? this.read() : result;
       },
       (error: unknown) => {
         const rest = this.#fail(error);
-        if (rest.byteLength === 0) throw error;
-        // An iterator that failed has ended: its next result is done, and not the error.
-        this.#error = { value: error };
-        return { done: false, value: rest };
+        if (rest.byteLength > 0) return { done: false, value: rest };
+        throw error;
       },
     );
   }
 
-  /** Returns the bytes held back until the end; they come before the end, which the next read returns again. */
+  /** Returns the bytes held back until the end; they come before the end, which the stream shows from then on. */
   readonly #show = (result: Result): Chunk => {
     const { call } = this.#source;
     if (result.done) {
-      this.#close();
+      this.#end(undefined);
       return call.end() as Chunk;
     }
     const { value } = result;
@@ -268,26 +295,27 @@ class IteratorTap {
   /** Returns the bytes held back, which come before the error. */
   readonly #fail = (error: unknown): Chunk => {
     const { call } = this.#source;
-    this.#source.fail(error);
-    this.#release();
-    return call.breakOff(endOf(error, call)) as Chunk;
+    const rest = call.breakOff(endOf(error, call)) as Chunk;
+    this.#end({ error }, rest.byteLength > 0);
+    return rest;
   };
 
-  /** Ends the caller's stream; the body has ended, or is being canceled. */
-  #close(): void {
-    this.#lock?.cancel().catch(() => {});
-    this.#release();
-  }
-
-  #release(): void {
-    this.#lock?.releaseLock();
-    this.#lock = undefined;
+  /** `awaited`: the caller has to read once more to learn of it. */
+  #end(failure: { readonly error: unknown } | undefined, awaited = false): void {
+    if (this.#phase !== "open") return;
+    this.#phase = "over";
+    if (failure === undefined) this.#source.close();
+    else this.#source.fail(failure.error);
+    // An iterator lets go of its stream when it learns of the end.
+    if (!awaited) this.#native().catch(NOTHING_TO_DO);
   }
 }
 
 const NOTHING: Chunk = new Uint8Array(0);
+const NOTHING_TO_DO = (): void => {};
 
 const { getReader: GET_READER, cancel: CANCEL, values: VALUES } = ReadableStream.prototype;
+const { read: READ, releaseLock: RELEASE } = ReadableStreamDefaultReader.prototype;
 
 /** A stream that transfers the memory of each enqueued chunk. */
 function isByteStream(stream: Bytes): boolean {

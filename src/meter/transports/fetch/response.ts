@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
-import { allowIteration, type Bytes, openRelay, type Relay } from "./relay.ts";
+import { allowTaps, type Bytes, openRelay, type Relay } from "./relay.ts";
 
 /** How the body of one response is watched. */
 interface Watched {
@@ -205,7 +205,7 @@ function stateOf(response: unknown): Watched | undefined {
 function relay(response: Response, state: Watched, body: Bytes): Relay {
   const { call, abandoned, iterates } = state;
   const made = openRelay(body, call, response);
-  if (iterates && call.stream) allowIteration(made, abandoned);
+  if (iterates && call.stream) allowTaps(made, abandoned);
   abandoned.watch(made.stream, call);
   state.relay = made;
   return made;
@@ -216,7 +216,7 @@ function holderOf(response: Response, state: Watched): Response | undefined {
   if (state.holder !== undefined) return state.holder;
   const { stream, source } = state.relay as Relay;
   if (stream.locked || Readable.isDisturbed(stream as never)) {
-    if (!source.bypassed) source.lock();
+    source.lock();
     return undefined;
   }
   const { status, statusText, headers } = response;
