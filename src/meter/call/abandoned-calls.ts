@@ -32,11 +32,11 @@ export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): 
 
   function register(call: OpenCall, { isRead }: Tether, target: object): void {
     registry.register(target, call, call);
-    call.tether = { young: undefined, weak: new WeakRef(target), isRead };
+    call.tether = { young: undefined, weak: isRead && new WeakRef(target), registered: true, isRead };
   }
 
   function forget(call: OpenCall): void {
-    if (call.tether?.weak) faults.guard("body", () => registry.unregister(call));
+    if (call.tether?.registered) faults.guard("body", () => registry.unregister(call));
     call.tether = undefined;
   }
 
@@ -44,8 +44,8 @@ export function createAbandonedCalls(open: Iterable<OpenCall>, faults: Faults): 
     forget,
     watch(target, call, isRead) {
       if (call.settled) return;
-      if (call.tether?.weak) forget(call);
-      call.tether = { young: target, weak: undefined, isRead };
+      if (call.tether?.registered) forget(call);
+      call.tether = { young: target, weak: undefined, registered: false, isRead };
       if (waiting) return;
       waiting = true;
       setTimeout(registerYoung, YOUNG_MS).unref();

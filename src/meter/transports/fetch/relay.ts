@@ -1,4 +1,4 @@
-import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
+import { endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
 import { createWholeBody, type WholeBody } from "./whole-body.ts";
@@ -19,7 +19,7 @@ export interface Relay {
   readonly source: RelaySource;
 }
 
-/** `keep` lives as long as the stream: fetch cancels the body of a response that was collected. */
+/** `keep` lives until the body is read: fetch cancels the body of a response that was collected before. */
 export function openRelay(body: Bytes, call: OpenCall, keep: unknown): Relay {
   const source = new RelaySource(body, call, keep);
   const stream = new ReadableStream(source as UnderlyingDefaultSource, NOTHING_AHEAD) as Bytes;
@@ -34,7 +34,7 @@ export class RelaySource {
   readonly type: "bytes" | undefined;
   readonly body: Bytes;
   readonly call: OpenCall;
-  readonly keep: unknown;
+  keep: unknown;
   #whole: WholeBody | undefined = undefined;
   #controller: Controller | undefined = undefined;
   #reader: Reader | undefined = undefined;
@@ -85,7 +85,10 @@ export class RelaySource {
 
   /** The body's one reader. */
   lock(): Reader {
-    this.#reader ??= GET_READER.call(this.body) as Reader;
+    if (this.#reader === undefined) {
+      this.#reader = GET_READER.call(this.body) as Reader;
+      this.keep = undefined;
+    }
     return this.#reader;
   }
 
@@ -140,16 +143,16 @@ export class RelaySource {
 }
 
 /** Streams whose chunks may be taken straight from the body, by their source. */
-const tappable = createStamp<{ readonly source: RelaySource; readonly abandoned: AbandonedCalls }>();
+const tappable = createStamp<RelaySource>();
 const taps = createStamp<Tap>();
 
 /**
  * Lets the stream's own reader and iterator take the chunks straight from the body, which costs a tenth of passing each
  * through a stream of ours: for SDKs, which read so. Whatever reads the stream in another way still gets them from it.
  */
-export function allowTaps({ stream, source }: Relay, abandoned: AbandonedCalls): void {
+export function allowTaps({ stream, source }: Relay): void {
   watchReaders();
-  tappable.set(stream, { source, abandoned });
+  tappable.set(stream, source);
 }
 
 let watching = false;
@@ -161,11 +164,8 @@ function watchReaders(): void {
   const ours = {
     getReader(this: Bytes, ...options: [ReadableStreamGetReaderOptions?]): unknown {
       const reader = GET_READER.apply(this, options as never) as unknown as Reader;
-      const tapped = tappable.get(this);
-      if (tapped !== undefined && options[0]?.mode === undefined) {
-        taps.set(reader, new Tap(tapped.source, READ.bind(reader) as () => Promise<Result>));
-        tapped.abandoned.watch(this, tapped.source.call);
-      }
+      const source = tappable.get(this);
+      if (source !== undefined && options[0]?.mode === undefined) taps.set(reader, new Tap(source, reader, READ));
       return reader;
     },
     read(this: Reader): Promise<Result> {
@@ -178,8 +178,8 @@ function watchReaders(): void {
     },
     values(this: Bytes, ...options: [ReadableStreamIteratorOptions?]): unknown {
       const iterator = VALUES.apply(this, options) as AsyncIterator<Uint8Array>;
-      const tapped = tappable.get(this);
-      if (tapped !== undefined) tapIterator(iterator, tapped.source);
+      const source = tappable.get(this);
+      if (source !== undefined) tapIterator(iterator, source);
       return iterator;
     },
   };
@@ -204,14 +204,14 @@ function tapOf(reader: unknown): Tap | undefined {
 }
 
 function tapIterator(iterator: AsyncIterator<Uint8Array>, source: RelaySource): void {
-  const tap = new Tap(source, iterator.next.bind(iterator) as () => Promise<Result>);
-  const finish = iterator.return?.bind(iterator);
+  const { next, return: finish } = iterator;
+  const tap = new Tap(source, iterator, next as () => Promise<Result>);
   // Assigned, not defined: the next iterator then has the same shape, and is as fast as a bare one.
   iterator.next = { next: () => tap.read() }.next as typeof iterator.next;
   iterator.return = {
     return(value: unknown) {
       tap.release();
-      return finish?.(value);
+      return finish?.call(iterator, value);
     },
   }.return as NonNullable<typeof iterator.return>;
 }
@@ -222,14 +222,16 @@ function tapIterator(iterator: AsyncIterator<Uint8Array>, source: RelaySource): 
  */
 class Tap {
   readonly #source: RelaySource;
-  /** Reads the caller's stream. */
+  /** The reader or iterator of the caller's stream, and how it reads. */
+  readonly #reader: object;
   readonly #native: () => Promise<Result>;
   /** Each chunk of a byte stream has its own memory. */
   readonly #owned: boolean;
   #phase: "fresh" | "opening" | "open" | "over" = "fresh";
 
-  constructor(source: RelaySource, native: () => Promise<Result>) {
+  constructor(source: RelaySource, reader: object, native: () => Promise<Result>) {
     this.#source = source;
+    this.#reader = reader;
     this.#native = native;
     this.#owned = source.call.hides && source.type === "bytes";
   }
@@ -250,17 +252,15 @@ class Tap {
   }
 
   #readStream(): Promise<Result> {
-    const promise = this.#native();
+    const promise = this.#native.call(this.#reader);
     if (this.#phase === "fresh") {
       this.#phase = "opening";
-      promise.then(this.#open, NOTHING_TO_DO);
+      promise.then(({ done }) => {
+        if (this.#phase === "opening" && !done) this.#phase = "open";
+      }, NOTHING_TO_DO);
     }
     return promise;
   }
-
-  readonly #open = ({ done }: Result): void => {
-    if (this.#phase === "opening" && !done) this.#phase = "open";
-  };
 
   #withoutHidden(promise: Promise<Result>): Promise<Result> {
     return promise.then(
@@ -307,7 +307,7 @@ class Tap {
     if (failure === undefined) this.#source.close();
     else this.#source.fail(failure.error);
     // An iterator lets go of its stream when it learns of the end.
-    if (!awaited) this.#native().catch(NOTHING_TO_DO);
+    if (!awaited) this.#native.call(this.#reader).catch(NOTHING_TO_DO);
   }
 }
 

@@ -205,7 +205,7 @@ function stateOf(response: unknown): Watched | undefined {
 function relay(response: Response, state: Watched, body: Bytes): Relay {
   const { call, abandoned, iterates } = state;
   const made = openRelay(body, call, response);
-  if (iterates && call.stream) allowTaps(made, abandoned);
+  if (iterates && call.stream) allowTaps(made);
   abandoned.watch(made.stream, call);
   state.relay = made;
   return made;
