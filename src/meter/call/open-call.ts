@@ -1,6 +1,6 @@
 import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
-import { amount, parse } from "../../core/json.ts";
+import { amount } from "../../core/json.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
@@ -8,6 +8,7 @@ import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
 import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
+import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
@@ -215,15 +216,19 @@ export class OpenCall {
     return rest;
   }
 
-  /** Reads a whole body, parsed or not. */
+  /** Reads a whole body: its text, its bytes, or what it was parsed into. */
   body(value: unknown): void {
     if (this.#state.phase === "settled") return;
     const { reading, target } = this;
     try {
       if (this.stream) {
         if (typeof value === "string") this.chunk(Buffer.from(value));
+        else if (value instanceof Uint8Array) this.chunk(value);
         this.rest();
-      } else target.format.readBody(typeof value === "string" ? parse(value) : value, reading);
+      } else {
+        const unread = typeof value === "string" || value instanceof Uint8Array;
+        target.format.readBody(unread ? parseBody(value) : value, reading);
+      }
     } catch (error) {
       this.#faults.report("parser", error);
     }

@@ -8,6 +8,7 @@ import {
   NULL_USAGE_BYTES,
 } from "./delta-template.ts";
 import type { Reading, WireFormat } from "./formats/format.ts";
+import { LongText } from "./long-text.ts";
 
 const LF = 10;
 const CR = 13;
@@ -15,6 +16,8 @@ const EMPTY = new Uint8Array(0);
 const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
 const NULL_USAGE = ',"usage":null';
 const MAX_SHAPES = 100;
+/** Frames of more bytes than this are read piece by piece, and are not held back. */
+const LONG = 16 * 1024;
 
 /**
  * Reads the frames of one event stream as its chunks pass by. A class, because there is one for each open stream.
@@ -31,6 +34,9 @@ export class FrameReader {
   #broken = false;
   #carry: Uint8Array = EMPTY;
   #template: DeltaTemplate | undefined = undefined;
+  /** A frame that is long and has not ended, and its last bytes. */
+  #long: LongText | undefined = undefined;
+  #ends: Uint8Array = EMPTY;
 
   constructor(
     format: WireFormat,
@@ -52,6 +58,9 @@ export class FrameReader {
    * is held back until it is.
    */
   push(chunk: Uint8Array, owned = false): Uint8Array {
+    if (this.#long !== undefined) return this.#pushLong(this.#long, chunk, owned);
+    // A frame that was not whole is so at the earliest with another line.
+    if (this.#carry.length > 0 && chunk.indexOf(LF) < 0) return this.#carryOn(chunk);
     const bytes = this.#carry.length > 0 ? concat(this.#carry, chunk) : chunk;
     const cuts = newCuts();
     let at = 0;
@@ -68,21 +77,67 @@ export class FrameReader {
       this.#readFrame(bytes, at, end, cuts);
       at = end;
     }
-    // The chunk is the caller's from here on, who may change or transfer it; `slice` of a Buffer would share it.
-    this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
+    if (bytes.length - at > LONG) {
+      this.#openLong(bytes.subarray(at));
+      at = bytes.length;
+      // The chunk is the caller's from here on, who may change or transfer it; `slice` of a Buffer would share it.
+    } else this.#carry = at < bytes.length ? new Uint8Array(bytes.subarray(at)) : EMPTY;
     if (!this.#hideUsage) return chunk;
     let kept = at === bytes.length ? bytes : bytes.subarray(0, at);
     // Its memory may still be shared, as with a recorded response that is replayed.
     if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
-    return kept instanceof Buffer || !(chunk instanceof Buffer)
-      ? kept
-      : Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength);
+    return likeChunk(kept, chunk);
+  }
+
+  #carryOn(chunk: Uint8Array): Uint8Array {
+    const bytes = concat(this.#carry, chunk);
+    if (bytes.length <= LONG) {
+      this.#carry = bytes;
+      return this.#hideUsage ? likeChunk(EMPTY, chunk) : chunk;
+    }
+    this.#openLong(bytes);
+    return this.#hideUsage ? likeChunk(bytes, chunk) : chunk;
+  }
+
+  #openLong(bytes: Uint8Array): void {
+    this.#carry = EMPTY;
+    this.#long = new LongText();
+    this.#long.add(bytes);
+    this.#ends = bytes.subarray(-2).slice();
+  }
+
+  /** Reads on in a long frame, which the caller gets as it comes. */
+  #pushLong(long: LongText, chunk: Uint8Array, owned: boolean): Uint8Array {
+    const before = this.#ends;
+    const seam = concat(before, chunk.subarray(0, 3));
+    let end = frameEnd(seam, 0) - before.length;
+    if (end <= 0) end = frameEnd(chunk, 0);
+    if (end < 0) {
+      long.add(chunk);
+      this.#ends = seam.length === before.length + chunk.length ? seam.slice(-2) : chunk.slice(-2);
+      return chunk;
+    }
+    const last = chunk.subarray(0, end);
+    long.add(last);
+    this.#long = undefined;
+    this.#readLong(long);
+    const rest = this.push(chunk.subarray(end), owned);
+    if (!this.#hideUsage) return chunk;
+    // Where the rest is the chunk's own memory, what stays of it may lie elsewhere.
+    return likeChunk(concat(last, rest), chunk);
+  }
+
+  #readLong(long: LongText): void {
+    const text = long.text();
+    if (text !== undefined) this.#readText(text.trimEnd(), false);
   }
 
   /** The bytes held back, at the end of the stream. */
   rest(): Uint8Array {
     const left = this.#carry;
     const cuts = newCuts();
+    if (this.#long !== undefined) this.#readLong(this.#long);
+    this.#long = undefined;
     if (left.length > 0) this.#readFrame(left, 0, left.length, cuts);
     this.#carry = EMPTY;
     if (!this.#hideUsage) return EMPTY;
@@ -93,11 +148,29 @@ export class FrameReader {
   release(chunk: Uint8Array): Uint8Array {
     const left = this.#hideUsage ? this.#carry : EMPTY;
     this.#carry = EMPTY;
+    this.#long = undefined;
     return left.length === 0 ? chunk : concat(left, chunk);
   }
 
   #readFrame(bytes: Uint8Array, from: number, to: number, cuts: number[]): void {
+    if (to - from > LONG) {
+      const long = new LongText();
+      long.add(bytes.subarray(from, to));
+      this.#readLong(long);
+      return;
+    }
     const frame = latin1.call(bytes, from, to).trimEnd();
+    const json = this.#readText(frame, true);
+    if (!this.#hideUsage || json === undefined) return;
+    if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
+    else if (json.usage === null) {
+      const at = frame.indexOf(NULL_USAGE);
+      if (at >= 0) cuts.push(from + at, from + at + NULL_USAGE_BYTES);
+    }
+  }
+
+  /** `learns`: others like it need no parsing. */
+  #readText(frame: string, learns: boolean): Json | undefined {
     let event = "";
     let data: string | undefined;
     if (frame.startsWith("data: ") && !frame.includes("\n")) data = frame.slice(6);
@@ -108,23 +181,17 @@ export class FrameReader {
           data = data === undefined ? value : `${data}\n${value}`;
         } else if (line.startsWith("event:")) event = line.slice(6).trim();
       }
-    if (data === undefined || this.#format.silentEvents?.has(event)) return;
+    if (data === undefined || this.#format.silentEvents?.has(event)) return undefined;
     if (data.trim() === "[DONE]") {
       this.#reading.terminal = true;
-      return;
+      return undefined;
     }
     const json = object(parse(data));
-    if (!json) return;
-    if (!this.#broken) this.#understand(json, event, frame);
-    if (!this.#hideUsage) return;
-    if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
-    else if (json.usage === null) {
-      const at = frame.indexOf(NULL_USAGE);
-      if (at >= 0) cuts.push(from + at, from + at + NULL_USAGE_BYTES);
-    }
+    if (json && !this.#broken) this.#understand(json, event, learns ? frame : undefined);
+    return json;
   }
 
-  #understand(json: Json, event: string, frame: string): void {
+  #understand(json: Json, event: string, frame: string | undefined): void {
     const reading = this.#reading;
     const { visible, thought } = reading;
     try {
@@ -136,7 +203,7 @@ export class FrameReader {
         this.#template = shapes.get(key);
         if (this.#template) return;
       }
-      if (!ordinary) return;
+      if (!ordinary || frame === undefined) return;
       const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
       const learned = learnDelta(frame, this.#format, kind, reading.responseId);
       if (learned === undefined) return;
@@ -168,6 +235,13 @@ function frameEnd(bytes: Uint8Array, from: number): number {
     if (bytes[at + 1] === CR && bytes[at + 2] === LF) return at + 3;
   }
   return -1;
+}
+
+/** As a Buffer where the caller's chunk is one. */
+function likeChunk(bytes: Uint8Array, chunk: Uint8Array): Uint8Array {
+  return bytes instanceof Buffer || !(chunk instanceof Buffer)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
 import { askForUsage, factsOf, RETRIEVAL, type Target } from "../../wire/target.ts";
@@ -53,29 +54,66 @@ export function readOutgoing(target: Target, input: FetchInput, init: FetchInit,
     return { input, init, facts: body.text().then((text) => factsOf(target, text)), asked: false };
   }
   if (body instanceof ReadableStream) {
+    // Fetch refuses a stream that is read already.
+    if (body.locked || Readable.isDisturbed(body as never)) return { input, init, facts: undefined, asked: false };
     const { stream, text } = copyText(body as ReadableStream<Uint8Array>);
     return {
       input,
       init: { ...init, body: stream },
-      facts: text.then((t) => factsOf(target, t)),
+      facts: text.then((seen) => (seen === undefined ? undefined : factsOf(target, seen))),
       sends: true,
       asked: false,
     };
   }
   if (body === undefined && isRequest(input) && input.body !== null && !input.bodyUsed) {
-    // A request body, unlike a response, is the caller's to send whole: its copy keeps length and source.
-    const copy = input.clone();
-    return { input, init, facts: copy.text().then((text) => factsOf(target, text)), asked: false };
+    const facts = readCopy(input).then((text) => (text === undefined ? undefined : factsOf(target, text)));
+    return { input, init, facts, asked: false };
   }
   return { input, init, facts: undefined, asked: false };
 }
 
-/** Passes a request's body stream on, keeping a copy of its text. */
-function copyText(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Uint8Array>; text: Promise<string> } {
+/** A body that the caller streams is read this far ahead of its sending, in bytes, and waited for this long. */
+const MAX_AHEAD = 1024 * 1024;
+const MAX_AHEAD_MS = 100;
+
+/**
+ * The text of a request's body, from a copy: the body itself, unlike a response's, is the caller's to send whole, with
+ * its length and source. A body of text or bytes comes in one piece, at once; undefined when one that is streamed is
+ * long, late or broken, as its sending then shows to the caller.
+ */
+async function readCopy(request: Request): Promise<string | undefined> {
+  const reader = (request.clone().body as ReadableStream<Uint8Array>).getReader();
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, MAX_AHEAD_MS, undefined);
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (let size = 0; size < MAX_AHEAD; ) {
+      const result = await Promise.race([reader.read(), late.promise]);
+      if (result === undefined) break;
+      if (result.done) return text + decoder.decode();
+      text += decoder.decode(result.value, { stream: true });
+      size += result.value.byteLength;
+    }
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+  // The other branch of the body then takes no more than it sends.
+  reader.cancel().catch(() => {});
+  return undefined;
+}
+
+/** Passes a request's body stream on, keeping a copy of its text as far as that is kept. */
+function copyText(body: ReadableStream<Uint8Array>): {
+  stream: ReadableStream<Uint8Array>;
+  text: Promise<string | undefined>;
+} {
   const reader = body.getReader();
   const decoder = new TextDecoder();
-  let seen = "";
-  const { promise, resolve } = Promise.withResolvers<string>();
+  let seen: string | undefined = "";
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -84,11 +122,13 @@ function copyText(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Ui
           throw error;
         });
         if (done) {
-          resolve(seen + decoder.decode());
+          resolve(seen === undefined ? undefined : seen + decoder.decode());
           controller.close();
           return;
         }
-        if (value instanceof Uint8Array) seen += decoder.decode(value, { stream: true });
+        if (value instanceof Uint8Array && seen !== undefined) {
+          seen = seen.length > MAX_COPY ? undefined : seen + decoder.decode(value, { stream: true });
+        }
         controller.enqueue(value);
       },
       cancel(reason) {
@@ -100,6 +140,9 @@ function copyText(body: ReadableStream<Uint8Array>): { stream: ReadableStream<Ui
   );
   return { stream, text: promise };
 }
+
+/** Characters of a streamed request that are kept to be read. */
+const MAX_COPY = 16 * 1024 * 1024;
 
 /** SDKs whose way of reading a body our tests cover; they identify themselves in a header. */
 export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {

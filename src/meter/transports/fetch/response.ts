@@ -234,7 +234,7 @@ function watchRead(result: Promise<unknown>, how: Whole, { call, abandoned }: Wa
         return call.body(value);
       case "arrayBuffer":
       case "bytes":
-        return call.body(new TextDecoder().decode(value as Uint8Array));
+        return call.body(value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer));
       case "blob":
         return (value as Blob).text().then((text) => call.body(text));
     }

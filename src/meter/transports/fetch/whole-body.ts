@@ -1,7 +1,6 @@
 import type { OpenCall } from "../../call/open-call.ts";
+import { LONG_BODY, LongText } from "../../wire/long-text.ts";
 
-/** Whole bodies above this are passed on unread, in bytes. */
-const MAX_BODY = 64 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 /** Collects a body that is no event stream, and reports its end to the call. */
@@ -13,20 +12,28 @@ export interface WholeBody {
 }
 
 export function createWholeBody(call: OpenCall): WholeBody {
-  let chunks: Uint8Array[] | undefined = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
+  let long: LongText | undefined;
+
+  function lengthen(): LongText {
+    long = new LongText();
+    for (const chunk of chunks) long.add(chunk);
+    chunks.length = 0;
+    return long;
+  }
+
   return {
     add(chunk) {
       size += chunk.byteLength;
-      if (size > MAX_BODY) chunks = undefined;
+      if (size > LONG_BODY) (long ?? lengthen()).add(chunk);
       // Not `chunk.slice()`, which of a Buffer is a view.
-      chunks?.push(new Uint8Array(chunk));
+      else chunks.push(new Uint8Array(chunk));
       return chunk;
     },
     end() {
       if (call.stream) return call.end();
-      if (chunks) call.body(Buffer.concat(chunks).toString());
-      else call.settle({ type: "end" });
+      call.body(long === undefined ? Buffer.concat(chunks) : long.parse());
       return EMPTY;
     },
   };
