@@ -26,6 +26,8 @@ interface Shown {
 }
 
 const watched = createStamp<Watched>();
+/** By the body: up to Node 22 an object that stands in for a response, such as a proxy, can be read as well. */
+const watchedBodies = createStamp<Watched>();
 const shown = createStamp<Shown>();
 
 /**
@@ -53,6 +55,8 @@ function watch(response: Response, call: OpenCall, iterates: boolean, abandoned:
   const natives = observe(Object.getPrototypeOf(response) as object);
   const state: Watched = { call, abandoned, natives, iterates, relay: undefined, holder: undefined };
   watched.set(response, state);
+  const body = natives.body.call(response);
+  if (body !== null) watchedBodies.set(body, state);
   return state;
 }
 
@@ -114,7 +118,7 @@ function replacementOf(
   natives: Natives,
 ): PropertyDescriptor | undefined {
   if (name === "body") return get && { get: bodyGetter(get as Natives["body"], natives) };
-  if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"]) };
+  if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"], natives) };
   if (typeof value !== "function" && get === undefined) return undefined;
   if (name === "clone") return { value: cloneMethod(value as Response["clone"], natives) };
   if ((WHOLE as readonly string[]).includes(name)) return { value: wholeMethod(name as Whole, value as Read, natives) };
@@ -125,7 +129,7 @@ type Read = (this: Response) => Promise<unknown>;
 
 function bodyGetter(native: Natives["body"], { bodyUsed }: Natives): () => unknown {
   return accessor("body", function (this: Response) {
-    const state = stateOf(this);
+    const state = stateOf(this, native);
     if (state === undefined) return native.call(this);
     if (state.holder !== undefined) return state.holder.body;
     if (state.relay !== undefined) return state.relay.stream;
@@ -134,9 +138,9 @@ function bodyGetter(native: Natives["body"], { bodyUsed }: Natives): () => unkno
   });
 }
 
-function bodyUsedGetter(native: Natives["bodyUsed"]): () => unknown {
+function bodyUsedGetter(native: Natives["bodyUsed"], { body }: Natives): () => unknown {
   return accessor("bodyUsed", function (this: Response) {
-    const state = stateOf(this);
+    const state = stateOf(this, body);
     if (state?.holder !== undefined) return state.holder.bodyUsed;
     return state?.relay === undefined ? native.call(this) : Readable.isDisturbed(state.relay.stream as never);
   });
@@ -145,7 +149,7 @@ function bodyUsedGetter(native: Natives["bodyUsed"]): () => unknown {
 function cloneMethod(native: Response["clone"], { body: bodyOf, bodyUsed }: Natives): Response["clone"] {
   const { clone } = {
     clone(this: Response): Response {
-      const state = stateOf(this);
+      const state = stateOf(this, bodyOf);
       if (state === undefined) return likeness(native.call(this), this);
       if (state.relay === undefined) {
         const body = bodyOf.call(this);
@@ -162,7 +166,7 @@ function cloneMethod(native: Response["clone"], { body: bodyOf, bodyUsed }: Nati
 function wholeMethod(name: Whole, native: Read, { body: bodyOf, bodyUsed }: Natives): Read {
   const { [name]: method } = {
     [name](this: Response): Promise<unknown> {
-      const state = stateOf(this);
+      const state = stateOf(this, bodyOf);
       if (state === undefined) return native.call(this);
       const { call } = state;
       const first = state.relay === undefined && !bodyUsed.call(this);
@@ -193,13 +197,26 @@ function shownGetter(name: keyof Shown, native: () => unknown): () => unknown {
   });
 }
 
-/** A getter with the name that getters have. */
-function accessor(name: string, get: (this: Response) => unknown): () => unknown {
-  return Object.defineProperty(get, "name", { value: `get ${name}`, configurable: true }) as () => unknown;
+/** A getter as a class has it. */
+function accessor(name: string, read: (this: Response) => unknown): () => unknown {
+  const holder = {
+    get [name](): unknown {
+      return read.call(this as never);
+    },
+  };
+  return Object.getOwnPropertyDescriptor(holder, name)?.get as () => unknown;
 }
 
-function stateOf(response: unknown): Watched | undefined {
-  return typeof response === "object" && response !== null ? watched.get(response) : undefined;
+function stateOf(response: unknown, bodyOf: Natives["body"]): Watched | undefined {
+  if (typeof response !== "object" || response === null) return undefined;
+  const state = watched.get(response);
+  if (state !== undefined) return state;
+  try {
+    const body = bodyOf.call(response);
+    return body === null ? undefined : watchedBodies.get(body);
+  } catch {
+    return undefined;
+  }
 }
 
 function relay(response: Response, state: Watched, body: Bytes): Relay {
