@@ -212,7 +212,7 @@ function stateOf(response: unknown, bodyOf: Natives["body"]): Watched | undefine
   const state = watched.get(response);
   if (state !== undefined) return state;
   try {
-    const body = bodyOf.call(response);
+    const body = bodyOf.call(response as Response);
     return body === null ? undefined : watchedBodies.get(body);
   } catch {
     return undefined;
