@@ -2,13 +2,15 @@ import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
-import { allowTaps, type Bytes, openRelay, type Relay } from "./relay.ts";
+import { type Bytes, openRelay, type Relay } from "./relay.ts";
+import { type Kind, kindOf, type Natives } from "./response-kind.ts";
+import { allowTaps } from "./taps.ts";
 
 /** How the body of one response is watched. */
 interface Watched {
   readonly call: OpenCall;
   readonly abandoned: AbandonedCalls;
-  readonly natives: Natives;
+  readonly kind: Kind;
   /** The response is for an SDK whose way of reading streams we know. */
   readonly iterates: boolean;
   /** What the caller reads in place of the body, once it has asked for that or the body was read ahead. */
@@ -26,8 +28,9 @@ interface Shown {
 }
 
 const watched = createStamp<Watched>();
-/** By the body: up to Node 22 an object that stands in for a response, such as a proxy, can be read as well. */
-const watchedBodies = createStamp<Watched>();
+/** By the body: up to Node 22 an object that stands in for a response, such as a proxy, can be read as well. Weak,
+ * because the connection holds the body. */
+const watchedBodies = createStamp<WeakRef<Watched>>();
 const shown = createStamp<Shown>();
 
 /**
@@ -42,7 +45,7 @@ export function watchResponse(response: Response, call: OpenCall, iterates: bool
 /** Watches a response whose body is about to be read ahead: the caller gets what was read when it reads. */
 export function relayResponse(response: Response, call: OpenCall, abandoned: AbandonedCalls): Relay {
   const state = watch(response, call, false, abandoned);
-  state.relay = openRelay(state.natives.body.call(response) as Bytes, call, response);
+  state.relay = openRelay(state.kind.body.call(response) as Bytes, call, response);
   return state.relay;
 }
 
@@ -52,77 +55,38 @@ export function showHeaders(response: Response, headers: Headers): void {
 }
 
 function watch(response: Response, call: OpenCall, iterates: boolean, abandoned: AbandonedCalls): Watched {
-  const natives = observe(Object.getPrototypeOf(response) as object);
-  const state: Watched = { call, abandoned, natives, iterates, relay: undefined, holder: undefined };
+  const kind = kindOf(response, replacementOf);
+  const state: Watched = { call, abandoned, kind, iterates, relay: undefined, holder: undefined };
   watched.set(response, state);
-  const body = natives.body.call(response);
-  if (body !== null) watchedBodies.set(body, state);
+  Object.setPrototypeOf(response, kind.overlay);
+  const body = kind.standsIn ? kind.body.call(response) : null;
+  if (body !== null) watchedBodies.set(body, new WeakRef(state));
   return state;
 }
 
 /** Whether a response was read by a method that is not ours. */
 function isReadUnseen(response: object): boolean {
   const state = watched.get(response);
-  return state !== undefined && state.relay === undefined && state.natives.bodyUsed.call(response as Response);
-}
-
-/** What a kind of response does by itself. */
-interface Natives {
-  body(this: Response): Bytes | null;
-  bodyUsed(this: Response): boolean;
+  return state !== undefined && state.relay === undefined && state.kind.bodyUsed.call(response as Response);
 }
 
 const WHOLE = ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const;
 const SHOWN = ["url", "redirected", "type", "headers"] as const;
 type Whole = (typeof WHOLE)[number];
 
-const known = new WeakMap<object, Natives>();
-/** By the prototype that has them: the properties that ours replaced. */
-const replaced = new WeakMap<object, Record<string, PropertyDescriptor>>();
-
-/** Puts our methods in place of those that a response inherits, once for each prototype. */
-function observe(prototype: object): Natives {
-  const found = known.get(prototype);
-  if (found !== undefined) return found;
-  const getterOf = (name: string): (() => unknown) => lookUp(prototype, name)?.native.get ?? (() => undefined);
-  const natives = { body: getterOf("body"), bodyUsed: getterOf("bodyUsed") } as unknown as Natives;
-  known.set(prototype, natives);
-  for (const name of ["body", "bodyUsed", "clone", ...WHOLE, ...SHOWN]) replace(prototype, name, natives);
-  return natives;
-}
-
-/** The property as it was before ours, and the prototype that has it. */
-function lookUp(prototype: object, name: string): { owner: object; native: PropertyDescriptor } | undefined {
-  for (let owner: object | null = prototype; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
-    const native = replaced.get(owner)?.[name] ?? Object.getOwnPropertyDescriptor(owner, name);
-    if (native !== undefined) return { owner, native };
-  }
-  return undefined;
-}
-
-function replace(prototype: object, name: string, natives: Natives): void {
-  const found = lookUp(prototype, name);
-  if (found === undefined) return;
-  const { owner, native } = found;
-  const others = replaced.get(owner) ?? {};
-  if (others[name] !== undefined || native.configurable !== true) return;
-  const ours = replacementOf(name, native, natives);
-  if (ours === undefined) return;
-  Object.defineProperty(owner, name, { ...native, ...ours });
-  replaced.set(owner, { ...others, [name]: native });
-}
-
 function replacementOf(
-  name: string,
-  { get, value }: PropertyDescriptor,
+  name: PropertyKey,
+  { get, value, configurable }: PropertyDescriptor,
   natives: Natives,
 ): PropertyDescriptor | undefined {
+  if (typeof name !== "string" || configurable !== true) return undefined;
   if (name === "body") return get && { get: bodyGetter(get as Natives["body"], natives) };
   if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"], natives) };
-  if (typeof value !== "function" && get === undefined) return undefined;
+  if ((SHOWN as readonly string[]).includes(name)) return get && { get: shownGetter(name as keyof Shown, get) };
+  if (typeof value !== "function") return undefined;
   if (name === "clone") return { value: cloneMethod(value as Response["clone"], natives) };
   if ((WHOLE as readonly string[]).includes(name)) return { value: wholeMethod(name as Whole, value as Read, natives) };
-  return get && { get: shownGetter(name as keyof Shown, get) };
+  return undefined;
 }
 
 type Read = (this: Response) => Promise<unknown>;
@@ -213,7 +177,7 @@ function stateOf(response: unknown, bodyOf: Natives["body"]): Watched | undefine
   if (state !== undefined) return state;
   try {
     const body = bodyOf.call(response as Response);
-    return body === null ? undefined : watchedBodies.get(body);
+    return body === null ? undefined : watchedBodies.get(body)?.deref();
   } catch {
     return undefined;
   }
@@ -270,12 +234,10 @@ function likeConstructed(response: Response, body: Bytes, init: ResponseInit): R
 
 /** A clone that shows what the original shows; `constructed`: it was made of a response that we constructed. */
 function likeness(clone: Response, of: Response, constructed = false): Response {
-  if (constructed) {
-    const { url, redirected, type } = of;
-    shown.set(clone, { url, redirected, type });
-  } else {
-    const instead = shown.get(of);
-    if (instead !== undefined) shown.set(clone, instead);
-  }
+  const { url, redirected, type } = of;
+  const instead = constructed ? { url, redirected, type } : shown.get(of);
+  if (instead === undefined) return clone;
+  shown.set(clone, instead);
+  Object.setPrototypeOf(clone, kindOf(clone, replacementOf).overlay);
   return clone;
 }
