@@ -7,6 +7,7 @@ import { callFunctions, callMoves } from "./bounds/call-path.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
 import { firstCalls } from "./bounds/first-calls.ts";
 import { identity, identityAgents, identitySpans } from "./bounds/identity.ts";
+import { longEvent } from "./bounds/long-event.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
 import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
 import { openaiChunkHidden, openaiStreamHidden } from "./bounds/openai-chunk-hidden.ts";
@@ -33,6 +34,7 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "anthropic-chunk": anthropicChunk,
   "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
+  "long-event": longEvent,
   call,
   "first-calls": firstCalls,
   "call-functions": callFunctions,

@@ -376,7 +376,7 @@ describe.each(FAULTS)("$step: $name", ({ step, inject, met, env }) => {
 
 /** Only a call that is not over at once is watched for garbage collection. */
 test.each([
-  ["register", (_target: unknown, held: unknown) => "left" in Object(held)],
+  ["register", (_target: unknown, held: unknown) => "settle" in Object(held)],
   ["unregister", (token: unknown) => "settle" in Object(token)],
 ] as const)("body: a registry of garbage that fails to %s", async (method, isOurs) => {
   const later = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 150));

@@ -225,10 +225,7 @@ export class OpenCall {
         if (typeof value === "string") this.chunk(Buffer.from(value));
         else if (value instanceof Uint8Array) this.chunk(value);
         this.rest();
-      } else {
-        const unread = typeof value === "string" || value instanceof Uint8Array;
-        target.format.readBody(unread ? parseBody(value) : value, reading);
-      }
+      } else target.format.readBody(parseBody(value), reading);
     } catch (error) {
       this.#faults.report("parser", error);
     }

@@ -1,4 +1,5 @@
 import { array, type Json, object, parse } from "../../core/json.ts";
+import { concat, cut, findByte, frameEnd, likeChunk } from "./bytes.ts";
 import {
   type DeltaMatch,
   type DeltaShapes,
@@ -11,7 +12,6 @@ import type { Reading, WireFormat } from "./formats/format.ts";
 import { LongText } from "./long-text.ts";
 
 const LF = 10;
-const CR = 13;
 const EMPTY = new Uint8Array(0);
 const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
 const NULL_USAGE = ',"usage":null';
@@ -60,7 +60,7 @@ export class FrameReader {
   push(chunk: Uint8Array, owned = false): Uint8Array {
     if (this.#long !== undefined) return this.#pushLong(this.#long, chunk, owned);
     // A frame that was not whole is so at the earliest with another line.
-    if (this.#carry.length > 0 && chunk.indexOf(LF) < 0) return this.#carryOn(chunk);
+    if (this.#carry.length > 0 && findByte(chunk, LF, 0) < 0) return this.#carryOn(chunk);
     const bytes = this.#carry.length > 0 ? concat(this.#carry, chunk) : chunk;
     const cuts = newCuts();
     let at = 0;
@@ -226,39 +226,4 @@ const CUTS: number[] = [];
 function newCuts(): number[] {
   if (CUTS.length > 0) CUTS.length = 0;
   return CUTS;
-}
-
-/** Just behind the blank line that ends the frame at `from`, or -1. Lines end with LF or CRLF. */
-function frameEnd(bytes: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at + 1] === LF) return at + 2;
-    if (bytes[at + 1] === CR && bytes[at + 2] === LF) return at + 3;
-  }
-  return -1;
-}
-
-/** As a Buffer where the caller's chunk is one. */
-function likeChunk(bytes: Uint8Array, chunk: Uint8Array): Uint8Array {
-  return bytes instanceof Buffer || !(chunk instanceof Buffer)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
-}
-
-/** Moves what stays over what goes, in place: these bytes have no other reader. */
-function cut(bytes: Uint8Array, cuts: readonly number[], end: number): Uint8Array {
-  let write = cuts[0] as number;
-  for (let i = 0; i < cuts.length; i += 2) {
-    const from = cuts[i + 1] as number;
-    const to = (cuts[i + 2] ?? end) as number;
-    bytes.copyWithin(write, from, to);
-    write += to - from;
-  }
-  return bytes.subarray(0, write);
 }

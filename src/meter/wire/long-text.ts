@@ -1,4 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
+import { findByte } from "./bytes.ts";
 
 /** Strings of more bytes than this are left out: images, audio, files. */
 const MAX_STRING = 16 * 1024;
@@ -30,14 +31,13 @@ export class LongText {
   #escaped = false;
   #overflown = false;
   #head: Uint8Array = EMPTY;
-  /** The last bytes are at the end of these. */
-  #previous: Uint8Array = EMPTY;
-  #recent: Uint8Array[] = [];
-  #recentBytes = 0;
+  /** The last bytes, in its first bytes. */
+  #tail = new Uint8Array(2 * EDGE);
+  #tailLength = 0;
 
   add(bytes: Uint8Array): void {
     if (this.#head.length < EDGE) this.#head = Buffer.concat([this.#head, bytes.subarray(0, EDGE - this.#head.length)]);
-    this.#addTail(new Uint8Array(bytes.subarray(Math.max(0, bytes.length - EDGE))));
+    this.#addTail(bytes.length > EDGE ? bytes.subarray(bytes.length - EDGE) : bytes);
     for (let at = 0; at < bytes.length && !this.#overflown; ) at = this.#step(bytes, at);
   }
 
@@ -53,23 +53,23 @@ export class LongText {
 
   /** The whole members at the beginning and the end, of an object too long for {@link text}. */
   edges(): Json | undefined {
-    const tail = Buffer.concat([this.#previous, ...this.#recent]);
-    return readEdges(latin1.call(this.#head, 0), latin1.call(tail, Math.max(0, tail.length - EDGE)));
+    const tail = latin1.call(this.#tail, Math.max(0, this.#tailLength - EDGE), this.#tailLength);
+    return readEdges(latin1.call(this.#head, 0), tail);
   }
 
   #addTail(bytes: Uint8Array): void {
-    this.#recent.push(bytes);
-    this.#recentBytes += bytes.length;
-    if (this.#recentBytes < EDGE) return;
-    this.#previous = Buffer.concat(this.#recent);
-    this.#recent = [];
-    this.#recentBytes = 0;
+    if (this.#tailLength + bytes.length > this.#tail.length) {
+      this.#tail.copyWithin(0, this.#tailLength - EDGE, this.#tailLength);
+      this.#tailLength = EDGE;
+    }
+    this.#tail.set(bytes, this.#tailLength);
+    this.#tailLength += bytes.length;
   }
 
   /** Reads on to where a string begins or ends. */
   #step(bytes: Uint8Array, at: number): number {
     if (!this.#inString) {
-      const quote = bytes.indexOf(QUOTE, at);
+      const quote = findByte(bytes, QUOTE, at);
       const end = quote < 0 ? bytes.length : quote + 1;
       this.#keep(bytes, at, end);
       if (quote >= 0) this.#open();
@@ -100,7 +100,7 @@ export class LongText {
       start += 1;
     }
     for (let at = start; ; ) {
-      const quote = bytes.indexOf(QUOTE, at);
+      const quote = findByte(bytes, QUOTE, at);
       const end = quote < 0 ? bytes.length : quote;
       let slash = end;
       while (slash > at && bytes[slash - 1] === BACKSLASH) slash -= 1;
@@ -135,8 +135,9 @@ export class LongText {
 export const LONG_BODY: number = 256 * 1024;
 const SLICE = 1024 * 1024;
 
-/** Parses a body of any size. */
-export function parseBody(body: string | Uint8Array): unknown {
+/** A body's text or bytes, parsed at any size; another value is parsed already. */
+export function parseBody(body: unknown): unknown {
+  if (typeof body !== "string" && !(body instanceof Uint8Array)) return body;
   if (body.length <= LONG_BODY) return parse(typeof body === "string" ? body : new TextDecoder().decode(body));
   const long = new LongText();
   for (let at = 0; at < body.length; at += SLICE) {
@@ -151,26 +152,20 @@ export function parseBody(body: string | Uint8Array): unknown {
  * just where one was open, and likewise from the other end.
  */
 function readEdges(head: string, tail: string): Json | undefined {
-  const first = longest(commasFromRight(head), (at) => `${head.slice(0, at)}}`);
-  const last = longest(commasFromLeft(tail), (at) => `{${tail.slice(at + 1)}`);
+  const first = longest(commasOf(head).reverse(), (at) => `${head.slice(0, at)}}`);
+  const last = longest(commasOf(tail), (at) => `{${tail.slice(at + 1)}`);
   return first || last ? { ...first, ...last } : undefined;
 }
 
-function longest(places: Iterable<number>, textAt: (at: number) => string): Json | undefined {
-  let tries = 0;
-  for (const at of places) {
-    if (++tries > MAX_TRIES) return undefined;
+function longest(places: readonly number[], textAt: (at: number) => string): Json | undefined {
+  for (const at of places.slice(0, MAX_TRIES)) {
     const found = object(parse(textAt(at)));
     if (found) return found;
   }
   return undefined;
 }
 
-function* commasFromRight(text: string): Iterable<number> {
-  for (let at = text.lastIndexOf(","); at > 0; at = text.lastIndexOf(",", at - 1)) yield at;
-}
-
-/** Commas before a key. */
-function* commasFromLeft(text: string): Iterable<number> {
-  for (const { index } of text.matchAll(/,(?=\s*"[^"\\]*"\s*:)/g)) yield index;
+/** Where commas before a key are. */
+function commasOf(text: string): number[] {
+  return Array.from(text.matchAll(/,(?=\s*"[^"\\]*"\s*:)/g), ({ index }) => index);
 }
