@@ -70,6 +70,6 @@ const { user, system } = process.cpuUsage(before);
 clearInterval(watch);
 if (how === "metered" && reported !== RUNS + 3) throw new Error(`${reported} of ${RUNS + 3} were metered`);
 const cpuMs = (user + system) / 1_000 / RUNS;
-process.stdout.write(JSON.stringify({ cpuMs, took, peakMb: (peak - memory) / MIB, blockMs: delay.max / 1e6 }), () =>
+process.stdout.write(JSON.stringify({ cpuMs, peakMb: (peak - memory) / MIB, blockMs: delay.max / 1e6 }), () =>
   process.exit(),
 );

@@ -2,6 +2,7 @@ import type { CallMeter } from "../../call/call-meter.ts";
 import { type ChannelListeners, listenTo } from "../../wire/channels.ts";
 import * as registry from "../../wire/formats/registry.ts";
 import type { Host, HostLookup } from "../../wire/hosts.ts";
+import { withoutSlashes } from "../../wire/target.ts";
 import { createReasoning, type Reason, type Sent, type Way, warningOf } from "./rules.ts";
 
 /** At most this many hosts are logged; more are only counted. */
@@ -186,6 +187,5 @@ function undiciHeader(headers: UndiciRequest["headers"], name: string): string |
 /** A path as a call's is written: without query and trailing slashes. */
 function trim(target: string): string {
   const end = target.search(/[?#]/);
-  const path = end < 0 ? target : target.slice(0, end);
-  return path.length > 1 && path.endsWith("/") ? path.replace(/\/+$/, "") : path;
+  return withoutSlashes(end < 0 ? target : target.slice(0, end));
 }

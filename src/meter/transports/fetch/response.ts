@@ -142,8 +142,7 @@ function wholeMethod(name: Whole, native: Read, { body: bodyOf, bodyUsed }: Nati
       if (state.relay !== undefined) return readRelay(this, state, native, name);
       const result = native.call(this);
       // A second read is rejected, which does not affect the first.
-      if (first && !call.settled) watchRead(result, name, state);
-      return result;
+      return first && !call.settled ? watchRead(result, name, state) : result;
     },
   } as Record<Whole, Read>;
   return method;
@@ -205,22 +204,24 @@ function holderOf(response: Response, state: Watched): Response | undefined {
   return state.holder;
 }
 
-/** Observes what the caller reads; the caller gets the very promise that the response gave. */
-function watchRead(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): void {
+/**
+ * Observes what the caller reads. Awaited, not by a second reaction on the promise: with two of them the engine leaves
+ * the caller out of an error's stack.
+ */
+async function watchRead(result: Promise<unknown>, how: Whole, { call, abandoned }: Watched): Promise<unknown> {
   abandoned.forget(call);
-  const read = (value: unknown): void | Promise<void> => {
-    switch (how) {
-      case "text":
-      case "json":
-        return call.body(value);
-      case "arrayBuffer":
-      case "bytes":
-        return call.body(value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer));
-      case "blob":
-        return (value as Blob).text().then((text) => call.body(text));
-    }
-  };
-  result.then(read, (error: unknown) => call.settle(endOf(error, call))).catch(() => call.settle({ type: "end" }));
+  let value: unknown;
+  try {
+    value = await result;
+  } catch (error) {
+    call.settle(endOf(error, call));
+    throw error;
+  }
+  if (how === "blob") {
+    const read = (text: string): void => call.body(text);
+    (value as Blob).text().then(read, () => call.settle({ type: "end" }));
+  } else call.body(value instanceof ArrayBuffer ? new Uint8Array(value) : value);
+  return value;
 }
 
 /** A response of the same class, where that can be constructed as the standard says. */

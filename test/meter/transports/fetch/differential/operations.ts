@@ -104,6 +104,17 @@ const SEVEN = 7 as never;
 const READS = ["text", "json", "arrayBuffer", "bytes", "blob", "formData", "clone"] as const;
 const GETTERS = ["body", "bodyUsed", "headers", "ok", "redirected", "status", "statusText", "type", "url"] as const;
 
+/** Whether the stack of what is thrown names the caller. */
+async function stackOf(run: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await run();
+    return "no error";
+  } catch (error) {
+    const { stack = "" } = error as Error;
+    return /\bcaller \(/.test(stack);
+  }
+}
+
 /** What a response is, apart from its body's content. */
 const RESPONSE: Record<string, Operation> = {
   "own properties": async ({ response }) => shapeOf(await response()),
@@ -328,6 +339,24 @@ const BROKEN: Readonly<Record<string, (response: Response) => unknown>> = {
   json: (r) => r.json(),
   arrayBuffer: (r) => r.arrayBuffer(),
   blob: (r) => r.blob(),
+  "text, and its stack": (r) => {
+    async function caller(): Promise<unknown> {
+      return await r.text();
+    }
+    return stackOf(caller);
+  },
+  "loop, and its stack": (r) => {
+    async function caller(): Promise<void> {
+      for await (const _ of bodyOf(r));
+    }
+    return stackOf(caller);
+  },
+  "no JSON, and its stack": (r) => {
+    async function caller(): Promise<unknown> {
+      return await r.json();
+    }
+    return stackOf(caller);
+  },
   clone: (r) => Promise.all([r.clone(), r].map((copy) => attempt(() => copy.text()))),
   loop: async (r) => {
     let bytes = 0;
@@ -541,6 +570,19 @@ const FETCH: Record<string, Operation> = {
     ),
   "without a receiver, with another": async ({ fetch, url, init }) =>
     Promise.all([undefined, null, {}, 5].map((self) => when(() => fetch.call(self as never, url, init())))),
+  "the caller in the stack of a rejection": async ({ fetch, init }) => {
+    async function caller(address: string): Promise<unknown> {
+      return await fetch(address, init());
+    }
+    const addresses = ["http://127.0.0.1:1/v1/chat/completions", "http://127.0.0.1:1/other", "no address", "data:,x"];
+    return Promise.all(addresses.map((address) => stackOf(() => caller(address))));
+  },
+  "the caller in the stack of an aborted call": async ({ fetch, url, init }) => {
+    async function caller(): Promise<unknown> {
+      return await fetch(url, { ...init(), signal: AbortSignal.timeout(0) });
+    }
+    return stackOf(caller);
+  },
   "what fetch is": ({ fetch }) => [shapeOf(fetch), fetch instanceof Function, typeof fetch, Object.keys(fetch)],
   "a promise": async ({ fetch, url, init }) => {
     const answer = fetch(url, init());
