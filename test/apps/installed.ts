@@ -42,9 +42,9 @@ export async function installedApp(name: string, { scripts = false }: InstallOpt
  * The folder of an installed project that a test of `test/real` needs. Where it cannot be installed the test is skipped
  * with the reason; in CI it fails.
  */
-export async function needApp(context: TestContext, name: string): Promise<string> {
+export async function needApp(context: TestContext, name: string, options: InstallOptions = {}): Promise<string> {
   try {
-    return await installedApp(name);
+    return await installedApp(name, options);
   } catch (error) {
     if (process.env.CI === "true") throw error;
     const [reason] = (error as Error).message.split("\n").filter((line) => /^npm error|ended with/.test(line));

@@ -44,6 +44,6 @@ export async function layJest(project: string): Promise<string> {
 }
 
 /** The binary of another version of Node; its package's install script must run, which fetches the binary as a package. */
-export async function otherNode(app: "node-22" | "node-26"): Promise<string> {
+export async function otherNode(app: "node-22" | "node-24"): Promise<string> {
   return join(await installedApp(app, { scripts: true }), "node_modules/node/bin/node");
 }

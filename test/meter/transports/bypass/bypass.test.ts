@@ -31,8 +31,10 @@ let insecure: undici.Agent;
 /** The built-in undici's Agent, of another version than the package. */
 const builtInAgent = async (): Promise<typeof undici.Agent> => {
   await fetch("data:,");
-  const dispatcher = (globalThis as Record<symbol, unknown>)[Symbol.for("undici.globalDispatcher.1")];
-  return (dispatcher as object).constructor as typeof undici.Agent;
+  // From Node 26 on the first of them only wraps the second.
+  const slots = globalThis as Record<symbol, object | undefined>;
+  const found = [2, 1].map((version) => slots[Symbol.for(`undici.globalDispatcher.${version}`)]).find(Boolean);
+  return (found as object).constructor as typeof undici.Agent;
 };
 
 beforeAll(async () => {
