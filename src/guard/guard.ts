@@ -3,7 +3,16 @@ import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
-import { charge, countsOf, type Hold, holdsOf, type Shortage, takeHolds, type Unknown } from "./budgets/budgets.ts";
+import {
+  charge,
+  countsOf,
+  findShortage,
+  type Hold,
+  holdsOf,
+  type Shortage,
+  takeHolds,
+  type Unknown,
+} from "./budgets/budgets.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";
@@ -73,12 +82,15 @@ function refuseUncovered(
   holds: readonly Hold[],
   why: Shortage | Unknown,
 ): Passage | Promise<Passage> {
-  const { count } = why.hold;
+  let { hold } = why;
   if (why.type === "unknown") {
     reportStoreFailure(guard.notify, why.error);
-    if (passesUnknown(guard, "budget")) return force(guard, ask, holds);
-    return refuse(guard, ask, blockedUnknown("budget", count.scope), holds);
+    if (!passesUnknown(guard, "budget")) return refuseUnknown(guard, ask, "budget", hold.count.scope, holds);
+    const short = findShortage(guard.budgets, holds, guard.finalises && isFinalising(), guard.clock());
+    if (short === undefined) return force(guard, ask, holds);
+    hold = short;
   }
+  const { count } = hold;
   if (guard.options.mode === "enforce") guard.trips.byBudget(count, ask.node);
   return refuse(guard, ask, blockedByBudget(count), holds);
 }
@@ -92,9 +104,19 @@ function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number
     (error) => {
       reportStoreFailure(guard.notify, error);
       if (passesUnknown(guard, "circuit")) return checkBudgets(guard, ask, guard.clock());
-      return refuse(guard, ask, blockedUnknown("circuit", circuit.scope), needsOf(guard, ask));
+      return refuseUnknown(guard, ask, "circuit", circuit.scope, needsOf(guard, ask));
     },
   );
+}
+
+function refuseUnknown(
+  guard: GuardState,
+  ask: Ask,
+  reason: "budget" | "circuit",
+  scope: string,
+  holds: readonly Hold[],
+): Passage | Promise<Passage> {
+  return refuse(guard, ask, blockedUnknown(reason, scope, guard.options.sources ?? "the store"), holds);
 }
 
 function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage | Promise<Passage> {
@@ -104,12 +126,14 @@ function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage
 }
 
 async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
-  const { circuits, clock, options } = guard;
-  await circuits.known(options.timeoutMs);
+  const { circuits, clock, options, openUntil } = guard;
+  const closed = options.whenStateUnknown === "closed" && options.mode === "enforce";
+  const ms = Math.max(openUntil - performance.now(), closed ? options.timeoutMs : 0);
+  if (ms > 0) await circuits.known(ms, !closed);
   const now = clock();
   // What was last known still holds, and so do budgets.
   if (!circuits.isUnknown(now) || passesUnknown(guard, "circuit")) return check(guard, ask, now);
-  return refuse(guard, ask, blockedUnknown("circuit", `agent:${ask.node.scope.agent}`), needsOf(guard, ask));
+  return refuseUnknown(guard, ask, "circuit", `agent:${ask.node.scope.agent}`, needsOf(guard, ask));
 }
 
 /** Opens the agent's circuit when it makes the same request too often. */

@@ -57,10 +57,13 @@ function decide(
   return force(guard, ask, holds);
 }
 
-/** Whether a call passes although the state could not be read in time. Logs which. */
+/** Whether a call may pass although the state could not be read in time. Logs which. */
 export function passesUnknown({ options, notify }: GuardState, reason: "budget" | "circuit"): boolean {
-  const passes = options.whenStateUnknown === "open";
-  const what = passes ? "allowed unchecked" : "refused";
-  notify("unknown", `${reason} state unknown: calls are ${what} (whenStateUnknown: "${options.whenStateUnknown}")`);
+  const passes = options.whenStateUnknown === "open" || options.mode === "shadow";
+  const what = passes ? "checked by what this process knows" : "refused";
+  notify(
+    `unknown ${reason}`,
+    `${reason} state unknown: calls are ${what} (whenStateUnknown: "${options.whenStateUnknown}")`,
+  );
   return passes;
 }

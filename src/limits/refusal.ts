@@ -17,6 +17,8 @@ export interface Blocked {
   readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
   /** The cause, in words. */
   readonly why?: string;
+  /** Whether the call is only refused because the store or the breaker does not answer. */
+  readonly unknown?: true;
 }
 
 /** The status of every refusal: no SDK tries a 402 again. */

@@ -1,6 +1,6 @@
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
+import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 import {
   type AuditEntry,
   type Change,
@@ -73,7 +73,8 @@ export function openMemory(clock: () => number = Date.now): Store {
   };
 }
 
-function exchangeOne(state: MemoryState, report: Report): Standing {
+function exchangeOne(state: MemoryState, report: Report): Standing | undefined {
+  if (!isSound(report)) return undefined;
   const { tallies, clock } = state;
   const now = clock();
   state.untilSweep -= 1;

@@ -84,7 +84,7 @@ describe("windows", () => {
   });
 
   test("a run has no end", () => {
-    expect(spanAt({ kind: "run" }, AT, "42")).toEqual({ current: "42", earlier: [], end: undefined });
+    expect(spanAt({ kind: "run" }, AT, "42")).toEqual({ current: "42", earlier: [], start: 0, end: undefined });
   });
 
   test.each([

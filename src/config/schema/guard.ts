@@ -156,8 +156,14 @@ export const GUARD_KEYS = {
   stateTimeout: {
     kind: "string",
     form: "duration",
-    default: "50ms",
-    description: "How long a call waits for the store.",
+    default: "2s",
+    description: "How long a call waits for the store's answer. Far from a cap no call waits.",
+  },
+  openTimeout: {
+    kind: "string",
+    form: "duration",
+    default: "5s",
+    description: "How long the first calls wait until a shared store is open and the circuits are known.",
   },
   unpriced: {
     kind: "enum",

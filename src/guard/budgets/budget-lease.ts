@@ -1,4 +1,4 @@
-import { setInterval } from "node:timers";
+import { clearTimeout, setInterval, setTimeout } from "node:timers";
 import type { Report, Standing } from "../../limits/tally.ts";
 import { type Store, within } from "../../stores/store.ts";
 import { applyStanding, beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
@@ -10,6 +10,7 @@ export interface LeaseOptions {
   readonly counts: () => Iterable<Count>;
   readonly clock: () => number;
   readonly leaseMs: number;
+  /** How long a call waits for an answer, in milliseconds. */
   readonly timeoutMs: number;
   /** A report in the background failed; the next one repeats it. */
   readonly onFailure: (error: unknown) => void;
@@ -33,6 +34,10 @@ export interface BudgetLease extends LeaseOptions {
   queued: Promise<void> | undefined;
   /** Whether a report is due at the end of this turn of the event loop. */
   scheduled: boolean;
+  /** A call waited in vain, and the store has not answered since. */
+  silent: boolean;
+  /** How long the last answer took, in milliseconds. */
+  tookMs: number;
   readonly report: () => void;
   readonly beat: ReturnType<typeof setInterval>;
 }
@@ -48,6 +53,10 @@ const MAX_LAST_REPORTS = 1_000;
 const CALM: Asking = { tight: false, finalising: false };
 /** Minimum timeout of the last report of a process, in milliseconds. */
 const LEAVE_MS = 500;
+/** An exchange without an answer is given up after this long. Until then a late answer is still of use. */
+const LOST_MS = 10_000;
+/** How long a report that nobody waits for keeps a process alive that has nothing else to do. */
+const LINGER_MS = 1_000;
 
 export function createLease(options: LeaseOptions): BudgetLease {
   const beat = setInterval(() => keepAlive(lease), options.leaseMs / 3);
@@ -61,6 +70,8 @@ export function createLease(options: LeaseOptions): BudgetLease {
     running: undefined,
     queued: undefined,
     scheduled: false,
+    silent: false,
+    tookMs: 0,
     report: () => report(lease),
     beat,
   };
@@ -96,7 +107,7 @@ function report(lease: BudgetLease): void {
   }
 }
 
-/** Reports these counts now. Rejects, or throws, when the store does not answer in time. */
+/** Reports these counts now. Rejects, or throws, when the store fails; how long to wait for it is up to the caller. */
 export function exchange(lease: BudgetLease, counts: readonly Count[], asking: Asking): void | Promise<void> {
   const { asked } = lease;
   for (const count of counts) {
@@ -135,13 +146,30 @@ function run(lease: BudgetLease): void | Promise<void> {
   if (reports.length === 0) return undefined;
   try {
     const answer = lease.store.exchange(reports);
-    if (!(answer instanceof Promise)) return applyStandings(batch, answer);
-    return within(answer, lease.timeoutMs).then(
-      (standings) => applyStandings(batch, standings),
+    if (!(answer instanceof Promise)) return applyStandings(lease, batch, answer);
+    const sentAt = performance.now();
+    return unlessLost(answer).then(
+      (standings) => {
+        lease.tookMs = performance.now() - sentAt;
+        applyStandings(lease, batch, standings);
+      },
       (error) => putBack(lease, batch, error),
     );
   } catch (error) {
     return putBack(lease, batch, error);
+  }
+}
+
+/** The answer of the store, or a rejection once it is given up. */
+async function unlessLost<T>(answer: Promise<T>): Promise<T> {
+  const lost = Promise.withResolvers<never>();
+  const giveUp = setTimeout(() => lost.reject(new Error(`no answer within ${LOST_MS} ms`)), LOST_MS).unref();
+  const linger = setTimeout(noop, LINGER_MS);
+  try {
+    return await Promise.race([answer, lost.promise]);
+  } finally {
+    clearTimeout(giveUp);
+    clearTimeout(linger);
   }
 }
 
@@ -161,10 +189,19 @@ function takeBatch(lease: BudgetLease): Batch {
   return { at, parting: lastReports, rows };
 }
 
-function applyStandings({ at, parting, rows }: Batch, standings: readonly Standing[]): void {
+/** A report that the store could not apply is sent again with the next exchange; the others are not affected. */
+function applyStandings(
+  lease: BudgetLease,
+  { at, parting, rows }: Batch,
+  standings: readonly (Standing | undefined)[],
+): void {
+  lease.silent = false;
+  for (const [index, report] of parting.entries()) if (!standings[index]) lease.lastReports.push(report);
   for (const [index, { count, report }] of rows.entries()) {
     const standing = standings[parting.length + index];
+    count.faulty = standing === undefined;
     if (standing) applyStanding(count, report, standing, at);
+    else list(lease, count);
   }
 }
 
@@ -222,9 +259,12 @@ export function recall(lease: BudgetLease, key: string): void {
   }
 }
 
-/** Reports everything again, after the store was unreachable. */
+/** Reports everything again, after the store was unreachable. It may have lost the slices: what is idle is given up. */
 export function reassert(lease: BudgetLease): void {
-  for (const count of lease.counts()) list(lease, count);
+  for (const count of lease.counts()) {
+    count.slice = count.inUse;
+    list(lease, count);
+  }
   schedule(lease);
 }
 
@@ -234,6 +274,7 @@ export async function leave(lease: BudgetLease): Promise<void> {
   await lease.running?.catch(noop);
   const now = lease.clock();
   const reports = [...lease.counts()].map((count) => lastReport(lease, count, now));
+  if (lease.lastReports.length + reports.length === 0) return;
   const answer = lease.store.exchange([...lease.lastReports, ...reports]);
   if (answer instanceof Promise) await within(answer, Math.max(lease.timeoutMs, LEAVE_MS));
 }

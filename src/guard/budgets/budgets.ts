@@ -2,7 +2,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
-import { type Count, openCount, totalOf } from "./budget-counter.ts";
+import { within } from "../../stores/store.ts";
+import { type Count, isOver, openCount, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, depart, exchange, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
@@ -33,6 +34,8 @@ export interface BudgetsOptions {
   readonly run: string;
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
+  /** Whether calls pass by what this process knows when the store does not answer: then only one waits in vain. */
+  readonly passesUnknown?: boolean;
   readonly lease: BudgetLease;
   /** Asks other processes to release what they hold idle. */
   readonly recall: (count: Count) => void;
@@ -118,17 +121,46 @@ export function takeHolds(
 ): Taken | Promise<Taken> {
   let covered = true;
   for (const hold of holds) covered = covered && covers(budgets, hold, finalising, now);
-  if (!covered) return ask(budgets, { holds, finalising, deadline: now + budgets.recallMs, attempt: 0 });
+  if (!covered) return ask(budgets, { holds, finalising, deadline: now + recallMs(budgets), attempt: 0 });
   reserve(budgets, holds, now);
   return "taken";
 }
 
+/** Round trips that a recall takes: to ask for it, to give back, to ask again. */
+const RECALL_TRIPS = 6;
+
+function recallMs({ recallMs: least, lease }: Budgets): number {
+  return Math.max(least, lease.tookMs * RECALL_TRIPS);
+}
+
 function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean, now: number): boolean {
   const { budget } = count;
-  if (now >= count.end) roll(lease, count, now);
-  if (count.inUse + amount > count.slice || !(lease.alone || now < count.leasedUntil)) return false;
+  if (isOver(count, now)) roll(lease, count, now);
+  if (count.inUse + amount > count.slice || !(lease.alone || isLeased(lease, count, now))) return false;
   // The slice may have been granted for finalisation; ordinary calls must not use the rest of it.
   return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
+}
+
+/** A clock that was set back makes no lease longer. */
+function isLeased({ leaseMs }: BudgetLease, { leasedUntil }: Count, now: number): boolean {
+  return now < leasedUntil && leasedUntil - now <= leaseMs;
+}
+
+/**
+ * The first budget that does not cover a call as far as this process knows: by its own spend, what others had spent and
+ * under way at the store's last answer, and its own calls under way.
+ */
+export function findShortage(
+  budgets: Budgets,
+  holds: readonly Hold[],
+  finalising: boolean,
+  now: number,
+): Hold | undefined {
+  return holds.find(({ count, amount }) => {
+    if (isOver(count, now)) roll(budgets.lease, count, now);
+    const { budget, inUse, busy } = count;
+    return totalOf(count) + busy + inUse + amount > (finalising ? budget.cap : budget.ordinary);
+  });
 }
 
 function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void {
@@ -160,7 +192,11 @@ function ask(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
   try {
     const answer = exchange(budgets.lease, counts, { tight: attempt > 0, finalising });
     if (answer === undefined) return decide(budgets, call);
-    return answer.then(
+    if (budgets.lease.silent && budgets.passesUnknown) {
+      answer.catch(noop);
+      return giveUp(holds, new Error("no answer yet"));
+    }
+    return inTime(budgets.lease, answer).then(
       () => decide(budgets, call),
       (error) => giveUp(holds, error),
     );
@@ -168,6 +204,23 @@ function ask(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
     return giveUp(holds, error);
   }
 }
+
+/** Waits for an exchange; one that comes later is applied all the same. */
+async function inTime(lease: BudgetLease, answer: Promise<void>): Promise<void> {
+  let late = true;
+  const answered = answer.finally(() => {
+    late = false;
+  });
+  try {
+    await within(answered, lease.timeoutMs);
+  } catch (error) {
+    if (late) lease.silent = true;
+    answered.catch(noop);
+    throw error;
+  }
+}
+
+function noop(): void {}
 
 function giveUp(holds: readonly Hold[], error: unknown): Unknown {
   dropNeed(holds);
@@ -188,6 +241,8 @@ function decide(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
     reserve(budgets, holds, now);
     return "taken";
   }
+  const faulty = short.find(({ count }) => count.faulty);
+  if (faulty) return { type: "unknown", hold: faulty, error: new Error("the store cannot read what it keeps of it") };
   const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);
   if (final || now >= deadline) return { type: "short", hold: final ?? (short[0] as Hold) };
   for (const { count } of short) budgets.recall(count);
@@ -227,7 +282,7 @@ export function charge(budgets: Budgets, node: ScopeNode, spent: Spent): void {
 
 function settleOne(budgets: Budgets, count: Count, held: number, spent: number, now: number): void {
   const { lease } = budgets;
-  if (now >= count.end) roll(lease, count, now);
+  if (isOver(count, now)) roll(lease, count, now);
   // What was held is given back; what was spent leaves the slice for good.
   count.inUse -= held;
   count.spent += spent;

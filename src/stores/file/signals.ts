@@ -1,4 +1,5 @@
-import type { Circuit } from "../../limits/circuit.ts";
+import { object, parse } from "../../core/json.ts";
+import { asCircuit, type Circuit } from "../../limits/circuit.ts";
 import type { Change } from "../store.ts";
 import { type Connection, notify, use } from "./connection.ts";
 import type { Row } from "./tables.ts";
@@ -41,7 +42,7 @@ export function pollSignals(connection: Connection, signals: Signals): void {
     for (const row of use(connection, () => sql.signals.all(signals.seen)) as Row[]) {
       signals.seen = Number(row.seq);
       if (signals.own.delete(signals.seen)) continue;
-      const change = changeOf(connection, JSON.parse(String(row.json)) as Signal);
+      const change = changeOf(connection, object(parse(String(row.json))) as Signal | undefined);
       if (change !== undefined) notify(connection, change);
     }
   } catch {
@@ -49,8 +50,9 @@ export function pollSignals(connection: Connection, signals: Signals): void {
   }
 }
 
-/** Undefined for a circuit that is no longer kept. */
-function changeOf(connection: Connection, signal: Signal): Change | undefined {
+/** Undefined for a circuit that is no longer kept, and for a signal that cannot be read. */
+function changeOf(connection: Connection, signal: Signal | undefined): Change | undefined {
+  if (signal === undefined) return undefined;
   if (!("circuit" in signal)) return signal;
   const circuit = readCircuit(connection, signal.circuit);
   return circuit && { type: "circuit", circuit };
@@ -58,5 +60,5 @@ function changeOf(connection: Connection, signal: Signal): Change | undefined {
 
 export function readCircuit(connection: Connection, scope: string): Circuit | undefined {
   const row = use(connection, () => connection.sql.circuit.get(scope)) as Row | undefined;
-  return row && (JSON.parse(String(row.json)) as Circuit);
+  return row && asCircuit(parse(String(row.json)));
 }
