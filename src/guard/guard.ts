@@ -17,9 +17,10 @@ import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse } from "./passage.ts";
+import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
 import { readVendorCap } from "./vendor-cap.ts";
-import { blockedByBudget, blockedByCircuit, blockedUnknown, blockedUnpriced } from "./verdict.ts";
+import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, blockedUnpriced } from "./verdict.ts";
 
 /** The check before each call: budgets and circuits in, a verdict out. */
 export interface Guard extends Gate {
@@ -43,6 +44,10 @@ export function createGuard(options: GuardOptions): Guard {
     admit(ask) {
       const now = clock();
       return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, now);
+    },
+    unchecked(shape) {
+      if (passesUnknown(guard, "budget")) return undefined;
+      return createRefusal(blockedUnchecked(), shape);
     },
     charge: (node, spent) => charge(budgets, node, spent),
     answered: (answer) => openVendorCap(guard, answer),

@@ -43,7 +43,8 @@ function cause({ reason, budget, spentUsd, limitUsd, spent, limit, unit, source,
 }
 
 function remedy({ reason, scope, until, why, unknown }: Blocked): string {
-  if (unknown) return `Start it, or mend the connection: spendfuse doctor says what is wrong.`;
+  if (unknown === "no answer") return "Start it, or mend the connection: spendfuse doctor says what is wrong.";
+  if (unknown === "fault") return "SPENDFUSE_DEBUG=1 shows the fault.";
   if (reason === "budget" && why !== undefined) return 'Add its price to "prices" in spendfuse.config.json.';
   if (reason === "vendor_cap") return "Raise the limit at the vendor, or wait.";
   if (reason === "circuit") return `Wait, or run: spendfuse breaker reset ${scope}`;

@@ -17,8 +17,8 @@ export interface Blocked {
   readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
   /** The cause, in words. */
   readonly why?: string;
-  /** Whether the call is only refused because the store or the breaker does not answer. */
-  readonly unknown?: true;
+  /** The call is only refused because its state is unknown: no answer came, or a fault of ours kept it from being read. */
+  readonly unknown?: "no answer" | "fault";
 }
 
 /** The status of every refusal: no SDK tries a 402 again. */

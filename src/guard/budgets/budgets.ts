@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
@@ -296,8 +297,9 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   budgets.onWarning(count);
 }
 
-/** An amount in the unit of a budget. */
+/** An amount in the unit of a budget; of one call, so that no figure spoils a sum. */
 function amountOf(unit: Budget["unit"], { tokens, costNano }: Spent | Forecast): number {
   if (unit === "calls") return 1;
-  return unit === "tokens" ? tokens : (costNano ?? 0);
+  const amount = unit === "tokens" ? tokens : (costNano ?? 0);
+  return amount <= MAX_CALL_NANO && amount >= 0 ? Math.round(amount) : 0;
 }

@@ -1,6 +1,7 @@
 import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
-import { amount, parse } from "../../core/json.ts";
+import { implausible, type RefusedFigure, refusedFigure, reportedCost, takeRefusedFigure } from "../../core/figures.ts";
+import { parse } from "../../core/json.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
@@ -92,6 +93,8 @@ export class OpenCall {
   #atEnd = true;
   /** Our parser failed: the call settles with what was known before. */
   #blind = false;
+  /** What the vendor reported and cannot be: the usage, or the cost alone, is unknown. */
+  doubt: "usage" | "cost" | undefined = undefined;
   /** The stream could not be split into frames: chunks are passed on unchanged. */
   #lost = false;
 
@@ -133,8 +136,9 @@ export class OpenCall {
     }
     for (const name of COST_HEADERS) {
       const value = headers.get(name);
-      if (value) this.reading.costUsd ??= amount(value);
+      if (value) this.reading.costUsd ??= reportedCost(value);
     }
+    if (refusedFigure !== undefined) this.#refuseFigure();
     if (!stream) return;
     const { format, framing, shapes } = this.target;
     this.#frames = framing.open(format, this.reading, this.hides, (error) => this.#unread(error), shapes);
@@ -177,6 +181,7 @@ export class OpenCall {
     if (frames === undefined || this.#lost || (this.settled && !this.hides)) return bytes;
     try {
       const passed = frames.push(bytes, owned);
+      if (refusedFigure !== undefined) this.#refuseFigure();
       const { reading } = this;
       if (reading.failed) this.settle({ type: "refused" });
       else if (reading.terminal) this.settle({ type: "terminal" });
@@ -193,7 +198,11 @@ export class OpenCall {
     const frames = this.#frames;
     if (frames === undefined || this.isCut) return EMPTY;
     try {
-      if (!this.#lost) return frames.rest();
+      if (!this.#lost) {
+        const rest = frames.rest();
+        if (refusedFigure !== undefined) this.#refuseFigure();
+        return rest;
+      }
     } catch (error) {
       this.#lost = true;
       this.#unread(error);
@@ -227,6 +236,7 @@ export class OpenCall {
     } catch (error) {
       this.#faults.report("parser", error);
     }
+    if (refusedFigure !== undefined) this.#refuseFigure();
     this.settle({ type: reading.failed ? "refused" : "end" });
   }
 
@@ -245,6 +255,12 @@ export class OpenCall {
     } catch (error) {
       this.#faults.report("settle", error);
     }
+  }
+
+  #refuseFigure(): void {
+    const { what, text } = takeRefusedFigure() as RefusedFigure;
+    if (this.doubt !== "usage") this.doubt = what;
+    this.#faults.report("figure", implausible(text));
   }
 
   #unread(error: unknown): void {
