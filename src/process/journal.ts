@@ -51,13 +51,15 @@ interface JournalState {
   readonly entries: Map<string, Entry>;
   /** Entries that changed since they were written. */
   dirty: Entry[];
-  /** The write in progress. */
+  /** The writes in progress, one after the other. */
   writing: Promise<void> | undefined;
+  /** The store whose losses are listened to. */
+  watched: Store | undefined;
 }
 
 export function createJournal(options: JournalOptions): Journal {
   const entries = new Map<string, Entry>();
-  const journal: JournalState = { options, clock: options.clock ?? Date.now, entries, dirty: [], writing: undefined };
+  const journal: JournalState = { options, clock: options.clock ?? Date.now, entries, dirty: [], writing: undefined, watched: undefined };
   const flushAll = (): Promise<void> => flush(journal);
   const saveAll = (): void => save(journal);
   const timer = setInterval(() => void write(journal), FLUSH_MS);
@@ -98,16 +100,25 @@ async function flush(journal: JournalState): Promise<void> {
   await write(journal);
 }
 
-/** One write at a time: an older total must not arrive after a newer one. */
-async function write(journal: JournalState): Promise<void> {
-  await journal.writing;
-  const store = journal.options.store();
-  if (store === undefined || journal.dirty.length === 0) return;
-  journal.writing = writeTo(store, journal);
-  await journal.writing;
+/**
+ * Resolves when all rows that were accepted before are written, or could not be. One write at a time: an older total must
+ * not arrive after a newer one.
+ */
+function write(journal: JournalState): Promise<void> {
+  const before = journal.writing;
+  if (before === undefined && journal.dirty.length === 0) return Promise.resolve();
+  const turn = before === undefined ? writeNow(journal) : before.then(() => writeNow(journal));
+  const writing = turn.finally(() => {
+    if (journal.writing === writing) journal.writing = undefined;
+  });
+  journal.writing = writing;
+  return writing;
 }
 
-async function writeTo(store: Store, journal: JournalState): Promise<void> {
+async function writeNow(journal: JournalState): Promise<void> {
+  const store = journal.options.store();
+  if (store === undefined || journal.dirty.length === 0) return;
+  watch(journal, store);
   const taken = takeDirty(journal);
   try {
     await store.putMetered(journal.options.holder, taken.map(totalOf));
@@ -116,6 +127,15 @@ async function writeTo(store: Store, journal: JournalState): Promise<void> {
     putBack(journal, taken);
     journal.options.onFault(error);
   }
+}
+
+/** A store that was lost may come back empty: everything is then written again. */
+function watch(journal: JournalState, store: Store): void {
+  if (journal.watched === store) return;
+  journal.watched = store;
+  store.subscribe(({ type }) => {
+    if (type === "back") putBack(journal, [...journal.entries.values()]);
+  });
 }
 
 function takeDirty(journal: JournalState): readonly Entry[] {

@@ -36,7 +36,7 @@ export type Change =
   /** A process waits for what others hold idle of this count. */
   | { readonly type: "recall"; readonly key: string }
   /** The store was lost or is reachable again: changes may have been missed, or lost by the store. */
-  | { readonly type: "away" }
+  | { readonly type: "away"; readonly error?: unknown }
   | { readonly type: "back" };
 
 /** One process's total of a group: `meteredKey`, and its sums by `meteredSums`. */

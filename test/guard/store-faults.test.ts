@@ -29,8 +29,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await cluster?.close();
-  rmSync(folder, { recursive: true, force: true });
   console.log([HEAD, ...rows].map((row) => row.map((cell, at) => cell.padEnd(WIDTHS[at] ?? 0)).join(" ")).join("\n"));
+  rmSync(folder, { recursive: true, force: true });
 });
 
 /** A store, and what happens to it between the first and the last third of the calls. */
@@ -83,13 +83,13 @@ async function remove(path: string): Promise<void> {
 async function diskScene(): Promise<Scene> {
   const disk = join(folder, `disk-${Math.random()}`);
   mkdirSync(disk);
-  spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]);
+  spawnSync("mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", disk]);
   const ballast = join(disk, "ballast");
   return {
     address: `file:${join(disk, "spend.db")}`,
-    begin: () => spawnSync("dd", ["if=/dev/zero", `of=${ballast}`, "bs=4k", "count=1000"]),
+    begin: () => spawnSync("dd", ["if=/dev/zero", `of=${ballast}`, "bs=4k", "count=4000"]),
     end: () => rmSync(ballast),
-    close: async () => void spawnSync("umount", [disk]),
+    close: async () => void spawnSync("umount", ["-l", disk]),
   };
 }
 
@@ -178,7 +178,7 @@ function begin(address: string, whenStateUnknown: When): Promise<Guarded> {
     { scope: { agent: "*" }, per: "month", calls: CAP },
     { name: "all", per: "month", calls: CAP },
   ] as const;
-  return guard(server, { store: address, budgets, whenStateUnknown });
+  return guard(server, { store: address, budgets, whenStateUnknown }, true);
 }
 
 /** Calls by several processes at once; how many passed, by process. */

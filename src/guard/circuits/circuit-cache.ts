@@ -191,7 +191,10 @@ function applyChange(cache: CacheState, change: Change): void {
   const { stored, options } = cache;
   if (change.type === "circuit") put(cache, stored, change.circuit);
   else if (change.type === "recall") options.onRecall(change.key);
-  else if (change.type === "away") lose(cache, stored);
+  else if (change.type === "away") {
+    if (change.error !== undefined) options.onFailure(change.error);
+    lose(cache, stored);
+  }
   else {
     load(cache);
     options.onBack();

@@ -12,6 +12,8 @@ export interface Signals {
   seen: number;
   /** SQLite's `data_version`: it changes when another process writes. */
   version: number;
+  /** Of the connection, when it was last read. */
+  generation: number;
 }
 
 /** What is written of a change: of a circuit only its scope. */
@@ -22,7 +24,7 @@ const KEEP_SIGNALS_MS = 60_000;
 
 export function createSignals(connection: Connection): Signals {
   const { seq } = use(connection, () => connection.sql.lastSignal.get()) as Row;
-  return { own: new Set(), seen: Number(seq), version: -1 };
+  return { own: new Set(), seen: Number(seq), version: -1, generation: connection.generation };
 }
 
 /** Call it inside a transaction. */
@@ -34,12 +36,12 @@ export function addSignal({ sql }: Connection, { own }: Signals, signal: Signal,
 
 /** Notifies listeners of what other processes changed since the last call. Never throws. */
 export function pollSignals(connection: Connection, signals: Signals): void {
-  const { sql } = connection;
   try {
-    const version = (use(connection, () => sql.version.get()) as Row).data_version as number;
+    const version = (use(connection, () => connection.sql.version.get()) as Row).data_version as number;
+    if (signals.generation !== connection.generation) beginAnew(signals, connection.generation);
     if (version === signals.version) return;
     signals.version = version;
-    for (const row of use(connection, () => sql.signals.all(signals.seen)) as Row[]) {
+    for (const row of use(connection, () => connection.sql.signals.all(signals.seen)) as Row[]) {
       signals.seen = Number(row.seq);
       if (signals.own.delete(signals.seen)) continue;
       const change = changeOf(connection, object(parse(String(row.json))) as Signal | undefined);
@@ -48,6 +50,13 @@ export function pollSignals(connection: Connection, signals: Signals): void {
   } catch {
     // The next operation on the store reports it.
   }
+}
+
+/** Another file has signals of its own. */
+function beginAnew(signals: Signals, generation: number): void {
+  signals.generation = generation;
+  signals.own.clear();
+  signals.seen = 0;
 }
 
 /** Undefined for a circuit that is no longer kept, and for a signal that cannot be read. */
