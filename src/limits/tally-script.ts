@@ -1,7 +1,7 @@
 /**
  * `exchange` of `tally.ts` in Lua, for Redis: change both, the stores' common tests hold them together. KEYS: of each
  * report its count, then its earlier ones. ARGV: the reports as JSON, `earlier` being how many; the time in ms, or nothing.
- * Answers six numbers a report: spent, others, slice, idle, held, tight; six empty texts for one that failed. A failure of
+ * Answers seven numbers a report: spent, others, slice, idle, held, tight, quiet; seven empty texts for one that failed. A failure of
  * all, such as a full memory, is an error.
  */
 export const EXCHANGE_SCRIPT = `
@@ -16,7 +16,7 @@ local function amount(text)
   if number and number >= 0 and number <= 9007199254740991 then return number end
 end
 local function load(key)
-  local tally = { base = 0, tight = 0, holders = {} }
+  local tally = { base = 0, tight = 0, quiet = 0, holders = {} }
   local flat = redis.pcall('HGETALL', key)
   if flat.err then
     if not string.find(flat.err, 'WRONGTYPE') then error(flat) end
@@ -26,7 +26,7 @@ local function load(key)
   end
   for i = 1, #flat, 2 do
     local field, value = flat[i], flat[i + 1]
-    if field == 'base' or field == 'tight' then
+    if field == 'base' or field == 'tight' or field == 'quiet' then
       tally[field] = amount(value) or 0
       tally.damaged = tally.damaged or not amount(value)
     else
@@ -74,16 +74,19 @@ local function apply(report, at)
   end
   local lost = not before and report.acked > 0
   if lost then tally.base = math.max(0, tally.base - report.acked) end
+  if lost or tally.damaged then tally.quiet = math.max(tally.quiet, now + 1000) end
+  local quiet = tally.quiet > now and tally.quiet - now <= 1000
   if lost or tally.damaged then tally.base = math.max(tally.base, report.others - others) end
   others = others + tally.base
   if report.tight then tally.tight = now + 2000 end
   local tight = tally.tight > now and tally.tight - now <= 2000
   local kept = math.max(report.inUse, report.keep)
   local left = math.max(0, report.cap - earlier - others - report.spent - held - kept)
-  local need = math.min(report.need, left)
+  local need = 0
+  if not quiet then need = math.min(report.need, left) end
   local wanted = math.max(0, report.spare - (kept - report.inUse))
   local spare = 0
-  if not tight then spare = math.min(wanted, math.floor((left - need) * 0.1)) end
+  if not tight and not quiet then spare = math.min(wanted, math.floor((left - need) * 0.1)) end
   local slice = kept + need + spare
   if report.leave then
     tally.base = tally.base + report.spent + report.inUse
@@ -91,10 +94,10 @@ local function apply(report, at)
   else
     redis.call('HSET', key, holder, table.concat({ text(report.spent), text(report.inUse), text(slice), text(now + report.leaseMs) }, ' '))
   end
-  redis.call('HSET', key, 'base', text(tally.base), 'tight', text(tally.tight))
+  redis.call('HSET', key, 'base', text(tally.base), 'tight', text(tally.tight), 'quiet', text(tally.quiet))
   redis.call('PEXPIRE', key, text(report.keepMs))
   if report.leave then slice = 0 end
-  return { earlier + others + report.spent, others, slice, idle, held, tight and 1 or 0 }
+  return { earlier + others + report.spent, others, slice, idle, held, tight and 1 or 0, quiet and 1 or 0 }
 end
 local answers = {}
 local at = 1
@@ -103,7 +106,7 @@ for _, report in ipairs(cjson.decode(ARGV[1])) do
   local done, answer = pcall(apply, report, at)
   at = at + 1 + report.earlier
   if not done then failure = answer end
-  for index = 1, 6 do answers[#answers + 1] = done and text(answer[index]) or '' end
+  for index = 1, 7 do answers[#answers + 1] = done and text(answer[index]) or '' end
 end
 if failure and #answers > 0 and table.concat(answers) == '' then
   if type(failure) == 'table' then return failure end

@@ -37,8 +37,8 @@ export interface Count {
   idle: number;
   /** Reserved by calls in flight in other processes, as last reported by the store. */
   busy: number;
-  /** The store answered its last report with a fault. */
-  faulty: boolean;
+  /** Why the store's last answer says nothing of what is left: a broken value, or sums that it lost and is told again. */
+  doubt: "broken" | "lost" | undefined;
   /** When the lease of the slice ends, in milliseconds since the epoch. */
   leasedUntil: number;
   usedAt: number;
@@ -76,7 +76,7 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     typical: 0,
     idle: 0,
     busy: 0,
-    faulty: false,
+    doubt: undefined,
     leasedUntil: 0,
     usedAt: now,
     warned: false,
@@ -205,6 +205,7 @@ export function applyStanding(count: Count, report: Report, standing: Standing, 
   count.elsewhere = standing.spent - report.spent;
   if (count.past !== undefined) keepPast(count, count.past);
   count.idle = standing.idle;
+  count.doubt = standing.quiet ? "lost" : undefined;
   count.busy = standing.held - standing.idle;
   count.slice += Math.max(0, standing.slice - Math.max(report.keep, report.inUse));
 }

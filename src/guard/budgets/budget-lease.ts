@@ -199,9 +199,11 @@ function applyStandings(
   for (const [index, report] of parting.entries()) if (!standings[index]) lease.lastReports.push(report);
   for (const [index, { count, report }] of rows.entries()) {
     const standing = standings[parting.length + index];
-    count.faulty = standing === undefined;
     if (standing) applyStanding(count, report, standing, at);
-    else list(lease, count);
+    else {
+      count.doubt = "broken";
+      list(lease, count);
+    }
   }
 }
 

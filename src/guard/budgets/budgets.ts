@@ -122,11 +122,15 @@ export function takeHolds(
 ): Taken | Promise<Taken> {
   let covered = true;
   for (const hold of holds) covered = covered && covers(budgets, hold, finalising, now);
-  if (!covered) return ask(budgets, { holds, finalising, deadline: now + recallMs(budgets), attempt: 0 });
+  if (!covered) {
+    return ask(budgets, { holds, finalising, begun: now, deadline: now + recallMs(budgets), attempt: 0 });
+  }
   reserve(budgets, holds, now);
   return "taken";
 }
 
+/** How soon a call asks again that waits for a store which is told again what it lost. */
+const RETRY_MS = 50;
 /** Round trips that a recall takes: to ask for it, to give back, to ask again. */
 const RECALL_TRIPS = 6;
 
@@ -177,7 +181,8 @@ function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void 
 interface WaitingCall {
   readonly holds: readonly Hold[];
   readonly finalising: boolean;
-  /** When to stop asking, in milliseconds since the epoch. */
+  /** When it began to ask, and when to stop asking, in milliseconds since the epoch. */
+  readonly begun: number;
   readonly deadline: number;
   readonly attempt: number;
 }
@@ -242,12 +247,25 @@ function decide(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
     reserve(budgets, holds, now);
     return "taken";
   }
-  const faulty = short.find(({ count }) => count.faulty);
-  if (faulty) return { type: "unknown", hold: faulty, error: new Error("the store cannot read what it keeps of it") };
+  const doubtful = short.find(({ count }) => count.doubt !== undefined);
+  if (doubtful) return decideInDoubt(budgets, call, doubtful, now);
   const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);
   if (final || now >= deadline) return { type: "short", hold: final ?? (short[0] as Hold) };
   for (const { count } of short) budgets.recall(count);
   return wait(Math.min(2 ** attempt, 16)).then(() => ask(budgets, { ...call, attempt: attempt + 1 }));
+}
+
+const DOUBTS = {
+  broken: "the store cannot read what it keeps of it",
+  lost: "the store has lost what it kept of it, and is told again",
+} as const;
+
+/** Waits for a store that is being told again what it lost; that takes a second. */
+function decideInDoubt(budgets: Budgets, call: WaitingCall, hold: Hold, now: number): Unknown | Promise<Taken> {
+  const doubt = hold.count.doubt ?? "broken";
+  const waits = doubt === "lost" && now < call.begun + budgets.lease.timeoutMs;
+  if (waits) return wait(RETRY_MS).then(() => ask(budgets, call));
+  return { type: "unknown", hold, error: new Error(DOUBTS[doubt]) };
 }
 
 /** Reserves without checking that it is covered. */

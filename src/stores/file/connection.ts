@@ -32,8 +32,8 @@ export interface Connection {
 /** How long an operation blocks the process while another one writes; after that it waits without blocking. */
 const BUSY_MS = 5;
 const OPEN_BUSY_MS = 200;
-/** How often it is checked that the file is still there. */
-const LOOK_MS = 200;
+/** How often it is checked that the file is still there; before each change it always is. */
+const LOOK_MS = 100;
 
 /** @throws SpendfuseError `SPENDFUSE_STORE` when the file cannot be opened, or is not a spendfuse store. */
 export async function openConnection(file: string): Promise<Connection> {
@@ -93,9 +93,9 @@ function openNow(Database: typeof DatabaseSync, path: string): DatabaseSync {
  * disk was full, or another process held the lock. A file that was deleted is made again, for the next operation.
  * @throws SpendfuseError `SPENDFUSE_STORE`.
  */
-export function use<T>(connection: Connection, run: () => T): T {
+export function use<T>(connection: Connection, run: () => T, everyMs = LOOK_MS): T {
   try {
-    if (connection.broken || isGone(connection)) reopen(connection);
+    if (connection.broken || isGone(connection, everyMs)) reopen(connection);
     const result = run();
     if (connection.failing) queueMicrotask(() => notify(connection, { type: "back" }));
     connection.failing = false;
@@ -110,9 +110,9 @@ export function use<T>(connection: Connection, run: () => T): T {
   }
 }
 
-function isGone(connection: Connection): boolean {
+function isGone(connection: Connection, everyMs: number): boolean {
   const now = performance.now();
-  if (now - connection.lookedAt < LOOK_MS) return false;
+  if (now - connection.lookedAt < everyMs) return false;
   connection.lookedAt = now;
   return inodeOf(connection.path) !== connection.inode;
 }
@@ -140,7 +140,7 @@ function reopen(connection: Connection): never {
 
 /** As {@link use}, in one transaction. */
 export function transact<T>(connection: Connection, run: () => T): T {
-  return use(connection, () => inTransaction(connection.db, connection.sql, run));
+  return use(connection, () => inTransaction(connection.db, connection.sql, run), 0);
 }
 
 export function notify({ listeners }: Connection, change: Change): void {

@@ -49,10 +49,15 @@ export function prepare(db: DatabaseSync) {
   };
 }
 
-type Written = readonly [base: number, tightUntil: number, holders: readonly (readonly [string, Holding])[]];
+type Written = readonly [
+  base: number,
+  tightUntil: number,
+  holders: readonly (readonly [string, Holding])[],
+  quietUntil: number,
+];
 
-export function writeTally({ base, tightUntil, holders }: Tally): string {
-  const written: Written = [base, tightUntil, [...holders]];
+export function writeTally({ base, tightUntil, holders, quietUntil }: Tally): string {
+  const written: Written = [base, tightUntil, [...holders], quietUntil];
   return JSON.stringify(written);
 }
 
@@ -61,10 +66,11 @@ export function readTally(json: string): Tally {
   const tally = emptyTally();
   const written = parse(json);
   if (!Array.isArray(written)) return { ...tally, damaged: true };
-  const [base, tightUntil, holders] = written as readonly unknown[];
+  const [base, tightUntil, holders, quietUntil] = written as readonly unknown[];
   if (isAmount(base)) tally.base = base;
   else tally.damaged = true;
   if (isAmount(tightUntil)) tally.tightUntil = tightUntil;
+  if (isAmount(quietUntil)) tally.quietUntil = quietUntil;
   if (!Array.isArray(holders)) return { ...tally, damaged: true };
   for (const entry of holders) {
     const [name, holding] = array(entry);

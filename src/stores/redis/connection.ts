@@ -48,7 +48,8 @@ const REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid password/i;
 /** The server is no longer the one that takes writes. */
 const DEMOTED = /^(?:MOVED|ASK|READONLY|MASTERDOWN|CLUSTERDOWN)\b/;
 const COMMAND_MS = 3_000;
-const MAX_RECONNECT_MS = 2_000;
+/** Shorter than a store that lost its counts waits for holders to report again. */
+const MAX_RECONNECT_MS = 900;
 
 /**
  * Resolves even while Redis is unreachable: commands reject until it is back.
