@@ -59,7 +59,14 @@ interface JournalState {
 
 export function createJournal(options: JournalOptions): Journal {
   const entries = new Map<string, Entry>();
-  const journal: JournalState = { options, clock: options.clock ?? Date.now, entries, dirty: [], writing: undefined, watched: undefined };
+  const journal: JournalState = {
+    options,
+    clock: options.clock ?? Date.now,
+    entries,
+    dirty: [],
+    writing: undefined,
+    watched: undefined,
+  };
   const flushAll = (): Promise<void> => flush(journal);
   const saveAll = (): void => save(journal);
   const timer = setInterval(() => void write(journal), FLUSH_MS);

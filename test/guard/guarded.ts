@@ -17,11 +17,7 @@ export const MODEL = "test-model";
 export const PRICE = { model: MODEL, inputPerMTok: 1, outputPerMTok: 1 };
 
 /** `startFails`: whether the store may be one that cannot be opened yet. */
-export async function guard(
-  server: ModelServer | undefined,
-  config: ConfigFile,
-  startFails = false,
-): Promise<Guarded> {
+export async function guard(server: ModelServer | undefined, config: ConfigFile, startFails = false): Promise<Guarded> {
   const said: string[] = [];
   const settled: SettledCall[] = [];
   const runtime = createRuntime((line) => said.push(line));

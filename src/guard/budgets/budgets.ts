@@ -131,8 +131,8 @@ export function takeHolds(
 
 /** How soon a call asks again that waits for a store which is told again what it lost. */
 const RETRY_MS = 50;
-/** Round trips that a recall takes: to ask for it, to give back, to ask again. */
-const RECALL_TRIPS = 6;
+/** Round trips that recalls may take: to ask for it, to give back, to ask again, and that for each of several holders. */
+const RECALL_TRIPS = 12;
 
 function recallMs({ recallMs: least, lease }: Budgets): number {
   return Math.max(least, lease.tookMs * RECALL_TRIPS);

@@ -194,8 +194,7 @@ function applyChange(cache: CacheState, change: Change): void {
   else if (change.type === "away") {
     if (change.error !== undefined) options.onFailure(change.error);
     lose(cache, stored);
-  }
-  else {
+  } else {
     load(cache);
     options.onBack();
   }
