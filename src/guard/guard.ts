@@ -3,16 +3,8 @@ import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
-import {
-  charge,
-  countsOf,
-  findShortage,
-  type Hold,
-  holdsOf,
-  type Shortage,
-  takeHolds,
-  type Unknown,
-} from "./budgets/budgets.ts";
+import { charge, countsOf, type Hold, holdsOf } from "./budgets/budgets.ts";
+import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";

@@ -10,9 +10,9 @@ import { createGuard, type Guard } from "../guard/guard.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
 import type { Gate } from "../limits/gate.ts";
 import { DEFAULT_STORE, shownStore } from "../stores/addresses.ts";
-import { createLateStore, type LateStore } from "../stores/late.ts";
 import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
+import { createLateStore, type LateStore } from "./late-store.ts";
 
 /** The guard of a process, its store, and its connection to a breaker. */
 export interface Enforcement {

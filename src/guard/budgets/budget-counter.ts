@@ -1,5 +1,6 @@
 import { type Span, spanAt } from "../../core/period.ts";
 import type { Budget } from "../../limits/budget.ts";
+import { joinKey } from "../../limits/scope-text.ts";
 import type { Report, Standing } from "../../limits/tally.ts";
 
 /** This process's side of one budget, for one scope, in the current window. Amounts are in the unit of the budget. */
@@ -9,7 +10,7 @@ export interface Count {
   readonly scope: string;
   readonly run: string;
   span: Span;
-  /** When the window began, in milliseconds since the epoch; 0 for a run. */
+  /** When the window began, in milliseconds since the epoch, less what a clock may be set back. */
   start: number;
   /** When the window is over, in milliseconds since the epoch; infinite for a run. */
   end: number;
@@ -62,7 +63,7 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     scope,
     run,
     span,
-    start: span.start,
+    start: span.start - SKEW_MS,
     end: span.end ?? Number.POSITIVE_INFINITY,
     owner,
     spent: 0,
@@ -88,8 +89,8 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
 const SKEW_MS = 60_000;
 
 /** Whether `now` lies in another window: a later one, or an earlier one after the clock was set back. */
-export function isOver(count: Count, now: number): boolean {
-  return now >= count.end || now < count.start - SKEW_MS;
+export function isOver({ start, end }: Count, now: number): boolean {
+  return now >= end || now < start;
 }
 
 /** Begins the next window; calls in flight will settle in it. */
@@ -97,7 +98,7 @@ export function beginWindow(count: Count, now: number): void {
   count.past?.own.set(count.span.current, count.spent);
   count.past?.others.set(count.span.current, count.others);
   count.span = spanAt(count.budget.per, now, count.run);
-  count.start = count.span.start;
+  count.start = count.span.start - SKEW_MS;
   count.end = count.span.end ?? Number.POSITIVE_INFINITY;
   count.spent = 0;
   count.acked = 0;
@@ -141,7 +142,7 @@ export function useOf(count: Count): BudgetUse {
 }
 
 export function keyOf(count: Count, window = count.span.current): string {
-  return `${count.budget.id}|${count.scope}|${window}`;
+  return joinKey(count.budget.id, count.scope, window);
 }
 
 /** Keeps what others spent in earlier parts, and counts this process's own even where the store has lost it. */

@@ -1,56 +1,14 @@
 import { clearTimeout, setInterval, setTimeout } from "node:timers";
-import type { Report, Standing } from "../../limits/tally.ts";
-import { type Store, within } from "../../stores/store.ts";
-import { applyStanding, beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
+import type { Report } from "../../limits/tally.ts";
+import { within } from "../../stores/store.ts";
+import { beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
+import type { Asking, BudgetLease, LeaseOptions } from "./lease-state.ts";
+import { applyStandings, CALM, list, putBack, takeBatch } from "./report-batch.ts";
 
-export interface LeaseOptions {
-  readonly store: Store;
-  /** Unique id of this process, never reused, not even after a restart. */
-  readonly holder: string;
-  readonly counts: () => Iterable<Count>;
-  readonly clock: () => number;
-  readonly leaseMs: number;
-  /** How long a call waits for an answer, in milliseconds. */
-  readonly timeoutMs: number;
-  /** A report in the background failed; the next one repeats it. */
-  readonly onFailure: (error: unknown) => void;
-}
-
-/**
- * Keeps this process's counts and the store in step. Reports carry totals, so that a lost or repeated one does no harm;
- * all that are due travel together, and one exchange runs at a time.
- */
-export interface BudgetLease extends LeaseOptions {
-  /** Only this process uses the store: slices never expire, and no report is awaited by others. */
-  readonly alone: boolean;
-  /** Counts that changed since they were reported. */
-  dirty: Count[];
-  /** Counts that calls wait for. */
-  asked: Map<Count, Asking>;
-  /** Last reports of windows that are over, until the store has them. */
-  lastReports: Report[];
-  /** The exchange in progress, and the one that follows it. */
-  running: Promise<void> | undefined;
-  queued: Promise<void> | undefined;
-  /** Whether a report is due at the end of this turn of the event loop. */
-  scheduled: boolean;
-  /** A call waited in vain, and the store has not answered since. */
-  silent: boolean;
-  /** How long the last answer took, in milliseconds. */
-  tookMs: number;
-  readonly report: () => void;
-  readonly beat: ReturnType<typeof setInterval>;
-}
-
-/** How a count is asked for. */
-export interface Asking {
-  readonly tight: boolean;
-  readonly finalising: boolean;
-}
+export type { BudgetLease };
 
 /** Last reports kept for the next exchange with a store of our own. */
 const MAX_LAST_REPORTS = 1_000;
-const CALM: Asking = { tight: false, finalising: false };
 /** Minimum timeout of the last report of a process, in milliseconds. */
 const LEAVE_MS = 500;
 /** An exchange without an answer is given up after this long. Until then a late answer is still of use. */
@@ -84,12 +42,6 @@ export function touch(lease: BudgetLease, count: Count): void {
   if (lease.alone) return;
   list(lease, count);
   schedule(lease);
-}
-
-function list({ dirty }: BudgetLease, count: Count): void {
-  if (count.listed) return;
-  count.listed = true;
-  dirty.push(count);
 }
 
 function schedule(lease: BudgetLease): void {
@@ -133,13 +85,6 @@ function track(lease: BudgetLease, answer: Promise<void>): Promise<void> {
   return lease.running;
 }
 
-/** What one exchange sends to the store. */
-interface Batch {
-  readonly at: number;
-  readonly parting: readonly Report[];
-  readonly rows: readonly { readonly count: Count; readonly report: Report }[];
-}
-
 function run(lease: BudgetLease): void | Promise<void> {
   const batch = takeBatch(lease);
   const reports = [...batch.parting, ...batch.rows.map(({ report }) => report)];
@@ -173,54 +118,13 @@ async function unlessLost<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-function takeBatch(lease: BudgetLease): Batch {
-  const { asked, dirty, lastReports, holder, leaseMs } = lease;
-  const at = lease.clock();
-  const counts = new Set([...asked.keys(), ...dirty]);
-  for (const count of dirty) count.listed = false;
-  lease.dirty = [];
-  lease.asked = new Map();
-  lease.lastReports = [];
-  const rows = [...counts].map((count) => {
-    const { tight, finalising } = asked.get(count) ?? CALM;
-    const report = reportOf(count, at, { holder, leaseMs, tight, leave: false, giveBack: false, finalising });
-    return { count, report };
-  });
-  return { at, parting: lastReports, rows };
-}
-
-/** A report that the store could not apply is sent again with the next exchange; the others are not affected. */
-function applyStandings(
-  lease: BudgetLease,
-  { at, parting, rows }: Batch,
-  standings: readonly (Standing | undefined)[],
-): void {
-  lease.silent = false;
-  for (const [index, report] of parting.entries()) if (!standings[index]) lease.lastReports.push(report);
-  for (const [index, { count, report }] of rows.entries()) {
-    const standing = standings[parting.length + index];
-    if (standing) applyStanding(count, report, standing, at);
-    else {
-      count.doubt = "broken";
-      list(lease, count);
-    }
-  }
-}
-
-function putBack(lease: BudgetLease, { parting, rows }: Batch, error: unknown): never {
-  // It may have arrived: the store has then dropped this holder, and `acked` shows that it existed.
-  const again = parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one));
-  lease.lastReports = [...again, ...lease.lastReports];
-  for (const { count } of rows) list(lease, count);
-  throw error;
-}
-
 /** Renews slices in use, and releases what was idle for one beat. */
 function keepAlive(lease: BudgetLease): void {
   const now = lease.clock();
   for (const count of lease.counts()) {
     roll(lease, count, now);
-    const idle = count.slice > count.inUse && now - count.usedAt > lease.leaseMs / 3;
+    // A time of use that lies ahead was written before the clock was set back.
+    const idle = count.slice > count.inUse && Math.abs(now - count.usedAt) > lease.leaseMs / 3;
     if (idle) count.slice = count.inUse;
     if (idle || (lease.alone ? count.spent !== count.acked : count.slice > 0)) list(lease, count);
   }

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Circuit, circuitAt, nextCircuit } from "../../limits/circuit.ts";
+import { readParts, writePart } from "../../limits/scope-text.ts";
 import { type Change, changeCircuit, type Store, within } from "../../stores/store.ts";
 
 /** The circuits that are not closed, as far as this process knows: from its store, and from a breaker's feed. */
@@ -100,7 +101,7 @@ function search(cache: CacheState, node: ScopeNode, now: number): Circuit | unde
   for (const source of cache.sources) {
     if (source.circuits.size === 0) continue;
     for (const account of node.accounts) {
-      const found = look(cache, source, account, now);
+      const found = look(cache, source, writePart(account), now);
       if (found) return found;
     }
     const found = look(cache, source, `root_agent:${node.scope.rootAgent}`, now) ?? look(cache, source, "all", now);
@@ -240,5 +241,5 @@ function isUnknown({ loaded, lostAt }: Source, now: number): boolean {
 /** Whether a call is in every part of a circuit's scope. */
 export function covers(circuit: Circuit, { accounts, scope }: ScopeNode): boolean {
   if (circuit.scope === "all") return true;
-  return circuit.scope.split(",").every((part) => accounts.includes(part) || part === `root_agent:${scope.rootAgent}`);
+  return readParts(circuit.scope).every((part) => accounts.includes(part) || part === `root_agent:${scope.rootAgent}`);
 }

@@ -1,6 +1,6 @@
 import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
-import { implausible, type RefusedFigure, refusedFigure, reportedCost, takeRefusedFigure } from "../../core/figures.ts";
+import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import { parse } from "../../core/json.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
@@ -10,6 +10,7 @@ import type { Context } from "../tracing/context.ts";
 import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
 import type { Target } from "../wire/target.ts";
+import { type HeaderLookup, readCostHeader } from "./cost-header.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
 
@@ -40,14 +41,6 @@ export interface CallOptions {
   readonly services: CallServices;
   readonly onSettled: OnSettled;
 }
-
-/** A response's headers. `name` is in lower case. */
-export interface HeaderLookup {
-  get(name: string): string | null | undefined;
-}
-
-/** Headers in which gateways report the cost of a call, in USD. */
-const COST_HEADERS = ["x-litellm-response-cost"];
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
@@ -134,10 +127,7 @@ export class OpenCall {
       this.settle({ type: "refused" });
       return;
     }
-    for (const name of COST_HEADERS) {
-      const value = headers.get(name);
-      if (value) this.reading.costUsd ??= reportedCost(value);
-    }
+    this.reading.costUsd ??= readCostHeader(headers);
     if (refusedFigure !== undefined) this.#refuseFigure();
     if (!stream) return;
     const { format, framing, shapes } = this.target;
@@ -198,11 +188,7 @@ export class OpenCall {
     const frames = this.#frames;
     if (frames === undefined || this.isCut) return EMPTY;
     try {
-      if (!this.#lost) {
-        const rest = frames.rest();
-        if (refusedFigure !== undefined) this.#refuseFigure();
-        return rest;
-      }
+      if (!this.#lost) return frames.rest();
     } catch (error) {
       this.#lost = true;
       this.#unread(error);
@@ -236,12 +222,12 @@ export class OpenCall {
     } catch (error) {
       this.#faults.report("parser", error);
     }
-    if (refusedFigure !== undefined) this.#refuseFigure();
     this.settle({ type: reading.failed ? "refused" : "end" });
   }
 
   settle(event: SettleEvent): void {
     if (this.#state.phase === "settled") return;
+    if (refusedFigure !== undefined) this.#refuseFigure();
     const { reading } = this;
     const finished = reading.finished || reading.terminal || this.#blind;
     const now = next(this.#state, event, { stream: this.stream, finished });

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers";
 import { isSpendfuseError } from "../core/errors.ts";
-import { type Change, type Store, within } from "./store.ts";
+import { type Change, type Store, within } from "../stores/store.ts";
 
 /** A store that is usable from the first moment: operations wait until it is open, and reject while it cannot be opened. */
 export interface LateStore extends Store {
