@@ -171,8 +171,8 @@ export interface ConfigFile {
    */
   readonly store?: string;
   /**
-   * What a call gets when store or breaker do not answer: `open` lets it pass, `closed` refuses it. Default `open`.
-   * Also `SPENDFUSE_WHEN_STATE_UNKNOWN`.
+   * What a call gets when store or breaker do not answer: `open` checks it by what this process knows, `closed` refuses
+   * it. Default `open`. Also `SPENDFUSE_WHEN_STATE_UNKNOWN`.
    */
   readonly whenStateUnknown?: "open" | "closed";
   /**

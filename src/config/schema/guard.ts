@@ -151,7 +151,8 @@ export const GUARD_KEYS = {
     kind: "enum",
     values: ["open", "closed"],
     default: "open",
-    description: "What a call gets when store or breaker do not answer: `open` lets it pass, `closed` refuses it.",
+    description:
+      "What a call gets when store or breaker do not answer: `open` checks it by what this process knows, `closed` refuses it.",
   },
   stateTimeout: {
     kind: "string",
