@@ -6,7 +6,7 @@ import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
 import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
 import { type BudgetLease, createLease, reassert, recall } from "./budgets/budget-lease.ts";
-import { type Budgets, createBudgets } from "./budgets/budgets.ts";
+import { type Budgets, createBudgets, dropCount } from "./budgets/budgets.ts";
 import { createReservations, type Reservations } from "./budgets/reservations.ts";
 import { type CircuitCache, covers, createCircuitCache } from "./circuits/circuit-cache.ts";
 import { createTrips, type Trips } from "./circuits/trips.ts";
@@ -34,6 +34,8 @@ export interface GuardOptions {
   readonly sources?: string;
   /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
+  /** The run of calls whose scope names none; the holder without it. */
+  readonly run?: string;
   /** Name of this process for people: in the log, as the source of a trip. */
   readonly instance: () => string;
   readonly approvers: ReadonlySet<Approve>;
@@ -79,6 +81,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     store,
     holder: options.holder,
     counts: () => budgets.counts,
+    drop: (count) => dropCount(budgets, count),
     clock,
     leaseMs: options.leaseMs ?? LEASE_MS,
     timeoutMs: options.timeoutMs,
@@ -87,7 +90,7 @@ export function openGuardState(options: GuardOptions): GuardState {
   const budgets: Budgets = createBudgets({
     budgets: options.budgets,
     clock,
-    run: options.holder,
+    run: options.run ?? options.holder,
     recallMs: RECALL_MS,
     passesUnknown: options.whenStateUnknown === "open" || options.mode === "shadow",
     lease,

@@ -10,6 +10,7 @@ import { createGuard, type Guard } from "../guard/guard.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
 import type { Gate } from "../limits/gate.ts";
 import { DEFAULT_STORE, shownStore } from "../stores/addresses.ts";
+import { openThreadMemory } from "../stores/memory/threads.ts";
 import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
 import { createLateStore, type LateStore } from "./late-store.ts";
@@ -91,7 +92,7 @@ function createState(options: EnforcementOptions): EnforcementState {
     address === DEFAULT_STORE
       ? undefined
       : createLateStore({ open: () => open(address), timeoutMs: openTimeoutMs, shown });
-  const store = late ?? openMemory();
+  const store = late ?? openThreadMemory(openMemory);
   const guard = createGuard({
     budgets: config.caps,
     mode: modeOf(config),
@@ -105,6 +106,8 @@ function createState(options: EnforcementOptions): EnforcementState {
     openTimeoutMs,
     sources: sourcesOf(config, shown),
     holder: randomUUID(),
+    // Threads of a process share its runs as they share its memory.
+    ...(late === undefined && { run: "process" }),
     instance: options.instance,
     approvers: options.approvers,
     say: options.say,

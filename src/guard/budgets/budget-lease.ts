@@ -15,6 +15,8 @@ const LEAVE_MS = 500;
 const LOST_MS = 10_000;
 /** How long a report that nobody waits for keeps a process alive that has nothing else to do. */
 const LINGER_MS = 1_000;
+/** A count that was not used for this long is left to the store, which is asked when it is used again. */
+const UNUSED_MS = 60_000;
 
 export function createLease(options: LeaseOptions): BudgetLease {
   const beat = setInterval(() => keepAlive(lease), options.leaseMs / 3);
@@ -118,10 +120,14 @@ async function unlessLost<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** Renews slices in use, and releases what was idle for one beat. */
+/** Renews slices in use, releases what was idle for one beat, and drops counts that nobody uses any more. */
 function keepAlive(lease: BudgetLease): void {
   const now = lease.clock();
   for (const count of lease.counts()) {
+    if (count.inUse === 0 && Math.abs(now - count.usedAt) > UNUSED_MS) {
+      lease.drop(count);
+      continue;
+    }
     roll(lease, count, now);
     // A time of use that lies ahead was written before the clock was set back.
     const idle = count.slice > count.inUse && Math.abs(now - count.usedAt) > lease.leaseMs / 3;
@@ -167,6 +173,7 @@ export function recall(lease: BudgetLease, key: string): void {
 
 /** Reports everything again, after the store was unreachable. It may have lost the slices: what is idle is given up. */
 export function reassert(lease: BudgetLease): void {
+  lease.alone = lease.store.alone === true;
   for (const count of lease.counts()) {
     count.slice = count.inUse;
     list(lease, count);

@@ -67,7 +67,7 @@ function isCurrent({ owner }: Budgets, plan: readonly Count[]): boolean {
 function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNode): Count {
   const { countOfKey, clock, owner } = budgets;
   const run = budget.per.kind === "run" ? (node.scope.run ?? budgets.run) : "";
-  const key = run === "" ? joinKey(budget.id, scope) : joinKey(budget.id, scope, run);
+  const key = keyInMemory(budget, scope, run);
   let count = countOfKey.get(key);
   if (count === undefined) {
     if (countOfKey.size >= MAX_COUNTS) evictIdle(budgets);
@@ -78,16 +78,25 @@ function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNo
 }
 
 /** Drops the oldest tenth that is not in use. Counts in use stay, even above the limit. */
-function evictIdle({ countOfKey, lease }: Budgets): void {
+function evictIdle(budgets: Budgets): void {
   let left = MAX_COUNTS / 10;
-  for (const [key, count] of countOfKey) {
+  for (const count of budgets.countOfKey.values()) {
     if (count.inUse > 0) continue;
-    depart(lease, count);
-    count.owner = undefined;
-    countOfKey.delete(key);
+    dropCount(budgets, count);
     left -= 1;
     if (left <= 0) return;
   }
+}
+
+/** Forgets a count; its last report gives the store what it does not have yet. */
+export function dropCount({ countOfKey, lease }: Budgets, count: Count): void {
+  depart(lease, count);
+  count.owner = undefined;
+  countOfKey.delete(keyInMemory(count.budget, count.scope, count.run));
+}
+
+function keyInMemory({ id }: Budget, scope: string, run: string): string {
+  return run === "" ? joinKey(id, scope) : joinKey(id, scope, run);
 }
 
 /** What a call needs of each count. */

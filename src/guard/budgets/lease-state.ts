@@ -8,6 +8,8 @@ export interface LeaseOptions {
   /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
   readonly counts: () => Iterable<Count>;
+  /** Drops a count from memory that was not used for long; the store keeps what was spent. */
+  readonly drop: (count: Count) => void;
   readonly clock: () => number;
   readonly leaseMs: number;
   /** How long a call waits for an answer, in milliseconds. */
@@ -22,7 +24,7 @@ export interface LeaseOptions {
  */
 export interface BudgetLease extends LeaseOptions {
   /** Only this process uses the store: slices never expire, and no report is awaited by others. */
-  readonly alone: boolean;
+  alone: boolean;
   /** Counts that changed since they were reported. */
   dirty: Count[];
   /** Counts that calls wait for. */
