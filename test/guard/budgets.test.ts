@@ -12,7 +12,7 @@ import {
   releaseHolds,
   settleHolds,
 } from "../../src/guard/budgets/budgets.ts";
-import { takeHolds } from "../../src/guard/budgets/coverage.ts";
+import { findShortage, forceHolds, takeHolds } from "../../src/guard/budgets/coverage.ts";
 import { createReservations } from "../../src/guard/budgets/reservations.ts";
 import { readBudget } from "../../src/limits/budget.ts";
 import type { Ask } from "../../src/limits/gate.ts";
@@ -144,6 +144,31 @@ describe("what a call came to", () => {
     settleHolds(one.budgets, holds, { tokens: 300, costNano: 0 });
     expect(used(one)).toMatchObject([{ spent: 300, inUse: 0 }]);
   });
+});
+
+test("a count that is dropped from memory still counts while the store does not answer", async () => {
+  let away = false;
+  const memory = openMemory(() => NOW);
+  const store: Store = {
+    ...memory,
+    alone: false,
+    exchange(reports) {
+      if (away) throw new Error("away");
+      return memory.exchange(reports);
+    },
+  };
+  const one = begin(store, [{ per: "hour", calls: 3 }]);
+  for (let call = 0; call < 2; call++) {
+    settleHolds(one.budgets, (await take(one, 1)).holds, { tokens: 1, costNano: 1 });
+  }
+  await Promise.resolve();
+  away = true;
+  for (const count of one.budgets.counts) dropCount(one.budgets, count);
+  const { holds, taken } = await take(one, 1);
+  expect(taken).toMatchObject({ type: "unknown" });
+  expect(findShortage(one.budgets, holds, false, NOW)).toBeUndefined();
+  forceHolds(one.budgets, holds);
+  expect(findShortage(one.budgets, holds, false, NOW)).toBe(holds[0]);
 });
 
 describe.each([true, false])("a clock that jumps, over a store of its own: %s", (alone) => {

@@ -1,9 +1,10 @@
+import { setBounded } from "../../core/bounded-map.ts";
 import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
 import { joinKey } from "../../limits/scope-text.ts";
-import { type Count, isOver, openCount } from "./budget-counter.ts";
+import { type Count, isOver, openCount, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, depart, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
@@ -33,17 +34,32 @@ export interface BudgetsOptions {
 export interface Budgets extends BudgetsOptions {
   readonly counts: Iterable<Count>;
   readonly countOfKey: Map<string, Count>;
+  /** What was spent of counts that were dropped, for as long as the store does not answer. */
+  readonly dropped: Map<string, Dropped>;
   /** Marks counts that are in `countOfKey`: a plan may still hold one that was dropped, which has no owner. */
   readonly owner: object;
 }
 
+interface Dropped {
+  readonly window: string;
+  /** By all, as far as this process knew. */
+  readonly spent: number;
+}
+
+const MAX_DROPPED = 50_000;
 /** Counts kept in memory; above this, those unused for longest are released to the store. */
 const MAX_COUNTS = 150_000;
 const NO_COUNTS: readonly Count[] = [];
 
 export function createBudgets(options: BudgetsOptions): Budgets {
   const countOfKey = new Map<string, Count>();
-  return { ...options, counts: { [Symbol.iterator]: () => countOfKey.values() }, countOfKey, owner: {} };
+  return {
+    ...options,
+    counts: { [Symbol.iterator]: () => countOfKey.values() },
+    countOfKey,
+    dropped: new Map(),
+    owner: {},
+  };
 }
 
 /** The counts of the budgets that apply to a scope. */
@@ -73,6 +89,9 @@ function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNo
     if (countOfKey.size >= MAX_COUNTS) evictIdle(budgets);
     count = openCount(budget, scope, run, clock(), owner);
     countOfKey.set(key, count);
+    const before = budgets.dropped.get(key);
+    if (before?.window === count.span.current) count.elsewhere = before.spent;
+    budgets.dropped.delete(key);
   }
   return count;
 }
@@ -89,10 +108,13 @@ function evictIdle(budgets: Budgets): void {
 }
 
 /** Forgets a count; its last report gives the store what it does not have yet. */
-export function dropCount({ countOfKey, lease }: Budgets, count: Count): void {
+export function dropCount({ countOfKey, dropped, lease }: Budgets, count: Count): void {
+  const key = keyInMemory(count.budget, count.scope, count.run);
+  const spent = totalOf(count);
+  if (spent > 0 && !lease.alone) setBounded(dropped, key, { window: count.span.current, spent }, MAX_DROPPED);
   depart(lease, count);
   count.owner = undefined;
-  countOfKey.delete(keyInMemory(count.budget, count.scope, count.run));
+  countOfKey.delete(key);
 }
 
 function keyInMemory({ id }: Budget, scope: string, run: string): string {
