@@ -23,7 +23,10 @@ const thread = (url: string, cap: number): string => `
     budgets, whenStateUnknown: "closed", prices: [${JSON.stringify(PRICE)}],
     hosts: [{ host: ${JSON.stringify(new URL(url).host)}, like: "api.openai.com" }],
   };
-  await start({ telemetry: false, env: { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" }, config });
+  const env = { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" };
+  // A configuration that is replaced, and with it the store.
+  await start({ telemetry: false, env, config: { ...config, budgets: [{ per: "month", calls: 1_000 }] } });
+  await start({ telemetry: false, env, config });
   const body = JSON.stringify({ model: ${JSON.stringify(MODEL)}, messages: [{ role: "user", content: "Hi" }] });
   async function call() {
     const response = await fetch(${JSON.stringify(url)} + "/v1/chat/completions", { method: "POST", body });

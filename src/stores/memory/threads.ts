@@ -51,15 +51,16 @@ interface ThreadState {
   shared: boolean;
   seq: number;
   seekTimer: ReturnType<typeof setTimeout> | undefined;
+  /** It no longer takes part. */
+  parted: boolean;
 }
 
-/** The stores of this thread that take part: a second one is on its own. */
-let joined = false;
+/** The store of this thread that takes part: the newest, since one that is replaced closes later. */
+let current: ThreadState | undefined;
 
 /** Opens the memory of this process; `open` makes the one that is kept. */
 export function openThreadMemory(open: () => Store): Store {
-  if (joined) return open();
-  joined = true;
+  if (current !== undefined) part(current);
   const channel = new BroadcastChannel(CHANNEL);
   channel.unref();
   const state: ThreadState = {
@@ -71,7 +72,9 @@ export function openThreadMemory(open: () => Store): Store {
     shared: false,
     seq: 0,
     seekTimer: undefined,
+    parted: false,
   };
+  current = state;
   channel.onmessage = (event) => receive(state, (event as { readonly data: Message }).data);
   if (isMainThread) keep(state);
   else seek(state);
@@ -126,8 +129,8 @@ function ask(state: ThreadState, keeper: number, operation: Operation, given: re
   return promise;
 }
 
-function send({ channel }: ThreadState, message: Message): void {
-  channel.postMessage(message);
+function send({ channel, parted }: ThreadState, message: Message): void {
+  if (!parted) channel.postMessage(message);
 }
 
 /** Looks for the thread that keeps the memory, and becomes it where there is none. */
@@ -220,12 +223,21 @@ function settle({ waiting }: ThreadState, { seq, value, error }: Extract<Message
   else one.reject(new Error(error));
 }
 
-function close(state: ThreadState): void {
-  joined = false;
+/** Takes part no more; from now on the store is this one's own. */
+function part(state: ThreadState): void {
+  if (state.parted) return;
+  if (current === state) current = undefined;
   clearTimeout(state.seekTimer);
   if (state.role.type === "keeper") send(state, { type: "gone", id: threadId });
+  state.parted = true;
+  state.shared = false;
+  state.channel.close();
+  if (state.role.type !== "keeper") keep(state);
+}
+
+function close(state: ThreadState): void {
+  part(state);
   for (const { timer } of state.waiting.values()) clearTimeout(timer);
   state.waiting.clear();
   state.listeners.clear();
-  state.channel.close();
 }
