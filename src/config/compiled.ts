@@ -48,7 +48,8 @@ export const SCHEMA: ObjectNode = {
     "mode": { "kind": "enum", "type": "Mode", "values": ["enforce", "shadow", "off"] },
     "store": { "kind": "string", "form": "store", "examples": ["file:/var/lib/app/spendfuse.db"] },
     "whenStateUnknown": { "kind": "enum", "values": ["open", "closed"] },
-    "stateTimeout": { "kind": "string", "form": "duration", "examples": ["50ms"] },
+    "stateTimeout": { "kind": "string", "form": "duration", "examples": ["2s"] },
+    "openTimeout": { "kind": "string", "form": "duration", "examples": ["5s"] },
     "unpriced": { "kind": "enum", "values": ["allow", "refuse"] },
     "breaker": {
       "kind": "object",
@@ -180,6 +181,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_STORE": ["store"],
   "SPENDFUSE_WHEN_STATE_UNKNOWN": ["whenStateUnknown"],
   "SPENDFUSE_STATE_TIMEOUT": ["stateTimeout"],
+  "SPENDFUSE_OPEN_TIMEOUT": ["openTimeout"],
   "SPENDFUSE_UNPRICED": ["unpriced"],
   "SPENDFUSE_BREAKER_URL": ["breaker", "url"],
   "SPENDFUSE_BREAKER_PORT": ["breaker", "port"],

@@ -171,12 +171,20 @@ export interface ConfigFile {
    */
   readonly store?: string;
   /**
-   * What a call gets when store or breaker do not answer: `open` lets it pass, `closed` refuses it. Default `open`.
-   * Also `SPENDFUSE_WHEN_STATE_UNKNOWN`.
+   * What a call gets when store or breaker do not answer: `open` checks it by what this process knows, `closed` refuses
+   * it. Default `open`. Also `SPENDFUSE_WHEN_STATE_UNKNOWN`.
    */
   readonly whenStateUnknown?: "open" | "closed";
-  /** How long a call waits for the store. Default `50ms`. Also `SPENDFUSE_STATE_TIMEOUT`. */
+  /**
+   * How long a call waits for the store's answer. Far from a cap no call waits. Default `2s`. Also
+   * `SPENDFUSE_STATE_TIMEOUT`.
+   */
   readonly stateTimeout?: string;
+  /**
+   * How long the first calls wait until a shared store is open and the circuits are known. Default `5s`. Also
+   * `SPENDFUSE_OPEN_TIMEOUT`.
+   */
+  readonly openTimeout?: string;
   /** What a USD budget does with a model whose price is not known. Default `allow`. Also `SPENDFUSE_UNPRICED`. */
   readonly unpriced?: "allow" | "refuse";
   /** A breaker to listen to (`url`), or one to run inside this process (`port`). */

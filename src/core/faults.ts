@@ -6,6 +6,8 @@ export type Step =
   | "body"
   | "bypass"
   | "settle"
+  /** A vendor reported a figure that cannot be. */
+  | "figure"
   | "guard"
   | "price"
   | "ledger"

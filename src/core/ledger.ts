@@ -51,7 +51,7 @@ const UNBOUNDED = /^(run|conversation|user):/;
 
 /**
  * The local, exact account of spend by scope and window: the truth that every metric is a view of. Memory grows with
- * the number of distinct agents, teams, projects and keys, not with the number of calls.
+ * neither calls nor names of the past: of agents, teams, projects and keys the 20,000 used last are kept.
  */
 export interface Ledger {
   add(node: ScopeNode, entry: Entry, now: number): void;
@@ -60,8 +60,9 @@ export interface Ledger {
   accounts(): Iterable<string>;
 }
 
-export function createLedger(options: { readonly recent?: number } = {}): Ledger {
+export function createLedger(options: { readonly recent?: number; readonly names?: number } = {}): Ledger {
   const recent = options.recent ?? 10_000;
+  const names = options.names ?? 20_000;
   const bounded = new Map<string, Account>();
   const unbounded = new Map<string, Account>();
 
@@ -74,6 +75,7 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
     else found = { ended: [zero(), zero(), zero()], current: zero(), hour: -1, day: -1 };
     map.set(name, found);
     if (transient && map.size > recent) evictOldest(map, recent);
+    if (!transient && map.size > names) evictUnused(map, names);
     return found;
   }
 
@@ -99,6 +101,13 @@ export function createLedger(options: { readonly recent?: number } = {}): Ledger
       yield* unbounded.keys();
     },
   };
+}
+
+/** Drops accounts of names of the past: a tenth, those whose last call is the longest ago, but never the whole. */
+function evictUnused(accounts: Map<string, Account>, most: number): void {
+  const rows = [...accounts].filter(([name, { hour }]) => name !== ALL && hour >= 0);
+  rows.sort(([, a], [, b]) => a.hour - b.hour);
+  for (const [name] of rows.slice(0, Math.ceil(most / 10))) accounts.delete(name);
 }
 
 /** Start of the UTC window that `now` lies in, in milliseconds since the epoch. */

@@ -1,4 +1,5 @@
 import type { Priced, Quality, SettledCall } from "./call.ts";
+import { array, parse } from "./json.ts";
 import { windowStart } from "./ledger.ts";
 import type { Usage } from "./usage.ts";
 
@@ -67,6 +68,11 @@ export function meteredGroup(key: string): MeteredGroup {
 
 export function meteredSums(row: MeteredSums): readonly number[] {
   return SUMS.map((field) => row[field]);
+}
+
+/** Sums that {@link meteredSums} gave, as JSON; zero for what is not finite, or cannot be read. */
+export function sumsOf(json: string): readonly number[] {
+  return array(parse(json)).map((value) => (typeof value === "number" && Number.isFinite(value) ? value : 0));
 }
 
 /** Adds what {@link meteredSums} has written to `into`. */

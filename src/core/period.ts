@@ -12,6 +12,8 @@ export interface Span {
   readonly current: string;
   /** Parts of a moving window that still count. */
   readonly earlier: readonly string[];
+  /** Milliseconds since the epoch at which `current` began; 0 for a run. */
+  readonly start: number;
   /** Milliseconds since the epoch at which `current` is over; undefined for a run. */
   readonly end: number | undefined;
 }
@@ -45,15 +47,15 @@ export function periodName(period: Period): string {
 
 /** @param run The run that the call belongs to. */
 export function spanAt(period: Period, now: number, run: string): Span {
-  if (period.kind === "run") return { current: run, earlier: [], end: undefined };
+  if (period.kind === "run") return { current: run, earlier: [], start: 0, end: undefined };
   if (period.kind === "moving") {
     const part = period.ms / PARTS;
     const index = Math.floor(now / part);
     const earlier = Array.from({ length: PARTS }, (_, back) => `${index - 1 - back}`);
-    return { current: `${index}`, earlier, end: Math.ceil((index + 1) * part) };
+    return { current: `${index}`, earlier, start: Math.floor(index * part), end: Math.ceil((index + 1) * part) };
   }
   const start = windowStart(period.kind, now);
-  return { current: `${start}`, earlier: [], end: windowEnd(period.kind, start) };
+  return { current: `${start}`, earlier: [], start, end: windowEnd(period.kind, start) };
 }
 
 function windowEnd(kind: (typeof CALENDAR)[number], start: number): number {

@@ -41,8 +41,10 @@ export const NO_USAGE: Usage = {
   webSearches: 0,
 };
 
-/** A count as a vendor sent it: anything that is not a finite number above zero is 0, so that NaN never spreads. */
-export function count(value: unknown): number {
+export { reportedCount as count } from "./figures.ts";
+
+/** A count as it is added up: anything that is not a finite number above zero is 0, so that NaN never spreads. */
+function whole(value: unknown): number {
   return typeof value === "number" && value > 0 && value < Number.MAX_SAFE_INTEGER ? Math.round(value) : 0;
 }
 
@@ -59,13 +61,13 @@ export function canonicalUsage(parts: Partial<Usage>): Usage {
   } = parts;
   // Nearly all counts are small integers, which need no further checks.
   if (!areSmallCounts(input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning, webSearches)) {
-    input = count(input);
-    output = count(output);
-    cacheRead = count(cacheRead);
-    cacheWrite = count(cacheWrite);
-    cacheWrite1h = count(cacheWrite1h);
-    reasoning = count(reasoning);
-    webSearches = count(webSearches);
+    input = whole(input);
+    output = whole(output);
+    cacheRead = whole(cacheRead);
+    cacheWrite = whole(cacheWrite);
+    cacheWrite1h = whole(cacheWrite1h);
+    reasoning = whole(reasoning);
+    webSearches = whole(webSearches);
   }
   if (cacheRead > input) cacheRead = input;
   if (cacheWrite > input - cacheRead) cacheWrite = input - cacheRead;
@@ -80,10 +82,10 @@ export function canonicalUsage(parts: Partial<Usage>): Usage {
     reasoning,
     webSearches,
   };
-  if (parts.inputAudio) usage.inputAudio = Math.min(count(parts.inputAudio), input);
-  if (parts.cacheReadAudio) usage.cacheReadAudio = Math.min(count(parts.cacheReadAudio), cacheRead);
-  if (parts.outputAudio) usage.outputAudio = Math.min(count(parts.outputAudio), output);
-  if (parts.outputImage) usage.outputImage = Math.min(count(parts.outputImage), output);
+  if (parts.inputAudio) usage.inputAudio = Math.min(whole(parts.inputAudio), input);
+  if (parts.cacheReadAudio) usage.cacheReadAudio = Math.min(whole(parts.cacheReadAudio), cacheRead);
+  if (parts.outputAudio) usage.outputAudio = Math.min(whole(parts.outputAudio), output);
+  if (parts.outputImage) usage.outputImage = Math.min(whole(parts.outputImage), output);
   return usage;
 }
 

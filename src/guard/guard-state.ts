@@ -6,7 +6,7 @@ import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
 import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
 import { type BudgetLease, createLease, reassert, recall } from "./budgets/budget-lease.ts";
-import { type Budgets, createBudgets } from "./budgets/budgets.ts";
+import { type Budgets, createBudgets, dropCount } from "./budgets/budgets.ts";
 import { createReservations, type Reservations } from "./budgets/reservations.ts";
 import { type CircuitCache, covers, createCircuitCache } from "./circuits/circuit-cache.ts";
 import { createTrips, type Trips } from "./circuits/trips.ts";
@@ -28,8 +28,14 @@ export interface GuardOptions {
   readonly repeats?: RepeatRule | undefined;
   /** How long a call waits for the store, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long the first calls wait until the circuits are known, in milliseconds since the guard was created. */
+  readonly openTimeoutMs?: number;
+  /** Names of the store and, if there is one, the breaker, for messages. */
+  readonly sources?: string;
   /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
+  /** The run of calls whose scope names none; the holder without it. */
+  readonly run?: string;
   /** Name of this process for people: in the log, as the source of a trip. */
   readonly instance: () => string;
   readonly approvers: ReadonlySet<Approve>;
@@ -48,6 +54,8 @@ export interface GuardState {
   readonly clock: () => number;
   /** Whether streams may be cut. */
   readonly cuts: boolean;
+  /** Until when first calls wait for the circuits, in milliseconds of `performance.now()`. */
+  readonly openUntil: number;
   /** Whether a budget keeps a reserve for calls inside `finalise()`. */
   readonly finalises: boolean;
   /** Logs a line at most once per kind and interval. */
@@ -73,6 +81,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     store,
     holder: options.holder,
     counts: () => budgets.counts,
+    drop: (count) => dropCount(budgets, count),
     clock,
     leaseMs: options.leaseMs ?? LEASE_MS,
     timeoutMs: options.timeoutMs,
@@ -81,10 +90,11 @@ export function openGuardState(options: GuardOptions): GuardState {
   const budgets: Budgets = createBudgets({
     budgets: options.budgets,
     clock,
-    run: options.holder,
+    run: options.run ?? options.holder,
     recallMs: RECALL_MS,
+    passesUnknown: options.whenStateUnknown === "open" || options.mode === "shadow",
     lease,
-    recall: (count) => void Promise.resolve(store.recall(keyOf(count))).catch(onFailure),
+    recall: (count) => attempt(() => store.recall(keyOf(count)), onFailure),
     onWarning: (count) => warn(options, count),
     onFull: (count) => {
       if (cuts) cutHolders(reservations, count);
@@ -104,6 +114,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     options,
     clock,
     cuts,
+    openUntil: performance.now() + (options.openTimeoutMs ?? options.timeoutMs),
     finalises: options.budgets.some(({ ordinary, cap }) => ordinary < cap),
     notify,
     lease,
@@ -113,6 +124,15 @@ export function openGuardState(options: GuardOptions): GuardState {
     trips: createTrips({ store, clock, by: options.instance, onFailure }),
     repeats: options.repeats && createRepeats(options.repeats),
   };
+}
+
+/** Runs an operation of the store that nobody waits for. */
+function attempt(run: () => unknown, onFailure: (error: unknown) => void): void {
+  try {
+    Promise.resolve(run()).catch(onFailure);
+  } catch (error) {
+    onFailure(error);
+  }
 }
 
 export function reportStoreFailure(notify: Notices, error: unknown): void {

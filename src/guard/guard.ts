@@ -3,14 +3,16 @@ import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
-import { charge, countsOf, type Hold, holdsOf, type Shortage, takeHolds, type Unknown } from "./budgets/budgets.ts";
+import { charge, countsOf, type Hold, holdsOf } from "./budgets/budgets.ts";
+import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse } from "./passage.ts";
+import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
 import { readVendorCap } from "./vendor-cap.ts";
-import { blockedByBudget, blockedByCircuit, blockedUnknown, blockedUnpriced } from "./verdict.ts";
+import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, blockedUnpriced } from "./verdict.ts";
 
 /** The check before each call: budgets and circuits in, a verdict out. */
 export interface Guard extends Gate {
@@ -34,6 +36,10 @@ export function createGuard(options: GuardOptions): Guard {
     admit(ask) {
       const now = clock();
       return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, now);
+    },
+    unchecked(shape) {
+      if (passesUnknown(guard, "budget")) return undefined;
+      return createRefusal(blockedUnchecked(), shape);
     },
     charge: (node, spent) => charge(budgets, node, spent),
     answered: (answer) => openVendorCap(guard, answer),
@@ -73,12 +79,15 @@ function refuseUncovered(
   holds: readonly Hold[],
   why: Shortage | Unknown,
 ): Passage | Promise<Passage> {
-  const { count } = why.hold;
+  let { hold } = why;
   if (why.type === "unknown") {
     reportStoreFailure(guard.notify, why.error);
-    if (passesUnknown(guard, "budget")) return force(guard, ask, holds);
-    return refuse(guard, ask, blockedUnknown("budget", count.scope), holds);
+    if (!passesUnknown(guard, "budget")) return refuseUnknown(guard, ask, "budget", hold.count.scope, holds);
+    const short = findShortage(guard.budgets, holds, guard.finalises && isFinalising(), guard.clock());
+    if (short === undefined) return force(guard, ask, holds);
+    hold = short;
   }
+  const { count } = hold;
   if (guard.options.mode === "enforce") guard.trips.byBudget(count, ask.node);
   return refuse(guard, ask, blockedByBudget(count), holds);
 }
@@ -92,9 +101,19 @@ function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number
     (error) => {
       reportStoreFailure(guard.notify, error);
       if (passesUnknown(guard, "circuit")) return checkBudgets(guard, ask, guard.clock());
-      return refuse(guard, ask, blockedUnknown("circuit", circuit.scope), needsOf(guard, ask));
+      return refuseUnknown(guard, ask, "circuit", circuit.scope, needsOf(guard, ask));
     },
   );
+}
+
+function refuseUnknown(
+  guard: GuardState,
+  ask: Ask,
+  reason: "budget" | "circuit",
+  scope: string,
+  holds: readonly Hold[],
+): Passage | Promise<Passage> {
+  return refuse(guard, ask, blockedUnknown(reason, scope, guard.options.sources ?? "the store"), holds);
 }
 
 function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage | Promise<Passage> {
@@ -104,12 +123,14 @@ function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage
 }
 
 async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
-  const { circuits, clock, options } = guard;
-  await circuits.known(options.timeoutMs);
+  const { circuits, clock, options, openUntil } = guard;
+  const closed = options.whenStateUnknown === "closed" && options.mode === "enforce";
+  const ms = Math.max(openUntil - performance.now(), closed ? options.timeoutMs : 0);
+  if (ms > 0) await circuits.known(ms, !closed);
   const now = clock();
   // What was last known still holds, and so do budgets.
   if (!circuits.isUnknown(now) || passesUnknown(guard, "circuit")) return check(guard, ask, now);
-  return refuse(guard, ask, blockedUnknown("circuit", `agent:${ask.node.scope.agent}`), needsOf(guard, ask));
+  return refuseUnknown(guard, ask, "circuit", `agent:${ask.node.scope.agent}`, needsOf(guard, ask));
 }
 
 /** Opens the agent's circuit when it makes the same request too often. */

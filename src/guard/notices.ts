@@ -10,7 +10,8 @@ export function createNotices(say: (line: string) => void, clock: () => number):
   const loggedAt = new Map<string, number>();
   return (kind, line) => {
     const now = clock();
-    if (now - (loggedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return;
+    // The clock may have been set back since.
+    if (Math.abs(now - (loggedAt.get(kind) ?? Number.NEGATIVE_INFINITY)) < EVERY_MS) return;
     setBounded(loggedAt, kind, now, MAX_KINDS);
     say(line);
   };

@@ -1,7 +1,8 @@
 import type { Ask, Passage } from "../limits/gate.ts";
 import { type Approval, approvalOf } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
-import { forceHolds, type Hold } from "./budgets/budgets.ts";
+import type { Hold } from "./budgets/budgets.ts";
+import { forceHolds } from "./budgets/coverage.ts";
 import type { GuardState } from "./guard-state.ts";
 import { createRefusal } from "./refusal.ts";
 
@@ -57,10 +58,13 @@ function decide(
   return force(guard, ask, holds);
 }
 
-/** Whether a call passes although the state could not be read in time. Logs which. */
+/** Whether a call may pass although the state could not be read in time. Logs which. */
 export function passesUnknown({ options, notify }: GuardState, reason: "budget" | "circuit"): boolean {
-  const passes = options.whenStateUnknown === "open";
-  const what = passes ? "allowed unchecked" : "refused";
-  notify("unknown", `${reason} state unknown: calls are ${what} (whenStateUnknown: "${options.whenStateUnknown}")`);
+  const passes = options.whenStateUnknown === "open" || options.mode === "shadow";
+  const what = passes ? "checked by what this process knows" : "refused";
+  notify(
+    `unknown ${reason}`,
+    `${reason} state unknown: calls are ${what} (whenStateUnknown: "${options.whenStateUnknown}")`,
+  );
   return passes;
 }

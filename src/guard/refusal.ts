@@ -29,7 +29,8 @@ export function describe(blocked: Blocked): string {
   return parts.join(" ");
 }
 
-function cause({ reason, budget, spentUsd, limitUsd, spent, limit, unit, source, why }: Blocked): string {
+function cause({ reason, budget, spentUsd, limitUsd, spent, limit, unit, source, why, unknown }: Blocked): string {
+  if (unknown && why !== undefined) return why;
   if (reason !== "budget") {
     const opened = reason === "vendor_cap" ? "the vendor's own cap is reached" : `its circuit is open (${source})`;
     return why === undefined ? opened : `${opened}: ${why}`;
@@ -41,7 +42,10 @@ function cause({ reason, budget, spentUsd, limitUsd, spent, limit, unit, source,
   return `${name} has ${spent} of ${limit} ${unit} used, the rest is too little`;
 }
 
-function remedy({ reason, scope, until }: Blocked): string {
+function remedy({ reason, scope, until, why, unknown }: Blocked): string {
+  if (unknown === "no answer") return "Start it, or mend the connection: spendfuse doctor says what is wrong.";
+  if (unknown === "fault") return "SPENDFUSE_DEBUG=1 shows the fault.";
+  if (reason === "budget" && why !== undefined) return 'Add its price to "prices" in spendfuse.config.json.';
   if (reason === "vendor_cap") return "Raise the limit at the vendor, or wait.";
   if (reason === "circuit") return `Wait, or run: spendfuse breaker reset ${scope}`;
   return until === undefined ? "Raise the budget in spendfuse.config.json." : "Raise the budget, or wait.";

@@ -28,7 +28,7 @@ export function createRepeats({ max, withinMs }: RepeatRule): Repeats {
   return {
     isOneTooMany(fingerprint, now) {
       let one = seen.get(fingerprint);
-      if (one === undefined || now - one.since > withinMs) {
+      if (one === undefined || now - one.since > withinMs || now < one.since) {
         one = { count: 0, since: now };
         seen.delete(fingerprint);
         setBounded(seen, fingerprint, one, MAX_SEEN);

@@ -18,9 +18,16 @@ export function blockedByCircuit(circuit: Circuit): Blocked {
   return { reason: source === "vendor_cap" ? "vendor_cap" : "circuit", scope, source, until, why: reason };
 }
 
-/** The state could not be read in time, and `whenStateUnknown` is `closed`. */
-export function blockedUnknown(reason: "budget" | "circuit", scope: string): Blocked {
-  return { reason, scope, why: "the store or the breaker is not responding (whenStateUnknown: closed)" };
+/** The state could not be read in time, and `whenStateUnknown` is `closed`. `sources`: what did not answer. */
+export function blockedUnknown(reason: "budget" | "circuit", scope: string, sources: string): Blocked {
+  const why = `${sources} does not answer, and whenStateUnknown is "closed"`;
+  return { reason, scope, why, unknown: "no answer" };
+}
+
+/** A fault of ours kept the call from being checked, and `whenStateUnknown` is `closed`. */
+export function blockedUnchecked(): Blocked {
+  const why = 'a fault in spendfuse kept it from being checked, and whenStateUnknown is "closed"';
+  return { reason: "budget", scope: "all", why, unknown: "fault" };
 }
 
 export function blockedUnpriced({ budget, scope }: Count, model: string | undefined): Blocked {

@@ -2,6 +2,8 @@ import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
 import { SCOPE_KINDS, type ScopeKind, type ScopeNode } from "../core/scope.ts";
 
+import { writePart } from "./scope-text.ts";
+
 /** What a budget can apply to: a scope with everything inside it, or the agent of the outermost scope. */
 export type BudgetKind = ScopeKind | "root_agent";
 export type BudgetUnit = "usd" | "tokens" | "calls";
@@ -43,7 +45,7 @@ export function readBudget({
 }: BudgetConfig): readonly Budget[] {
   const period = readPeriod(per) as Period;
   const entries = Object.entries(scope) as [BudgetKind, string][];
-  const whose = entries.map(([kind, who]) => `${kind}:${who}`).join(",") || "all";
+  const whose = entries.map(([kind, who]) => writePart(`${kind}:${who}`)).join(",") || "all";
   return UNITS.flatMap(([unit, scale]) => {
     const value = row[unit];
     if (value === undefined) return [];
@@ -71,7 +73,8 @@ export function scopesOf(budget: Budget, node: ScopeNode): readonly string[] {
   for (const [kind, value] of budget.scope) {
     const fitting = membersOf(node, kind).filter((member) => value === "*" || member === `${kind}:${value}`);
     if (fitting.length === 0) return [];
-    found = found.flatMap((scope) => fitting.map((member) => (scope === "" ? member : `${scope},${member}`)));
+    const parts = fitting.map(writePart);
+    found = found.flatMap((scope) => parts.map((part) => (scope === "" ? part : `${scope},${part}`)));
   }
   return found[0] === "" ? ["all"] : found;
 }

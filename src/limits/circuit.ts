@@ -1,3 +1,5 @@
+import { type Json, object } from "../core/json.ts";
+
 /** Who opened a circuit. */
 export type TripSource = "datadog" | "budget" | "vendor_cap" | "operator";
 
@@ -38,6 +40,28 @@ export type Circuit =
   | (Tripped & { readonly state: "open" })
   /** The trip has expired: some calls may try, until `until`. */
   | (Tripped & { readonly state: "probing"; readonly probes: number });
+
+/** The latest time that can be written as a date, in milliseconds since the epoch. */
+const MAX_TIME = 8.64e15;
+
+/** A circuit as a store or a breaker keeps it; undefined for anything else. */
+export function asCircuit(value: unknown): Circuit | undefined {
+  const circuit = object(value);
+  if (circuit === undefined || typeof circuit.scope !== "string" || !Number.isSafeInteger(circuit.rev))
+    return undefined;
+  if (!isTime(circuit.since) || object(circuit.alerts) === undefined) return undefined;
+  const isWhole = circuit.state === "closed" || isTripped(circuit);
+  return isWhole ? (circuit as unknown as Circuit) : undefined;
+}
+
+function isTripped({ state, source, reason, by, until, probes }: Json): boolean {
+  const isKnown = state === "open" || (state === "probing" && Number.isSafeInteger(probes));
+  return isKnown && isTime(until) && [source, reason, by].every((text) => typeof text === "string");
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= MAX_TIME;
+}
 
 export type CircuitEvent =
   | {

@@ -63,6 +63,11 @@ export interface Gate {
   readonly cuts: boolean;
   /** Synchronous, unless the store or an `onBlocked` listener has to be awaited. Never rejects. */
   admit(ask: Ask): Passage | Promise<Passage>;
+  /**
+   * The refusal of a call that our own fault kept from being checked; undefined where such calls pass. `shape`: of the
+   * call's wire format.
+   */
+  unchecked(shape: RefusalShape): Refusal | undefined;
   /** Adds spend that no ticket covers, such as that of a response that ran in the background. */
   charge(node: ScopeNode, spent: Spent): void;
   /** Looks at a vendor's error. True when trying again is of no use. */

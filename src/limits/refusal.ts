@@ -17,6 +17,8 @@ export interface Blocked {
   readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
   /** The cause, in words. */
   readonly why?: string;
+  /** The call is only refused because its state is unknown: no answer came, or a fault of ours kept it from being read. */
+  readonly unknown?: "no answer" | "fault";
 }
 
 /** The status of every refusal: no SDK tries a 402 again. */

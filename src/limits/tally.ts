@@ -8,6 +8,10 @@ export interface Tally {
   readonly holders: Map<string, Holding>;
   /** Until then slices are cut to what is in flight: a holder found too little left. Milliseconds since the epoch. */
   tightUntil: number;
+  /** Until then nothing is granted: the store has lost what it kept, and is being told again. Milliseconds since the epoch. */
+  quietUntil: number;
+  /** A part of it could not be read: what reporters saw of others fills the gap. */
+  damaged?: boolean;
 }
 
 export interface Holding {
@@ -64,16 +68,39 @@ export interface Standing {
   /** Slices of other living holders in all. */
   readonly held: number;
   readonly tight: boolean;
+  /** Nothing is granted for now, whatever is left: not every holder may have reported again. */
+  readonly quiet: boolean;
 }
 
+/** How long holders have to report again what a store has lost. */
+const QUIET_MS = 1_000;
+
+/** A lease that ends later than so many of its lengths from now was written by a clock that was ahead. */
+const MAX_LEASES = 60;
 /** A silent holder is folded into the base after this many of its leases. */
 const FORGET_LEASES = 360;
 const TIGHT_MS = 2_000;
 /** The share of the remainder that one holder may hold. */
 const SPARE_PART = 0.1;
 
+/** Whether a stored value is an amount, or a time: anything else is damage. */
+export function isAmount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether a report can be applied; one with a broken figure must not spoil the count. */
+export function isSound(report: Report): boolean {
+  const { cap, spent, acked, others, inUse, keep, need, spare, leaseMs, keepMs } = report;
+  return [cap, spent, acked, others, inUse, keep, need, spare].every(isAmount) && leaseMs > 0 && keepMs > 0;
+}
+
+/** Longer than a lease only where a clock was ahead when the holder reported. */
+function isAlive({ until }: Holding, leaseMs: number, now: number): boolean {
+  return until > now && until - now <= leaseMs * MAX_LEASES;
+}
+
 export function emptyTally(): Tally {
-  return { base: 0, holders: new Map(), tightUntil: 0 };
+  return { base: 0, holders: new Map(), tightUntil: 0, quietUntil: 0 };
 }
 
 /** Everything that permanently reduces the cap: calls in flight when their holder died may have cost all. */
@@ -95,7 +122,7 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
   let idle = 0;
   for (const [name, holding] of tally.holders) {
     if (name === holder) continue;
-    if (holding.until > now) {
+    if (isAlive(holding, leaseMs, now)) {
       others += holding.spent;
       held += holding.slice;
       idle += holding.slice - holding.inUse;
@@ -104,23 +131,24 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
       tally.holders.delete(name);
     } else others += holding.spent + holding.inUse;
   }
-  if (before === undefined && report.acked > 0) {
-    // The store has lost this holder: what others reported of it is in the base, what it saw of others may not be.
-    tally.base = Math.max(0, tally.base - report.acked);
-    tally.base = Math.max(tally.base, report.others - others);
-  }
+  // The store has lost this holder: what others reported of it is in the base, what it saw of others may not be.
+  const isLost = before === undefined && report.acked > 0;
+  if (isLost) tally.base = Math.max(0, tally.base - report.acked);
+  if (isLost || tally.damaged) tally.quietUntil = Math.max(tally.quietUntil, now + QUIET_MS);
+  const quiet = tally.quietUntil > now && tally.quietUntil - now <= QUIET_MS;
+  if (isLost || tally.damaged) tally.base = Math.max(tally.base, report.others - others);
   others += tally.base;
   if (report.tight) tally.tightUntil = now + TIGHT_MS;
-  const tight = tally.tightUntil > now;
+  const tight = tally.tightUntil > now && tally.tightUntil - now <= TIGHT_MS;
   const kept = Math.max(inUse, report.keep);
   const left = Math.max(0, report.cap - earlier - others - spent - held - kept);
-  const need = Math.min(report.need, left);
+  const need = quiet ? 0 : Math.min(report.need, left);
   const wanted = Math.max(0, report.spare - (kept - inUse));
-  const spare = tight ? 0 : Math.min(wanted, Math.floor((left - need) * SPARE_PART));
+  const spare = tight || quiet ? 0 : Math.min(wanted, Math.floor((left - need) * SPARE_PART));
   const slice = kept + need + spare;
   if (report.leave) {
     tally.base += spent + inUse;
     tally.holders.delete(holder);
   } else tally.holders.set(holder, { spent, inUse, slice, until: now + leaseMs });
-  return { spent: earlier + others + spent, others, slice: report.leave ? 0 : slice, idle, held, tight };
+  return { spent: earlier + others + spent, others, slice: report.leave ? 0 : slice, idle, held, tight, quiet };
 }

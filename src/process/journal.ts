@@ -37,8 +37,12 @@ const FLUSH_MS = 1_000;
 /** How long a flush waits for a store that is being opened. */
 const OPENING_MS = 2_000;
 const DAY_MS = 86_400_000;
+/** Entries kept in memory; above it, those that are written are dropped. */
+const MAX_ENTRIES = 20_000;
 
 interface Entry {
+  /** Whose total it is in the store: an entry that was dropped and begins again must not replace what it was. */
+  readonly holder: string;
   readonly key: string;
   readonly day: number;
   readonly sums: MeteredSums;
@@ -51,13 +55,25 @@ interface JournalState {
   readonly entries: Map<string, Entry>;
   /** Entries that changed since they were written. */
   dirty: Entry[];
-  /** The write in progress. */
+  /** The writes in progress, one after the other. */
   writing: Promise<void> | undefined;
+  /** The store whose losses are listened to. */
+  watched: Store | undefined;
+  /** Counts how often written entries were dropped. */
+  drops: number;
 }
 
 export function createJournal(options: JournalOptions): Journal {
   const entries = new Map<string, Entry>();
-  const journal: JournalState = { options, clock: options.clock ?? Date.now, entries, dirty: [], writing: undefined };
+  const journal: JournalState = {
+    options,
+    clock: options.clock ?? Date.now,
+    entries,
+    dirty: [],
+    writing: undefined,
+    watched: undefined,
+    drops: 0,
+  };
   const flushAll = (): Promise<void> => flush(journal);
   const saveAll = (): void => save(journal);
   const timer = setInterval(() => void write(journal), FLUSH_MS);
@@ -71,7 +87,7 @@ export function createJournal(options: JournalOptions): Journal {
         const key = meteredKey(row);
         let entry = entries.get(key);
         if (entry === undefined) {
-          entry = { key, day: row.day, sums: { ...NOTHING_METERED }, dirty: false };
+          entry = { holder: holderOf(journal), key, day: row.day, sums: { ...NOTHING_METERED }, dirty: false };
           entries.set(key, entry);
         }
         addMetered(entry.sums, meteredSums(row));
@@ -98,24 +114,42 @@ async function flush(journal: JournalState): Promise<void> {
   await write(journal);
 }
 
-/** One write at a time: an older total must not arrive after a newer one. */
-async function write(journal: JournalState): Promise<void> {
-  await journal.writing;
-  const store = journal.options.store();
-  if (store === undefined || journal.dirty.length === 0) return;
-  journal.writing = writeTo(store, journal);
-  await journal.writing;
+/**
+ * Resolves when all rows that were accepted before are written, or could not be. One write at a time: an older total must
+ * not arrive after a newer one.
+ */
+function write(journal: JournalState): Promise<void> {
+  const before = journal.writing;
+  if (before === undefined && journal.dirty.length === 0) return Promise.resolve();
+  const turn = before === undefined ? writeNow(journal) : before.then(() => writeNow(journal));
+  const writing = turn.finally(() => {
+    if (journal.writing === writing) journal.writing = undefined;
+  });
+  journal.writing = writing;
+  return writing;
 }
 
-async function writeTo(store: Store, journal: JournalState): Promise<void> {
+async function writeNow(journal: JournalState): Promise<void> {
+  const store = journal.options.store();
+  if (store === undefined || journal.dirty.length === 0) return;
+  watch(journal, store);
   const taken = takeDirty(journal);
   try {
-    await store.putMetered(journal.options.holder, taken.map(totalOf));
+    await putAll(store, taken);
     forget(journal);
   } catch (error) {
     putBack(journal, taken);
     journal.options.onFault(error);
   }
+}
+
+/** A store that was lost may come back empty: everything is then written again. */
+function watch(journal: JournalState, store: Store): void {
+  if (journal.watched === store) return;
+  journal.watched = store;
+  store.subscribe(({ type }) => {
+    if (type === "back") putBack(journal, [...journal.entries.values()]);
+  });
 }
 
 function takeDirty(journal: JournalState): readonly Entry[] {
@@ -137,18 +171,32 @@ function putBack({ dirty }: JournalState, taken: readonly Entry[]): void {
   }
 }
 
-/** Drops days that are over: no call is added to them. */
-function forget({ entries, clock }: JournalState): void {
+/** Drops days that are over, to which no call is added; and all that is written once there are too many. */
+function forget(journal: JournalState): void {
+  const { entries, clock } = journal;
+  const dropsAll = entries.size > MAX_ENTRIES;
+  if (dropsAll) journal.drops += 1;
   const before = clock() - 2 * DAY_MS;
-  for (const [key, { day, dirty }] of entries) if (day < before && !dirty) entries.delete(key);
+  for (const [key, { day, dirty }] of entries) if ((dropsAll || day < before) && !dirty) entries.delete(key);
+}
+
+function holderOf({ options, drops }: JournalState): string {
+  return drops === 0 ? options.holder : `${options.holder}-${drops}`;
+}
+
+async function putAll(store: Store, entries: readonly Entry[]): Promise<void> {
+  for (const [holder, own] of Map.groupBy(entries, (entry) => entry.holder)) {
+    await store.putMetered(holder, own.map(totalOf));
+  }
 }
 
 function save(journal: JournalState): void {
-  const { store, holder } = journal.options;
-  const target = store();
+  const target = journal.options.store();
   if (target === undefined || journal.dirty.length === 0) return;
   try {
-    void Promise.resolve(target.putMetered(holder, takeDirty(journal).map(totalOf))).catch(() => {});
+    for (const [holder, own] of Map.groupBy(takeDirty(journal), (entry) => entry.holder)) {
+      void Promise.resolve(target.putMetered(holder, own.map(totalOf))).catch(() => {});
+    }
   } catch {
     // Must not break the exit of the process.
   }

@@ -42,7 +42,9 @@ export function exampleStore(reach: Reach): string {
 /** An address without its credentials: of a URL no user, password or query; of what is no URL, nothing up to the last `@`. */
 export function shownStore(address: string): string {
   const url = address.includes("://") ? URL.parse(address) : null;
-  return url === null ? address.replace(/\/\/.*@/, "//") : `${url.protocol}//${url.host}${url.pathname}`;
+  return url === null
+    ? address.replace(/\/\/.*@/, "//").replace(/\?.*$/, "")
+    : `${url.protocol}//${url.host}${url.pathname}`;
 }
 
 /** `a, b or c`. */

@@ -1,6 +1,7 @@
+import { setBounded } from "../core/bounded-map.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
+import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 import {
   type AuditEntry,
   type Change,
@@ -27,9 +28,19 @@ interface Kept {
   forgetAt: number;
 }
 
+/** A tally that no process holds any of. */
+interface Left {
+  readonly base: number;
+  readonly forgetAt: number;
+}
+
 interface MemoryState {
   readonly clock: () => number;
   readonly tallies: Map<string, Kept>;
+  /** What is left of tallies once all holders have left. */
+  readonly left: Map<string, Left>;
+  /** The same of runs, whose number grows with time. */
+  readonly leftRuns: Map<string, Left>;
   readonly circuits: Map<string, Circuit>;
   /** By day, then by holder and group. */
   readonly days: Map<number, Map<string, MeteredTotal>>;
@@ -41,12 +52,18 @@ interface MemoryState {
 }
 
 const SWEEP_EVERY = 10_000;
+/** Runs that are over and remembered; a run that comes back later begins at zero. */
+const MAX_LEFT_RUNS = 50_000;
+/** What is kept for longer than any month is of a run. */
+const LONGEST_WINDOW_MS = 34 * 86_400_000;
 
 /** `clock` gives milliseconds since the epoch. */
 export function openMemory(clock: () => number = Date.now): Store {
   const state: MemoryState = {
     clock,
     tallies: new Map(),
+    left: new Map(),
+    leftRuns: new Map(),
     circuits: new Map(),
     days: new Map(),
     audit: [],
@@ -73,33 +90,55 @@ export function openMemory(clock: () => number = Date.now): Store {
   };
 }
 
-function exchangeOne(state: MemoryState, report: Report): Standing {
+function exchangeOne(state: MemoryState, report: Report): Standing | undefined {
+  if (!isSound(report)) return undefined;
   const { tallies, clock } = state;
   const now = clock();
   state.untilSweep -= 1;
   if (state.untilSweep <= 0) sweep(state, now);
-  let kept = tallies.get(report.key);
-  if (kept === undefined) {
-    kept = { tally: emptyTally(), forgetAt: 0 };
-    tallies.set(report.key, kept);
-  }
+  const kept = tallies.get(report.key) ?? takeUp(state, report.key);
   kept.forgetAt = now + report.keepMs;
   let earlier = 0;
   for (const key of report.earlier) {
     const one = tallies.get(key);
-    if (one) earlier += spentOf(one.tally, now);
+    earlier += one === undefined ? (state.left.get(key)?.base ?? 0) : spentOf(one.tally, now);
   }
-  return exchange(kept.tally, report, earlier, now);
+  const standing = exchange(kept.tally, report, earlier, now);
+  if (kept.tally.holders.size === 0) lay(state, report, kept);
+  return standing;
+}
+
+/** The tally of a key that is not held. */
+function takeUp({ tallies, left, leftRuns }: MemoryState, key: string): Kept {
+  const tally = emptyTally();
+  tally.base = (left.get(key) ?? leftRuns.get(key))?.base ?? 0;
+  left.delete(key);
+  leftRuns.delete(key);
+  const kept: Kept = { tally, forgetAt: 0 };
+  tallies.set(key, kept);
+  return kept;
+}
+
+/** Keeps of a tally that is not held any more what it takes least room to keep. */
+function lay({ tallies, left, leftRuns }: MemoryState, { key, keepMs }: Report, { tally, forgetAt }: Kept): void {
+  tallies.delete(key);
+  if (tally.base === 0) return;
+  const one: Left = { base: tally.base, forgetAt };
+  if (keepMs > LONGEST_WINDOW_MS) setBounded(leftRuns, key, one, MAX_LEFT_RUNS);
+  else left.set(key, one);
 }
 
 function sweep(state: MemoryState, now: number): void {
   state.untilSweep = SWEEP_EVERY;
-  for (const [key, { forgetAt }] of state.tallies) if (forgetAt <= now) state.tallies.delete(key);
+  for (const map of [state.tallies, state.left, state.leftRuns])
+    for (const [key, { forgetAt }] of map) if (forgetAt <= now) map.delete(key);
 }
 
-function readCounts({ tallies, clock }: MemoryState, limit: number): readonly Count[] {
+function readCounts({ tallies, left, leftRuns, clock }: MemoryState, limit: number): readonly Count[] {
   const now = clock();
   const rows: Count[] = [];
+  for (const map of [left, leftRuns])
+    for (const [key, { base }] of map) rows.push({ key, spent: base, inUse: 0, held: 0 });
   for (const [key, { tally }] of tallies) rows.push(countOf(key, tally, now));
   return rows.sort((a, b) => b.spent - a.spent).slice(0, limit);
 }

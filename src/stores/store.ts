@@ -36,7 +36,7 @@ export type Change =
   /** A process waits for what others hold idle of this count. */
   | { readonly type: "recall"; readonly key: string }
   /** The store was lost or is reachable again: changes may have been missed, or lost by the store. */
-  | { readonly type: "away" }
+  | { readonly type: "away"; readonly error?: unknown }
   | { readonly type: "back" };
 
 /** One process's total of a group: `meteredKey`, and its sums by `meteredSums`. */
@@ -54,8 +54,11 @@ export interface MeteredTotal {
 export interface Store {
   /** No other process can use it. */
   readonly alone: boolean;
-  /** Applies reports in this order, and returns each count's standing. */
-  exchange(reports: readonly Report[]): Awaitable<readonly Standing[]>;
+  /**
+   * Applies reports in this order, and returns each count's standing; undefined where a stored value or the report is
+   * broken, which does not affect the other reports.
+   */
+  exchange(reports: readonly Report[]): Awaitable<readonly (Standing | undefined)[]>;
   /** The counts that are kept, the largest first. */
   counts(limit: number): Awaitable<readonly Count[]>;
   /** Circuits that were ever changed and are still kept. */
@@ -145,10 +148,10 @@ function entryOf(
   };
 }
 
-/** The answer, or a rejection after `ms` milliseconds, for which the process stays alive. */
-export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
+/** The answer, or a rejection with `error` after `ms` milliseconds, for which the process stays alive. */
+export async function within<T>(answer: Promise<T>, ms: number, error?: Error): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
+  const timer = setTimeout(() => late.reject(error ?? new Error(`no answer within ${ms} ms`)), ms);
   try {
     return await Promise.race([answer, late.promise]);
   } finally {

@@ -414,7 +414,7 @@ async function compare(way: Way, inner: typeof fetch = toServer(server)): Promis
 const deep = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
 
 describe("bodies that break what reads them", () => {
-  test("a request nested too deep for us", async () => {
+  test("a request nested deeper than any stack is measured", async () => {
     const body = `{"model":"${OPENAI_MODEL}","messages":[{"role":"user","content":${deep(50_000)}}]}`;
     const way: Way = {
       answer: whole(chatBody()),
@@ -423,7 +423,7 @@ describe("bodies that break what reads them", () => {
         server.visits[0]?.body === body,
       ],
     };
-    expect(await compare(way)).toEqual({ request: 1 });
+    expect(await compare(way)).toEqual({});
   });
 
   test("an answer nested too deep for us, whole and streamed", async () => {
@@ -447,7 +447,7 @@ describe("bodies that break what reads them", () => {
     ["null", "null"],
     ["a number", "7"],
     ["members of other kinds", '{"choices":7,"usage":"x","model":{},"id":[]}'],
-    ["items of other kinds", '{"choices":[null,7,"x",{"message":null}],"usage":{"prompt_tokens":{}}}'],
+    ["items of other kinds", '{"choices":[null,7,"x",{"message":null}],"usage":{"prompt_tokens":null}}'],
     ["nothing", ""],
   ])("an answer that is %s is no fault, and is passed on", async (_, body) => {
     for (const name of ["whole", "whole, as JSON", "whole, SDK"] as const) {

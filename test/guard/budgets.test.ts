@@ -7,11 +7,12 @@ import {
   charge,
   countsOf,
   createBudgets,
+  dropCount,
   holdsOf,
   releaseHolds,
   settleHolds,
-  takeHolds,
 } from "../../src/guard/budgets/budgets.ts";
+import { findShortage, forceHolds, takeHolds } from "../../src/guard/budgets/coverage.ts";
 import { createReservations } from "../../src/guard/budgets/reservations.ts";
 import { readBudget } from "../../src/limits/budget.ts";
 import type { Ask } from "../../src/limits/gate.ts";
@@ -45,6 +46,7 @@ function begin(store: Store, rows: readonly BudgetConfig[], holder = "one", cloc
     store,
     holder,
     counts: () => budgets.counts,
+    drop: (count) => dropCount(budgets, count),
     clock: () => clock.now,
     leaseMs: 10_000,
     timeoutMs: 1_000,
@@ -141,6 +143,75 @@ describe("what a call came to", () => {
     one.clock.now += 3_600_000;
     settleHolds(one.budgets, holds, { tokens: 300, costNano: 0 });
     expect(used(one)).toMatchObject([{ spent: 300, inUse: 0 }]);
+  });
+});
+
+test("a count that is dropped from memory still counts while the store does not answer", async () => {
+  let away = false;
+  const memory = openMemory(() => NOW);
+  const store: Store = {
+    ...memory,
+    alone: false,
+    exchange(reports) {
+      if (away) throw new Error("away");
+      return memory.exchange(reports);
+    },
+  };
+  const one = begin(store, [{ per: "hour", calls: 3 }]);
+  for (let call = 0; call < 2; call++) {
+    settleHolds(one.budgets, (await take(one, 1)).holds, { tokens: 1, costNano: 1 });
+  }
+  await Promise.resolve();
+  away = true;
+  for (const count of one.budgets.counts) dropCount(one.budgets, count);
+  const { holds, taken } = await take(one, 1);
+  expect(taken).toMatchObject({ type: "unknown" });
+  expect(findShortage(one.budgets, holds, false, NOW)).toBeUndefined();
+  forceHolds(one.budgets, holds);
+  expect(findShortage(one.budgets, holds, false, NOW)).toBe(holds[0]);
+});
+
+describe.each([true, false])("a clock that jumps, over a store of its own: %s", (alone) => {
+  const YEAR = 365 * 86_400_000;
+
+  async function spend(one: Process, calls: number): Promise<number> {
+    let passed = 0;
+    for (let call = 0; call < calls; call++) {
+      const { holds, taken } = await take(one, 1);
+      if (taken !== "taken") continue;
+      passed += 1;
+      settleHolds(one.budgets, holds, { tokens: 1, costNano: 1 });
+    }
+    return passed;
+  }
+
+  function beginAt(rows: readonly BudgetConfig[]): Process {
+    const clock = { now: NOW };
+    return begin({ ...openMemory(() => clock.now), alone }, rows, "one", clock);
+  }
+
+  test("a year ahead and put right: windows begin again, and what was spent in one still counts", async () => {
+    const one = beginAt([{ per: "hour", calls: 10 }]);
+    expect(await spend(one, 6)).toBe(6);
+    one.clock.now = NOW + YEAR;
+    expect(await spend(one, 20)).toBe(10);
+    one.clock.now = NOW + 1_000;
+    expect(await spend(one, 20)).toBe(4);
+    for (const hour of [1, 2, 3]) {
+      one.clock.now = NOW + hour * 3_600_000;
+      expect(await spend(one, 20)).toBe(10);
+    }
+  });
+
+  test("a year back and put right, in a moving window", async () => {
+    const one = beginAt([{ per: "15m", calls: 10 }]);
+    expect(await spend(one, 6)).toBe(6);
+    one.clock.now = NOW - YEAR;
+    expect(await spend(one, 20)).toBe(10);
+    one.clock.now = NOW + 1_000;
+    expect(await spend(one, 20)).toBe(4);
+    one.clock.now = NOW + 3_600_000;
+    expect(await spend(one, 20)).toBe(10);
   });
 });
 

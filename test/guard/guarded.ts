@@ -16,16 +16,18 @@ export const MODEL = "test-model";
 /** One USD for a million tokens, of whichever kind: a token is a micro-dollar. */
 export const PRICE = { model: MODEL, inputPerMTok: 1, outputPerMTok: 1 };
 
-export async function guard(server: ModelServer | undefined, config: ConfigFile): Promise<Guarded> {
+/** `startFails`: whether the store may be one that cannot be opened yet. */
+export async function guard(server: ModelServer | undefined, config: ConfigFile, startFails = false): Promise<Guarded> {
   const said: string[] = [];
   const settled: SettledCall[] = [];
   const runtime = createRuntime((line) => said.push(line));
   const hosts = server === undefined ? [] : [{ host: server.host, like: "api.openai.com" }];
-  await runtime.start({
+  const started = runtime.start({
     telemetry: false,
     env: { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" },
     config: { hosts, prices: [PRICE], ...config },
   });
+  await (startFails ? started.catch(() => {}) : started);
   const inner = globalThis.fetch;
   const { HOOKED } = await import("../../src/meter/transports/fetch/hook.ts");
   const bare = (inner as unknown as { [HOOKED]?: typeof fetch })[HOOKED] ?? inner;

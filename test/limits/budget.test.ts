@@ -1,8 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BudgetConfig, BudgetScope } from "../../src/core/config-types.ts";
 import { readDuration, readPeriod, spanAt } from "../../src/core/period.ts";
 import { nestScope } from "../../src/core/scope.ts";
-import { readBudget, scopesOf } from "../../src/limits/budget.ts";
+import { type Budget, readBudget, scopesOf } from "../../src/limits/budget.ts";
+import { joinKey, readParts, writePart } from "../../src/limits/scope-text.ts";
 
 const AT = Date.UTC(2026, 10, 30, 23, 59, 59, 999);
 
@@ -84,7 +86,7 @@ describe("windows", () => {
   });
 
   test("a run has no end", () => {
-    expect(spanAt({ kind: "run" }, AT, "42")).toEqual({ current: "42", earlier: [], end: undefined });
+    expect(spanAt({ kind: "run" }, AT, "42")).toEqual({ current: "42", earlier: [], start: 0, end: undefined });
   });
 
   test.each([
@@ -99,5 +101,33 @@ describe("windows", () => {
     [15, undefined],
   ])("the duration %j", (text, ms) => {
     expect(readDuration(text)).toBe(ms);
+  });
+});
+
+describe("scopes and keys as text", () => {
+  const text = fc.string({ unit: fc.constantFrom("a", ",", "|", "%", "2", "C", "5", "7", ":"), maxLength: 8 });
+
+  test("different parts are written differently, and read back as they were", () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 3 }), (parts) => {
+        expect(readParts(parts.map(writePart).join(","))).toEqual(parts);
+      }),
+    );
+  });
+
+  test("different texts have different keys", () => {
+    const texts = fc.array(text, { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(texts, texts, (one, other) => {
+        expect(joinKey(...one) === joinKey(...other)).toBe(JSON.stringify(one) === JSON.stringify(other));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("a user's name is never read as a scope of several parts", () => {
+    const [budget] = readBudget({ scope: { user: "*" }, per: "month", usd: 1 });
+    const node = nestScope(undefined, { agent: "a", user: "bob,agent:victim" });
+    expect(scopesOf(budget as Budget, node)).toEqual(["user:bob%2Cagent:victim"]);
   });
 });

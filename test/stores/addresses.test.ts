@@ -68,6 +68,8 @@ test.each([
   ["redis://h:6379", "redis://h:6379"],
   ["postgres://h/db?password=secret", "postgres://h/db"],
   ["redis://u:sec ret@h:bad", "redis://h:bad"],
+  ["redis://u:secret@a:1,b:2?prefix=a", "redis://a:1,b:2"],
+  ["redis+sentinel://u:secret@a:1,b:2/main?sentinelPassword=secret", "redis+sentinel://a:1,b:2/main"],
   ["redis://u:sec/ret@h:bad", "redis://h:bad"],
   ["file:/var/lib/app/spendfuse.db", "file:/var/lib/app/spendfuse.db"],
   ["memory", "memory"],

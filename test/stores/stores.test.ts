@@ -101,6 +101,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       idle: 0,
       held: 0,
       tight: false,
+      quiet: false,
     });
     expect(await ask(store, { holder: "two", need: 5_000 })).toMatchObject({ slice: 810, held: 190, idle: 190 });
     expect(await ask(store, { holder: "three", need: 1 })).toMatchObject({ slice: 0, held: 1_000 });

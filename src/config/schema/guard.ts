@@ -151,13 +151,20 @@ export const GUARD_KEYS = {
     kind: "enum",
     values: ["open", "closed"],
     default: "open",
-    description: "What a call gets when store or breaker do not answer: `open` lets it pass, `closed` refuses it.",
+    description:
+      "What a call gets when store or breaker do not answer: `open` checks it by what this process knows, `closed` refuses it.",
   },
   stateTimeout: {
     kind: "string",
     form: "duration",
-    default: "50ms",
-    description: "How long a call waits for the store.",
+    default: "2s",
+    description: "How long a call waits for the store's answer. Far from a cap no call waits.",
+  },
+  openTimeout: {
+    kind: "string",
+    form: "duration",
+    default: "5s",
+    description: "How long the first calls wait until a shared store is open and the circuits are known.",
   },
   unpriced: {
     kind: "enum",

@@ -1,5 +1,6 @@
 import { type Span, spanAt } from "../../core/period.ts";
 import type { Budget } from "../../limits/budget.ts";
+import { joinKey } from "../../limits/scope-text.ts";
 import type { Report, Standing } from "../../limits/tally.ts";
 
 /** This process's side of one budget, for one scope, in the current window. Amounts are in the unit of the budget. */
@@ -9,6 +10,8 @@ export interface Count {
   readonly scope: string;
   readonly run: string;
   span: Span;
+  /** When the window began, in milliseconds since the epoch, less what a clock may be set back. */
+  start: number;
   /** When the window is over, in milliseconds since the epoch; infinite for a run. */
   end: number;
   /** The `owner` of the {@link Budgets} that holds the count; undefined once it is dropped. */
@@ -21,6 +24,8 @@ export interface Count {
   elsewhere: number;
   /** Of `elsewhere`, what others spent in the current window. */
   others: number;
+  /** Of a moving window: what was spent in earlier parts. */
+  readonly past: Past | undefined;
   /** Reserved by calls in flight. */
   inUse: number;
   /** What may be in flight without asking the store; at least `inUse`, unless calls passed unchecked. */
@@ -31,12 +36,24 @@ export interface Count {
   typical: number;
   /** What other processes hold and do not use, as last reported by the store. */
   idle: number;
+  /** Reserved by calls in flight in other processes, as last reported by the store. */
+  busy: number;
+  /** Why the store's last answer says nothing of what is left: a broken value, or sums that it lost and is told again. */
+  doubt: "broken" | "lost" | undefined;
   /** When the lease of the slice ends, in milliseconds since the epoch. */
   leasedUntil: number;
   usedAt: number;
   warned: boolean;
   /** It is in the list of counts to report. */
   listed: boolean;
+}
+
+/** Spend in earlier parts of a moving window, by part. */
+interface Past {
+  /** By this process: exact. */
+  readonly own: Map<string, number>;
+  /** By others, as last reported by the store, which names no parts: counted in the newest of that time. */
+  readonly others: Map<string, number>;
 }
 
 export function openCount(budget: Budget, scope: string, run: string, now: number, owner?: object): Count {
@@ -46,17 +63,21 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     scope,
     run,
     span,
+    start: span.start - SKEW_MS,
     end: span.end ?? Number.POSITIVE_INFINITY,
     owner,
     spent: 0,
     acked: 0,
     elsewhere: 0,
     others: 0,
+    past: budget.per.kind === "moving" ? { own: new Map(), others: new Map() } : undefined,
     inUse: 0,
     slice: 0,
     need: 0,
     typical: 0,
     idle: 0,
+    busy: 0,
+    doubt: undefined,
     leasedUntil: 0,
     usedAt: now,
     warned: false,
@@ -64,20 +85,39 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
   };
 }
 
-export function isOver(count: Count, now: number): boolean {
-  return now >= count.end;
+/** A clock that is set back by less than this stays in its window. */
+const SKEW_MS = 60_000;
+
+/** Whether `now` lies in another window: a later one, or an earlier one after the clock was set back. */
+export function isOver({ start, end }: Count, now: number): boolean {
+  return now >= end || now < start;
 }
 
 /** Begins the next window; calls in flight will settle in it. */
 export function beginWindow(count: Count, now: number): void {
+  count.past?.own.set(count.span.current, count.spent);
+  count.past?.others.set(count.span.current, count.others);
   count.span = spanAt(count.budget.per, now, count.run);
+  count.start = count.span.start - SKEW_MS;
   count.end = count.span.end ?? Number.POSITIVE_INFINITY;
   count.spent = 0;
   count.acked = 0;
-  count.elsewhere = 0;
   count.others = 0;
+  count.elsewhere = count.past === undefined ? 0 : partsOf(count, count.past.own) + partsOf(count, count.past.others);
+  count.busy = 0;
+  count.leasedUntil = 0;
   count.slice = 0;
   count.warned = false;
+}
+
+/** The sum of the parts that still count. Forgets the others. */
+function partsOf({ span }: Count, parts: Map<string, number>): number {
+  let sum = 0;
+  for (const [part, spent] of parts) {
+    if (span.earlier.includes(part)) sum += spent;
+    else parts.delete(part);
+  }
+  return sum;
 }
 
 /** Spent in the window by all processes, as far as this one knows. */
@@ -102,7 +142,17 @@ export function useOf(count: Count): BudgetUse {
 }
 
 export function keyOf(count: Count, window = count.span.current): string {
-  return `${count.budget.id}|${count.scope}|${window}`;
+  return joinKey(count.budget.id, count.scope, window);
+}
+
+/** Keeps what others spent in earlier parts, and counts this process's own even where the store has lost it. */
+function keepPast(count: Count, { own, others }: Past): void {
+  const stored = count.elsewhere - count.others;
+  const known = partsOf(count, own);
+  const [newest] = count.span.earlier;
+  others.clear();
+  if (stored > known && newest !== undefined) others.set(newest, stored - known);
+  count.elsewhere = count.others + Math.max(stored, known);
 }
 
 export interface ReportOptions {
@@ -154,6 +204,9 @@ export function applyStanding(count: Count, report: Report, standing: Standing, 
   count.acked = report.spent;
   count.others = standing.others;
   count.elsewhere = standing.spent - report.spent;
+  if (count.past !== undefined) keepPast(count, count.past);
   count.idle = standing.idle;
+  count.doubt = standing.quiet ? "lost" : undefined;
+  count.busy = standing.held - standing.idle;
   count.slice += Math.max(0, standing.slice - Math.max(report.keep, report.inUse));
 }

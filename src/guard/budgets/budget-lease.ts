@@ -1,53 +1,22 @@
-import { setInterval } from "node:timers";
-import type { Report, Standing } from "../../limits/tally.ts";
-import { type Store, within } from "../../stores/store.ts";
-import { applyStanding, beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
+import { clearTimeout, setInterval, setTimeout } from "node:timers";
+import type { Report } from "../../limits/tally.ts";
+import { within } from "../../stores/store.ts";
+import { beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
+import type { Asking, BudgetLease, LeaseOptions } from "./lease-state.ts";
+import { applyStandings, CALM, list, putBack, takeBatch } from "./report-batch.ts";
 
-export interface LeaseOptions {
-  readonly store: Store;
-  /** Unique id of this process, never reused, not even after a restart. */
-  readonly holder: string;
-  readonly counts: () => Iterable<Count>;
-  readonly clock: () => number;
-  readonly leaseMs: number;
-  readonly timeoutMs: number;
-  /** A report in the background failed; the next one repeats it. */
-  readonly onFailure: (error: unknown) => void;
-}
-
-/**
- * Keeps this process's counts and the store in step. Reports carry totals, so that a lost or repeated one does no harm;
- * all that are due travel together, and one exchange runs at a time.
- */
-export interface BudgetLease extends LeaseOptions {
-  /** Only this process uses the store: slices never expire, and no report is awaited by others. */
-  readonly alone: boolean;
-  /** Counts that changed since they were reported. */
-  dirty: Count[];
-  /** Counts that calls wait for. */
-  asked: Map<Count, Asking>;
-  /** Last reports of windows that are over, until the store has them. */
-  lastReports: Report[];
-  /** The exchange in progress, and the one that follows it. */
-  running: Promise<void> | undefined;
-  queued: Promise<void> | undefined;
-  /** Whether a report is due at the end of this turn of the event loop. */
-  scheduled: boolean;
-  readonly report: () => void;
-  readonly beat: ReturnType<typeof setInterval>;
-}
-
-/** How a count is asked for. */
-export interface Asking {
-  readonly tight: boolean;
-  readonly finalising: boolean;
-}
+export type { BudgetLease };
 
 /** Last reports kept for the next exchange with a store of our own. */
 const MAX_LAST_REPORTS = 1_000;
-const CALM: Asking = { tight: false, finalising: false };
 /** Minimum timeout of the last report of a process, in milliseconds. */
 const LEAVE_MS = 500;
+/** An exchange without an answer is given up after this long. Until then a late answer is still of use. */
+const LOST_MS = 10_000;
+/** How long a report that nobody waits for keeps a process alive that has nothing else to do. */
+const LINGER_MS = 1_000;
+/** A count that was not used for this long is left to the store, which is asked when it is used again. */
+const UNUSED_MS = 60_000;
 
 export function createLease(options: LeaseOptions): BudgetLease {
   const beat = setInterval(() => keepAlive(lease), options.leaseMs / 3);
@@ -61,6 +30,8 @@ export function createLease(options: LeaseOptions): BudgetLease {
     running: undefined,
     queued: undefined,
     scheduled: false,
+    silent: false,
+    tookMs: 0,
     report: () => report(lease),
     beat,
   };
@@ -73,12 +44,6 @@ export function touch(lease: BudgetLease, count: Count): void {
   if (lease.alone) return;
   list(lease, count);
   schedule(lease);
-}
-
-function list({ dirty }: BudgetLease, count: Count): void {
-  if (count.listed) return;
-  count.listed = true;
-  dirty.push(count);
 }
 
 function schedule(lease: BudgetLease): void {
@@ -96,7 +61,7 @@ function report(lease: BudgetLease): void {
   }
 }
 
-/** Reports these counts now. Rejects, or throws, when the store does not answer in time. */
+/** Reports these counts now. Rejects, or throws, when the store fails; how long to wait for it is up to the caller. */
 export function exchange(lease: BudgetLease, counts: readonly Count[], asking: Asking): void | Promise<void> {
   const { asked } = lease;
   for (const count of counts) {
@@ -122,22 +87,19 @@ function track(lease: BudgetLease, answer: Promise<void>): Promise<void> {
   return lease.running;
 }
 
-/** What one exchange sends to the store. */
-interface Batch {
-  readonly at: number;
-  readonly parting: readonly Report[];
-  readonly rows: readonly { readonly count: Count; readonly report: Report }[];
-}
-
 function run(lease: BudgetLease): void | Promise<void> {
   const batch = takeBatch(lease);
   const reports = [...batch.parting, ...batch.rows.map(({ report }) => report)];
   if (reports.length === 0) return undefined;
   try {
     const answer = lease.store.exchange(reports);
-    if (!(answer instanceof Promise)) return applyStandings(batch, answer);
-    return within(answer, lease.timeoutMs).then(
-      (standings) => applyStandings(batch, standings),
+    if (!(answer instanceof Promise)) return applyStandings(lease, batch, answer);
+    const sentAt = performance.now();
+    return unlessLost(answer).then(
+      (standings) => {
+        lease.tookMs = performance.now() - sentAt;
+        applyStandings(lease, batch, standings);
+      },
       (error) => putBack(lease, batch, error),
     );
   } catch (error) {
@@ -145,43 +107,30 @@ function run(lease: BudgetLease): void | Promise<void> {
   }
 }
 
-function takeBatch(lease: BudgetLease): Batch {
-  const { asked, dirty, lastReports, holder, leaseMs } = lease;
-  const at = lease.clock();
-  const counts = new Set([...asked.keys(), ...dirty]);
-  for (const count of dirty) count.listed = false;
-  lease.dirty = [];
-  lease.asked = new Map();
-  lease.lastReports = [];
-  const rows = [...counts].map((count) => {
-    const { tight, finalising } = asked.get(count) ?? CALM;
-    const report = reportOf(count, at, { holder, leaseMs, tight, leave: false, giveBack: false, finalising });
-    return { count, report };
-  });
-  return { at, parting: lastReports, rows };
-}
-
-function applyStandings({ at, parting, rows }: Batch, standings: readonly Standing[]): void {
-  for (const [index, { count, report }] of rows.entries()) {
-    const standing = standings[parting.length + index];
-    if (standing) applyStanding(count, report, standing, at);
+/** The answer of the store, or a rejection once it is given up. */
+async function unlessLost<T>(answer: Promise<T>): Promise<T> {
+  const lost = Promise.withResolvers<never>();
+  const giveUp = setTimeout(() => lost.reject(new Error(`no answer within ${LOST_MS} ms`)), LOST_MS).unref();
+  const linger = setTimeout(noop, LINGER_MS);
+  try {
+    return await Promise.race([answer, lost.promise]);
+  } finally {
+    clearTimeout(giveUp);
+    clearTimeout(linger);
   }
 }
 
-function putBack(lease: BudgetLease, { parting, rows }: Batch, error: unknown): never {
-  // It may have arrived: the store has then dropped this holder, and `acked` shows that it existed.
-  const again = parting.map((one) => (one.acked > 0 ? { ...one, acked: one.spent } : one));
-  lease.lastReports = [...again, ...lease.lastReports];
-  for (const { count } of rows) list(lease, count);
-  throw error;
-}
-
-/** Renews slices in use, and releases what was idle for one beat. */
+/** Renews slices in use, releases what was idle for one beat, and drops counts that nobody uses any more. */
 function keepAlive(lease: BudgetLease): void {
   const now = lease.clock();
   for (const count of lease.counts()) {
+    if (count.inUse === 0 && Math.abs(now - count.usedAt) > UNUSED_MS) {
+      lease.drop(count);
+      continue;
+    }
     roll(lease, count, now);
-    const idle = count.slice > count.inUse && now - count.usedAt > lease.leaseMs / 3;
+    // A time of use that lies ahead was written before the clock was set back.
+    const idle = count.slice > count.inUse && Math.abs(now - count.usedAt) > lease.leaseMs / 3;
     if (idle) count.slice = count.inUse;
     if (idle || (lease.alone ? count.spent !== count.acked : count.slice > 0)) list(lease, count);
   }
@@ -222,9 +171,13 @@ export function recall(lease: BudgetLease, key: string): void {
   }
 }
 
-/** Reports everything again, after the store was unreachable. */
+/** Reports everything again, after the store was unreachable. It may have lost the slices: what is idle is given up. */
 export function reassert(lease: BudgetLease): void {
-  for (const count of lease.counts()) list(lease, count);
+  lease.alone = lease.store.alone === true;
+  for (const count of lease.counts()) {
+    count.slice = count.inUse;
+    list(lease, count);
+  }
   schedule(lease);
 }
 
@@ -234,6 +187,7 @@ export async function leave(lease: BudgetLease): Promise<void> {
   await lease.running?.catch(noop);
   const now = lease.clock();
   const reports = [...lease.counts()].map((count) => lastReport(lease, count, now));
+  if (lease.lastReports.length + reports.length === 0) return;
   const answer = lease.store.exchange([...lease.lastReports, ...reports]);
   if (answer instanceof Promise) await within(answer, Math.max(lease.timeoutMs, LEAVE_MS));
 }

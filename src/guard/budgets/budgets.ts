@@ -1,30 +1,17 @@
-import { setTimeout as wait } from "node:timers/promises";
+import { setBounded } from "../../core/bounded-map.ts";
+import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
-import { type Count, openCount, totalOf } from "./budget-counter.ts";
-import { type BudgetLease, depart, exchange, roll, touch } from "./budget-lease.ts";
+import { joinKey } from "../../limits/scope-text.ts";
+import { type Count, isOver, openCount, totalOf } from "./budget-counter.ts";
+import { type BudgetLease, depart, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
 export interface Hold {
   count: Count;
   readonly amount: number;
 }
-
-/** A budget does not cover a call. */
-export interface Shortage {
-  readonly type: "short";
-  readonly hold: Hold;
-}
-
-/** The store did not answer in time whether a call is covered. */
-export interface Unknown {
-  readonly type: "unknown";
-  readonly hold: Hold;
-  readonly error: unknown;
-}
-
-export type Taken = "taken" | Shortage | Unknown;
 
 export interface BudgetsOptions {
   readonly budgets: readonly Budget[];
@@ -33,6 +20,8 @@ export interface BudgetsOptions {
   readonly run: string;
   /** How long a call waits for slices to come back from other processes, in milliseconds. */
   readonly recallMs: number;
+  /** Whether calls pass by what this process knows when the store does not answer: then only one waits in vain. */
+  readonly passesUnknown?: boolean;
   readonly lease: BudgetLease;
   /** Asks other processes to release what they hold idle. */
   readonly recall: (count: Count) => void;
@@ -45,17 +34,32 @@ export interface BudgetsOptions {
 export interface Budgets extends BudgetsOptions {
   readonly counts: Iterable<Count>;
   readonly countOfKey: Map<string, Count>;
+  /** What was spent of counts that were dropped, for as long as the store does not answer. */
+  readonly dropped: Map<string, Dropped>;
   /** Marks counts that are in `countOfKey`: a plan may still hold one that was dropped, which has no owner. */
   readonly owner: object;
 }
 
+interface Dropped {
+  readonly window: string;
+  /** By all, as far as this process knew. */
+  readonly spent: number;
+}
+
+const MAX_DROPPED = 50_000;
 /** Counts kept in memory; above this, those unused for longest are released to the store. */
 const MAX_COUNTS = 150_000;
 const NO_COUNTS: readonly Count[] = [];
 
 export function createBudgets(options: BudgetsOptions): Budgets {
   const countOfKey = new Map<string, Count>();
-  return { ...options, counts: { [Symbol.iterator]: () => countOfKey.values() }, countOfKey, owner: {} };
+  return {
+    ...options,
+    counts: { [Symbol.iterator]: () => countOfKey.values() },
+    countOfKey,
+    dropped: new Map(),
+    owner: {},
+  };
 }
 
 /** The counts of the budgets that apply to a scope. */
@@ -79,27 +83,42 @@ function isCurrent({ owner }: Budgets, plan: readonly Count[]): boolean {
 function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNode): Count {
   const { countOfKey, clock, owner } = budgets;
   const run = budget.per.kind === "run" ? (node.scope.run ?? budgets.run) : "";
-  const key = run === "" ? `${budget.id}|${scope}` : `${budget.id}|${scope}|${run}`;
+  const key = keyInMemory(budget, scope, run);
   let count = countOfKey.get(key);
   if (count === undefined) {
     if (countOfKey.size >= MAX_COUNTS) evictIdle(budgets);
     count = openCount(budget, scope, run, clock(), owner);
     countOfKey.set(key, count);
+    const before = budgets.dropped.get(key);
+    if (before?.window === count.span.current) count.elsewhere = before.spent;
+    budgets.dropped.delete(key);
   }
   return count;
 }
 
 /** Drops the oldest tenth that is not in use. Counts in use stay, even above the limit. */
-function evictIdle({ countOfKey, lease }: Budgets): void {
+function evictIdle(budgets: Budgets): void {
   let left = MAX_COUNTS / 10;
-  for (const [key, count] of countOfKey) {
+  for (const count of budgets.countOfKey.values()) {
     if (count.inUse > 0) continue;
-    depart(lease, count);
-    count.owner = undefined;
-    countOfKey.delete(key);
+    dropCount(budgets, count);
     left -= 1;
     if (left <= 0) return;
   }
+}
+
+/** Forgets a count; its last report gives the store what it does not have yet. */
+export function dropCount({ countOfKey, dropped, lease }: Budgets, count: Count): void {
+  const key = keyInMemory(count.budget, count.scope, count.run);
+  const spent = totalOf(count);
+  if (spent > 0 && !lease.alone) setBounded(dropped, key, { window: count.span.current, spent }, MAX_DROPPED);
+  depart(lease, count);
+  count.owner = undefined;
+  countOfKey.delete(key);
+}
+
+function keyInMemory({ id }: Budget, scope: string, run: string): string {
+  return run === "" ? joinKey(id, scope) : joinKey(id, scope, run);
 }
 
 /** What a call needs of each count. */
@@ -107,96 +126,6 @@ export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly 
   const holds: Hold[] = [];
   for (const count of counts) holds.push({ count, amount: amountOf(count.budget.unit, forecast) });
   return holds;
-}
-
-/** Reserves all holds or none. Answers synchronously where slices suffice or the store does. */
-export function takeHolds(
-  budgets: Budgets,
-  holds: readonly Hold[],
-  finalising: boolean,
-  now: number,
-): Taken | Promise<Taken> {
-  let covered = true;
-  for (const hold of holds) covered = covered && covers(budgets, hold, finalising, now);
-  if (!covered) return ask(budgets, { holds, finalising, deadline: now + budgets.recallMs, attempt: 0 });
-  reserve(budgets, holds, now);
-  return "taken";
-}
-
-function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean, now: number): boolean {
-  const { budget } = count;
-  if (now >= count.end) roll(lease, count, now);
-  if (count.inUse + amount > count.slice || !(lease.alone || now < count.leasedUntil)) return false;
-  // The slice may have been granted for finalisation; ordinary calls must not use the rest of it.
-  return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
-}
-
-function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void {
-  for (const { count, amount } of holds) {
-    count.inUse += amount;
-    count.usedAt = now;
-    count.typical = (count.typical * 7 + amount) / 8;
-    if (!lease.alone) touch(lease, count);
-  }
-}
-
-/** A call that waits for the store. */
-interface WaitingCall {
-  readonly holds: readonly Hold[];
-  readonly finalising: boolean;
-  /** When to stop asking, in milliseconds since the epoch. */
-  readonly deadline: number;
-  readonly attempt: number;
-}
-
-/** Asks the store for what is missing, and again until the deadline while other processes hold some of it idle. */
-function ask(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
-  const { holds, finalising, attempt } = call;
-  for (const { count, amount } of holds) {
-    count.need += amount;
-    count.typical = Math.max(count.typical, amount);
-  }
-  const counts = holds.map(({ count }) => count);
-  try {
-    const answer = exchange(budgets.lease, counts, { tight: attempt > 0, finalising });
-    if (answer === undefined) return decide(budgets, call);
-    return answer.then(
-      () => decide(budgets, call),
-      (error) => giveUp(holds, error),
-    );
-  } catch (error) {
-    return giveUp(holds, error);
-  }
-}
-
-function giveUp(holds: readonly Hold[], error: unknown): Unknown {
-  dropNeed(holds);
-  return { type: "unknown", hold: holds[0] as Hold, error };
-}
-
-function dropNeed(holds: readonly Hold[]): void {
-  for (const { count, amount } of holds) count.need -= amount;
-}
-
-/** Reserves what the store granted; what is still short is recalled from other processes, if they hold it idle. */
-function decide(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
-  const { holds, finalising, deadline, attempt } = call;
-  dropNeed(holds);
-  const now = budgets.clock();
-  const short = holds.filter((hold) => !covers(budgets, hold, finalising, now));
-  if (short.length === 0) {
-    reserve(budgets, holds, now);
-    return "taken";
-  }
-  const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);
-  if (final || now >= deadline) return { type: "short", hold: final ?? (short[0] as Hold) };
-  for (const { count } of short) budgets.recall(count);
-  return wait(Math.min(2 ** attempt, 16)).then(() => ask(budgets, { ...call, attempt: attempt + 1 }));
-}
-
-/** Reserves without checking that it is covered. */
-export function forceHolds(budgets: Budgets, holds: readonly Hold[]): void {
-  reserve(budgets, holds, budgets.clock());
 }
 
 /** Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts. */
@@ -227,7 +156,7 @@ export function charge(budgets: Budgets, node: ScopeNode, spent: Spent): void {
 
 function settleOne(budgets: Budgets, count: Count, held: number, spent: number, now: number): void {
   const { lease } = budgets;
-  if (now >= count.end) roll(lease, count, now);
+  if (isOver(count, now)) roll(lease, count, now);
   // What was held is given back; what was spent leaves the slice for good.
   count.inUse -= held;
   count.spent += spent;
@@ -241,8 +170,9 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   budgets.onWarning(count);
 }
 
-/** An amount in the unit of a budget. */
+/** An amount in the unit of a budget; of one call, so that no figure spoils a sum. */
 function amountOf(unit: Budget["unit"], { tokens, costNano }: Spent | Forecast): number {
   if (unit === "calls") return 1;
-  return unit === "tokens" ? tokens : (costNano ?? 0);
+  const amount = unit === "tokens" ? tokens : (costNano ?? 0);
+  return amount <= MAX_CALL_NANO && amount >= 0 ? Math.round(amount) : 0;
 }

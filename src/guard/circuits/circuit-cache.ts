@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Circuit, circuitAt, nextCircuit } from "../../limits/circuit.ts";
+import { readParts, writePart } from "../../limits/scope-text.ts";
 import { type Change, changeCircuit, type Store, within } from "../../stores/store.ts";
 
 /** The circuits that are not closed, as far as this process knows: from its store, and from a breaker's feed. */
@@ -11,8 +12,8 @@ export interface CircuitCache {
   probe(circuit: Circuit, now: number): Promise<boolean>;
   /** Whether a source has been unreachable for too long. */
   isUnknown(now: number): boolean;
-  /** Resolves when the circuits are known, or after `ms` milliseconds. */
-  known(ms: number): Promise<void>;
+  /** Resolves when the circuits are known, or after `ms` milliseconds; also once a source is lost, where that is enough. */
+  known(ms: number, untilLost?: boolean): Promise<void>;
   readonly open: readonly Circuit[];
   /** Receives what a breaker's feed reports. */
   readonly feed: Feed;
@@ -57,8 +58,8 @@ interface CacheState {
   readonly stored: Source;
   readonly fed: Source;
   readonly sources: readonly Source[];
-  /** Resolve the promises of calls that wait until the circuits are known. */
-  readonly waiting: Set<() => void>;
+  /** Resolve the promises of calls that wait until the circuits are known; true for those that stop at a loss. */
+  readonly waiting: Map<() => void, boolean>;
   /** Circuits whose scope has more than one part: `covers` is asked for each. */
   joined: readonly Circuit[];
   closed: boolean;
@@ -68,7 +69,7 @@ export function createCircuitCache(options: CircuitCacheOptions): CircuitCache {
   const stored: Source = { circuits: new Map(), loaded: false, lostAt: undefined };
   const fed: Source = { circuits: new Map(), loaded: !options.fed, lostAt: undefined };
   const sources = [stored, fed];
-  const cache: CacheState = { options, stored, fed, sources, waiting: new Set(), joined: [], closed: false };
+  const cache: CacheState = { options, stored, fed, sources, waiting: new Map(), joined: [], closed: false };
   const unsubscribe = options.store.subscribe((change) => applyChange(cache, change));
   load(cache);
   return {
@@ -80,16 +81,14 @@ export function createCircuitCache(options: CircuitCacheOptions): CircuitCache {
       const certain = stored.loaded && fed.loaded && stored.lostAt === undefined && fed.lostAt === undefined;
       return !certain && (isUnknown(stored, now) || isUnknown(fed, now));
     },
-    known: (ms) => known(cache, ms),
+    known: (ms, untilLost = false) => known(cache, ms, untilLost),
     get open() {
       return openCircuits(cache);
     },
     feed: {
       replace: (circuits) => replaceFed(cache, circuits),
       put: (circuit) => put(cache, fed, circuit),
-      away() {
-        fed.lostAt ??= options.clock();
-      },
+      away: () => lose(cache, fed),
     },
     close() {
       cache.closed = true;
@@ -102,7 +101,7 @@ function search(cache: CacheState, node: ScopeNode, now: number): Circuit | unde
   for (const source of cache.sources) {
     if (source.circuits.size === 0) continue;
     for (const account of node.accounts) {
-      const found = look(cache, source, account, now);
+      const found = look(cache, source, writePart(account), now);
       if (found) return found;
     }
     const found = look(cache, source, `root_agent:${node.scope.rootAgent}`, now) ?? look(cache, source, "all", now);
@@ -132,10 +131,11 @@ async function probe(cache: CacheState, circuit: Circuit, now: number): Promise<
   return step.changed || step.circuit.state === "closed";
 }
 
-async function known({ sources, waiting }: CacheState, ms: number): Promise<void> {
+async function known({ sources, waiting }: CacheState, ms: number, untilLost: boolean): Promise<void> {
   if (sources.every(({ loaded }) => loaded)) return;
+  if (untilLost && sources.some(({ lostAt }) => lostAt !== undefined)) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  waiting.add(resolve);
+  waiting.set(resolve, untilLost);
   await within(promise, ms).catch(() => {});
   waiting.delete(resolve);
 }
@@ -150,7 +150,8 @@ function openCircuits({ sources, options }: CacheState): readonly Circuit[] {
 function put(cache: CacheState, source: Source, circuit: Circuit): void {
   const { stored, options } = cache;
   const before = source.circuits.get(circuit.scope);
-  if (before !== undefined && source === stored && before.rev > circuit.rev) return;
+  const isOlder = before !== undefined && before.rev > circuit.rev && before.since >= circuit.since;
+  if (isOlder && source === stored) return;
   if (circuitAt(circuit, options.clock()).state === "closed") source.circuits.delete(circuit.scope);
   else source.circuits.set(circuit.scope, circuit);
   findJoined(cache);
@@ -168,8 +169,14 @@ function markLoaded({ sources, waiting }: CacheState, source: Source): void {
   source.loaded = true;
   source.lostAt = undefined;
   if (!sources.every(({ loaded }) => loaded)) return;
-  for (const resolve of waiting) resolve();
+  for (const resolve of waiting.keys()) resolve();
   waiting.clear();
+}
+
+/** Marks a source as unreachable. */
+function lose({ options, waiting }: CacheState, source: Source): void {
+  source.lostAt ??= options.clock();
+  for (const [resolve, untilLost] of waiting) if (untilLost) resolve();
 }
 
 function replaceFed(cache: CacheState, circuits: readonly Circuit[]): void {
@@ -185,8 +192,10 @@ function applyChange(cache: CacheState, change: Change): void {
   const { stored, options } = cache;
   if (change.type === "circuit") put(cache, stored, change.circuit);
   else if (change.type === "recall") options.onRecall(change.key);
-  else if (change.type === "away") stored.lostAt ??= options.clock();
-  else {
+  else if (change.type === "away") {
+    if (change.error !== undefined) options.onFailure(change.error);
+    lose(cache, stored);
+  } else {
     load(cache);
     options.onBack();
   }
@@ -205,9 +214,8 @@ function load(cache: CacheState): void {
 }
 
 function loadAgain(cache: CacheState, error: unknown): void {
-  const { stored, options } = cache;
-  options.onFailure(error);
-  stored.lostAt ??= options.clock();
+  cache.options.onFailure(error);
+  lose(cache, cache.stored);
   setTimeout(() => load(cache), RETRY_MS).unref();
 }
 
@@ -233,5 +241,5 @@ function isUnknown({ loaded, lostAt }: Source, now: number): boolean {
 /** Whether a call is in every part of a circuit's scope. */
 export function covers(circuit: Circuit, { accounts, scope }: ScopeNode): boolean {
   if (circuit.scope === "all") return true;
-  return circuit.scope.split(",").every((part) => accounts.includes(part) || part === `root_agent:${scope.rootAgent}`);
+  return readParts(circuit.scope).every((part) => accounts.includes(part) || part === `root_agent:${scope.rootAgent}`);
 }

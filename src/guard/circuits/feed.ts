@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers";
-import type { Circuit } from "../../limits/circuit.ts";
+import { array, object, parse } from "../../core/json.ts";
+import { asCircuit } from "../../limits/circuit.ts";
 import type { Feed } from "./circuit-cache.ts";
 
 /** Listens to a breaker until it is closed. */
@@ -46,8 +47,11 @@ export async function listen(url: string, feed: Feed, onFailure: (error: unknown
       const read = createEventReader((event, data) => {
         if (event === "circuits") {
           retryMs = RETRY_MS;
-          feed.replace((JSON.parse(data) as { circuits: readonly Circuit[] }).circuits);
-        } else if (event === "circuit") feed.put(JSON.parse(data) as Circuit);
+          feed.replace(array(object(JSON.parse(data))?.circuits).flatMap((one) => asCircuit(one) ?? []));
+        } else if (event === "circuit") {
+          const circuit = asCircuit(parse(data));
+          if (circuit !== undefined) feed.put(circuit);
+        }
       });
       response.setEncoding("utf8");
       response.on("data", (text: string) => {

@@ -1,4 +1,5 @@
 import type { ScopeNode } from "../../core/scope.ts";
+import { writePart } from "../../limits/scope-text.ts";
 import { type AuditEntry, changeCircuit, type Store } from "../../stores/store.ts";
 import type { Count } from "../budgets/budget-counter.ts";
 
@@ -43,7 +44,7 @@ export function createTrips({ store, clock, by, onFailure }: TripsOptions): Trip
     open,
     byBudget({ budget, scope }, node) {
       if (budget.tripMs === undefined) return;
-      const whose = budget.per.kind === "run" ? node.scope.run && `run:${node.scope.run}` : scope;
+      const whose = budget.per.kind === "run" ? node.scope.run && writePart(`run:${node.scope.run}`) : scope;
       if (whose) open(whose.split(",").sort().join(","), "budget", `budget "${budget.name}" is used up`, budget.tripMs);
     },
     log: (entry) => attempt(() => store.addAudit({ ...entry, at: clock(), state: "none" })),

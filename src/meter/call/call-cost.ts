@@ -98,4 +98,4 @@ export function sum(parts: readonly PricedPart[], usage: Usage | undefined, vend
   return { nano, source: "local", priced: partial ? "partial" : exact ? "true" : "inexact" };
 }
 
-const UNPRICED: Money = { nano: undefined, source: "local", priced: "false" };
+export const UNPRICED: Money = { nano: undefined, source: "local", priced: "false" };

@@ -1,5 +1,6 @@
 import type { CallState } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
+import type { Refusal } from "../../limits/refusal.ts";
 import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
 import { dropOpenCall } from "../tracing/agent-span.ts";
@@ -40,6 +41,8 @@ export interface CallMeter {
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
+  /** The refusal of a request whose call could not be begun by a fault of ours; undefined where it may leave all the same. */
+  unchecked(target: Target): Refusal | undefined;
   /** What is sent along with a request that is no model call, such as baggage; undefined for nearly all. */
   escort(headers: unknown, address: () => string): Escort | undefined;
   /** Settles every call that is still open, as canceled. */
@@ -85,6 +88,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
         return undefined;
       }
     },
+    unchecked: ({ format }) => faults.guard("guard", () => options.services().gate?.unchecked(format.refusal)),
     settleOpen() {
       for (const call of [...open]) call.settle({ type: "flush", unseen: abandoned.isReadUnseen(call) });
     },

@@ -23,8 +23,14 @@ export function admit(
     return admitLater(gate, call, sent, loading, faults);
   } catch (error) {
     faults.report("guard", error);
-    return undefined;
+    return uncheckedPassage(gate, call);
   }
+}
+
+/** Undefined where a call passes that our own fault kept from being checked. */
+function uncheckedPassage(gate: Gate, { target }: OpenCall): Passage | undefined {
+  const refusal = gate.unchecked(target.format.refusal);
+  return refusal && { pass: false, refusal: () => refusal };
 }
 
 async function admitLater(
@@ -39,7 +45,7 @@ async function admitLater(
     return call.ours === false ? undefined : await gate.admit(new CallAsk(call, sent));
   } catch (error) {
     faults.report("guard", error);
-    return undefined;
+    return uncheckedPassage(gate, call);
   }
 }
 

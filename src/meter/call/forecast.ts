@@ -1,4 +1,5 @@
 import { setBounded } from "../../core/bounded-map.ts";
+import { MAX_CALL_COUNT, MAX_CALL_NANO } from "../../core/figures.ts";
 import { NO_USAGE, type Usage } from "../../core/usage.ts";
 import type { Forecast } from "../../limits/gate.ts";
 import type { PriceQuery, PriceSource } from "../../pricing/price.ts";
@@ -42,8 +43,8 @@ export function createForecaster(price: PriceSource): Forecaster {
       const input = inputLimit(call) ?? upper(inputs.get(model)) ?? FIRST_INPUT;
       const open = target.format.operation !== "embeddings";
       const output = open ? (facts.maxOutput ?? upper(outputs.get(model)) ?? FIRST_OUTPUT) : 0;
-      const tokens = Math.ceil(input) + Math.ceil(output);
-      return { tokens, costNano: costOf(call, model, Math.ceil(input), Math.ceil(output)) };
+      const most = { input: capped(input), output: capped(output) };
+      return { tokens: most.input + most.output, costNano: costOf(call, model, most.input, most.output) };
     },
     learn(model, usage) {
       learn(outputs, model, usage.output);
@@ -67,8 +68,13 @@ export function createForecaster(price: PriceSource): Forecaster {
       atMost: true,
     };
     const found = price(query) ?? (dear ? price({ ...query, tier: undefined }) : undefined);
-    return found?.nanoUsd;
+    return found === undefined || !(found.nanoUsd <= MAX_CALL_NANO) ? undefined : found.nanoUsd;
   }
+}
+
+/** Whole tokens. A request may ask for any number. */
+function capped(tokens: number): number {
+  return Math.ceil(Math.min(tokens, MAX_CALL_COUNT));
 }
 
 function inputLimit({ facts }: OpenCall): number | undefined {

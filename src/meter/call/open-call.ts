@@ -1,6 +1,6 @@
 import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
-import { amount } from "../../core/json.ts";
+import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
@@ -10,6 +10,7 @@ import { newReading, type Reading, type RequestFacts } from "../wire/formats/for
 import type { FrameReader } from "../wire/frames.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
+import { type HeaderLookup, readCostHeader } from "./cost-header.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
 
@@ -40,14 +41,6 @@ export interface CallOptions {
   readonly services: CallServices;
   readonly onSettled: OnSettled;
 }
-
-/** A response's headers. `name` is in lower case. */
-export interface HeaderLookup {
-  get(name: string): string | null | undefined;
-}
-
-/** Headers in which gateways report the cost of a call, in USD. */
-const COST_HEADERS = ["x-litellm-response-cost"];
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
@@ -93,6 +86,8 @@ export class OpenCall {
   #atEnd = true;
   /** Our parser failed: the call settles with what was known before. */
   #blind = false;
+  /** What the vendor reported and cannot be: the usage, or the cost alone, is unknown. */
+  doubt: "usage" | "cost" | undefined = undefined;
   /** The stream could not be split into frames: chunks are passed on unchanged. */
   #lost = false;
 
@@ -132,10 +127,8 @@ export class OpenCall {
       this.settle({ type: "refused" });
       return;
     }
-    for (const name of COST_HEADERS) {
-      const value = headers.get(name);
-      if (value) this.reading.costUsd ??= amount(value);
-    }
+    this.reading.costUsd ??= readCostHeader(headers);
+    if (refusedFigure !== undefined) this.#refuseFigure();
     if (!stream) return;
     const { format, framing, shapes } = this.target;
     this.#frames = framing.open(format, this.reading, this.hides, (error) => this.#unread(error), shapes);
@@ -178,6 +171,7 @@ export class OpenCall {
     if (frames === undefined || this.#lost || (this.settled && !this.hides)) return bytes;
     try {
       const passed = frames.push(bytes, owned);
+      if (refusedFigure !== undefined) this.#refuseFigure();
       const { reading } = this;
       if (reading.failed) this.settle({ type: "refused" });
       else if (reading.terminal) this.settle({ type: "terminal" });
@@ -234,6 +228,7 @@ export class OpenCall {
 
   settle(event: SettleEvent): void {
     if (this.#state.phase === "settled") return;
+    if (refusedFigure !== undefined) this.#refuseFigure();
     const { reading } = this;
     const finished = reading.finished || reading.terminal || this.#blind;
     const now = next(this.#state, event, { stream: this.stream, finished });
@@ -247,6 +242,12 @@ export class OpenCall {
     } catch (error) {
       this.#faults.report("settle", error);
     }
+  }
+
+  #refuseFigure(): void {
+    const { what, text } = takeRefusedFigure() as RefusedFigure;
+    if (this.doubt !== "usage") this.doubt = what;
+    this.#faults.report("figure", implausible(text));
   }
 
   #unread(error: unknown): void {

@@ -1,13 +1,15 @@
 import type { CallPart, CallState, Quality, SettledCall } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
+import { implausible, MAX_CALL_COUNT, MAX_CALL_NANO } from "../../core/figures.ts";
 import { entryOf, type Ledger } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
 import { NOTHING_SPENT, type Spent } from "../../limits/gate.ts";
 import type { PriceSource } from "../../pricing/price.ts";
 import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
-import { resolveUsage } from "../wire/estimate.ts";
-import { charge, type Money, type PricedPart, quote, sum } from "./call-cost.ts";
+import { type Resolved, resolveUsage } from "../wire/estimate.ts";
+import type { ModelUsage } from "../wire/formats/format.ts";
+import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
 import type { OpenCall } from "./open-call.ts";
 
 const NO_PARTS: readonly PricedPart[] = [];
@@ -57,10 +59,10 @@ function readCall(
   sequence: number,
 ): Seen {
   const { target, reading, facts, status } = open;
-  const { usage, quality } = usageOf(open, state);
+  const { usage, quality } = plausible(faults, usageOf(open, state), reading);
   const model = reading.model ?? facts.model ?? "unknown";
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
-  const money = sum(quoted, usage, reading.costUsd);
+  const money = bounded(faults, open, sum(quoted, usage, reading.costUsd));
   const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
   const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
     id: `${open.startedAt.toString(36)}-${sequence.toString(36)}`,
@@ -139,9 +141,30 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   const { reading, status, facts, target } = open;
   if (state.ending === "blocked") return NOTHING;
   if (status === undefined && state.ending === "failed") return NOTHING;
-  if ((status !== undefined && status >= 400) || state.unseen) return NOTHING;
+  if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
   return resolveUsage(target.format.rates, facts, reading);
+}
+
+/** A usage that no call can have is a fault, and unknown. */
+function plausible(faults: Faults, resolved: Resolved, { parts, extra }: OpenCall["reading"]): Resolved {
+  if (resolved.usage === undefined) return resolved;
+  for (const { usage } of [resolved as ModelUsage, ...(parts ?? []), ...(extra ?? [])]) {
+    const isWithin =
+      usage.input <= MAX_CALL_COUNT && usage.output <= MAX_CALL_COUNT && usage.webSearches <= MAX_CALL_COUNT;
+    if (isWithin) continue;
+    faults.report("figure", implausible(usage));
+    return NOTHING;
+  }
+  return resolved;
+}
+
+/** A cost that no call can have, whether from the vendor or by a price, is a fault, and unknown. */
+function bounded(faults: Faults, { doubt }: OpenCall, money: Money): Money {
+  if (doubt === "cost" && money.nano !== undefined) return UNPRICED;
+  if (money.nano === undefined || (money.nano >= 0 && money.nano <= MAX_CALL_NANO)) return money;
+  faults.report("figure", implausible(`$${money.nano / 1e9}`));
+  return UNPRICED;
 }
 
 /** Undefined when the usage is unknown. */

@@ -55,25 +55,37 @@ const ATTACHMENTS = new Set([
 ]);
 const ATTACHMENT_TYPES = new Set(["image", "document", "file", "video_url"]);
 
+/** Deeper than any schema: what lies below is measured by a list of its own, since a request may nest without end. */
+const MAX_DEPTH = 100;
+
 /** Adds up the text in `value`, keys of objects included: tool schemas are tokens too. */
 export function measureText(value: unknown, into: Measured): void {
+  const deeper: unknown[] = [];
+  measure(value, into, 0, deeper);
+  while (deeper.length > 0) measure(deeper.pop(), into, 0, deeper);
+}
+
+function measure(value: unknown, into: Measured, depth: number, deeper: unknown[]): void {
   if (typeof value === "string") {
     into.bytes += byteLength(value);
-  } else if (Array.isArray(value)) {
-    for (const item of value) measureText(item, into);
-  } else if (typeof value === "object" && value !== null) {
-    const record = value as Json;
-    if (typeof record.type === "string" && ATTACHMENT_TYPES.has(record.type)) into.attachments += 1;
-    for (const key in record) {
-      const member = record[key];
-      if (ATTACHMENTS.has(key) || (key === "type" && ATTACHMENTS.has(member as string))) into.attachments += 1;
-      if (NOT_TEXT.has(key)) continue;
-      into.bytes += key.length;
-      if (typeof member === "string") into.bytes += byteLength(member);
-      else measureText(member, into);
-    }
   } else if (typeof value === "number" || typeof value === "boolean") {
     into.bytes += 2;
+  } else if (typeof value === "object" && value !== null) {
+    if (depth === MAX_DEPTH) deeper.push(value);
+    else if (Array.isArray(value)) for (const item of value) measure(item, into, depth + 1, deeper);
+    else measureRecord(value as Json, into, depth, deeper);
+  }
+}
+
+function measureRecord(record: Json, into: Measured, depth: number, deeper: unknown[]): void {
+  if (typeof record.type === "string" && ATTACHMENT_TYPES.has(record.type)) into.attachments += 1;
+  for (const key in record) {
+    const member = record[key];
+    if (ATTACHMENTS.has(key) || (key === "type" && ATTACHMENTS.has(member as string))) into.attachments += 1;
+    if (NOT_TEXT.has(key)) continue;
+    into.bytes += key.length;
+    if (typeof member === "string") into.bytes += byteLength(member);
+    else measure(member, into, depth + 1, deeper);
   }
 }
 

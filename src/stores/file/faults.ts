@@ -3,6 +3,11 @@ export function isBusy(error: unknown): boolean {
   return error instanceof Error && /database is locked|busy/i.test(error.message);
 }
 
+/** Whether the connection is of no more use, though the file may be. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof Error && /disk I\/O|finalized|not open/i.test(error.message);
+}
+
 /** How to fix an error of SQLite, to be appended to its message; empty where nothing is known. */
 export function fixOf(reason: string): string {
   if (/locked|busy/i.test(reason)) return "; another process holds the lock: retry, and end that process if it hangs";

@@ -1,4 +1,5 @@
-import type { Circuit } from "../../limits/circuit.ts";
+import { object, parse } from "../../core/json.ts";
+import { asCircuit, type Circuit } from "../../limits/circuit.ts";
 import type { Change } from "../store.ts";
 import { type Connection, notify, use } from "./connection.ts";
 import type { Row } from "./tables.ts";
@@ -11,6 +12,8 @@ export interface Signals {
   seen: number;
   /** SQLite's `data_version`: it changes when another process writes. */
   version: number;
+  /** Of the connection, when it was last read. */
+  generation: number;
 }
 
 /** What is written of a change: of a circuit only its scope. */
@@ -21,7 +24,7 @@ const KEEP_SIGNALS_MS = 60_000;
 
 export function createSignals(connection: Connection): Signals {
   const { seq } = use(connection, () => connection.sql.lastSignal.get()) as Row;
-  return { own: new Set(), seen: Number(seq), version: -1 };
+  return { own: new Set(), seen: Number(seq), version: -1, generation: connection.generation };
 }
 
 /** Call it inside a transaction. */
@@ -33,15 +36,15 @@ export function addSignal({ sql }: Connection, { own }: Signals, signal: Signal,
 
 /** Notifies listeners of what other processes changed since the last call. Never throws. */
 export function pollSignals(connection: Connection, signals: Signals): void {
-  const { sql } = connection;
   try {
-    const version = (use(connection, () => sql.version.get()) as Row).data_version as number;
+    const version = (use(connection, () => connection.sql.version.get()) as Row).data_version as number;
+    if (signals.generation !== connection.generation) beginAnew(signals, connection.generation);
     if (version === signals.version) return;
     signals.version = version;
-    for (const row of use(connection, () => sql.signals.all(signals.seen)) as Row[]) {
+    for (const row of use(connection, () => connection.sql.signals.all(signals.seen)) as Row[]) {
       signals.seen = Number(row.seq);
       if (signals.own.delete(signals.seen)) continue;
-      const change = changeOf(connection, JSON.parse(String(row.json)) as Signal);
+      const change = changeOf(connection, object(parse(String(row.json))) as Signal | undefined);
       if (change !== undefined) notify(connection, change);
     }
   } catch {
@@ -49,8 +52,16 @@ export function pollSignals(connection: Connection, signals: Signals): void {
   }
 }
 
-/** Undefined for a circuit that is no longer kept. */
-function changeOf(connection: Connection, signal: Signal): Change | undefined {
+/** Another file has signals of its own. */
+function beginAnew(signals: Signals, generation: number): void {
+  signals.generation = generation;
+  signals.own.clear();
+  signals.seen = 0;
+}
+
+/** Undefined for a circuit that is no longer kept, and for a signal that cannot be read. */
+function changeOf(connection: Connection, signal: Signal | undefined): Change | undefined {
+  if (signal === undefined) return undefined;
   if (!("circuit" in signal)) return signal;
   const circuit = readCircuit(connection, signal.circuit);
   return circuit && { type: "circuit", circuit };
@@ -58,5 +69,5 @@ function changeOf(connection: Connection, signal: Signal): Change | undefined {
 
 export function readCircuit(connection: Connection, scope: string): Circuit | undefined {
   const row = use(connection, () => connection.sql.circuit.get(scope)) as Row | undefined;
-  return row && (JSON.parse(String(row.json)) as Circuit);
+  return row && asCircuit(parse(String(row.json)));
 }

@@ -1,7 +1,8 @@
 import { setInterval } from "node:timers";
-import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../../core/metered.ts";
-import { type Circuit, circuitAt } from "../../limits/circuit.ts";
-import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../../limits/tally.ts";
+import { object, parse } from "../../core/json.ts";
+import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
+import { asCircuit, type Circuit, circuitAt } from "../../limits/circuit.ts";
+import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../../limits/tally.ts";
 import { countOf } from "../memory.ts";
 import { type AuditEntry, type Count, KEEP_CLOSED_MS, MAX_AUDIT, type MeteredTotal, type Store } from "../store.ts";
 import { type Connection, notify, openConnection, transact, use } from "./connection.ts";
@@ -55,9 +56,11 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
   };
 }
 
-function exchangeAll(state: FileState, reports: readonly Report[]): readonly Standing[] {
+function exchangeAll(state: FileState, reports: readonly Report[]): readonly (Standing | undefined)[] {
   const now = state.clock();
-  return transact(state.connection, () => reports.map((report) => exchangeOne(state, report, now)));
+  return transact(state.connection, () =>
+    reports.map((report) => (isSound(report) ? exchangeOne(state, report, now) : undefined)),
+  );
 }
 
 function exchangeOne(state: FileState, report: Report, now: number): Standing {
@@ -93,7 +96,8 @@ function readCircuits({ connection, clock }: FileState): readonly Circuit[] {
   const now = clock();
   const kept: Circuit[] = [];
   for (const row of use(connection, () => sql.circuits.all()) as Row[]) {
-    const circuit = JSON.parse(String(row.json)) as Circuit;
+    const circuit = asCircuit(parse(String(row.json)));
+    if (circuit === undefined) continue;
     const is = circuitAt(circuit, now);
     if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now)
       use(connection, () => sql.dropCircuit.run(circuit.scope));
@@ -112,8 +116,8 @@ async function putCircuit(state: FileState, circuit: Circuit): Promise<boolean> 
 /** False when another process was first. */
 function writeCircuit({ connection, signals, clock }: FileState, circuit: Circuit): boolean {
   const { sql } = connection;
-  const row = sql.rev.get(circuit.scope) as Row | undefined;
-  if (Number(row?.rev ?? 0) !== circuit.rev - 1) return false;
+  const stored = readCircuit(connection, circuit.scope);
+  if ((stored?.rev ?? 0) !== circuit.rev - 1) return false;
   sql.putCircuit.run(circuit.scope, circuit.rev, JSON.stringify(circuit));
   addSignal(connection, signals, { circuit: circuit.scope }, clock());
   return true;
@@ -129,7 +133,7 @@ function addAudit({ connection }: FileState, entry: AuditEntry): void {
 
 function readAudit({ connection }: FileState, limit: number): readonly AuditEntry[] {
   const rows = use(connection, () => connection.sql.audit.all(limit)) as Row[];
-  return rows.map(({ json }) => JSON.parse(String(json)) as AuditEntry);
+  return rows.flatMap(({ json }) => (object(parse(String(json))) as AuditEntry | undefined) ?? []);
 }
 
 function putMetered({ connection, clock }: FileState, holder: string, totals: readonly MeteredTotal[]): void {
@@ -142,7 +146,7 @@ function putMetered({ connection, clock }: FileState, holder: string, totals: re
 
 function readMetered({ connection }: FileState, from: number, until: number): readonly MeteredRow[] {
   const rows = use(connection, () => connection.sql.metered.all(from, until)) as Row[];
-  return mergeMetered(rows.map(({ key, sums }) => [String(key), JSON.parse(String(sums)) as number[]] as const));
+  return mergeMetered(rows.map(({ key, sums }) => [String(key), sumsOf(String(sums))] as const));
 }
 
 async function recall({ connection, signals, clock, inTurn }: FileState, key: string): Promise<void> {

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Holding, Tally } from "../../limits/tally.ts";
+import { array, object, parse } from "../../core/json.ts";
+import { emptyTally, type Holding, isAmount, type Tally } from "../../limits/tally.ts";
 
 export const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -33,7 +34,6 @@ export function prepare(db: DatabaseSync) {
     forget: db.prepare("DELETE FROM tallies WHERE forget_at <= ?"),
     circuit: db.prepare("SELECT json FROM circuits WHERE scope = ?"),
     circuits: db.prepare("SELECT json FROM circuits"),
-    rev: db.prepare("SELECT rev FROM circuits WHERE scope = ?"),
     putCircuit: db.prepare("INSERT OR REPLACE INTO circuits VALUES (?, ?, ?)"),
     dropCircuit: db.prepare("DELETE FROM circuits WHERE scope = ?"),
     addAudit: db.prepare("INSERT INTO audit (json) VALUES (?)"),
@@ -49,14 +49,38 @@ export function prepare(db: DatabaseSync) {
   };
 }
 
-type Written = readonly [base: number, tightUntil: number, holders: readonly (readonly [string, Holding])[]];
+type Written = readonly [
+  base: number,
+  tightUntil: number,
+  holders: readonly (readonly [string, Holding])[],
+  quietUntil: number,
+];
 
-export function writeTally({ base, tightUntil, holders }: Tally): string {
-  const written: Written = [base, tightUntil, [...holders]];
+export function writeTally({ base, tightUntil, holders, quietUntil }: Tally): string {
+  const written: Written = [base, tightUntil, [...holders], quietUntil];
   return JSON.stringify(written);
 }
 
+/** Whatever cannot be read is left out, and the tally marked as damaged. Never throws. */
 export function readTally(json: string): Tally {
-  const [base, tightUntil, holders] = JSON.parse(json) as Written;
-  return { base, tightUntil, holders: new Map(holders) };
+  const tally = emptyTally();
+  const written = parse(json);
+  if (!Array.isArray(written)) return { ...tally, damaged: true };
+  const [base, tightUntil, holders, quietUntil] = written as readonly unknown[];
+  if (isAmount(base)) tally.base = base;
+  else tally.damaged = true;
+  if (isAmount(tightUntil)) tally.tightUntil = tightUntil;
+  if (isAmount(quietUntil)) tally.quietUntil = quietUntil;
+  if (!Array.isArray(holders)) return { ...tally, damaged: true };
+  for (const entry of holders) {
+    const [name, holding] = array(entry);
+    if (typeof name === "string" && isHolding(holding)) tally.holders.set(name, holding);
+    else tally.damaged = true;
+  }
+  return tally;
+}
+
+function isHolding(value: unknown): value is Holding {
+  const { spent, inUse, slice, until } = object(value) ?? {};
+  return isAmount(spent) && isAmount(inUse) && isAmount(slice) && isAmount(until);
 }

@@ -1,132 +1,168 @@
 import { createHash } from "node:crypto";
+import { clearTimeout, setTimeout } from "node:timers";
 import { SpendfuseError } from "../../core/errors.ts";
+import { object, parse } from "../../core/json.ts";
+import { asCircuit } from "../../limits/circuit.ts";
 import { findAppPackage } from "../../package/from-app.ts";
 import { type Change, within } from "../store.ts";
+import { type Address, type Node, readAddress } from "./address.ts";
+import {
+  type Client,
+  clusterNodes,
+  connectToOwner,
+  createClientOf,
+  destroyQuietly,
+  ownerIn,
+  type RedisPackage,
+} from "./locate.ts";
 
 /** Two connections to one server, for commands and for notifications, and who is notified. */
 export interface Connection {
-  /** Host and port. */
+  /** Host and port, as the address names them. */
   readonly where: string;
+  readonly address: Address;
   /** Begins every key; the braces keep the keys on one node of a cluster. */
   readonly prefix: string;
   /** Where changes are published. */
   readonly channel: string;
+  readonly listeners: Set<(change: Change) => void>;
+  readonly redis: RedisPackage;
+  link: Link | undefined;
+  /** Nodes of the cluster that were seen; they are asked where the address's own do not answer. */
+  known: readonly Node[];
+  /** Why the last attempt to connect failed. */
+  failure: unknown;
+  /** Attempts to connect since the connection was lost. */
+  attempts: number;
+  retry: ReturnType<typeof setTimeout> | undefined;
+  closed: boolean;
+}
+
+interface Link {
+  readonly node: Node;
   readonly client: Client;
   readonly subscriber: Client;
-  readonly listeners: Set<(change: Change) => void>;
-  /** At least one of the two is disconnected. */
-  away: boolean;
-  /** The server's last refusal of our credentials. */
-  refused: Error | undefined;
 }
 
-/** What is used of a client of the `redis` package, version 5 or later. */
-interface Client {
-  readonly isReady: boolean;
-  on(event: string, listener: (error?: Error) => void): void;
-  connect(): Promise<unknown>;
-  duplicate(): Client;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  sendCommand(words: readonly string[]): Promise<unknown>;
-  unref(): void;
-  destroy(): void;
-}
-
-interface RedisPackage {
-  createClient(options: object): Client;
-}
-
-const SCHEME = /^(redis|valkey)(s?):\/\//;
 const REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid password/i;
-const COMMAND_MS = 2_000;
-const MAX_RECONNECT_MS = 2_000;
+/** The server is no longer the one that takes writes. */
+const DEMOTED = /^(?:MOVED|ASK|READONLY|MASTERDOWN|CLUSTERDOWN)\b/;
+const COMMAND_MS = 3_000;
+/** Shorter than a store that lost its counts waits for holders to report again. */
+const MAX_RECONNECT_MS = 900;
 
 /**
  * Resolves even while Redis is unreachable: commands reject until it is back.
  * @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE`, or `SPENDFUSE_STORE` when Redis rejects our credentials.
  */
-export async function openConnection(address: string): Promise<Connection> {
-  const url = new URL(address.replace(SCHEME, "redis$2://"));
-  const prefix = `{${url.searchParams.get("prefix") ?? "spendfuse"}}:`;
-  url.search = "";
-  const { createClient } = await findAppPackage<RedisPackage>("redis", "createClient", "the redis store");
-  const client = createClient({
-    url: url.href,
-    disableOfflineQueue: true,
-    socket: { connectTimeout: COMMAND_MS, reconnectStrategy: reconnectDelay },
-  });
+export async function openConnection(text: string): Promise<Connection> {
+  const address = readAddress(text);
+  const prefix = `{${address.prefix}}:`;
   const connection: Connection = {
-    where: url.host,
+    where: address.nodes.map(({ host, port }) => `${host}:${port}`).join(","),
+    address,
     prefix,
     channel: `${prefix}changes`,
-    client,
-    subscriber: client.duplicate(),
     listeners: new Set(),
-    away: false,
-    refused: undefined,
+    redis: await findAppPackage<RedisPackage>("redis", "createClient", "the redis store"),
+    link: undefined,
+    known: [],
+    failure: undefined,
+    attempts: 0,
+    retry: undefined,
+    closed: false,
   };
-  watchClient(connection, client);
-  watchClient(connection, connection.subscriber);
   await connect(connection);
+  if (connection.link === undefined && REFUSED.test(String(connection.failure))) {
+    destroy(connection);
+    throw storeError(connection, connection.failure);
+  }
   return connection;
 }
 
-/** Milliseconds, at random, so that a fleet does not come back all at once. */
-function reconnectDelay(attempt: number): number {
-  return Math.min(50 * 2 ** attempt, MAX_RECONNECT_MS) * (0.5 + Math.random() / 2);
-}
-
-function watchClient(connection: Connection, client: Client): void {
-  const update = () => updateAvailability(connection);
-  for (const event of ["ready", "end", "reconnecting"]) client.on(event, update);
-  client.on("error", (error) => {
-    if (REFUSED.test(error?.message ?? "")) connection.refused = error;
-    update();
-  });
-}
-
-function updateAvailability(connection: Connection): void {
-  const away = isAway(connection);
-  if (away === connection.away) return;
-  connection.away = away;
-  notify(connection, { type: away ? "away" : "back" });
-}
-
-function isAway({ client, subscriber }: Connection): boolean {
-  return !client.isReady || !subscriber.isReady;
-}
-
+/** Connects, or tries again later. Never rejects. */
 async function connect(connection: Connection): Promise<void> {
-  const { client, subscriber } = connection;
-  const connected = Promise.all([client.connect(), subscribe(connection)]);
-  await within(connected, COMMAND_MS).catch((error) => {
-    connection.refused ??= REFUSED.test(String(error)) ? error : undefined;
-    if (connection.refused === undefined) return;
-    destroy(connection);
-    throw storeError(connection, connection.refused);
-  });
-  connected.catch(() => {});
-  connection.away = isAway(connection);
-  // A pending command keeps the process alive by its timer; an idle connection must not.
-  client.unref();
-  subscriber.unref();
+  try {
+    const link = await openLink(connection);
+    if (connection.closed) return destroyLink(link);
+    connection.link = link;
+    connection.failure = undefined;
+    connection.attempts = 0;
+    void clusterNodes(link.client).then((nodes) => {
+      connection.known = nodes;
+    });
+    notify(connection, { type: "back" });
+  } catch (error) {
+    connection.failure = error;
+    if (connection.closed) return;
+    // At random, so that a fleet does not come back all at once.
+    const delay = Math.min(50 * 2 ** connection.attempts, MAX_RECONNECT_MS) * (0.5 + Math.random() / 2);
+    connection.attempts += 1;
+    connection.retry = setTimeout(() => void connect(connection), delay).unref();
+  }
 }
 
-async function subscribe(connection: Connection): Promise<void> {
-  const { subscriber, channel } = connection;
-  await subscriber.connect();
-  await subscriber.subscribe(channel, (message) => notify(connection, JSON.parse(message) as Change));
+async function openLink(connection: Connection): Promise<Link> {
+  const { redis, address, known, prefix, channel } = connection;
+  const { client, node } = await connectToOwner(redis, address, known, `${prefix}circuits`);
+  const subscriber = createClientOf(redis, address, node);
+  const link: Link = { node, client, subscriber };
+  try {
+    await within(subscriber.connect(), COMMAND_MS);
+    await within(
+      subscriber.subscribe(channel, (message) => hear(connection, message)),
+      COMMAND_MS,
+    );
+  } catch (error) {
+    destroyLink(link);
+    throw error;
+  }
+  for (const one of [client, subscriber]) {
+    for (const event of ["error", "end"]) one.on(event, (error) => lose(connection, link, error));
+    // A pending command keeps the process alive by its timer; an idle connection must not.
+    one.unref();
+  }
+  return link;
+}
+
+/** A message that cannot be read is skipped. */
+function hear(connection: Connection, message: string): void {
+  const { type, key, circuit } = object(parse(message)) ?? {};
+  if (type === "recall" && typeof key === "string") notify(connection, { type, key });
+  const known = type === "circuit" ? asCircuit(circuit) : undefined;
+  if (known !== undefined) notify(connection, { type: "circuit", circuit: known });
+}
+
+/** Drops a connection that no longer serves, and finds the server that does. */
+function lose(connection: Connection, link: Link, error: unknown): void {
+  if (connection.link !== link || connection.closed) return;
+  connection.link = undefined;
+  connection.failure = error;
+  destroyLink(link);
+  notify(connection, { type: "away" });
+  void connect(connection);
 }
 
 export function notify({ listeners }: Connection, change: Change): void {
   for (const listener of listeners) listener(change);
 }
 
-/** Sends one command. @throws SpendfuseError `SPENDFUSE_STORE`, after two seconds at the latest. */
+/** Sends one command. @throws SpendfuseError `SPENDFUSE_STORE`, after three seconds at the latest. */
 export async function send(connection: Connection, ...words: readonly string[]): Promise<unknown> {
+  const { link } = connection;
+  if (link === undefined) throw storeError(connection, connection.failure ?? new Error("it is not connected"));
+  let answered = false;
+  const answer = link.client.sendCommand(words).finally(() => {
+    answered = true;
+  });
   try {
-    return await within(connection.client.sendCommand(words), COMMAND_MS);
+    return await within(answer, COMMAND_MS);
   } catch (error) {
+    answer.catch(noop);
+    const isDemoted = DEMOTED.test(error instanceof Error ? error.message : "");
+    const owner = ownerIn(error, link.node);
+    if (owner !== undefined) connection.known = [owner, ...connection.known];
+    if (isDemoted || !answered) lose(connection, link, error);
     throw storeError(connection, error);
   }
 }
@@ -148,12 +184,21 @@ export async function runScript(
   }
 }
 
-export function destroy({ client, subscriber }: Connection): void {
-  client.destroy();
-  subscriber.destroy();
+export function destroy(connection: Connection): void {
+  connection.closed = true;
+  clearTimeout(connection.retry);
+  if (connection.link !== undefined) destroyLink(connection.link);
+  connection.link = undefined;
+}
+
+function destroyLink({ client, subscriber }: Link): void {
+  destroyQuietly(client);
+  destroyQuietly(subscriber);
 }
 
 function storeError({ where }: Connection, cause: unknown): SpendfuseError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   return new SpendfuseError("SPENDFUSE_STORE", `the store at ${where} cannot be used: ${reason}`, { where }, cause);
 }
+
+function noop(): void {}

@@ -1,6 +1,7 @@
-import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../../core/metered.ts";
-import { type Circuit, circuitAt } from "../../limits/circuit.ts";
-import { emptyTally, type Report, type Standing, type Tally } from "../../limits/tally.ts";
+import { object, parse } from "../../core/json.ts";
+import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
+import { asCircuit, type Circuit, circuitAt } from "../../limits/circuit.ts";
+import { emptyTally, isAmount, isSound, type Report, type Standing, type Tally } from "../../limits/tally.ts";
 import { EXCHANGE_SCRIPT } from "../../limits/tally-script.ts";
 import { countOf } from "../memory.ts";
 import {
@@ -32,7 +33,10 @@ const MAX_WRITTEN = 500;
 const PUT = `
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 local rev = 0
-if before then rev = cjson.decode(before).rev end
+if before then
+  local read, circuit = pcall(cjson.decode, before)
+  if read and type(circuit) == 'table' and type(circuit.rev) == 'number' then rev = circuit.rev end
+end
 if rev ~= tonumber(ARGV[2]) - 1 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 redis.call('PUBLISH', ARGV[4], ARGV[5])
@@ -54,13 +58,13 @@ export async function openRedis(address: string, clock?: () => number): Promise<
     circuits: () => readCircuits(state),
     async circuit(scope) {
       const json = (await send(connection, "HGET", `${prefix}circuits`, scope)) as string | null;
-      return json === null ? undefined : (JSON.parse(json) as Circuit);
+      return json === null ? undefined : asCircuit(parse(json));
     },
     putCircuit: (circuit) => putCircuit(state, circuit),
     addAudit: (entry) => addAudit(state, entry),
     async audit(limit) {
       const rows = (await send(connection, "LRANGE", `${prefix}audit`, "0", String(limit - 1))) as readonly string[];
-      return rows.map((json) => JSON.parse(json) as AuditEntry);
+      return rows.flatMap((json) => (object(parse(json)) as AuditEntry | undefined) ?? []);
     },
     putMetered: (holder, totals) => putMetered(state, holder, totals),
     metered: (from, until) => readMetered(state, from, until),
@@ -78,14 +82,21 @@ export async function openRedis(address: string, clock?: () => number): Promise<
   };
 }
 
-async function exchangeAll({ connection, clock }: RedisState, reports: readonly Report[]): Promise<Standing[]> {
+async function exchangeAll(
+  { connection, clock }: RedisState,
+  given: readonly Report[],
+): Promise<readonly (Standing | undefined)[]> {
   const { prefix } = connection;
+  const reports = given.filter(isSound);
   const keys = reports.flatMap(({ key, earlier }) => [key, ...earlier].map((count) => tallyKey(prefix, count)));
   const asked = reports.map((report) => ({ ...report, key: undefined, earlier: report.earlier.length }));
   const now = clock ? String(clock()) : "";
   const values = [JSON.stringify(asked), now];
   const flat = (await runScript(connection, EXCHANGE_SCRIPT, keys, values)) as readonly string[];
-  return reports.map((_, index) => standingOf(flat.slice(index * 6, index * 6 + 6).map(Number)));
+  const standings = reports.map((_, index) => standingOf(flat.slice(index * 7, index * 7 + 7)));
+  if (reports.length === given.length) return standings;
+  const standingOfReport = new Map(reports.map((report, index) => [report, standings[index]]));
+  return given.map((report) => standingOfReport.get(report));
 }
 
 function tallyKey(prefix: string, count: string): string {
@@ -123,7 +134,8 @@ async function readCircuits(state: RedisState): Promise<readonly Circuit[]> {
   const now = await timeOf(state);
   const kept: Circuit[] = [];
   for (const [scope, json] of pairsOf((await send(connection, "HGETALL", key)) as Hash)) {
-    const circuit = JSON.parse(json) as Circuit;
+    const circuit = asCircuit(parse(json));
+    if (circuit === undefined) continue;
     const is = circuitAt(circuit, now);
     if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now) await send(connection, "HDEL", key, scope);
     else kept.push(circuit);
@@ -160,14 +172,16 @@ async function readMetered({ connection }: RedisState, from: number, until: numb
   const rows: (readonly [string, readonly number[]])[] = [];
   for (let day = Math.ceil(from / DAY_MS) * DAY_MS; day < until; day += DAY_MS) {
     const hash = (await send(connection, "HGETALL", `${connection.prefix}metered:${day}`)) as Hash;
-    for (const [field, sums] of pairsOf(hash))
-      rows.push([field.slice(field.indexOf(" ") + 1), JSON.parse(sums) as number[]]);
+    for (const [field, sums] of pairsOf(hash)) rows.push([field.slice(field.indexOf(" ") + 1), sumsOf(sums)]);
   }
   return mergeMetered(rows);
 }
 
-function standingOf([spent = 0, others = 0, slice = 0, idle = 0, held = 0, tight = 0]: readonly number[]): Standing {
-  return { spent, others, slice, idle, held, tight: tight === 1 };
+/** Undefined for a report that the script could not apply. */
+function standingOf(texts: readonly string[]): Standing | undefined {
+  if (texts.includes("")) return undefined;
+  const [spent = 0, others = 0, slice = 0, idle = 0, held = 0, tight = 0, quiet = 0] = texts.map(Number);
+  return { spent, others, slice, idle, held, tight: tight === 1, quiet: quiet === 1 };
 }
 
 /** A hash: a flat list in RESP2, an object in RESP3. */
@@ -179,9 +193,10 @@ function pairsOf(flat: Hash): readonly (readonly [string, string])[] {
 function tallyOf(pairs: readonly (readonly [string, string])[]): Tally {
   const tally = emptyTally();
   for (const [field, value] of pairs) {
-    if (field === "base") tally.base = Number(value);
+    if (field === "base" && isAmount(Number(value))) tally.base = Number(value);
     if (!field.startsWith("h:")) continue;
-    const [spent = 0, inUse = 0, slice = 0, until = 0] = value.split(" ").map(Number);
+    const [spent, inUse, slice, until] = value.split(" ").map(Number);
+    if (!isAmount(spent) || !isAmount(inUse) || !isAmount(slice) || !isAmount(until)) continue;
     tally.holders.set(field.slice(2), { spent, inUse, slice, until });
   }
   return tally;

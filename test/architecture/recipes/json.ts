@@ -96,7 +96,7 @@ function openJson(path: string): Store {
 }
 
 function tallyOf(kept: State["tallies"][string] | undefined): Tally {
-  return kept === undefined ? emptyTally() : { ...kept, holders: new Map(kept.holders) };
+  return kept === undefined ? emptyTally() : { ...emptyTally(), ...kept, holders: new Map(kept.holders) };
 }
 
 /** Waits until the lock is free. */

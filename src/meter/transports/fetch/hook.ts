@@ -1,3 +1,4 @@
+import type { Refusal } from "../../../limits/refusal.ts";
 import { endOf } from "../../call/abandoned-calls.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { admit, isFinal } from "../../call/checkpoint.ts";
@@ -89,11 +90,21 @@ function fetchMetered(
     }
   } catch (error) {
     meter.faults.report("request", error);
+    const refused = target && meter.unchecked(target);
+    if (refused !== undefined) return Promise.resolve(answerOf(refused));
   }
   if (target === undefined) return pass(meter, inner, self, input, init);
   if (begun === undefined) return passUnmetered(meter, target, inner, self, input, init);
-  if (begun.call === undefined) return inner.call(self as never, begun.input, begun.init);
+  if (begun.call === undefined) {
+    const refused = meter.unchecked(target);
+    if (refused !== undefined) return Promise.resolve(answerOf(refused));
+    return inner.call(self as never, begun.input, begun.init);
+  }
   return send(meter, inner, self, begun.call, begun);
+}
+
+function answerOf({ body, ...init }: Refusal): Response {
+  return new Response(body, init);
 }
 
 /** A request as it is sent, and its call; undefined when that could not be begun. */
@@ -191,8 +202,7 @@ async function send(
   const passage = asked instanceof Promise ? await asked : asked;
   if (passage?.pass === false) {
     call.settle({ type: "block" });
-    const { body, ...init } = passage.refusal();
-    return new Response(body, init);
+    return answerOf(passage.refusal());
   }
   call.ticket = passage?.ticket;
   const request = inFlight.begin(call.target, true);

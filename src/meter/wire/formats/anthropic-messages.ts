@@ -119,7 +119,7 @@ function readMessageDelta(frame: Json, reading: Reading): void {
   const usage = object(frame.usage);
   if (usage) {
     mergeUsage(usage, reading);
-    if (typeof usage.output_tokens === "number") readUsage(reading);
+    if (usage.output_tokens !== undefined && usage.output_tokens !== null) readUsage(reading);
   }
   if (object(frame.delta)?.stop_reason) {
     reading.finished = true;

@@ -1,3 +1,4 @@
+import { reportedCost } from "../../../core/figures.ts";
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
@@ -109,10 +110,10 @@ function readUsage(json: Json, reading: Reading): boolean {
   const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
   report(reading, usageOf(raw, reading.host?.reasoningApart === true));
-  const fee = raw.cost ? amount(raw.cost) : undefined;
+  const fee = raw.cost ? reportedCost(raw.cost) : undefined;
   if (fee !== undefined) {
     // With the caller's own vendor key, `cost` is only the gateway's fee.
-    const upstream = raw.is_byok === true ? amount(object(raw.cost_details)?.upstream_inference_cost) : 0;
+    const upstream = raw.is_byok === true ? reportedCost(object(raw.cost_details)?.upstream_inference_cost) : 0;
     reading.costUsd = upstream === undefined ? undefined : fee + upstream;
   }
   return true;
@@ -149,8 +150,8 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
   });
 }
 
-/** The first of the values that is a number. */
+/** The first of the values that is there. */
 function firstCount(...values: readonly unknown[]): number {
-  for (const value of values) if (typeof value === "number") return count(value);
+  for (const value of values) if (value !== undefined && value !== null) return count(value);
   return 0;
 }

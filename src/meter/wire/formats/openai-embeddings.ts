@@ -1,5 +1,5 @@
 import { object, text } from "../../../core/json.ts";
-import { canonicalUsage } from "../../../core/usage.ts";
+import { canonicalUsage, count } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { CHAT_RATES } from "../rates.ts";
 import { measureAll } from "../text.ts";
@@ -46,7 +46,7 @@ export const openaiEmbeddings: WireFormat = {
     }
     const usage = object(json.usage);
     const input = usage?.prompt_tokens ?? usage?.total_tokens;
-    if (typeof input === "number") report(reading, canonicalUsage({ input }));
+    if (input !== undefined && input !== null) report(reading, canonicalUsage({ input: count(input) }));
   },
 
   readFrame: () => false,

@@ -102,7 +102,7 @@ function readResponse(json: Json, reading: Reading): void {
   if (status === "failed") reading.failed = true;
   if (status === "completed" || status === "incomplete") reading.finished = true;
   const raw = object(json.usage);
-  if (!raw || typeof raw.input_tokens !== "number") return;
+  if (!raw || raw.input_tokens === undefined || raw.input_tokens === null) return;
   report(reading, usageOf(raw, searches(json)));
   const images = imageUsage(json);
   if (images) reading.extra = [images];
@@ -126,7 +126,7 @@ function usageOf(raw: Json, webSearches: number): Usage {
 /** The billable searches; where the vendor does not report them, its search items, which include page opens. */
 function searches(json: Json): number {
   const billable = object(object(json.tool_usage)?.web_search)?.num_requests;
-  if (typeof billable === "number") return count(billable);
+  if (billable !== undefined && billable !== null) return count(billable);
   return array(json.output).filter((item) => object(item)?.type === "web_search_call").length;
 }
 
