@@ -38,6 +38,8 @@ const AGENTS: ReadonlySet<string> = new Set(["agent", "root_agent"]);
 const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
 
 const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
+/** Those that a webhook may lack, or have as `null`: what decides is in the others. */
+const OPTIONAL: ReadonlySet<string> = new Set(["event", "scope", "tags", "org"]);
 /** In characters. There may be many tags, because a host adds its own. */
 const MAX_LENGTH = { scope: 2_000, tags: 60_000, others: 200 };
 const MAX_LEFT_OUT = 20;
@@ -78,8 +80,12 @@ function readPayload(body: unknown): Payload | string {
   for (const name of TEXTS) {
     const value = fields.get(name);
     // Datadog fills in quoted variables, so that numbers arrive as strings; some proxies convert them back.
-    const text = typeof value === "number" ? String(value) : value;
-    const max = name === "scope" || name === "tags" ? MAX_LENGTH[name] : MAX_LENGTH.others;
+    const text = typeof value === "number" ? String(value) : ((OPTIONAL.has(name) ? (value ?? "") : value) as unknown);
+    if (name === "tags" && typeof text === "string") {
+      texts[name] = readableTags(text);
+      continue;
+    }
+    const max = name === "scope" ? MAX_LENGTH.scope : MAX_LENGTH.others;
     if (typeof text !== "string" || text.length > max || /\p{Cc}/u.test(text))
       return `"${name}" must be one line of text of at most ${max} characters`;
     if (text.startsWith("$")) return `"${name}" still holds the variable ${text.slice(0, 50)}, which was not filled in`;
@@ -93,6 +99,13 @@ function readPayload(body: unknown): Payload | string {
   const at = typeof raw === "string" && /^\d{12,14}$/.test(raw) ? Number(raw) : raw;
   if (typeof at !== "number" || !Number.isSafeInteger(at) || at < 0) return '"at" must be milliseconds since the epoch';
   return { ...(texts as unknown as Payload), v: 1, at };
+}
+
+/** A host adds tags of its own, of which any may be odd: those that cannot be read are left out. */
+function readableTags(tags: string): string {
+  if (tags.startsWith("$")) return "";
+  const cut = tags.length > MAX_LENGTH.tags ? tags.slice(0, tags.lastIndexOf(",", MAX_LENGTH.tags)) : tags;
+  return /\p{Cc}/u.test(cut) ? cut.replace(/\p{Cc}+/gu, ",") : cut;
 }
 
 type Target =

@@ -1,3 +1,5 @@
+import { TAG_LENGTH, tagText } from "./tag-text.ts";
+
 /** Who a call belongs to, as given by the caller. Every field is optional and is inherited by inner scopes. */
 export interface ScopeFields {
   readonly agent?: string;
@@ -40,22 +42,15 @@ export const UNKNOWN_AGENT = "unknown";
 export const SCOPE_KINDS = ["agent", "team", "project", "key", "run", "conversation", "user"] as const;
 export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
-const TAG_LENGTH = 200;
+/** The longest key that a scope's value has as a tag, with its colon. */
+const LONGEST_KEY = "root_agent:";
 
 /**
- * A tag value as Datadog stores it: lower case, only letters, digits and `_ - : . /`, at most 200 characters.
- * Done here so that the name in a webhook is the name in the ledger.
+ * A name as Datadog writes it in a tag, by {@link tagText}, short enough for the longest key. Done here so that the name
+ * in a webhook is the name in the ledger.
  */
 export function normalizeTag(value: string): string {
-  const tag = value
-    .trim()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}_\-:./]+/gu, "_")
-    .slice(0, TAG_LENGTH)
-    // The first half of a surrogate pair that was cut.
-    .replace(/[\ud800-\udbff]$/, "")
-    .replace(/:+$/, "");
-  return tag === "" ? UNKNOWN_AGENT : tag;
+  return tagText(value, TAG_LENGTH - LONGEST_KEY.length) || UNKNOWN_AGENT;
 }
 
 /** A scope nested in `parent`, with `fields` overriding inherited ones. `parent` is absent for an outermost scope. */
@@ -89,4 +84,5 @@ function parentsOf({ parents }: ScopeFields): readonly string[] {
 }
 
 const NO_PARENTS: readonly string[] = [];
-const TAGGED: ReadonlySet<ScopeKind> = new Set(["agent", "team", "project", "key"]);
+/** Kinds whose values become tags. */
+export const TAGGED: ReadonlySet<string> = new Set(["agent", "team", "project", "key"]);

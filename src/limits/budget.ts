@@ -1,6 +1,6 @@
 import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
-import { SCOPE_KINDS, type ScopeKind, type ScopeNode } from "../core/scope.ts";
+import { normalizeTag, SCOPE_KINDS, type ScopeKind, type ScopeNode, TAGGED } from "../core/scope.ts";
 
 import { writePart } from "./scope-text.ts";
 
@@ -44,7 +44,7 @@ export function readBudget({
   ...row
 }: BudgetConfig): readonly Budget[] {
   const period = readPeriod(per) as Period;
-  const entries = Object.entries(scope) as [BudgetKind, string][];
+  const entries = (Object.entries(scope) as [BudgetKind, string][]).map(nameAsTagged);
   const whose = entries.map(([kind, who]) => writePart(`${kind}:${who}`)).join(",") || "all";
   return UNITS.flatMap(([unit, scale]) => {
     const value = row[unit];
@@ -62,6 +62,12 @@ export function readBudget({
       tripMs: readDuration(trip),
     };
   });
+}
+
+/** A name as calls carry it, however the configuration writes it. */
+function nameAsTagged([kind, who]: [BudgetKind, string]): [BudgetKind, string] {
+  const tagged = kind === "root_agent" || TAGGED.has(kind);
+  return [kind, tagged && who !== "*" ? normalizeTag(who) : who];
 }
 
 /**

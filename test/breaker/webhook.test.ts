@@ -29,13 +29,30 @@ describe("the time of an alert", () => {
 });
 
 test("a text may be as long as it may be, and no longer", () => {
-  for (const [name, most] of Object.entries({ monitor: 200, event: 200, cycle: 200, org: 200, tags: 60_000 })) {
+  for (const [name, most] of Object.entries({ monitor: 200, event: 200, cycle: 200, org: 200 })) {
     expect([name, read({ [name]: "x".repeat(most) }).type]).toEqual([name, "change"]);
     expect([name, read({ [name]: "x".repeat(most + 1) }).type]).toEqual([name, "fault"]);
   }
   const agent = "x".repeat(2_000 - "agent:".length);
   expect(read({ scope: `agent:${agent}` }).type).toBe("change");
   expect(read({ scope: `agent:${agent}x` }).type).toBe("fault");
+});
+
+test.each([
+  ["a newline in the tags", { tags: "a:b\nc:d" }],
+  ["more tags than are read", { tags: "a:b,".repeat(20_000) }],
+  ["one tag that is longer", { tags: "x".repeat(70_000) }],
+  ["tags that were not filled in", { tags: "$TAGS" }],
+  ["no tags, event or organisation", { tags: null, event: undefined, org: null }],
+  ["a number for a text", { monitor: 7, org: 9 }],
+  ["members that we do not know", { extra: { a: [1] } }],
+])("%s: the group alone decides", (_, fields) => {
+  expect(read(fields as object)).toMatchObject({ type: "change", scope: "agent:researcher" });
+});
+
+test("an agent is found among tags of which others cannot be read", () => {
+  const tags = `a:b\u0000c\nagent:a,${"x:y,".repeat(20_000)}`;
+  expect(read({ scope: "", tags })).toMatchObject({ type: "change", scope: "agent:a" });
 });
 
 describe("without a group only the agent is looked for among the tags", () => {

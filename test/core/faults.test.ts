@@ -398,6 +398,15 @@ test.each([
   expect(metered.runtime.faults.counts().get("body")).toBe(1);
 });
 
+function failsToWrite(json: string): boolean {
+  try {
+    JSON.stringify(JSON.parse(json));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** Runs with and without us, and returns how often each step of ours failed. */
 async function compare(way: Way, inner: typeof fetch = toServer(server)): Promise<Readonly<Record<string, number>>> {
   const bare = await outcome(way, inner);
@@ -437,8 +446,10 @@ describe("bodies that break what reads them", () => {
       const request = { model: ANTHROPIC_MODEL, max_tokens: 9, messages };
       return (await fetch("https://api.anthropic.com/v1/messages", post(request))).text();
     };
-    expect(await compare({ answer: whole(body), run })).toEqual({ parser: 1 });
-    expect(await compare({ answer: frames, run })).toEqual({ parser: 1 });
+    // Newer engines write any depth.
+    const met = failsToWrite(input) ? { parser: 1 } : {};
+    expect(await compare({ answer: whole(body), run })).toEqual(met);
+    expect(await compare({ answer: frames, run })).toEqual(met);
   });
 
   test.each([

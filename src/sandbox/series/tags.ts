@@ -1,20 +1,15 @@
+import { TAG_LENGTH, tagText } from "../../core/tag-text.ts";
+
 /** Tags of a series by key. A key may have several values, as a host's tags do. */
 export type Tags = ReadonlyMap<string, readonly string[]>;
 
-const LENGTH = 200;
-
-/** One tag as Datadog writes it: lower case, at most 200 characters with its key; undefined when nothing is left. */
+/** One tag as Datadog writes it, with its key; undefined when nothing is left. A tag begins with a letter. */
 export function normalizeTag(tag: string): string | undefined {
-  const text = tag
-    .trim()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}_\-:./]/gu, "_")
-    .replace(/^[^\p{L}]+/u, "")
-    .slice(0, LENGTH)
-    .replace(/[\ud800-\udbff]$/, "")
-    .replace(/:+$/, "");
-  return text === "" ? undefined : text;
+  return tagText(tag.trim().replace(/^[^\p{L}]+/u, ""), TAG_LENGTH) || undefined;
 }
+
+/** Characters of a metric's name. */
+const LENGTH = 200;
 
 /** A metric's name as Datadog writes it; undefined when it cannot be one. */
 export function normalizeMetric(name: string): string | undefined {

@@ -366,9 +366,16 @@ describe("tags are written as Datadog writes them", () => {
     ["", "unknown"],
     ["   ", "unknown"],
     [":", "unknown"],
-    ["x".repeat(300), "x".repeat(200)],
-    [`${"x".repeat(199)}: y`, `${"x".repeat(199)}`],
-    [`${"x".repeat(199)}𐐨`, "x".repeat(199)],
+    // 200 characters with the longest key, `root_agent:`.
+    ["x".repeat(300), "x".repeat(189)],
+    [`${"x".repeat(188)}: y`, `${"x".repeat(188)}`],
+    [`${"x".repeat(188)}𐐨`, "x".repeat(188)],
+    ["Support Bot (EU)", "support_bot_eu"],
+    ["a__b", "a_b"],
+    ["a_ _b", "a_b"],
+    ["trailing_", "trailing"],
+    ["trailing_:_", "trailing"],
+    ["_leading", "_leading"],
     ["line\nbreak\ttab", "line_break_tab"],
   ];
 
