@@ -28,10 +28,6 @@ export function basicOf(header: string | undefined): string | undefined {
   return encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8");
 }
 
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
 /** Limits each caller to a rate per second and a burst. */
 export interface Limiter {
   /** False when the caller is over its limit. */

@@ -1,10 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { Answer } from "../http/exchange.ts";
+import { foreignHost } from "../http/own-host.ts";
 import { basicOf, bearerOf, createLimiter, createSecretCheck } from "./access.ts";
 import { fault } from "./answer.ts";
 
 /** Authorization checks. Each returns undefined when the request is allowed, else the refusal. */
 export interface Authorization {
+  /** For what needs neither secret nor token: reading circuits and following their changes. */
+  toReader(request: IncomingMessage): Answer | undefined;
   toWebhook(request: IncomingMessage): Answer | undefined;
   toOperator(request: IncomingMessage): Answer | undefined;
 }
@@ -13,8 +16,10 @@ export interface AuthorizationOptions {
   readonly webhookSecrets: readonly string[];
   readonly basic: string | undefined;
   readonly operatorToken: string | undefined;
-  /** Whether operators need no token as long as none is set. */
+  /** Whether operators need no token as long as none is set: then only callers on this machine are served. */
   readonly loopback: boolean;
+  /** The host on which the breaker listens. */
+  readonly host: string;
   readonly clock: () => number;
 }
 
@@ -23,6 +28,7 @@ export function createAuthorization({
   basic,
   operatorToken,
   loopback,
+  host,
   clock,
 }: AuthorizationOptions): Authorization {
   const isSecret = createSecretCheck(webhookSecrets);
@@ -44,14 +50,28 @@ export function createAuthorization({
     return allowed ? fault(401, "unauthorized", why) : tooMany();
   }
 
+  /** Whoever needs no credentials must not come by a web page that has its name resolved to this machine. */
+  function refuseForeign(request: IncomingMessage): Answer | undefined {
+    const foreign = foreignHost(request, [host]);
+    if (foreign === undefined) return undefined;
+    const message = `a breaker without SPENDFUSE_OPERATOR_TOKEN answers only to names of this machine, not to ${foreign.slice(0, 100)}`;
+    return fault(403, "foreign_host", message);
+  }
+
   return {
+    toReader(request) {
+      return loopback && operatorToken === undefined ? refuseForeign(request) : undefined;
+    },
     toWebhook(request) {
+      const foreign = guarded ? undefined : refuseForeign(request);
+      if (foreign) return foreign;
       if (isKnown(request.headers))
         return known.take(request.socket.remoteAddress ?? "", clock()) ? undefined : tooMany();
       return refuse(request, "x-spendfuse-secret is missing or wrong: see `spendfuse breaker template`");
     },
     toOperator(request) {
-      if (operatorToken === undefined ? loopback : isToken(bearerOf(request.headers.authorization))) return undefined;
+      if (operatorToken === undefined && loopback) return refuseForeign(request);
+      if (operatorToken !== undefined && isToken(bearerOf(request.headers.authorization))) return undefined;
       return refuse(request, "send authorization: Bearer TOKEN, the operator token");
     },
   };

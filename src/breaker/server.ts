@@ -1,8 +1,8 @@
 import { SpendfuseError } from "../core/errors.ts";
 import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
+import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Store } from "../stores/store.ts";
-import { isLoopback } from "./access.ts";
 import { fault, readJson } from "./answer.ts";
 import { createAuthorization } from "./auth.ts";
 import { createDatadogWebhookRoute } from "./datadog-webhook-route.ts";
@@ -34,6 +34,15 @@ export type Breaker = HttpServer;
 export const DEFAULT_PORT = 4319;
 const BODY_MS = 5_000;
 
+const TOO_MANY_LISTENERS: Answer = {
+  ...fault(
+    429,
+    "too_many_listeners",
+    "too many follow the events, from this address or in all: one a process is enough",
+  ),
+  headers: { "retry-after": "5", connection: "close" },
+};
+
 /**
  * Receives Datadog's webhooks, changes circuits, and streams the changes to clients.
  * @throws SpendfuseError `SPENDFUSE_CONFIG` when it would listen beyond loopback without secrets, or the port is taken.
@@ -46,7 +55,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     const message = `the breaker listens on ${host}, where others can reach it: set SPENDFUSE_WEBHOOK_SECRET and SPENDFUSE_OPERATOR_TOKEN, or listen on 127.0.0.1`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host });
   }
-  const authorization = createAuthorization({ webhookSecrets, basic, operatorToken, loopback: open, clock });
+  const authorization = createAuthorization({ webhookSecrets, basic, operatorToken, loopback: open, host, clock });
   const operations = createOperations(store, ttlMs, clock);
   const events = createEvents(clock);
   const unsubscribe = store.subscribe((change) => {
@@ -60,6 +69,11 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     async (exchange) =>
       authorization.toOperator(exchange.request) ?? route(exchange);
 
+  const reader =
+    (route: Route): Route =>
+    async (exchange) =>
+      authorization.toReader(exchange.request) ?? route(exchange);
+
   function change(verb: "trip" | "reset"): Route {
     return operator(async ({ request }) => {
       const read = await readJson(request, bodyMs);
@@ -68,8 +82,8 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     });
   }
 
-  async function stream({ response }: Exchange): Promise<undefined> {
-    await events.add(response, () => store.circuits());
+  async function stream({ response }: Exchange): Promise<Answer | undefined> {
+    return (await events.add(response, () => store.circuits())) ? undefined : TOO_MANY_LISTENERS;
   }
 
   async function health(): Promise<Answer> {
@@ -79,12 +93,14 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
 
   const routes: Routes = {
     "/webhooks/datadog": { POST: createDatadogWebhookRoute({ store, authorization, ttlMs, bodyMs, clock, say }) },
-    "/circuits": { GET: async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0") },
+    "/circuits": {
+      GET: reader(async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0")),
+    },
     "/circuits/trip": { POST: change("trip") },
     "/circuits/reset": { POST: change("reset") },
     "/audit": { GET: operator(async ({ query }) => operations.audit(Number(query.get("limit")))) },
     "/budgets": { GET: operator(async ({ query }) => operations.counts(Number(query.get("limit")))) },
-    "/events": { GET: stream },
+    "/events": { GET: reader(stream) },
     "/healthz": { GET: health },
   };
 

@@ -1,5 +1,5 @@
 /** The most that one call may cost. A higher figure is a mistake: it is a fault, and counts as unknown. */
-export const MAX_CALL_USD = 10_000;
+export const MAX_CALL_USD = 100_000;
 export const MAX_CALL_NANO = MAX_CALL_USD * 1e9;
 /** The most tokens, or searches, of one call; the same holds. */
 export const MAX_CALL_COUNT = 2 ** 31 - 1;
@@ -43,12 +43,12 @@ function textOf(figure: unknown): string {
 /** A count as a vendor reports it, in whole numbers: absent is 0, and so is one that cannot be, which is refused. */
 export function reportedCount(value: unknown): number {
   if (typeof value === "number" && value >= 0 && value <= MAX_CALL_COUNT) return Math.round(value);
-  if (value !== undefined && value !== null) refuse("usage", value);
+  if (typeof value === "number") refuse("usage", value);
   return 0;
 }
 
 /** How headers say that there is no cost. */
-const NO_COST = new Set(["", "none", "null", "undefined"]);
+const NO_COST = new Set(["", "none", "null", "undefined", "nan", "-1"]);
 
 /**
  * A cost in USD as a vendor reports it, as a number or a decimal text: undefined where it is absent, or 0, which proves
@@ -63,7 +63,10 @@ export function reportedCost(value: unknown): number | undefined {
   return undefined;
 }
 
+/** Noted is what is too much. What is no figure, or below zero, is how many a host says that it knows none. */
 function refuse(what: RefusedFigure["what"], value: unknown): void {
+  const amount = typeof value === "string" ? Number(value) : value;
+  if (typeof amount !== "number" || !Number.isFinite(amount) || amount < 0) return;
   if (refusedFigure === undefined || (refusedFigure.what === "cost" && what === "usage"))
     refusedFigure = { what, text: shownFigure(value) };
 }

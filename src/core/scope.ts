@@ -1,5 +1,3 @@
-import { TAG_LENGTH, tagText } from "./tag-text.ts";
-
 /** Who a call belongs to, as given by the caller. Every field is optional and is inherited by inner scopes. */
 export interface ScopeFields {
   readonly agent?: string;
@@ -41,6 +39,25 @@ export const UNKNOWN_AGENT = "unknown";
 /** The dimensions a scope can be accounted and limited by. */
 export const SCOPE_KINDS = ["agent", "team", "project", "key", "run", "conversation", "user"] as const;
 export type ScopeKind = (typeof SCOPE_KINDS)[number];
+
+/** The characters that a tag may have, its key and the colon included. */
+export const TAG_LENGTH = 200;
+
+/**
+ * Text of a tag as Datadog writes it: lower case; letters and digits of any script and `- : . /`, everything else as
+ * `_`, one for each run; no `_` or `:` at the end; at most `max` characters. Equal for what was written so already.
+ */
+export function tagText(text: string, max: number): string {
+  return text
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\-:./]+/gu, "_")
+    .slice(0, max)
+    .replace(CUT_OR_TRAILING, "");
+}
+
+/** The first half of a surrogate pair that was cut, and what a tag may not end with. */
+const CUT_OR_TRAILING = /[_:\ud800-\udbff]*$/;
 
 /** The longest key that a scope's value has as a tag, with its colon. */
 const LONGEST_KEY = "root_agent:";

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SpendfuseError } from "../core/errors.ts";
+import { limitConnections } from "./connection-limit.ts";
 import { type Answer, openExchange, type Route, sendAnswer } from "./exchange.ts";
 
 export interface HttpServerOptions {
@@ -31,6 +32,8 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 5_000,
 };
 const MAX_CONNECTIONS = 10_000;
+/** Half of them, so that one address cannot keep out the others. */
+const MAX_PER_ADDRESS = 5_000;
 
 /** Serves HTTP until it is closed. @throws SpendfuseError `SPENDFUSE_CONFIG` when it cannot listen, such as on a taken port. */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
@@ -46,6 +49,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       });
   });
   server.maxConnections = MAX_CONNECTIONS;
+  limitConnections(server, MAX_PER_ADDRESS);
   await listen(server, host, port).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
     const message = `${name} cannot listen on ${host}:${port}: ${why}`;

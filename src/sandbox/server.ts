@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
+import { foreignHost } from "../http/own-host.ts";
 import { serveHttp } from "../http/server.ts";
 import { PACKAGE_ROOT } from "../package/root.ts";
 import { BodyFault, parseJson, readUnpacked } from "./body.ts";
@@ -66,6 +67,10 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
   };
 
   async function route(exchange: Exchange): Promise<Answer | undefined> {
+    const foreign = foreignHost(exchange.request);
+    if (foreign !== undefined) {
+      return refuse(403, `the sandbox answers only to names of this machine, not to ${foreign.slice(0, 100)}`);
+    }
     const match = findRoute(routes, exchange);
     if (match.type === "route") return match.route(exchange);
     const dashboard = /^GET \/sandbox\/dashboards\/([^/]+)$/.exec(`${exchange.method} ${exchange.path}`)?.[1];

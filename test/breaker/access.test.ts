@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { basicOf, bearerOf, createLimiter, createSecretCheck, isLoopback } from "../../src/breaker/access.ts";
+import { basicOf, bearerOf, createLimiter, createSecretCheck } from "../../src/breaker/access.ts";
+import { isLoopback } from "../../src/http/own-host.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readWebhook } from "../../src/breaker/webhook.ts";
-import { nestScope, normalizeTag } from "../../src/core/scope.ts";
-import { tagText } from "../../src/core/tag-text.ts";
+import { nestScope, normalizeTag, tagText } from "../../src/core/scope.ts";
 import { readBudget, scopesOf } from "../../src/limits/budget.ts";
 import { normalizeTag as storedTag } from "../../src/sandbox/series/tags.ts";
 

@@ -69,7 +69,7 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: "a report that may have arrived is said again as if it had not",
-    file: "src/guard/budgets/budget-lease.ts",
+    file: "src/guard/budgets/report-batch.ts",
     find: "one.acked > 0 ? { ...one, acked: one.spent } : one",
     replace: "one",
     tests: ["test/guard/budgets.test.ts"],

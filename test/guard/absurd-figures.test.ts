@@ -92,8 +92,10 @@ const MEMBERS: readonly (readonly [format: string, usage: (figure: unknown) => o
   ["generate", (figure) => ({ candidatesTokenCount: figure })],
   ["generate", (figure) => ({ cachedContentTokenCount: figure })],
 ];
-/** As JSON, because `1e400` is no number of ours. */
-const FIGURES = ["1e300", "1e400", "9007199254740993", "-5", '"many"', '"12"', '{"a":1}', "[7]", "true"];
+/** Counts that are too much; as JSON. */
+const TOO_MUCH = ["1e300", "9007199254740993", "2147483648"];
+/** What is no count: a host may write it for what it does not know. `1e400` is infinite once it is parsed. */
+const NO_COUNT = ["1e400", "-1e400", "-5", '"many"', '"12"', '{"a":1}', "[7]", "true", "null"];
 
 async function call(format: string, body: string, headers: Readonly<Record<string, string>> = {}): Promise<void> {
   const { path, request } = FORMATS[format] as (typeof FORMATS)[string];
@@ -126,7 +128,7 @@ async function expectInnocence(): Promise<void> {
   expect(Object.values(sums ?? {}).every(Number.isSafeInteger)).toBe(true);
 }
 
-describe.each(FIGURES)("a count of %s", (figure) => {
+describe.each(TOO_MUCH)("a count of %s", (figure) => {
   test("is a fault in every member of every format, said once, and no usage", async () => {
     guarded = await guard(server, { budgets: BUDGETS });
     let wrong = 0;
@@ -143,13 +145,39 @@ describe.each(FIGURES)("a count of %s", (figure) => {
     await expectInnocence();
     const said = guarded.said.filter((line) => line.includes('step "figure"'));
     expect(said).toHaveLength(1);
-    expect(said[0]).toContain(
-      figure === "1e400" ? "null" : figure.startsWith('"') ? JSON.parse(figure) : JSON.stringify(JSON.parse(figure)),
-    );
+    expect(said[0]).toContain(JSON.stringify(JSON.parse(figure)));
   });
 });
 
-describe.each(["1e300", "-1", "NaN", "Infinity", "much", "10001"])("a cost of %s", (figure) => {
+describe.each(NO_COUNT)("a count of %s", (figure) => {
+  test("counts nothing in any member of any format, and is no fault", async () => {
+    guarded = await guard(server, { budgets: BUDGETS });
+    for (const [format, usage] of MEMBERS) {
+      const body = JSON.stringify(FORMATS[format]?.body(usage("FIGURE"))).replace('"FIGURE"', figure);
+      await call(format, body);
+      const last = guarded.settled.at(-1);
+      for (const count of [...Object.values(last?.usage ?? {}), last?.costUsd ?? 0]) {
+        expect(count >= 0 && count < 10_000, `${format}: ${body}`).toBe(true);
+      }
+    }
+    expect(guarded.runtime.faults.counts().get("figure")).toBeUndefined();
+    await expectInnocence();
+  });
+});
+
+describe.each(["-1", "NaN", "Infinity", "much"])("a cost of %s", (figure) => {
+  test.each(["header", "usage.cost"])("in %s is none: the price book decides", async (place) => {
+    guarded = await guard(server, { budgets: BUDGETS });
+    const usage = place === "header" ? {} : { cost: Number.isNaN(Number(figure)) ? figure : Number(figure) };
+    const body = JSON.stringify(FORMATS.chat?.body(usage)).replace('"cost":null', '"cost":1e999');
+    await call("chat", body, place === "header" ? { "x-litellm-response-cost": figure } : {});
+    expect(guarded.settled[0]).toMatchObject({ usage: { input: 10, output: 5 }, costUsd: 0.000015, priced: "true" });
+    expect(guarded.runtime.faults.counts().get("figure")).toBeUndefined();
+    await expectInnocence();
+  });
+});
+
+describe.each(["1e300", "100001"])("a cost of %s", (figure) => {
   test.each(["header", "usage.cost"])("in %s is a fault and no money; the tokens count", async (place) => {
     guarded = await guard(server, { budgets: BUDGETS });
     const usage = place === "header" ? {} : { cost: Number.isNaN(Number(figure)) ? figure : Number(figure) };
@@ -172,9 +200,9 @@ test.each([["0"], ["None"], [""]])("a cost header of %j says that there is none,
 test("a price that makes a call cost more than any can is a fault, and no money", async () => {
   const prices = [{ model: MODEL, inputPerMTok: 1e6, outputPerMTok: 1e6 }];
   guarded = await guard(server, { prices });
-  server.play(answer(20_000, 20_000));
+  server.play(answer(200_000, 200_000));
   expect((await chat(guarded, server.url)).status).toBe(200);
-  expect(guarded.settled[0]).toMatchObject({ usage: { input: 20_000 }, priced: "false" });
+  expect(guarded.settled[0]).toMatchObject({ usage: { input: 200_000 }, priced: "false" });
 });
 
 test("a request for absurdly many tokens spoils no sum", async () => {

@@ -1,4 +1,4 @@
-import { TAG_LENGTH, tagText } from "../../core/tag-text.ts";
+import { TAG_LENGTH, tagText } from "../../core/scope.ts";
 
 /** Tags of a series by key. A key may have several values, as a host's tags do. */
 export type Tags = ReadonlyMap<string, readonly string[]>;
