@@ -222,9 +222,9 @@ export const DEFECTS: readonly Defect[] = [
     tests: ["test/meter/export/spool.test.ts"],
   },
   {
-    name: "an export goes out with other credentials",
+    name: "an export is sent to another tenant",
     file: "src/meter/export/spool/spool.ts",
-    find: "JSON.stringify([target.url, Object.entries(target.headers).sort()])",
+    find: "JSON.stringify([url?.href ?? target.url, parts.sort()])",
     replace: "target.url",
     tests: ["test/meter/export/spool.test.ts"],
   },

@@ -1,9 +1,10 @@
 import { METRICS } from "../../core/names.ts";
+import { NONE_SHOWN, type ShownPoints, withEnded } from "../metrics/ended-points.ts";
 import type { Gauge, Instruments, Taken } from "../metrics/instruments.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createSeconds, type Seconds } from "./export-timestamps.ts";
 import type { Outbox } from "./outbox.ts";
-import { toMetrics } from "./points.ts";
+import { toMetrics, withoutInvalid } from "./points.ts";
 import type { SpanRecorder } from "./spans.ts";
 import type { Slot } from "./spool/slots.ts";
 
@@ -33,6 +34,8 @@ export interface CollectorOptions {
   readonly slot: () => Slot;
   readonly pending: () => number | undefined;
   readonly maxRequestBytes: number;
+  /** A point has a value that is no number: it is left out, because a receiver would refuse all of its request. */
+  readonly onInvalid: (metric: string) => void;
   readonly intervalMs: number;
   readonly now: () => number;
 }
@@ -52,8 +55,8 @@ interface CollectorState {
   /** The value and the time of the last gauge of spooled exports, which is the heartbeat. */
   sentPending: number;
   sentAt: number;
-  /** The points last sent of each gauge, as JSON, by metric. */
-  readonly sentGauges: Map<string, string>;
+  /** The points last sent of each gauge, by metric. */
+  readonly sentGauges: Map<string, ShownPoints>;
 }
 
 export function createCollector(options: CollectorOptions): Collector {
@@ -100,7 +103,8 @@ function collectMetrics(state: CollectorState, last: boolean): void {
   if (taken.length === 0) return;
   state.seconds.use(interval);
   slot().mark(interval.end);
-  for (const data of toMetrics(taken, interval, resourceOf(state), state.scope, maxRequestBytes)) {
+  const valid = taken.map((one) => withoutInvalid(one, state.options.onInvalid));
+  for (const data of toMetrics(valid, interval, resourceOf(state), state.scope, maxRequestBytes)) {
     outbox.add({ signal: "metrics", data }, interval.end);
   }
 }
@@ -132,16 +136,22 @@ function isHeartbeatDue({ options, sentAt, heartbeatMs }: CollectorState): boole
 
 /** Whether a gauge changed; an open circuit is sent for as long as it is open. */
 function isNews({ sentGauges }: CollectorState, { metric, points }: Gauge): boolean {
-  if (metric === METRICS.circuitOpen && points.some(({ value }) => value > 0)) return true;
-  return JSON.stringify(points) !== (sentGauges.get(metric.name) ?? "[]");
+  const before = sentGauges.get(metric.name) ?? NONE_SHOWN;
+  const now = withEnded(metric, points, before);
+  if (metric === METRICS.circuitOpen && now.points.length > 0) return true;
+  return valuesOf(now.points) !== valuesOf([...before.values()]);
 }
 
 function takeGauges({ options, sentGauges }: CollectorState): readonly Taken[] {
-  const gauges = options.instruments.gauges();
-  for (const { metric, points } of gauges) sentGauges.set(metric.name, JSON.stringify(points));
-  return gauges.flatMap(({ metric, points }) =>
-    points.length > 0 ? [{ kind: "gauge", metric, points } as const] : [],
-  );
+  return options.instruments.gauges().flatMap(({ metric, points: current }): readonly Taken[] => {
+    const { points, shown } = withEnded(metric, current, sentGauges.get(metric.name) ?? NONE_SHOWN);
+    sentGauges.set(metric.name, shown);
+    return points.length > 0 ? [{ kind: "gauge", metric, points }] : [];
+  });
+}
+
+function valuesOf(points: Gauge["points"]): string {
+  return JSON.stringify(points);
 }
 
 function hasPendingChanged({ options, sentPending }: CollectorState): boolean {

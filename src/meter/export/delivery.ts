@@ -13,6 +13,8 @@ export type Outcome =
 
 export type Deliver = (content: Content, limits: PostLimits) => Promise<Outcome>;
 
+const RETRIED = new Set([401, 403, 407, 408, 429]);
+
 export function createDelivery(endpoint: Endpoint, encoder: Encoder): Deliver {
   return async (content, limits) => {
     const target = endpoint[content.signal];
@@ -37,7 +39,8 @@ export function createDelivery(endpoint: Endpoint, encoder: Encoder): Deliver {
       };
     }
     const reason = `${place} answered ${status}${status === 401 || status === 403 ? `: ${target.hint}` : ""}`;
-    if (status >= 500 || status === 408 || status === 429) {
+    // A key that is wrong is put right, at the latest at the next start.
+    if (status >= 500 || RETRIED.has(status)) {
       return { type: "failed", reason, ...(retryAfterMs !== undefined && { retryAfterMs }) };
     }
     return { type: "refused", reason };

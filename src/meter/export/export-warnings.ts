@@ -6,6 +6,8 @@ export interface ExportWarnings {
   failed(reason: string, kept: boolean): void;
   rejected(items: number, reason: string): void;
   dead(reason: string): void;
+  /** A point was left out of an export. */
+  invalid(metric: string): void;
   lost(exports: number): void;
   /** Exporting works: later failures are logged again. */
   recovered(): void;
@@ -36,6 +38,7 @@ export function createExportWarnings(
       ),
     rejected: (items, reason) => warnOnce("rejected", `${items} points or spans are lost: ${reason}`),
     dead: (reason) => warnOnce("dead", `an export was refused again and again and is given up: ${reason}`),
+    invalid: (metric) => warnOnce("invalid", `a point of ${metric} is no number and was left out of an export`),
     lost: (exports) => warnOnce("lost", `${exports} exports are lost: there was no room to keep them`),
     recovered: () => logged.clear(),
   };

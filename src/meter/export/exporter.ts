@@ -108,7 +108,15 @@ function createState(options: ExporterOptions): ExporterState {
   const spans = endpoint.traces && createSpanRecorder(MAX_SPANS, now, () => warnings.lost(1));
   const pending = () => spool?.pending();
   const maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
-  const collector = createCollector({ ...options, spans, outbox, pending, now, maxRequestBytes });
+  const collector = createCollector({
+    ...options,
+    spans,
+    outbox,
+    pending,
+    now,
+    maxRequestBytes,
+    onInvalid: warnings.invalid,
+  });
   const state: ExporterState = {
     endpoint,
     intervalMs,

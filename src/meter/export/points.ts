@@ -39,6 +39,16 @@ interface DataPoint {
   readonly value: unknown;
 }
 
+/** Without points whose value is no number. */
+export function withoutInvalid(taken: Taken, onInvalid: (metric: string) => void): Taken {
+  const isValid = ({ value }: { readonly value: unknown }): boolean => {
+    const valid = typeof value === "number" ? Number.isFinite(value) : Number.isFinite((value as { sum: number }).sum);
+    if (!valid) onInvalid(taken.metric.name);
+    return valid;
+  };
+  return { ...taken, points: taken.points.filter(isValid) } as Taken;
+}
+
 /** The data of one interval, split into requests that are each below the limit of the receiver. */
 export function toMetrics(
   taken: readonly Taken[],

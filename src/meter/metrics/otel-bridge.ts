@@ -1,5 +1,6 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
 import type { OtelInstrumentOptions, OtelMeterProvider } from "../tracing/otel-types.ts";
+import { NONE_SHOWN, withEnded } from "./ended-points.ts";
 import { DURATION_BOUNDS, type Tables, type Tags } from "./tables.ts";
 
 /** Moves what came in the tables into a meter provider, at each of its collections. */
@@ -39,7 +40,10 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
 
   const counters = tables.counters.map(({ metric, table, scale }) => {
     const counter = meter.createCounter(metric.name, describe(metric, scale === 1));
-    return () => table.take((amount, tags) => counter.add(amount / scale, tags));
+    return () =>
+      table.take((amount, tags) => {
+        if (Number.isFinite(amount)) counter.add(amount / scale, tags);
+      });
   });
   const histogram = meter.createHistogram(GEN_AI_METRICS.duration.name, {
     ...describe(GEN_AI_METRICS.duration, false),
@@ -56,11 +60,14 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
 
   for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.guardUp]) {
     const other = meter.createObservableGauge(metric.name, describe(metric, false));
+    let before = NONE_SHOWN;
+    // Each reader of the provider gets what is observed at the collection of any.
     other.addCallback((result) => {
       if (stopped) return;
-      for (const gauge of options.gauges()) {
-        if (gauge.metric === metric) for (const { value, tags } of gauge.points) result.observe(value, tags);
-      }
+      const current = options.gauges().find((gauge) => gauge.metric === metric)?.points ?? [];
+      const { points, shown } = withEnded(metric, current, before);
+      before = shown;
+      for (const { value, tags } of points) result.observe(value, tags);
     });
   }
 

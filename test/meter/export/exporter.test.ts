@@ -355,14 +355,37 @@ describe("when the receiver does not take it", () => {
     expect(spoolOf(exporting)).toHaveLength(1);
   });
 
-  test("403: the fix is named, it is tried three times more, and then given up and counted", async () => {
+  test.each([401, 403])("%d: the fix is named, and all is kept until the key is right", async (status) => {
     const receiver = await receive();
-    receiver.answer(() => ({ status: 403 }));
+    receiver.answer(() => ({ status }));
+    const stateDir = newStateDir();
+    const wrong = exportTo(receiver, { stateDir, headers: { "x-key": "wrong" } });
+    for (let flush = 1; flush <= 12; flush++) {
+      wrong.instruments.record(settledCall("a"), [part(flush)]);
+      await wrong.exporter.flush();
+    }
+    expect(wrong.warnings).toEqual([
+      expect.stringContaining(`answered ${status}: check the key; it is kept and will be sent again`),
+    ]);
+    wrong.exporter.save();
+    expect(receiver.total(COST)).toBe(0);
+    // The next start, with the key put right.
+    receiver.answer(() => ({}));
+    const right = exportTo(receiver, { stateDir, headers: { "x-key": "right" } });
+    while ((right.exporter.pending() ?? 0) > 0) await right.exporter.flush();
+    expect(receiver.total(COST)).toBe((12 * 13) / 2);
+    expect(spoolOf(right)).toEqual([]);
+    expect(right.warnings).toEqual([]);
+  });
+
+  test("400: it is tried three times more, and then given up and counted", async () => {
+    const receiver = await receive();
+    receiver.answer(() => ({ status: 400 }));
     const exporting = exportTo(receiver);
     const { instruments, exporter, warnings } = exporting;
     instruments.record(settledCall("a"), [part(5)]);
     for (let flush = 0; flush < 6; flush++) await exporter.flush();
-    expect(warnings[0]).toMatch(/answered 403: check the key; it is kept/);
+    expect(warnings[0]).toMatch(/answered 400; it is kept/);
     expect(warnings[1]).toMatch(/refused again and again and is given up/);
     expect(warnings).toHaveLength(2);
     expect(receiver.requests).toHaveLength(4);
@@ -495,10 +518,10 @@ describe("a spool that several processes share", () => {
     expect(receiver.total(COST)).toBe(process.platform === "linux" ? 5 : 0);
   });
 
-  test("what is meant for another endpoint or key stays", async () => {
+  test("what is meant for another endpoint or tenant stays", async () => {
     const receiver = await receive();
     const stateDir = newStateDir();
-    const other = exportTo(receiver, { stateDir, headers: { "x-key": "of another team" } });
+    const other = exportTo(receiver, { stateDir, headers: { "x-scope-orgid": "another team" } });
     other.instruments.record(settledCall("a"), [part(5)]);
     other.exporter.save();
     const ours = exportTo(receiver, { stateDir });

@@ -137,7 +137,7 @@ function recover({ dir }: SpoolState): void {
   }
 }
 
-/** Unclaimed exports for our own endpoint and credentials, the oldest first. */
+/** Unclaimed exports for our own destination, the oldest first. */
 function waiting({ dir, owners }: SpoolState): readonly string[] {
   return listFiles(dir).filter((file) => {
     const [, , signal, owner, , claimedBy] = NAME.exec(file) ?? [];
@@ -167,13 +167,21 @@ function move(dir: string, from: string, to: string): boolean {
   return succeeds(() => renameSync(join(dir, from), join(dir, to)));
 }
 
-/** Identifies a target: one address with one set of credentials. A hash, because it is part of a file's name. */
+/**
+ * Identifies a destination: an address, with the headers that choose a part of it, such as a tenant. Not the credentials:
+ * what was kept for want of the right key is sent with it. A hash, because it is part of a file's name.
+ */
 function ownerOf(target: Target | undefined): string {
   if (target === undefined) return "";
   const { createHash } = process.getBuiltinModule("node:crypto");
-  const identity = JSON.stringify([target.url, Object.entries(target.headers).sort()]);
+  const parts = Object.entries(target.headers).filter(([name]) => !CREDENTIALS.test(name));
+  const url = URL.parse(target.url);
+  for (const name of [...(url?.searchParams.keys() ?? [])]) if (CREDENTIALS.test(name)) url?.searchParams.delete(name);
+  const identity = JSON.stringify([url?.href ?? target.url, parts.sort()]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 12);
 }
+
+const CREDENTIALS = /auth|key|token|secret|password|cookie|signature/i;
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
