@@ -245,12 +245,14 @@ async function runShort(scene: Scene, when: When): Promise<Outcome> {
   return { billed, most, refused };
 }
 
-/** Of the short processes, only some at the default scale: each waits for its store on its own. */
+/** At the default scale several processes with every fault, one and short ones with some. */
 function isRun(name: string, when: When, processes: number): boolean {
-  return processes !== SHORT || SCALE > 1 || (when === "closed" && FIRST.has(name));
+  if (SCALE > 1 || processes === 4) return true;
+  return processes === 1 ? ALONE.has(name) : when === "closed" && SHORTLY.has(name);
 }
 
-const FIRST = new Set(["cold", "60 ms away", "out of memory"]);
+const ALONE = new Set(["killed", "disk full", "file deleted", "malformed values"]);
+const SHORTLY = new Set(["cold", "out of memory"]);
 
 async function run(name: string, fault: Fault, when: When, processes: number): Promise<void> {
   const isShort = processes === SHORT;

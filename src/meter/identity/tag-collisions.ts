@@ -12,6 +12,8 @@ export function createNameWatch(say: (message: string) => void): NameWatch {
 
   return (kind, name) => {
     const tag = normalizeTag(name);
+    // The tag itself is no other name: it is what each is written as everywhere.
+    if (name === tag) return;
     const id = `${kind}:${tag}`;
     const before = seen.get(id);
     if (before === undefined) {
@@ -19,8 +21,6 @@ export function createNameWatch(say: (message: string) => void): NameWatch {
       return;
     }
     if (before === name || told.has(id)) return;
-    // The tag itself is no other name: it is what the first one is written as everywhere.
-    if (before === tag || name === tag) return;
     told.add(id);
     say(`the ${kind}s "${before}" and "${name}" are both ${tag} in metrics and budgets; rename one to tell them apart`);
   };
