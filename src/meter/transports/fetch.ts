@@ -1,3 +1,4 @@
+import { SpendfuseError } from "../../core/errors.ts";
 import type { CallMeter } from "../call/call-meter.ts";
 import { HOOKED, wrapFetch } from "./fetch/hook.ts";
 import type { Transport } from "./transport.ts";
@@ -16,7 +17,7 @@ export const fetch: Transport = {
         if (typeof original !== "function" || HOOKED in original) return false;
         // Other code may wrap our fetch, and keep calling it after we are uninstalled.
         const hooked: typeof globalThis.fetch = wrapFetch(meter, original, () => installed?.hooked === hooked);
-        globalThis.fetch = hooked;
+        replaceGlobal(hooked);
         installed = { hooked, original };
         return true;
       },
@@ -27,3 +28,14 @@ export const fetch: Transport = {
     };
   },
 };
+
+/** @throws SpendfuseError `SPENDFUSE_CONFIG` where other code has made the global read-only. */
+function replaceGlobal(fetch: typeof globalThis.fetch): void {
+  try {
+    globalThis.fetch = fetch;
+  } catch (cause) {
+    const message =
+      "globalThis.fetch is read-only, so calls through it are not metered: start spendfuse before what makes it so, or give each client wrapFetch(fetch)";
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, {}, cause);
+  }
+}
