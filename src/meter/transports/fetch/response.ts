@@ -2,8 +2,9 @@ import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
+import { createOverlay } from "./overlay.ts";
 import { type Bytes, openRelay, type Relay } from "./relay.ts";
-import { type Kind, kindOf, type Natives } from "./response-kind.ts";
+import { alias, isKind, type Kind, kindOf, type Natives } from "./response-kind.ts";
 import { allowTaps } from "./taps.ts";
 
 /** How the body of one response is watched. */
@@ -51,8 +52,40 @@ export function relayResponse(response: Response, call: OpenCall, abandoned: Aba
 
 /** Shows other headers than the response has. */
 export function showHeaders(response: Response, headers: Headers): void {
-  shown.set(response, { headers });
+  show(response, { headers });
 }
+
+function show(response: Response, instead: Shown): void {
+  shown.set(response, instead);
+  Object.setPrototypeOf(response, showing(Object.getPrototypeOf(response) as object));
+}
+
+/** For responses that show something else than they are: few, so that the others' getters are the runtime's own. */
+function showing(prototype: object): object {
+  let overlay = showings.get(prototype);
+  if (overlay === undefined) {
+    const isWatched = isKind(prototype);
+    overlay = createOverlay(prototype, (name, { get, value }) => {
+      if (name === "clone" && !isWatched) return { value: shownClone(value as Response["clone"]) };
+      return get !== undefined && SHOWN.has(name) ? { get: shownGetter(name as keyof Shown, get) } : undefined;
+    });
+    showings.set(prototype, overlay);
+    alias(overlay, prototype);
+  }
+  return overlay;
+}
+
+function shownClone(native: Response["clone"]): Response["clone"] {
+  const { clone } = {
+    clone(this: Response): Response {
+      return likeness(native.call(this), this);
+    },
+  };
+  return clone;
+}
+
+const showings = new WeakMap<object, object>();
+const SHOWN: ReadonlySet<PropertyKey> = new Set(["url", "redirected", "type", "headers"]);
 
 function watch(response: Response, call: OpenCall, iterates: boolean, abandoned: AbandonedCalls): Watched {
   const kind = kindOf(response, replacementOf);
@@ -71,7 +104,6 @@ function isReadUnseen(response: object): boolean {
 }
 
 const WHOLE = ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const;
-const SHOWN = ["url", "redirected", "type", "headers"] as const;
 type Whole = (typeof WHOLE)[number];
 
 function replacementOf(
@@ -82,7 +114,6 @@ function replacementOf(
   if (typeof name !== "string" || configurable !== true) return undefined;
   if (name === "body") return get && { get: bodyGetter(get as Natives["body"], natives) };
   if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"], natives) };
-  if ((SHOWN as readonly string[]).includes(name)) return get && { get: shownGetter(name as keyof Shown, get) };
   if (typeof value !== "function") return undefined;
   if (name === "clone") return { value: cloneMethod(value as Response["clone"], natives) };
   if ((WHOLE as readonly string[]).includes(name)) return { value: wholeMethod(name as Whole, value as Read, natives) };
@@ -114,7 +145,7 @@ function cloneMethod(native: Response["clone"], { body: bodyOf, bodyUsed }: Nati
   const { clone } = {
     clone(this: Response): Response {
       const state = stateOf(this, bodyOf);
-      if (state === undefined) return likeness(native.call(this), this);
+      if (state === undefined) return native.call(this);
       if (state.relay === undefined) {
         const body = bodyOf.call(this);
         if (body === null || body.locked || bodyUsed.call(this)) return native.call(this);
@@ -237,8 +268,6 @@ function likeConstructed(response: Response, body: Bytes, init: ResponseInit): R
 function likeness(clone: Response, of: Response, constructed = false): Response {
   const { url, redirected, type } = of;
   const instead = constructed ? { url, redirected, type } : shown.get(of);
-  if (instead === undefined) return clone;
-  shown.set(clone, instead);
-  Object.setPrototypeOf(clone, kindOf(clone, replacementOf).overlay);
+  if (instead !== undefined) show(clone, instead);
   return clone;
 }
