@@ -2,9 +2,10 @@ import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
-import { createOverlay } from "./overlay.ts";
+import { accessor } from "./overlay.ts";
 import { type Bytes, openRelay, type Relay } from "./relay.ts";
-import { alias, isKind, type Kind, kindOf, type Natives } from "./response-kind.ts";
+import { type Kind, kindOf, type Natives } from "./response-kind.ts";
+import { likeness } from "./shown-response.ts";
 import { allowTaps } from "./taps.ts";
 
 /** How the body of one response is watched. */
@@ -20,19 +21,10 @@ interface Watched {
   holder: Response | undefined;
 }
 
-/** What a response shows in place of its own. */
-interface Shown {
-  readonly url?: string;
-  readonly redirected?: boolean;
-  readonly type?: ResponseType;
-  readonly headers?: Headers;
-}
-
 const watched = createStamp<Watched>();
 /** By the body: up to Node 22 an object that stands in for a response, such as a proxy, can be read as well. Weak,
  * because the connection holds the body. */
 const watchedBodies = createStamp<WeakRef<Watched>>();
-const shown = createStamp<Shown>();
 
 /**
  * Watches the caller's own response, which keeps its identity, class and properties. Nothing is read that the caller
@@ -49,43 +41,6 @@ export function relayResponse(response: Response, call: OpenCall, abandoned: Aba
   state.relay = openRelay(state.kind.body.call(response) as Bytes, call, response);
   return state.relay;
 }
-
-/** Shows other headers than the response has. */
-export function showHeaders(response: Response, headers: Headers): void {
-  show(response, { headers });
-}
-
-function show(response: Response, instead: Shown): void {
-  shown.set(response, instead);
-  Object.setPrototypeOf(response, showing(Object.getPrototypeOf(response) as object));
-}
-
-/** For responses that show something else than they are: few, so that the others' getters are the runtime's own. */
-function showing(prototype: object): object {
-  let overlay = showings.get(prototype);
-  if (overlay === undefined) {
-    const isWatched = isKind(prototype);
-    overlay = createOverlay(prototype, (name, { get, value }) => {
-      if (name === "clone" && !isWatched) return { value: shownClone(value as Response["clone"]) };
-      return get !== undefined && SHOWN.has(name) ? { get: shownGetter(name as keyof Shown, get) } : undefined;
-    });
-    showings.set(prototype, overlay);
-    alias(overlay, prototype);
-  }
-  return overlay;
-}
-
-function shownClone(native: Response["clone"]): Response["clone"] {
-  const { clone } = {
-    clone(this: Response): Response {
-      return likeness(native.call(this), this);
-    },
-  };
-  return clone;
-}
-
-const showings = new WeakMap<object, object>();
-const SHOWN: ReadonlySet<PropertyKey> = new Set(["url", "redirected", "type", "headers"]);
 
 function watch(response: Response, call: OpenCall, iterates: boolean, abandoned: AbandonedCalls): Watched {
   const kind = kindOf(response, replacementOf);
@@ -184,23 +139,6 @@ function readRelay(response: Response, state: Watched, native: Read, name: Whole
   return holder === undefined ? native.call(response) : (holder[name] as () => Promise<unknown>)();
 }
 
-function shownGetter(name: keyof Shown, native: () => unknown): () => unknown {
-  return accessor(name, function (this: Response) {
-    const instead = typeof this === "object" && this !== null ? shown.get(this)?.[name] : undefined;
-    return instead === undefined ? native.call(this) : instead;
-  });
-}
-
-/** A getter as a class has it. */
-function accessor(name: string, read: (this: Response) => unknown): () => unknown {
-  const holder = {
-    get [name](): unknown {
-      return read.call(this as never);
-    },
-  };
-  return Object.getOwnPropertyDescriptor(holder, name)?.get as () => unknown;
-}
-
 function stateOf(response: unknown, bodyOf: Natives["body"]): Watched | undefined {
   if (typeof response !== "object" || response === null) return undefined;
   const state = watched.get(response);
@@ -262,12 +200,4 @@ function likeConstructed(response: Response, body: Bytes, init: ResponseInit): R
   } catch {
     return new Response(body, init);
   }
-}
-
-/** A clone that shows what the original shows; `constructed`: it was made of a response that we constructed. */
-function likeness(clone: Response, of: Response, constructed = false): Response {
-  const { url, redirected, type } = of;
-  const instead = constructed ? { url, redirected, type } : shown.get(of);
-  if (instead !== undefined) show(clone, instead);
-  return clone;
 }
