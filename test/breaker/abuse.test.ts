@@ -1,3 +1,4 @@
+// @serial: its thousands of sockets slow what runs beside it.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
