@@ -35,6 +35,7 @@ export function createAuthorization({
   const isBasic = createSecretCheck(basic === undefined ? [] : [basic]);
   const isToken = createSecretCheck(operatorToken === undefined ? [] : [operatorToken]);
   const guarded = webhookSecrets.length > 0 || basic !== undefined;
+  const tokenless = loopback && operatorToken === undefined;
   // Unauthenticated callers have their own limits, so that they cannot slow down authenticated ones.
   const known = createLimiter(200, 1_000);
   const strangers = createLimiter(20, 100);
@@ -60,7 +61,7 @@ export function createAuthorization({
 
   return {
     toReader(request) {
-      return loopback && operatorToken === undefined ? refuseForeign(request) : undefined;
+      return tokenless ? refuseForeign(request) : undefined;
     },
     toWebhook(request) {
       const foreign = guarded ? undefined : refuseForeign(request);
@@ -70,8 +71,8 @@ export function createAuthorization({
       return refuse(request, "x-spendfuse-secret is missing or wrong: see `spendfuse breaker template`");
     },
     toOperator(request) {
-      if (operatorToken === undefined && loopback) return refuseForeign(request);
-      if (operatorToken !== undefined && isToken(bearerOf(request.headers.authorization))) return undefined;
+      if (tokenless) return refuseForeign(request);
+      if (isToken(bearerOf(request.headers.authorization))) return undefined;
       return refuse(request, "send authorization: Bearer TOKEN, the operator token");
     },
   };

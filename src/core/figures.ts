@@ -63,7 +63,7 @@ export function reportedCost(value: unknown): number | undefined {
   return undefined;
 }
 
-/** Noted is what is too much. What is no figure, or below zero, is how many a host says that it knows none. */
+/** Notes a figure that is too large. A host that does not know a figure may send text or a negative number: no fault. */
 function refuse(what: RefusedFigure["what"], value: unknown): void {
   const amount = typeof value === "string" ? Number(value) : value;
   if (typeof amount !== "number" || !Number.isFinite(amount) || amount < 0) return;

@@ -38,7 +38,7 @@ export interface Count {
   idle: number;
   /** Reserved by calls in flight in other processes, as last reported by the store. */
   busy: number;
-  /** Why the store's last answer says nothing of what is left: a broken value, or sums that it lost and is told again. */
+  /** Why the store's last answer does not show what is left: a broken value, or sums that it lost and is being sent again. */
   doubt: "broken" | "lost" | undefined;
   /** When the lease of the slice ends, in milliseconds since the epoch. */
   leasedUntil: number;

@@ -139,7 +139,7 @@ function isNews({ sentGauges }: CollectorState, { metric, points }: Gauge): bool
   const before = sentGauges.get(metric.name) ?? NONE_SHOWN;
   const now = withEnded(metric, points, before);
   if (metric === METRICS.circuitOpen && now.points.length > 0) return true;
-  return valuesOf(now.points) !== valuesOf([...before.values()]);
+  return JSON.stringify(now.points) !== JSON.stringify([...before.values()]);
 }
 
 function takeGauges({ options, sentGauges }: CollectorState): readonly Taken[] {
@@ -148,10 +148,6 @@ function takeGauges({ options, sentGauges }: CollectorState): readonly Taken[] {
     sentGauges.set(metric.name, shown);
     return points.length > 0 ? [{ kind: "gauge", metric, points }] : [];
   });
-}
-
-function valuesOf(points: Gauge["points"]): string {
-  return JSON.stringify(points);
 }
 
 function hasPendingChanged({ options, sentPending }: CollectorState): boolean {

@@ -1,7 +1,7 @@
 import { parse } from "../../../core/json.ts";
 import type { AbandonedCalls } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
-import type { RelaySource } from "./relay.ts";
+import { readAhead } from "./read-ahead.ts";
 import { relayResponse } from "./response.ts";
 import { showHeaders } from "./shown-response.ts";
 
@@ -9,7 +9,7 @@ import { showHeaders } from "./shown-response.ts";
 const CAP_STATUSES = new Set([400, 402, 403, 429]);
 /** A cap's error is small, and comes with its head: beyond either the body is left to the caller. */
 const MAX_BYTES = 64 * 1024;
-const MAX_MS = 50;
+const LIMITS = { maxBytes: MAX_BYTES, maxMs: 50 };
 
 export function mayBeCap({ status, headers, body, bodyUsed }: Response): boolean {
   if (!CAP_STATUSES.has(status) || bodyUsed || !(body instanceof ReadableStream)) return false;
@@ -23,7 +23,7 @@ export function mayBeCap({ status, headers, body, bodyUsed }: Response): boolean
  */
 export async function readError(response: Response, call: OpenCall, abandoned: AbandonedCalls): Promise<unknown> {
   const { stream, source } = relayResponse(response, call, abandoned);
-  const text = await readAhead(source);
+  const text = await readAhead(() => source.readAhead(), LIMITS);
   if (text !== undefined) return parse(text);
   // The body is locked, so that fetch no longer cancels it when the response is collected.
   dropped.register(stream, source.lock());
@@ -40,23 +40,3 @@ export function forbidRetry(response: Response): void {
 const dropped = new FinalizationRegistry<ReadableStreamDefaultReader<Uint8Array>>((reader) => {
   reader.cancel().catch(() => {});
 });
-
-async function readAhead(source: RelaySource): Promise<string | undefined> {
-  const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(late.resolve, MAX_MS, undefined);
-  const chunks: Uint8Array[] = [];
-  try {
-    for (let size = 0; size <= MAX_BYTES; ) {
-      const result = await Promise.race([source.readAhead(), late.promise]);
-      if (result === undefined) return undefined;
-      if (result.done) return Buffer.concat(chunks).toString();
-      chunks.push(new Uint8Array(result.value));
-      size += result.value.byteLength;
-    }
-    return undefined;
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
-}

@@ -124,20 +124,18 @@ export class RelaySource {
   #see(chunk: Uint8Array): Uint8Array {
     const { call } = this;
     if (call.over) return chunk;
-    if (call.stream) return call.chunk(chunk);
-    this.#whole ??= createWholeBody(call);
-    return this.#whole.add(chunk);
+    return call.stream ? call.chunk(chunk) : this.#wholeBody().add(chunk);
   }
 
   #end(controller: Controller): void {
-    const rest = this.call.stream ? this.call.end() : this.#endWhole();
+    const rest = this.call.stream ? this.call.end() : this.#wholeBody().end();
     if (rest.byteLength > 0) controller.enqueue(rest as Chunk);
     this.close();
   }
 
-  #endWhole(): Uint8Array {
+  #wholeBody(): WholeBody {
     this.#whole ??= createWholeBody(this.call);
-    return this.#whole.end();
+    return this.#whole;
   }
 }
 

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
 import { askForUsage, factsOf, RETRIEVAL, type Target } from "../../wire/target.ts";
+import { readAhead } from "./read-ahead.ts";
 
 export type FetchInput = Parameters<typeof fetch>[0];
 export type FetchInit = Parameters<typeof fetch>[1];
@@ -72,9 +73,8 @@ export function readOutgoing(target: Target, input: FetchInput, init: FetchInit,
   return { input, init, facts: undefined, asked: false };
 }
 
-/** A body that the caller streams is read this far ahead of its sending, in bytes, and waited for this long. */
-const MAX_AHEAD = 1024 * 1024;
-const MAX_AHEAD_MS = 100;
+/** How far a body that the caller streams is read ahead of its sending: below 1 MiB. */
+const AHEAD = { maxBytes: 1024 * 1024 - 1, maxMs: 100 };
 
 /**
  * The text of a request's body, from a copy: the body itself, unlike a response's, is the caller's to send whole, with
@@ -83,26 +83,10 @@ const MAX_AHEAD_MS = 100;
  */
 async function readCopy(request: Request): Promise<string | undefined> {
   const reader = (request.clone().body as ReadableStream<Uint8Array>).getReader();
-  const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(late.resolve, MAX_AHEAD_MS, undefined);
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    for (let size = 0; size < MAX_AHEAD; ) {
-      const result = await Promise.race([reader.read(), late.promise]);
-      if (result === undefined) break;
-      if (result.done) return text + decoder.decode();
-      text += decoder.decode(result.value, { stream: true });
-      size += result.value.byteLength;
-    }
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
+  const text = await readAhead(() => reader.read(), AHEAD);
   // The other branch of the body then takes no more than it sends.
-  reader.cancel().catch(() => {});
-  return undefined;
+  if (text === undefined) reader.cancel().catch(() => {});
+  return text;
 }
 
 /** Passes a request's body stream on, keeping a copy of its text as far as that is kept. */
