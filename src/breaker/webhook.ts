@@ -140,13 +140,15 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
 /** A scope as an operator writes it, `agent:a` or `{ "agent": "a" }`, as circuits have it; undefined when invalid. */
 export function readScope(named: unknown): string | undefined {
   if (named === "all") return "all";
-  const isObject = typeof named === "object" && named !== null;
-  const text = isObject
-    ? Object.entries(named)
-        .map((pair) => pair.join(":"))
-        .join(",")
-    : named;
+  const text = typeof named === "object" && named !== null ? textOfFields(named) : named;
   if (typeof text !== "string" || text.length > MAX_LENGTH.scope) return undefined;
   const target = targetOf(text);
   return "fault" in target || target.leftOut.length > 0 ? undefined : target.scope;
+}
+
+/** `{ "agent": "a" }` as `agent:a`; undefined when a value is neither text nor a number. */
+function textOfFields(fields: object): string | undefined {
+  const pairs = Object.entries(fields);
+  if (pairs.some(([, value]) => typeof value !== "string" && typeof value !== "number")) return undefined;
+  return pairs.map((pair) => pair.join(":")).join(",");
 }

@@ -104,6 +104,8 @@ describe("the scope that an operator names", () => {
     ["agent:*", undefined],
     [undefined, undefined],
     [7, undefined],
+    [[{ toString: 1 }], undefined],
+    [{ agent: { toString: null } }, undefined],
     [`agent:${"x".repeat(2_000)}`, undefined],
   ])("%j is %s", (named, scope) => {
     expect(readScope(named)).toBe(scope);
