@@ -14,27 +14,27 @@ const SEED = Number(SPENDFUSE_FUZZ_SEED ?? (SPENDFUSE_FUZZ_SECONDS === undefined
 const MAX_CASE_MS = 1_000;
 /** A case that runs for this long will not end. */
 const HUNG_MS = 60_000;
+/** Of the report of a failure, in characters: the seed and the path in it repeat the case. */
+const MAX_REPORT = 4_000;
 
 const FILES = globSync(`${import.meta.dirname}/*.test.ts`).length;
 
-/** A case: a generated input, and what must hold of it. */
-export interface Property<Input> {
-  readonly input: fc.Arbitrary<Input>;
-  /** Throws, or returns a promise that rejects, when something else happens. */
-  readonly check: (input: Input) => void | Promise<void>;
-}
+/** Generated inputs, and what must hold of each. */
+export type Property = (around: Around) => fc.IAsyncProperty<unknown>;
 
-/** Binds the type of the input to that of the check. */
-export function property<Input>(input: fc.Arbitrary<Input>, check: Property<Input>["check"]): Property<Input> {
-  return { input, check };
+/** Runs the check of one case. */
+type Around = (check: () => void | Promise<void>) => Promise<void>;
+
+/** @param check throws, or rejects, when something else happens than must */
+export function property<Input>(input: fc.Arbitrary<Input>, check: (input: Input) => void | Promise<void>): Property {
+  return (around) => fc.asyncProperty(input, (value) => around(() => check(value)));
 }
 
 /**
  * Fuzzes one parser, in a file of its own in this folder. The time is divided among the files, then among their
  * properties; runs and seed are printed.
  */
-// biome-ignore lint/suspicious/noExplicitAny: each property has an input of its own
-export function fuzz(parser: string, properties: Readonly<Record<string, Property<any>>>): void {
+export function fuzz(parser: string, properties: Readonly<Record<string, Property>>): void {
   const milliseconds = (SECONDS * 1_000) / FILES / Object.keys(properties).length;
   const lines: string[] = [];
   describe(parser, () => {
@@ -56,13 +56,13 @@ export function fuzz(parser: string, properties: Readonly<Record<string, Propert
   });
 }
 
-async function run<Input>({ input, check }: Property<Input>, milliseconds: number, dog: Watchdog): Promise<number> {
+async function run(one: Property, milliseconds: number, dog: Watchdog): Promise<number> {
   let runs = 0;
-  const measured = fc.asyncProperty(input, async (value) => {
+  const measured = one(async (check) => {
     runs += 1;
     dog.begin();
     const { user: before } = process.cpuUsage();
-    await check(value);
+    await check();
     const spent = (process.cpuUsage().user - before) / 1_000;
     dog.end();
     if (spent > MAX_CASE_MS) throw new Error(`took ${Math.round(spent)} ms of CPU`);
@@ -74,7 +74,8 @@ async function run<Input>({ input, check }: Property<Input>, milliseconds: numbe
     markInterruptAsFailure: false,
   });
   dog.end();
-  if (details.failed) throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
+  if (details.failed)
+    throw new Error(fc.defaultReportMessage(details)?.slice(0, MAX_REPORT), { cause: details.errorInstance });
   return runs;
 }
 
