@@ -11,8 +11,7 @@ import { openFile } from "../../src/stores/file/store.ts";
 import { readTally, writeTally } from "../../src/stores/file/tables.ts";
 import { countOf } from "../../src/stores/memory.ts";
 import { type Change, changeCircuit, type Store } from "../../src/stores/store.ts";
-import { fuzz, property } from "./fuzz.ts";
-import { anyJson, anyText, mutated } from "./values.ts";
+import { anyJson, fuzz, replaced } from "./fuzz.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 const DAY = Date.UTC(2026, 10, 24);
@@ -48,17 +47,22 @@ const REPORT: Report = {
   ...{ spare: 1, tight: false, leave: false, leaseMs: HOUR, keepMs: HOUR },
 };
 
+const anyText = fc.string({ unit: "binary" });
 const asText = (values: fc.Arbitrary<unknown>): fc.Arbitrary<string> => values.map((json) => JSON.stringify(json));
-const circuits = fc.oneof(anyText, asText(anyJson), asText(mutated(...CIRCUITS)));
-const tallies = fc.oneof(anyText, asText(anyJson), asText(mutated(...TALLIES.map((text) => JSON.parse(text)))));
-const sums = fc.oneof(anyText, asText(anyJson), asText(mutated([1, 2, 3, 4, 5, 6, 7])));
+const circuits = fc.oneof(anyText, asText(anyJson), asText(fc.oneof(...CIRCUITS.map(replaced))));
+const tallies = fc.oneof(
+  anyText,
+  asText(anyJson),
+  asText(fc.oneof(...TALLIES.map((text) => replaced(JSON.parse(text) as object)))),
+);
+const sums = fc.oneof(anyText, asText(anyJson), asText(replaced([1, 2, 3, 4, 5, 6, 7])));
 const GROUP = JSON.stringify([DAY, "openai", "m", "default", "key", "a", "a", "team", "project", "reported", "true"]);
-const groups = fc.oneof(anyText, asText(anyJson), asText(mutated(JSON.parse(GROUP))));
+const groups = fc.oneof(anyText, asText(anyJson), asText(replaced(JSON.parse(GROUP) as object)));
 const texts = fc.oneof(anyText, asText(anyJson));
 const signals = fc.oneof(
   anyText,
   asText(anyJson),
-  asText(mutated({ circuit: "agent:a" }, { circuit: "agent:b" }, { type: "recall", key: "k" })),
+  ...[{ circuit: "agent:a" }, { type: "recall", key: "k" }].map((signal) => asText(replaced(signal))),
 );
 
 function parsed(text: string): unknown {
@@ -87,60 +91,61 @@ async function openOnce() {
   return files;
 }
 
-fuzz("the values of a store", {
-  "a circuit is one that lives on, or none": property(
-    fc.tuple(circuits, fc.constantFrom(...EVENTS)),
-    ([text, event]) => {
-      const circuit = asCircuit(parsed(text));
-      if (circuit === undefined) return;
-      for (const at of [0, NOW, NOW + HOUR, NOW + 10 * HOUR]) {
-        expect(asCircuit(circuitAt(circuit, at))).toBeDefined();
-        const step = nextCircuit(circuit, event, at);
-        if (step.changed) expect(asCircuit(step.circuit)).toBeDefined();
-      }
-    },
-  ),
-  "a count can be added to": property(tallies, (text) => {
-    const tally = readTally(text);
-    const { spent, inUse, held } = countOf("k", tally, NOW);
-    for (const one of [spent, inUse, held, spentOf(tally, NOW)]) expect(isAmount(one)).toBe(true);
-    const standing = exchange(tally, REPORT, 0, NOW);
-    for (const [name, one] of Object.entries(standing)) expect([name, Number.isNaN(one)]).toEqual([name, false]);
-    expect(readTally(writeTally(tally)).damaged ?? false).toBe(false);
-  }),
-  "metered sums add up": property(fc.array(fc.tuple(groups, sums), { maxLength: 5 }), (rows) => {
-    for (const row of mergeMetered(rows.map(([key, text]) => [key, sumsOf(text)] as const)))
-      for (const [name, one] of Object.entries(row))
-        if (typeof one === "number" && name !== "day") expect([name, Number.isFinite(one)]).toEqual([name, true]);
-  }),
-  "in a file, one that is broken affects only itself": property(
-    fc.record({ circuit: circuits, tally: tallies, group: groups, sums, signal: signals, audit: texts }),
-    async (bad) => {
-      const { store, db } = await openOnce();
-      for (const table of ["circuits", "tallies", "metered", "signals", "audit"]) db.exec(`DELETE FROM ${table}`);
-      db.prepare("INSERT INTO circuits VALUES ('agent:bad', 1, ?)").run(bad.circuit);
-      db.prepare("INSERT INTO tallies VALUES ('bad', ?, ?)").run(bad.tally, NOW + HOUR);
-      db.prepare("INSERT INTO metered VALUES (?, 'bad', ?, ?)").run(DAY, bad.group, bad.sums);
-      await store.putMetered("me", [{ day: DAY, key: GROUP, sums: [1, 2, 3, 4, 5, 6, 7] }]);
-      db.prepare("INSERT INTO audit (json) VALUES (?)").run(bad.audit);
-      db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)").run(NOW, bad.signal);
-      const { changed } = await changeCircuit(store, "agent:good", EVENTS[1]!, NOW);
-      expect(changed).toBe(true);
-      expect((await store.circuits()).map(({ scope }) => scope)).toContain("agent:good");
-      for (const event of EVENTS) await changeCircuit(store, "agent:bad", event, NOW);
-      const standings = await store.exchange([
-        { ...REPORT, key: "bad" },
-        { ...REPORT, key: "good" },
-      ]);
-      expect(standings[1]).toMatchObject({ spent: 1 });
-      expect((await store.counts(10)).map(({ key }) => key)).toContain("good");
-      expect((await store.metered(DAY, DAY + 1)).some(({ provider }) => provider === "openai")).toBe(true);
-      await store.audit(10);
-      for (const change of heard.splice(0)) {
-        expect(["circuit", "recall", "back"]).toContain(change.type);
-        if (change.type === "circuit") expect(asCircuit(change.circuit)).toBeDefined();
-        if (change.type === "recall") expect(change.key).toBeTypeOf("string");
-      }
-    },
-  ),
+fuzz("a circuit is one that lives on, or none", fc.tuple(circuits, fc.constantFrom(...EVENTS)), ([text, event]) => {
+  const circuit = asCircuit(parsed(text));
+  if (circuit === undefined) return;
+  for (const at of [0, NOW, NOW + HOUR, NOW + 10 * HOUR]) {
+    expect(asCircuit(circuitAt(circuit, at))).toBeDefined();
+    const step = nextCircuit(circuit, event, at);
+    if (step.changed) expect(asCircuit(step.circuit)).toBeDefined();
+  }
 });
+
+fuzz("a count can be added to", tallies, (text) => {
+  const tally = readTally(text);
+  const { spent, inUse, held } = countOf("k", tally, NOW);
+  for (const one of [spent, inUse, held, spentOf(tally, NOW)]) expect(isAmount(one)).toBe(true);
+  const standing = exchange(tally, REPORT, 0, NOW);
+  for (const [name, one] of Object.entries(standing)) expect([name, Number.isNaN(one)]).toEqual([name, false]);
+  expect(readTally(writeTally(tally)).damaged ?? false).toBe(false);
+});
+
+fuzz("metered sums add up", fc.array(fc.tuple(groups, sums), { maxLength: 5 }), (rows) => {
+  for (const row of mergeMetered(rows.map(([key, text]) => [key, sumsOf(text)] as const)))
+    for (const [name, one] of Object.entries(row))
+      if (typeof one === "number" && name !== "day") expect([name, Number.isFinite(one)]).toEqual([name, true]);
+});
+
+fuzz(
+  "in a file, one that is broken affects only itself",
+  fc.record({ circuit: circuits, tally: tallies, group: groups, sums, signal: signals, audit: texts }),
+  async (bad) => {
+    const { store, db } = await openOnce();
+    db.exec("BEGIN IMMEDIATE");
+    for (const table of ["circuits", "tallies", "metered", "signals", "audit"]) db.exec(`DELETE FROM ${table}`);
+    db.prepare("INSERT INTO circuits VALUES ('agent:bad', 1, ?)").run(bad.circuit);
+    db.prepare("INSERT INTO tallies VALUES ('bad', ?, ?)").run(bad.tally, NOW + HOUR);
+    db.prepare("INSERT INTO metered VALUES (?, 'bad', ?, ?)").run(DAY, bad.group, bad.sums);
+    db.prepare("INSERT INTO audit (json) VALUES (?)").run(bad.audit);
+    db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)").run(NOW, bad.signal);
+    db.exec("COMMIT");
+    await store.putMetered("me", [{ day: DAY, key: GROUP, sums: [1, 2, 3, 4, 5, 6, 7] }]);
+    const { changed } = await changeCircuit(store, "agent:good", EVENTS[1]!, NOW);
+    expect(changed).toBe(true);
+    expect((await store.circuits()).map(({ scope }) => scope)).toContain("agent:good");
+    for (const event of EVENTS) await changeCircuit(store, "agent:bad", event, NOW);
+    const standings = await store.exchange([
+      { ...REPORT, key: "bad" },
+      { ...REPORT, key: "good" },
+    ]);
+    expect(standings[1]).toMatchObject({ spent: 1 });
+    expect((await store.counts(10)).map(({ key }) => key)).toContain("good");
+    expect((await store.metered(DAY, DAY + 1)).some(({ provider }) => provider === "openai")).toBe(true);
+    await store.audit(10);
+    for (const change of heard.splice(0)) {
+      expect(["circuit", "recall", "back"]).toContain(change.type);
+      if (change.type === "circuit") expect(asCircuit(change.circuit)).toBeDefined();
+      if (change.type === "recall") expect(change.key).toBeTypeOf("string");
+    }
+  },
+);

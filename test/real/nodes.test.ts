@@ -5,16 +5,32 @@ import { needApp } from "../apps/installed.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** The long-term releases that run no tests otherwise, and what they need to run the sources as they are. */
+/** Suites that meet Node itself, and those that all else is built on. */
+const CORE = [
+  "test/meter/transports/fetch",
+  "test/meter/call",
+  "test/meter/tracing",
+  "test/core",
+  "test/limits",
+  "test/pricing",
+];
+
+/**
+ * The releases on which the tests do not run otherwise. On 22.15 not all can: its own fetch takes a body that was cut for
+ * whole, it does not tell of `node:http2`, and the programs that tests start are run there only with a flag.
+ */
 const NODES = [
-  { name: "Node 22.15", app: "node-22", flags: "--experimental-strip-types --no-warnings" },
-  { name: "Node 24", app: "node-24", flags: "" },
+  { name: "Node 22.15", app: "node-22", flags: "--experimental-strip-types --no-warnings", suites: CORE },
+  { name: "Node 24", app: "node-24", flags: "", suites: [] },
 ] as const;
 
-test.for(NODES)("the whole suite on $name", async ({ name, app, flags }, context) => {
+/** On a machine that does something else as well. */
+const LIMIT_MS = 20 * 60_000;
+
+test.for(NODES)("the suite on $name", { timeout: LIMIT_MS }, async ({ name, app, flags, suites }, context) => {
   const project = await needApp(context, app, { scripts: true });
   const node = join(project, "node_modules/node/bin/node");
-  const { code, out } = await run(node, ["node_modules/vitest/vitest.mjs", "run", "--project=!real"], {
+  const { code, out } = await run(node, ["node_modules/vitest/vitest.mjs", "run", "--project=!real", ...suites], {
     PATH: `${dirname(node)}:${process.env.PATH}`,
     NODE_OPTIONS: flags,
   });

@@ -35,11 +35,12 @@ function takeRow(row: Row, store: SeriesStore, toTime: (seconds: number) => numb
   if (type === undefined) return '"type" must be 0, 1, 2 or 3';
   if (!Array.isArray(row.points)) return '"points" must be a list';
   const tags = (Array.isArray(row.tags) ? row.tags : []).filter((tag) => typeof tag === "string");
-  const resources = (Array.isArray(row.resources) ? row.resources : []) as { type?: string; name?: string }[];
-  const texts = [...tags, ...resources.map(({ type: kind, name }) => `${kind}:${name}`)];
+  const resources = (Array.isArray(row.resources) ? row.resources : []) as ({ type?: string; name?: string } | null)[];
+  const texts = [...tags, ...resources.flatMap((one) => (one?.type && one.name ? `${one.type}:${one.name}` : []))];
   const alias = texts.join("\u0001");
   let wrong = 0;
-  for (const { timestamp, value } of row.points as { timestamp?: unknown; value?: unknown }[]) {
+  for (const point of row.points as ({ timestamp?: unknown; value?: unknown } | null)[]) {
+    const { timestamp, value } = point ?? {};
     if (typeof timestamp !== "number" || typeof value !== "number") wrong += 1;
     else store.write(row.metric, type, alias, () => texts, toTime(timestamp), value);
   }

@@ -2,7 +2,8 @@ import { parse } from "../../../core/json.ts";
 import type { AbandonedCalls } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { RelaySource } from "./relay.ts";
-import { relayResponse, showHeaders } from "./response.ts";
+import { relayResponse } from "./response.ts";
+import { showHeaders } from "./shown-response.ts";
 
 /** Statuses with which vendors report that a cap of theirs is reached. */
 const CAP_STATUSES = new Set([400, 402, 403, 429]);

@@ -39,3 +39,13 @@ function disguise(ours: unknown, original: unknown): void {
     if (descriptor !== undefined) Object.defineProperty(ours, shown, descriptor);
   }
 }
+
+/** A getter as a class has it, and no constructor. */
+export function accessor(name: string, read: (this: Response) => unknown): () => unknown {
+  const holder = {
+    get [name](): unknown {
+      return read.call(this as never);
+    },
+  };
+  return Object.getOwnPropertyDescriptor(holder, name)?.get as () => unknown;
+}

@@ -35,6 +35,17 @@ export function kindOf(response: Response, replace: Replace): Kind {
   return kind;
 }
 
+/** Whether objects with this prototype are responses of ours. */
+export function isKind(prototype: object): boolean {
+  return kinds.get(prototype)?.overlay === prototype;
+}
+
+/** Objects with this prototype are of the kind of those with another, which it stands in front of. */
+export function alias(prototype: object, of: object): void {
+  const kind = kinds.get(of);
+  if (kind !== undefined) kinds.set(prototype, kind);
+}
+
 function isReadable(response: Response, natives: Natives): boolean {
   try {
     natives.bodyUsed.call(response);

@@ -2,8 +2,10 @@ import { Readable } from "node:stream";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createStamp } from "../../tracing/stamp.ts";
+import { accessor } from "./overlay.ts";
 import { type Bytes, openRelay, type Relay } from "./relay.ts";
 import { type Kind, kindOf, type Natives } from "./response-kind.ts";
+import { likeness } from "./shown-response.ts";
 import { allowTaps } from "./taps.ts";
 
 /** How the body of one response is watched. */
@@ -19,19 +21,10 @@ interface Watched {
   holder: Response | undefined;
 }
 
-/** What a response shows in place of its own. */
-interface Shown {
-  readonly url?: string;
-  readonly redirected?: boolean;
-  readonly type?: ResponseType;
-  readonly headers?: Headers;
-}
-
 const watched = createStamp<Watched>();
 /** By the body: up to Node 22 an object that stands in for a response, such as a proxy, can be read as well. Weak,
  * because the connection holds the body. */
 const watchedBodies = createStamp<WeakRef<Watched>>();
-const shown = createStamp<Shown>();
 
 /**
  * Watches the caller's own response, which keeps its identity, class and properties. Nothing is read that the caller
@@ -47,11 +40,6 @@ export function relayResponse(response: Response, call: OpenCall, abandoned: Aba
   const state = watch(response, call, false, abandoned);
   state.relay = openRelay(state.kind.body.call(response) as Bytes, call, response);
   return state.relay;
-}
-
-/** Shows other headers than the response has. */
-export function showHeaders(response: Response, headers: Headers): void {
-  shown.set(response, { headers });
 }
 
 function watch(response: Response, call: OpenCall, iterates: boolean, abandoned: AbandonedCalls): Watched {
@@ -71,7 +59,6 @@ function isReadUnseen(response: object): boolean {
 }
 
 const WHOLE = ["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const;
-const SHOWN = ["url", "redirected", "type", "headers"] as const;
 type Whole = (typeof WHOLE)[number];
 
 function replacementOf(
@@ -82,7 +69,6 @@ function replacementOf(
   if (typeof name !== "string" || configurable !== true) return undefined;
   if (name === "body") return get && { get: bodyGetter(get as Natives["body"], natives) };
   if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"], natives) };
-  if ((SHOWN as readonly string[]).includes(name)) return get && { get: shownGetter(name as keyof Shown, get) };
   if (typeof value !== "function") return undefined;
   if (name === "clone") return { value: cloneMethod(value as Response["clone"], natives) };
   if ((WHOLE as readonly string[]).includes(name)) return { value: wholeMethod(name as Whole, value as Read, natives) };
@@ -114,7 +100,7 @@ function cloneMethod(native: Response["clone"], { body: bodyOf, bodyUsed }: Nati
   const { clone } = {
     clone(this: Response): Response {
       const state = stateOf(this, bodyOf);
-      if (state === undefined) return likeness(native.call(this), this);
+      if (state === undefined) return native.call(this);
       if (state.relay === undefined) {
         const body = bodyOf.call(this);
         if (body === null || body.locked || bodyUsed.call(this)) return native.call(this);
@@ -151,23 +137,6 @@ function wholeMethod(name: Whole, native: Read, { body: bodyOf, bodyUsed }: Nati
 function readRelay(response: Response, state: Watched, native: Read, name: Whole): Promise<unknown> {
   const holder = holderOf(response, state);
   return holder === undefined ? native.call(response) : (holder[name] as () => Promise<unknown>)();
-}
-
-function shownGetter(name: keyof Shown, native: () => unknown): () => unknown {
-  return accessor(name, function (this: Response) {
-    const instead = typeof this === "object" && this !== null ? shown.get(this)?.[name] : undefined;
-    return instead === undefined ? native.call(this) : instead;
-  });
-}
-
-/** A getter as a class has it. */
-function accessor(name: string, read: (this: Response) => unknown): () => unknown {
-  const holder = {
-    get [name](): unknown {
-      return read.call(this as never);
-    },
-  };
-  return Object.getOwnPropertyDescriptor(holder, name)?.get as () => unknown;
 }
 
 function stateOf(response: unknown, bodyOf: Natives["body"]): Watched | undefined {
@@ -231,14 +200,4 @@ function likeConstructed(response: Response, body: Bytes, init: ResponseInit): R
   } catch {
     return new Response(body, init);
   }
-}
-
-/** A clone that shows what the original shows; `constructed`: it was made of a response that we constructed. */
-function likeness(clone: Response, of: Response, constructed = false): Response {
-  const { url, redirected, type } = of;
-  const instead = constructed ? { url, redirected, type } : shown.get(of);
-  if (instead === undefined) return clone;
-  shown.set(clone, instead);
-  Object.setPrototypeOf(clone, kindOf(clone, replacementOf).overlay);
-  return clone;
 }

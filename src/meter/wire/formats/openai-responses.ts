@@ -21,7 +21,7 @@ const DELTAS: ReadonlyMap<string, "visible" | "thought"> = new Map(
 
 /** After these the vendor sends nothing that matters. */
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
-const RUNNING = new Set(["queued", "in_progress"]);
+const RUNNING: ReadonlySet<unknown> = new Set(["queued", "in_progress"]);
 
 /** OpenAI Responses. A response that runs in the background is counted once, when it is retrieved. */
 export const openaiResponses: WireFormat = {
@@ -69,7 +69,7 @@ export const openaiResponses: WireFormat = {
     if (!json) return;
     if (object(json.error) && json.object === undefined) reading.failed = true;
     readResponse(json, reading);
-    reading.pending = RUNNING.has(text(json.status) ?? "");
+    reading.pending = RUNNING.has(json.status);
     for (const item of array(json.output)) countOutput(object(item), reading);
     if (reading.outputReported) report(reading, reading.usage as Usage);
   },
@@ -145,10 +145,15 @@ function imageUsage(json: Json): ModelUsage | undefined {
   return { model: text(object(tool)?.model) ?? "image_generation", usage };
 }
 
-const TOOL_CALLS = new Set(["function_call", "custom_tool_call", "mcp_call", "code_interpreter_call"]);
+const TOOL_CALLS: ReadonlySet<unknown> = new Set([
+  "function_call",
+  "custom_tool_call",
+  "mcp_call",
+  "code_interpreter_call",
+]);
 
 function countToolCall(item: Json | undefined, reading: Reading): void {
-  if (!TOOL_CALLS.has(text(item?.type) ?? "")) return;
+  if (!TOOL_CALLS.has(item?.type)) return;
   reading.toolCalls += 1;
   reading.visible += wireLength(item?.name);
 }
