@@ -6,8 +6,11 @@ import type { Change, Store } from "../store.ts";
 // where it has a guard, else the thread that was first. Reports carry totals, so that the keeper may change.
 
 const CHANNEL = "spendfuse.memory";
-/** How long a thread waits for a keeper before it becomes one. */
-const SEEK_MS = 100;
+/**
+ * How long a thread waits for a keeper before it becomes one: longer than a thread is busy while it starts, because two
+ * keepers would each let the whole budget pass. Only threads of a process whose main thread has no guard wait for it.
+ */
+const SEEK_MS = 1_000;
 /** How long a keeper may be busy before another one is sought. */
 const BUSY_MS = 5_000;
 
