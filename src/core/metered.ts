@@ -61,8 +61,12 @@ export function meteredKey(group: MeteredGroup): string {
   return JSON.stringify(GROUP.map((field) => group[field]));
 }
 
-export function meteredGroup(key: string): MeteredGroup {
-  const values = JSON.parse(key) as readonly unknown[];
+/** The group of a key; undefined for a key that {@link meteredKey} did not write. */
+export function meteredGroup(key: string): MeteredGroup | undefined {
+  const [day, ...names] = array(parse(key));
+  if (!Number.isSafeInteger(day) || names.length !== GROUP.length - 1) return undefined;
+  if (!names.every((name) => typeof name === "string")) return undefined;
+  const values = [day, ...names];
   return Object.fromEntries(GROUP.map((field, index) => [field, values[index]])) as unknown as MeteredGroup;
 }
 
@@ -70,9 +74,13 @@ export function meteredSums(row: MeteredSums): readonly number[] {
   return SUMS.map((field) => row[field]);
 }
 
-/** Sums that {@link meteredSums} gave, as JSON; zero for what is not finite, or cannot be read. */
+/** Sums that {@link meteredSums} gave, as JSON; zero for what cannot be added up, or cannot be read. */
 export function sumsOf(json: string): readonly number[] {
-  return array(parse(json)).map((value) => (typeof value === "number" && Number.isFinite(value) ? value : 0));
+  return array(parse(json)).map((value) => (isSum(value) ? value : 0));
+}
+
+function isSum(value: unknown): value is number {
+  return typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
 /** Adds what {@link meteredSums} has written to `into`. */
@@ -80,7 +88,7 @@ export function addMetered(into: MeteredSums, sums: readonly number[]): void {
   for (const [index, field] of SUMS.entries()) into[field] += sums[index] ?? 0;
 }
 
-/** The rows of several processes, as one row a group. */
+/** The rows of several processes, as one row a group; without those whose key cannot be read. */
 export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonly number[]]>): readonly MeteredRow[] {
   const merged = new Map<string, MeteredSums>();
   for (const [key, sums] of rows) {
@@ -91,7 +99,10 @@ export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonl
     }
     addMetered(into, sums);
   }
-  return [...merged].map(([key, sums]) => ({ ...meteredGroup(key), ...sums }));
+  return [...merged].flatMap(([key, sums]) => {
+    const group = meteredGroup(key);
+    return group === undefined ? [] : [{ ...group, ...sums }];
+  });
 }
 
 /** The rows that a settled call adds, one per model. A call that was refused, by us or by the vendor, adds none. */

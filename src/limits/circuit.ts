@@ -44,14 +44,23 @@ export type Circuit =
 /** The latest time that can be written as a date, in milliseconds since the epoch. */
 const MAX_TIME = 8.64e15;
 
-/** A circuit as a store or a breaker keeps it; undefined for anything else. */
+/** A circuit as a store or a breaker keeps it, without marks that are broken; undefined for anything else. */
 export function asCircuit(value: unknown): Circuit | undefined {
   const circuit = object(value);
   if (circuit === undefined || typeof circuit.scope !== "string" || !Number.isSafeInteger(circuit.rev))
     return undefined;
-  if (!isTime(circuit.since) || object(circuit.alerts) === undefined) return undefined;
-  const isWhole = circuit.state === "closed" || isTripped(circuit);
-  return isWhole ? (circuit as unknown as Circuit) : undefined;
+  const alerts = object(circuit.alerts);
+  if (!isTime(circuit.since) || alerts === undefined) return undefined;
+  if (circuit.state !== "closed" && !isTripped(circuit)) return undefined;
+  const marks = Object.entries(alerts);
+  if (marks.every(([, one]) => isMark(one))) return circuit as unknown as Circuit;
+  const sound = Object.fromEntries(marks.filter(([, one]) => isMark(one)));
+  return { ...(circuit as unknown as Circuit), alerts: sound as Circuit["alerts"] };
+}
+
+function isMark(value: unknown): boolean {
+  const { cycle, transition, event, at } = object(value) ?? {};
+  return isTime(at) && [cycle, transition, event].every((text) => typeof text === "string");
 }
 
 function isTripped({ state, source, reason, by, until, probes }: Json): boolean {

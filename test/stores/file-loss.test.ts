@@ -84,7 +84,9 @@ test("broken rows affect nothing but themselves", async () => {
     `UPDATE circuits SET json = '{"scope":"agent:b","rev":1,"state":"open","until":1e300}' WHERE scope = 'agent:b'`,
   );
   db.exec(`INSERT INTO tallies VALUES ('k', '[null,"x",[["one",{"spent":"1e400"}],7]]', 9e15), ('l', '{', 9e15)`);
-  db.exec(`INSERT INTO metered VALUES (0, 'h', '[]', '[1,"x",null,1e999]'), (0, 'i', '[]', 'garbage')`);
+  const group = JSON.stringify([0, "openai", "m", ...Array(6).fill(""), "reported", "true"]);
+  db.exec(`INSERT INTO metered VALUES (0, 'h', '${group}', '[1,"x",null,1e999]'), (0, 'i', '${group}', 'garbage')`);
+  db.exec(`INSERT INTO metered VALUES (0, 'h', '[', '[1]'), (0, 'i', '[]', '[1]')`);
   db.exec(`INSERT INTO signals (at, json) VALUES (0, 'garbage'), (0, '[]'), (0, '{"circuit":"agent:a"}')`);
   db.close();
   expect((await store.circuits()).map(({ scope }) => scope)).toEqual(["agent:c"]);

@@ -15,7 +15,7 @@ import { openRedis } from "../../src/stores/redis/store.ts";
 import * as registry from "../../src/stores/registry.ts";
 import { type Change, changeCircuit, MAX_AUDIT, type MeteredTotal, type Store } from "../../src/stores/store.ts";
 import { eventually } from "../eventually.ts";
-import { NO_REDIS, type RedisServer, startRedis } from "../servers/redis.ts";
+import { NO_REDIS, type RedisServer, redisCommand, startRedis } from "../servers/redis.ts";
 
 const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
 const folder = mkdtempSync(join(tmpdir(), "spendfuse-stores-"));
@@ -349,6 +349,25 @@ test("processes that open the same new file at once all get it", async () => {
   const store = await openFile(path);
   open.push(store);
   expect(await store.audit(1_000)).toHaveLength(400);
+});
+
+describe.skipIf(NO_REDIS !== undefined)("a circuit in Redis that cannot be read", () => {
+  const marks = { alerts: { "123": null } };
+  test.each([
+    ["no JSON", "{"],
+    ["another scope's", JSON.stringify({ state: "closed", scope: "agent:b", rev: 4, since: 0, alerts: {} })],
+    ["one without a beginning", JSON.stringify({ state: "closed", scope: "agent:a", rev: 4, alerts: {} })],
+    ["one with a broken mark", JSON.stringify({ state: "closed", scope: "agent:a", rev: 4, since: 0, ...marks })],
+  ])("%s is tripped all the same", async (_name, json) => {
+    const prefix = String(Math.random());
+    const store = await openRedis(`${redis?.url}?prefix=${prefix}`, now);
+    open.push(store);
+    await redisCommand(Number(new URL(redis!.url).port), "HSET", `${prefix}circuits`, "agent:a", json);
+    const alert = ["123", { cycle: "c", transition: "Triggered", event: "e", at: clock }] as const;
+    const trip = { type: "trip", source: "datadog", reason: "r", by: "me", ttlMs: 60_000, alert } as const;
+    expect(await changeCircuit(store, "agent:a", trip, clock)).toMatchObject({ changed: true });
+    expect(await store.circuits()).toMatchObject([{ scope: "agent:a", state: "open" }]);
+  });
 });
 
 describe("a store that cannot be had says what to do", () => {

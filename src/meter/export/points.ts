@@ -1,5 +1,5 @@
 import type { Taken } from "../metrics/instruments.ts";
-import { DURATION_BOUNDS, type Tags } from "../metrics/tables.ts";
+import { DURATION_BOUNDS, type Histogram, type Tags } from "../metrics/tables.ts";
 import type { Interval } from "./export-timestamps.ts";
 
 /**
@@ -41,12 +41,19 @@ interface DataPoint {
 
 /** Without points whose value is no number. */
 export function withoutInvalid(taken: Taken, onInvalid: (metric: string) => void): Taken {
-  const isValid = ({ value }: { readonly value: unknown }): boolean => {
-    const valid = typeof value === "number" ? Number.isFinite(value) : Number.isFinite((value as { sum: number }).sum);
+  const points = (taken.points as readonly { readonly value: unknown }[]).filter(({ value }) => {
+    const valid = figuresOf(value).every(Number.isFinite);
     if (!valid) onInvalid(taken.metric.name);
     return valid;
-  };
-  return { ...taken, points: taken.points.filter(isValid) } as Taken;
+  });
+  return { ...taken, points } as unknown as Taken;
+}
+
+/** A number itself, or those of a histogram. */
+function figuresOf(value: unknown): readonly unknown[] {
+  if (typeof value !== "object" || value === null) return [value];
+  const { count, sum, min, max } = value as Histogram;
+  return [count, sum, min, max];
 }
 
 /** The data of one interval, split into requests that are each below the limit of the receiver. */

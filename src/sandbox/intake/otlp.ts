@@ -58,12 +58,14 @@ export interface Partial {
 const DELTA: ReadonlySet<unknown> = new Set([1, "AGGREGATION_TEMPORALITY_DELTA"]);
 const NO_VALUE = 1;
 /** The resource attributes that become tags in any case, and as what. */
-const MAPPED: Readonly<Record<string, string>> = {
-  "service.name": "service",
-  "service.version": "version",
-  "deployment.environment.name": "env",
-  "deployment.environment": "env",
-};
+const MAPPED: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "service.name": "service",
+    "service.version": "version",
+    "deployment.environment.name": "env",
+    "deployment.environment": "env",
+  }),
+);
 
 /** @throws RangeError when the bytes are no such request. */
 export function readMetricsRequest(bytes: Uint8Array): MetricsRequest {
@@ -133,7 +135,7 @@ function valueOfPoint({ asDouble, asInt, flags = 0 }: Point): number {
 function resourceTags(attributes: readonly Attribute[], all: boolean): readonly string[] {
   const tags: string[] = [];
   for (const attribute of attributes) {
-    const mapped = MAPPED[attribute.key];
+    const mapped = MAPPED.get(attribute.key);
     if (mapped !== undefined) tags.push(`${mapped}:${textOf(attribute)}`);
     if (all) tags.push(tagOf(attribute));
   }

@@ -1,4 +1,4 @@
-import { object, parse } from "../../core/json.ts";
+import { type Json, object, parse } from "../../core/json.ts";
 import { asCircuit, type Circuit } from "../../limits/circuit.ts";
 import type { Change } from "../store.ts";
 import { type Connection, notify, use } from "./connection.ts";
@@ -44,7 +44,7 @@ export function pollSignals(connection: Connection, signals: Signals): void {
     for (const row of use(connection, () => connection.sql.signals.all(signals.seen)) as Row[]) {
       signals.seen = Number(row.seq);
       if (signals.own.delete(signals.seen)) continue;
-      const change = changeOf(connection, object(parse(String(row.json))) as Signal | undefined);
+      const change = changeOf(connection, object(parse(String(row.json))));
       if (change !== undefined) notify(connection, change);
     }
   } catch {
@@ -60,14 +60,16 @@ function beginAnew(signals: Signals, generation: number): void {
 }
 
 /** Undefined for a circuit that is no longer kept, and for a signal that cannot be read. */
-function changeOf(connection: Connection, signal: Signal | undefined): Change | undefined {
-  if (signal === undefined) return undefined;
-  if (!("circuit" in signal)) return signal;
-  const circuit = readCircuit(connection, signal.circuit);
+function changeOf(connection: Connection, signal: Json | undefined): Change | undefined {
+  const { circuit: scope, type, key } = signal ?? {};
+  if (type === "recall" && typeof key === "string") return { type, key };
+  const circuit = typeof scope === "string" ? readCircuit(connection, scope) : undefined;
   return circuit && { type: "circuit", circuit };
 }
 
+/** Undefined where there is none, and where it cannot be read. */
 export function readCircuit(connection: Connection, scope: string): Circuit | undefined {
   const row = use(connection, () => connection.sql.circuit.get(scope)) as Row | undefined;
-  return row && asCircuit(parse(String(row.json)));
+  const circuit = row && asCircuit(parse(String(row.json)));
+  return circuit?.scope === scope ? circuit : undefined;
 }

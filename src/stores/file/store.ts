@@ -97,7 +97,7 @@ function readCircuits({ connection, clock }: FileState): readonly Circuit[] {
   const kept: Circuit[] = [];
   for (const row of use(connection, () => sql.circuits.all()) as Row[]) {
     const circuit = asCircuit(parse(String(row.json)));
-    if (circuit === undefined) continue;
+    if (circuit === undefined || circuit.scope !== row.scope) continue;
     const is = circuitAt(circuit, now);
     if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now)
       use(connection, () => sql.dropCircuit.run(circuit.scope));

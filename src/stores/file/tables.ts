@@ -33,7 +33,7 @@ export function prepare(db: DatabaseSync) {
     putTally: db.prepare("INSERT OR REPLACE INTO tallies VALUES (?, ?, ?)"),
     forget: db.prepare("DELETE FROM tallies WHERE forget_at <= ?"),
     circuit: db.prepare("SELECT json FROM circuits WHERE scope = ?"),
-    circuits: db.prepare("SELECT json FROM circuits"),
+    circuits: db.prepare("SELECT scope, json FROM circuits"),
     putCircuit: db.prepare("INSERT OR REPLACE INTO circuits VALUES (?, ?, ?)"),
     dropCircuit: db.prepare("DELETE FROM circuits WHERE scope = ?"),
     addAudit: db.prepare("INSERT INTO audit (json) VALUES (?)"),

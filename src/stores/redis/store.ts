@@ -29,11 +29,11 @@ const DAY_MS = 86_400_000;
 /** Groups that are written in one command. */
 const MAX_WRITTEN = 500;
 
-/** Writes a circuit if its revision follows, and publishes it. ARGV: scope, rev, JSON, channel, message. */
+/** Writes a circuit if its revision follows, and publishes it. ARGV: scope, rev, JSON, channel, message, broken JSON. */
 const PUT = `
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 local rev = 0
-if before then
+if before and before ~= ARGV[6] then
   local read, circuit = pcall(cjson.decode, before)
   if read and type(circuit) == 'table' and type(circuit.rev) == 'number' then rev = circuit.rev end
 end
@@ -58,7 +58,7 @@ export async function openRedis(address: string, clock?: () => number): Promise<
     circuits: () => readCircuits(state),
     async circuit(scope) {
       const json = (await send(connection, "HGET", `${prefix}circuits`, scope)) as string | null;
-      return json === null ? undefined : asCircuit(parse(json));
+      return json === null ? undefined : circuitOf(scope, json);
     },
     putCircuit: (circuit) => putCircuit(state, circuit),
     addAudit: (entry) => addAudit(state, entry),
@@ -134,7 +134,7 @@ async function readCircuits(state: RedisState): Promise<readonly Circuit[]> {
   const now = await timeOf(state);
   const kept: Circuit[] = [];
   for (const [scope, json] of pairsOf((await send(connection, "HGETALL", key)) as Hash)) {
-    const circuit = asCircuit(parse(json));
+    const circuit = circuitOf(scope, json);
     if (circuit === undefined) continue;
     const is = circuitAt(circuit, now);
     if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now) await send(connection, "HDEL", key, scope);
@@ -145,9 +145,21 @@ async function readCircuits(state: RedisState): Promise<readonly Circuit[]> {
 
 async function putCircuit({ connection }: RedisState, circuit: Circuit): Promise<boolean> {
   const { prefix, channel } = connection;
+  const key = `${prefix}circuits`;
   const message = JSON.stringify({ type: "circuit", circuit } satisfies Change);
   const values = [circuit.scope, String(circuit.rev), JSON.stringify(circuit), channel, message];
-  return Number(await runScript(connection, PUT, [`${prefix}circuits`], values)) === 1;
+  const put = async (broken: string) => Number(await runScript(connection, PUT, [key], [...values, broken])) === 1;
+  if (await put("")) return true;
+  // A circuit that cannot be read may have a revision still, which nobody follows.
+  if (circuit.rev !== 1) return false;
+  const json = (await send(connection, "HGET", key, circuit.scope)) as string | null;
+  return json !== null && circuitOf(circuit.scope, json) === undefined && put(json);
+}
+
+/** Undefined for JSON that is no circuit, or that of another scope. */
+function circuitOf(scope: string, json: string): Circuit | undefined {
+  const circuit = asCircuit(parse(json));
+  return circuit?.scope === scope ? circuit : undefined;
 }
 
 async function addAudit({ connection }: RedisState, entry: AuditEntry): Promise<void> {

@@ -10,11 +10,13 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { GEN_AI_METRICS, METRICS } from "../../../src/core/names.ts";
 import { readIntake } from "../../../src/datadog/intake.ts";
 import { readOtel } from "../../../src/meter/export/endpoint.ts";
 import { createSeconds } from "../../../src/meter/export/export-timestamps.ts";
 import { NOTHING_SENT } from "../../../src/meter/export/exporter.ts";
 import { claimSlot, type Slot } from "../../../src/meter/export/spool/slots.ts";
+import { createInstruments } from "../../../src/meter/metrics/instruments.ts";
 import { contextWith } from "../../../src/meter/tracing/otel-global.ts";
 import { part, settledCall, USAGE } from "../../fixtures/calls.ts";
 import {
@@ -277,6 +279,35 @@ describe("beside the user's meter provider", () => {
     metrics.disable();
     await exporter.flush();
     expect([receiver.total(COST), nanoOf(exported)]).toEqual([5, 0]);
+  });
+});
+
+describe("a point that is no number is left out, alone, and said", () => {
+  const BAD = [Number.POSITIVE_INFINITY, Number.NaN, null, "7"];
+  const pointsOf = (good: unknown, bad: readonly unknown[]) =>
+    [good, ...bad].map((value, index) => ({ tags: { agent: `a${index}` }, value }));
+  const histogram = { count: 1, sum: 2, min: 2, max: 2, counts: [1] };
+  const badly = [null, ...BAD.map((value) => ({ ...histogram, min: value }))];
+
+  test.each<[string, object, object[]]>([
+    ["a sum", { kind: "sum", metric: METRICS.cost, points: pointsOf(5, BAD) }, []],
+    ["a histogram", { kind: "histogram", metric: GEN_AI_METRICS.duration, points: pointsOf(histogram, badly) }, []],
+    ["a gauge", {}, [{ metric: METRICS.budgetUsed, points: pointsOf(0.5, BAD) }]],
+  ])("%s", async (_name, taken, gauges) => {
+    const receiver = await receive();
+    const instruments = {
+      ...createInstruments({ instance: () => "host-0" }),
+      take: () => ("kind" in taken ? [taken] : []) as never,
+      hasNews: () => true,
+      gauges: () => gauges as never,
+    };
+    const { exporter, warnings } = exportTo(receiver, { instruments });
+    await exporter.flush();
+    const points = receiver.points().filter(({ metric }) => metric !== METRICS.spoolPending.name);
+    expect(points.map(({ tags }) => tags.agent)).toEqual(["a0"]);
+    // JSON has neither Infinity nor NaN: a receiver refuses the whole request for a null among its figures.
+    for (const { json } of receiver.requests) expect(JSON.stringify(json)).not.toContain("null");
+    expect(warnings).toEqual([expect.stringContaining("is no number and was left out")]);
   });
 });
 

@@ -139,6 +139,20 @@ describe("every wire format of the registry", () => {
     expect(reading.failed, "the format reads its own error as one").toBe(true);
   });
 
+  test.each(formats.map((format) => [format.name, format] as const))(
+    "%s: no word is taken for a name",
+    (_name, format) => {
+      const odd = { toString: null };
+      for (const type of ["__proto__", "constructor", odd]) {
+        const reading = newReading(undefined);
+        format.readFrame({ type, delta: "x", item: { type } }, "__proto__", reading);
+        format.readBody({ type, object: type, status: type, output: [{ type }] }, reading);
+        expect(Object.keys(reading)).toEqual(Object.keys(newReading(undefined)));
+        expect(reading).toMatchObject({ visible: 0, thought: 0, toolCalls: 0 });
+      }
+    },
+  );
+
   test.each(formats.map((format) => [format.name, format] as const))("%s: says its operation", (name, format) => {
     const instruments = createInstruments({ instance: () => "host-0" });
     instruments.keepDurations();

@@ -5,17 +5,19 @@ import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
-const DELTAS: Readonly<Record<string, "visible" | "thought">> = {
-  "response.output_text.delta": "visible",
-  "response.refusal.delta": "visible",
-  "response.function_call_arguments.delta": "visible",
-  "response.custom_tool_call_input.delta": "visible",
-  "response.mcp_call_arguments.delta": "visible",
-  "response.code_interpreter_call_code.delta": "visible",
-  "response.audio.transcript.delta": "visible",
-  "response.reasoning_text.delta": "thought",
-  "response.reasoning_summary_text.delta": "thought",
-};
+const DELTAS: ReadonlyMap<string, "visible" | "thought"> = new Map(
+  Object.entries({
+    "response.output_text.delta": "visible",
+    "response.refusal.delta": "visible",
+    "response.function_call_arguments.delta": "visible",
+    "response.custom_tool_call_input.delta": "visible",
+    "response.mcp_call_arguments.delta": "visible",
+    "response.code_interpreter_call_code.delta": "visible",
+    "response.audio.transcript.delta": "visible",
+    "response.reasoning_text.delta": "thought",
+    "response.reasoning_summary_text.delta": "thought",
+  } as const),
+);
 
 /** After these the vendor sends nothing that matters. */
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
@@ -74,7 +76,7 @@ export const openaiResponses: WireFormat = {
 
   readFrame(frame, event, reading) {
     const type = text(frame.type) ?? event;
-    const kind = DELTAS[type];
+    const kind = DELTAS.get(type);
     if (kind !== undefined) {
       reading.recognized = true;
       reading[kind] += wireLength(frame.delta);
