@@ -92,7 +92,8 @@ local function apply(report, at)
     tally.base = tally.base + report.spent + report.inUse
     redis.call('HDEL', key, holder)
   else
-    redis.call('HSET', key, holder, table.concat({ text(report.spent), text(report.inUse), text(slice), text(now + report.leaseMs) }, ' '))
+    local taken = need == report.need and need or 0
+    redis.call('HSET', key, holder, table.concat({ text(report.spent), text(report.inUse + taken), text(slice), text(now + report.leaseMs) }, ' '))
   end
   redis.call('HSET', key, 'base', text(tally.base), 'tight', text(tally.tight), 'quiet', text(tally.quiet))
   redis.call('PEXPIRE', key, text(report.keepMs))

@@ -17,7 +17,7 @@ export interface Tally {
 export interface Holding {
   /** Settled by this holder, in all. */
   readonly spent: number;
-  /** Reserved by calls in flight. */
+  /** Reserved by calls in flight, or granted to calls that waited for it. */
   readonly inUse: number;
   /** What it may have in flight; at least `inUse`. */
   readonly slice: number;
@@ -41,7 +41,7 @@ export interface Report {
   readonly inUse: number;
   /** The slice that the holder has and does not give back; what is above `inUse` of it may be in use by the answer. */
   readonly keep: number;
-  /** Wanted beside `keep` for calls that wait now. */
+  /** Wanted beside `keep` for calls that wait now. Granted in full, it counts as in use until the next report. */
   readonly need: number;
   /** Wanted in hand beside `inUse` and `need`; what of `keep` is idle counts towards it. */
   readonly spare: number;
@@ -149,6 +149,10 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
   if (report.leave) {
     tally.base += spent + inUse;
     tally.holders.delete(holder);
-  } else tally.holders.set(holder, { spent, inUse, slice, until: now + leaseMs });
+  } else {
+    // What calls wait for is in use once the answer is there, which the holder may not live to report.
+    const taken = need === report.need ? need : 0;
+    tally.holders.set(holder, { spent, inUse: inUse + taken, slice, until: now + leaseMs });
+  }
   return { spent: earlier + others + spent, others, slice: report.leave ? 0 : slice, idle, held, tight, quiet };
 }

@@ -103,7 +103,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       tight: false,
       quiet: false,
     });
-    expect(await ask(store, { holder: "two", need: 5_000 })).toMatchObject({ slice: 810, held: 190, idle: 190 });
+    expect(await ask(store, { holder: "two", need: 5_000 })).toMatchObject({ slice: 810, held: 190, idle: 90 });
     expect(await ask(store, { holder: "three", need: 1 })).toMatchObject({ slice: 0, held: 1_000 });
   });
 
@@ -120,6 +120,16 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     expect(await store.counts(5)).toEqual([{ key: "b|agent:a|1", spent: 150, inUse: 0, held: 850 }]);
     // It was only slow: what it really spent is what counts.
     expect(await ask(store, { spent: 110, acked: 100 })).toMatchObject({ spent: 110 });
+  });
+
+  it("counts what it granted to calls of a holder that died before its next report", async () => {
+    const store = await handle(make());
+    await ask(store, { spent: 100, inUse: 50, keep: 50, need: 80, spare: 400, leaseMs: 1_000 });
+    clock += 1_001;
+    expect(await ask(store, { holder: "two", need: 5_000 })).toMatchObject({ spent: 230, held: 0, slice: 770 });
+    // Granted in part, it may not have been enough for any call.
+    clock += 10_001;
+    expect(await ask(store, { holder: "three", need: 5_000 })).toMatchObject({ spent: 230, held: 0, slice: 770 });
   });
 
   it("keeps what a holder spent when it leaves", async () => {
