@@ -40,8 +40,8 @@ const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
 const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
 /** Those that a webhook may lack, or have as `null`: what decides is in the others. */
 const OPTIONAL: ReadonlySet<string> = new Set(["event", "scope", "tags", "org"]);
-/** In characters. There may be many tags, because a host adds its own. */
-const MAX_LENGTH = { scope: 2_000, tags: 60_000, others: 200 };
+/** In characters. Tags have no limit of their own, because a host adds its own. */
+const MAX_LENGTH = { scope: 2_000, others: 200 };
 const MAX_LEFT_OUT = 20;
 const NO_GROUP = `no tag of the alert's group is of ${[...KINDS].join(", ")}: group the monitor by one of them`;
 const MAX_AHEAD_MS = 10 * 60_000;
@@ -81,8 +81,8 @@ function readPayload(body: unknown): Payload | string {
     const value = fields.get(name);
     // Datadog fills in quoted variables, so that numbers arrive as strings; some proxies convert them back.
     const text = typeof value === "number" ? String(value) : ((OPTIONAL.has(name) ? (value ?? "") : value) as unknown);
-    if (name === "tags" && typeof text === "string") {
-      texts[name] = readableTags(text);
+    if (name === "tags") {
+      texts[name] = readableTags(Array.isArray(text) ? text.join() : String(text));
       continue;
     }
     const max = name === "scope" ? MAX_LENGTH.scope : MAX_LENGTH.others;
@@ -103,9 +103,7 @@ function readPayload(body: unknown): Payload | string {
 
 /** A host adds tags of its own, of which any may be odd: those that cannot be read are left out. */
 function readableTags(tags: string): string {
-  if (tags.startsWith("$")) return "";
-  const cut = tags.length > MAX_LENGTH.tags ? tags.slice(0, tags.lastIndexOf(",", MAX_LENGTH.tags)) : tags;
-  return /\p{Cc}/u.test(cut) ? cut.replace(/\p{Cc}+/gu, ",") : cut;
+  return tags.startsWith("$") ? "" : tags.replace(/\p{Cc}+/gu, ",");
 }
 
 type Target =
@@ -119,7 +117,7 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
   let gathered: string | undefined;
   for (const tag of tags.split(",")) {
     const colon = tag.indexOf(":");
-    const kind = tag.slice(0, Math.max(colon, 0)).trim();
+    const kind = tag.slice(0, Math.max(colon, 0)).trim().toLowerCase();
     const raw = tag.slice(colon + 1).trim();
     if (!kinds.has(kind)) {
       if (tag.trim() !== "" && leftOut.length < MAX_LEFT_OUT) leftOut.push(tag.trim());

@@ -48,16 +48,12 @@ export const TAG_LENGTH = 200;
  * `_`, one for each run; no `_` or `:` at the end; at most `max` characters. Equal for what was written so already.
  */
 export function tagText(text: string, max: number): string {
-  return text
+  const tag = text
     .trim()
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}\-:./]+/gu, "_")
-    .slice(0, max)
-    .replace(CUT_OR_TRAILING, "");
+    .replace(/[^\p{L}\p{N}\-:./]+/gu, "_");
+  return (tag.length > max ? [...tag].slice(0, max).join("") : tag).replace(/[_:]+$/, "");
 }
-
-/** The first half of a surrogate pair that was cut, and what a tag may not end with. */
-const CUT_OR_TRAILING = /[_:\ud800-\udbff]*$/;
 
 /** The longest key that a scope's value has as a tag, with its colon. */
 const LONGEST_KEY = "root_agent:";

@@ -71,6 +71,7 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     if (foreign !== undefined) {
       return refuse(403, `the sandbox answers only to names of this machine, not to ${foreign.slice(0, 100)}`);
     }
+    if (isFromOtherPage(exchange.request)) return refuse(403, "pages of other sites may not post here");
     const match = findRoute(routes, exchange);
     if (match.type === "route") return match.route(exchange);
     const dashboard = /^GET \/sandbox\/dashboards\/([^/]+)$/.exec(`${exchange.method} ${exchange.path}`)?.[1];
@@ -136,6 +137,13 @@ async function moveClock(sandbox: Sandbox, body: unknown): Promise<Answer> {
   return ok({ now: sandbox.clock.now() });
 }
 
+/** Whether a browser sends something for a page of another site, on this machine or elsewhere. Such a page may link here. */
+function isFromOtherPage({ headers, method }: IncomingMessage): boolean {
+  if (method === "GET" || method === "HEAD") return false;
+  const { host, origin, "sec-fetch-site": site = "none" } = headers;
+  return (site !== "none" && site !== "same-origin") || (origin !== undefined && origin !== `http://${host}`);
+}
+
 /**
  * A route for the sandbox's own page alone: other sites reach this port through a browser on this machine, by DNS
  * rebinding or by a form.
@@ -146,8 +154,6 @@ function own(route: Route): Route {
 }
 
 function isOwn({ headers, method }: IncomingMessage): boolean {
-  const host = headers.host?.replace(/:\d+$/, "");
-  if (host !== "127.0.0.1" && host !== "localhost" && host !== "[::1]") return false;
   if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return false;
   return method === "GET" || headers["content-type"]?.startsWith("application/json") === true;
 }

@@ -40,8 +40,10 @@ test("a text may be as long as it may be, and no longer", () => {
 
 test.each([
   ["a newline in the tags", { tags: "a:b\nc:d" }],
-  ["more tags than are read", { tags: "a:b,".repeat(20_000) }],
+  ["very many tags", { tags: "a:b,".repeat(20_000) }],
   ["one tag that is longer", { tags: "x".repeat(70_000) }],
+  ["tags in an array", { tags: ["a:b", "c:d"] }],
+  ["tags that are no text", { tags: { a: "b" } }],
   ["tags that were not filled in", { tags: "$TAGS" }],
   ["no tags, event or organisation", { tags: null, event: undefined, org: null }],
   ["a number for a text", { monitor: 7, org: 9 }],
@@ -51,7 +53,7 @@ test.each([
 });
 
 test("an agent is found among tags of which others cannot be read", () => {
-  const tags = `a:b\u0000c\nagent:a,${"x:y,".repeat(20_000)}`;
+  const tags = `${"x:y,".repeat(20_000)}a:b\u0000c\nAgent:a`;
   expect(read({ scope: "", tags })).toMatchObject({ type: "change", scope: "agent:a" });
 });
 

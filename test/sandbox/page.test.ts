@@ -155,6 +155,18 @@ describe.skipIf(chromium === undefined)("the page of the sandbox", () => {
       );
     expect(await asked({ "content-type": "application/json", origin: "https://example.com" })).toBe(403);
     expect(await asked({ "content-type": "text/plain" })).toBe(403);
+    const metrics = (headers: Record<string, string>) =>
+      fetch(`${server.url}/api/v2/series`, {
+        method: "POST",
+        headers: { "content-type": "text/plain", "dd-api-key": "key", ...headers },
+        body: '{"series":[]}',
+      }).then(({ status }) => status);
+    expect(await metrics({})).toBe(202);
+    expect(await metrics({ origin: "null" })).toBe(403);
+    // A page of another server on this machine.
+    expect(await metrics({ origin: "http://127.0.0.1:1" })).toBe(403);
+    expect(await metrics({ "sec-fetch-site": "same-site" })).toBe(403);
+    expect(await metrics({ "sec-fetch-site": "none" })).toBe(202);
     const policy = (await fetch(server.url)).headers.get("content-security-policy");
     expect(policy).toContain("default-src 'self'");
   });

@@ -144,7 +144,6 @@ function isNews({ sentGauges }: CollectorState, { metric, points }: Gauge): bool
 
 function takeGauges({ options, sentGauges }: CollectorState): readonly Taken[] {
   return options.instruments.gauges().flatMap(({ metric, points: current }): readonly Taken[] => {
-    if (current.some(({ value }) => !Number.isFinite(value))) options.onInvalid(metric.name);
     const { points, shown } = withEnded(metric, current, sentGauges.get(metric.name) ?? NONE_SHOWN);
     sentGauges.set(metric.name, shown);
     return points.length > 0 ? [{ kind: "gauge", metric, points }] : [];

@@ -12,8 +12,6 @@ export function createNameWatch(say: (message: string) => void): NameWatch {
 
   return (kind, name) => {
     const tag = normalizeTag(name);
-    // The tag itself is no other name: it is what each is written as everywhere.
-    if (name === tag) return;
     const id = `${kind}:${tag}`;
     const before = seen.get(id);
     if (before === undefined) {

@@ -16,18 +16,17 @@ const ENDING: ReadonlySet<MetricName> = new Set([METRICS.circuitOpen, METRICS.bu
 
 /**
  * What a reader is given of a gauge: its points, and once a 0 for each that it was given before and that is gone.
- * `shown` is what to pass the next time this reader reads. Values that are no numbers are left out.
+ * `shown` is what to pass the next time this reader reads.
  */
 export function withEnded(
   metric: MetricName,
   current: readonly GaugePoint[],
   before: ShownPoints,
 ): { readonly points: readonly GaugePoint[]; readonly shown: ShownPoints } {
-  const valid = current.filter(({ value }) => Number.isFinite(value));
-  if (!ENDING.has(metric)) return { points: valid, shown: NONE_SHOWN };
+  if (!ENDING.has(metric)) return { points: current, shown: NONE_SHOWN };
   const shown = new Map<string, GaugePoint>();
   const points: GaugePoint[] = [];
-  for (const point of valid) {
+  for (const point of current) {
     const key = JSON.stringify(point.tags);
     // A circuit at 0 has closed: that is an end, and no point of its own.
     if (point.value === 0 && metric === METRICS.circuitOpen) continue;

@@ -16,7 +16,7 @@ export interface Pump {
 const MAX_DURATIONS = 1_000;
 
 export interface PumpOptions {
-  /** A duration could not be recorded. */
+  /** A value could not be recorded. */
   readonly onFault: (error: unknown) => void;
   readonly version: string | undefined;
   readonly instance: () => string;
@@ -42,7 +42,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     const counter = meter.createCounter(metric.name, describe(metric, scale === 1));
     return () =>
       table.take((amount, tags) => {
-        if (Number.isFinite(amount)) counter.add(amount / scale, tags);
+        if (isValid(metric, amount)) counter.add(amount / scale, tags);
       });
   });
   const histogram = meter.createHistogram(GEN_AI_METRICS.duration.name, {
@@ -67,7 +67,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
       const current = options.gauges().find((gauge) => gauge.metric === metric)?.points ?? [];
       const { points, shown } = withEnded(metric, current, before);
       before = shown;
-      for (const { value, tags } of points) result.observe(value, tags);
+      for (const { value, tags } of points) if (isValid(metric, value)) result.observe(value, tags);
     });
   }
 
@@ -82,6 +82,13 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
       stopped = true;
     },
   };
+
+  /** A sum that is no number once stays none: a reader must not get it. */
+  function isValid({ name }: MetricName, value: number): boolean {
+    if (Number.isFinite(value)) return true;
+    options.onFault(new Error(`a point of ${name} is no number and was left out`));
+    return false;
+  }
 
   function recordDurations(): void {
     for (const { seconds, tags } of durations.splice(0)) {

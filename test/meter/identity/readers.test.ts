@@ -243,7 +243,7 @@ describe("of two that say something the more explicit is believed, field by fiel
 });
 
 describe("names", () => {
-  test("are written as Datadog writes tags; two that collide are told once", async () => {
+  test("are written as Datadog writes tags; two that collide are reported once", async () => {
     const { ask, said } = await startProcess();
     const bot = (name: string) => inOpenaiAgents([name], {}, ask);
     expect((await bot("Invoice Bot#1")).agent).toBe("invoice_bot_1");
@@ -252,6 +252,9 @@ describe("names", () => {
     expect(said.filter((line) => line.includes("invoice_bot_1"))).toEqual([
       'the agents "Invoice Bot#1" and "invoice bot 1" are both invoice_bot_1 in metrics and budgets; rename one to tell them apart',
     ]);
+    await bot("support_bot_eu");
+    await bot("Support Bot (EU)");
+    expect(said.filter((line) => line.includes('"support_bot_eu" and "Support Bot (EU)"'))).toHaveLength(1);
   });
 });
 

@@ -369,7 +369,7 @@ describe("tags are written as Datadog writes them", () => {
     // 200 characters with the longest key, `root_agent:`.
     ["x".repeat(300), "x".repeat(189)],
     [`${"x".repeat(188)}: y`, `${"x".repeat(188)}`],
-    [`${"x".repeat(188)}𐐨`, "x".repeat(188)],
+    [`${"x".repeat(188)}𐐨𐐨`, `${"x".repeat(188)}𐐨`],
     ["Support Bot (EU)", "support_bot_eu"],
     ["a__b", "a_b"],
     ["a_ _b", "a_b"],
