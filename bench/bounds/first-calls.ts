@@ -14,7 +14,9 @@ export const firstCalls: Bound = {
   async measure() {
     const rows: number[][] = [];
     for (let i = 0; i < PROCESSES; i++) rows.push((await runProgram("first-calls.ts")) as number[]);
-    const [bare, metered, recorded] = [0, 1, 2].map((variant) => Math.min(...rows.map((row) => row[variant] as number)));
+    const [bare, metered, recorded] = [0, 1, 2].map((variant) =>
+      Math.min(...rows.map((row) => row[variant] as number)),
+    );
     return ((metered as number) - (bare as number)) / ((recorded as number) - (bare as number));
   },
 };

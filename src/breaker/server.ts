@@ -24,6 +24,7 @@ export interface BreakerOptions {
   readonly ttlMs?: number;
   /** How long a body may take, in milliseconds. */
   readonly bodyMs?: number;
+  readonly connectionsPerAddress?: number;
   readonly clock?: () => number;
   readonly say?: (message: string) => void;
 }
@@ -122,10 +123,13 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     events.close();
   }
 
-  const server = await serveHttp({ name: "the breaker", host, port, route, failed }).catch((error: unknown) => {
-    stop();
-    throw error;
-  });
+  const { connectionsPerAddress } = options;
+  const server = await serveHttp({ name: "the breaker", host, port, connectionsPerAddress, route, failed }).catch(
+    (error: unknown) => {
+      stop();
+      throw error;
+    },
+  );
   return {
     ...server,
     close() {

@@ -82,7 +82,7 @@ function readPayload(body: unknown): Payload | string {
     // Datadog fills in quoted variables, so that numbers arrive as strings; some proxies convert them back.
     const text = typeof value === "number" ? String(value) : ((OPTIONAL.has(name) ? (value ?? "") : value) as unknown);
     if (name === "tags") {
-      texts[name] = readableTags(Array.isArray(text) ? text.join() : String(text));
+      texts[name] = readableTags(Array.isArray(text) ? text.filter(isText).join() : isText(text) ? text : "");
       continue;
     }
     const max = name === "scope" ? MAX_LENGTH.scope : MAX_LENGTH.others;
@@ -99,6 +99,10 @@ function readPayload(body: unknown): Payload | string {
   const at = typeof raw === "string" && /^\d{12,14}$/.test(raw) ? Number(raw) : raw;
   if (typeof at !== "number" || !Number.isSafeInteger(at) || at < 0) return '"at" must be milliseconds since the epoch';
   return { ...(texts as unknown as Payload), v: 1, at };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 /** A host adds tags of its own, of which any may be odd: those that cannot be read are left out. */

@@ -11,6 +11,8 @@ export interface HttpServerOptions {
   readonly host?: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Default 5,000: half of all, so that one address cannot keep out the others. */
+  readonly connectionsPerAddress?: number | undefined;
   readonly route: Route;
   /** The answer to a request whose route has thrown. */
   readonly failed: (error: unknown) => Answer;
@@ -32,12 +34,11 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 5_000,
 };
 const MAX_CONNECTIONS = 10_000;
-/** Half of them, so that one address cannot keep out the others. */
 const MAX_PER_ADDRESS = 5_000;
 
 /** Serves HTTP until it is closed. @throws SpendfuseError `SPENDFUSE_CONFIG` when it cannot listen, such as on a taken port. */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const { name, host = "127.0.0.1", port, route, failed } = options;
+  const { name, host = "127.0.0.1", port, connectionsPerAddress = MAX_PER_ADDRESS, route, failed } = options;
   const server = createServer(TIMEOUTS, (request, response) => {
     const exchange = openExchange(request, response);
     Promise.resolve()
@@ -49,7 +50,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  limitConnections(server, MAX_PER_ADDRESS);
+  limitConnections(server, connectionsPerAddress);
   await listen(server, host, port).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
     const message = `${name} cannot listen on ${host}:${port}: ${why}`;

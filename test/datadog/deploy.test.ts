@@ -311,7 +311,7 @@ describe("trouble on the way", () => {
     const whole = sorted();
     const writes = changes().length;
     const scale = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
-    const step = Math.max(1, Math.round(11 / scale));
+    const step = Math.max(1, Math.round(22 / scale));
     for (let killed = 0; killed < writes; killed += step) {
       server.reset();
       let done = 0;

@@ -15,7 +15,7 @@ import { answer, chat, type Guarded, guard } from "./guarded.ts";
 const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
 const CAP = 48;
 /** Processes that begin, make a few calls and end. */
-const SHORT = SCALE > 1 ? 24 : 8;
+const SHORT = SCALE > 1 ? 30 : 8;
 
 let server: ModelServer;
 let cluster: RedisSet | undefined;

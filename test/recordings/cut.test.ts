@@ -87,7 +87,7 @@ const WAYS: Record<string, Way> = {
 };
 
 const SDK = { "x-stainless-lang": "js" };
-const POINTS = [0, 0.25, 0.5, 0.75, 1];
+const POINTS = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1) > 1 ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
 
 interface Errors {
   readonly input: number[];

@@ -28,13 +28,14 @@ export const NO_REDIS: string | undefined =
 
 const MEMORY_ONLY = ["--save", "", "--appendonly", "no", "--loglevel", "warning", "--bind", "127.0.0.1"];
 
-/** `options`: of the command line of `redis-server`. */
+/** `options`: of the command line of `redis-server`; with a certificate it takes TLS alone. */
 export async function startRedis(...options: readonly string[]): Promise<RedisServer> {
   const port = await freePort();
   let running: ChildProcess | undefined;
 
   async function start(): Promise<void> {
-    const args = ["--port", String(port), ...MEMORY_ONLY, ...options];
+    const listen = options.includes("--tls-cert-file") ? ["--port", "0", "--tls-port"] : ["--port"];
+    const args = [...listen, String(port), ...MEMORY_ONLY, ...options];
     const child = spawn("redis-server", args, { stdio: "ignore" });
     child.on("error", () => {});
     running = child;
