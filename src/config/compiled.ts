@@ -92,6 +92,7 @@ export const SCHEMA: ObjectNode = {
       },
       "examples": [[{ "host": "llm.example.com", "like": "api.openai.com" }]]
     },
+    "localServers": { "kind": "enum", "values": ["unknown", "free"] },
     "askUsage": { "kind": "boolean" },
     "keys": {
       "kind": "map",
@@ -191,6 +192,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_REPEATS_MAX": ["repeats", "max"],
   "SPENDFUSE_REPEATS_WITHIN": ["repeats", "within"],
   "SPENDFUSE_REPEATS_TRIP": ["repeats", "trip"],
+  "SPENDFUSE_LOCAL_SERVERS": ["localServers"],
   "SPENDFUSE_ASK_USAGE": ["askUsage"],
   "SPENDFUSE_GEN_AI_METRICS": ["genAiMetrics"],
   "SPENDFUSE_SPANS": ["spans"],

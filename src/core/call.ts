@@ -8,8 +8,9 @@ export type Ending = "completed" | "canceled" | "failed" | "blocked";
 export type Quality = "reported" | "estimated" | "unknown";
 
 /**
- * How the cost was found: `true` by an exact price, `inexact` by the price of a model of a similar name, `partial`
- * when a part of the call has no known price, `false` when nothing has; `none` when there is no usage to price.
+ * How the cost was found: `true` by an exact price, `inexact` by the price of a model of a similar name or a substitute
+ * rate, `partial` when a part of the call has no known price, or one that depends on the account, `false` when nothing
+ * has a price; `none` when there is no usage to price.
  */
 export type Priced = "true" | "inexact" | "partial" | "false" | "none";
 
@@ -59,6 +60,11 @@ export interface SettledCall {
   readonly costUsd?: number;
   readonly costSource?: CostSource;
   readonly priced: Priced;
+  /**
+   * With `priced: "partial"`, the parts that `costUsd` does not contain, such as `file_search` or `output_audio`; a name
+   * that ends in `_allowance` or `_reuse` is of a fee that `costUsd` does contain and the account may not pay.
+   */
+  readonly unpricedParts?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly durationMs: number;

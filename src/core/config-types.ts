@@ -109,9 +109,11 @@ export interface PriceRowConfig {
   readonly outputPerMTok: number;
   /** USD per million tokens read from a cache. Without it: the input rate. */
   readonly cacheReadPerMTok?: number;
-  /** USD per million tokens written to a cache. Without it: the input rate. */
+  /**
+   * USD per million tokens written to a cache. Without it: 1.25 times the input rate for Claude, else the input rate.
+   */
   readonly cacheWritePerMTok?: number;
-  /** The same for a cache of one hour. Without it: the cache write rate. */
+  /** The same for a cache of one hour. Without it: twice the input rate for Claude, else the cache write rate. */
   readonly cacheWrite1hPerMTok?: number;
   /** USD per thousand web searches. Without it: the vendor's list price. */
   readonly perThousandWebSearches?: number;
@@ -198,6 +200,12 @@ export interface ConfigFile {
   readonly repeats?: RepeatConfig;
   /** Hosts of your own, such as gateways. They come before those that spendfuse knows. */
   readonly hosts?: readonly HostConfig[];
+  /**
+   * What models of local servers cost (Ollama, LM Studio, vLLM, llama.cpp on a loopback or private address that is in
+   * no row of `hosts`), where no row of `prices` fits: nothing, or what is not known. It is never a cloud's price.
+   * Default `unknown`. Also `SPENDFUSE_LOCAL_SERVERS`.
+   */
+  readonly localServers?: "unknown" | "free";
   /**
    * Asks streams that lack usage for it, where the host is known to take the question. Default `true`. Also
    * `SPENDFUSE_ASK_USAGE`.

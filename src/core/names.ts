@@ -192,6 +192,7 @@ export const ATTR = {
   quality: "spendfuse.quality",
   ending: "spendfuse.ending",
   priced: "spendfuse.priced",
+  unpricedParts: "spendfuse.unpriced_parts",
   calls: "spendfuse.calls",
   unpricedCalls: "spendfuse.unpriced_calls",
   rootAgent: "spendfuse.root_agent",

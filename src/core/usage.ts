@@ -25,7 +25,16 @@ export interface Usage {
   readonly outputAudio?: number;
   /** Part of `output` that was images. */
   readonly outputImage?: number;
+  /** Part of `input` that was images, where their rate may differ from that of text. */
+  readonly inputImage?: number;
+  /** The tool of `webSearches` where its price is not that of the vendor's ordinary one, such as `web_search_preview`. */
+  readonly searchTool?: string;
+  /** Counts of what is billed besides tokens and web searches. Absent on nearly all calls. */
+  readonly units?: Units;
 }
+
+/** Counts by the name of the billed part, such as `file_search`: calls, containers, or what its vendor counts. */
+export type Units = Readonly<Record<string, number>>;
 
 /** The kinds in which tokens are shown. They never overlap, so they add up to input + output. */
 export const TOKEN_TYPES = ["input_uncached", "cache_read", "cache_write", "output", "reasoning"] as const;
@@ -86,6 +95,9 @@ export function canonicalUsage(parts: Partial<Usage>): Usage {
   if (parts.cacheReadAudio) usage.cacheReadAudio = Math.min(whole(parts.cacheReadAudio), cacheRead);
   if (parts.outputAudio) usage.outputAudio = Math.min(whole(parts.outputAudio), output);
   if (parts.outputImage) usage.outputImage = Math.min(whole(parts.outputImage), output);
+  if (parts.inputImage) usage.inputImage = Math.min(whole(parts.inputImage), input);
+  if (parts.searchTool) usage.searchTool = parts.searchTool;
+  if (parts.units) usage.units = parts.units;
   return usage;
 }
 
@@ -105,9 +117,18 @@ function areSmallCounts(a: number, b: number, c: number, d: number, e: number, f
 
 /** `whole` minus `part`, kind by kind, never below zero. */
 export function restOf(whole: Usage, part: Usage): Usage {
+  const { searchTool, units, ...counts } = whole;
+  const rest: Partial<Record<keyof Usage, unknown>> = remaining(counts, part as unknown as Units);
+  if (searchTool !== undefined) rest.searchTool = searchTool;
+  if (units !== undefined) rest.units = remaining(units, part.units ?? {});
+  return canonicalUsage(rest as Partial<Usage>);
+}
+
+/** Every count of `whole` minus that of `part`, never below zero. */
+function remaining(whole: Readonly<Record<string, number>>, part: Units): Record<string, number> {
   const rest: Record<string, number> = {};
-  for (const [kind, value] of Object.entries(whole)) rest[kind] = value - (part[kind as keyof Usage] ?? 0);
-  return canonicalUsage(rest);
+  for (const [kind, value] of Object.entries(whole)) rest[kind] = Math.max(value - (part[kind] ?? 0), 0);
+  return rest;
 }
 
 /** Tokens by kind, in the order of {@link TOKEN_TYPES}; they add up to `input + output`. */

@@ -1,10 +1,19 @@
 import type { calcPrice, ModelInfo, ModelPrice, Tier } from "@pydantic/genai-prices";
 import type { Discount, PriceRowConfig } from "../core/config-types.ts";
-import { modelSpellings, sameModel } from "./model-id.ts";
-import { OVERLAY, SEARCHES, TERMS } from "./overlay.ts";
-import { createPriceBook, narrow, type PriceQuery, type PriceSource, type QuoteSource } from "./price.ts";
-import { type RateBand, type RateCard, rateBand, type UsdRates } from "./rates.ts";
+import { modelKey, modelSpellings, sameModel } from "./model-id.ts";
+import { FEES, OVERLAY, TERMS } from "./overlay.ts";
+import {
+  createPriceBook,
+  type Origin,
+  type PriceQuery,
+  type PriceSource,
+  type Quote,
+  type QuoteSource,
+} from "./price.ts";
+import { rulesOf, withRules } from "./rate-rules.ts";
+import { type RateBand, type RateCard, rateBand, STANDARD_TERMS, type UsdRates } from "./rates.ts";
 import { createRowSource, createTermsBook, type PriceRow, type TermsBook } from "./rows.ts";
+import { narrow } from "./validity.ts";
 
 /** The part of the `@pydantic/genai-prices` module that is used. The module takes 28 ms to load: load it late. */
 export interface PriceLibrary {
@@ -16,16 +25,35 @@ export interface PricesOptions {
   readonly library?: PriceLibrary;
   readonly prices?: readonly PriceRowConfig[];
   readonly discounts?: readonly Discount[];
+  /** What servers of the user's own cost where no own price fits: nothing, or what is not known (the default). */
+  readonly localServers?: "unknown" | "free";
 }
 
 /** The price book: the user's own prices, then our overlay, then the library; then the user's discounts. */
-export function createPrices({ library, prices = [], discounts = [] }: PricesOptions): PriceSource {
-  const terms = createTermsBook(TERMS, SEARCHES);
-  const sources = [createRowSource(OVERLAY, terms)];
-  if (prices.length > 0) sources.unshift(createRowSource(prices.map(ownRow), terms));
-  if (library !== undefined) sources.push(createLibrarySource(library, terms));
-  return createPriceBook({ sources, discounts });
+export function createPrices(options: PricesOptions): PriceSource {
+  return createPriceBook({ sources: createSources(options), discounts: options.discounts ?? [] });
 }
+
+/** The price lists, in order of precedence. */
+export function createSources({ library, prices = [], localServers }: PricesOptions): readonly QuoteSource[] {
+  const terms = createTermsBook(TERMS, FEES);
+  const sources = [createRowSource(OVERLAY, terms)];
+  if (prices.length > 0) sources.unshift(createRowSource(prices.map(ownRow), terms, true));
+  if (library !== undefined) sources.push(createLibrarySource(library, terms));
+  if (localServers === "free") sources.push(FREE_LOCAL);
+  return sources;
+}
+
+const FREE: Quote = {
+  card: [rateBand({ input: 0, output: 0, inputAudio: 0, cacheReadAudio: 0, outputAudio: 0, outputImage: 0 })],
+  terms: STANDARD_TERMS,
+  fees: new Map(),
+  sameModel: true,
+  origin: { model: "*", source: "config: localServers is free", rules: new Map() },
+};
+
+/** Servers of the user's own cost nothing, where the user says so. */
+const FREE_LOCAL: QuoteSource = (query) => (query.local ? FREE : undefined);
 
 function ownRow(own: PriceRowConfig): PriceRow {
   const { model, provider, inputPerMTok, outputPerMTok, ...rest } = own;
@@ -78,6 +106,7 @@ interface Entry {
   readonly exact: boolean;
   readonly from: number;
   readonly until: number;
+  readonly origin: Origin;
 }
 
 /**
@@ -86,14 +115,15 @@ interface Entry {
  */
 export function createLibrarySource(library: PriceLibrary, terms: TermsBook): QuoteSource {
   return (query, validity) => {
-    const { card, exact, from, until } = look(library, query);
+    if (query.local) return undefined;
+    const { card, exact, from, until, origin } = look(library, query);
     narrow(validity, from, query.at);
     narrow(validity, until, query.at);
     // A time that cannot be read: the answer holds for this call only.
     if (until <= query.at) validity.until = query.at;
     if (card === undefined) return undefined;
     const found = terms.termsOf(query, validity);
-    return found && { card, terms: found, searchRate: terms.searchRate(query), sameModel: exact };
+    return found && { card, terms: found, fees: terms.feesOf(query, validity), sameModel: exact, origin };
   };
 }
 
@@ -103,10 +133,13 @@ function look(library: PriceLibrary, query: PriceQuery): Entry {
   for (const { providerId, model } of attempts(query)) {
     const found = ask(library, model, providerId, query.at);
     if (found === undefined) continue;
+    const exact = sameModel(query.model, found.model.id);
+    const key = modelKey(found.model.id);
     const entry: Entry = {
-      card: cardOf(found.price, found.model.id),
-      exact: sameModel(query.model, found.model.id),
+      card: cardOf(found.price, found.model.id, key),
+      exact,
       ...windowOf(found.model, query.at),
+      origin: originOf(found.price, found.model.id, key, providerId),
     };
     if (entry.exact) return entry;
     similar ??= entry;
@@ -119,7 +152,13 @@ const NOT_FOUND: Entry = {
   exact: false,
   from: Number.NEGATIVE_INFINITY,
   until: Number.POSITIVE_INFINITY,
+  origin: { model: "", source: "", rules: new Map() },
 };
+
+function originOf(price: ModelPrice, model: string, key: string, providerId: string | undefined): Origin {
+  const source = `@pydantic/genai-prices${providerId === undefined ? "" : `, ${providerId}`}`;
+  return { model, source, rules: rulesOf(ratesOver(price, -1), key) };
+}
 
 interface Attempt {
   readonly providerId: string | undefined;
@@ -165,12 +204,13 @@ const PRICE_KEYS = {
   cacheReadAudio: "cache_audio_read_mtok",
   outputAudio: "output_audio_mtok",
   outputImage: "output_image_mtok",
+  inputImage: "input_image_mtok",
   perThousandWebSearches: "web_searches_kcount",
   perThousandRequests: "requests_kcount",
 } as const satisfies Record<keyof UsdRates, string>;
 
 /** One band per tier boundary. In the library a tier holds when the input is above its `start`. */
-function cardOf(price: ModelPrice, modelId: string): RateCard | undefined {
+function cardOf(price: ModelPrice, modelId: string, key: string): RateCard | undefined {
   // An empty list of prices means unknown; only a model that is marked as free is free.
   if (Object.keys(price).length === 0)
     return modelId.endsWith(":free") ? [rateBand({ input: 0, output: 0 })] : undefined;
@@ -178,8 +218,10 @@ function cardOf(price: ModelPrice, modelId: string): RateCard | undefined {
   for (const value of Object.values(price)) {
     if (typeof value === "object") for (const tier of value.tiers) starts.add(tier.start);
   }
-  const bands: RateBand[] = [...starts].sort((a, b) => a - b).map((over) => rateBand(ratesOver(price, over), over));
-  return [rateBand(ratesOver(price, -1)), ...bands];
+  const bands: RateBand[] = [...starts]
+    .sort((a, b) => a - b)
+    .map((over) => rateBand(withRules(ratesOver(price, over), key), over));
+  return [rateBand(withRules(ratesOver(price, -1), key)), ...bands];
 }
 
 /** The rates of a call whose input is just above `over`. */

@@ -3,7 +3,7 @@ import { createPrices, type PriceLibrary, type PricesOptions } from "./library.t
 import type { PriceSource } from "./price.ts";
 
 /** The user's own prices and discounts. */
-export type OwnPrices = Pick<PricesOptions, "prices" | "discounts">;
+export type OwnPrices = Pick<PricesOptions, "prices" | "discounts" | "localServers">;
 
 /** Loads the price library, which is too big for the start of an app; the user's own prices win over it. */
 export async function openPriceBook(own: OwnPrices): Promise<PriceSource> {

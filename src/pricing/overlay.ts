@@ -1,6 +1,7 @@
+import type { FeeRow } from "./fees.ts";
 import * as registry from "./overlay/registry.ts";
 import type { VendorPrices } from "./overlay/vendor-prices.ts";
-import type { PriceRow, SearchRow, TermsRow } from "./rows.ts";
+import type { PriceRow, TermsRow } from "./rows.ts";
 
 const vendors: readonly VendorPrices[] = Object.values(registry);
 
@@ -14,4 +15,5 @@ export const OVERLAY: readonly PriceRow[] = vendors.flatMap(({ prices = [] }) =>
 /** What tiers, speeds and geographies make of a price. */
 export const TERMS: readonly TermsRow[] = vendors.flatMap(({ terms = [] }) => terms);
 
-export const SEARCHES: readonly SearchRow[] = vendors.flatMap(({ searches = [] }) => searches);
+/** What vendors charge for searches, tools and containers. */
+export const FEES: readonly FeeRow[] = vendors.flatMap(({ fees = [] }) => fees);

@@ -1,7 +1,9 @@
 import type { Discount } from "../core/config-types.ts";
 import { canonicalUsage, type Usage } from "../core/usage.ts";
+import type { FeeTable } from "./fees.ts";
 import { modelKey } from "./model-id.ts";
 import { charge, type RateBand, type RateCard, type Terms } from "./rates.ts";
+import type { Validity } from "./validity.ts";
 
 /** One call to price. Prices belong to calls, never to sums: long-context rates depend on the input of each call. */
 export interface PriceQuery {
@@ -20,6 +22,8 @@ export interface PriceQuery {
   readonly priceId?: string | undefined;
   /** `provider` comes from the wire format, not from a known host. */
   readonly guessedProvider?: boolean | undefined;
+  /** The host is a server of the user's own: only the user's own prices are for it. */
+  readonly local?: boolean | undefined;
   /** The usage is a limit: the price is that of the dearest way in which its input may be charged. */
   readonly atMost?: boolean;
 }
@@ -29,8 +33,11 @@ export interface Price {
   readonly nanoUsd: number;
   /** False when the price of a model of a similar name, or a substitute rate, was used. */
   readonly exact: boolean;
-  /** A part of the call, such as web searches, has no known price and is not in `nanoUsd`. */
-  readonly partial?: true;
+  /**
+   * The parts of the call, such as `file_search`, that have no known price and are not in `nanoUsd`; or, named as in
+   * `web_search_allowance`, whose price is in it and may be less for this account. Absent when there is none.
+   */
+  readonly unpriced?: readonly string[];
   /** The tokens are paid by a commitment (provisioned, reserved), so that they cost nothing more: a known zero. */
   readonly commitment?: true;
 }
@@ -42,16 +49,24 @@ export type PriceSource = (query: PriceQuery) => Price | undefined;
 export interface Quote {
   readonly card: RateCard;
   readonly terms: Terms;
-  /** Nano-USD per web search, where the card has no rate of its own. */
-  readonly searchRate: number | undefined;
+  /** The vendor's fees for what is no token. */
+  readonly fees: FeeTable;
   /** The card is that of this very model. */
   readonly sameModel: boolean;
+  /** Where the card comes from, to show it. */
+  readonly origin: Origin;
 }
 
-/** The time in which an answer of a source holds, in milliseconds since the epoch; `until` does not belong to it. */
-export interface Validity {
-  from: number;
-  until: number;
+/** Where a price comes from. */
+export interface Origin {
+  /** The model of the row, as the price list writes it. */
+  readonly model: string;
+  readonly source: string;
+  /** ISO dates of the row; absent is open. */
+  readonly from?: string | undefined;
+  readonly until?: string | undefined;
+  /** The rates that the row lacks and its vendor's rule fills, with the rule. */
+  readonly rules: ReadonlyMap<string, string>;
 }
 
 /**
@@ -71,6 +86,7 @@ export interface PriceBookOptions {
 interface Entry extends Validity {
   readonly provider: string;
   readonly guessedProvider: boolean;
+  readonly local: boolean;
   readonly priceId: string | undefined;
   readonly tier: string | undefined;
   readonly speed: string | undefined;
@@ -92,12 +108,13 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
   function entryOf(query: PriceQuery): Entry {
     const { provider, model, tier, speed, geo, priceId, at } = query;
     const guessed = query.guessedProvider === true;
+    const local = query.local === true;
     let entries = byModel.get(model);
     if (entries !== undefined) {
       for (let index = 0; index < entries.length; index++) {
         const entry = entries[index] as Entry;
         if (entry.provider !== provider || entry.tier !== tier || entry.speed !== speed || entry.geo !== geo) continue;
-        if (entry.guessedProvider !== guessed || entry.priceId !== priceId) continue;
+        if (entry.guessedProvider !== guessed || entry.local !== local || entry.priceId !== priceId) continue;
         if (at >= entry.from && at < entry.until) return entry;
         const renewed = ask(query);
         entries[index] = renewed;
@@ -130,6 +147,7 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
     return {
       provider,
       guessedProvider,
+      local: query.local === true,
       priceId,
       tier,
       speed,
@@ -144,14 +162,14 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
     const usage = priceable(query.usage);
     if (usage === undefined) return undefined;
     const { quotes, factor } = entryOf(query);
-    for (const { card, terms, searchRate, sameModel } of quotes) {
-      const charged = charge(card, usage, terms, searchRate);
+    for (const { card, terms, fees, sameModel } of quotes) {
+      const charged = charge(card, usage, terms, fees);
       if (charged === undefined) continue;
-      const list = query.atMost ? mostOf(charged.nanoUsd, card, usage, terms) : charged.nanoUsd;
+      const list = query.atMost ? mostOf(charged.nanoUsd, card, usage, terms, fees) : charged.nanoUsd;
       const nanoUsd = factor === 1 ? list : Math.round(list * factor);
       if (!(nanoUsd >= 0)) return undefined;
       const price: { -readonly [K in keyof Price]: Price[K] } = { nanoUsd, exact: charged.exact && sameModel };
-      if (charged.partial) price.partial = true;
+      if (charged.unpriced !== undefined) price.unpriced = charged.unpriced;
       if (terms.commitment) price.commitment = true;
       return price;
     }
@@ -160,8 +178,8 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
 }
 
 /** The dearer of `nano` and what the call costs when all of its input is written to a cache. */
-function mostOf(nano: number, card: RateCard, usage: Usage, terms: Terms): number {
-  const written = charge(card, { ...usage, cacheRead: 0, cacheWrite: usage.input, cacheWrite1h: 0 }, terms, undefined);
+function mostOf(nano: number, card: RateCard, usage: Usage, terms: Terms, fees: FeeTable): number {
+  const written = charge(card, { ...usage, cacheRead: 0, cacheWrite: usage.input, cacheWrite1h: 0 }, terms, fees);
   return written !== undefined && written.nanoUsd > nano ? written.nanoUsd : nano;
 }
 
@@ -186,13 +204,6 @@ function priceable(u: Usage): Usage | undefined {
   if (!(u.input >= 0 && u.output >= 0 && u.cacheRead >= 0 && u.cacheWrite >= 0)) return undefined;
   if (!(u.cacheWrite1h >= 0 && u.reasoning >= 0 && u.webSearches >= 0)) return undefined;
   const fits = u.cacheRead + u.cacheWrite <= u.input && u.cacheWrite1h <= u.cacheWrite && u.reasoning <= u.output;
-  const plain = !u.inputAudio && !u.outputAudio && !u.outputImage;
+  const plain = !u.inputAudio && !u.outputAudio && !u.outputImage && !u.inputImage;
   return fits && plain ? u : canonicalUsage(u);
-}
-
-/** An answer that was found at `at` may be another one from `edge` on. A date that cannot be read is no edge. */
-export function narrow(validity: Validity, edge: number, at: number): void {
-  if (edge <= at) {
-    if (edge > validity.from) validity.from = edge;
-  } else if (edge < validity.until) validity.until = edge;
 }

@@ -1,12 +1,9 @@
+import { createFeeBook, type FeeBook, type FeeRow } from "./fees.ts";
 import { isSnapshot, modelKey } from "./model-id.ts";
-import { narrow, type PriceQuery, type QuoteSource, type Validity } from "./price.ts";
+import type { PriceQuery, QuoteSource } from "./price.ts";
+import { rulesOf, withRules } from "./rate-rules.ts";
 import { type RateCard, rateBand, STANDARD_TERMS, type Terms, type UsdRates } from "./rates.ts";
-
-/** A time in which a row holds: ISO dates or times, UTC; `from` belongs to it, `until` does not. Absent is open. */
-interface Dated {
-  readonly from?: string;
-  readonly until?: string;
-}
+import { type Dated, narrow, type Times, timesOf, type Validity } from "./validity.ts";
 
 /** The rates of one model for one time. Append a row when a price changes; an edited row re-prices the past. */
 export interface PriceRow extends Dated {
@@ -32,6 +29,8 @@ export interface TermsRow extends Dated {
   readonly values: readonly string[];
   /** Keys of {@link modelKey}; absent fits every model. */
   readonly models?: readonly string[];
+  /** The beginnings of such keys; absent fits every model. */
+  readonly families?: readonly string[];
   /** On every kind of token, or a commitment that has paid them already. */
   readonly effect: number | "commitment";
   /** Not offered for the model's long-context rates. */
@@ -41,21 +40,14 @@ export interface TermsRow extends Dated {
   readonly source: string;
 }
 
-/** USD per thousand web searches, for models whose own rates have none. */
-export interface SearchRow {
-  readonly providers: readonly string[];
-  readonly perThousand: number;
-  readonly source: string;
-}
-
-/** What a source needs besides rates: the terms of a call, and the rate of its web searches in nano-USD. */
+/** What a source needs besides rates: the terms of a call, and the fees for what is no token. */
 export interface TermsBook {
   /**
    * Undefined when the call's terms have no known price. `own` names what the rates already contain. Narrows `validity`
    * to the time in which the answer holds.
    */
   termsOf(query: PriceQuery, validity: Validity, own?: OwnTerms): Terms | undefined;
-  searchRate(query: PriceQuery): number | undefined;
+  readonly feesOf: FeeBook;
 }
 
 /** Which of a call's terms are contained in the rates themselves. */
@@ -70,14 +62,10 @@ const PLAIN = new Set([
   ...["service_tier_standard", "service_tier_unspecified", "traffic_type_unspecified"],
 ]);
 
-export function createTermsBook(rows: readonly TermsRow[], searches: readonly SearchRow[]): TermsBook {
+export function createTermsBook(rows: readonly TermsRow[], fees: readonly FeeRow[]): TermsBook {
   const dated = rows.map(withTimes);
   // Only vendors that price by geography can be asked for one; elsewhere the field is a mere fact.
   const geoProviders = new Set(rows.filter((row) => row.by === "geo").flatMap((row) => row.providers));
-  const searchRates = new Map(
-    searches.flatMap((row) => row.providers.map((name) => [name, row.perThousand * 1e6] as const)),
-  );
-
   /** The row for one term of a call, such as the tier `batch`. */
   function find(query: PriceQuery, by: TermsRow["by"], value: string, validity: Validity): TermsRow | undefined {
     const key = modelKey(query.model);
@@ -85,6 +73,7 @@ export function createTermsBook(rows: readonly TermsRow[], searches: readonly Se
     for (const { row, from, until } of dated) {
       if (row.by !== by || !row.values.includes(value) || !row.providers.includes(query.provider)) continue;
       if (row.models !== undefined && !row.models.includes(key)) continue;
+      if (row.families !== undefined && !row.families.some((family) => key.startsWith(family))) continue;
       narrow(validity, from, query.at);
       narrow(validity, until, query.at);
       if (query.at >= from && query.at < until) found ??= row;
@@ -107,7 +96,7 @@ export function createTermsBook(rows: readonly TermsRow[], searches: readonly Se
     return terms;
   }
 
-  return { termsOf, searchRate: (query) => searchRates.get(query.provider) };
+  return { termsOf, feesOf: createFeeBook(fees) };
 }
 
 const OWN_NOTHING: OwnTerms = { tier: false, speed: false };
@@ -124,15 +113,21 @@ function stacked(terms: Terms, row: TermsRow): Terms {
 
 /**
  * A source from rows. Of several that fit, a row of the call's own tier or speed beats a general one, the literal id
- * beats the model's name, a later `from` beats an earlier, a later line the one before.
+ * beats the model's name, a later `from` beats an earlier, a later line the one before. `isOwn`: they are the user's, and hold for servers of the user's own too.
  */
-export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): QuoteSource {
+export function createRowSource(rows: readonly PriceRow[], terms: TermsBook, isOwn = false): QuoteSource {
   const byKey = Map.groupBy(
-    rows.map((row, line) => ({ ...withTimes(row), line, card: cardOf(row), literal: row.model.toLowerCase().trim() })),
+    rows.map((row, line) => ({
+      ...withTimes(row),
+      line,
+      card: cardOf(row, isOwn),
+      literal: row.model.toLowerCase().trim(),
+    })),
     ({ row }) => modelKey(row.model),
   );
 
   return (query, validity) => {
+    if (query.local && !isOwn) return undefined;
     const asked = query.model.toLowerCase().trim();
     const fitting = (byKey.get(modelKey(query.model)) ?? [])
       .filter(({ row, literal }) => fitsProvider(row, query) && (literal === asked || !isSnapshot(literal)))
@@ -150,14 +145,18 @@ export function createRowSource(rows: readonly PriceRow[], terms: TermsBook): Qu
       if (!(query.at >= from && query.at < until)) continue;
       const own = { tier: row.tier !== undefined, speed: row.speed !== undefined };
       const found = terms.termsOf(query, validity, own);
-      return found && { card, terms: found, searchRate: terms.searchRate(query), sameModel: true };
+      if (found === undefined) return undefined;
+      const rules = rulesOf(row.rates, modelKey(row.model));
+      const origin = { model: row.model, source: row.source, from: row.from, until: row.until, rules };
+      return { card, terms: found, fees: terms.feesOf(query, validity), sameModel: true, origin };
     }
     return undefined;
   };
 }
 
-function cardOf(row: PriceRow): RateCard {
-  const first = rateBand(row.rates);
+function cardOf(row: PriceRow, isOwn: boolean): RateCard {
+  const key = modelKey(row.model);
+  const first = rateBand(withRules(row.rates, key), 0, isOwn);
   if (row.long === undefined) return [first];
   // Searches and request fees do not depend on the length of the input.
   const { perThousandWebSearches, perThousandRequests } = row.rates;
@@ -165,12 +164,13 @@ function cardOf(row: PriceRow): RateCard {
     ...(perThousandWebSearches === undefined ? {} : { perThousandWebSearches }),
     ...(perThousandRequests === undefined ? {} : { perThousandRequests }),
   };
-  return [first, rateBand({ ...fees, ...row.long.rates }, row.long.over)];
+  return [first, rateBand(withRules({ ...fees, ...row.long.rates }, key), row.long.over, isOwn)];
 }
 
 /** A provider guessed from the wire format may be any vendor behind a gateway: there the model's name decides. */
 function fitsProvider(row: PriceRow, query: PriceQuery): boolean {
-  return row.providers === undefined || row.providers.includes(query.provider) || query.guessedProvider === true;
+  const { provider, guessedProvider } = query;
+  return row.providers === undefined || row.providers.includes(provider) || guessedProvider === true;
 }
 
 /** By rising distance to the future; no date at all is the farthest past. Not a subtraction: -∞ - -∞ is NaN. */
@@ -186,15 +186,6 @@ function ownTerms(row: PriceRow): number {
   return Number(row.tier !== undefined) + Number(row.speed !== undefined);
 }
 
-interface Times {
-  readonly from: number;
-  readonly until: number;
-}
-
 function withTimes<R extends Dated>(row: R): Times & { readonly row: R } {
-  return {
-    row,
-    from: row.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(row.from),
-    until: row.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(row.until),
-  };
+  return { row, ...timesOf(row) };
 }

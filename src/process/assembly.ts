@@ -47,7 +47,8 @@ export interface AssemblyOptions {
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
   const { config, faults, instance } = options;
-  const own = { prices: config.prices ?? [], discounts: config.discounts ?? [] };
+  const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
+  const own = { prices: rows, discounts, localServers };
   const prices = createPriceQueue(
     () => openPriceBook(own),
     () => openPriceBookNow(own),

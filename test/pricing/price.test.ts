@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { canonicalUsage, type Usage } from "../../src/core/usage.ts";
 import { createLibrarySource, createPrices, type PriceLibrary } from "../../src/pricing/library.ts";
 import { isSnapshot, modelKey, modelSpellings, sameModel } from "../../src/pricing/model-id.ts";
-import { OVERLAY, SEARCHES, TERMS } from "../../src/pricing/overlay.ts";
+import { FEES, OVERLAY, TERMS } from "../../src/pricing/overlay.ts";
 import { createPriceBook, type Price, type PriceQuery, type QuoteSource } from "../../src/pricing/price.ts";
 import { createRowSource, createTermsBook } from "../../src/pricing/rows.ts";
 import { createRandom } from "../random.ts";
@@ -108,6 +108,13 @@ describe("tiers, speeds and geographies", () => {
     ["gcp.vertex_ai", "gemini-3.5-flash", { tier: "ON_DEMAND_OFFPEAK" }, undefined],
     ["gcp.gemini", "gemini-3.5-flash", { tier: "priority" }, undefined],
     ["aws.bedrock", "us.anthropic.claude-opus-5", { tier: "flex" }, undefined],
+    ["gcp.vertex_ai", "claude-sonnet-4-6", { geo: "regional" }, 0.495], // (0.3 + 0.15) × 1.1
+    ["gcp.vertex_ai", "claude-opus-4-1", { geo: "regional" }, 2.25], // of before the surcharge
+    ["gcp.vertex_ai", "gemini-2.5-flash", { geo: "regional" }, 0.055],
+    ["gcp.vertex_ai", "gemini-3.5-flash", { geo: "regional" }, 0.264],
+    ["openai", "gpt-5.4", { geo: "regional", tier: "flex" }, 0.22], // (0.25 + 0.15) × 1.1 × 0.5
+    ["openai", "gpt-5-mini", { geo: "regional" }, 0.045],
+    ["openai", "gpt-6-sol", { geo: "regional" }, 0.33],
     ["azure.ai.openai", "gpt-5", { geo: "us" }, 0.225], // only Anthropic prices by that field
   ])("%s %s %o costs %s", (provider, model, more, expected) => {
     expect(usd(book(query(provider, model, parts, more)))).toBe(expected);
@@ -295,9 +302,14 @@ describe("what the library does by itself, and we do not", () => {
     expect(silent?.total_price).toBe(0);
     expect(book(query("openai", "o3-mini", searched))).toEqual({ nanoUsd: 1_100_000 + 30_000_000, exact: true });
     expect(book(query("gcp.gemini", "gemini-3.5-flash", searched))).toEqual({
-      nanoUsd: 1_500_000,
+      nanoUsd: 1_500_000 + 3 * 14_000_000,
       exact: true,
-      partial: true,
+      unpriced: ["web_search_allowance"],
+    });
+    expect(book(query("groq", "openai/gpt-oss-120b", searched))).toEqual({
+      nanoUsd: 150_000,
+      exact: true,
+      unpriced: ["web_search"],
     });
   });
 
@@ -391,10 +403,14 @@ describe("what the library does by itself, and we do not", () => {
     expect(calcPrice).toHaveBeenCalledTimes(1);
   });
 
-  it("marks audio charged at the text rate", () => {
+  it("charges audio at its rate, and leaves it out where it has none", () => {
     const heard = { input: 1_000, inputAudio: 600 };
     expect(book(query("openai", "gpt-audio", heard))).toEqual({ nanoUsd: 400 * 2_500 + 600 * 32_000, exact: true });
-    expect(book(query("openai", "gpt-5", heard))).toEqual({ nanoUsd: 1_000 * 1_250, exact: false });
+    expect(book(query("openai", "gpt-5", heard))).toEqual({
+      nanoUsd: 400 * 1_250,
+      exact: true,
+      unpriced: ["input_audio"],
+    });
     // 900 audio and 300 cached of 1,000: at least 200 of the audio was cached. 0.4 text and audio alike when cached.
     const overlapping = { input: 1_000, inputAudio: 900, cacheRead: 300 };
     expect(book(query("openai", "gpt-realtime", overlapping))?.nanoUsd).toBe(700 * 32_000 + 300 * 400);
@@ -466,7 +482,7 @@ describe("the user's own prices and discounts", () => {
 });
 
 describe("the overlay", () => {
-  it.each([...OVERLAY, ...TERMS, ...SEARCHES])("row %# has a source, a time and known names", (row) => {
+  it.each([...OVERLAY, ...TERMS, ...FEES])("row %# has a source, a time and known names", (row) => {
     expect(row.source.length).toBeGreaterThan(10);
     for (const date of [(row as { from?: string }).from, (row as { until?: string }).until]) {
       if (date !== undefined) expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
@@ -481,6 +497,10 @@ describe("the overlay", () => {
         "gcp.gemini",
         "gcp.vertex_ai",
         "gcp.gen_ai",
+        "moonshot_ai",
+        "perplexity",
+        "together",
+        "x_ai",
       ]).toContain(provider);
     }
   });
@@ -497,6 +517,39 @@ describe("the overlay", () => {
       const found = library.calcPrice({ input_tokens: 1 }, row.model, { providerId });
       expect(found !== null && sameModel(found.model.id, row.model)).toBe(false);
     }
+  });
+});
+
+describe("rates that a vendor's rule fills", () => {
+  const million = 1_000_000;
+  it.each<[string, string, Partial<Usage>, number, boolean]>([
+    ["gcp.vertex_ai", "claude-sonnet-4-6", { input: million, cacheWrite: million, cacheWrite1h: million }, 6, true],
+    [
+      "openrouter",
+      "anthropic/claude-sonnet-4.6",
+      { input: million, cacheWrite: million, cacheWrite1h: million },
+      6,
+      true,
+    ],
+    ["anthropic", "claude-sonnet-4-6", { input: million, cacheWrite: million }, 3.75, true],
+    ["openai", "gpt-4o", { input: million, cacheWrite: million }, 2.5, true],
+    ["openai", "gpt-5-pro", { input: million, cacheRead: million }, 15, true],
+    // No rule: the input rate stands in, and the price says so.
+    ["mistral_ai", "mistral-large-2411", { input: million, cacheRead: million }, 2, false],
+    ["groq", "llama-3.3-70b-versatile", { input: million, cacheWrite: million }, 0.59, false],
+  ])("%s %s %o costs %d, exact: %s", (provider, model, parts, expected, exact) => {
+    expect(book(query(provider, model, parts))).toEqual({ nanoUsd: expected * 1e9, exact });
+  });
+
+  it("fills a user's own row of Claude, and the long band of a row", () => {
+    const hour = { input: million, cacheWrite: million, cacheWrite1h: million };
+    const own = createPrices({ prices: [{ model: "claude-sonnet-4-6", inputPerMTok: 1, outputPerMTok: 5 }] });
+    expect(usd(own(query("anthropic", "claude-sonnet-4-6", hour)))).toBe(2);
+    expect(usd(own(query("anthropic", "claude-sonnet-4-6", { ...hour, cacheWrite1h: 0 })))).toBe(1.25);
+    const rates = { input: 1, output: 1 };
+    const row = { model: "claude-next", rates, long: { over: 10, rates: { input: 3, output: 3 } }, source: "a test" };
+    const long = alone(createRowSource([row], createTermsBook([], [])));
+    expect(usd(long(query("anthropic", "claude-next", hour)))).toBe(6);
   });
 });
 
@@ -572,6 +625,11 @@ function randomUsage(below: (limit: number) => number): Usage {
   );
 }
 
+/** Without what the library charges as another kind and the vendor's rule does not: Claude's cache writes. */
+function withoutRules(asked: Usage, model: string): Usage {
+  return model.includes("claude") ? canonicalUsage({ ...asked, cacheWrite: 0, cacheWrite1h: 0 }) : asked;
+}
+
 const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
 
 describe("properties", () => {
@@ -588,7 +646,7 @@ describe("properties", () => {
       for (const model of library.findProvider({ providerId: priceId })!.models) {
         for (let round = 0; round < 3 * SCALE; round++) {
           const at = Date.parse("2025-01-01") + below(820) * 86_400_000 + below(86_400_000);
-          const asked = randomUsage(below);
+          const asked = withoutRules(randomUsage(below), model.id);
           const truth = library.calcPrice(
             {
               input_tokens: asked.input,

@@ -27,8 +27,14 @@ const PRICE: ObjectNode = {
     inputPerMTok: rate("USD per million input tokens.", 0.5),
     outputPerMTok: rate("USD per million output tokens.", 1.5),
     cacheReadPerMTok: rate("USD per million tokens read from a cache. Without it: the input rate.", 0.05),
-    cacheWritePerMTok: rate("USD per million tokens written to a cache. Without it: the input rate.", 0.625),
-    cacheWrite1hPerMTok: rate("The same for a cache of one hour. Without it: the cache write rate.", 1),
+    cacheWritePerMTok: rate(
+      "USD per million tokens written to a cache. Without it: 1.25 times the input rate for Claude, else the input rate.",
+      0.625,
+    ),
+    cacheWrite1hPerMTok: rate(
+      "The same for a cache of one hour. Without it: twice the input rate for Claude, else the cache write rate.",
+      1,
+    ),
     perThousandWebSearches: rate("USD per thousand web searches. Without it: the vendor's list price.", 10),
     tier: {
       kind: "string",

@@ -70,6 +70,13 @@ export const METERING_KEYS = {
     examples: [[{ host: "llm.example.com", like: "api.openai.com" }]],
     items: HOST,
   },
+  localServers: {
+    kind: "enum",
+    values: ["unknown", "free"],
+    default: "unknown",
+    description:
+      "What models of local servers cost (Ollama, LM Studio, vLLM, llama.cpp on a loopback or private address that is in no row of `hosts`), where no row of `prices` fits: nothing, or what is not known. It is never a cloud's price.",
+  },
   askUsage: {
     kind: "boolean",
     default: true,

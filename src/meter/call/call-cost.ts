@@ -7,20 +7,21 @@ import type { OpenCall } from "./open-call.ts";
 
 export interface PricedPart extends CallPart {
   readonly exact: boolean;
-  readonly partial: boolean;
+  /** See `Price.unpriced`. */
+  readonly unpriced: readonly string[] | undefined;
 }
 
 /** One unknown price among the turns of a call makes their sum unknown: a part of a cost is not the cost. */
 function total(model: string, usage: Usage, ...prices: readonly (Price | undefined)[]): PricedPart {
   let costNano: number | undefined = 0;
   let exact = true;
-  let partial = false;
+  let unpriced: readonly string[] | undefined;
   for (const price of prices) {
     costNano = price && costNano !== undefined ? costNano + price.nanoUsd : undefined;
     exact &&= price?.exact !== false;
-    partial ||= price?.partial === true;
+    if (price?.unpriced !== undefined) unpriced = [...(unpriced ?? []), ...price.unpriced];
   }
-  return { model, usage, costNano, exact, partial };
+  return { model, usage, costNano, exact, unpriced };
 }
 
 /** When our prices fail, the tokens still count: the call is unpriced then. */
@@ -42,7 +43,7 @@ export function quote(
     return [total(model, usage, ...own), ...others];
   } catch (error) {
     faults.report("price", error);
-    return [{ model, usage, costNano: undefined, exact: true, partial: false }];
+    return [{ model, usage, costNano: undefined, exact: true, unpriced: undefined }];
   }
 }
 
@@ -55,9 +56,10 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
     usage: part.usage,
     tier: reading.tier,
     speed: reading.speed,
-    geo: reading.geo,
+    geo: reading.geo ?? target.geo,
     priceId: target.host?.priceId,
     guessedProvider: target.host === undefined,
+    local: target.local,
   };
   const found = price(query);
   if (found) return found;
@@ -71,6 +73,8 @@ export interface Money {
   readonly nano: number | undefined;
   readonly source: CostSource;
   readonly priced: Priced;
+  /** See `SettledCall.unpricedParts`. */
+  readonly unpriced?: readonly string[] | undefined;
 }
 
 /** Attributes the vendor's charge for the whole call to its own model. */
@@ -84,18 +88,19 @@ export function sum(parts: readonly PricedPart[], usage: Usage | undefined, vend
   if (vendorUsd !== undefined) return { nano: Math.round(vendorUsd * 1e9), source: "provider", priced: "true" };
   let nano: number | undefined;
   let exact = true;
-  let partial = false;
+  let unpriced: Set<string> | undefined;
   for (const part of parts) {
     if (part.costNano === undefined) {
-      partial = true;
+      unpriced = (unpriced ?? new Set<string>()).add(part.model);
       continue;
     }
     nano = (nano ?? 0) + part.costNano;
     exact &&= part.exact;
-    partial ||= part.partial;
+    if (part.unpriced !== undefined) for (const name of part.unpriced) unpriced = (unpriced ?? new Set()).add(name);
   }
   if (nano === undefined) return UNPRICED;
-  return { nano, source: "local", priced: partial ? "partial" : exact ? "true" : "inexact" };
+  if (unpriced !== undefined) return { nano, source: "local", priced: "partial", unpriced: [...unpriced] };
+  return { nano, source: "local", priced: exact ? "true" : "inexact" };
 }
 
 export const UNPRICED: Money = { nano: undefined, source: "local", priced: "false" };

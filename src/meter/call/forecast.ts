@@ -64,6 +64,8 @@ export function createForecaster(price: PriceSource): Forecaster {
       tier: dear ? tier : undefined,
       priceId: host?.priceId,
       guessedProvider: host === undefined,
+      local: call.target.local,
+      geo: call.target.geo,
       // Only the response shows whether the input was written to a cache, which costs more.
       atMost: true,
     };

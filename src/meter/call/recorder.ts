@@ -9,6 +9,7 @@ import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
 import { type Resolved, resolveUsage } from "../wire/estimate.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
+import { withTools } from "../wire/server-tools.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
 import type { OpenCall } from "./open-call.ts";
 
@@ -84,6 +85,7 @@ function readCall(
   if (status !== undefined) settled.status = status;
   if (usage) settled.usage = usage;
   if (parts.length > 1) settled.otherModels = parts.slice(1).map((part) => ({ model: part.model, usage: part.usage }));
+  if (money.unpriced !== undefined) settled.unpricedParts = money.unpriced;
   if (money.nano !== undefined) {
     settled.costUsd = money.nano / 1e9;
     settled.costSource = money.source;
@@ -143,7 +145,19 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if (status === undefined && state.ending === "failed") return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
-  return resolveUsage(target.format.rates, facts, reading);
+  const resolved = resolveUsage(target.format.rates, facts, reading);
+  return reading.tools === undefined && facts.search === undefined ? resolved : withServerTools(open, resolved);
+}
+
+/** The first of the turns inside a call carries its tools, which vendors count for the whole call. */
+function withServerTools({ reading, facts, target }: OpenCall, resolved: Resolved): Resolved {
+  if (resolved.usage === undefined) return resolved;
+  const { tools, parts } = reading;
+  if (facts.freeCode && tools !== undefined) delete tools.units.code_execution;
+  const asked = target.provider === "perplexity" || facts.search?.tool !== undefined ? facts.search : undefined;
+  const [first, ...others] = parts ?? [];
+  if (first !== undefined) reading.parts = [{ ...first, usage: withTools(first.usage, tools, asked) }, ...others];
+  return { usage: withTools(resolved.usage, tools, asked), quality: resolved.quality };
 }
 
 /** A usage that no call can have is a fault, and unknown. */

@@ -99,6 +99,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     [ATTR.priced]: call.priced,
     [ATTR.ending]: call.ending,
   };
+  if (call.unpricedParts !== undefined) attributes[ATTR.unpricedParts] = call.unpricedParts;
   // An agent's name that an SDK has written is kept.
   if (scope.agent !== UNKNOWN_AGENT && !(enriched && span.attributes?.[ATTR.agent])) {
     attributes[ATTR.agent] = scope.agent;

@@ -2,7 +2,7 @@ import type { DatadogSpan } from "./dd-trace.ts";
 
 /** The parts of OpenTelemetry's API, in any 1.x version, that we use: without importing it. */
 
-export type OtelAttributes = Record<string, string | number | boolean | undefined>;
+export type OtelAttributes = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 export interface OtelSpanContext {
   readonly traceId: string;

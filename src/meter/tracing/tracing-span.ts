@@ -5,7 +5,7 @@ import { contextOf, describeSpan, type OtelContext, type OtelSpan, userTracer } 
 import { parentOf } from "./span-ancestry.ts";
 import { claimSpan, type Ending, markNamed, releaseSpan, settleSpan } from "./span-claim.ts";
 
-export type TracingAttributes = Record<string, string | number | boolean | undefined>;
+export type TracingAttributes = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 /** A span of any provider, as we use it. What its methods throw is counted and swallowed. */
 export interface TracingSpan {

@@ -10,6 +10,8 @@ export interface Host {
   readonly priceId?: string;
   /** `stream_options.include_usage` is known to be taken here and needed: without it a stream reports nothing. */
   readonly asksUsage?: boolean;
+  /** `regional` where the vendor charges more for processing in a region, or might. A path may name another one. */
+  readonly geo?: string;
   /** `completion_tokens` does not contain the reasoning tokens here. */
   readonly reasoningApart?: boolean;
 }
@@ -20,12 +22,13 @@ export interface Host {
  */
 export const HOSTS: readonly Host[] = [
   { host: "api.openai.com", provider: "openai", asksUsage: true },
-  { host: "*.api.openai.com", provider: "openai", asksUsage: true },
+  { host: "*.api.openai.com", provider: "openai", asksUsage: true, geo: "regional" },
   { host: "api.anthropic.com", provider: "anthropic" },
   { host: "generativelanguage.googleapis.com", provider: "gcp.gemini", asksUsage: true },
   { host: "aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
-  { host: "*.aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
-  { host: "*-aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
+  { host: "aiplatform.*.rep.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true, geo: "regional" },
+  { host: "*.aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true, geo: "regional" },
+  { host: "*-aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true, geo: "regional" },
   { host: "*.openai.azure.com", provider: "azure.ai.openai", asksUsage: true },
   { host: "*.services.ai.azure.com", provider: "azure.ai.inference" },
   { host: "*.cognitiveservices.azure.com", provider: "azure.ai.openai" },
@@ -39,6 +42,8 @@ export const HOSTS: readonly Host[] = [
   { host: "api.cerebras.ai", provider: "cerebras" },
   { host: "api.together.xyz", provider: "together" },
   { host: "api.together.ai", provider: "together" },
+  { host: "us-api.together.ai", provider: "together", geo: "regional" },
+  { host: "ca-api.together.ai", provider: "together", geo: "regional" },
   { host: "api.fireworks.ai", provider: "fireworks" },
   { host: "router.huggingface.co", provider: "huggingface" },
   { host: "api.perplexity.ai", provider: "perplexity" },

@@ -4,6 +4,7 @@ import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
 import { FRAMINGS, type Framing } from "./framings.ts";
 import type { Host, HostLookup } from "./hosts.ts";
+import { isLocalHost } from "./local-host.ts";
 
 /** A request to a model API, recognised by its path, then its host. */
 export interface Target {
@@ -13,6 +14,10 @@ export interface Target {
   readonly host: Host | undefined;
   /** The vendor by its OpenTelemetry name. */
   readonly provider: string;
+  /** `regional` where the call is processed in a region that its vendor may charge more for. */
+  readonly geo: string | undefined;
+  /** A server of the user's own: no cloud's prices are for it. */
+  readonly local: boolean;
   /** Host with port. */
   readonly address: string;
   readonly path: string;
@@ -79,6 +84,8 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
       framing: FRAMINGS[route.endpoint.framing ?? "sse"],
       host,
       provider: providerOf(host, format),
+      geo: geoOf(host, path),
+      local: host === undefined && isLocalHost(url.hostname),
       // Copied, because exporters read a slice of the address slowly: see `nameOf` in `tracing/call-span.ts`.
       address: Buffer.from(url.host).toString(),
       path,
@@ -101,6 +108,14 @@ export function withoutSlashes(path: string): string {
 function providerOf(host: Host | undefined, format: WireFormat): string {
   if (host === undefined || (host.provider === "openai" && format.provider !== "openai")) return format.provider;
   return host.provider;
+}
+
+/** The location in Vertex AI's path tells more than the host, which some models share. */
+function geoOf(host: Host | undefined, path: string): string | undefined {
+  if (host?.provider !== "gcp.vertex_ai") return host?.geo;
+  const location = /\/locations\/([^/]+)\//.exec(path)?.[1];
+  if (location === undefined) return host.geo;
+  return location === "global" ? undefined : "regional";
 }
 
 /** Maximum addresses kept; some contain ids. */

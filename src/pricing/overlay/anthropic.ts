@@ -1,4 +1,5 @@
-import type { PriceRow, SearchRow, TermsRow } from "../rows.ts";
+import type { FeeRow } from "../fees.ts";
+import type { PriceRow, TermsRow } from "../rows.ts";
 import type { VendorPrices } from "./vendor-prices.ts";
 
 const CLAUDE = ["anthropic", "azure.ai.inference"] as const;
@@ -102,8 +103,33 @@ const terms: readonly TermsRow[] = [
   },
 ];
 
-const searches: readonly SearchRow[] = [
-  { providers: ["anthropic"], perThousand: 10, source: "Anthropic docs: $10 per 1,000 searches" },
+// Code execution has no row: it is charged by the hour, above free hours of the organization, so that the call is partial.
+const fees: readonly FeeRow[] = [
+  {
+    providers: CLAUDE,
+    part: "web_search",
+    perThousand: 10,
+    source: `${CLAUDE_SITE}: $10 per 1,000 searches`,
+  },
+  {
+    providers: ["gcp.vertex_ai"],
+    families: ["claude"],
+    part: "web_search",
+    perThousand: 10,
+    source: "platform.claude.com web search tool: offered on Vertex AI too; that it costs the same there [inferred]",
+  },
+  {
+    providers: CLAUDE,
+    part: "web_fetch",
+    perThousand: 0,
+    source: `${CLAUDE_SITE}: web fetch costs nothing beside its tokens`,
+  },
+  {
+    providers: CLAUDE,
+    part: "tool_search",
+    perThousand: 0,
+    source: "platform.claude.com tool search tool: tokens only",
+  },
 ];
 
-export const anthropic: VendorPrices = { name: "anthropic", prices, terms, searches };
+export const anthropic: VendorPrices = { name: "anthropic", prices, terms, fees };

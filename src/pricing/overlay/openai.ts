@@ -1,4 +1,5 @@
-import type { PriceRow, SearchRow, TermsRow } from "../rows.ts";
+import type { FeeRow } from "../fees.ts";
+import type { PriceRow, TermsRow } from "../rows.ts";
 import type { VendorPrices } from "./vendor-prices.ts";
 
 const GPT6_LONG = "over 272K input tokens input and cache rates double and output is 1.5x, for the whole request";
@@ -31,9 +32,45 @@ const prices: readonly PriceRow[] = [
     long: { over: 272_000, rates: { input: 16, output: 60, cacheRead: 0.8, cacheWrite: 20 } },
     source: `$8/$40, cached input 60 % below GPT-6 Astra's $1 [secondary]; write 1.25x [inferred]; ${GPT6_LONG}`,
   },
+  // The search models of chat completions; their fee is among the fees.
+  {
+    providers: ["openai"],
+    model: "gpt-4o-mini-search-preview",
+    rates: { input: 0.15, output: 0.6 },
+    source: "OpenAI price page: the rates of gpt-4o-mini, without caching [secondary]",
+  },
+  {
+    providers: ["openai"],
+    model: "gpt-5-search-api",
+    rates: { input: 1.25, output: 10, cacheRead: 0.125 },
+    source: "OpenAI price page: the rates of gpt-5 [secondary]",
+  },
 ];
 
+const RESIDENCY = "developers.openai.com/api/docs/guides/data-residency: 10 % for models since 2026-03-05";
+
 const terms: readonly TermsRow[] = [
+  // GPT-5.4 was the first that pays the uplift; what is newer than these rows pays it too.
+  {
+    providers: ["openai"],
+    by: "geo",
+    values: ["regional"],
+    families: ["gpt-5-4", "gpt-5-5", "gpt-5-6"],
+    effect: 1.1,
+    source: RESIDENCY,
+  },
+  {
+    providers: ["openai"],
+    by: "geo",
+    values: ["regional"],
+    families: [
+      ...["gpt-3", "gpt-4", "gpt-5", "o1", "o3", "o4", "chatgpt-4", "ft:gpt-3", "ft:gpt-4", "codex", "computer-use"],
+      ...["text-embedding", "gpt-audio", "gpt-realtime", "gpt-image-1", "gpt-oss"],
+    ],
+    effect: 1,
+    source: `${RESIDENCY}; these are older`,
+  },
+  { providers: ["openai"], by: "geo", values: ["regional"], effect: 1.1, source: RESIDENCY },
   {
     providers: ["openai"],
     by: "tier",
@@ -140,8 +177,78 @@ const terms: readonly TermsRow[] = [
   },
 ];
 
-const searches: readonly SearchRow[] = [
-  { providers: ["openai"], perThousand: 10, source: "OpenAI price page: $10 per 1,000 calls; preview tools differ" },
+const TOOLS_PAGE = "OpenAI price page, built-in tools";
+
+const CONTAINER = "auto mode goes on in a container that an earlier call has paid, which no answer shows";
+
+const fees: readonly FeeRow[] = [
+  {
+    providers: ["openai"],
+    part: "web_search",
+    perThousand: 10,
+    source: `${TOOLS_PAGE}: $10 per 1,000 calls, of action search only`,
+  },
+  {
+    providers: ["openai"],
+    families: ["gpt-4"],
+    part: "web_search_preview",
+    perThousand: 25,
+    source: `${TOOLS_PAGE}: $25 per 1,000 calls of the preview tool with models that do not reason`,
+  },
+  {
+    providers: ["openai"],
+    part: "web_search_preview",
+    perThousand: 10,
+    source: `${TOOLS_PAGE}: $10 per 1,000 calls of the preview tool with models that reason`,
+  },
+  {
+    providers: ["openai"],
+    families: ["gpt-4o-search", "gpt-4o-mini-search"],
+    part: "request",
+    perThousand: 25,
+    source: `${TOOLS_PAGE}: each call of these models is a search; $25 per 1,000, the preview tool's [inferred]`,
+  },
+  {
+    providers: ["openai"],
+    families: ["gpt-5-search"],
+    part: "request",
+    perThousand: 10,
+    source: `${TOOLS_PAGE}: each call of these models is a search; $10 per 1,000 [inferred]`,
+  },
+  {
+    providers: ["openai"],
+    part: "file_search",
+    perThousand: 2.5,
+    source: `${TOOLS_PAGE}: $2.50 per 1,000 calls; storage is billed by the day`,
+  },
+  {
+    providers: ["openai"],
+    part: "code_container",
+    perThousand: 30,
+    unless: "code_container_reuse",
+    source: `${TOOLS_PAGE}: $0.03 a session of 1 GB; ${CONTAINER}`,
+  },
+  {
+    providers: ["openai"],
+    part: "code_container_4g",
+    perThousand: 120,
+    unless: "code_container_reuse",
+    source: `${TOOLS_PAGE}: $0.12 a session of 4 GB; ${CONTAINER}`,
+  },
+  {
+    providers: ["openai"],
+    part: "code_container_16g",
+    perThousand: 480,
+    unless: "code_container_reuse",
+    source: `${TOOLS_PAGE}: $0.48 a session of 16 GB; ${CONTAINER}`,
+  },
+  {
+    providers: ["openai"],
+    part: "code_container_64g",
+    perThousand: 1920,
+    unless: "code_container_reuse",
+    source: `${TOOLS_PAGE}: $1.92 a session of 64 GB; ${CONTAINER}`,
+  },
 ];
 
-export const openai: VendorPrices = { name: "openai", prices, terms, searches };
+export const openai: VendorPrices = { name: "openai", prices, terms, fees };

@@ -1,4 +1,5 @@
-import type { PriceRow, SearchRow, TermsRow } from "../rows.ts";
+import type { FeeRow } from "../fees.ts";
+import type { PriceRow, TermsRow } from "../rows.ts";
 
 /**
  * What the price library lacks of one vendor or has stale. To add one, write a file beside this one and give it a line in
@@ -12,5 +13,6 @@ export interface VendorPrices {
   readonly prices?: readonly PriceRow[];
   /** What tiers, speeds and geographies make of a price. */
   readonly terms?: readonly TermsRow[];
-  readonly searches?: readonly SearchRow[];
+  /** What is charged for searches, tools and containers. */
+  readonly fees?: readonly FeeRow[];
 }

@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
+import { countUse, setUses } from "../server-tools.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
@@ -43,6 +44,7 @@ export const anthropicMessages: WireFormat = {
       inputBytes: measured.bytes,
       attachments: measured.attachments,
       toolBytes: measureAll(body.tools).bytes,
+      freeCode: Array.isArray(body.tools) && body.tools.some(makesCodeFree),
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
@@ -88,6 +90,11 @@ export const anthropicMessages: WireFormat = {
   },
 };
 
+/** With these tools, which run code to filter what they find, code execution costs its tokens only [Anthropic docs]. */
+function makesCodeFree(tool: unknown): boolean {
+  return /^web_(?:search|fetch)_20(?:2[6-9]|[3-9])/.test(text(object(tool)?.type) ?? "");
+}
+
 function errorOf(message: string, blocked: Blocked): object {
   return { type: "error", error: { type: "billing_error", message, spendfuse: blocked } };
 }
@@ -100,11 +107,20 @@ function readDelta(delta: Json | undefined, reading: Reading): boolean {
 }
 
 function countBlock(block: Json | undefined, reading: Reading): void {
-  if (block?.type === "tool_use" || block?.type === "server_tool_use") reading.toolCalls += 1;
+  if (block?.type === "tool_use") reading.toolCalls += 1;
+  else if (block?.type === "server_tool_use") {
+    reading.toolCalls += 1;
+    countServerTool(block, reading);
+  }
   reading.visible += wireLength(block?.text) + wireLength(block?.name);
   reading.thought += wireLength(block?.thinking);
   const input = object(block?.input);
   if (input && Object.keys(input).length > 0) reading.visible += JSON.stringify(input).length;
+}
+
+/** Code is run by several tools, which are billed as one; searches are counted in the usage. */
+function countServerTool(block: Json, reading: Reading): void {
+  if (/(?:^|_)code_execution$/.test(text(block.name) ?? "")) countUse(reading, "code_execution", text(block.id));
 }
 
 function readMessage(json: Json, reading: Reading): void {
@@ -143,10 +159,20 @@ function mergeUsage(usage: Json, reading: Reading): void {
 function readUsage(reading: Reading): void {
   const raw = reading.raw as Json;
   report(reading, usageOf(raw));
+  if (raw.server_tool_use) readServerToolUse(object(raw.server_tool_use), reading);
   const iterations = array(raw.iterations)
     .map(object)
     .filter((item) => item !== undefined);
   if (iterations.length > 0) splitIterations(iterations, reading);
+}
+
+/** `NAME_requests` of tools other than the web search, which {@link usageOf} reads. */
+function readServerToolUse(uses: Json | undefined, reading: Reading): void {
+  for (const key in uses) {
+    if (key.endsWith("_requests") && key !== "web_search_requests") {
+      setUses(reading, key.slice(0, -"_requests".length), count(uses[key]));
+    }
+  }
 }
 
 function usageOf(raw: Json): Usage {

@@ -4,6 +4,7 @@ import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Host } from "../hosts.ts";
 import type { EstimateRates } from "../rates.ts";
+import type { ServerTools } from "../server-tools.ts";
 
 /**
  * A wire format: how one family of model APIs writes a request, a response, a stream and an error. To add one, write a
@@ -61,10 +62,23 @@ export interface RequestFacts {
   readonly retrieval?: boolean;
   /** What the caller attached for its own use. */
   readonly metadata?: Json | undefined;
+  /** What the request says of the vendor's search that its price depends on. */
+  readonly search?: SearchRequest | undefined;
+  /** The request has a tool with which the vendor's code execution is free of charge. */
+  readonly freeCode?: boolean;
   /** The end user that the request names. */
   readonly user?: string | undefined;
   /** The system prompt, where a framework writes its agent's name into it. */
   readonly instructions?: string | undefined;
+}
+
+/** What a request asks of its vendor's search. */
+export interface SearchRequest {
+  /** Perplexity's `low`, `medium`, `high`, and its kind of search, `fast`, `pro` or `auto`. */
+  readonly contextSize?: string | undefined;
+  readonly kind?: string | undefined;
+  /** See `Usage.searchTool`. */
+  readonly tool?: string | undefined;
 }
 
 /** What has been read of a response so far. Formats write it; the recorder turns it into usage at the ending. */
@@ -87,6 +101,8 @@ export interface Reading {
   extra: readonly ModelUsage[] | undefined;
   /** USD, when the vendor reports what it charged. */
   costUsd: number | undefined;
+  /** What the vendor's own tools did. */
+  tools: ServerTools | undefined;
   /** Bytes of visible output since the last report of output. */
   visible: number;
   /** Bytes of readable reasoning since the last report of output. */
@@ -128,6 +144,7 @@ export function newReading(host: Host | undefined): Reading {
     parts: undefined,
     extra: undefined,
     costUsd: undefined,
+    tools: undefined,
     visible: 0,
     thought: 0,
     toolCalls: 0,

@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
+import { setUses, toolsOf } from "../server-tools.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
@@ -43,6 +44,7 @@ export const googleGenerate: WireFormat = {
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
       metadata: object(body.labels),
+      search: Array.isArray(body.tools) && body.tools.some(isEnterprise) ? ENTERPRISE : undefined,
       instructions: text(object(array(object(body.systemInstruction)?.parts)[0])?.text),
     };
   },
@@ -62,6 +64,14 @@ export const googleGenerate: WireFormat = {
   },
 };
 
+/** The answer does not show that this tool searched, whose price is another one. */
+function isEnterprise(tool: unknown): boolean {
+  const { enterpriseWebSearch, enterprise_web_search } = object(tool) ?? {};
+  return enterpriseWebSearch !== undefined || enterprise_web_search !== undefined;
+}
+
+const ENTERPRISE = { tool: "enterprise_web_search" };
+
 function errorOf(message: string, blocked: Blocked): object {
   return { error: { code: REFUSAL_STATUS, message, status: "RESOURCE_EXHAUSTED", spendfuse: blocked } };
 }
@@ -75,6 +85,7 @@ function readChunk(json: Json, reading: Reading): void {
   for (const item of candidates) {
     const candidate = object(item);
     if (candidate?.finishReason) reading.finished = true;
+    if (candidate?.groundingMetadata) readGrounding(object(candidate.groundingMetadata), reading);
     for (const part of array(object(candidate?.content)?.parts)) countPart(object(part), reading);
   }
   if (object(json.promptFeedback)?.blockReason) reading.finished = true;
@@ -90,6 +101,21 @@ function countPart(part: Json | undefined, reading: Reading): void {
   if (!call) return;
   reading.toolCalls += 1;
   reading.visible += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
+}
+
+/** Where the answer's facts come from: each source is billed by rules of its own. */
+function readGrounding(grounding: Json | undefined, reading: Reading): void {
+  if (grounding === undefined) return;
+  const kinds = new Set<string>();
+  for (const chunk of array(grounding.groundingChunks)) for (const kind in object(chunk)) kinds.add(kind);
+  const tools = toolsOf(reading);
+  for (const query of [...array(grounding.webSearchQueries), ...array(grounding.imageSearchQueries)]) {
+    if (typeof query === "string" && query.trim() !== "") tools.queries.add(query.trim());
+  }
+  // An answer that is grounded in the web was searched for, even where no query is shown.
+  if (kinds.has("web") || kinds.has("image")) tools.searches = Math.max(tools.searches, 1);
+  if (kinds.has("maps") || text(grounding.googleMapsWidgetContextToken)) setUses(reading, "maps_grounding", 1);
+  if (kinds.has("retrievedContext")) setUses(reading, "data_grounding", 1);
 }
 
 function readUsage(raw: Json, reading: Reading): void {

@@ -3,8 +3,9 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { CHAT_RATES } from "../rates.ts";
+import { readExecutedTools, readToolUsage, setUses, toolsOf } from "../server-tools.ts";
 import { measureAll, wireLength } from "../text.ts";
-import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
+import { type Reading, type RequestFacts, report, type SearchRequest, type WireFormat } from "./format.ts";
 
 /** OpenAI chat completions, spoken by most hosts. */
 export const openaiChat: WireFormat = {
@@ -35,6 +36,7 @@ export const openaiChat: WireFormat = {
       hasStreamOptions: body.stream_options !== undefined,
       metadata: object(body.metadata),
       user: text(body.user) ?? text(body.safety_identifier),
+      search: body.web_search_options ? searchOf(object(body.web_search_options)) : undefined,
     };
   },
 
@@ -71,6 +73,10 @@ export const openaiChat: WireFormat = {
   },
 };
 
+function searchOf(options: Json | undefined): SearchRequest {
+  return { contextSize: text(options?.search_context_size), kind: text(options?.search_type) };
+}
+
 function readEnvelope(json: Json, reading: Reading): void {
   if (json.choices !== undefined || json.usage !== undefined) reading.recognized = true;
   reading.responseId ??= text(json.id);
@@ -99,8 +105,11 @@ function countOutput(delta: Json, reading: Reading): void {
       // The name comes once, with the first piece of a call.
       if (text(call?.name)) reading.toolCalls += 1;
       reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+      // Moonshot runs its own search when the model calls it.
+      if (call?.name === "$web_search") toolsOf(reading).searches += 1;
     }
   }
+  if (delta.executed_tools) readExecutedTools(delta.executed_tools, reading);
   const legacy = delta.function_call ? object(delta.function_call) : undefined;
   if (legacy) reading.visible += wireLength(legacy.name) + wireLength(legacy.arguments);
 }
@@ -110,6 +119,7 @@ function readUsage(json: Json, reading: Reading): boolean {
   const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
   report(reading, usageOf(raw, reading.host?.reasoningApart === true));
+  readTools(raw, reading);
   const fee = raw.cost ? reportedCost(raw.cost) : undefined;
   if (fee !== undefined) {
     // With the caller's own vendor key, `cost` is only the gateway's fee.
@@ -117,6 +127,17 @@ function readUsage(json: Json, reading: Reading): boolean {
     reading.costUsd = upstream === undefined ? undefined : fee + upstream;
   }
   return true;
+}
+
+/** What Perplexity, xAI and Mistral count beside tokens. Others' usage has none of it. */
+function readTools(raw: Json, reading: Reading): void {
+  if (raw.citation_tokens !== undefined) setUses(reading, "citation_tokens", count(raw.citation_tokens));
+  if (raw.num_search_queries !== undefined) toolsOf(reading).searches = count(raw.num_search_queries);
+  if (raw.search_context_size !== undefined) toolsOf(reading).contextSize = text(raw.search_context_size);
+  if (raw.server_side_tool_usage_details !== undefined || raw.server_side_tool_usage !== undefined) {
+    readToolUsage(raw, reading);
+  } else if (raw.num_sources_used) setUses(reading, "search_source", count(raw.num_sources_used));
+  if (raw.prompt_audio_seconds) setUses(reading, "audio_seconds", count(raw.prompt_audio_seconds));
 }
 
 function usageOf(raw: Json, reasoningApart: boolean): Usage {
@@ -135,19 +156,28 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
     raw.prompt_cache_hit_tokens,
     raw.cache_read_input_tokens,
   );
+  // Perplexity's total leaves the reasoning of deep research out, and so does its completion.
+  const isResearch = raw.citation_tokens !== undefined || reasoning > completion;
   // The vendor's total shows whether reasoning is in the output; without it the host's row decides.
-  const apart = total > 0 ? total === prompt + completion + reasoning : reasoningApart;
+  const apart = isResearch || (total > 0 ? total === prompt + completion + reasoning : reasoningApart);
   return canonicalUsage({
     // More cache than prompt: this host counts them apart.
     input: cacheRead > prompt ? prompt + cacheRead : prompt,
     output: apart ? completion + reasoning : completion,
     cacheRead,
     cacheWrite: firstCount(input?.cache_write_tokens, raw.cache_creation_input_tokens),
+    cacheWrite1h: input?.cache_creation_token_details || raw.cache_creation ? hourWrites(input, raw) : 0,
     reasoning,
     webSearches: raw.server_tool_use ? count(object(raw.server_tool_use)?.web_search_requests) : 0,
     inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
     outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
   });
+}
+
+/** Claude's writes for an hour, as gateways hand them on. */
+function hourWrites(input: Json | undefined, raw: Json): number {
+  const split = object(input?.cache_creation_token_details) ?? object(raw.cache_creation);
+  return count(split?.ephemeral_1h_input_tokens);
 }
 
 /** The first of the values that is there. */
