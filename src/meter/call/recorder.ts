@@ -9,7 +9,7 @@ import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
 import { type Resolved, resolveUsage } from "../wire/estimate.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
-import { withTools } from "../wire/server-tools.ts";
+import { withTools } from "../wire/tools/server-tools.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
 import type { OpenCall } from "./open-call.ts";
 

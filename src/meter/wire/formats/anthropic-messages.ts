@@ -1,8 +1,8 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
-import { countUse, setUses } from "../server-tools.ts";
 import { measureAll, wireLength } from "../text.ts";
+import { countUse, setUses } from "../tools/server-tools.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Anthropic Messages, stable and beta, also on Vertex AI. */

@@ -4,7 +4,7 @@ import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Host } from "../hosts.ts";
 import type { EstimateRates } from "../rates.ts";
-import type { ServerTools } from "../server-tools.ts";
+import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
 
 /**
  * A wire format: how one family of model APIs writes a request, a response, a stream and an error. To add one, write a
@@ -70,15 +70,6 @@ export interface RequestFacts {
   readonly user?: string | undefined;
   /** The system prompt, where a framework writes its agent's name into it. */
   readonly instructions?: string | undefined;
-}
-
-/** What a request asks of its vendor's search. */
-export interface SearchRequest {
-  /** Perplexity's `low`, `medium`, `high`, and its kind of search, `fast`, `pro` or `auto`. */
-  readonly contextSize?: string | undefined;
-  readonly kind?: string | undefined;
-  /** See `Usage.searchTool`. */
-  readonly tool?: string | undefined;
 }
 
 /** What has been read of a response so far. Formats write it; the recorder turns it into usage at the ending. */

@@ -1,8 +1,8 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
-import { setUses, toolsOf } from "../server-tools.ts";
 import { measureAll, wireLength } from "../text.ts";
+import { setUses, toolsOf } from "../tools/server-tools.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
 /** Google generateContent, of the Gemini API and of Vertex AI. Every report is cumulative: the last one counts. */

@@ -3,9 +3,9 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { CHAT_RATES } from "../rates.ts";
-import { readExecutedTools, readToolUsage, setUses, toolsOf } from "../server-tools.ts";
 import { measureAll, wireLength } from "../text.ts";
-import { type Reading, type RequestFacts, report, type SearchRequest, type WireFormat } from "./format.ts";
+import { readExecutedTools, readToolUsage, type SearchRequest, setUses, toolsOf } from "../tools/server-tools.ts";
+import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** OpenAI chat completions, spoken by most hosts. */
 export const openaiChat: WireFormat = {

@@ -1,6 +1,5 @@
-import { array, type Json, object, text } from "../../core/json.ts";
-import { canonicalUsage, count, type Usage } from "../../core/usage.ts";
-import type { Reading, SearchRequest } from "./formats/format.ts";
+import { array, type Json, object, text } from "../../../core/json.ts";
+import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 
 /**
  * What a response shows of the tools that its vendor ran, beside the counts in its usage. It is gathered while the
@@ -19,6 +18,20 @@ export interface ServerTools {
   readonly units: Record<string, number>;
   /** Ids that were counted, such as those of containers and of output items. */
   readonly seen: Set<string>;
+}
+
+/** What a request asks of its vendor's search. */
+export interface SearchRequest {
+  /** Perplexity's `low`, `medium`, `high`, and its kind of search, `fast`, `pro` or `auto`. */
+  readonly contextSize?: string | undefined;
+  readonly kind?: string | undefined;
+  /** See `Usage.searchTool`. */
+  readonly tool?: string | undefined;
+}
+
+/** The part of a `Reading` that is written here. */
+interface Reading {
+  tools: ServerTools | undefined;
 }
 
 /** The tools of a reading, which most readings do not have. */
