@@ -115,12 +115,17 @@ function areSmallCounts(a: number, b: number, c: number, d: number, e: number, f
   );
 }
 
+function onlyUses(units: Units): Units | undefined {
+  const uses = Object.entries(units).filter(([, count]) => count > 0);
+  return uses.length > 0 ? Object.fromEntries(uses) : undefined;
+}
+
 /** `whole` minus `part`, kind by kind, never below zero. */
 export function restOf(whole: Usage, part: Usage): Usage {
   const { searchTool, units, ...counts } = whole;
   const rest: Partial<Record<keyof Usage, unknown>> = remaining(counts, part as unknown as Units);
   if (searchTool !== undefined) rest.searchTool = searchTool;
-  if (units !== undefined) rest.units = remaining(units, part.units ?? {});
+  if (units !== undefined) rest.units = onlyUses(remaining(units, part.units ?? {}));
   return canonicalUsage(rest as Partial<Usage>);
 }
 

@@ -2,6 +2,7 @@ import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { restOf, type Usage } from "../../core/usage.ts";
 import { resolveUsage } from "../wire/estimate.ts";
+import { withTools } from "../wire/tools/server-tools.ts";
 import type { OpenCall } from "./open-call.ts";
 
 /** A response that continues at the vendor after its request is over. */
@@ -42,14 +43,18 @@ export function createBackground(): Background {
         if (reading.outputReported) done(id);
         else {
           const usage = resolveUsage(call.target.format.rates, facts, reading).usage;
-          setBounded(running, id, { node: call.node, counted: usage }, MAX);
+          const counted = usage && withTools(usage, reading.tools, undefined);
+          setBounded(running, id, { node: call.node, counted }, MAX);
         }
         return true;
       }
       if (!background || usage === undefined || id === undefined || counted.has(id)) return false;
       const before = running.get(id);
       call.node = before?.node ?? call.node;
-      if (before?.counted) reading.usage = restOf(usage, before.counted);
+      if (before?.counted) {
+        reading.usage = restOf(withTools(usage, reading.tools, undefined), before.counted);
+        reading.tools = undefined;
+      }
       done(id);
       return true;
     },

@@ -115,6 +115,18 @@ describe("a response that runs in the background", () => {
     expect(await sums("all")).toMatchObject(TOTAL);
   });
 
+  test("whose stream broke off pays once for the tools that it had shown", async () => {
+    const search = (id: string) => ({ type: "file_search_call", id });
+    const broken =
+      event("response.created", { response: response("in_progress") }) +
+      event("response.output_item.done", { output_index: 0, item: search("a") });
+    const completed = response("completed", { output: [search("a"), search("b")] });
+    const { calls, begin, retrieve } = open(broken, completed);
+    await begin({ stream: true });
+    await retrieve();
+    expect(calls.map(({ usage }) => usage?.units)).toEqual([{ file_search: 1 }, { file_search: 1 }]);
+  });
+
   test("is streamed again from where it broke off, and counted once", async () => {
     const completed = event("response.completed", { response: response("completed") });
     const { begin, retrieve, sums } = open(

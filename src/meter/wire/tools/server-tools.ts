@@ -48,8 +48,9 @@ export function toolsOf(reading: Reading): ServerTools {
 }
 
 /** Counts one use; of several that show one `id`, the first. */
-export function countUse(reading: Reading, part: string, id?: string): void {
+export function countUse(reading: Reading, name: string, id?: string): void {
   const { units, seen } = toolsOf(reading);
+  const part = isName(name) ? name : OTHER;
   if (id !== undefined) {
     const key = `${part} ${id}`;
     if (seen.has(key)) return;
@@ -60,12 +61,13 @@ export function countUse(reading: Reading, part: string, id?: string): void {
 
 /** Takes a total that the vendor reports; the last one counts. Zero is no use. */
 export function setUses(reading: Reading, part: string, uses: number): void {
-  if (uses > 0 && isName(part)) toolsOf(reading).units[part] = uses;
+  if (uses > 0) toolsOf(reading).units[isName(part) ? part : OTHER] = uses;
 }
 
+/** The part of a tool whose name is none: names come from responses, and leave the process. */
+const OTHER = "other_tool";
 const MAX_NAME = 64;
 
-/** Names come from responses: what is no name is not counted. */
 function isName(part: string): boolean {
   return part.length <= MAX_NAME && /^[a-z][a-z0-9_]*$/.test(part);
 }
@@ -109,7 +111,7 @@ export function readExecutedTools(list: unknown, reading: Reading): void {
   for (const item of array(list)) {
     const tool = object(item);
     const name = text(tool?.type) ?? text(tool?.name);
-    if (name === undefined || !isName(name)) continue;
+    if (name === undefined) continue;
     countUse(reading, name, `${text(tool?.id) ?? String(tool?.index ?? toolsOf(reading).seen.size)}`);
   }
 }
