@@ -14,7 +14,7 @@ import {
 import { rulesOf } from "./rate-rules.ts";
 import { type RateCard, rateBand, STANDARD_TERMS, type UsdRates } from "./rates.ts";
 import { createRowSource, createTermsBook, type PriceRow, type TermsBook } from "./rows.ts";
-import { narrow } from "./validity.ts";
+import { narrow, type Times } from "./validity.ts";
 
 /** The part of the `@pydantic/genai-prices` module that is used. The module takes 28 ms to load: load it late. */
 export interface PriceLibrary {
@@ -136,11 +136,12 @@ function look(library: PriceLibrary, query: PriceQuery): Entry {
     if (found === undefined) continue;
     const exact = sameModel(query.model, found.model.id);
     const key = modelKey(found.model.id);
+    const window = windowOf(found.model, query.at);
     const entry: Entry = {
       card: cardOf(found.price, found.model.id, key),
       exact,
-      ...windowOf(found.model, query.at),
-      origin: originOf(found.price, found.model.id, key, providerId),
+      ...window,
+      origin: originOf(found, key, window),
     };
     if (entry.exact) return entry;
     similar ??= entry;
@@ -156,9 +157,18 @@ const NOT_FOUND: Entry = {
   origin: { model: "", source: "", rules: new Map() },
 };
 
-function originOf(price: ModelPrice, model: string, key: string, providerId: string | undefined): Origin {
-  const source = `@pydantic/genai-prices${providerId === undefined ? "" : `, ${providerId}`}`;
-  return { model, source, rules: rulesOf(ratesOver(price, -1), key) };
+function originOf({ model, price, urls }: Answer, key: string, { from, until }: Times): Origin {
+  return {
+    model: model.id,
+    source: ["@pydantic/genai-prices", ...urls.slice(0, 1)].join(", "),
+    from: isoOf(from),
+    until: isoOf(until),
+    rules: rulesOf(ratesOver(price, -1), key),
+  };
+}
+
+function isoOf(ms: number): string | undefined {
+  return Number.isFinite(ms) ? new Date(ms).toISOString() : undefined;
 }
 
 interface Attempt {
@@ -177,17 +187,20 @@ function attempts(query: PriceQuery): readonly Attempt[] {
   return [...tries, ...spellings.map((model) => ({ providerId: undefined, model }))];
 }
 
+interface Answer {
+  readonly model: ModelInfo;
+  readonly price: ModelPrice;
+  /** The vendor's price pages. */
+  readonly urls: readonly string[];
+}
+
 /** The library throws on data it does not understand; a price is never worth an exception. */
-function ask(
-  library: PriceLibrary,
-  model: string,
-  providerId: string | undefined,
-  at: number,
-): { readonly model: ModelInfo; readonly price: ModelPrice } | undefined {
+function ask(library: PriceLibrary, model: string, providerId: string | undefined, at: number): Answer | undefined {
   try {
     const options = { timestamp: new Date(at), ...(providerId === undefined ? {} : { providerId }) };
     const found = library.calcPrice({}, model, options);
-    return found === null ? undefined : { model: found.model, price: found.model_price };
+    if (found === null) return undefined;
+    return { model: found.model, price: found.model_price, urls: found.provider?.pricing_urls ?? [] };
   } catch {
     return undefined;
   }

@@ -9,5 +9,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command:
   deploy: () => import("./deploy.ts"),
   poll: () => import("./poll.ts"),
   report: () => import("./report.ts"),
+  prices: () => import("./prices.ts"),
   monitors: () => import("./monitors.ts"),
 };

@@ -121,9 +121,10 @@ describe("a response that runs in the background", () => {
       event("response.created", { response: response("in_progress") }) +
       event("response.output_item.done", { output_index: 0, item: search("a") });
     const completed = response("completed", { output: [search("a"), search("b")] });
-    const { calls, begin, retrieve } = open(broken, completed);
+    const { calls, begin, retrieve, sums } = open(broken, completed);
     await begin({ stream: true });
     await retrieve();
+    await sums("all");
     expect(calls.map(({ usage }) => usage?.units)).toEqual([{ file_search: 1 }, { file_search: 1 }]);
   });
 
