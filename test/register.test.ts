@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { HostConfig } from "../src/core/config-types.ts";
 import { startNext, untilArrived, withoutSlowExport } from "./package/leftovers.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./servers/otlp-receiver.ts";
 
@@ -30,6 +31,8 @@ console.log((await response.json()).choices[0].message.content);
 
 let vendor: Server;
 let vendorUrl: string;
+/** Without it the stand-in is a local server, which has no cloud's price. */
+let hosts: readonly HostConfig[];
 let receiver: OtlpReceiver;
 let dir: string;
 
@@ -38,7 +41,9 @@ beforeAll(async () => {
     request.resume().on("end", () => response.setHeader("content-type", "application/json").end(BODY));
   });
   await new Promise<void>((resolve) => vendor.listen(0, "127.0.0.1", resolve));
-  vendorUrl = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`;
+  const host = `127.0.0.1:${(vendor.address() as AddressInfo).port}`;
+  vendorUrl = `http://${host}`;
+  hosts = [{ host, provider: "openai" }];
 });
 afterAll(() => {
   vendor.closeAllConnections();
@@ -67,6 +72,8 @@ const environment = () => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
   SPENDFUSE_STATE_DIR: join(dir, "state"),
   SPENDFUSE_AGENT: "app",
+  SPENDFUSE_CONFIG: JSON.stringify({ hosts }),
+  SPENDFUSE_QUIET: "1",
 });
 
 function run(
@@ -122,7 +129,10 @@ describe("an app that has never heard of us, with --import spendfuse/register", 
   );
 
   test("without an endpoint one line says that nothing is sent", async () => {
-    const { stderr, stdout } = await run(CALL, { metered: true, env: { OTEL_EXPORTER_OTLP_ENDPOINT: "" } });
+    const { stderr, stdout } = await run(CALL, {
+      metered: true,
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: "", SPENDFUSE_CONFIG: "" },
+    });
     expect(stdout).toBe("Hello\n");
     expect(stderr.trim().split("\n")).toHaveLength(1);
     expect(stderr).toContain("OTEL_EXPORTER_OTLP_ENDPOINT");
@@ -130,17 +140,17 @@ describe("an app that has never heard of us, with --import spendfuse/register", 
 
   test("a wrong config file is said, and the app runs and is metered all the same", async () => {
     writeFileSync(join(dir, "spendfuse.config.json"), '{ "team": 7 }');
-    const { stderr, stdout } = await run(CALL, { metered: true });
+    const { stderr, stdout } = await run(CALL, { metered: true, env: { SPENDFUSE_CONFIG: "" } });
     expect(stdout).toBe("Hello\n");
     expect(stderr).toContain("config ignored");
     expect(stderr).toContain("team must be a text");
     await arrived();
-    expect(receiver.total("spendfuse.cost")).toBe(NANO);
+    expect(receiver.total("spendfuse.tokens")).toBe(1_100);
   });
 
   test("start() before the first call replaces what register began with", async () => {
     const index = pathToFileURL(join(import.meta.dirname, "../src/index.ts")).href;
-    const app = `import { start } from ${JSON.stringify(index)};\nawait start({ config: { agent: "other" } });\n${CALL}`;
+    const app = `import { start } from ${JSON.stringify(index)};\nawait start({ config: ${JSON.stringify({ agent: "other", hosts })} });\n${CALL}`;
     const { stderr } = await run(app, { metered: true, env: { SPENDFUSE_AGENT: "" } });
     expect(stderr).toBe("");
     await arrived();

@@ -48,6 +48,9 @@ export function environmentOf({ vendor, receiver, stateDir }: Stage, agent: stri
     SPENDFUSE_STATE_DIR: stateDir,
     TEST_AGENT: agent,
     DD_TRACE_AGENT_URL: vendor.url,
+    // Without it the stand-in is a local server, which has no cloud's price.
+    SPENDFUSE_QUIET: "1",
+    SPENDFUSE_CONFIG: JSON.stringify({ hosts: [{ host: new URL(vendor.url).host, provider: "openai" }] }),
     DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
   };
 }

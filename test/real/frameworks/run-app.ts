@@ -48,6 +48,9 @@ export async function runApp(
           SPENDFUSE_TEST_INDEX: url("src/index.ts"),
           SPENDFUSE_STATE_DIR: folder,
           COLLECTED: collected,
+          // Without it the stand-in is a local server, which has no cloud's price.
+          SPENDFUSE_QUIET: "1",
+          SPENDFUSE_CONFIG: JSON.stringify({ hosts: [{ host: server.host, provider: "openai" }] }),
           OPENAI_BASE_URL: `${server.url}/v1`,
           OPENAI_API_KEY: "sk-test",
           GOOGLE_GEMINI_BASE_URL: server.url,
