@@ -80,7 +80,7 @@ const ROWS: readonly Row[] = [
     app: "wrong-not-loaded",
     env: () => keysAt(well.url),
     faults: ["node-too-old", "register-missing", "spendfuse-not-installed"],
-    notes: ["agent-unnamed", "engines-too-low", "export-nowhere", "host-unknown", "sdk-version-untested"],
+    notes: ["agent-unnamed", "engines-too-low", "export-nowhere", "host-local", "host-unknown", "sdk-version-untested"],
   },
   {
     app: "wrong-config",
@@ -93,7 +93,7 @@ const ROWS: readonly Row[] = [
     app: "wrong-endpoint-and-keys",
     env: () => ({ ...keysAt(refusing.url), ...otlpAt(refusing.url), ...datadogAt(refusing.url) }),
     faults: ["datadog-key-rejected", "endpoint-refuses", "vendor-key-rejected"],
-    notes: ["host-unknown"],
+    notes: ["host-local"],
   },
   {
     app: "wrong-store-and-breaker",
@@ -106,7 +106,7 @@ const ROWS: readonly Row[] = [
       SPENDFUSE_BREAKER_URL: nowhere,
     }),
     faults: ["breaker-unreachable", "endpoint-unreachable", "store-unreachable"],
-    notes: ["guard-shadow", "host-unknown", "vendor-unreachable"],
+    notes: ["guard-shadow", "host-local", "vendor-unreachable"],
   },
   {
     app: "blind-bedrock-claude-agent",
@@ -115,13 +115,13 @@ const ROWS: readonly Row[] = [
       OPENAI_API_KEY: SECRETS.openai,
       OPENAI_BASE_URL: `${well.url}/v1`,
     }),
-    notes: ["client-unseen", "host-unknown", "package-blind"],
+    notes: ["client-unseen", "host-local", "package-blind"],
   },
   {
     app: "two-instrumentations",
     installed: { "@traceloop/instrumentation-openai": "0.27.0" },
     env: () => ({ ...datadogAt(well.url), OPENAI_API_KEY: SECRETS.openai, OPENAI_BASE_URL: `${well.url}/v1` }),
-    notes: ["host-unknown", "instrumentation-blind"],
+    notes: ["host-local", "instrumentation-blind"],
   },
 ];
 

@@ -167,9 +167,9 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
     { env: { OPENAI_BASE_URL: "https://llm.example.com/v1" } },
   ],
   [
-    "host-unknown",
+    "host-local",
     "note",
-    '"hosts": [{ "host": "localhost:11434", "like": "api.openai.com" }]',
+    '"localServers": "free"',
     { ...openaiApp, source: 'import OpenAI from "openai";\nnew OpenAI({ baseURL: "http://localhost:11434/v1" });' },
   ],
   [

@@ -1,4 +1,5 @@
 import { createHostLookup } from "../../meter/wire/hosts.ts";
+import { isLocalHost } from "../../meter/wire/local-host.ts";
 import { placeOf } from "../facts/sources.ts";
 import type { Facts } from "../facts.ts";
 import { note, ok } from "../finding.ts";
@@ -11,12 +12,22 @@ export const hosts: Check = {
   name: "hosts",
   group: "sdks",
   *check(facts) {
-    const own = (facts.configuration.config.hosts ?? []).map(({ host }) => ({ host, provider: "own" }));
+    const { hosts: rows = [], localServers } = facts.configuration.config;
+    const own = rows.map(({ host }) => ({ host, provider: "own" }));
     const lookup = createHostLookup(own);
     for (const { subject, url } of addressesOf(facts)) {
-      const host = URL.parse(url)?.host;
-      if (!host) continue;
+      const parsed = URL.parse(url);
+      if (!parsed?.host) continue;
+      const { host, hostname } = parsed;
       if (lookup(host) !== undefined) yield ok("host-known", subject, `${host} is known`);
+      else if (isLocalHost(hostname) && localServers === "free") yield ok("host-known", subject, `${host} is free`);
+      else if (isLocalHost(hostname))
+        yield note(
+          "host-local",
+          subject,
+          `${host} is a local server, which has no cloud's price: the cost of its calls is unknown. A gateway needs a row of "hosts"`,
+          '"localServers": "free"',
+        );
       else
         yield note(
           "host-unknown",
