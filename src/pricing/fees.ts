@@ -49,6 +49,7 @@ interface FeeQuery {
   readonly provider: string;
   readonly model: string;
   readonly at: number;
+  readonly local?: boolean | undefined;
 }
 
 export function createFeeBook(rows: readonly FeeRow[]): FeeBook {
@@ -59,7 +60,8 @@ export function createFeeBook(rows: readonly FeeRow[]): FeeBook {
 
   return (query, validity) => {
     const own = byProvider.get(query.provider);
-    if (own === undefined) return NO_FEES;
+    // The provider of a local server is only that of its wire format.
+    if (own === undefined || query.local) return NO_FEES;
     const key = modelKey(query.model);
     const fees = new Map<string, Fee>();
     for (const { row, nano, from, until } of own) {

@@ -45,8 +45,13 @@ export function createSources({ library, prices = [], localServers }: PricesOpti
   return sources;
 }
 
+const NOTHING: UsdRates = {
+  ...{ input: 0, output: 0, inputAudio: 0, cacheReadAudio: 0, outputAudio: 0, outputImage: 0 },
+  perThousandWebSearches: 0,
+};
+
 const FREE: Quote = {
-  card: [rateBand({ input: 0, output: 0, inputAudio: 0, cacheReadAudio: 0, outputAudio: 0, outputImage: 0 })],
+  card: [rateBand(NOTHING)],
   terms: STANDARD_TERMS,
   fees: new Map(),
   sameModel: true,

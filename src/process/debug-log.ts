@@ -29,9 +29,10 @@ function usageOf({ usage }: SettledCall): string {
   return `${input} in${cached}, ${output} out${reasoning > 0 ? ` [${reasoning} reasoning]` : ""}`;
 }
 
-function costOf({ costUsd, costSource, priced }: SettledCall): string {
+function costOf({ costUsd, costSource, priced, unpricedParts = [] }: SettledCall): string {
   if (costUsd === undefined) return "no cost";
-  const doubt = priced === "true" ? "" : ` (${priced})`;
+  const parts = unpricedParts.length > 0 ? `: ${unpricedParts.join(", ")}` : "";
+  const doubt = priced === "true" ? "" : ` (${priced}${parts})`;
   return `$${Number(costUsd.toPrecision(6))} by ${costSource === "provider" ? "the vendor" : "our prices"}${doubt}`;
 }
 

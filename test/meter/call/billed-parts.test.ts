@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../src/core/call.ts";
 import type { ConfigFile } from "../../../src/core/config-types.ts";
+import { METRICS } from "../../../src/core/names.ts";
 import { createRuntime, type Runtime } from "../../../src/process/runtime.ts";
+import { collectMetrics, startUserTracing } from "../../known-failures/tracing.ts";
 
 // What is billed beside plain tokens, as answers show it: each is priced, or the call is `partial` and names it.
 
@@ -558,6 +560,22 @@ describe("chat completions", () => {
       [(1_000 * 2.5 + 500 * 10) / 1e6, "partial", ["web_search"]],
     ],
     [
+      "searches that a gateway counts among the tokens",
+      "api.openai.com/v1",
+      "gpt-5",
+      { ...usage, prompt_tokens_details: { web_search_requests: 2 } },
+      {},
+      [0.00625 + 0.02, "true"],
+    ],
+    [
+      "images out of a chat",
+      "api.openai.com/v1",
+      "gpt-5",
+      { ...usage, completion_tokens_details: { image_tokens: 400 } },
+      {},
+      [(1_000 * 1.25 + 100 * 10) / 1e6, "partial", ["output_image"]],
+    ],
+    [
       "Claude's writes for an hour, through OpenRouter",
       "openrouter.ai/api/v1",
       "anthropic/claude-sonnet-4.6",
@@ -708,6 +726,15 @@ describe("a server of the user's own is nobody's cloud", () => {
     },
   );
 
+  test("nor does its provider's fee for a search apply", async () => {
+    const config = { prices: [{ model: "gpt-5", inputPerMTok: 2, outputPerMTok: 2 }] };
+    const output = [{ type: "web_search_call", id: "a" }];
+    const answer = { id: "1", object: "response", status: "completed", model: "gpt-5", output };
+    const usage = { input_tokens: 1_000, output_tokens: 0 };
+    const call = await settled("http://vllm:8000/v1/responses", { input: "Hi" }, { ...answer, usage }, config);
+    check(call, [0.002, "partial", ["web_search"]]);
+  });
+
   test.each<[string, ConfigFile, object]>([
     ["free, if the user says so", { localServers: "free" }, { priced: "true", costUsd: 0, costSource: "local" }],
     [
@@ -723,4 +750,20 @@ describe("a server of the user's own is nobody's cloud", () => {
   ])("%s", async (_name, config, expected) => {
     expect(await ask("127.0.0.1:11434", config)).toMatchObject(expected);
   });
+});
+
+test("a call with a part that has no price says so in metrics and spans", async () => {
+  const metrics = collectMetrics();
+  const { ended } = startUserTracing();
+  const usage = { prompt_tokens: 10, completion_tokens: 5, server_tool_use: { web_search_requests: 1 } };
+  const answer = {
+    id: "1",
+    model: "openai/gpt-4o",
+    usage,
+    choices: [{ index: 0, message: {}, finish_reason: "stop" }],
+  };
+  await settled("https://openrouter.ai/api/v1/chat/completions", { model: "openai/gpt-4o", messages }, answer);
+  const [calls] = (await metrics.read()).filter(({ metric }) => metric === METRICS.calls.name);
+  expect(calls?.attributes.priced).toBe("partial");
+  expect(ended.map(({ attributes }) => attributes["spendfuse.unpriced_parts"])).toEqual([["web_search"]]);
 });

@@ -168,9 +168,15 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
     cacheWrite: firstCount(input?.cache_write_tokens, raw.cache_creation_input_tokens),
     cacheWrite1h: input?.cache_creation_token_details || raw.cache_creation ? hourWrites(input, raw) : 0,
     reasoning,
-    webSearches: raw.server_tool_use ? count(object(raw.server_tool_use)?.web_search_requests) : 0,
+    webSearches: raw.server_tool_use
+      ? count(object(raw.server_tool_use)?.web_search_requests)
+      : input?.web_search_requests
+        ? count(input.web_search_requests)
+        : 0,
     inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
+    inputImage: input?.image_tokens ? count(input.image_tokens) : 0,
     outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
+    outputImage: output?.image_tokens ? count(output.image_tokens) : 0,
   });
 }
 
