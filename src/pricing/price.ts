@@ -114,7 +114,7 @@ export function createPriceBook({ sources, discounts = [] }: PriceBookOptions): 
       for (let index = 0; index < entries.length; index++) {
         const entry = entries[index] as Entry;
         if (entry.provider !== provider || entry.tier !== tier || entry.speed !== speed || entry.geo !== geo) continue;
-        if (entry.guessedProvider !== guessed || entry.local !== local || entry.priceId !== priceId) continue;
+        if (entry.guessedProvider !== guessed || entry.priceId !== priceId || entry.local !== local) continue;
         if (at >= entry.from && at < entry.until) return entry;
         const renewed = ask(query);
         entries[index] = renewed;

@@ -256,4 +256,32 @@ export const DEFECTS: readonly Defect[] = [
     replace: "calls: 1",
     tests: ["test/core/metered.test.ts"],
   },
+  {
+    name: "an hour's cache write of Claude costs as much as one of five minutes",
+    file: "src/pricing/rate-rules.ts",
+    find: 'rate: "cacheWrite1h", of: "input", factor: 2',
+    replace: 'rate: "cacheWrite1h", of: "input", factor: 1.25',
+    tests: ["test/meter/call/billed-parts.test.ts", "test/pricing/price.test.ts"],
+  },
+  {
+    name: "opening a page is charged as a search",
+    file: "src/meter/wire/tools/responses.ts",
+    find: 'if (action !== "search") return;',
+    replace: "",
+    tests: ["test/meter/call/billed-parts.test.ts"],
+  },
+  {
+    name: "a part without a price is not named",
+    file: "src/pricing/rates.ts",
+    find: "if (name !== undefined) leaveOut(sum, name);",
+    replace: "",
+    tests: ["test/meter/call/billed-parts.test.ts", "test/pricing/price.test.ts"],
+  },
+  {
+    name: "a local server has the prices of the vendor whose format it speaks",
+    file: "src/meter/wire/target.ts",
+    find: "host === undefined && isLocalHost(url.hostname)",
+    replace: "false",
+    tests: ["test/meter/call/billed-parts.test.ts"],
+  },
 ];
