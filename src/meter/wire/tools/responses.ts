@@ -16,6 +16,8 @@ export function readTools(json: Json, raw: Json, reading: Reading): void {
   for (const name in counted) {
     const requests = object(counted[name])?.num_requests;
     if (requests === undefined || requests === null) continue;
+    // Most answers say that there was none.
+    if (requests === 0 && reading.tools === undefined) continue;
     if (name === "web_search") toolsOf(reading).searches = count(requests);
     else if (reading.tools?.units[name] === undefined) setUses(reading, name, count(requests));
   }
