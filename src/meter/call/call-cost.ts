@@ -56,7 +56,8 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
     usage: part.usage,
     tier: reading.tier,
     speed: reading.speed,
-    geo: reading.geo ?? target.geo,
+    // Only Anthropic itself charges by what its answer says.
+    geo: target.provider === "anthropic" ? reading.geo : target.geo,
     priceId: target.host?.priceId,
     guessedProvider: target.host === undefined,
     local: target.local,

@@ -90,14 +90,14 @@ const fees: readonly FeeRow[] = [
     part: "web_search",
     perThousand: 14,
     unless: "web_search_allowance",
-    source: `${PAGE}: $14 per 1,000 search queries, equal ones of a prompt once; ${ALLOWANCE}`,
+    source: `${PAGE}: $14 per 1,000 search queries, equal ones of a prompt once, empty ones never; ${ALLOWANCE}`,
   },
   {
     providers: ["gcp.vertex_ai"],
     part: "enterprise_web_search",
     perThousand: 45,
     once: true,
-    source: "cloud.google.com/vertex-ai/generative-ai/pricing: $45 per 1,000 prompts [secondary]",
+    source: "cloud.google.com/vertex-ai/generative-ai/pricing: $45 per 1,000 prompts [unconfirmed]",
   },
   {
     providers: GOOGLE,
@@ -106,7 +106,7 @@ const fees: readonly FeeRow[] = [
     perThousand: 25,
     once: true,
     unless: "maps_grounding_allowance",
-    source: `${PAGE}: $25 per 1,000 prompts grounded with Google Maps; ${ALLOWANCE}`,
+    source: `${PAGE}: $25 per 1,000 prompts grounded with Google Maps [unconfirmed]; ${ALLOWANCE}`,
   },
   // Maps with Gemini 3, and data stores on Vertex AI, have no row: partial.
   {

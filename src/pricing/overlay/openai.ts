@@ -233,21 +233,21 @@ const fees: readonly FeeRow[] = [
     part: "code_container_4g",
     perThousand: 120,
     unless: "code_container_reuse",
-    source: `${TOOLS_PAGE}: $0.12 a session of 4 GB; ${CONTAINER}`,
+    source: `${TOOLS_PAGE}: $0.12 a session of 4 GB [unconfirmed]; ${CONTAINER}`,
   },
   {
     providers: ["openai"],
     part: "code_container_16g",
     perThousand: 480,
     unless: "code_container_reuse",
-    source: `${TOOLS_PAGE}: $0.48 a session of 16 GB; ${CONTAINER}`,
+    source: `${TOOLS_PAGE}: $0.48 a session of 16 GB [unconfirmed]; ${CONTAINER}`,
   },
   {
     providers: ["openai"],
     part: "code_container_64g",
     perThousand: 1920,
     unless: "code_container_reuse",
-    source: `${TOOLS_PAGE}: $1.92 a session of 64 GB; ${CONTAINER}`,
+    source: `${TOOLS_PAGE}: $1.92 a session of 64 GB [unconfirmed]; ${CONTAINER}`,
   },
 ];
 

@@ -68,6 +68,12 @@ describe("Google", () => {
       [flash3 + 0.028, "partial", ["web_search_allowance"]],
     ],
     [
+      "empty queries are not billed",
+      "gemini-3.5-flash",
+      { webSearchQueries: ["", "q", " "] },
+      [flash3 + 0.014, "partial", ["web_search_allowance"]],
+    ],
+    [
       "the web as a source, without a query",
       "gemini-2.5-flash",
       { groundingChunks: [{ web: { uri: "https://a.example" } }] },
@@ -636,6 +642,13 @@ describe("Claude", () => {
     ["OpenRouter", "openrouter.ai/api/v1/messages", "anthropic/claude-sonnet-4.6", 0.600015],
   ])("writes for an hour cost twice the input: %s", async (_name, address, model, usd) => {
     check(await claude(address, model, hour), [usd, "true"]);
+  });
+
+  test("only Anthropic itself charges by the geography of its answer", async () => {
+    const us = { ...hour, inference_geo: "us" };
+    check(await claude(vertex("", "global", sonnet), sonnet, us), [0.600015, "true"]);
+    runtime?.stop();
+    check(await claude("api.anthropic.com/v1/messages", sonnet, us), [0.6600165, "true"]);
   });
 
   const plain = { input_tokens: 1_000, output_tokens: 500 };
