@@ -49,7 +49,11 @@ export function createBackground(): Background {
       if (!background || usage === undefined || id === undefined || counted.has(id)) return false;
       const before = running.get(id);
       call.node = before?.node ?? call.node;
-      if (before?.counted) reading.usage = restOf(usage, before.counted);
+      if (before?.counted) {
+        reading.usage = restOf(usage, before.counted);
+        // What the vendor reports is the cost of the whole.
+        reading.costUsd = undefined;
+      }
       done(id);
       return true;
     },

@@ -2,6 +2,7 @@ import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
+import type { Served } from "../gateways/gateway.ts";
 import type { Host } from "../hosts.ts";
 import type { EstimateRates } from "../rates.ts";
 
@@ -87,6 +88,12 @@ export interface Reading {
   extra: readonly ModelUsage[] | undefined;
   /** USD, when the vendor reports what it charged. */
   costUsd: number | undefined;
+  /** The answer came out of a gateway's cache: it costs nothing, whatever figures it repeats. */
+  cached: boolean;
+  /** Who answered, by the word of the gateway in between: the body may only repeat the alias that was asked for. */
+  served: Served | undefined;
+  /** Whoever answered may have a price of its own, which differs from the list price. */
+  inexact: boolean;
   /** Bytes of visible output since the last report of output. */
   visible: number;
   /** Bytes of readable reasoning since the last report of output. */
@@ -128,6 +135,9 @@ export function newReading(host: Host | undefined): Reading {
     parts: undefined,
     extra: undefined,
     costUsd: undefined,
+    cached: false,
+    served: undefined,
+    inexact: false,
     visible: 0,
     thought: 0,
     toolCalls: 0,

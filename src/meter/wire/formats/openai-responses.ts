@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
@@ -104,6 +105,7 @@ function readResponse(json: Json, reading: Reading): void {
   if (status === "failed") reading.failed = true;
   if (status === "completed" || status === "incomplete") reading.finished = true;
   const raw = object(json.usage);
+  readCost(raw, json, reading);
   if (!raw || raw.input_tokens === undefined || raw.input_tokens === null) return;
   report(reading, usageOf(raw, searches(json)));
   const images = imageUsage(json);
