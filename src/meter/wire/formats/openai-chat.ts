@@ -46,7 +46,7 @@ export const openaiChat: WireFormat = {
       const message = object(choice?.message);
       if (message) {
         countOutput(message, reading);
-        readCost(undefined, message, reading);
+        if (message.provider_metadata !== undefined) readCost(undefined, message, reading);
       }
     }
     if (json.choices !== undefined) reading.finished = true;
@@ -63,7 +63,7 @@ export const openaiChat: WireFormat = {
       const delta = object(choice?.delta);
       if (delta) {
         countOutput(delta, reading);
-        readCost(undefined, delta, reading);
+        if (delta.provider_metadata !== undefined) readCost(undefined, delta, reading);
       } else ordinary = false;
       if (choice?.finish_reason !== null && choice?.finish_reason !== undefined) {
         reading.finished = true;
