@@ -40,6 +40,7 @@ const PLUGINS: readonly {
 }[] = [
   { folder: "src/meter/transports", contract: "transport.ts", beside: ["installation.ts", "bypass"] },
   { folder: "src/meter/wire/formats", contract: "format.ts" },
+  { folder: "src/meter/wire/gateways", contract: "gateway.ts", beside: ["host-gateway.ts", "served-as.ts"] },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
   { folder: "src/pricing/overlay", contract: "vendor-prices.ts" },

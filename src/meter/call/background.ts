@@ -54,6 +54,8 @@ export function createBackground(): Background {
       if (before?.counted) {
         reading.usage = restOf(withTools(usage, reading.tools, undefined), before.counted);
         reading.tools = undefined;
+        // What the vendor reports is the cost of the whole.
+        reading.costUsd = undefined;
       }
       done(id);
       return true;

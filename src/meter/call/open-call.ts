@@ -8,9 +8,10 @@ import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
 import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
+import { readHead } from "../wire/gateways/host-gateway.ts";
+import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
-import { type HeaderLookup, readCostHeader } from "./cost-header.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
 
@@ -57,7 +58,6 @@ export class OpenCall {
   /** The response is an event stream. */
   stream: boolean;
   span: SpanHandle | undefined = undefined;
-  /** The agent's span that counts this call. */
   agentSpan: AgentSpan | undefined = undefined;
   /** Whether it is a model call at all; not known at once when the body for an unknown host is read later. */
   ours: boolean | Promise<boolean> = true;
@@ -73,8 +73,8 @@ export class OpenCall {
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
-  /** Whether what we asked for has to be taken out of the stream. */
-  readonly hides: boolean;
+  /** Whether what we asked for has to be taken out of the stream; known before the response. */
+  hides: boolean;
   readonly services: CallServices;
   readonly #faults: Faults;
   readonly #onSettled: OnSettled;
@@ -127,7 +127,7 @@ export class OpenCall {
       this.settle({ type: "refused" });
       return;
     }
-    this.reading.costUsd ??= readCostHeader(headers);
+    readHead(this.target.gateway, headers, stream, this.reading);
     if (refusedFigure !== undefined) this.#refuseFigure();
     if (!stream) return;
     const { format, framing, shapes } = this.target;

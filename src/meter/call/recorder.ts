@@ -61,14 +61,14 @@ function readCall(
 ): Seen {
   const { target, reading, facts, status } = open;
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
-  const model = reading.model ?? facts.model ?? "unknown";
+  const model = reading.served?.model ?? reading.model ?? facts.model ?? "unknown";
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
-  const money = bounded(faults, open, sum(quoted, usage, reading.costUsd));
+  const money = bounded(faults, open, sum(quoted, usage, reading.cached, reportedUsd(open, state, quality)));
   const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
   const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
     id: `${open.startedAt.toString(36)}-${sequence.toString(36)}`,
     scope: open.node.scope,
-    provider: target.provider,
+    provider: reading.served?.provider ?? target.provider,
     model,
     format: target.format.name,
     stream: open.stream,
@@ -91,6 +91,11 @@ function readCall(
     settled.costSource = money.source;
   }
   return { settled, parts, money };
+}
+
+/** What the vendor reported, unless a stream that broke off went on after its last report. */
+function reportedUsd({ stream, reading }: OpenCall, { ending }: Settled, quality: Quality): number | undefined {
+  return stream && quality === "estimated" && ending !== "completed" ? undefined : reading.costUsd;
 }
 
 /** A failing listener does not affect the others. */
@@ -145,6 +150,10 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if (status === undefined && state.ending === "failed") return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
+  // Out of a cache even zeros are a report: nothing was used.
+  if (reading.cached && reading.usage?.input === 0 && reading.usage.output === 0) {
+    return { usage: reading.usage, quality: "reported" };
+  }
   const resolved = resolveUsage(target.format.rates, facts, reading);
   return reading.tools === undefined && facts.search === undefined ? resolved : withServerTools(open, resolved);
 }
@@ -174,8 +183,8 @@ function plausible(faults: Faults, resolved: Resolved, { parts, extra }: OpenCal
 }
 
 /** A cost that no call can have, whether from the vendor or by a price, is a fault, and unknown. */
-function bounded(faults: Faults, { doubt }: OpenCall, money: Money): Money {
-  if (doubt === "cost" && money.nano !== undefined) return UNPRICED;
+function bounded(faults: Faults, { doubt, reading }: OpenCall, money: Money): Money {
+  if (doubt === "cost" && money.nano !== undefined && !reading.cached) return UNPRICED;
   if (money.nano === undefined || (money.nano >= 0 && money.nano <= MAX_CALL_NANO)) return money;
   faults.report("figure", implausible(`$${money.nano / 1e9}`));
   return UNPRICED;
@@ -195,7 +204,7 @@ function spentOf(
   }
   const refused = ending === "blocked" || (status === undefined ? ending === "failed" : status >= 400);
   // A response that continues at the vendor is charged when it is retrieved.
-  return refused || reading.pending ? NOTHING_SPENT : undefined;
+  return refused || reading.pending || reading.cached ? NOTHING_SPENT : undefined;
 }
 
 interface Seen {

@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { countUse, setUses } from "../tools/server-tools.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
@@ -59,6 +60,7 @@ export const anthropicMessages: WireFormat = {
     for (const block of array(json.content)) countBlock(object(block), reading);
     if (json.stop_reason !== undefined) reading.finished = true;
     if (reading.raw) readUsage(reading);
+    readCost(reading.raw, json, reading);
   },
 
   readFrame(frame, event, reading) {
@@ -133,6 +135,7 @@ function readMessage(json: Json, reading: Reading): void {
 
 function readMessageDelta(frame: Json, reading: Reading): void {
   const usage = object(frame.usage);
+  readCost(usage, frame, reading);
   if (usage) {
     mergeUsage(usage, reading);
     if (usage.output_tokens !== undefined && usage.output_tokens !== null) readUsage(reading);

@@ -2,6 +2,7 @@ import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
+import type { Served } from "../gateways/gateway.ts";
 import type { Host } from "../hosts.ts";
 import type { EstimateRates } from "../rates.ts";
 import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
@@ -94,6 +95,12 @@ export interface Reading {
   costUsd: number | undefined;
   /** What the vendor's own tools did. */
   tools: ServerTools | undefined;
+  /** The answer came out of a gateway's cache: it costs nothing, whatever figures it repeats. */
+  cached: boolean;
+  /** Who answered, by the word of the gateway in between: the body may only repeat the alias that was asked for. */
+  served: Served | undefined;
+  /** Whoever answered may have a price of its own, which differs from the list price. */
+  inexact: boolean;
   /** Bytes of visible output since the last report of output. */
   visible: number;
   /** Bytes of readable reasoning since the last report of output. */
@@ -136,6 +143,9 @@ export function newReading(host: Host | undefined): Reading {
     extra: undefined,
     costUsd: undefined,
     tools: undefined,
+    cached: false,
+    served: undefined,
+    inexact: false,
     visible: 0,
     thought: 0,
     toolCalls: 0,

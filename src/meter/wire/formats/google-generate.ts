@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { setUses, toolsOf } from "../tools/server-tools.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
@@ -90,6 +91,7 @@ function readChunk(json: Json, reading: Reading): void {
   }
   if (object(json.promptFeedback)?.blockReason) reading.finished = true;
   const raw = object(json.usageMetadata);
+  readCost(raw, json, reading);
   if (raw) readUsage(raw, reading);
   if (reading.finished && reading.outputReported) reading.terminal = true;
 }

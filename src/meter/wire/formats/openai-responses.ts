@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { imageUsage, readItem, readTools } from "../tools/responses.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
@@ -106,6 +107,7 @@ function readResponse(json: Json, reading: Reading): void {
   if (status === "failed") reading.failed = true;
   if (status === "completed" || status === "incomplete") reading.finished = true;
   const raw = object(json.usage);
+  readCost(raw, json, reading);
   if (!raw || raw.input_tokens === undefined || raw.input_tokens === null) return;
   report(reading, usageOf(raw));
   readTools(json, raw, reading);
