@@ -4,6 +4,7 @@ import { findAppPackage } from "../../package/from-app.ts";
 import { VERSION } from "../../package/version.ts";
 import { analytics, isRejected } from "./anthropic/analytics.ts";
 import { legacy } from "./anthropic/legacy.ts";
+import { openLate } from "./anthropic/minutes.ts";
 import { chargeOf, usageOf } from "./anthropic/rows.ts";
 import {
   DAY_MS,
@@ -28,17 +29,21 @@ export const anthropic: Vendor = {
   // The older reports do not have the cost of Priority Tier; whether the newer do is not confirmed.
   unbilledTiers: new Set(["priority"]),
   open,
+  late: {
+    variables: ["ANTHROPIC_ADMIN_KEY"],
+    open: async (options) => openLate(await openClient(options), namesOf),
+  },
   charge: chargeOf,
   usage: usageOf,
 };
 
-async function open({ key, url, onServerTime, now }: OpenOptions): Promise<VendorAccount> {
+async function openClient({ key, url, onServerTime }: OpenOptions): Promise<Anthropic> {
   const { Anthropic: Client } = await findAppPackage<typeof import("@anthropic-ai/sdk")>(
     "@anthropic-ai/sdk",
     "Anthropic",
     "reading Anthropic's bill",
   );
-  const client = new Client({
+  return new Client({
     apiKey: key,
     baseURL: url ?? "https://api.anthropic.com",
     maxRetries: 0,
@@ -48,6 +53,11 @@ async function open({ key, url, onServerTime, now }: OpenOptions): Promise<Vendo
     // Keys of an organization are documented in this header; the SDK would send a bearer token.
     defaultHeaders: { "x-api-key": key, authorization: null, "user-agent": `spendfuse/${VERSION}` },
   });
+}
+
+async function open(options: OpenOptions): Promise<VendorAccount> {
+  const client = await openClient(options);
+  const { now } = options;
   const source = (await hasAnalytics(client, now())) ? analytics(client) : legacy(client);
   return {
     org: await organizationOf(client),

@@ -1,5 +1,8 @@
+import type OpenAI from "openai";
 import { nanoOfCents } from "../../core/money.ts";
 import { findAppPackage } from "../../package/from-app.ts";
+import { openLate } from "./openai/minutes.ts";
+import { namesOf } from "./openai/names.ts";
 import { chargeOf, type Result, rowOf, usageOf } from "./openai/rows.ts";
 import {
   COSTS,
@@ -23,7 +26,6 @@ import {
   type Vendor,
   type VendorAccount,
   type VendorCap,
-  type VendorName,
   watchClock,
 } from "./vendor.ts";
 
@@ -38,13 +40,14 @@ export const openai: Vendor = {
   lateMs: DAY_MS,
   unbilledTiers: new Set(["scale"]),
   open,
+  late: { variables: ["OPENAI_ADMIN_KEY"], open: async (options) => openLate(await openClient(options)) },
   charge: chargeOf,
   usage: usageOf,
 };
 
-async function open({ key, url, env, onServerTime }: OpenOptions): Promise<VendorAccount> {
+async function openClient({ key, url, env, onServerTime }: OpenOptions): Promise<OpenAI> {
   const { OpenAI: Client } = await findAppPackage<typeof import("openai")>("openai", "OpenAI", "reading OpenAI's bill");
-  const client = new Client({
+  return new Client({
     adminAPIKey: key,
     apiKey: null as unknown as string,
     baseURL: url === undefined ? "https://api.openai.com/v1" : `${url.replace(/\/+$/, "")}/v1`,
@@ -52,7 +55,11 @@ async function open({ key, url, env, onServerTime }: OpenOptions): Promise<Vendo
     maxRetries: 0,
     fetch: watchClock(onServerTime),
   });
-  const { organization } = client.admin;
+}
+
+async function open(options: OpenOptions): Promise<VendorAccount> {
+  const { env } = options;
+  const { organization } = (await openClient(options)).admin;
   let keysSince = KEYS_SINCE;
   const queryOf = (window: BillWindow): UsageQuery => readQuery(window, window.from >= keysSince);
 
@@ -92,15 +99,7 @@ async function open({ key, url, env, onServerTime }: OpenOptions): Promise<Vendo
       ),
     query: queryOf,
     read,
-    async names() {
-      const names: VendorName[] = [];
-      for await (const { id, name } of organization.projects.list({ include_archived: true, limit: 100 })) {
-        names.push({ kind: "project", id, name: name ?? id });
-        for await (const one of organization.projects.apiKeys.list(id, { limit: 100 }))
-          names.push({ kind: "key", id: one.id, name: one.name ?? one.id });
-      }
-      return names;
-    },
+    names: () => namesOf(organization),
     async caps() {
       const caps: VendorCap[] = [];
       const limit = await unless404(() => organization.spendLimit.retrieve());
