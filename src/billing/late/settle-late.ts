@@ -134,8 +134,8 @@ async function settleByMinute(
     (span) => isReadable(span, now) && span.calls.some(({ id }) => wanted.has(id)),
   );
   if (spans.length === 0) return;
-  const names = await ask(async () => reports.names?.() ?? [], patience);
-  const { links } = readNames(names as readonly VendorName[], new Set(metered.map(({ key }) => key)), options.aliases);
+  const names: readonly VendorName[] = await ask(async () => (await reports.names?.()) ?? [], patience);
+  const { links } = readNames(names, new Set(spans.map(({ key }) => key)), options.aliases);
   for (const { from, until } of rangesOf(spans)) {
     let rows: readonly VendorMinute[] | undefined;
     try {
