@@ -1,5 +1,6 @@
 import { setInterval, setTimeout } from "node:timers";
-import type { LateReports, Vendor } from "../billing/vendors/vendor.ts";
+import type { Attempts, settleLate as SettleLate } from "../billing/late/settle-late.ts";
+import type { LateReports, LateVendor } from "../billing/late/vendors/late-vendor.ts";
 import type { Config } from "../config/config.ts";
 import type { Faults } from "../core/faults.ts";
 import type { LateSettlement } from "../core/late/late-call.ts";
@@ -116,67 +117,68 @@ function apply(
 
 /** Loads what reads vendors, which is not on the agent's path. */
 async function openReader(state: SettlerState): Promise<Reader> {
-  const { config, store, prices, holder, faults, say } = state.options;
-  const { readLateAccess, openReports } = await import("../billing/late/late-round.ts");
+  const { config, say } = state.options;
+  const { readLateAccess } = await import("../billing/late/late-round.ts");
   const { settleLate } = await import("../billing/late/settle-late.ts");
-  const vendors: readonly Vendor[] = Object.values(await import("../billing/vendors/registry.ts"));
-  const accesses = readLateAccess(vendors, config.env);
-  if (accesses.length === 0)
-    say("billing.settle is on, but no vendor's key is in the environment: see docs/billing.md");
-  const opened = new Map<string, Promise<LateReports>>();
-  const attempts = new Map();
-  const broken = new Set<string>();
-
+  const attempts: Attempts = new Map();
+  const open = readLateAccess(config.env).map(({ vendor, key, url }): Asked => {
+    const reports = vendor.open({ key, url, env: config.env, onServerTime: () => {}, now: state.clock });
+    return { vendor, reports, refused: false };
+  });
+  if (open.length === 0) say("billing.settle is on, but no vendor's key is in the environment: see docs/billing.md");
   return async (now) => {
-    const target = store();
-    if (target === undefined) return;
-    await prices.loaded();
-    for (const { vendor, late, key, url } of accesses) {
-      if (broken.has(vendor.name)) continue;
-      let reports = opened.get(vendor.name);
-      if (reports === undefined) {
-        const env = config.env;
-        reports = openReports(vendor, late, { key, url, env, onServerTime: () => {}, now: state.clock });
-        opened.set(vendor.name, reports);
-      }
-      try {
-        const ready = await reports;
-        await untraced(() =>
-          settleLate({
-            store: target,
-            vendor,
-            reports: ready,
-            price: prices.price,
-            aliases: config.billing?.keys ?? {},
-            now: state.clock,
-            patience: { sleep, random: Math.random },
-            at: now,
-            by: holder,
-            attempts,
-            onInvalid: (error) => faults.report("settle", error),
-            isOurs: ({ id }) => id.startsWith(`${holder}/`),
-          }),
-        );
-      } catch (error) {
-        faults.report("settle", error);
-        // A missing package or a refused key stays so.
-        if (isLasting(error)) {
-          broken.add(vendor.name);
-          say(`calls of ${vendor.title} are not settled: ${(error as Error).message}`);
-        }
-      }
-    }
+    await state.options.prices.loaded();
+    for (const asked of open) if (!asked.refused) await readVendor(state, asked, settleLate, attempts, now);
   };
 }
 
-function isLasting(error: unknown): boolean {
-  const { code, status, facts } = (error ?? {}) as {
-    readonly code?: string;
-    readonly status?: number;
-    readonly facts?: { readonly status?: number };
-  };
-  const refused = status ?? facts?.status;
-  return code === "SPENDFUSE_MISSING_PACKAGE" || refused === 401 || refused === 403;
+/** A vendor that is asked. */
+interface Asked {
+  readonly vendor: LateVendor;
+  readonly reports: LateReports;
+  refused: boolean;
+}
+
+async function readVendor(
+  { options, clock }: SettlerState,
+  asked: Asked,
+  settleLate: typeof SettleLate,
+  attempts: Attempts,
+  now: number,
+): Promise<void> {
+  const { config, store, prices, holder, faults, say } = options;
+  const { vendor, reports } = asked;
+  const target = store();
+  if (target === undefined) return;
+  try {
+    await untraced(() =>
+      settleLate({
+        store: target,
+        vendor,
+        reports,
+        price: prices.price,
+        aliases: config.billing?.keys ?? {},
+        now: clock,
+        patience: { sleep, random: Math.random },
+        at: now,
+        by: holder,
+        attempts,
+        onInvalid: (error) => faults.report("settle", error),
+        isOurs: ({ id }) => id.startsWith(`${holder}/`),
+      }),
+    );
+  } catch (error) {
+    faults.report("settle", error);
+    if (!isRefusal(error)) return;
+    asked.refused = true;
+    say(`calls of ${vendor.title} do not settle: ${(error as Error).message}`);
+  }
+}
+
+/** The key is wrong, and stays so. */
+function isRefusal(error: unknown): boolean {
+  const { facts } = (error ?? {}) as { readonly facts?: { readonly status?: number } };
+  return facts?.status === 401 || facts?.status === 403;
 }
 
 /** Does not keep a process alive. */

@@ -4,8 +4,8 @@ import { addMinute, type MinuteSums, NO_MINUTE } from "../../core/late/minute.ts
 import { splitNano } from "../../core/money.ts";
 import { canonicalUsage, type Usage } from "../../core/usage.ts";
 import type { PriceSource } from "../../pricing/price.ts";
-import type { VendorMinute } from "../vendors/vendor.ts";
 import type { MinuteSpan } from "./minute-spans.ts";
+import type { VendorMinute } from "./vendors/late-vendor.ts";
 
 /**
  * What a vendor's minutes say of the calls of a span: their figures; `waiting` while the vendor has not counted every

@@ -3,15 +3,15 @@ import type { Store } from "../../stores/store.ts";
 import type { Book } from "../book.ts";
 import { createVendorClock } from "../clock.ts";
 import type { PointSink } from "../points.ts";
-import { explain } from "../poll.ts";
-import type { LateReports, OpenOptions, Vendor } from "../vendors/vendor.ts";
+import type { OpenOptions } from "../vendors/vendor.ts";
 import { nextRoundAt, publishCorrections } from "./late-points.ts";
 import { type Attempts, type LateOptions, type LateRound, settleLate } from "./settle-late.ts";
+import type { LateVendor } from "./vendors/late-vendor.ts";
+import * as registry from "./vendors/registry.ts";
 
 /** A vendor whose late figures are read, and with which key. */
 export interface LateAccess {
-  readonly vendor: Vendor;
-  readonly late: NonNullable<Vendor["late"]>;
+  readonly vendor: LateVendor;
   readonly key: string;
   readonly url: string | undefined;
 }
@@ -30,17 +30,17 @@ export interface LateRoundOptions extends Pick<LateOptions, "store" | "price" | 
 
 /** What a round has settled at one vendor. */
 export interface LateResult {
-  readonly vendor: Vendor;
+  readonly vendor: LateVendor;
   readonly round: LateRound | undefined;
   readonly errors: readonly unknown[];
 }
 
-/** The vendors whose late figures can be read with the keys that are set. */
-export function readLateAccess(vendors: readonly Vendor[], env: OpenOptions["env"]): readonly LateAccess[] {
-  return vendors.flatMap((vendor) => {
-    const { late } = vendor;
-    const key = late?.variables.map((name) => env[name]?.trim()).find((value) => value);
-    return late && key ? [{ vendor, late, key, url: env[vendor.urlVariable]?.trim() || undefined }] : [];
+/** The vendors whose late figures can be read with the keys that are set. @param only their names; all when absent */
+export function readLateAccess(env: OpenOptions["env"], only?: readonly string[]): readonly LateAccess[] {
+  return Object.values(registry).flatMap((vendor) => {
+    const key = vendor.variables.map((name) => env[name]?.trim()).find((value) => value);
+    if (!key || only?.includes(vendor.name) === false) return [];
+    return [{ vendor, key, url: env[vendor.urlVariable]?.trim() || undefined }];
   });
 }
 
@@ -64,17 +64,11 @@ export async function runLateRound(
 }
 
 async function settleOne(options: LateRoundOptions, access: LateAccess, at: number): Promise<LateResult> {
-  const { vendor, late, key, url } = access;
+  const { vendor, key, url } = access;
   const { env, say, store, price, aliases, patience, attempts } = options;
   const clock = createVendorClock(options.now);
   try {
-    const reports = await openReports(vendor, late, {
-      key,
-      url,
-      env,
-      onServerTime: clock.observe,
-      now: clock.now,
-    });
+    const reports = vendor.open({ key, url, env, onServerTime: clock.observe, now: clock.now });
     const round = await settleLate({
       store,
       vendor,
@@ -92,18 +86,5 @@ async function settleOne(options: LateRoundOptions, access: LateAccess, at: numb
     return { vendor, round, errors: [] };
   } catch (error) {
     return { vendor, round: undefined, errors: [error] };
-  }
-}
-
-/** @throws SpendfuseError `SPENDFUSE_VENDOR` or `SPENDFUSE_MISSING_PACKAGE` */
-export async function openReports(
-  vendor: Vendor,
-  late: LateAccess["late"],
-  options: OpenOptions,
-): Promise<LateReports> {
-  try {
-    return await late.open(options);
-  } catch (error) {
-    throw explain(vendor, error);
   }
 }

@@ -5,13 +5,14 @@ import type { KeptLate, Store } from "../../stores/store.ts";
 import { ask, faultOf, type Patience } from "../ask.ts";
 import { readNames } from "../names.ts";
 import { explain } from "../poll.ts";
-import type { LateReports, Vendor, VendorMinute, VendorName } from "../vendors/vendor.ts";
+import type { VendorName } from "../vendors/vendor.ts";
 import { type Attribution, attribute } from "./attribute.ts";
 import { bareModel, endOf, type MinuteSpan, spansOf } from "./minute-spans.ts";
+import type { LateReports, LateVendor, VendorMinute } from "./vendors/late-vendor.ts";
 
 export interface LateOptions {
   readonly store: Pick<Store, "late" | "settle">;
-  readonly vendor: Vendor;
+  readonly vendor: LateVendor;
   readonly reports: LateReports;
   readonly price: PriceSource;
   /** The metered name of a key, by the vendor's id or name of it. */
@@ -78,7 +79,7 @@ export async function settleLate(options: LateOptions): Promise<LateRound> {
     if (open.length > 0 && reports.call !== undefined) await settleByCall(options, open, settle);
     if (open.length > 0 && reports.minutes !== undefined) await settleByMinute(options, kept, all, open, settle);
   } catch (error) {
-    throw explain(vendor, error);
+    throw explain({ ...vendor, variable: vendor.variables.join(" or ") }, error);
   }
   return { settled, open: open.length - settled.length };
 }

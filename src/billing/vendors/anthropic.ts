@@ -4,7 +4,6 @@ import { findAppPackage } from "../../package/from-app.ts";
 import { VERSION } from "../../package/version.ts";
 import { analytics, isRejected } from "./anthropic/analytics.ts";
 import { legacy } from "./anthropic/legacy.ts";
-import { openLate } from "./anthropic/minutes.ts";
 import { chargeOf, usageOf } from "./anthropic/rows.ts";
 import {
   DAY_MS,
@@ -29,21 +28,17 @@ export const anthropic: Vendor = {
   // The older reports do not have the cost of Priority Tier; whether the newer do is not confirmed.
   unbilledTiers: new Set(["priority"]),
   open,
-  late: {
-    variables: ["ANTHROPIC_ADMIN_KEY"],
-    open: async (options) => openLate(await openClient(options), namesOf),
-  },
   charge: chargeOf,
   usage: usageOf,
 };
 
-async function openClient({ key, url, onServerTime }: OpenOptions): Promise<Anthropic> {
+async function open({ key, url, onServerTime, now }: OpenOptions): Promise<VendorAccount> {
   const { Anthropic: Client } = await findAppPackage<typeof import("@anthropic-ai/sdk")>(
     "@anthropic-ai/sdk",
     "Anthropic",
     "reading Anthropic's bill",
   );
-  return new Client({
+  const client = new Client({
     apiKey: key,
     baseURL: url ?? "https://api.anthropic.com",
     maxRetries: 0,
@@ -53,11 +48,6 @@ async function openClient({ key, url, onServerTime }: OpenOptions): Promise<Anth
     // Keys of an organization are documented in this header; the SDK would send a bearer token.
     defaultHeaders: { "x-api-key": key, authorization: null, "user-agent": `spendfuse/${VERSION}` },
   });
-}
-
-async function open(options: OpenOptions): Promise<VendorAccount> {
-  const client = await openClient(options);
-  const { now } = options;
   const source = (await hasAnalytics(client, now())) ? analytics(client) : legacy(client);
   return {
     org: await organizationOf(client),

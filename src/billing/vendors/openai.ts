@@ -1,8 +1,5 @@
-import type OpenAI from "openai";
 import { nanoOfCents } from "../../core/money.ts";
 import { findAppPackage } from "../../package/from-app.ts";
-import { openLate } from "./openai/minutes.ts";
-import { namesOf } from "./openai/names.ts";
 import { chargeOf, type Result, rowOf, usageOf } from "./openai/rows.ts";
 import {
   COSTS,
@@ -26,6 +23,7 @@ import {
   type Vendor,
   type VendorAccount,
   type VendorCap,
+  type VendorName,
   watchClock,
 } from "./vendor.ts";
 
@@ -40,14 +38,13 @@ export const openai: Vendor = {
   lateMs: DAY_MS,
   unbilledTiers: new Set(["scale"]),
   open,
-  late: { variables: ["OPENAI_ADMIN_KEY"], open: async (options) => openLate(await openClient(options)) },
   charge: chargeOf,
   usage: usageOf,
 };
 
-async function openClient({ key, url, env, onServerTime }: OpenOptions): Promise<OpenAI> {
+async function open({ key, url, env, onServerTime }: OpenOptions): Promise<VendorAccount> {
   const { OpenAI: Client } = await findAppPackage<typeof import("openai")>("openai", "OpenAI", "reading OpenAI's bill");
-  return new Client({
+  const client = new Client({
     adminAPIKey: key,
     apiKey: null as unknown as string,
     baseURL: url === undefined ? "https://api.openai.com/v1" : `${url.replace(/\/+$/, "")}/v1`,
@@ -55,11 +52,7 @@ async function openClient({ key, url, env, onServerTime }: OpenOptions): Promise
     maxRetries: 0,
     fetch: watchClock(onServerTime),
   });
-}
-
-async function open(options: OpenOptions): Promise<VendorAccount> {
-  const { env } = options;
-  const { organization } = (await openClient(options)).admin;
+  const { organization } = client.admin;
   let keysSince = KEYS_SINCE;
   const queryOf = (window: BillWindow): UsageQuery => readQuery(window, window.from >= keysSince);
 
@@ -99,7 +92,15 @@ async function open(options: OpenOptions): Promise<VendorAccount> {
       ),
     query: queryOf,
     read,
-    names: () => namesOf(organization),
+    async names() {
+      const names: VendorName[] = [];
+      for await (const { id, name } of organization.projects.list({ include_archived: true, limit: 100 })) {
+        names.push({ kind: "project", id, name: name ?? id });
+        for await (const one of organization.projects.apiKeys.list(id, { limit: 100 }))
+          names.push({ kind: "key", id: one.id, name: one.name ?? one.id });
+      }
+      return names;
+    },
     async caps() {
       const caps: VendorCap[] = [];
       const limit = await unless404(() => organization.spendLimit.retrieve());

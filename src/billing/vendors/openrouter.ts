@@ -2,7 +2,6 @@ import type { OpenRouter } from "@openrouter/sdk";
 import { nanoOfUsd } from "../../core/money.ts";
 import { findAppPackage } from "../../package/from-app.ts";
 import type { BillRow, Charge, VendorUsage } from "../reconcile/bill.ts";
-import { openLate } from "./openrouter/generation.ts";
 import {
   DAY_MS,
   dayOf,
@@ -34,7 +33,6 @@ export const openrouter: Vendor = {
   lateMs: 0,
   unbilledTiers: new Set(),
   open,
-  late: { variables: ["OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY"], open: openLate },
   charge,
   usage,
 };

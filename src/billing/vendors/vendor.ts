@@ -1,5 +1,3 @@
-import type { LateFigures } from "../../core/late/late-call.ts";
-import type { MinuteSums } from "../../core/late/minute.ts";
 import type { Nano } from "../../core/money.ts";
 import type { BillRow, Charge, VendorUsage } from "../reconcile/bill.ts";
 
@@ -69,36 +67,6 @@ export interface VendorAccount {
   caps(): Promise<readonly VendorCap[]>;
 }
 
-/** What a vendor counted in one minute of one key, model and tier. */
-export interface VendorMinute extends Readonly<Omit<MinuteSums, "webSearches">> {
-  /** Start of the minute, in milliseconds since the epoch. */
-  readonly minute: number;
-  /** The vendor's id of the key. */
-  readonly key: string;
-  readonly model: string;
-  /** Empty when the vendor names none. */
-  readonly tier: string;
-  /** Absent when the vendor does not count them here. */
-  readonly webSearches?: number;
-}
-
-/** What a vendor says, some time later, of calls that broke off. Its methods may reject with the SDK's errors. */
-export interface LateReports {
-  /**
-   * Of one call, by the id of its response; undefined while the vendor does not know it.
-   * @throws TypeError or RangeError for an answer that cannot be right
-   */
-  call?(responseId: string): Promise<LateFigures | undefined>;
-  /**
-   * Of the minutes from `from` (inclusive) to `until` (exclusive), at most a day; undefined when this account cannot be
-   * read by the minute.
-   * @throws TypeError or RangeError for an answer that cannot be right
-   */
-  minutes?(from: number, until: number): Promise<readonly VendorMinute[] | undefined>;
-  /** Needed with `minutes`. */
-  names?(): Promise<readonly VendorName[]>;
-}
-
 export interface OpenOptions {
   readonly key: string;
   /** Replaces the vendor's own address: a proxy, a test. */
@@ -130,13 +98,6 @@ export interface Vendor {
   readonly unbilledTiers: ReadonlySet<string>;
   /** Loads the vendor's SDK. @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE` */
   open(options: OpenOptions): Promise<VendorAccount>;
-  /** For a vendor that says later what a call came to that broke off. */
-  readonly late?: {
-    /** The variables of keys that may read it; the first that is set is used. */
-    readonly variables: readonly string[];
-    /** @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE` */
-    open(options: OpenOptions): Promise<LateReports>;
-  };
   /** What a row bills; undefined for a row about usage. Pure, so that stored rows benefit from later fixes. */
   charge(row: BillRow): Charge | undefined;
   /** What a row counts; undefined for a row about money. */
@@ -157,14 +118,6 @@ export function watchClock(onServerTime: (ms: number) => void): typeof fetch {
 export function listOf<T>(value: readonly T[] | undefined | null, what: string): readonly T[] {
   if (!Array.isArray(value)) throw new TypeError(`the answer has no list "${what}": it is no report`);
   return value;
-}
-
-/** A count in a report. @throws RangeError for what is no count, or more than `most` */
-export function countIn(value: unknown, what: string, most = Number.MAX_SAFE_INTEGER): number {
-  if (value === undefined || value === null) return 0;
-  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > most)
-    throw new RangeError(`"${what}" is ${JSON.stringify(value)}, which is no count`);
-  return value as number;
 }
 
 export function dayOf(ms: number): number {

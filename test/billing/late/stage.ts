@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { type Book, openBook } from "../../../src/billing/book.ts";
 import { type LateRoundOptions, readLateAccess, runLateRound } from "../../../src/billing/late/late-round.ts";
 import type { MetricPoint } from "../../../src/billing/points.ts";
-import * as vendors from "../../../src/billing/vendors/registry.ts";
 import type { ConfigFile } from "../../../src/core/config-types.ts";
 import { type BillingServer, startBillingServer } from "../../../src/demo/fake-vendor/billing/desk.ts";
 import {
@@ -161,7 +160,7 @@ export async function runPoller(stage: LateStage, more: Partial<LateRoundOptions
     const outcome = await runLateRound({
       book,
       store: stage.store,
-      vendors: readLateAccess(Object.values(vendors), stage.env),
+      vendors: readLateAccess(stage.env),
       price: await openPriceBook({ prices: [], discounts: [] }),
       aliases: {},
       env: stage.env,

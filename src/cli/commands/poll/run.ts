@@ -12,7 +12,7 @@ import type { Store } from "../../../stores/store.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import type { Values } from "../poll.ts";
-import { bookPath, openCosts, openMetered, openSinks, readVendors, VENDORS } from "./access.ts";
+import { bookPath, openCosts, openMetered, openSinks, readVendors } from "./access.ts";
 import { keepHeapSmall } from "./heap.ts";
 import { createProgressBar } from "./progress.ts";
 
@@ -105,10 +105,9 @@ function patienceOf(signal: AbortSignal): Patience {
 /** What settling needs; undefined without a store that agents write their late calls to. */
 async function openLate(config: Config, only: Values["vendor"], store: Store | undefined) {
   if (store === undefined) return undefined;
-  const vendors = VENDORS.filter(({ name }) => only === undefined || only.includes(name));
   return {
     store,
-    vendors: readLateAccess(vendors, config.env),
+    vendors: readLateAccess(config.env, only),
     price: await openPriceBook({ prices: config.prices ?? [], discounts: config.discounts ?? [] }),
     aliases: config.billing?.keys ?? {},
     env: config.env,
