@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isClaude, OPENROUTER_PATH, resold } from "../../../src/demo/fake-vendor/billing-account.ts";
 import type { BilledCall } from "../../../src/demo/fake-vendor.ts";
-import { type App, callFor, type LateStage, meteredIn, runPoller, setLateStage, startApp } from "./stage.ts";
+import { callFor } from "./calls.ts";
+import { type App, type LateStage, meteredIn, runPoller, setLateStage, startApp } from "./stage.ts";
 
 let stage: LateStage;
 let app: App;

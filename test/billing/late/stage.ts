@@ -91,11 +91,16 @@ export async function setLateStage(): Promise<LateStage> {
 }
 
 /** An app that meters its calls. */
-export async function startApp(stage: LateStage, more: ConfigFile = {}, env: Record<string, string> = {}) {
+export async function startApp(
+  stage: LateStage,
+  more: ConfigFile = {},
+  env: Readonly<Record<string, string>> = {},
+  telemetry = false,
+) {
   const said: string[] = [];
   const runtime = createRuntime((line) => said.push(line));
   await runtime.start({
-    telemetry: false,
+    telemetry,
     env: { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1", ...env },
     config: stage.config(more),
   });
@@ -107,48 +112,6 @@ export async function startApp(stage: LateStage, more: ConfigFile = {}, env: Rec
 }
 
 export type App = Awaited<ReturnType<typeof startApp>>;
-
-const BODIES = {
-  openai: {
-    path: "/v1/chat/completions",
-    body: { model: "gpt-5", reasoning_effort: "low", stream: true },
-  },
-  openrouter: {
-    path: "/api/v1/chat/completions",
-    body: { model: "gpt-5", reasoning_effort: "low", stream: true },
-  },
-  anthropic: {
-    path: "/v1/messages",
-    body: { model: "claude-sonnet-5", max_tokens: 1_000, stream: true },
-  },
-} as const;
-
-/** One streamed call that is left after so many chunks; undefined reads it to its end. */
-export async function callFor(
-  { runtime, fetch }: Pick<App, "runtime" | "fetch">,
-  vendor: Pick<FakeVendor, keyof typeof BODIES>,
-  name: keyof typeof BODIES,
-  { agent = "researcher", chunks, prompt = "Tell me of the sea." }: CallOptions = {},
-): Promise<void> {
-  const { path, body } = BODIES[name];
-  const auth = name === "anthropic" ? { "x-api-key": `demo-${agent}` } : { authorization: `Bearer demo-${agent}` };
-  const response = await runtime.scoping.scope({ agent }, () =>
-    fetch(`${vendor[name]}${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", "anthropic-version": "2023-06-01", ...auth },
-      body: JSON.stringify({ ...body, messages: [{ role: "user", content: prompt }] }),
-    }),
-  );
-  if (!response.ok || response.body === null) throw new Error(`${response.status}: ${await response.text()}`);
-  let seen = 0;
-  for await (const _ of response.body) if (++seen === chunks) break;
-}
-
-export interface CallOptions {
-  readonly agent?: string;
-  readonly chunks?: number;
-  readonly prompt?: string;
-}
 
 /** One round of a poller, with a book of its own that is opened and closed. */
 export async function runPoller(stage: LateStage, more: Partial<LateRoundOptions> & { readonly book?: Book } = {}) {
