@@ -52,6 +52,8 @@ async function call({ env, config, vendor }: LateOrders): Promise<void> {
   const runtime = createRuntime((line) => console.error(line));
   await runtime.start({ telemetry: false, env: { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1", ...env }, config });
   const app = { runtime, fetch: globalThis.fetch };
+  // An app goes on, which spendfuse does not see to.
+  setInterval(() => {}, 1_000);
   for (let call = 0; ; call += 1) {
     await callFor(app, vendor, "openrouter", { chunks: 2 + (call % 20) });
     await runtime.flush();

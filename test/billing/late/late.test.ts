@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openBook } from "../../../src/billing/book.ts";
 import { isClaude, OPENROUTER_PATH, resold } from "../../../src/demo/fake-vendor/billing-account.ts";
 import type { BilledCall } from "../../../src/demo/fake-vendor.ts";
 import { callFor } from "./calls.ts";
@@ -104,6 +105,21 @@ describe("what is sent", () => {
     expect(sum("spendfuse.settled_calls")).toBe(2e9);
     expect(sent.every(({ value }) => value > 0)).toBe(true);
     expect(sent.every(({ tags }) => tags.instance === "poll")).toBe(true);
+  });
+
+  test("has a second of its own in each round, because a later point of the same second replaces one", async () => {
+    const book = await openBook(stage.bookPath, { alone: true });
+    const now = Date.now() + stage.aheadMs;
+    const times = new Set<number>();
+    for (let round = 0; round < 3; round += 1) {
+      await callFor(app, stage.vendor, "openrouter", { chunks: 9 });
+      await done();
+      const { sent } = await runPoller(stage, { book, now: () => now });
+      expect(sent.length).toBeGreaterThan(0);
+      for (const { at } of sent) times.add(Math.floor(at / 1_000));
+    }
+    expect(times.size).toBe(3);
+    book.close();
   });
 
   test("is sent again after a failure, with the same times", async () => {
