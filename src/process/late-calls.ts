@@ -3,6 +3,7 @@ import { type LateCall, lateCallOf, type PriceTerms } from "../core/late/late-ca
 import {
   addUsage,
   KEEP_MINUTES_MS,
+  MINUTE_MS,
   type MinuteTotal,
   minuteGroupOf,
   minuteKey,
@@ -51,6 +52,8 @@ interface LateState {
   readonly pending: Map<string, PendingCall>;
   readonly minutes: Map<string, Minute>;
   dirtyMinutes: Minute[];
+  /** The one that was added to last. */
+  last: Minute | undefined;
   fresh: LateCall[];
 }
 
@@ -60,7 +63,14 @@ const MAX_MINUTES = 10_000;
 
 /** @param holder Unique id of this process. */
 export function createLateCalls(holder: string): LateCalls {
-  const state: LateState = { holder, pending: new Map(), minutes: new Map(), dirtyMinutes: [], fresh: [] };
+  const state: LateState = {
+    holder,
+    pending: new Map(),
+    minutes: new Map(),
+    dirtyMinutes: [],
+    last: undefined,
+    fresh: [],
+  };
   return {
     pending: state.pending,
     record: (call, parts, traces) => record(state, call, parts, traces),
@@ -100,6 +110,23 @@ function termsOf({ reading: { speed, geo }, target: { host } }: CallTraces): Pri
 }
 
 function addMinute(state: LateState, call: SettledCall, usage: Usage): void {
+  const { last } = state;
+  const minute = last !== undefined && isOf(last.total, call) ? last : minuteFor(state, call);
+  state.last = minute;
+  addUsage(minute.total, usage);
+  markDirty(state, minute);
+}
+
+/** Most calls are of the same group as the one before, and then need no key. */
+function isOf({ provider, key, model, from, until }: MinuteTotal, call: SettledCall): boolean {
+  const { startedAt, durationMs, scope } = call;
+  if (startedAt < from || startedAt >= from + MINUTE_MS || model !== call.model || provider !== call.provider)
+    return false;
+  const endedAt = startedAt + durationMs;
+  return endedAt >= until && endedAt < until + MINUTE_MS && key === (scope.key ?? "");
+}
+
+function minuteFor(state: LateState, call: SettledCall): Minute {
   const group = minuteGroupOf(call);
   const key = minuteKey(group);
   let minute = state.minutes.get(key);
@@ -108,8 +135,7 @@ function addMinute(state: LateState, call: SettledCall, usage: Usage): void {
     minute = { total: { ...group, ...NO_MINUTE }, dirty: false };
     state.minutes.set(key, minute);
   }
-  addUsage(minute.total, usage);
-  markDirty(state, minute);
+  return minute;
 }
 
 function markDirty(state: LateState, minute: Minute): void {
@@ -119,7 +145,9 @@ function markDirty(state: LateState, minute: Minute): void {
 }
 
 /** Minutes that are too old to be of use, and else the oldest tenth of what is written. */
-function forgetMinutes({ minutes }: LateState, now: number): void {
+function forgetMinutes(state: LateState, now: number): void {
+  const { minutes } = state;
+  state.last = undefined;
   for (const [key, { total, dirty }] of minutes) if (!dirty && total.until < now - KEEP_MINUTES_MS) minutes.delete(key);
   let left = minutes.size < MAX_MINUTES ? 0 : MAX_MINUTES / 10;
   for (const [key, { dirty }] of minutes) {

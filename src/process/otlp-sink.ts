@@ -32,7 +32,7 @@ export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<str
     const deliver = createDelivery(endpoint, await loadEncoder());
     for (const [at, some] of Map.groupBy(points, (point) => point.at)) {
       const seconds = Math.floor(at / 1_000);
-      for (const data of toMetrics(takenOf(some), { start: seconds, end: seconds }, resource, scope, MAX_BYTES)) {
+      for (const data of toMetrics(takenOf(some), { start: seconds - 1, end: seconds }, resource, scope, MAX_BYTES)) {
         const outcome = await deliver({ signal: "metrics", data }, { connectMs: CONNECT_MS });
         if (outcome.type === "sent" && outcome.rejected === 0) continue;
         throw new SpendfuseError("SPENDFUSE_EXPORT", `points were not taken: ${outcome.reason}`);

@@ -67,7 +67,10 @@ export async function settleLate(options: LateOptions): Promise<LateRound> {
   const { store, vendor, reports, isOurs = () => true } = options;
   const now = options.now();
   const kept = await store.late(now - LATE_MS, now + 60_000);
-  const all = kept.calls.filter(({ group, endedAt }) => vendor.providers.includes(group.provider) && endedAt <= now);
+  const all = kept.calls
+    .filter(({ group, endedAt }) => vendor.providers.includes(group.provider) && endedAt <= now)
+    // Stores keep no order, and shares must be the same in each round.
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
   const open = all.filter((call) => !kept.settlements.has(call.id) && call.endedAt > now - LATE_MS && isOurs(call));
   const settled: (readonly [LateCall, LateSettlement])[] = [];
   const settle = async (call: LateCall, figures: LateFigures): Promise<void> => {

@@ -9,10 +9,18 @@ import { HOUR_MS, hourOf, KEEP_MINUTES_MS, mergeMinutes, minuteKey, minuteSums }
 import { windowStart } from "../../core/ledger.ts";
 import { KEEP_METERED_MS } from "../../core/metered.ts";
 import type { KeptLate, LateRecords } from "../store.ts";
-import { type Connection, send } from "./connection.ts";
+import { type Connection, runScript, send } from "./connection.ts";
 import { type Hash, pairsOf } from "./hash.ts";
 
 const DAY_MS = 86_400_000;
+
+/** Writes a settlement unless there is one. Of the commands that a limited user of Redis has. ARGV: id, JSON, expiry. */
+const SETTLE = `
+if redis.call('HGET', KEYS[1], ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+return 1
+`;
 
 export async function putLate(connection: Connection, holder: string, { calls, minutes }: LateRecords): Promise<void> {
   for (const [day, own] of Map.groupBy(calls, ({ group }) => group.day)) {
@@ -35,9 +43,8 @@ export async function settleCall(
   settlement: LateSettlement,
 ): Promise<boolean> {
   const hash = settlementsKey(connection, group.day);
-  const added = Number(await send(connection, "HSETNX", hash, id, JSON.stringify(settlement)));
-  await send(connection, "PEXPIREAT", hash, String(group.day + KEEP_METERED_MS));
-  return added === 1;
+  const values = [id, JSON.stringify(settlement), String(group.day + KEEP_METERED_MS)];
+  return Number(await runScript(connection, SETTLE, [hash], values)) === 1;
 }
 
 export async function readSettlements(
@@ -46,11 +53,11 @@ export async function readSettlements(
 ): Promise<readonly (LateSettlement | undefined)[]> {
   const found = new Map<string, LateSettlement>();
   for (const [day, own] of Map.groupBy(calls, ({ group }) => group.day)) {
-    const ids = own.map(({ id }) => id);
-    const texts = (await send(connection, "HMGET", settlementsKey(connection, day), ...ids)) as (string | null)[];
+    const hash = settlementsKey(connection, day);
+    const texts = await Promise.all(own.map(({ id }) => send(connection, "HGET", hash, id)));
     for (const [index, text] of texts.entries()) {
-      const settlement = text === null ? undefined : readSettlement(text);
-      if (settlement !== undefined) found.set(ids[index] as string, settlement);
+      const settlement = typeof text === "string" ? readSettlement(text) : undefined;
+      if (settlement !== undefined) found.set((own[index] as LateCall).id, settlement);
     }
   }
   return calls.map(({ id }) => found.get(id));
