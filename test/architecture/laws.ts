@@ -43,6 +43,7 @@ const PLUGINS: readonly {
   { folder: "src/meter/wire/gateways", contract: "gateway.ts", beside: ["host-gateway.ts", "served-as.ts"] },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
+  { folder: "src/billing/late/vendors", contract: "late-vendor.ts" },
   { folder: "src/pricing/overlay", contract: "vendor-prices.ts" },
   { folder: "src/stores", contract: "store.ts", beside: ["addresses.ts", "open.ts"] },
   { folder: "src/datadog/lints", contract: "lint.ts" },

@@ -24,7 +24,7 @@ export interface RecorderOptions {
   readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
   /** The persistent ledger, if there is one. */
-  readonly journal?: (call: SettledCall, parts: readonly CallPart[]) => void;
+  readonly journal?: (call: SettledCall, parts: readonly CallPart[], open: OpenCall) => void;
   readonly price: PriceSource;
   /** Our metrics; `parts` are the totals of the call's own model and of other models in it. */
   readonly instruments: (call: SettledCall, parts: readonly CallPart[]) => void;
@@ -116,7 +116,7 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
     faults.report("ledger", error);
   }
   try {
-    journal?.(settled, parts);
+    journal?.(settled, parts, open);
   } catch (error) {
     faults.report("ledger", error);
   }
