@@ -3,6 +3,7 @@ import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
+import type { Knowledge } from "../estimates/knowledge.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
@@ -14,7 +15,7 @@ import { type HeaderLookup, readCostHeader } from "./cost-header.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
 
-const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
+const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: undefined };
 
 /** Called when a call settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
@@ -25,6 +26,8 @@ export interface CallServices {
   readonly gate: Gate | undefined;
   /** The most that the call may use and cost. */
   readonly forecast: (call: OpenCall) => Forecast;
+  /** What reported calls have taught so far. */
+  readonly knowledge: Knowledge;
   /** Resolves when prices are known; undefined when they are. */
   readonly prices: () => Promise<void> | undefined;
   readonly record: OnSettled;

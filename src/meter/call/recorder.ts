@@ -5,9 +5,10 @@ import { entryOf, type Ledger } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
 import { NOTHING_SPENT, type Spent } from "../../limits/gate.ts";
 import type { PriceSource } from "../../pricing/price.ts";
+import { learn } from "../estimates/learn.ts";
+import { type Resolved, resolveUsage } from "../estimates/usage.ts";
 import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
-import { type Resolved, resolveUsage } from "../wire/estimate.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
 import type { OpenCall } from "./open-call.ts";
@@ -60,6 +61,7 @@ function readCall(
 ): Seen {
   const { target, reading, facts, status } = open;
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
+  if (usage && quality === "reported") learnFrom(faults, open, usage);
   const model = reading.model ?? facts.model ?? "unknown";
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
   const money = bounded(faults, open, sum(quoted, usage, reading.costUsd));
@@ -143,7 +145,16 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if (status === undefined && state.ending === "failed") return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
-  return resolveUsage(target.format.rates, facts, reading);
+  return resolveUsage(open.services.knowledge, target.format.rates, facts, reading);
+}
+
+function learnFrom(faults: Faults, open: OpenCall, usage: Usage): void {
+  const { services, target, facts, reading, startedAt } = open;
+  try {
+    learn(services.knowledge, target.format.rates, facts, reading, usage, startedAt);
+  } catch (error) {
+    faults.report("estimate", error);
+  }
 }
 
 /** A usage that no call can have is a fault, and unknown. */

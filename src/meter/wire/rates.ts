@@ -1,7 +1,8 @@
+import { type AttachmentTokens, openaiAttachment } from "./content/attachment-tokens.ts";
+
 /**
- * What text costs in tokens, for calls that report no usage. Fitted on one half of the recorded calls of a format;
- * `test/recordings/replay.test.ts` prints the error on the other half. No tokenizer of today's Claude or Gemini models is
- * public, and none is needed for a figure that is marked as an estimate.
+ * What text costs in tokens, for calls that report no usage, where nothing was learned of the model yet. Fitted on one
+ * half of the recorded calls of a format; `test/recordings/learned.test.ts` prints the error on the other half.
  */
 export interface EstimateRates {
   /** Tokens of any request, beside its text. */
@@ -11,7 +12,7 @@ export interface EstimateRates {
   /** Tokens of having tools at all, and bytes per token of their definitions. */
   readonly tools: number;
   readonly toolBytes: number;
-  readonly attachment: number;
+  readonly attachment: AttachmentTokens;
   /** UTF-8 bytes per token of the response's text, and tokens of a tool call beside its text. */
   readonly outputBytes: number;
   readonly toolCall: number;
@@ -23,7 +24,7 @@ export const CHAT_RATES: EstimateRates = {
   inputBytes: 4.6,
   tools: 20,
   toolBytes: 4.4,
-  attachment: 365,
+  attachment: openaiAttachment,
   outputBytes: 4.5,
   toolCall: 9,
 };

@@ -1,7 +1,9 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { anthropicAttachment } from "../content/attachment-tokens.ts";
+import { cacheTime, longer, measureAll, wireLength } from "../text.ts";
+import { measureTurns } from "../content/turns.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Anthropic Messages, stable and beta, also on Vertex AI. */
@@ -23,7 +25,7 @@ export const anthropicMessages: WireFormat = {
     inputBytes: 3.4,
     tools: 490,
     toolBytes: 2.4,
-    attachment: 245,
+    attachment: anthropicAttachment,
     outputBytes: 4.2,
     toolCall: 38,
   },
@@ -36,13 +38,19 @@ export const anthropicMessages: WireFormat = {
     if (!Array.isArray(body.messages) || (body.max_tokens === undefined && body.anthropic_version === undefined)) {
       return undefined;
     }
-    const measured = measureAll(body.messages, body.system);
+    const measured = measureAll(body.system);
+    const fixedBytes = measured.bytes;
+    const turns = measureTurns(body.messages, fixedBytes, measured);
+    const tools = measureAll(body.tools);
     return {
       model: text(body.model) ?? route.model,
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
-      toolBytes: measureAll(body.tools).bytes,
+      fixedBytes,
+      turns,
+      caches: longer(longer(measured.caches, tools.caches), cacheTime(body.cache_control)) ?? false,
+      toolBytes: tools.bytes,
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
@@ -100,7 +108,9 @@ function readDelta(delta: Json | undefined, reading: Reading): boolean {
 }
 
 function countBlock(block: Json | undefined, reading: Reading): void {
-  if (block?.type === "tool_use" || block?.type === "server_tool_use") reading.toolCalls += 1;
+  const type = text(block?.type);
+  if (type?.endsWith("tool_use")) reading.toolCalls += 1;
+  else if (type?.endsWith("thinking")) reading.reasons = true;
   reading.visible += wireLength(block?.text) + wireLength(block?.name);
   reading.thought += wireLength(block?.thinking);
   const input = object(block?.input);

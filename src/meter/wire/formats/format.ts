@@ -1,9 +1,12 @@
 import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
+import type { Attachment } from "../content/attachments.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Host } from "../hosts.ts";
 import type { EstimateRates } from "../rates.ts";
+import type { CacheTime } from "../text.ts";
+import type { Turns } from "../content/turns.ts";
 
 /**
  * A wire format: how one family of model APIs writes a request, a response, a stream and an error. To add one, write a
@@ -46,8 +49,18 @@ export interface RequestFacts {
   readonly stream: boolean;
   /** UTF-8 bytes of the text that becomes input tokens; undefined when the body could not be read. */
   readonly inputBytes: number | undefined;
-  /** Images, documents and audio, which cost tokens by other rules than text. */
-  readonly attachments: number;
+  /** Images, documents and audio, which cost tokens by other rules than text; undefined for none. */
+  readonly attachments: readonly Attachment[] | undefined;
+  /** Those of `inputBytes` that are the same in each request of an agent: system prompt and format of the answer. */
+  readonly fixedBytes?: number;
+  /** The messages by their lengths. */
+  readonly turns?: Turns;
+  /** The response or conversation at the vendor that is part of the input. */
+  readonly continues?: string | undefined;
+  /** The vendor keeps this call for others to continue: the id of a conversation, or `response` for the response's own. */
+  readonly keptAs?: string | undefined;
+  /** For how long input may be written to a cache, where a request has to ask for that; false when it does not. */
+  readonly caches?: CacheTime | false;
   /** UTF-8 bytes of the tool definitions; a vendor writes them in another way for its model. */
   readonly toolBytes?: number;
   /** The caller's limit of output tokens. */
@@ -89,10 +102,16 @@ export interface Reading {
   costUsd: number | undefined;
   /** Bytes of visible output since the last report of output. */
   visible: number;
+  /** Bytes of visible output and of readable reasoning, and tool calls, that the last report of output covers. */
+  reportedBytes: number;
+  reportedThought: number;
+  reportedCalls: number;
   /** Bytes of readable reasoning since the last report of output. */
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
   toolCalls: number;
+  /** The model has begun to reason, whether or not it lets us read that. */
+  reasons: boolean;
   /** The vendor reported that it was done. */
   finished: boolean;
   /** Nothing that matters follows. */
@@ -129,8 +148,12 @@ export function newReading(host: Host | undefined): Reading {
     extra: undefined,
     costUsd: undefined,
     visible: 0,
+    reportedBytes: 0,
+    reportedThought: 0,
+    reportedCalls: 0,
     thought: 0,
     toolCalls: 0,
+    reasons: false,
     finished: false,
     terminal: false,
     failed: false,
@@ -149,6 +172,9 @@ export function report(reading: Reading, usage: Usage): void {
   reading.inputReported = usage.input > 0;
   reading.outputReported = usage.output > 0 || reading.visible + reading.thought + reading.toolCalls === 0;
   if (!reading.outputReported) return;
+  reading.reportedBytes += reading.visible;
+  reading.reportedThought += reading.thought;
+  reading.reportedCalls += reading.toolCalls;
   reading.visible = 0;
   reading.thought = 0;
   reading.toolCalls = 0;

@@ -1,7 +1,9 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
+import { googleAttachment } from "../content/attachment-tokens.ts";
 import { measureAll, wireLength } from "../text.ts";
+import { hashText, measureTurns } from "../content/turns.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
 /** Google generateContent, of the Gemini API and of Vertex AI. Every report is cumulative: the last one counts. */
@@ -21,7 +23,7 @@ export const googleGenerate: WireFormat = {
     inputBytes: 4.8,
     tools: 10,
     toolBytes: 10.9,
-    attachment: 258,
+    attachment: googleAttachment,
     outputBytes: 4.6,
     toolCall: 5,
   },
@@ -32,13 +34,19 @@ export const googleGenerate: WireFormat = {
 
   readRequest(body, { endpoint, model }) {
     if (body.contents === undefined) return undefined;
-    const measured = measureAll(body.contents, body.systemInstruction ?? body.system_instruction);
     const generation = object(body.generationConfig) ?? object(body.generation_config);
+    const measured = measureAll(body.systemInstruction ?? body.system_instruction, generation?.responseSchema);
+    const fixedBytes = measured.bytes;
+    // What is cached is part of the input, and in no other member.
+    const cached = text(body.cachedContent);
+    const turns = measureTurns(body.contents, cached === undefined ? fixedBytes : hashText(cached), measured);
     return {
       model,
       stream: endpoint.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      fixedBytes,
+      turns,
       toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
@@ -85,6 +93,7 @@ function readChunk(json: Json, reading: Reading): void {
 
 function countPart(part: Json | undefined, reading: Reading): void {
   const kind = part?.thought === true ? "thought" : "visible";
+  if (kind === "thought") reading.reasons = true;
   reading[kind] += wireLength(part?.text) + wireLength(object(part?.executableCode)?.code);
   const call = object(part?.functionCall);
   if (!call) return;

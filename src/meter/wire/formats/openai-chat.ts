@@ -4,6 +4,7 @@ import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { CHAT_RATES } from "../rates.ts";
 import { measureAll, wireLength } from "../text.ts";
+import { measureTurns } from "../content/turns.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** OpenAI chat completions, spoken by most hosts. */
@@ -20,7 +21,9 @@ export const openaiChat: WireFormat = {
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;
-    const measured = measureAll(body.messages, body.response_format);
+    const measured = measureAll(body.response_format);
+    const fixedBytes = measured.bytes;
+    const turns = measureTurns(body.messages, fixedBytes, measured);
     const stream = body.stream === true;
     const asked = object(body.stream_options)?.include_usage;
     return {
@@ -28,6 +31,8 @@ export const openaiChat: WireFormat = {
       stream,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      fixedBytes,
+      turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
@@ -102,6 +107,7 @@ function countOutput(delta: Json, reading: Reading): void {
     }
   }
   const legacy = delta.function_call ? object(delta.function_call) : undefined;
+  if (text(legacy?.name)) reading.toolCalls += 1;
   if (legacy) reading.visible += wireLength(legacy.name) + wireLength(legacy.arguments);
 }
 

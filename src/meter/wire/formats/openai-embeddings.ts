@@ -30,7 +30,7 @@ export const openaiEmbeddings: WireFormat = {
       model: text(body.model),
       stream: false,
       inputBytes: measureAll(body.input).bytes,
-      attachments: 0,
+      attachments: undefined,
       user: text(body.user),
     };
   },

@@ -1,7 +1,9 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
+import { openaiAttachment } from "../content/attachment-tokens.ts";
 import { measureAll, wireLength } from "../text.ts";
+import { measureTurns } from "../content/turns.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
@@ -40,7 +42,7 @@ export const openaiResponses: WireFormat = {
     inputBytes: 3.8,
     tools: 10,
     toolBytes: 9.4,
-    attachment: 505,
+    attachment: openaiAttachment,
     outputBytes: 4.2,
     toolCall: 12,
   },
@@ -50,12 +52,19 @@ export const openaiResponses: WireFormat = {
     if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
       return undefined;
     }
-    const measured = measureAll(body.input, body.instructions, body.text);
+    const measured = measureAll(body.instructions, body.text, object(body.prompt)?.variables);
+    const fixedBytes = measured.bytes;
+    const turns = measureTurns(body.input, fixedBytes, measured);
+    const conversation = text(body.conversation) ?? text(object(body.conversation)?.id);
     return {
       model: text(body.model),
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      fixedBytes,
+      turns,
+      continues: conversation ?? text(body.previous_response_id),
+      keptAs: conversation ?? (body.store === false ? undefined : "response"),
       toolBytes: measureAll(body.tools).bytes,
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
@@ -145,15 +154,11 @@ function imageUsage(json: Json): ModelUsage | undefined {
   return { model: text(object(tool)?.model) ?? "image_generation", usage };
 }
 
-const TOOL_CALLS: ReadonlySet<unknown> = new Set([
-  "function_call",
-  "custom_tool_call",
-  "mcp_call",
-  "code_interpreter_call",
-]);
-
+/** Calls of functions, and of the vendor's own tools, which the model writes as well. */
 function countToolCall(item: Json | undefined, reading: Reading): void {
-  if (!TOOL_CALLS.has(item?.type)) return;
+  const type = text(item?.type);
+  if (type === "reasoning") reading.reasons = true;
+  if (!type?.endsWith("_call")) return;
   reading.toolCalls += 1;
   reading.visible += wireLength(item?.name);
 }

@@ -1,0 +1,82 @@
+import { setBounded } from "../../core/bounded-map.ts";
+import { FIRST_MARGINS, type Margins } from "./margin.ts";
+
+/** What reported calls teach about later ones. Bounded, and without any text of a request or a response. */
+export interface Knowledge {
+  /** Conversations that may go on, by {@link Conversation.key} and {@link Conversation.idKey}; the least recent first. */
+  readonly conversations: Map<number, Conversation>;
+  /** By the name that requests use. */
+  readonly models: Map<string, ModelKnowledge>;
+  /** Models that were ever known. */
+  modelCount: number;
+}
+
+/** The last reported call of a conversation. Its figures are whole numbers. */
+export interface Conversation {
+  readonly key: number;
+  /** Of its id at the vendor, by which a request may continue it without sending it; 0 for none. */
+  readonly idKey: number;
+  /** Reported input tokens. */
+  readonly input: number;
+  /** Reported output tokens without reasoning, which the next request does not send. */
+  readonly output: number;
+  /** Part of `input` that is in the vendor's cache since `at`, in seconds since the epoch. */
+  readonly cached: number;
+  readonly at: number;
+  /** Tokens of `input` that our rules give for its attachments. */
+  readonly attachments: number;
+  /** Bytes of the system prompt and of the tools. */
+  readonly fixedBytes: number;
+  readonly toolBytes: number;
+}
+
+export interface ModelKnowledge {
+  /** Part of the keys of its conversations. */
+  readonly id: number;
+  /** By system prompt and tools, see `overheadKey`. */
+  readonly overheads: Map<number, Overhead>;
+  /** Bytes of visible output, and the tokens that were reported for them. */
+  outputBytes: number;
+  outputTokens: number;
+  /** The same of reasoning that could be read, often a summary only. */
+  thoughtBytes: number;
+  thoughtTokens: number;
+  /** Mean tokens of reasoning that could not be read; undefined for a model that reported none so far. */
+  hiddenReasoning: number | undefined;
+  readonly margins: Margins;
+}
+
+/** Input tokens of a request beside the text of its conversation: system prompt, tools, and what the vendor adds. */
+export interface Overhead {
+  tokens: number;
+  /** The sum of the weights of the calls that it is the mean of. */
+  weight: number;
+}
+
+/** A conversation takes some 180 bytes. */
+export const MAX_CONVERSATIONS = 10_000;
+const MAX_MODELS = 500;
+
+export function createKnowledge(): Knowledge {
+  return { conversations: new Map(), models: new Map(), modelCount: 0 };
+}
+
+/** What is known of a model; a new entry for one that is new. */
+export function knownModel(knowledge: Knowledge, model: string): ModelKnowledge {
+  const { models } = knowledge;
+  const known = models.get(model);
+  if (known !== undefined) return known;
+  knowledge.modelCount += 1;
+  const made: ModelKnowledge = {
+    id: knowledge.modelCount,
+    overheads: new Map(),
+    outputBytes: 0,
+    outputTokens: 0,
+    thoughtBytes: 0,
+    thoughtTokens: 0,
+    hiddenReasoning: undefined,
+    margins: { ...FIRST_MARGINS },
+  };
+  setBounded(models, model, made, MAX_MODELS);
+  return made;
+}

@@ -1,0 +1,66 @@
+import type { Quality } from "../../core/call.ts";
+import { canonicalUsage, type Usage } from "../../core/usage.ts";
+import type { Reading, RequestFacts } from "../wire/formats/format.ts";
+import type { EstimateRates } from "../wire/rates.ts";
+import { estimateInput } from "./input.ts";
+import { type Knowledge, knownModel, type ModelKnowledge } from "./knowledge.ts";
+
+export interface Resolved {
+  readonly usage: Usage | undefined;
+  readonly quality: Quality;
+}
+
+/** The usage of a call at its ending: what was reported, and an estimate, marked, of what was not. `rates`: of its format. */
+export function resolveUsage(
+  knowledge: Knowledge,
+  rates: EstimateRates,
+  facts: RequestFacts,
+  reading: Reading,
+): Resolved {
+  const { usage, visible, thought, toolCalls, inputReported, outputReported } = reading;
+  if (usage && inputReported && outputReported && visible + thought + toolCalls === 0) {
+    return { usage, quality: "reported" };
+  }
+  if (reading.pending) return UNKNOWN;
+  const model = knownModel(knowledge, facts.model ?? "unknown");
+  const input = inputReported ? usage?.input : estimateInput(knowledge, model, rates, facts)?.tokens;
+  if (input === undefined) return UNKNOWN;
+  const reported = outputReported ? usage : undefined;
+  const outputBytes = outputRate(model, rates);
+  const reasoning = outputReported ? Math.round(thought / outputBytes) : estimateReasoning(model, rates, reading);
+  const shown = Math.ceil(visible / outputBytes + toolCalls * rates.toolCall);
+  return {
+    usage: canonicalUsage({
+      ...usage,
+      input: Math.round(input),
+      output: (reported?.output ?? 0) + shown + reasoning,
+      reasoning: (reported?.reasoning ?? 0) + reasoning,
+    }),
+    quality: "estimated",
+  };
+}
+
+const UNKNOWN: Resolved = { usage: undefined, quality: "unknown" };
+
+/** Tokens of output that count as much as the rate of the format. */
+const PRIOR_TOKENS = 60;
+
+/** Tokens of reasoning of a model of which nothing is known but that it has begun to reason. */
+const FIRST_REASONING = 128;
+
+/** What can be read, at the rate of the model; else what the model reasons typically, half of it while that goes on. */
+function estimateReasoning(model: ModelKnowledge, rates: EstimateRates, reading: Reading): number {
+  const { visible, thought, toolCalls, reasons, recognized } = reading;
+  if (thought > 0) {
+    const known = PRIOR_TOKENS * rates.outputBytes + model.thoughtBytes;
+    return Math.round((thought * (PRIOR_TOKENS + model.thoughtTokens)) / known);
+  }
+  const typical = model.hiddenReasoning ?? (reasons ? FIRST_REASONING : 0);
+  if (!recognized) return 0;
+  return Math.round(visible + toolCalls > 0 ? typical : typical / 2);
+}
+
+/** Bytes per token of a model's output. */
+function outputRate({ outputBytes, outputTokens }: ModelKnowledge, rates: EstimateRates): number {
+  return (PRIOR_TOKENS * rates.outputBytes + outputBytes) / (PRIOR_TOKENS + outputTokens);
+}
