@@ -35,8 +35,8 @@ export function createForecaster(price: PriceSource): Forecaster {
     forecast(call) {
       const { facts, target, services } = call;
       const name = facts.model ?? "unknown";
-      const model = knownModel(services.knowledge, name);
-      const estimate = estimateInput(services.knowledge, model, target.format.rates, facts);
+      const model = knownModel(services.knowledge, target.format.rates, name);
+      const estimate = estimateInput(services.knowledge, model, facts);
       const input = (estimate && inputLimit(estimate, model)) ?? upper(inputs.get(name)) ?? FIRST_INPUT;
       const open = target.format.operation !== "embeddings";
       const output = open ? (facts.maxOutput ?? upper(outputs.get(name)) ?? FIRST_OUTPUT) : 0;

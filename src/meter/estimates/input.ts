@@ -1,6 +1,6 @@
+import { ANSWER, hashText, mix, REASONED, STEP, type Turns, USER } from "../wire/content/turns.ts";
 import type { RequestFacts } from "../wire/formats/format.ts";
-import type { EstimateRates } from "../wire/rates.ts";
-import { hashText, mix, STEP, type Turns } from "../wire/content/turns.ts";
+import { type EstimateRates, toolTokens } from "../wire/rates.ts";
 import type { Conversation, Knowledge, ModelKnowledge } from "./knowledge.ts";
 import { type Basis, SLACK_TOKENS } from "./margin.ts";
 
@@ -18,25 +18,25 @@ export interface InputEstimate {
 export function estimateInput(
   knowledge: Knowledge,
   model: ModelKnowledge,
-  rates: EstimateRates,
   facts: RequestFacts,
 ): InputEstimate | undefined {
-  if (facts.inputBytes === undefined) return undefined;
-  const { turns } = facts;
-  if (turns !== undefined) {
-    const found =
-      facts.continues === undefined
-        ? continueTurns(knowledge, model, rates, facts, turns)
-        : continueById(knowledge, rates, facts, turns, facts.continues);
-    if (found !== undefined) return found;
-    const overhead = model.overheads.get(overheadKey(facts, turns));
-    if (overhead !== undefined) {
-      const tokens = overhead.tokens + ownTokens(rates, facts, turns);
-      return { tokens: Math.max(1, tokens), known: overhead.tokens, basis: "alike", conversation: undefined };
-    }
-  }
-  const text = rates.request + facts.inputBytes / rates.inputBytes;
-  const tokens = text + toolTokens(rates, facts.toolBytes) + attachmentTokens(rates, facts);
+  const { turns, inputBytes } = facts;
+  const { rates } = model;
+  if (inputBytes === undefined) return undefined;
+  if (turns === undefined) return first(rates.request + inputBytes / rates.inputBytes);
+  const found =
+    facts.continues === undefined
+      ? continueTurns(knowledge, model, facts, turns)
+      : continueById(knowledge, model, facts, turns, facts.continues);
+  if (found !== undefined) return found;
+  const own = ownTokens(rates, facts, turns);
+  const overhead = model.overheads.get(overheadKey(facts, turns));
+  if (overhead === undefined) return first(own + overheadTokens(rates, facts, turns));
+  const tokens = Math.max(1, overhead.tokens + own);
+  return { tokens, known: overhead.tokens, basis: "alike", conversation: undefined };
+}
+
+function first(tokens: number): InputEstimate {
   return { tokens, known: 0, basis: "first", conversation: undefined };
 }
 
@@ -49,65 +49,92 @@ export function inputLimit({ tokens, known, basis }: InputEstimate, { margins }:
 function continueTurns(
   knowledge: Knowledge,
   model: ModelKnowledge,
-  rates: EstimateRates,
   facts: RequestFacts,
-  { steps }: Turns,
+  turns: Turns,
 ): InputEstimate | undefined {
+  const { steps } = turns;
   for (let at = steps.length - STEP; at >= 0; at -= STEP) {
     const conversation = knowledge.conversations.get(mix(steps[at] as number, model.id));
     if (conversation === undefined) continue;
-    let answered = at;
-    while (steps[answered + STEP + 2] === 1) answered += STEP;
-    const known = conversation.input + (answered > at ? conversation.output : 0);
-    const added = (steps.at(1 - STEP) as number) - (steps[answered + 1] as number);
-    return continued(conversation, rates, facts, known, added);
+    const answered = endOfAnswer(steps, at);
+    let known = conversation.input;
+    if (answered > at) known += conversation.output + sentReasoning(conversation, steps, at, answered);
+    const added = turns.bytes - (steps[answered + 1] as number);
+    return continued(conversation, model, facts, known, added, (steps.length - STEP - at) / STEP);
   }
   return undefined;
+}
+
+/** The last step of the answer that follows on step `at`; `at` itself when none does. */
+function endOfAnswer(steps: readonly number[], at: number): number {
+  let answered = at;
+  while (isAnswer(steps[answered + STEP + 2])) answered += STEP;
+  return answered;
+}
+
+function isAnswer(whose: number | undefined): boolean {
+  return whose === ANSWER || whose === REASONED;
+}
+
+/** Reasoning that is sent back is input only until the user speaks again. */
+function sentReasoning({ reasoning }: Conversation, steps: readonly number[], from: number, answered: number): number {
+  if (reasoning === 0) return 0;
+  for (let step = answered + STEP; step < steps.length; step += STEP) if (steps[step + 2] === USER) return 0;
+  for (let step = from + STEP; step <= answered; step += STEP) if (steps[step + 2] === REASONED) return reasoning;
+  return 0;
 }
 
 /** The vendor keeps what came before. The system prompt is not part of that: each request has its own. */
 function continueById(
   knowledge: Knowledge,
-  rates: EstimateRates,
+  model: ModelKnowledge,
   facts: RequestFacts,
-  { steps }: Turns,
+  turns: Turns,
   id: string,
 ): InputEstimate | undefined {
   const conversation = knowledge.conversations.get(hashText(id));
   if (conversation === undefined) return undefined;
-  const added = (steps.at(1 - STEP) ?? 0) + (facts.fixedBytes ?? 0) - conversation.fixedBytes;
+  const added = turns.bytes + (facts.fixedBytes ?? 0) - conversation.fixedBytes;
+  const known = conversation.input + conversation.output;
+  const found = continued(conversation, model, facts, known, added, turns.count + 1);
   // What is sent comes on top of the attachments that are kept.
-  const kept = { ...conversation, attachments: 0 };
-  const found = continued(kept, rates, facts, conversation.input + conversation.output, added);
-  return { ...found, conversation };
+  return { ...found, tokens: found.tokens + conversation.attachments };
 }
 
 function continued(
   conversation: Conversation,
-  rates: EstimateRates,
+  { rates }: ModelKnowledge,
   facts: RequestFacts,
   known: number,
   addedBytes: number,
+  addedMessages: number,
 ): InputEstimate {
-  const tools = toolTokens(rates, facts.toolBytes) - toolTokens(rates, conversation.toolBytes);
-  const attachments = facts.attachments === undefined ? 0 : attachmentTokens(rates, facts);
-  const tokens = known + addedBytes / rates.inputBytes + tools + attachments - conversation.attachments;
-  return { tokens: Math.max(1, tokens), known, basis: "continued", conversation };
+  const text = addedBytes / rates.inputBytes + addedMessages * rates.message;
+  const tools = toolTokens(rates, facts.tools) - conversation.tools;
+  const attachments = attachmentTokens(rates, facts) - conversation.attachments;
+  return { tokens: Math.max(1, known + text + tools + attachments), known, basis: "continued", conversation };
 }
 
 /** Equal for requests that differ in their conversation only. */
-export function overheadKey({ fixedBytes = 0, toolBytes = 0 }: RequestFacts, { lead }: Turns): number {
-  return mix(mix(fixedBytes, lead), toolBytes);
+export function overheadKey({ fixedBytes = 0, toolBytes = 0 }: RequestFacts, { leadBytes }: Turns): number {
+  return mix(mix(fixedBytes, leadBytes), toolBytes);
+}
+
+/** What {@link overheadKey} stands for, by our rules alone. */
+function overheadTokens(
+  rates: EstimateRates,
+  { fixedBytes = 0, tools }: RequestFacts,
+  { leadBytes, leadCount }: Turns,
+): number {
+  const text = (fixedBytes + leadBytes) / rates.inputBytes;
+  const messages = leadCount + (fixedBytes > 0 ? 1 : 0);
+  return rates.request + messages * rates.message + text + toolTokens(rates, tools);
 }
 
 /** Estimated tokens of the conversation itself, without what {@link overheadKey} stands for. */
-export function ownTokens(rates: EstimateRates, facts: RequestFacts, { lead }: Turns): number {
-  const bytes = (facts.inputBytes ?? 0) - (facts.fixedBytes ?? 0) - lead;
-  return bytes / rates.inputBytes + attachmentTokens(rates, facts);
-}
-
-function toolTokens(rates: EstimateRates, bytes = 0): number {
-  return bytes > 0 ? rates.tools + bytes / rates.toolBytes : 0;
+export function ownTokens(rates: EstimateRates, facts: RequestFacts, turns: Turns): number {
+  const text = (turns.bytes - turns.leadBytes) / rates.inputBytes;
+  return text + (turns.count - turns.leadCount) * rates.message + attachmentTokens(rates, facts);
 }
 
 export function attachmentTokens(rates: EstimateRates, { model = "", attachments }: RequestFacts): number {

@@ -1,4 +1,5 @@
 import { setBounded } from "../../core/bounded-map.ts";
+import type { EstimateRates, RatesOf } from "../wire/rates.ts";
 import { FIRST_MARGINS, type Margins } from "./margin.ts";
 
 /** What reported calls teach about later ones. Bounded, and without any text of a request or a response. */
@@ -18,21 +19,24 @@ export interface Conversation {
   readonly idKey: number;
   /** Reported input tokens. */
   readonly input: number;
-  /** Reported output tokens without reasoning, which the next request does not send. */
+  /** Reported output tokens without reasoning, and those of the reasoning. */
   readonly output: number;
+  readonly reasoning: number;
   /** Part of `input` that is in the vendor's cache since `at`, in seconds since the epoch. */
   readonly cached: number;
   readonly at: number;
   /** Tokens of `input` that our rules give for its attachments. */
   readonly attachments: number;
-  /** Bytes of the system prompt and of the tools. */
+  /** Bytes of the system prompt, and tokens that our rules give for the tools. */
   readonly fixedBytes: number;
-  readonly toolBytes: number;
+  readonly tools: number;
 }
 
 export interface ModelKnowledge {
   /** Part of the keys of its conversations. */
   readonly id: number;
+  /** What text costs before anything is learned. */
+  readonly rates: EstimateRates;
   /** By system prompt and tools, see `overheadKey`. */
   readonly overheads: Map<number, Overhead>;
   /** Bytes of visible output, and the tokens that were reported for them. */
@@ -61,14 +65,16 @@ export function createKnowledge(): Knowledge {
   return { conversations: new Map(), models: new Map(), modelCount: 0 };
 }
 
-/** What is known of a model; a new entry for one that is new. */
-export function knownModel(knowledge: Knowledge, model: string): ModelKnowledge {
+/** What is known of a model; a new entry for one that is new. `format`: the rates of the format of its calls. */
+export function knownModel(knowledge: Knowledge, format: RatesOf, name: string | undefined): ModelKnowledge {
   const { models } = knowledge;
+  const model = name ?? "unknown";
   const known = models.get(model);
   if (known !== undefined) return known;
   knowledge.modelCount += 1;
   const made: ModelKnowledge = {
     id: knowledge.modelCount,
+    rates: format(model),
     overheads: new Map(),
     outputBytes: 0,
     outputTokens: 0,

@@ -1,31 +1,31 @@
 import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Reading, RequestFacts } from "../wire/formats/format.ts";
-import type { EstimateRates } from "../wire/rates.ts";
 import { hashText, mix, STEP, type Turns } from "../wire/content/turns.ts";
+import type { Reading, RequestFacts } from "../wire/formats/format.ts";
+import { type RatesOf, toolTokens } from "../wire/rates.ts";
 import { attachmentTokens, estimateInput, type InputEstimate, overheadKey, ownTokens } from "./input.ts";
 import { type Conversation, type Knowledge, knownModel, MAX_CONVERSATIONS, type ModelKnowledge } from "./knowledge.ts";
 import { nextMargin, SLACK_TOKENS } from "./margin.ts";
 
-/** Learns from a call whose usage the vendor reported. `rates`: of its format. `now`: milliseconds since the epoch. */
+/** Learns from a call whose usage the vendor reported. `format`: the rates of its format. `now`: milliseconds since the epoch. */
 export function learn(
   knowledge: Knowledge,
-  rates: EstimateRates,
+  format: RatesOf,
   facts: RequestFacts,
   reading: Reading,
   usage: Usage,
   now: number,
 ): void {
-  const model = knownModel(knowledge, facts.model ?? "unknown");
+  const model = knownModel(knowledge, format, facts.model);
   learnOutput(model, reading, usage);
   learnReasoning(model, reading, usage);
   const { turns } = facts;
   if (turns === undefined || facts.retrieval === true) return;
-  const estimate = estimateInput(knowledge, model, rates, facts);
+  const estimate = estimateInput(knowledge, model, facts);
   if (estimate === undefined) return;
   learnMargin(model, estimate, usage.input);
-  if (facts.continues === undefined) learnOverhead(model, rates, facts, turns, usage.input);
-  remember(knowledge, model, rates, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
+  if (facts.continues === undefined) learnOverhead(model, facts, turns, usage.input);
+  remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
 }
 
 function learnMargin({ margins }: ModelKnowledge, { tokens, known, basis }: InputEstimate, input: number): void {
@@ -40,13 +40,7 @@ const SHORT = 100;
 const MAX_WEIGHT = 10 / SHORT;
 
 /** The mean of what was reported beside the conversation: the shorter that was, the more a call counts. */
-function learnOverhead(
-  { overheads }: ModelKnowledge,
-  rates: EstimateRates,
-  facts: RequestFacts,
-  turns: Turns,
-  input: number,
-): void {
+function learnOverhead({ overheads, rates }: ModelKnowledge, facts: RequestFacts, turns: Turns, input: number): void {
   const own = ownTokens(rates, facts, turns);
   const weight = 1 / (SHORT + own * rates.inputBytes);
   const key = overheadKey(facts, turns);
@@ -96,8 +90,7 @@ function learnReasoning(model: ModelKnowledge, { reportedThought }: Reading, { r
 /** Puts a call in the place of the one that it continued. */
 function remember(
   { conversations }: Knowledge,
-  model: ModelKnowledge,
-  rates: EstimateRates,
+  { id: modelId, rates }: ModelKnowledge,
   facts: RequestFacts,
   { steps }: Turns,
   before: Conversation | undefined,
@@ -108,7 +101,7 @@ function remember(
   const last = steps.at(-STEP);
   const id = facts.keptAs === "response" ? responseId : facts.keptAs;
   // What the vendor keeps is not among the messages: without its id the call cannot be continued.
-  const key = last === undefined || facts.continues !== undefined ? 0 : mix(last, model.id);
+  const key = last === undefined || facts.continues !== undefined ? 0 : mix(last, modelId);
   const idKey = id === undefined ? 0 : hashText(id);
   if (before !== undefined) forget(conversations, before);
   if (key === 0 && idKey === 0) return;
@@ -117,11 +110,12 @@ function remember(
     idKey,
     input,
     output: output - reasoning,
+    reasoning,
     cached: cacheRead + cacheWrite,
     at,
     attachments: Math.round(attachmentTokens(rates, facts)),
     fixedBytes: facts.fixedBytes ?? 0,
-    toolBytes: facts.toolBytes ?? 0,
+    tools: Math.round(toolTokens(rates, facts.tools)),
   };
   if (conversations.size >= MAX_CONVERSATIONS) evictOldest(conversations, MAX_CONVERSATIONS);
   if (key !== 0) conversations.set(key, conversation);

@@ -1,7 +1,7 @@
 import type { Quality } from "../../core/call.ts";
 import { canonicalUsage, type Usage } from "../../core/usage.ts";
 import type { Reading, RequestFacts } from "../wire/formats/format.ts";
-import type { EstimateRates } from "../wire/rates.ts";
+import type { RatesOf } from "../wire/rates.ts";
 import { estimateInput } from "./input.ts";
 import { type Knowledge, knownModel, type ModelKnowledge } from "./knowledge.ts";
 
@@ -10,25 +10,20 @@ export interface Resolved {
   readonly quality: Quality;
 }
 
-/** The usage of a call at its ending: what was reported, and an estimate, marked, of what was not. `rates`: of its format. */
-export function resolveUsage(
-  knowledge: Knowledge,
-  rates: EstimateRates,
-  facts: RequestFacts,
-  reading: Reading,
-): Resolved {
+/** The usage of a call at its ending: what was reported, and an estimate, marked, of what was not. `format`: the rates of its format. */
+export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: RequestFacts, reading: Reading): Resolved {
   const { usage, visible, thought, toolCalls, inputReported, outputReported } = reading;
   if (usage && inputReported && outputReported && visible + thought + toolCalls === 0) {
     return { usage, quality: "reported" };
   }
   if (reading.pending) return UNKNOWN;
-  const model = knownModel(knowledge, facts.model ?? "unknown");
-  const input = inputReported ? usage?.input : estimateInput(knowledge, model, rates, facts)?.tokens;
+  const model = knownModel(knowledge, format, facts.model);
+  const input = inputReported ? usage?.input : estimateInput(knowledge, model, facts)?.tokens;
   if (input === undefined) return UNKNOWN;
   const reported = outputReported ? usage : undefined;
-  const outputBytes = outputRate(model, rates);
-  const reasoning = outputReported ? Math.round(thought / outputBytes) : estimateReasoning(model, rates, reading);
-  const shown = Math.ceil(visible / outputBytes + toolCalls * rates.toolCall);
+  const outputBytes = outputRate(model);
+  const reasoning = outputReported ? Math.round(thought / outputBytes) : estimateReasoning(model, reading);
+  const shown = Math.ceil(visible / outputBytes + toolCalls * model.rates.toolCall);
   return {
     usage: canonicalUsage({
       ...usage,
@@ -49,10 +44,10 @@ const PRIOR_TOKENS = 60;
 const FIRST_REASONING = 128;
 
 /** What can be read, at the rate of the model; else what the model reasons typically, half of it while that goes on. */
-function estimateReasoning(model: ModelKnowledge, rates: EstimateRates, reading: Reading): number {
+function estimateReasoning(model: ModelKnowledge, reading: Reading): number {
   const { visible, thought, toolCalls, reasons, recognized } = reading;
   if (thought > 0) {
-    const known = PRIOR_TOKENS * rates.outputBytes + model.thoughtBytes;
+    const known = PRIOR_TOKENS * model.rates.outputBytes + model.thoughtBytes;
     return Math.round((thought * (PRIOR_TOKENS + model.thoughtTokens)) / known);
   }
   const typical = model.hiddenReasoning ?? (reasons ? FIRST_REASONING : 0);
@@ -61,6 +56,6 @@ function estimateReasoning(model: ModelKnowledge, rates: EstimateRates, reading:
 }
 
 /** Bytes per token of a model's output. */
-function outputRate({ outputBytes, outputTokens }: ModelKnowledge, rates: EstimateRates): number {
+function outputRate({ rates, outputBytes, outputTokens }: ModelKnowledge): number {
   return (PRIOR_TOKENS * rates.outputBytes + outputBytes) / (PRIOR_TOKENS + outputTokens);
 }

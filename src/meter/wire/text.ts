@@ -8,8 +8,10 @@ export type CacheTime = "5m" | "1h";
 export interface Measured {
   /** Bytes of UTF-8, keys included. */
   bytes: number;
-  /** Bytes of the values alone, without keys and types: the same message has as many in each of its spellings. */
+  /** Bytes without the format's own keys and types: the same message has as many in each of its spellings. */
   content: number;
+  /** Reasoning is sent back to the model, as opaque state or as text. */
+  reasons: boolean;
   attachments: Attachment[] | undefined;
   /** The longest time for which a part is marked to be kept in a cache. */
   caches: CacheTime | undefined;
@@ -17,7 +19,7 @@ export interface Measured {
 
 /** Measures the text of several members of a request. */
 export function measureAll(...values: readonly unknown[]): Measured {
-  const measured: Measured = { bytes: 0, content: 0, attachments: undefined, caches: undefined };
+  const measured: Measured = { bytes: 0, content: 0, reasons: false, attachments: undefined, caches: undefined };
   for (const value of values) if (value !== undefined) measureText(value, measured);
   return measured;
 }
@@ -50,6 +52,39 @@ const NOT_TEXT = new Set([
   "model",
   "user",
 ]);
+
+/** Members of messages that say what they are, and not what is in them. */
+const LABELS = new Set(["type", "role", "status", "phase", "mimeType", "media_type", "detail"]);
+
+/** Keys of the formats themselves; all others are data of the caller, such as arguments of a function. */
+const FORMAT_KEYS = new Set([
+  "annotations",
+  "args",
+  "arguments",
+  "content",
+  "function",
+  "functionCall",
+  "functionResponse",
+  "input",
+  "logprobs",
+  "name",
+  "output",
+  "parts",
+  "reasoning_content",
+  "refusal",
+  "response",
+  "source",
+  "summary",
+  "text",
+  "thinking",
+  "title",
+  "tool_calls",
+]);
+/** Quotes and colon of a key. */
+const KEY_MARKS = 4;
+
+/** State by which a model goes on with its reasoning. */
+const REASONING = new Set(["encrypted_content", "thoughtSignature", "thought_signature", "reasoning_content"]);
 
 /** Members that hold text, whatever it looks like. */
 const TEXT = new Set(["text", "content", "arguments", "output", "input", "thinking", "name", "description"]);
@@ -89,18 +124,21 @@ function measureRecord(record: Json, into: Measured, depth: number, deeper: unkn
   }
   for (const key in record) {
     const member = record[key];
+    if (REASONING.has(key) && member) into.reasons = true;
     if (NOT_TEXT.has(key)) {
       if (key === "cache_control") into.caches = longer(into.caches, cacheTime(member));
-      else if (key === "data" && attachment === undefined && isPlainText(record)) add(byteLength(member as string), into);
+      else if (key === "data" && attachment === undefined && isPlainText(record))
+        add(byteLength(member as string), into);
       continue;
     }
+    if (!FORMAT_KEYS.has(key) && !LABELS.has(key)) into.content += key.length + KEY_MARKS;
     if (typeof member !== "string") {
       into.bytes += key.length;
       measure(member, into, depth + 1, deeper);
     } else if (member.length < MIN_BINARY || TEXT.has(key) || !isBinary(member)) {
       const length = byteLength(member);
       into.bytes += key.length + length;
-      if (key !== "type") into.content += length;
+      if (!LABELS.has(key)) into.content += length;
     }
   }
 }

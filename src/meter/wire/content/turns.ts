@@ -1,4 +1,4 @@
-import { object } from "../../../core/json.ts";
+import { array, object } from "../../../core/json.ts";
 import { type Measured, measureText } from "../text.ts";
 
 /**
@@ -8,11 +8,15 @@ import { type Measured, measureText } from "../text.ts";
 export interface Turns {
   /**
    * Of the last {@link MAX_STEPS} messages, in order, three numbers each: a hash of the lengths of all messages up to
-   * it, the bytes of text up to it, and 1 for what the model itself said, else 0.
+   * it, the bytes of text up to it, and whose it is: {@link OTHER} and so on.
    */
   readonly steps: readonly number[];
-  /** Bytes of the system messages at the beginning. */
-  readonly lead: number;
+  /** How many there are, and the bytes of text in all. */
+  readonly count: number;
+  readonly bytes: number;
+  /** The system messages at the beginning. */
+  readonly leadCount: number;
+  readonly leadBytes: number;
 }
 
 /** What one message adds to a request: a few results of tools. Longer additions are estimated as a first request. */
@@ -20,33 +24,50 @@ const MAX_STEPS = 32;
 /** Numbers of a message in `steps`. */
 export const STEP = 3;
 
+/** Results of tools, and system messages. */
+export const OTHER = 0;
+/** What the model said before. */
+export const ANSWER = 1;
+/** The same, with the reasoning before it. */
+export const REASONED = 2;
+export const USER = 3;
+
 /** Measures messages one by one. `seed`: what else has to be equal, such as the bytes of the system prompt. */
 export function measureTurns(messages: unknown, seed: number, into: Measured): Turns {
   const list: readonly unknown[] = Array.isArray(messages) ? messages : [messages];
   const first = list.length - MAX_STEPS;
-  const start = into.bytes;
+  const start = into.content;
   const steps: number[] = [];
   let hash = mix(seed, list.length === 0 ? 1 : 2);
-  let lead = 0;
-  let leads = true;
+  let leadCount = 0;
+  let leadBytes = 0;
   for (let index = 0; index < list.length; index++) {
     const message = list[index];
     const before = into.content;
+    into.reasons = false;
     measureText(message, into);
     hash = mix(hash, into.content - before);
     const role = object(message)?.role;
-    leads &&= role === "system" || role === "developer";
-    if (leads) lead = into.bytes - start;
-    if (index >= first) steps.push(hash, into.bytes - start, isAnswer(message, role) ? 1 : 0);
+    if (leadCount === index && (role === "system" || role === "developer")) {
+      leadCount += 1;
+      leadBytes = into.content - start;
+    }
+    if (index >= first) steps.push(hash, into.content - start, whose(message, role, into.reasons));
   }
-  return { steps, lead };
+  return { steps, count: list.length, bytes: into.content - start, leadCount, leadBytes };
 }
 
-/** What the model said before: a message of its own, or an item of a response, such as a call of a function. */
-function isAnswer(message: unknown, role: unknown): boolean {
-  if (role !== undefined) return role === "assistant" || role === "model";
-  const type = object(message)?.type;
-  return typeof type === "string" && (type === "reasoning" || type.endsWith("_call"));
+function whose(message: unknown, role: unknown, reasons: boolean): number {
+  if (role === "assistant" || role === "model") return reasons ? REASONED : ANSWER;
+  const fields = object(message);
+  // Google's results of functions are the user's.
+  if (role === "user") return object(array(fields?.parts)[0])?.functionResponse === undefined ? USER : OTHER;
+  if (role !== undefined) return OTHER;
+  // Items of a response, such as a call of a function.
+  const type = fields?.type;
+  if (type === "reasoning") return reasons ? REASONED : ANSWER;
+  if (typeof type === "string") return type.endsWith("_call") ? ANSWER : OTHER;
+  return USER;
 }
 
 /** The next value of a hash of whole numbers: 32 bits, signed. */

@@ -1,9 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
-import { anthropicAttachment } from "../content/attachment-tokens.ts";
-import { cacheTime, longer, measureAll, wireLength } from "../text.ts";
+import { shapeOf } from "../content/tools.ts";
 import { measureTurns } from "../content/turns.ts";
+import { anthropicRates } from "../rates.ts";
+import { cacheTime, longer, measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Anthropic Messages, stable and beta, also on Vertex AI. */
@@ -20,15 +21,7 @@ export const anthropicMessages: WireFormat = {
     { method: "POST", path: "/publishers/anthropic/models/{model}:rawPredict" },
     { method: "POST", path: "/publishers/anthropic/models/{model}:streamRawPredict" },
   ],
-  rates: {
-    request: 2,
-    inputBytes: 3.4,
-    tools: 490,
-    toolBytes: 2.4,
-    attachment: anthropicAttachment,
-    outputBytes: 4.2,
-    toolCall: 38,
-  },
+  rates: anthropicRates,
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ name: "error", data: errorOf(message, blocked) }),
@@ -38,8 +31,8 @@ export const anthropicMessages: WireFormat = {
     if (!Array.isArray(body.messages) || (body.max_tokens === undefined && body.anthropic_version === undefined)) {
       return undefined;
     }
-    const measured = measureAll(body.system);
-    const fixedBytes = measured.bytes;
+    const measured = measureAll(body.system, body.output_config, body.output_format);
+    const fixedBytes = measured.content;
     const turns = measureTurns(body.messages, fixedBytes, measured);
     const tools = measureAll(body.tools);
     return {
@@ -51,6 +44,7 @@ export const anthropicMessages: WireFormat = {
       turns,
       caches: longer(longer(measured.caches, tools.caches), cacheTime(body.cache_control)) ?? false,
       toolBytes: tools.bytes,
+      tools: shapeOf(body.tools),
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),

@@ -2,11 +2,12 @@ import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Attachment } from "../content/attachments.ts";
+import type { ToolShape } from "../content/tools.ts";
+import type { Turns } from "../content/turns.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Host } from "../hosts.ts";
-import type { EstimateRates } from "../rates.ts";
+import type { RatesOf } from "../rates.ts";
 import type { CacheTime } from "../text.ts";
-import type { Turns } from "../content/turns.ts";
 
 /**
  * A wire format: how one family of model APIs writes a request, a response, a stream and an error. To add one, write a
@@ -23,7 +24,7 @@ export interface WireFormat {
   /** Where it is spoken, at any host. Of two formats with the same path, the first of the registry is taken. */
   readonly endpoints: readonly Endpoint[];
   /** What text costs in tokens, for what the vendor does not report. */
-  readonly rates: EstimateRates;
+  readonly rates: RatesOf;
   /** The refusal in a shape that its SDKs raise as an error. */
   readonly refusal: RefusalShape;
   /** The facts of a request, or undefined when the body is of something else. */
@@ -63,6 +64,7 @@ export interface RequestFacts {
   readonly caches?: CacheTime | false;
   /** UTF-8 bytes of the tool definitions; a vendor writes them in another way for its model. */
   readonly toolBytes?: number;
+  readonly tools?: ToolShape | undefined;
   /** The caller's limit of output tokens. */
   readonly maxOutput?: number | undefined;
   readonly tier?: string | undefined;

@@ -1,9 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
-import { googleAttachment } from "../content/attachment-tokens.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { shapeOf } from "../content/tools.ts";
 import { hashText, measureTurns } from "../content/turns.ts";
+import { googleRates } from "../rates.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
 /** Google generateContent, of the Gemini API and of Vertex AI. Every report is cumulative: the last one counts. */
@@ -18,15 +19,7 @@ export const googleGenerate: WireFormat = {
     { method: "POST", path: "/{model}:generateContent", stream: false, evidence: {} },
     { method: "POST", path: "/{model}:streamGenerateContent", stream: true, evidence: {} },
   ],
-  rates: {
-    request: 1,
-    inputBytes: 4.8,
-    tools: 10,
-    toolBytes: 10.9,
-    attachment: googleAttachment,
-    outputBytes: 4.6,
-    toolCall: 5,
-  },
+  rates: googleRates,
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ data: errorOf(message, blocked) }),
@@ -35,8 +28,8 @@ export const googleGenerate: WireFormat = {
   readRequest(body, { endpoint, model }) {
     if (body.contents === undefined) return undefined;
     const generation = object(body.generationConfig) ?? object(body.generation_config);
-    const measured = measureAll(body.systemInstruction ?? body.system_instruction, generation?.responseSchema);
-    const fixedBytes = measured.bytes;
+    const measured = measureAll(body.systemInstruction ?? body.system_instruction);
+    const fixedBytes = measured.content;
     // What is cached is part of the input, and in no other member.
     const cached = text(body.cachedContent);
     const turns = measureTurns(body.contents, cached === undefined ? fixedBytes : hashText(cached), measured);
@@ -47,7 +40,8 @@ export const googleGenerate: WireFormat = {
       attachments: measured.attachments,
       fixedBytes,
       turns,
-      toolBytes: measureAll(body.tools).bytes,
+      toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
+      tools: shapeOf(body.tools),
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
       metadata: object(body.labels),

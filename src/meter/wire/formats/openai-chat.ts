@@ -1,10 +1,11 @@
 import { reportedCost } from "../../../core/figures.ts";
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
-import { openaiRefusal } from "../openai-error.ts";
-import { CHAT_RATES } from "../rates.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { shapeOf } from "../content/tools.ts";
 import { measureTurns } from "../content/turns.ts";
+import { openaiRefusal } from "../openai-error.ts";
+import { openaiRates } from "../rates.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** OpenAI chat completions, spoken by most hosts. */
@@ -16,13 +17,13 @@ export const openaiChat: WireFormat = {
   strictDeltas: true,
 
   endpoints: [{ method: "POST", path: "/chat/completions", evidence: {} }],
-  rates: CHAT_RATES,
+  rates: openaiRates,
   refusal: openaiRefusal,
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;
     const measured = measureAll(body.response_format);
-    const fixedBytes = measured.bytes;
+    const fixedBytes = measured.content;
     const turns = measureTurns(body.messages, fixedBytes, measured);
     const stream = body.stream === true;
     const asked = object(body.stream_options)?.include_usage;
@@ -34,6 +35,7 @@ export const openaiChat: WireFormat = {
       fixedBytes,
       turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
+      tools: shapeOf(body.tools ?? body.functions),
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,

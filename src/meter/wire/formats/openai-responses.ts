@@ -1,9 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
-import { openaiRefusal } from "../openai-error.ts";
-import { openaiAttachment } from "../content/attachment-tokens.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { shapeOf } from "../content/tools.ts";
 import { measureTurns } from "../content/turns.ts";
+import { openaiRefusal } from "../openai-error.ts";
+import { openaiRates } from "../rates.ts";
+import { measureAll, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
@@ -37,23 +38,15 @@ export const openaiResponses: WireFormat = {
     { method: "POST", path: "/responses", evidence: { path: "/v1/responses", header: "authorization" } },
     { method: "GET", path: "/responses/resp_{id}" },
   ],
-  rates: {
-    request: 2,
-    inputBytes: 3.8,
-    tools: 10,
-    toolBytes: 9.4,
-    attachment: openaiAttachment,
-    outputBytes: 4.2,
-    toolCall: 12,
-  },
+  rates: openaiRates,
   refusal: openaiRefusal,
 
   readRequest(body) {
     if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
       return undefined;
     }
-    const measured = measureAll(body.instructions, body.text, object(body.prompt)?.variables);
-    const fixedBytes = measured.bytes;
+    const measured = measureAll(body.instructions, object(body.text)?.format, object(body.prompt)?.variables);
+    const fixedBytes = measured.content;
     const turns = measureTurns(body.input, fixedBytes, measured);
     const conversation = text(body.conversation) ?? text(object(body.conversation)?.id);
     return {
@@ -65,7 +58,8 @@ export const openaiResponses: WireFormat = {
       turns,
       continues: conversation ?? text(body.previous_response_id),
       keptAs: conversation ?? (body.store === false ? undefined : "response"),
-      toolBytes: measureAll(body.tools).bytes,
+      toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
+      tools: shapeOf(body.tools),
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
