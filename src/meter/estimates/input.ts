@@ -58,12 +58,21 @@ function continueTurns(
     if (conversation === undefined) continue;
     const answered = endOfAnswer(steps, at);
     let known = conversation.input;
-    if (answered > at) known += conversation.output + sentReasoning(conversation, steps, at, answered);
-    const added = turns.bytes - (steps[answered + 1] as number);
+    const answerBytes = (steps[answered + 1] as number) - (steps[at + 1] as number);
+    let added = turns.bytes - (steps[answered + 1] as number);
+    if (answered > at) {
+      known += conversation.output;
+      if (model.rates.keepsReasoning) known += sentReasoning(conversation, steps, at, answered);
+      // More than the model said, such as its reasoning as text.
+      added += Math.max(0, answerBytes - conversation.outputBytes - SPELLING_BYTES);
+    }
     return continued(conversation, model, facts, known, added, (steps.length - STEP - at) / STEP);
   }
   return undefined;
 }
+
+/** Bytes by which an answer may be longer when it is sent back, by the way in which its parts are written. */
+const SPELLING_BYTES = 60;
 
 /** The last step of the answer that follows on step `at`; `at` itself when none does. */
 function endOfAnswer(steps: readonly number[], at: number): number {

@@ -22,6 +22,8 @@ export interface Conversation {
   /** Reported output tokens without reasoning, and those of the reasoning. */
   readonly output: number;
   readonly reasoning: number;
+  /** Bytes of text for which `output` was reported. */
+  readonly outputBytes: number;
   /** Part of `input` that is in the vendor's cache since `at`, in seconds since the epoch. */
   readonly cached: number;
   readonly at: number;

@@ -94,7 +94,7 @@ function remember(
   facts: RequestFacts,
   { steps }: Turns,
   before: Conversation | undefined,
-  { responseId }: Reading,
+  { responseId, reportedBytes, reportedThought }: Reading,
   at: number,
   { input, output, reasoning, cacheRead, cacheWrite }: Usage,
 ): void {
@@ -111,6 +111,7 @@ function remember(
     input,
     output: output - reasoning,
     reasoning,
+    outputBytes: reasoning > 0 ? reportedBytes : reportedBytes + reportedThought,
     cached: cacheRead + cacheWrite,
     at,
     attachments: Math.round(attachmentTokens(rates, facts)),

@@ -22,6 +22,10 @@ export interface EstimateRates {
   readonly argument: number;
   readonly toolBytes: number;
   readonly attachment: AttachmentTokens;
+  /** Tokens of a tool that the vendor runs itself; what that finds comes on top. */
+  readonly servedTool: number;
+  /** Whether reasoning that is sent back is input again, and not reported as part of the output. */
+  readonly keepsReasoning: boolean;
   /** UTF-8 bytes per token of the response's text, and tokens of a tool call beside its text. */
   readonly outputBytes: number;
   readonly toolCall: number;
@@ -39,6 +43,8 @@ const OPENAI: EstimateRates = {
   argument: 5,
   toolBytes: 4.7,
   attachment: openaiAttachment,
+  servedTool: 300,
+  keepsReasoning: true,
   outputBytes: 4.5,
   toolCall: 9,
 };
@@ -52,6 +58,8 @@ const ANTHROPIC: EstimateRates = {
   argument: 20,
   toolBytes: 4,
   attachment: anthropicAttachment,
+  servedTool: 1_500,
+  keepsReasoning: false,
   outputBytes: 4.2,
   toolCall: 38,
 };
@@ -69,12 +77,17 @@ const GOOGLE: EstimateRates = {
   argument: 6,
   toolBytes: 4,
   attachment: googleAttachment,
+  servedTool: 150,
+  keepsReasoning: false,
   outputBytes: 4.4,
   toolCall: 5,
 };
 
+/** Since Gemini 3 signed thoughts are input again. */
+const NEW_GOOGLE: EstimateRates = { ...GOOGLE, keepsReasoning: true };
+
 /** Models that are served by many hosts write tools as JSON. */
-const OPEN: EstimateRates = { ...OPENAI, tools: 10, tool: 26, argument: 12, toolBytes: 3.5 };
+const OPEN: EstimateRates = { ...OPENAI, tools: 10, tool: 26, argument: 12, toolBytes: 3.5, keepsReasoning: false };
 
 /** What their chat templates add, by name. */
 const OPEN_MODELS: readonly (readonly [RegExp, EstimateRates])[] = [
@@ -83,6 +96,7 @@ const OPEN_MODELS: readonly (readonly [RegExp, EstimateRates])[] = [
   [/llama-?4/, { ...OPEN, tools: 620, toolCall: 30 }],
   [/gpt-oss/, { ...OPENAI, request: 70, tools: 20 }],
   [/qwen.*coder/, { ...OPEN, tools: 200 }],
+  [/deepseek-v4/, { ...OPEN, request: 78 }],
   [/mistral|magistral|deepseek|qwen|llama|glm|kimi|grok/, OPEN],
 ];
 
@@ -92,11 +106,18 @@ export const openaiRates: RatesOf = (model) => {
   return OPEN_MODELS.find(([pattern]) => pattern.test(name))?.[1] ?? OPENAI;
 };
 
+/** In chat completions GPT-5 is told more about its tools than in Responses. */
+const CHAT_GPT_5: EstimateRates = { ...OPENAI, tools: 91 };
+
+export const chatRates: RatesOf = (model) => (/^(?:openai\/)?gpt-5/.test(model) ? CHAT_GPT_5 : openaiRates(model));
+
 export const anthropicRates: RatesOf = (model) => (IS_NEW_ANTHROPIC.test(model) ? NEW_ANTHROPIC : ANTHROPIC);
 
-export const googleRates: RatesOf = () => GOOGLE;
+export const googleRates: RatesOf = (model) => (/gemini-[3-9]/.test(model) ? NEW_GOOGLE : GOOGLE);
 
 export function toolTokens(rates: EstimateRates, tools: ToolShape | undefined): number {
-  if (tools === undefined || tools.count === 0) return 0;
-  return rates.tools + rates.tool * tools.count + rates.argument * tools.fields + tools.text / rates.toolBytes;
+  if (tools === undefined) return 0;
+  const served = rates.servedTool * tools.served;
+  if (tools.count === 0) return served;
+  return served + rates.tools + rates.tool * tools.count + rates.argument * tools.fields + tools.text / rates.toolBytes;
 }

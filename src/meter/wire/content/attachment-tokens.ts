@@ -4,12 +4,11 @@ import type { Attachment } from "./attachments.ts";
 export type AttachmentTokens = (model: string, attachment: Attachment) => number;
 
 /** An image whose size is not known is taken to be a square of as many pixels a side. */
-const TYPICAL_SIDE = 1_024;
+const TYPICAL_SIDE = 512;
 
 /** OpenAI: images by tiles of 512 pixels or by patches of 32, as their guide to images and vision lists the models. */
 export const openaiAttachment: AttachmentTokens = (model, attachment) => {
-  if (attachment.kind === "media") return MEDIA_TOKENS;
-  if (attachment.kind === "document") return Math.max(1, attachment.pages) * OPENAI_PAGE;
+  if (attachment.kind !== "image") return fileTokens(attachment, OPENAI_PAGE);
   const { width = TYPICAL_SIDE, height = TYPICAL_SIDE } = sizeOf(attachment);
   const patch = PATCH_MODELS.find(([name]) => name.test(model));
   if (patch !== undefined) return patchesOf(width, height) * patch[1];
@@ -50,7 +49,7 @@ function patchesOf(width: number, height: number): number {
 
 /** Anthropic: a token for 750 pixels, after scaling down to the largest image that the model takes. */
 export const anthropicAttachment: AttachmentTokens = (model, attachment) => {
-  if (attachment.kind !== "image") return Math.max(1, attachment.pages) * ANTHROPIC_PAGE;
+  if (attachment.kind !== "image") return fileTokens(attachment, ANTHROPIC_PAGE);
   const { width = TYPICAL_SIDE, height = TYPICAL_SIDE } = sizeOf(attachment);
   const [side, most] = LARGE_IMAGES.test(model) ? [2_576, 4_784] : [1_568, 1_600];
   const scale = Math.min(1, side / Math.max(width, height));
@@ -60,17 +59,25 @@ export const anthropicAttachment: AttachmentTokens = (model, attachment) => {
 const LARGE_IMAGES = /opus-(?:4-[78]|5)|sonnet-5|haiku-5/;
 
 /** Google: 258 tokens an image, a tile of a large image, or a page. Gemini 3 has other figures for each. */
-export const googleAttachment: AttachmentTokens = (model, { kind, pages }) => {
+export const googleAttachment: AttachmentTokens = (model, attachment) => {
   const [image, page] = /gemini-3/.test(model) ? [1_120, 560] : [258, 258];
-  if (kind === "document") return Math.max(1, pages) * page;
-  return kind === "image" ? image : MEDIA_TOKENS;
+  return attachment.kind === "image" ? image : fileTokens(attachment, page);
 };
 
+function fileTokens({ kind, pages, bytes }: Attachment, page: number): number {
+  if (kind === "document") return Math.max(1, pages) * page;
+  if (kind === "text") return bytes > 0 ? bytes / TEXT_BYTES : page;
+  return bytes > 0 ? bytes / MEDIA_BYTES : MEDIA_TOKENS;
+}
+
 /** A page is its text and its picture. */
-const OPENAI_PAGE = 800;
+const OPENAI_PAGE = 300;
 const ANTHROPIC_PAGE = 2_000;
+/** Bytes per token of a text file, and of sound: 32 tokens a second at 128 kbit/s. */
+const TEXT_BYTES = 4.2;
+const MEDIA_BYTES = 500;
 /** Sound and films whose length is not known. */
-const MEDIA_TOKENS = 500;
+const MEDIA_TOKENS = 150;
 
 function sizeOf({ width, height }: Attachment): { readonly width?: number; readonly height?: number } {
   return width > 0 && height > 0 ? { width, height } : {};

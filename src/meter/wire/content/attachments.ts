@@ -2,12 +2,14 @@ import { type Json, object, text } from "../../../core/json.ts";
 
 /** An image, a document or a recording in a request, as far as its size shows. */
 export interface Attachment {
-  readonly kind: "image" | "document" | "media";
+  readonly kind: "image" | "document" | "media" | "text";
   /** Pixels; 0 when they are not known, as of an image behind an address. */
   readonly width: number;
   readonly height: number;
   /** Of a document; 0 when they are not known. */
   readonly pages: number;
+  /** Of the file; 0 when they are not known. */
+  readonly bytes: number;
   /** What the request asks for: `low`, `high` … */
   readonly detail: string | undefined;
 }
@@ -45,6 +47,7 @@ export function attachmentOf(part: Json): Attachment | undefined {
 
 function kindOf(mediaType = ""): Attachment["kind"] {
   if (mediaType.startsWith("image/")) return "image";
+  if (mediaType.startsWith("text/")) return "text";
   return /^(?:audio|video)\//.test(mediaType) ? "media" : "document";
 }
 
@@ -74,10 +77,13 @@ const HEAD = 128 * 1024;
 const MAX_DOCUMENT = 4 * 1024 * 1024;
 
 function describe(kind: Attachment["kind"], data: string | undefined, detail: string | undefined): Attachment {
-  if (data === undefined || kind === "media") return { kind, width: 0, height: 0, pages: 0, detail };
-  if (kind === "document") return { kind, width: 0, height: 0, pages: pagesOf(data), detail };
+  const bytes = data === undefined ? 0 : Math.floor((data.length * 3) / 4);
+  if (data === undefined || kind === "media" || kind === "text") {
+    return { kind, width: 0, height: 0, pages: 0, bytes, detail };
+  }
+  if (kind === "document") return { kind, width: 0, height: 0, pages: pagesOf(data), bytes, detail };
   const [width, height] = sizeOf(Buffer.from(data.slice(0, HEAD), "base64"));
-  return { kind, width, height, pages: 0, detail };
+  return { kind, width, height, pages: 0, bytes, detail };
 }
 
 const UNKNOWN_SIZE = [0, 0] as const;

@@ -4,6 +4,8 @@ import { byteLength } from "../text.ts";
 /** Definitions of functions, as far as vendors write them into a model's input: names, descriptions, types and choices. */
 export interface ToolShape {
   count: number;
+  /** Tools that the vendor runs itself, such as its web search. */
+  served: number;
   /** Members of objects that are arguments, at every depth. */
   fields: number;
   /** UTF-8 bytes of names, descriptions and choices. */
@@ -13,7 +15,7 @@ export interface ToolShape {
 /** Measures the `tools` of a request, whatever envelope the format puts around each; undefined for none. */
 export function shapeOf(tools: unknown): ToolShape | undefined {
   if (tools === undefined || tools === null) return undefined;
-  const shape: ToolShape = { count: 0, fields: 0, text: 0 };
+  const shape: ToolShape = { count: 0, served: 0, fields: 0, text: 0 };
   for (const tool of array(tools)) measureTool(object(tool), shape);
   return shape;
 }
@@ -23,11 +25,16 @@ function measureTool(tool: Json | undefined, shape: ToolShape): void {
   for (const declared of array(tool.functionDeclarations ?? tool.function_declarations)) {
     measureTool(object(declared), shape);
   }
+  if (tool.functionDeclarations !== undefined || tool.function_declarations !== undefined) return;
   const own = object(tool.function) ?? tool;
-  if (own.functionDeclarations !== undefined || own.function_declarations !== undefined) return;
+  const schema = own.parameters ?? own.input_schema ?? own.parametersJsonSchema ?? own.parameters_json_schema;
+  if (schema === undefined && own.description === undefined && tool.type !== "function" && tool.type !== "custom") {
+    shape.served += 1;
+    return;
+  }
   shape.count += 1;
   shape.text += lengthOf(own.name) + lengthOf(own.description);
-  measureSchema(own.parameters ?? own.input_schema ?? own.parametersJsonSchema ?? own.parameters_json_schema, shape, 0);
+  measureSchema(schema, shape, 0);
 }
 
 /** Deeper schemas are left out: no tool is described so. */

@@ -4,7 +4,7 @@ import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { shapeOf } from "../content/tools.ts";
 import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
-import { openaiRates } from "../rates.ts";
+import { chatRates } from "../rates.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
@@ -17,7 +17,7 @@ export const openaiChat: WireFormat = {
   strictDeltas: true,
 
   endpoints: [{ method: "POST", path: "/chat/completions", evidence: {} }],
-  rates: openaiRates,
+  rates: chatRates,
   refusal: openaiRefusal,
 
   readRequest(body): RequestFacts | undefined {
