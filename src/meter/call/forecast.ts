@@ -37,7 +37,7 @@ export function createForecaster(price: PriceSource): Forecaster {
       const name = facts.model ?? "unknown";
       const model = knownModel(services.knowledge, target.format.rates, name);
       const estimate = estimateInput(services.knowledge, model, facts);
-      const input = (estimate && inputLimit(estimate, model)) ?? upper(inputs.get(name)) ?? FIRST_INPUT;
+      const input = (estimate && inputLimit(estimate, model, facts)) ?? upper(inputs.get(name)) ?? FIRST_INPUT;
       const open = target.format.operation !== "embeddings";
       const output = open ? (facts.maxOutput ?? upper(outputs.get(name)) ?? FIRST_OUTPUT) : 0;
       const most = { ...NO_USAGE, input: capped(input), output: capped(output) };

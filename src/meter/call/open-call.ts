@@ -7,15 +7,13 @@ import type { Knowledge } from "../estimates/knowledge.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
-import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
+import { NO_FACTS, newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
 import { type HeaderLookup, readCostHeader } from "./cost-header.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
-
-const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: undefined };
 
 /** Called when a call settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
@@ -26,7 +24,6 @@ export interface CallServices {
   readonly gate: Gate | undefined;
   /** The most that the call may use and cost. */
   readonly forecast: (call: OpenCall) => Forecast;
-  /** What reported calls have taught so far. */
   readonly knowledge: Knowledge;
   /** Resolves when prices are known; undefined when they are. */
   readonly prices: () => Promise<void> | undefined;

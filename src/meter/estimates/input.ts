@@ -2,7 +2,7 @@ import { ANSWER, hashText, mix, REASONED, STEP, type Turns, USER } from "../wire
 import type { RequestFacts } from "../wire/formats/format.ts";
 import { type EstimateRates, toolTokens } from "../wire/rates.ts";
 import type { Conversation, Knowledge, ModelKnowledge } from "./knowledge.ts";
-import { type Basis, SLACK_TOKENS } from "./margin.ts";
+import { type Basis, RESULT_SLACK, SLACK_TOKENS, unseenTokens } from "./margin.ts";
 
 /** An estimate of a call's input tokens. */
 export interface InputEstimate {
@@ -41,8 +41,17 @@ function first(tokens: number): InputEstimate {
 }
 
 /** The most that the input is held to be. */
-export function inputLimit({ tokens, known, basis }: InputEstimate, { margins }: ModelKnowledge): number {
-  return known + Math.max(0, tokens - known) * margins[basis] + SLACK_TOKENS;
+export function inputLimit(
+  { tokens, known, basis, conversation }: InputEstimate,
+  { margins }: ModelKnowledge,
+  { tools, attachments }: RequestFacts,
+): number {
+  let limit = known + Math.max(0, tokens - known) * margins[basis] + SLACK_TOKENS;
+  if (tools !== undefined) {
+    if (basis === "continued") limit += RESULT_SLACK;
+    if (tools.served > 0) limit += margins.served;
+  }
+  return conversation?.attachments ? limit : limit + unseenTokens(attachments);
 }
 
 /** The request begins with the messages of an earlier one, and mostly with the answer to it. */

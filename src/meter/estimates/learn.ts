@@ -5,7 +5,7 @@ import type { Reading, RequestFacts } from "../wire/formats/format.ts";
 import { type RatesOf, toolTokens } from "../wire/rates.ts";
 import { attachmentTokens, estimateInput, type InputEstimate, overheadKey, ownTokens } from "./input.ts";
 import { type Conversation, type Knowledge, knownModel, MAX_CONVERSATIONS, type ModelKnowledge } from "./knowledge.ts";
-import { nextMargin, SLACK_TOKENS } from "./margin.ts";
+import { nextMargin, nextServed, SLACK_TOKENS } from "./margin.ts";
 
 /** Learns from a call whose usage the vendor reported. `format`: the rates of its format. `now`: milliseconds since the epoch. */
 export function learn(
@@ -23,12 +23,22 @@ export function learn(
   if (turns === undefined || facts.retrieval === true) return;
   const estimate = estimateInput(knowledge, model, facts);
   if (estimate === undefined) return;
-  learnMargin(model, estimate, usage.input);
+  learnMargin(model, estimate, facts, usage.input);
   if (facts.continues === undefined) learnOverhead(model, facts, turns, usage.input);
   remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
 }
 
-function learnMargin({ margins }: ModelKnowledge, { tokens, known, basis }: InputEstimate, input: number): void {
+function learnMargin(
+  { margins }: ModelKnowledge,
+  { tokens, known, basis }: InputEstimate,
+  { tools }: RequestFacts,
+  input: number,
+): void {
+  // What a tool of the vendor found is no fault of the estimate.
+  if (tools !== undefined && tools.served > 0) {
+    margins.served = nextServed(margins.served, input - tokens);
+    return;
+  }
   const ratio = (input - known - SLACK_TOKENS) / Math.max(1, tokens - known);
   margins[basis] = nextMargin(margins[basis], ratio);
 }

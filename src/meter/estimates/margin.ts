@@ -1,20 +1,48 @@
+import type { Attachment } from "../wire/content/attachments.ts";
+
 /** On what an estimate of input rests: a conversation that goes on, a request like an earlier one, or neither. */
 export type Basis = "continued" | "alike" | "first";
 
-/** By what factor the estimated part of an input is held too low, in about one of a hundred calls. */
-export type Margins = Record<Basis, number>;
+/** By how much the estimates of a model are too low in about one of a hundred calls. */
+export interface Margins extends Record<Basis, number> {
+  /** Tokens that the vendor's own tools add, such as the pages that its search finds. */
+  served: number;
+}
 
-/** Before anything is known of a model. */
-export const FIRST_MARGINS: Readonly<Margins> = { continued: 1.5, alike: 1.5, first: 1.5 };
+/** Before anything is known of a model. The bases: factors of the part that is estimated. */
+export const FIRST_MARGINS: Readonly<Margins> = { continued: 1.8, alike: 1.5, first: 1.5, served: 25_000 };
 
 const LEAST = 1.05;
-/** Tokens beyond which an estimate is held to be off, however small it is. */
-export const SLACK_TOKENS = 16;
+/** Tokens by which the smallest estimate may be off. */
+export const SLACK_TOKENS = 24;
+/** The same of results of tools, which some vendors put into many words. */
+export const RESULT_SLACK = 80;
 
-/**
- * The next margin, after a call whose estimated part came out `ratio` times as large: the largest miss so far, which
- * fades by a hundredth of the distance with each call that was nearer.
- */
-export function nextMargin(margin: number, ratio: number): number {
-  return ratio > margin ? ratio : Math.max(LEAST, margin + (ratio - margin) / 100);
+/** Tokens of an image, and of a document or film, that is not in the request itself. */
+const UNSEEN_IMAGE = 3_000;
+const UNSEEN_FILE = 20_000;
+
+/** The next margin, after a call that called for `needed`: the largest so far, which slowly fades to what is needed. */
+export function nextMargin(margin: number, needed: number): number {
+  return needed > margin ? needed : Math.max(LEAST, margin + (needed - margin) / 100);
 }
+
+/** The same of what a vendor's tools add. It fades sooner, since it begins far too high for most. */
+export function nextServed(served: number, added: number): number {
+  return added > served ? added : Math.max(0, served + (added - served) / 20);
+}
+
+/** Tokens that attachments may have beyond their estimate, because nothing shows their size. */
+export function unseenTokens(attachments: readonly Attachment[] | undefined): number {
+  let tokens = 0;
+  if (attachments !== undefined) {
+    for (const { kind, bytes } of attachments) {
+      if (bytes === 0) tokens += kind === "image" ? UNSEEN_IMAGE : UNSEEN_FILE;
+      else if (kind !== "text") tokens += SEEN_FILE;
+    }
+  }
+  return tokens;
+}
+
+/** Our rules for files that can be seen are off by so much. */
+const SEEN_FILE = 1_200;

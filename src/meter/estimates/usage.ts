@@ -21,7 +21,7 @@ export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: Reque
   const input = inputReported ? usage?.input : estimateInput(knowledge, model, facts)?.tokens;
   if (input === undefined) return UNKNOWN;
   const reported = outputReported ? usage : undefined;
-  const outputBytes = outputRate(model);
+  const outputBytes = toolCalls === 0 ? outputRate(model) : model.rates.argumentBytes;
   const reasoning = outputReported ? Math.round(thought / outputBytes) : estimateReasoning(model, reading);
   const shown = Math.ceil(visible / outputBytes + toolCalls * model.rates.toolCall);
   return {

@@ -26,8 +26,9 @@ export interface EstimateRates {
   readonly servedTool: number;
   /** Whether reasoning that is sent back is input again, and not reported as part of the output. */
   readonly keepsReasoning: boolean;
-  /** UTF-8 bytes per token of the response's text, and tokens of a tool call beside its text. */
+  /** UTF-8 bytes per token of the response's text, of one that calls tools, and tokens of a call beside its text. */
   readonly outputBytes: number;
+  readonly argumentBytes: number;
   readonly toolCall: number;
 }
 
@@ -46,6 +47,7 @@ const OPENAI: EstimateRates = {
   servedTool: 300,
   keepsReasoning: true,
   outputBytes: 4.5,
+  argumentBytes: 4.5,
   toolCall: 9,
 };
 
@@ -61,11 +63,19 @@ const ANTHROPIC: EstimateRates = {
   servedTool: 1_500,
   keepsReasoning: false,
   outputBytes: 4.2,
-  toolCall: 38,
+  argumentBytes: 3,
+  toolCall: 42,
 };
 
 /** The tokenizer since Claude Opus 4.7 makes up to a third more tokens of the same text. */
-const NEW_ANTHROPIC: EstimateRates = { ...ANTHROPIC, inputBytes: 2.9, tools: 300, toolBytes: 2.9, outputBytes: 2.9 };
+const NEW_ANTHROPIC: EstimateRates = {
+  ...ANTHROPIC,
+  inputBytes: 2.9,
+  tools: 300,
+  toolBytes: 2.9,
+  outputBytes: 2.9,
+  argumentBytes: 2.2,
+};
 const IS_NEW_ANTHROPIC = /opus-(?:4-[78]|5)|sonnet-5|haiku-5|fable/;
 
 const GOOGLE: EstimateRates = {
@@ -80,6 +90,7 @@ const GOOGLE: EstimateRates = {
   servedTool: 150,
   keepsReasoning: false,
   outputBytes: 4.4,
+  argumentBytes: 4.4,
   toolCall: 5,
 };
 

@@ -12,8 +12,20 @@ export interface ToolShape {
   text: number;
 }
 
-/** Measures the `tools` of a request, whatever envelope the format puts around each; undefined for none. */
-export function shapeOf(tools: unknown): ToolShape | undefined {
+/**
+ * Measures the `tools` of a request, whatever envelope the format puts around each; undefined for none. `messages` may
+ * bring more of them, as items of Responses do.
+ */
+export function shapeOf(tools: unknown, messages?: unknown): ToolShape | undefined {
+  let more: unknown[] | undefined;
+  for (const message of array(messages)) {
+    const added = object(message)?.tools;
+    if (added !== undefined) more = [...(more ?? []), ...array(added)];
+  }
+  return more === undefined ? measureTools(tools) : measureTools([...array(tools), ...more]);
+}
+
+function measureTools(tools: unknown): ToolShape | undefined {
   if (tools === undefined || tools === null) return undefined;
   const shape: ToolShape = { count: 0, served: 0, fields: 0, text: 0 };
   for (const tool of array(tools)) measureTool(object(tool), shape);

@@ -82,6 +82,14 @@ export interface RequestFacts {
   readonly instructions?: string | undefined;
 }
 
+/** Of a body that could not be read. */
+export const NO_FACTS: RequestFacts = {
+  model: undefined,
+  stream: false,
+  inputBytes: undefined,
+  attachments: undefined,
+};
+
 /** What has been read of a response so far. Formats write it; the recorder turns it into usage at the ending. */
 export interface Reading {
   readonly host: Host | undefined;

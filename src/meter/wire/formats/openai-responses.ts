@@ -59,7 +59,7 @@ export const openaiResponses: WireFormat = {
       continues: conversation ?? text(body.previous_response_id),
       keptAs: conversation ?? (body.store === false ? undefined : "response"),
       toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
-      tools: shapeOf(body.tools),
+      tools: shapeOf(body.tools, body.input),
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
