@@ -21,9 +21,8 @@ export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: Reque
   const input = inputReported ? usage?.input : estimateInput(knowledge, model, facts)?.tokens;
   if (input === undefined) return UNKNOWN;
   const reported = outputReported ? usage : undefined;
-  const outputBytes = toolCalls === 0 ? outputRate(model) : model.rates.argumentBytes;
-  const reasoning = outputReported ? Math.round(thought / outputBytes) : estimateReasoning(model, reading);
-  const shown = Math.ceil(visible / outputBytes + toolCalls * model.rates.toolCall);
+  const reasoning = outputReported ? Math.round(thought / outputRate(model)) : estimateReasoning(model, reading);
+  const shown = Math.ceil(textTokens(model, reading) + toolCalls * model.rates.toolCall);
   return {
     usage: canonicalUsage({
       ...usage,
@@ -36,6 +35,17 @@ export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: Reque
 }
 
 const UNKNOWN: Resolved = { usage: undefined, quality: "unknown" };
+
+/** Bytes of a frame with one token in it, in the mean: what is shorter is cut by letters, what is longer by time. */
+const MIN_TOKEN = 1.5;
+const MAX_TOKEN = 7;
+
+/** Many vendors send a frame for each token; of the others the bytes say more. */
+function textTokens(model: ModelKnowledge, { visible, deltas, toolCalls }: Reading): number {
+  const frame = visible / deltas;
+  if (frame >= MIN_TOKEN && frame <= MAX_TOKEN) return deltas;
+  return visible / (toolCalls === 0 ? outputRate(model) : model.rates.argumentBytes);
+}
 
 /** Tokens of output that count as much as the rate of the format. */
 const PRIOR_TOKENS = 60;

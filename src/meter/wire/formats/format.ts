@@ -116,6 +116,8 @@ export interface Reading {
   reportedBytes: number;
   reportedThought: number;
   reportedCalls: number;
+  /** Frames of a stream with visible output since the last report of output. */
+  deltas: number;
   /** Bytes of readable reasoning since the last report of output. */
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
@@ -158,6 +160,7 @@ export function newReading(host: Host | undefined): Reading {
     extra: undefined,
     costUsd: undefined,
     visible: 0,
+    deltas: 0,
     reportedBytes: 0,
     reportedThought: 0,
     reportedCalls: 0,
@@ -186,6 +189,7 @@ export function report(reading: Reading, usage: Usage): void {
   reading.reportedThought += reading.thought;
   reading.reportedCalls += reading.toolCalls;
   reading.visible = 0;
+  reading.deltas = 0;
   reading.thought = 0;
   reading.toolCalls = 0;
 }
