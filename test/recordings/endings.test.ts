@@ -108,6 +108,10 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
   },
   "error event": { replay: {}, read: readAll, fails: true },
   cut: { replay: { error: new TypeError("terminated") }, read: readAll },
+  "cut in one read": {
+    replay: { error: new TypeError("terminated") },
+    read: (response) => response.text().catch((error: unknown) => error),
+  },
   unread: { replay: { hang: true }, read: async () => {}, unread: true },
 };
 
