@@ -4,7 +4,7 @@ import { NO_USAGE, type Usage } from "../../core/usage.ts";
 import type { Forecast } from "../../limits/gate.ts";
 import type { PriceQuery, PriceSource } from "../../pricing/price.ts";
 import { estimateInput, inputLimit } from "../estimates/input.ts";
-import { type Conversation, knownModel } from "../estimates/knowledge.ts";
+import { type Conversation, knownModel, UNNAMED } from "../estimates/knowledge.ts";
 import type { CacheTime } from "../wire/text.ts";
 import type { OpenCall } from "./open-call.ts";
 
@@ -34,9 +34,10 @@ export function createForecaster(price: PriceSource): Forecaster {
   return {
     forecast(call) {
       const { facts, target, services } = call;
-      const name = facts.model ?? "unknown";
-      const model = knownModel(services.knowledge, target.format.rates, name);
-      const estimate = estimateInput(services.knowledge, model, facts);
+      const { knowledge } = services;
+      const name = facts.model ?? UNNAMED;
+      const model = knowledge.models.get(name) ?? knownModel(knowledge, target.format.rates, name);
+      const estimate = estimateInput(knowledge, model, facts);
       const input = (estimate && inputLimit(estimate, model, facts)) ?? upper(inputs.get(name)) ?? FIRST_INPUT;
       const open = target.format.operation !== "embeddings";
       const output = open ? (facts.maxOutput ?? upper(outputs.get(name)) ?? FIRST_OUTPUT) : 0;

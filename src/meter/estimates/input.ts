@@ -1,4 +1,4 @@
-import { ANSWER, hashText, mix, REASONED, STEP, type Turns, USER } from "../wire/content/turns.ts";
+import { ANSWER, hashText, REASONED, STEP, type Turns, USER } from "../wire/content/turns.ts";
 import type { RequestFacts } from "../wire/formats/format.ts";
 import { type EstimateRates, toolTokens } from "../wire/rates.ts";
 import type { Conversation, Knowledge, ModelKnowledge } from "./knowledge.ts";
@@ -12,6 +12,8 @@ export interface InputEstimate {
   readonly basis: Basis;
   /** The conversation that the call continues. */
   readonly conversation: Conversation | undefined;
+  /** Estimated tokens of the conversation alone; all else is what {@link overheadKey} stands for. */
+  readonly own: number;
 }
 
 /** The input of a request, by what earlier calls taught; undefined when its body could not be read. */
@@ -23,21 +25,21 @@ export function estimateInput(
   const { turns, inputBytes } = facts;
   const { rates } = model;
   if (inputBytes === undefined) return undefined;
-  if (turns === undefined) return first(rates.request + inputBytes / rates.inputBytes);
+  if (turns === undefined) return first(rates.request + inputBytes / rates.inputBytes, 0);
+  const own = ownTokens(rates, facts, turns);
   const found =
     facts.continues === undefined
-      ? continueTurns(knowledge, model, facts, turns)
-      : continueById(knowledge, model, facts, turns, facts.continues);
+      ? continueTurns(knowledge, model, facts, turns, own)
+      : continueById(knowledge, model, facts, turns, facts.continues, own);
   if (found !== undefined) return found;
-  const own = ownTokens(rates, facts, turns);
   const overhead = model.overheads.get(overheadKey(facts, turns));
-  if (overhead === undefined) return first(own + overheadTokens(rates, facts, turns));
+  if (overhead === undefined) return first(own + overheadTokens(rates, facts, turns), own);
   const tokens = Math.max(1, overhead.tokens + own);
-  return { tokens, known: overhead.tokens, basis: "alike", conversation: undefined };
+  return { tokens, known: overhead.tokens, basis: "alike", conversation: undefined, own };
 }
 
-function first(tokens: number): InputEstimate {
-  return { tokens, known: 0, basis: "first", conversation: undefined };
+function first(tokens: number, own: number): InputEstimate {
+  return { tokens, known: 0, basis: "first", conversation: undefined, own };
 }
 
 /** The most that the input is held to be. */
@@ -51,7 +53,8 @@ export function inputLimit(
     if (basis === "continued") limit += RESULT_SLACK;
     if (tools.served > 0) limit += margins.served;
   }
-  return conversation?.attachments ? limit : limit + unseenTokens(attachments);
+  if (attachments !== undefined && !conversation?.attachments) limit += unseenTokens(attachments);
+  return limit;
 }
 
 /** The request begins with the messages of an earlier one, and mostly with the answer to it. */
@@ -60,12 +63,17 @@ function continueTurns(
   model: ModelKnowledge,
   facts: RequestFacts,
   turns: Turns,
+  own: number,
 ): InputEstimate | undefined {
   const { steps } = turns;
   for (let at = steps.length - STEP; at >= 0; at -= STEP) {
-    const conversation = knowledge.conversations.get(mix(steps[at] as number, model.id));
+    const conversation = knowledge.conversations.get((steps[at] as number) ^ model.seed);
     if (conversation === undefined) continue;
-    const answered = endOfAnswer(steps, at);
+    // To the end of the answer that follows on it.
+    let answered = at;
+    for (let whose = steps[at + STEP + 2]; whose === ANSWER || whose === REASONED; whose = steps[answered + STEP + 2]) {
+      answered += STEP;
+    }
     let known = conversation.input;
     const answerBytes = (steps[answered + 1] as number) - (steps[at + 1] as number);
     let added = turns.bytes - (steps[answered + 1] as number);
@@ -75,24 +83,13 @@ function continueTurns(
       // More than the model said, such as its reasoning as text.
       added += Math.max(0, answerBytes - conversation.outputBytes - SPELLING_BYTES);
     }
-    return continued(conversation, model, facts, known, added, (steps.length - STEP - at) / STEP);
+    return continued(conversation, model, facts, known, added, (steps.length - STEP - at) / STEP, own);
   }
   return undefined;
 }
 
 /** Bytes by which an answer may be longer when it is sent back, by the way in which its parts are written. */
 const SPELLING_BYTES = 60;
-
-/** The last step of the answer that follows on step `at`; `at` itself when none does. */
-function endOfAnswer(steps: readonly number[], at: number): number {
-  let answered = at;
-  while (isAnswer(steps[answered + STEP + 2])) answered += STEP;
-  return answered;
-}
-
-function isAnswer(whose: number | undefined): boolean {
-  return whose === ANSWER || whose === REASONED;
-}
 
 /** Reasoning that is sent back is input only until the user speaks again. */
 function sentReasoning({ reasoning }: Conversation, steps: readonly number[], from: number, answered: number): number {
@@ -109,12 +106,13 @@ function continueById(
   facts: RequestFacts,
   turns: Turns,
   id: string,
+  own: number,
 ): InputEstimate | undefined {
   const conversation = knowledge.conversations.get(hashText(id));
   if (conversation === undefined) return undefined;
   const added = turns.bytes + (facts.fixedBytes ?? 0) - conversation.fixedBytes;
   const known = conversation.input + conversation.output;
-  const found = continued(conversation, model, facts, known, added, turns.count + 1);
+  const found = continued(conversation, model, facts, known, added, turns.count + 1, own);
   // What is sent comes on top of the attachments that are kept.
   return { ...found, tokens: found.tokens + conversation.attachments };
 }
@@ -126,16 +124,18 @@ function continued(
   known: number,
   addedBytes: number,
   addedMessages: number,
+  own: number,
 ): InputEstimate {
-  const text = addedBytes / rates.inputBytes + addedMessages * rates.message;
-  const tools = toolTokens(rates, facts.tools) - conversation.tools;
-  const attachments = attachmentTokens(rates, facts) - conversation.attachments;
-  return { tokens: Math.max(1, known + text + tools + attachments), known, basis: "continued", conversation };
+  let tokens = known + addedBytes / rates.inputBytes + addedMessages * rates.message;
+  tokens -= conversation.tools + conversation.attachments;
+  if (facts.tools !== undefined) tokens += toolTokens(rates, facts.tools);
+  if (facts.attachments !== undefined) tokens += attachmentTokens(rates, facts);
+  return { tokens: Math.max(1, tokens), known, basis: "continued", conversation, own };
 }
 
 /** Equal for requests that differ in their conversation only. */
 export function overheadKey({ fixedBytes = 0, toolBytes = 0 }: RequestFacts, { leadBytes }: Turns): number {
-  return mix(mix(fixedBytes, leadBytes), toolBytes);
+  return Math.imul(Math.imul(fixedBytes, 0x9e3779b1) ^ leadBytes, 0x85ebca6b) ^ toolBytes;
 }
 
 /** What {@link overheadKey} stands for, by our rules alone. */
@@ -150,9 +150,10 @@ function overheadTokens(
 }
 
 /** Estimated tokens of the conversation itself, without what {@link overheadKey} stands for. */
-export function ownTokens(rates: EstimateRates, facts: RequestFacts, turns: Turns): number {
+function ownTokens(rates: EstimateRates, facts: RequestFacts, turns: Turns): number {
   const text = (turns.bytes - turns.leadBytes) / rates.inputBytes;
-  return text + (turns.count - turns.leadCount) * rates.message + attachmentTokens(rates, facts);
+  const tokens = text + (turns.count - turns.leadCount) * rates.message;
+  return facts.attachments === undefined ? tokens : tokens + attachmentTokens(rates, facts);
 }
 
 export function attachmentTokens(rates: EstimateRates, { model = "", attachments }: RequestFacts): number {

@@ -1,4 +1,5 @@
 import { setBounded } from "../../core/bounded-map.ts";
+import { mix } from "../wire/content/turns.ts";
 import type { EstimateRates, RatesOf } from "../wire/rates.ts";
 import { FIRST_MARGINS, type Margins } from "./margin.ts";
 
@@ -35,8 +36,8 @@ export interface Conversation {
 }
 
 export interface ModelKnowledge {
-  /** Part of the keys of its conversations. */
-  readonly id: number;
+  /** Makes the keys of its conversations differ from those of other models: 32 bits. */
+  readonly seed: number;
   /** What text costs before anything is learned. */
   readonly rates: EstimateRates;
   /** By system prompt and tools, see `overheadKey`. */
@@ -67,16 +68,18 @@ export function createKnowledge(): Knowledge {
   return { conversations: new Map(), models: new Map(), modelCount: 0 };
 }
 
+/** Of a request that names no model. */
+export const UNNAMED = "unknown";
+
 /** What is known of a model; a new entry for one that is new. `format`: the rates of the format of its calls. */
-export function knownModel(knowledge: Knowledge, format: RatesOf, name: string | undefined): ModelKnowledge {
+export function knownModel(knowledge: Knowledge, format: RatesOf, name: string = UNNAMED): ModelKnowledge {
   const { models } = knowledge;
-  const model = name ?? "unknown";
-  const known = models.get(model);
+  const known = models.get(name);
   if (known !== undefined) return known;
   knowledge.modelCount += 1;
   const made: ModelKnowledge = {
-    id: knowledge.modelCount,
-    rates: format(model),
+    seed: mix(1, knowledge.modelCount),
+    rates: format(name),
     overheads: new Map(),
     outputBytes: 0,
     outputTokens: 0,
@@ -85,6 +88,6 @@ export function knownModel(knowledge: Knowledge, format: RatesOf, name: string |
     hiddenReasoning: undefined,
     margins: { ...FIRST_MARGINS },
   };
-  setBounded(models, model, made, MAX_MODELS);
+  setBounded(models, name, made, MAX_MODELS);
   return made;
 }

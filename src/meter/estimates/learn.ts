@@ -1,11 +1,18 @@
 import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { Usage } from "../../core/usage.ts";
-import { hashText, mix, STEP, type Turns } from "../wire/content/turns.ts";
+import { hashText, STEP, type Turns } from "../wire/content/turns.ts";
 import type { Reading, RequestFacts } from "../wire/formats/format.ts";
 import { type RatesOf, toolTokens } from "../wire/rates.ts";
-import { attachmentTokens, estimateInput, type InputEstimate, overheadKey, ownTokens } from "./input.ts";
-import { type Conversation, type Knowledge, knownModel, MAX_CONVERSATIONS, type ModelKnowledge } from "./knowledge.ts";
-import { nextMargin, nextServed, SLACK_TOKENS } from "./margin.ts";
+import { attachmentTokens, estimateInput, type InputEstimate, overheadKey } from "./input.ts";
+import {
+  type Conversation,
+  type Knowledge,
+  knownModel,
+  MAX_CONVERSATIONS,
+  type ModelKnowledge,
+  UNNAMED,
+} from "./knowledge.ts";
+import { SLACK_TOKENS } from "./margin.ts";
 
 /** Learns from a call whose usage the vendor reported. `format`: the rates of its format. `now`: milliseconds since the epoch. */
 export function learn(
@@ -16,7 +23,8 @@ export function learn(
   usage: Usage,
   now: number,
 ): void {
-  const model = knownModel(knowledge, format, facts.model);
+  const { model: name = UNNAMED } = facts;
+  const model = knowledge.models.get(name) ?? knownModel(knowledge, format, name);
   learnOutput(model, reading, usage);
   learnReasoning(model, reading, usage);
   const { turns } = facts;
@@ -24,7 +32,7 @@ export function learn(
   const estimate = estimateInput(knowledge, model, facts);
   if (estimate === undefined) return;
   learnMargin(model, estimate, facts, usage.input);
-  if (facts.continues === undefined) learnOverhead(model, facts, turns, usage.input);
+  if (facts.continues === undefined) learnOverhead(model, facts, turns, estimate.own, usage.input);
   remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
 }
 
@@ -43,6 +51,18 @@ function learnMargin(
   margins[basis] = nextMargin(margins[basis], ratio);
 }
 
+const LEAST_MARGIN = 1.05;
+
+/** The next margin, after a call that called for `needed`: the largest so far, which slowly fades to what is needed. */
+function nextMargin(margin: number, needed: number): number {
+  return needed > margin ? needed : Math.max(LEAST_MARGIN, margin + (needed - margin) / 100);
+}
+
+/** The same of what a vendor's tools add. It fades sooner, since it begins far too high for most. */
+function nextServed(served: number, added: number): number {
+  return added > served ? added : Math.max(0, served + (added - served) / 20);
+}
+
 const MAX_OVERHEADS = 100;
 /** Bytes of a conversation so short that it adds nothing to the error of what is beside it. */
 const SHORT = 100;
@@ -50,8 +70,13 @@ const SHORT = 100;
 const MAX_WEIGHT = 10 / SHORT;
 
 /** The mean of what was reported beside the conversation: the shorter that was, the more a call counts. */
-function learnOverhead({ overheads, rates }: ModelKnowledge, facts: RequestFacts, turns: Turns, input: number): void {
-  const own = ownTokens(rates, facts, turns);
+function learnOverhead(
+  { overheads, rates }: ModelKnowledge,
+  facts: RequestFacts,
+  turns: Turns,
+  own: number,
+  input: number,
+): void {
   const weight = 1 / (SHORT + own * rates.inputBytes);
   const key = overheadKey(facts, turns);
   const known = overheads.get(key);
@@ -100,7 +125,7 @@ function learnReasoning(model: ModelKnowledge, { reportedThought }: Reading, { r
 /** Puts a call in the place of the one that it continued. */
 function remember(
   { conversations }: Knowledge,
-  { id: modelId, rates }: ModelKnowledge,
+  { seed, rates }: ModelKnowledge,
   facts: RequestFacts,
   { steps }: Turns,
   before: Conversation | undefined,
@@ -111,7 +136,7 @@ function remember(
   const last = steps.at(-STEP);
   const id = facts.keptAs === "response" ? responseId : facts.keptAs;
   // What the vendor keeps is not among the messages: without its id the call cannot be continued.
-  const key = last === undefined || facts.continues !== undefined ? 0 : mix(last, modelId);
+  const key = last === undefined || facts.continues !== undefined ? 0 : last ^ seed;
   const idKey = id === undefined ? 0 : hashText(id);
   if (before !== undefined) forget(conversations, before);
   if (key === 0 && idKey === 0) return;
@@ -124,9 +149,9 @@ function remember(
     outputBytes: reasoning > 0 ? reportedBytes : reportedBytes + reportedThought,
     cached: cacheRead + cacheWrite,
     at,
-    attachments: Math.round(attachmentTokens(rates, facts)),
+    attachments: facts.attachments === undefined ? 0 : Math.round(attachmentTokens(rates, facts)),
     fixedBytes: facts.fixedBytes ?? 0,
-    tools: Math.round(toolTokens(rates, facts.tools)),
+    tools: facts.tools === undefined ? 0 : toolTokens(rates, facts.tools),
   };
   if (conversations.size >= MAX_CONVERSATIONS) evictOldest(conversations, MAX_CONVERSATIONS);
   if (key !== 0) conversations.set(key, conversation);

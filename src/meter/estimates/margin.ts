@@ -12,7 +12,6 @@ export interface Margins extends Record<Basis, number> {
 /** Before anything is known of a model. The bases: factors of the part that is estimated. */
 export const FIRST_MARGINS: Readonly<Margins> = { continued: 1.8, alike: 1.5, first: 1.5, served: 25_000 };
 
-const LEAST = 1.05;
 /** Tokens by which the smallest estimate may be off. */
 export const SLACK_TOKENS = 24;
 /** The same of results of tools, which some vendors put into many words. */
@@ -22,24 +21,12 @@ export const RESULT_SLACK = 80;
 const UNSEEN_IMAGE = 3_000;
 const UNSEEN_FILE = 20_000;
 
-/** The next margin, after a call that called for `needed`: the largest so far, which slowly fades to what is needed. */
-export function nextMargin(margin: number, needed: number): number {
-  return needed > margin ? needed : Math.max(LEAST, margin + (needed - margin) / 100);
-}
-
-/** The same of what a vendor's tools add. It fades sooner, since it begins far too high for most. */
-export function nextServed(served: number, added: number): number {
-  return added > served ? added : Math.max(0, served + (added - served) / 20);
-}
-
 /** Tokens that attachments may have beyond their estimate, because nothing shows their size. */
-export function unseenTokens(attachments: readonly Attachment[] | undefined): number {
+export function unseenTokens(attachments: readonly Attachment[]): number {
   let tokens = 0;
-  if (attachments !== undefined) {
-    for (const { kind, bytes } of attachments) {
-      if (bytes === 0) tokens += kind === "image" ? UNSEEN_IMAGE : UNSEEN_FILE;
-      else if (kind !== "text") tokens += SEEN_FILE;
-    }
+  for (const { kind, bytes } of attachments) {
+    if (bytes === 0) tokens += kind === "image" ? UNSEEN_IMAGE : UNSEEN_FILE;
+    else if (kind !== "text") tokens += SEEN_FILE;
   }
   return tokens;
 }

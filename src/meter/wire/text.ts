@@ -117,7 +117,9 @@ function add(bytes: number, into: Measured): void {
 }
 
 function measureRecord(record: Json, into: Measured, depth: number, deeper: unknown[]): void {
-  const attachment = attachmentOf(record);
+  const { type, inlineData = record.inline_data, fileData = record.file_data } = record;
+  const attachment =
+    typeof type === "string" || inlineData !== undefined || fileData !== undefined ? attachmentOf(record) : undefined;
   if (attachment !== undefined) {
     into.attachments ??= [];
     into.attachments.push(attachment);

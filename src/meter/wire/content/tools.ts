@@ -17,6 +17,7 @@ export interface ToolShape {
  * bring more of them, as items of Responses do.
  */
 export function shapeOf(tools: unknown, messages?: unknown): ToolShape | undefined {
+  if (tools === undefined && messages === undefined) return undefined;
   let more: unknown[] | undefined;
   for (const message of array(messages)) {
     const added = object(message)?.tools;

@@ -1,4 +1,4 @@
-import { array, object } from "../../../core/json.ts";
+import { array, type Json, object } from "../../../core/json.ts";
 import { type Measured, measureText } from "../text.ts";
 
 /**
@@ -18,6 +18,9 @@ export interface Turns {
   readonly leadCount: number;
   readonly leadBytes: number;
 }
+
+/** Of a message that is a text alone. */
+const NO_FIELDS: Json = {};
 
 /** What one message adds to a request: a few results of tools. Longer additions are estimated as a first request. */
 const MAX_STEPS = 32;
@@ -47,24 +50,23 @@ export function measureTurns(messages: unknown, seed: number, into: Measured): T
     into.reasons = false;
     measureText(message, into);
     hash = mix(hash, into.content - before);
-    const role = object(message)?.role;
+    const fields = typeof message === "object" && message !== null ? (message as Json) : NO_FIELDS;
+    const { role } = fields;
     if (leadCount === index && (role === "system" || role === "developer")) {
       leadCount += 1;
       leadBytes = into.content - start;
     }
-    if (index >= first) steps.push(hash, into.content - start, whose(message, role, into.reasons));
+    if (index >= first) steps.push(hash, into.content - start, whose(fields, into.reasons));
   }
   return { steps, count: list.length, bytes: into.content - start, leadCount, leadBytes };
 }
 
-function whose(message: unknown, role: unknown, reasons: boolean): number {
+/** `message`: an item of a request; without a role also one of an earlier response, such as a call of a function. */
+function whose({ role, type, parts }: Json, reasons: boolean): number {
   if (role === "assistant" || role === "model") return reasons ? REASONED : ANSWER;
-  const fields = object(message);
   // Google's results of functions are the user's.
-  if (role === "user") return object(array(fields?.parts)[0])?.functionResponse === undefined ? USER : OTHER;
+  if (role === "user") return parts !== undefined && object(array(parts)[0])?.functionResponse ? OTHER : USER;
   if (role !== undefined) return OTHER;
-  // Items of a response, such as a call of a function.
-  const type = fields?.type;
   if (type === "reasoning") return reasons ? REASONED : ANSWER;
   if (typeof type === "string") return type.endsWith("_call") ? ANSWER : OTHER;
   return USER;
