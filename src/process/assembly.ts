@@ -9,6 +9,7 @@ import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
 import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
+import { createKnowledge } from "../meter/estimates/knowledge.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
@@ -106,6 +107,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const services: CallServices = {
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
+    knowledge: createKnowledge(),
     prices: prices.loaded,
     record(call, state) {
       const ended = performance.now();

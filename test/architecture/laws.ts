@@ -23,6 +23,7 @@ const FLOWS = ["meter", "breaker", "billing", "guard"];
 /** A call is the same whatever carries it. */
 const TRANSPORT_FREE = [
   "src/meter/call",
+  "src/meter/estimates",
   "src/meter/wire",
   "src/meter/identity",
   "src/meter/tracing",

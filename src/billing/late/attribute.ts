@@ -119,6 +119,6 @@ function priced(
   return {
     usage,
     costNano: found.nanoUsd,
-    priced: found.partial === true ? "partial" : found.exact ? "true" : "inexact",
+    priced: found.unpriced !== undefined ? "partial" : found.exact ? "true" : "inexact",
   };
 }

@@ -3,10 +3,11 @@ import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
+import type { Knowledge } from "../estimates/knowledge.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
-import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
+import { NO_FACTS, newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
 import { readHead } from "../wire/gateways/host-gateway.ts";
 import type { HeaderLookup } from "../wire/headers.ts";
@@ -14,8 +15,6 @@ import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
-
-const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
 
 /** Called when a call settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
@@ -26,6 +25,7 @@ export interface CallServices {
   readonly gate: Gate | undefined;
   /** The most that the call may use and cost. */
   readonly forecast: (call: OpenCall) => Forecast;
+  readonly knowledge: Knowledge;
   /** Resolves when prices are known; undefined when they are. */
   readonly prices: () => Promise<void> | undefined;
   readonly record: OnSettled;

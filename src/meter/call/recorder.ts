@@ -5,9 +5,10 @@ import { entryOf, type Ledger } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
 import { NOTHING_SPENT, type Spent } from "../../limits/gate.ts";
 import type { PriceSource } from "../../pricing/price.ts";
+import { learn } from "../estimates/learn.ts";
+import { type Resolved, resolveUsage } from "../estimates/usage.ts";
 import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
-import { type Resolved, resolveUsage } from "../wire/estimate.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
 import { withTools } from "../wire/tools/server-tools.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
@@ -61,6 +62,7 @@ function readCall(
 ): Seen {
   const { target, reading, facts, status } = open;
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
+  if (usage && quality === "reported" && !reading.cached) learnFrom(faults, open, usage);
   const model = reading.served?.model ?? reading.model ?? facts.model ?? "unknown";
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
   const money = bounded(faults, open, sum(quoted, usage, reading.cached, reportedUsd(open, state, quality)));
@@ -154,7 +156,7 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if (reading.cached && reading.usage?.input === 0 && reading.usage.output === 0) {
     return { usage: reading.usage, quality: "reported" };
   }
-  const resolved = resolveUsage(target.format.rates, facts, reading);
+  const resolved = resolveUsage(open.services.knowledge, target.format.rates, facts, reading);
   return reading.tools === undefined && facts.search === undefined ? resolved : withServerTools(open, resolved);
 }
 
@@ -167,6 +169,15 @@ function withServerTools({ reading, facts, target }: OpenCall, resolved: Resolve
   const [first, ...others] = parts ?? [];
   if (first !== undefined) reading.parts = [{ ...first, usage: withTools(first.usage, tools, asked) }, ...others];
   return { usage: withTools(resolved.usage, tools, asked), quality: resolved.quality };
+}
+
+function learnFrom(faults: Faults, open: OpenCall, usage: Usage): void {
+  const { services, target, facts, reading, startedAt } = open;
+  try {
+    learn(services.knowledge, target.format.rates, facts, reading, usage, startedAt);
+  } catch (error) {
+    faults.report("estimate", error);
+  }
 }
 
 /** A usage that no call can have is a fault, and unknown. */

@@ -68,6 +68,7 @@ export class FrameReader {
       const template = this.#template;
       if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
         if (template.kind !== "none") this.#reading[template.kind] += MATCH.bytes;
+        if (template.kind === "visible" && MATCH.bytes > 0) this.#reading.deltas += 1;
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;
@@ -198,6 +199,7 @@ export class FrameReader {
     const { visible, thought } = reading;
     try {
       const ordinary = this.#format.readFrame(json, event, reading);
+      if (reading.visible > visible) reading.deltas += 1;
       const shapes = this.#shapes;
       const key = this.#hideUsage ? `${reading.model} hidden` : `${reading.model}`;
       // Before it is known what stream this is, nothing may be left unread.

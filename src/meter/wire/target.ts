@@ -136,7 +136,7 @@ export const RETRIEVAL: RequestFacts = {
   model: undefined,
   stream: false,
   inputBytes: undefined,
-  attachments: 0,
+  attachments: undefined,
   retrieval: true,
 };
 

@@ -1,7 +1,9 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { shapeOf } from "../content/tools.ts";
+import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
-import { CHAT_RATES } from "../rates.ts";
+import { chatRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { readExecutedTools, readToolUsage, type SearchRequest, setUses, toolsOf } from "../tools/server-tools.ts";
@@ -16,12 +18,14 @@ export const openaiChat: WireFormat = {
   strictDeltas: true,
 
   endpoints: [{ method: "POST", path: "/chat/completions", evidence: {} }],
-  rates: CHAT_RATES,
+  rates: chatRates,
   refusal: openaiRefusal,
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;
-    const measured = measureAll(body.messages, body.response_format);
+    const measured = measureAll(body.response_format);
+    const fixedBytes = measured.content;
+    const turns = measureTurns(body.messages, fixedBytes, measured);
     const stream = body.stream === true;
     const asked = object(body.stream_options)?.include_usage;
     return {
@@ -29,7 +33,10 @@ export const openaiChat: WireFormat = {
       stream,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      fixedBytes,
+      turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
+      tools: shapeOf(body.tools ?? body.functions),
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,
@@ -116,6 +123,7 @@ function countOutput(delta: Json, reading: Reading): void {
   }
   if (delta.executed_tools) readExecutedTools(delta.executed_tools, reading);
   const legacy = delta.function_call ? object(delta.function_call) : undefined;
+  if (text(legacy?.name)) reading.toolCalls += 1;
   if (legacy) reading.visible += wireLength(legacy.name) + wireLength(legacy.arguments);
 }
 
