@@ -188,8 +188,11 @@ async function readWindow(
   }
 }
 
+/** What an explanation names of a vendor. */
+type Explained = Pick<Vendor, "name" | "title" | "variable" | "needs">;
+
 /** Turns a vendor's error into one that names the fix; returns any other error unchanged. */
-export function explain(vendor: Vendor, error: unknown, window?: BillWindow): unknown {
+export function explain(vendor: Explained, error: unknown, window?: BillWindow): unknown {
   if (error instanceof SpendfuseError) return error;
   const fault = faultOf(error);
   const what = window === undefined ? "" : ` (${window.report}, ${isoDay(window.from)} to ${isoDay(window.until - 1)})`;
@@ -202,7 +205,7 @@ export function explain(vendor: Vendor, error: unknown, window?: BillWindow): un
   return new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} ${describeFault(vendor, fault)}${what}`, facts, error);
 }
 
-function describeFault({ variable, needs }: Vendor, { status, message }: VendorFault): string {
+function describeFault({ variable, needs }: Explained, { status, message }: VendorFault): string {
   if (status === undefined) return `cannot be reached: ${message}`;
   if (status === 401) return `does not accept ${variable} (401 ${message}): it must be ${needs}`;
   if (status === 403) return `does not let ${variable} read this (403 ${message}): it must be ${needs}`;

@@ -164,6 +164,7 @@ export const SCHEMA: ObjectNode = {
           "values": { "kind": "string", "examples": ["prod-key"] },
           "examples": [{ "key_abc": "prod-key" }]
         },
+        "settle": { "kind": "boolean" },
         "customCosts": { "kind": "boolean" }
       },
       "examples": [{ "db": "spendfuse-bill.db" }]
@@ -199,6 +200,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_BAGGAGE_SEND": ["baggage", "send"],
   "SPENDFUSE_BAGGAGE_ACCEPT": ["baggage", "accept"],
   "SPENDFUSE_BILL": ["billing", "db"],
+  "SPENDFUSE_BILLING_SETTLE": ["billing", "settle"],
   "SPENDFUSE_BILLING_CUSTOM_COSTS": ["billing", "customCosts"]
 };
 

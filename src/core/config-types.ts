@@ -144,6 +144,11 @@ export interface BillingConfig {
   /** The metered name of a key, by the vendor's id or name of it. */
   readonly keys?: Readonly<Record<string, string>>;
   /**
+   * Settles calls that broke off inside the agents' processes, with the vendors' keys of the environment. Without it
+   * `spendfuse poll` does. Default `false`. Also `SPENDFUSE_BILLING_SETTLE`.
+   */
+  readonly settle?: boolean;
+  /**
    * Uploads the allocated bill to Datadog's Cloud Cost Management. Default `false`. Also
    * `SPENDFUSE_BILLING_CUSTOM_COSTS`.
    */

@@ -8,6 +8,7 @@ export type Step =
   | "settle"
   /** A vendor reported a figure that cannot be. */
   | "figure"
+  | "estimate"
   | "guard"
   | "price"
   | "ledger"

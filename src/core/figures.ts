@@ -53,12 +53,15 @@ const NO_COST = new Set(["", "none", "null", "undefined", "nan", "-1"]);
 /**
  * A cost in USD as a vendor reports it, as a number or a decimal text: undefined where it is absent, or 0, which proves
  * nothing; also where it cannot be, and is refused.
+ * @param perUsd How many of the vendor's units make one USD.
  */
-export function reportedCost(value: unknown): number | undefined {
+export function reportedCost(value: unknown, perUsd = 1): number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === "string" && NO_COST.has(value.trim().toLowerCase())) return undefined;
-  const usd = typeof value === "string" ? Number(value) : value;
-  if (typeof usd === "number" && usd >= 0 && usd <= MAX_CALL_USD) return usd === 0 ? undefined : usd;
+  const units = typeof value === "string" ? Number(value) : value;
+  if (typeof units === "number" && units >= 0 && units <= MAX_CALL_USD * perUsd) {
+    return units === 0 ? undefined : units / perUsd;
+  }
   refuse("cost", value);
   return undefined;
 }

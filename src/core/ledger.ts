@@ -55,6 +55,8 @@ const UNBOUNDED = /^(run|conversation|user):/;
  */
 export interface Ledger {
   add(node: ScopeNode, entry: Entry, now: number): void;
+  /** Replaces what a call that ended at `at` has added, in the windows that it was added to. */
+  correct(node: ScopeNode, before: Entry, after: Entry, at: number): void;
   /** Sums of an account such as `agent:researcher` or {@link ALL}; undefined when nothing was added to it. */
   sums(account: string, window: Window, now: number): Readonly<Sums> | undefined;
   accounts(): Iterable<string>;
@@ -86,6 +88,12 @@ export function createLedger(options: { readonly recent?: number; readonly names
 
   return {
     add,
+    correct(node, before, after, at) {
+      for (const name of [ALL, ...node.accounts]) {
+        const found = bounded.get(name) ?? unbounded.get(name);
+        if (found !== undefined) correctIn(found, before, after, at);
+      }
+    },
     sums(name, window, now) {
       const found = bounded.get(name) ?? unbounded.get(name);
       if (!found) return undefined;
@@ -118,20 +126,40 @@ export function windowStart(window: Exclude<Window, "ever">, now: number): numbe
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
 }
 
-function addTo(account: Account, { calls, cost, usage, unknown }: Entry, now: number): void {
+function addTo(account: Account, entry: Entry, now: number): void {
   const sinceHour = now - account.hour;
   if (!(sinceHour >= 0 && sinceHour < HOUR) || account.hour < 0) beginWindows(account, now);
-  const sums = account.current;
-  sums.calls += calls;
-  if (unknown) sums.unknown += 1;
+  addEntry(account.current, entry, 1);
+}
+
+/** @param sign -1 takes out what was added. */
+function addEntry(sums: Sums, { calls, cost, usage, unknown }: Entry, sign: 1 | -1): void {
+  sums.calls += sign * calls;
+  if (unknown) sums.unknown += sign;
   if (usage === undefined) return;
-  if (cost === undefined) sums.unpriced += 1;
-  else sums.cost += cost;
-  sums.input += usage.input;
-  sums.output += usage.output;
-  sums.cacheRead += usage.cacheRead;
-  sums.cacheWrite += usage.cacheWrite;
-  sums.reasoning += usage.reasoning;
+  if (cost === undefined) sums.unpriced += sign;
+  else sums.cost += sign * cost;
+  sums.input += sign * usage.input;
+  sums.output += sign * usage.output;
+  sums.cacheRead += sign * usage.cacheRead;
+  sums.cacheWrite += sign * usage.cacheWrite;
+  sums.reasoning += sign * usage.reasoning;
+}
+
+/** Of the sums of ended hours those change whose window the call ended in. */
+function correctIn({ ended, current, hour, day }: Account, before: Entry, after: Entry, at: number): void {
+  const [ever, month, today] = ended;
+  const sums: Sums[] = [];
+  if (windowStart("hour", at) === hour) sums.push(current);
+  else {
+    sums.push(ever);
+    if (day >= 0 && windowStart("month", at) === windowStart("month", day)) sums.push(month);
+    if (windowStart("day", at) === day) sums.push(today);
+  }
+  for (const one of sums) {
+    addEntry(one, before, -1);
+    addEntry(one, after, 1);
+  }
 }
 
 /** Ends the current hour, and begins the one that `now` lies in, and the day and the month where they are new. */

@@ -3,6 +3,9 @@ import { array, parse } from "./json.ts";
 import { windowStart } from "./ledger.ts";
 import type { Usage } from "./usage.ts";
 
+/** Where metered usage comes from. `settled` was estimated or unknown, until the vendor said more. */
+export type MeteredQuality = Quality | "settled";
+
 /** The dimensions of a metered row. An empty string is an absent value. */
 export interface MeteredGroup {
   /** Start of the UTC day in which the calls ended, in milliseconds since the epoch. */
@@ -17,7 +20,7 @@ export interface MeteredGroup {
   readonly rootAgent: string;
   readonly team: string;
   readonly project: string;
-  readonly quality: Quality;
+  readonly quality: MeteredQuality;
   readonly priced: Priced;
 }
 
@@ -101,7 +104,8 @@ export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonl
   }
   return [...merged].flatMap(([key, sums]) => {
     const group = meteredGroup(key);
-    return group === undefined ? [] : [{ ...group, ...sums }];
+    // Nothing is left of a group whose calls have all settled since.
+    return group === undefined || SUMS.every((field) => sums[field] === 0) ? [] : [{ ...group, ...sums }];
   });
 }
 

@@ -10,6 +10,16 @@ const DAY_S = 86_400;
 const SPAN_MS = 28 * DAY_S * 1_000;
 const FRESH_MS = 240_000;
 
+/** What settled calls were estimated too high at has counters of its own, because counters only rise. */
+const COSTS = [
+  [METRICS.cost, 1],
+  [METRICS.overestimatedCost, -1],
+] as const;
+const TOKENS = [
+  [METRICS.tokens, 1],
+  [METRICS.overestimatedTokens, -1],
+] as const;
+
 type Row = { -readonly [K in keyof MeteredRow]: MeteredRow[K] };
 
 const KINDS: Readonly<Record<string, "inputUncached" | "cacheRead" | "cacheWrite" | "output">> = {
@@ -67,12 +77,14 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
       }
       return row;
     };
-    for (const { tags, day, value } of await ask(METRICS.cost.name, BY, from, until))
-      rowOf(tags, day).cost += Math.round(value * 1e9);
-    for (const { tags, day, value } of await ask(METRICS.tokens.name, [...BY, "token_type"], from, until)) {
-      const kind = KINDS[tags.token_type ?? ""];
-      if (kind !== undefined) rowOf(tags, day)[kind] += Math.round(value);
-    }
+    for (const [metric, sign] of COSTS)
+      for (const { tags, day, value } of await ask(metric.name, BY, from, until))
+        rowOf(tags, day).cost += sign * Math.round(value * 1e9);
+    for (const [metric, sign] of TOKENS)
+      for (const { tags, day, value } of await ask(metric.name, [...BY, "token_type"], from, until)) {
+        const kind = KINDS[tags.token_type ?? ""];
+        if (kind !== undefined) rowOf(tags, day)[kind] += sign * Math.round(value);
+      }
     for (const { tags, day, value } of await ask(METRICS.calls.name, [...BY, "ending"], from, until)) {
       // Refused and failed calls are not billed.
       if (tags.ending === "completed" || tags.ending === "canceled") rowOf(tags, day).calls += Math.round(value);

@@ -5,6 +5,7 @@ import { datadogUnit } from "./metric-units.ts";
 
 /** Series per request: below the 500 KB that Datadog takes, with the longest tags. */
 const SERIES = 250;
+const COUNT = 1;
 const GAUGE = 3;
 /** Points as series of Datadog's own API, which takes old ones where historical ingestion is on for the metric. */
 export function createSeriesSink({ v2, configuration, app }: Client): PointSink {
@@ -17,7 +18,7 @@ export function createSeriesSink({ v2, configuration, app }: Client): PointSink 
       const unit = datadogUnit(metric.unit);
       return {
         metric: metric.name,
-        type: GAUGE as never,
+        type: (metric.kind === "counter" ? COUNT : GAUGE) as never,
         ...(unit !== undefined && { unit }),
         points: [{ timestamp: Math.floor(at / 1_000), value }],
         tags: Object.entries(tags).map(([name, text]) => `${name}:${text}`),

@@ -6,7 +6,7 @@ import { type HttpServer, serveHttp } from "../http/server.ts";
 import { anthropicMessages } from "./fake-vendor/anthropic-messages.ts";
 import type { BilledCall } from "./fake-vendor/billed-call.ts";
 import { answerBilling, type BillingApi } from "./fake-vendor/billing/desk.ts";
-import { anthropicOffice, openaiOffice } from "./fake-vendor/billing-account.ts";
+import { anthropicOffice, OPENROUTER_PATH, openaiOffice, openrouterOffice } from "./fake-vendor/billing-account.ts";
 import type { Dialect, Job, Json } from "./fake-vendor/job.ts";
 import { openaiChat } from "./fake-vendor/openai-chat.ts";
 import { openaiResponses } from "./fake-vendor/openai-responses.ts";
@@ -22,6 +22,8 @@ export interface FakeVendor {
   /** The base URL without `/v1`, one each because the real vendors are two. */
   readonly openai: string;
   readonly anthropic: string;
+  /** A gateway to the models of the first, which says what each call cost when it is asked. */
+  readonly openrouter: string;
   readonly bill: readonly BilledCall[];
   /** Resolves when no call is being served. */
   idle(): Promise<void>;
@@ -29,6 +31,7 @@ export interface FakeVendor {
 }
 
 const OPENAI: readonly Dialect[] = [openaiChat, openaiResponses];
+const OPENROUTER: readonly Dialect[] = [{ ...openaiChat, path: OPENROUTER_PATH }];
 const BODY_LIMITS = { maxBytes: 16 * 1024 * 1024, maxMs: 30_000 };
 const ANTHROPIC: readonly Dialect[] = [anthropicMessages];
 
@@ -63,15 +66,17 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
   const { bill, serving } = state;
   const openai = await listen(state, OPENAI, openaiOffice(bill));
   const anthropic = await listen(state, ANTHROPIC, anthropicOffice(bill));
+  const openrouter = await listen(state, OPENROUTER, openrouterOffice(bill));
   return {
     openai: openai.url,
     anthropic: anthropic.url,
+    openrouter: openrouter.url,
     bill,
     async idle() {
       while (serving.size > 0) await Promise.all(serving);
     },
     async close() {
-      await Promise.all([openai.close(), anthropic.close()]);
+      await Promise.all([openai.close(), anthropic.close(), openrouter.close()]);
     },
   };
 }

@@ -15,8 +15,9 @@ const MASK = "***";
 const PLAIN_VALUE = /^(?:\d{1,6}|[a-z]{1,10})$/i;
 const ASSIGNED = /(?<![\w-])([A-Z_][A-Z0-9_]*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/g;
 const SET_BY_NAME = /\b(\w*(?:key|token|secret|password|passwd)\w*)=(?!…)("[^"]*"|'[^']*'|[^\s"',]+)/gi;
+/** A flag begins with its dashes: in `next-auth 5` and `@ai-sdk/openai-compatible 1` they are part of a name. */
 const FLAG =
-  /(--?[\w-]*(?:key|token|secret|pass|pwd|pat|auth|credential|header)[\w-]*)([= ])("[^"]*"|'[^']*'|[^\s"',-][^\s"',]*)/gi;
+  /(?<![\w/-])(--?[\w-]*(?:key|token|secret|pass|pwd|pat(?![a-z])|auth|credential|header)[\w-]*)([= ])("[^"]*"|'[^']*'|[^\s"',-][^\s"',]*)/gi;
 const IN_URL = /(:\/\/)[^\s/@"']+@/g;
 const LOOKS_LIKE_KEY = /\b(?:sk|pk|rk)-[\w-]{12,}|\bAIza[\w-]{20,}/g;
 

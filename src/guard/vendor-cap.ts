@@ -7,7 +7,7 @@ export interface VendorCap {
 }
 
 interface CapRow {
-  readonly status: number;
+  readonly status: number | readonly number[];
   readonly code?: RegExp;
   readonly message?: RegExp;
   /** What the cap is called where the error has no code of its own. */
@@ -22,6 +22,28 @@ const CAPS: readonly CapRow[] = [
   // Anthropic: the limit that the account set for itself, by its text alone; and the limit of its tier.
   { status: 400, message: /reached your specified (?:workspace )?API usage limits/i, name: "usage_limit_reached" },
   { status: 429, code: /^enforced_spend_limit_reached$/ },
+  // LiteLLM: the budget of a key, a team or a user; of a provider, a deployment or a tag. Recorded from 1.108: 422 with a
+  // type or, from a hook of the operator's, with the text alone; older versions answer 400 or 429.
+  { status: [400, 422, 429], code: /^budget_exceeded$/ },
+  {
+    status: [400, 422, 429],
+    message: /^(?:\w+: )?Budget has been exceeded!|\bExceeded\w*Budget:/i,
+    name: "budget_exceeded",
+  },
+  { status: 429, message: /\bcrossed budget: Exceeded budget for /i, name: "provider_budget_exceeded" },
+  // LiteLLM hands on a vendor's cap with its text alone, and a type of its own. Google writes the same text when a quota
+  // of a minute is used up, which is no cap.
+  {
+    status: 429,
+    message: /^litellm\.\w+: .*\b(?:OpenAI|Azure)\w*Exception - .*exceeded your current quota/s,
+    name: "insufficient_quota",
+  },
+  { status: 429, message: /^litellm\.\w+: .*\binsufficient_quota\b/s, name: "insufficient_quota" },
+  {
+    status: 429,
+    message: /^litellm\.\w+: .*\b(?:\w+_spend_limit_exceeded|enforced_spend_limit_reached)\b/s,
+    name: "spend_limit",
+  },
 ];
 
 const RETURNS = /regain access on (\d{4}-\d{2}-\d{2})(?: at (\d{2}:\d{2}) UTC)?/i;
@@ -32,7 +54,7 @@ export function readVendorCap(status: number, body: unknown): VendorCap | undefi
   const codes = [field(error, "code"), field(error, "type"), field(field(error, "details"), "error_code")];
   const message = String(field(error, "message") ?? "");
   for (const row of CAPS) {
-    if (row.status !== status) continue;
+    if (row.status !== status && !(typeof row.status === "object" && row.status.includes(status))) continue;
     const code = row.code && codes.find((one) => typeof one === "string" && row.code?.test(one));
     if (code === undefined && !row.message?.test(message)) continue;
     const [, day, time = "00:00"] = RETURNS.exec(message) ?? [];

@@ -38,6 +38,11 @@ export interface Ticket {
    * unknown is not zero, so that what it held counts. Only the first settling counts.
    */
   settle(spent: Spent | undefined): void;
+  /**
+   * The vendor has said since what the call used: replaces what it was settled with, in the budgets whose window has not
+   * ended. Only after {@link settle}, and only the first time.
+   */
+  correct(spent: Spent): void;
   /** It was no call after all: releases the hold and counts nothing. */
   release(): void;
 }

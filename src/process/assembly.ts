@@ -9,15 +9,19 @@ import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
 import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
+import { createKnowledge } from "../meter/estimates/knowledge.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
 import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
 import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
+import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import { createJournal, type Journal } from "./journal.ts";
+import { createLateCalls, type LateCalls } from "./late-calls.ts";
+import { createSettler, type Settler } from "./settler.ts";
 
 /** What the first call needs, made from one configuration. */
 export interface Parts {
@@ -29,6 +33,8 @@ export interface Parts {
   readonly enforcement: Enforcement | undefined;
   /** Undefined when the configuration names no store that outlives the process. */
   readonly journal: Journal | undefined;
+  /** Corrects calls once the vendor has said more; undefined without a journal. */
+  readonly settler: Settler | undefined;
   readonly services: CallServices;
 }
 
@@ -74,7 +80,10 @@ export function assemble(options: AssemblyOptions): Parts {
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
-  const journal = openJournal(config, enforcement, (error) => faults.report("ledger", error));
+  const holder = randomUUID();
+  const late = keepsJournal(config) ? createLateCalls(holder) : undefined;
+  const journal = late && openJournal(config, enforcement, late, holder, (error) => faults.report("ledger", error));
+  const settler = journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
   const recorder = createRecorder({
     faults,
     spent({ ticket, node, facts }, spent) {
@@ -82,7 +91,12 @@ export function assemble(options: AssemblyOptions): Parts {
       else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
     },
     ledger: options.ledger,
-    ...(journal && { journal: journal.record }),
+    ...(journal && {
+      journal(call, parts, open) {
+        journal.record(call, parts);
+        late.record(call, parts, open);
+      },
+    }),
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
@@ -93,6 +107,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const services: CallServices = {
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
+    knowledge: createKnowledge(),
     prices: prices.loaded,
     record(call, state) {
       const ended = performance.now();
@@ -100,24 +115,34 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, recorder, forecaster, enforcement, journal, services };
+  return { prices, instruments, recorder, forecaster, enforcement, journal, settler, services };
+}
+
+/** Without a store that outlives the process a journal is of use only for what settles inside the process. */
+function keepsJournal({ store = DEFAULT_STORE, billing }: Config): boolean {
+  return isSharedStore(store) || billing?.settle === true;
 }
 
 /** Writes to the guard's store; a process without a guard opens it only for this. */
 function openJournal(
   { store: address = DEFAULT_STORE }: Config,
   enforcement: Enforcement | undefined,
+  late: LateCalls,
+  holder: string,
   onFault: (error: unknown) => void,
-): Journal | undefined {
-  if (!isSharedStore(address)) return undefined;
-  const holder = randomUUID();
-  if (enforcement) return createJournal({ store: enforcement.store, opening: enforcement.ready, holder, onFault });
+): Journal {
+  const options = { late, holder, onFault };
+  if (!isSharedStore(address)) {
+    const own = openMemory();
+    return createJournal({ ...options, store: () => own, opening: Promise.resolve() });
+  }
+  if (enforcement) return createJournal({ ...options, store: enforcement.store, opening: enforcement.ready });
   let store: Store | undefined;
   const opening = import("../stores/open.ts").then(async ({ openStore }) => {
     store = await openStore(address);
   });
   opening.catch(onFault);
-  return createJournal({ store: () => store, opening, holder, onFault, release: () => store?.close() });
+  return createJournal({ ...options, store: () => store, opening, release: () => store?.close() });
 }
 
 const knownHost = createHostLookup();

@@ -8,11 +8,14 @@ import {
   meteredSums,
   NOTHING_METERED,
 } from "../core/metered.ts";
-import { type MeteredTotal, type Store, within } from "../stores/store.ts";
+import { type LateRecords, type MeteredTotal, type Store, within } from "../stores/store.ts";
+import type { LateCalls } from "./late-calls.ts";
 
 /** Writes what a process metered to a store that outlives it: the metered side of reconciliation. */
 export interface Journal {
   record(call: SettledCall, parts: readonly CallPart[]): void;
+  /** Undefined while it is not open. */
+  readonly store: () => Store | undefined;
   /** Writes what changed. Never rejects: a write that failed is tried again. */
   flush(): Promise<void>;
   /** Writes synchronously, for a process that exits: only the file store completes; others keep the last flush. */
@@ -29,6 +32,8 @@ export interface JournalOptions {
   readonly release?: () => unknown;
   /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
+  /** Written together with the totals. */
+  readonly late?: LateCalls;
   readonly onFault: (error: unknown) => void;
   readonly clock?: () => number;
 }
@@ -82,6 +87,7 @@ export function createJournal(options: JournalOptions): Journal {
   process.once("beforeExit", flushAll);
   process.on("exit", saveAll);
   return {
+    store: options.store,
     record(call, parts) {
       for (const row of meteredRows(call, parts)) {
         const key = meteredKey(row);
@@ -134,11 +140,13 @@ async function writeNow(journal: JournalState): Promise<void> {
   if (store === undefined || journal.dirty.length === 0) return;
   watch(journal, store);
   const taken = takeDirty(journal);
+  const late = journal.options.late?.take();
   try {
-    await putAll(store, taken);
+    await putAll(store, journal.options.holder, taken, late);
     forget(journal);
   } catch (error) {
     putBack(journal, taken);
+    if (late !== undefined) journal.options.late?.putBack(late);
     journal.options.onFault(error);
   }
 }
@@ -148,7 +156,9 @@ function watch(journal: JournalState, store: Store): void {
   if (journal.watched === store) return;
   journal.watched = store;
   store.subscribe(({ type }) => {
-    if (type === "back") putBack(journal, [...journal.entries.values()]);
+    if (type !== "back") return;
+    putBack(journal, [...journal.entries.values()]);
+    journal.options.late?.retell();
   });
 }
 
@@ -184,19 +194,35 @@ function holderOf({ options, drops }: JournalState): string {
   return drops === 0 ? options.holder : `${options.holder}-${drops}`;
 }
 
-async function putAll(store: Store, entries: readonly Entry[]): Promise<void> {
-  for (const [holder, own] of Map.groupBy(entries, (entry) => entry.holder)) {
-    await store.putMetered(holder, own.map(totalOf));
-  }
+async function putAll(
+  store: Store,
+  holder: string,
+  entries: readonly Entry[],
+  late: LateRecords | undefined,
+): Promise<void> {
+  for (const [name, totals, records] of writesOf(holder, entries, late)) await store.putMetered(name, totals, records);
+}
+
+/** Late calls come last: never before the total that contains them. */
+function writesOf(
+  holder: string,
+  entries: readonly Entry[],
+  late: LateRecords | undefined,
+): readonly (readonly [holder: string, totals: readonly MeteredTotal[], late: LateRecords | undefined])[] {
+  const byHolder = Map.groupBy(entries, (entry) => entry.holder);
+  const own = byHolder.get(holder) ?? [];
+  byHolder.delete(holder);
+  const others = [...byHolder].map(([name, some]) => [name, some.map(totalOf), undefined] as const);
+  return [...others, [holder, own.map(totalOf), late]];
 }
 
 function save(journal: JournalState): void {
   const target = journal.options.store();
   if (target === undefined || journal.dirty.length === 0) return;
   try {
-    for (const [holder, own] of Map.groupBy(takeDirty(journal), (entry) => entry.holder)) {
-      void Promise.resolve(target.putMetered(holder, own.map(totalOf))).catch(() => {});
-    }
+    const { holder, late } = journal.options;
+    for (const [name, totals, records] of writesOf(holder, takeDirty(journal), late?.take()))
+      void Promise.resolve(target.putMetered(name, totals, records)).catch(() => {});
   } catch {
     // Must not break the exit of the process.
   }

@@ -50,8 +50,11 @@ export function createLateStore(options: LateOptions): LateStore {
     putCircuit: (circuit) => use(state, (store) => store.putCircuit(circuit)),
     addAudit: (entry) => use(state, (store) => store.addAudit(entry)),
     audit: (limit) => use(state, (store) => store.audit(limit)),
-    putMetered: (holder, totals) => use(state, (store) => store.putMetered(holder, totals)),
+    putMetered: (holder, totals, late) => use(state, (store) => store.putMetered(holder, totals, late)),
     metered: (from, until) => use(state, (store) => store.metered(from, until)),
+    late: (from, until) => use(state, (store) => store.late(from, until)),
+    settle: (call, settlement) => use(state, (store) => store.settle(call, settlement)),
+    settlements: (calls) => use(state, (store) => store.settlements(calls)),
     recall: (key) => use(state, (store) => store.recall(key)),
     subscribe(listener) {
       state.listeners.add(listener);

@@ -9,7 +9,10 @@ import { VERSION } from "../package/version.ts";
 const MAX_BYTES = 400_000;
 const CONNECT_MS = 10_000;
 
-/** Points as OTLP gauges, for users without Datadog. What happens to a gauge of a past day depends on the backend. */
+/**
+ * Points as OTLP gauges, and corrections as sums, for users without Datadog. What happens to a gauge of a past day depends
+ * on the backend.
+ */
 export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<string, string>>): PointSink {
   const scope = { name: "spendfuse", version: VERSION };
   return {
@@ -29,7 +32,7 @@ export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<str
     const deliver = createDelivery(endpoint, await loadEncoder());
     for (const [at, some] of Map.groupBy(points, (point) => point.at)) {
       const seconds = Math.floor(at / 1_000);
-      for (const data of toMetrics(takenOf(some), { start: seconds, end: seconds }, resource, scope, MAX_BYTES)) {
+      for (const data of toMetrics(takenOf(some), { start: seconds - 1, end: seconds }, resource, scope, MAX_BYTES)) {
         const outcome = await deliver({ signal: "metrics", data }, { connectMs: CONNECT_MS });
         if (outcome.type === "sent" && outcome.rejected === 0) continue;
         throw new SpendfuseError("SPENDFUSE_EXPORT", `points were not taken: ${outcome.reason}`);
@@ -40,7 +43,7 @@ export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<str
 
 function takenOf(points: readonly MetricPoint[]) {
   return [...Map.groupBy(points, ({ metric }) => metric)].map(([metric, some]) => ({
-    kind: "gauge" as const,
+    kind: metric.kind === "counter" ? ("sum" as const) : ("gauge" as const),
     metric,
     points: some.map(({ tags, value }) => ({ tags, value })),
   }));

@@ -175,6 +175,7 @@ export async function closeParts(state: ProcessState): Promise<void> {
   state.parts = undefined;
   state.telemetry = undefined;
   state.tracing.reset();
+  parts?.settler?.close();
   if (parts?.journal) await parts.journal.close();
   await parts?.enforcement?.close();
 }

@@ -43,6 +43,8 @@ export interface Runtime {
   start(options: StartOptions): Promise<void>;
   stop(): Promise<void>;
   flush(): Promise<void>;
+  /** Looks now for calls that have settled since, as otherwise every few seconds. Never rejects. */
+  settle(): Promise<void>;
   wrapFetch(inner: typeof fetch): typeof fetch;
   finalise<T>(fn: () => T): T;
 }
@@ -75,6 +77,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     start: (options) => start(state, runtime, options),
     stop: () => stop(state),
     flush: () => flush(state),
+    settle: async () => state.parts?.settler?.settle(),
     wrapFetch: (inner) => wrapFetch(state.meter, inner),
     finalise,
   };

@@ -1,4 +1,7 @@
 import { setBounded } from "../core/bounded-map.ts";
+import { type LateCall, type LateSettlement, metersOf } from "../core/late/late-call.ts";
+import { hourOf, KEEP_MINUTES_MS, type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../core/late/minute.ts";
+import { windowStart } from "../core/ledger.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
@@ -7,8 +10,11 @@ import {
   type Change,
   type Count,
   KEEP_CLOSED_MS,
+  type KeptLate,
+  type LateRecords,
   MAX_AUDIT,
   type MeteredTotal,
+  NO_RECORDS,
   type Store,
   type StoreKind,
 } from "./store.ts";
@@ -44,6 +50,10 @@ interface MemoryState {
   readonly circuits: Map<string, Circuit>;
   /** By day, then by holder and group. */
   readonly days: Map<number, Map<string, MeteredTotal>>;
+  readonly lateCalls: Map<string, LateCall>;
+  readonly settlements: Map<string, LateSettlement>;
+  /** By holder and group. */
+  readonly minutes: Map<string, MinuteTotal>;
   /** The oldest first. */
   readonly audit: AuditEntry[];
   readonly listeners: Set<(change: Change) => void>;
@@ -66,6 +76,9 @@ export function openMemory(clock: () => number = Date.now): Store {
     leftRuns: new Map(),
     circuits: new Map(),
     days: new Map(),
+    lateCalls: new Map(),
+    settlements: new Map(),
+    minutes: new Map(),
     audit: [],
     listeners: new Set(),
     untilSweep: SWEEP_EVERY,
@@ -79,8 +92,11 @@ export function openMemory(clock: () => number = Date.now): Store {
     putCircuit: (circuit) => putCircuit(state, circuit),
     addAudit: (entry) => addAudit(state, entry),
     audit: (limit) => state.audit.slice(-limit).reverse(),
-    putMetered: (holder, totals) => putMetered(state, holder, totals),
+    putMetered: (holder, totals, late) => putMetered(state, holder, totals, late),
     metered: (from, until) => readMetered(state, from, until),
+    late: (from, until) => readLate(state, from, until),
+    settle: (call, settlement) => settle(state, call, settlement),
+    settlements: (calls) => calls.map(({ id }) => state.settlements.get(id)),
     recall: (key) => notify(state, { type: "recall", key }),
     subscribe(listener) {
       state.listeners.add(listener);
@@ -165,7 +181,12 @@ function addAudit({ audit }: MemoryState, entry: AuditEntry): void {
   if (audit.length > MAX_AUDIT) audit.shift();
 }
 
-function putMetered({ days, clock }: MemoryState, holder: string, totals: readonly MeteredTotal[]): void {
+function putMetered(
+  { days, lateCalls, minutes, clock }: MemoryState,
+  holder: string,
+  totals: readonly MeteredTotal[],
+  late: LateRecords = NO_RECORDS,
+): void {
   for (const total of totals) {
     let day = days.get(total.day);
     if (day === undefined) {
@@ -175,11 +196,45 @@ function putMetered({ days, clock }: MemoryState, holder: string, totals: readon
     }
     day.set(`${holder} ${total.key}`, total);
   }
+  for (const call of late.calls) lateCalls.set(call.id, call);
+  for (const minute of late.minutes) minutes.set(`${holder} ${minuteKey(minute)}`, minute);
+  if (late.minutes.length === 0) return;
+  const oldest = clock() - KEEP_MINUTES_MS;
+  for (const [key, { until }] of minutes) if (until < oldest) minutes.delete(key);
 }
 
-function readMetered({ days }: MemoryState, from: number, until: number): readonly MeteredRow[] {
-  const kept = [...days].filter(([day]) => day >= from && day < until);
-  return mergeMetered(kept.flatMap(([, day]) => [...day.values()].map(({ key, sums }) => [key, sums] as const)));
+function readMetered(state: MemoryState, from: number, until: number): readonly MeteredRow[] {
+  const kept = [...state.days].filter(([day]) => day >= from && day < until);
+  const totals = kept.flatMap(([, day]) => [...day.values()].map(({ key, sums }) => [key, sums] as const));
+  const corrections = [...state.lateCalls.values()].flatMap((call) => {
+    const settlement = state.settlements.get(call.id);
+    return settlement === undefined || call.group.day < from || call.group.day >= until
+      ? []
+      : metersOf(call, settlement);
+  });
+  return mergeMetered([...totals, ...corrections]);
+}
+
+function readLate({ lateCalls, settlements, minutes }: MemoryState, from: number, until: number): KeptLate {
+  const kept = [...minutes.values()].filter((minute) => minute.from >= hourOf(from) && minute.from < until);
+  return {
+    calls: [...lateCalls.values()].filter(({ group }) => group.day >= windowStart("day", from) && group.day < until),
+    settlements,
+    minutes: mergeMinutes(kept.map((minute) => [minuteKey(minute), JSON.stringify(minuteSums(minute))])),
+  };
+}
+
+function settle(state: MemoryState, { id }: LateCall, settlement: LateSettlement): boolean {
+  const { settlements, lateCalls, clock } = state;
+  if (settlements.has(id)) return false;
+  settlements.set(id, settlement);
+  const oldest = clock() - KEEP_METERED_MS;
+  for (const [old, { endedAt }] of lateCalls) {
+    if (endedAt >= oldest) break;
+    lateCalls.delete(old);
+    settlements.delete(old);
+  }
+  return true;
 }
 
 function notify({ listeners }: MemoryState, change: Change): void {

@@ -1,4 +1,6 @@
 import { setTimeout } from "node:timers";
+import type { LateCall, LateSettlement } from "../core/late/late-call.ts";
+import type { MinuteTotal } from "../core/late/minute.ts";
 import type { MeteredRow } from "../core/metered.ts";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../limits/circuit.ts";
 import type { Report, Standing } from "../limits/tally.ts";
@@ -47,6 +49,21 @@ export interface MeteredTotal {
   readonly sums: readonly number[];
 }
 
+/** What a vendor may still be asked about, as one process knows it. */
+export interface LateRecords {
+  readonly calls: readonly LateCall[];
+  /** The process's totals of these groups. */
+  readonly minutes: readonly MinuteTotal[];
+}
+
+/** The same of all processes. */
+export interface KeptLate extends LateRecords {
+  /** By the id of the call. */
+  readonly settlements: ReadonlyMap<string, LateSettlement>;
+}
+
+export const NO_RECORDS: LateRecords = { calls: [], minutes: [] };
+
 /**
  * Where budgets, circuits and the ledger of days live. To add a store, write a file beside this one and give it a line in `registry.ts`.
  * Every change is atomic among all processes that use the store.
@@ -69,10 +86,22 @@ export interface Store {
   addAudit(entry: AuditEntry): Awaitable<void>;
   /** The newest first. */
   audit(limit: number): Awaitable<readonly AuditEntry[]>;
-  /** Replaces a process's totals of these groups. */
-  putMetered(holder: string, totals: readonly MeteredTotal[]): Awaitable<void>;
-  /** What all processes metered on the days that begin from `from` on and before `until`, one row a group. */
+  /**
+   * Replaces a process's totals of these groups, and keeps its late calls and minutes. A late call is never kept
+   * without the total that contains it.
+   */
+  putMetered(holder: string, totals: readonly MeteredTotal[], late?: LateRecords): Awaitable<void>;
+  /**
+   * What all processes metered on the days that begin from `from` on and before `until`, one row a group. Calls that
+   * settled since are in it with the vendor's figures.
+   */
   metered(from: number, until: number): Awaitable<readonly MeteredRow[]>;
+  /** Late calls of the days, and minutes of the hours, that `from` (inclusive) to `until` (exclusive) touch. */
+  late(from: number, until: number): Awaitable<KeptLate>;
+  /** Settles a call, unless it has settled before. True when it was this time. */
+  settle(call: LateCall, settlement: LateSettlement): Awaitable<boolean>;
+  /** How these calls settled, if they have. */
+  settlements(calls: readonly LateCall[]): Awaitable<readonly (LateSettlement | undefined)[]>;
   /** Asks other processes for what they hold idle of a count. */
   recall(key: string): Awaitable<void>;
   /** Notifies of changes by other processes, and by this one too. */

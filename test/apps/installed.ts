@@ -6,7 +6,8 @@ import type { TestContext } from "vitest";
 import { run } from "../package/processes.ts";
 
 export const APPS: string = import.meta.dirname;
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "spendfuse");
+/** Where what is installed is kept from run to run. */
+export const CACHE: string = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "spendfuse");
 /** Options of npm for installing without advice, from its cache where it has the package. */
 export const QUIET = ["--no-audit", "--no-fund", "--prefer-offline"];
 

@@ -23,6 +23,7 @@ const FLOWS = ["meter", "breaker", "billing", "guard"];
 /** A call is the same whatever carries it. */
 const TRANSPORT_FREE = [
   "src/meter/call",
+  "src/meter/estimates",
   "src/meter/wire",
   "src/meter/identity",
   "src/meter/tracing",
@@ -40,8 +41,10 @@ const PLUGINS: readonly {
 }[] = [
   { folder: "src/meter/transports", contract: "transport.ts", beside: ["installation.ts", "bypass"] },
   { folder: "src/meter/wire/formats", contract: "format.ts" },
+  { folder: "src/meter/wire/gateways", contract: "gateway.ts", beside: ["host-gateway.ts", "served-as.ts"] },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },
   { folder: "src/billing/vendors", contract: "vendor.ts" },
+  { folder: "src/billing/late/vendors", contract: "late-vendor.ts" },
   { folder: "src/pricing/overlay", contract: "vendor-prices.ts" },
   { folder: "src/stores", contract: "store.ts", beside: ["addresses.ts", "open.ts"] },
   { folder: "src/datadog/lints", contract: "lint.ts" },

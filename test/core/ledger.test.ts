@@ -174,3 +174,39 @@ describe("sums", () => {
     expect(ledger.sums("agent:a", "day", at("2030-01-01T00:00:00"))?.cost).toBe(0);
   });
 });
+
+describe("a correction", () => {
+  const NOW = at("2026-11-28T10:00:00");
+  const who = node({ agent: "a", run: "r" });
+  const unknown = entry(undefined, { usage: undefined, unknown: true });
+
+  test.each([
+    ["2026-11-28T10:10:00", [7, 7, 7, 7]],
+    ["2026-11-28T11:10:00", [2, 9, 9, 9]],
+    ["2026-11-29T00:10:00", [2, 2, 9, 9]],
+    ["2026-12-01T00:10:00", [2, 2, 2, 9]],
+  ])("at %s changes the windows that the call was added to", (later, costs) => {
+    const ledger = createLedger();
+    const ended = at("2026-11-28T10:05:00");
+    const now = at(later);
+    ledger.add(who, entry(5), ended);
+    if (costs[0] === 2) ledger.add(who, entry(2), now);
+    ledger.correct(who, entry(5), entry(7), ended);
+    for (const account of ["all", "agent:a", "run:r"])
+      expect(WINDOWS.map((window) => ledger.sums(account, window, now)?.cost)).toEqual(costs);
+  });
+
+  test("makes an unknown call a known one, and counts no call", () => {
+    const ledger = createLedger();
+    ledger.add(who, unknown, NOW);
+    expect(ledger.sums("agent:a", "ever", NOW)).toMatchObject({ calls: 1, unknown: 1, cost: 0, input: 0 });
+    ledger.correct(who, unknown, entry(3), NOW);
+    expect(ledger.sums("agent:a", "ever", NOW)).toMatchObject({ calls: 1, unknown: 0, cost: 3, input: 10 });
+  });
+
+  test("of an account that is forgotten does nothing", () => {
+    const ledger = createLedger();
+    ledger.correct(who, entry(1), entry(2), NOW);
+    expect([...ledger.accounts()]).toEqual([]);
+  });
+});

@@ -119,6 +119,12 @@ describe("secrets", () => {
     ["GITHUB_PAT=ghp_1 CUSTOMER=acme-01 LOG_LEVEL=info x", {}, "GITHUB_PAT=*** CUSTOMER=*** LOG_LEVEL=info x"],
     ["OTEL_EXPORTER_OTLP_HEADERS=a=hcaik_1 x --token=t1", {}, "OTEL_EXPORTER_OTLP_HEADERS=*** x --token=***"],
     ["NODE_OPTIONS='--import spendfuse/register' x", {}, "NODE_OPTIONS='--import spendfuse/register' x"],
+    ["next-auth 5.0 and @ai-sdk/openai-compatible 2.0", {}, "next-auth 5.0 and @ai-sdk/openai-compatible 2.0"],
+    [
+      "node --compatible 1 --github-pat ghp_1 --myPAT=ghp_2 a.js",
+      {},
+      "node --compatible 1 --github-pat *** --myPAT=*** a.js",
+    ],
     ["SPENDFUSE_MODE=enforce", { SPENDFUSE_MODE: "enforce" }, "SPENDFUSE_MODE=enforce"],
   ])("%s", (text, env, expected) => {
     expect(clean(text, env)).toBe(expected);

@@ -15,7 +15,7 @@ import {
 import { findShortage, forceHolds, takeHolds } from "../../src/guard/budgets/coverage.ts";
 import { createReservations } from "../../src/guard/budgets/reservations.ts";
 import { readBudget } from "../../src/limits/budget.ts";
-import type { Ask } from "../../src/limits/gate.ts";
+import type { Ask, Spent } from "../../src/limits/gate.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import type { Store } from "../../src/stores/store.ts";
 
@@ -239,6 +239,75 @@ describe("a hold", () => {
     ticket.settle({ tokens: 350, costNano: 0 });
     ticket.settle({ tokens: 350, costNano: 0 });
     expect(used(one)).toMatchObject([{ spent: 350, inUse: 300 }]);
+  });
+
+  describe("is corrected once the vendor has said more", () => {
+    const DAY = 86_400_000;
+    const settled = async (
+      spent: Spent | undefined,
+      rows: readonly BudgetConfig[] = [{ per: "day", tokens: 1_000 }],
+    ) => {
+      const one = begin(
+        openMemory(() => one.clock.now),
+        rows,
+      );
+      const reservations = createReservations(one.budgets, () => one.clock.now);
+      const { holds } = await take(one, 400);
+      const ticket = reservations.open(holds, ask, NOW);
+      ticket.settle(spent);
+      return { one, ticket };
+    };
+    const spentIn = (one: Process): number[] => used(one).map(({ spent }) => spent);
+
+    test.each<readonly [string, Spent | undefined, number]>([
+      ["upwards", { tokens: 100, costNano: 0 }, 250],
+      ["downwards", { tokens: 380, costNano: 0 }, 250],
+      ["from what it held, where nothing was known", undefined, 250],
+    ])("%s, and only the first time", async (_, spent, tokens) => {
+      const { one, ticket } = await settled(spent);
+      ticket.correct({ tokens, costNano: 0 });
+      ticket.correct({ tokens: 999, costNano: 0 });
+      expect(used(one)).toMatchObject([{ spent: tokens, inUse: 0 }]);
+    });
+
+    test("in money, where no price was known", async () => {
+      const { one, ticket } = await settled({ tokens: 100, costNano: undefined }, [{ per: "day", usd: 1e-6 }]);
+      expect(spentIn(one)).toEqual([400]);
+      ticket.correct({ tokens: 100, costNano: 30 });
+      expect(spentIn(one)).toEqual([30]);
+    });
+
+    test("without counting a call again", async () => {
+      const { one, ticket } = await settled({ tokens: 100, costNano: 0 }, [{ per: "day", calls: 10 }]);
+      ticket.correct({ tokens: 7, costNano: 0 });
+      expect(spentIn(one)).toEqual([1]);
+    });
+
+    test("but not in a window that has ended, nor before it settled", async () => {
+      const { one, ticket } = await settled({ tokens: 100, costNano: 0 });
+      one.clock.now = NOW + DAY;
+      charge(one.budgets, NODE, { tokens: 5, costNano: 0 });
+      ticket.correct({ tokens: 300, costNano: 0 });
+      expect(spentIn(one)).toEqual([5]);
+      const reservations = createReservations(one.budgets, () => one.clock.now);
+      const open = reservations.open((await take(one, 50)).holds, ask, one.clock.now);
+      open.correct({ tokens: 300, costNano: 0 });
+      expect(used(one)).toMatchObject([{ spent: 5, inUse: 50 }]);
+    });
+
+    test("what it gives back can be spent, also by another process", async () => {
+      const store: Store = { ...openMemory(() => NOW), alone: false };
+      const rows = [{ per: "day", tokens: 1_000 }] as const;
+      const [one, two] = [begin(store, rows, "one"), begin(store, rows, "two")];
+      const reservations = createReservations(one.budgets, () => NOW);
+      const ticket = reservations.open((await take(one, 900)).holds, ask, NOW);
+      ticket.settle({ tokens: 900, costNano: 0 });
+      await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
+      expect((await take(two, 500)).taken).not.toBe("taken");
+      ticket.correct({ tokens: 100, costNano: 0 });
+      await exchange(one.lease, [...one.budgets.counts], { tight: false, finalising: false });
+      expect((await take(two, 500)).taken).toBe("taken");
+    });
   });
 
   test("is settled or given back once", async () => {

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { LateCall, LateSettlement } from "../../src/core/late/late-call.ts";
+import { type MinuteTotal, minuteOf } from "../../src/core/late/minute.ts";
 import { type MeteredGroup, meteredKey } from "../../src/core/metered.ts";
+import { NO_USAGE } from "../../src/core/usage.ts";
 import { circuitAt } from "../../src/limits/circuit.ts";
 import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../../src/limits/tally.ts";
 import { openFile } from "../../src/stores/file/store.ts";
@@ -334,6 +337,86 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     await one.putMetered("p3", many);
     const all = await two.metered(today, today + 86_400_000);
     expect(all.reduce((calls, { calls: some }) => calls + some, 0)).toBe(1_203);
+  });
+
+  describe("late calls", () => {
+    const day = (): number => clock - (clock % 86_400_000);
+    const group = (agent: string): MeteredGroup => ({
+      ...{ day: day(), provider: "openai", model: "gpt-5", tier: "", key: "k", agent, rootAgent: agent },
+      ...{ team: "", project: "", quality: "estimated", priced: "true" },
+    });
+    const lateCall = (id: string): LateCall => ({
+      id,
+      responseId: `r ${id}`,
+      group: group("a"),
+      usage: { ...NO_USAGE, input: 10, output: 5 },
+      costNano: 60,
+      startedAt: clock - 10,
+      endedAt: clock,
+      terms: { speed: "fast" },
+    });
+    const settlement = (id: string, costNano: number): LateSettlement => ({
+      ...{ id, at: clock, by: "poll", usage: { ...NO_USAGE, input: 12, output: 5 }, costNano, priced: "true" },
+    });
+    const minute = (requests: number): MinuteTotal => ({
+      ...{ provider: "openai", key: "k", model: "gpt-5", from: minuteOf(clock), until: minuteOf(clock) + 60_000 },
+      ...{ requests, inputUncached: 1, cacheRead: 2, cacheWrite: 3, cacheWrite1h: 4, output: 5, webSearches: 6 },
+    });
+    const totals = (calls: number): readonly MeteredTotal[] => [
+      { day: day(), key: meteredKey(group("a")), sums: [calls, 60 * calls, 10 * calls, 0, 0, 5 * calls, 0] },
+    ];
+
+    it("settle once, and then count with the vendor's figures", async () => {
+      const opener = make();
+      const [one, two] = [await handle(opener), await handle(opener)];
+      await one.putMetered("p1", totals(2), { calls: [lateCall("p1/1"), lateCall("p1/2")], minutes: [] });
+      const call = lateCall("p1/1");
+      const { calls } = await two.late(clock - 1_000, clock + 1);
+      expect([...calls].sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([call, lateCall("p1/2")]);
+      expect(await one.settlements([call])).toEqual([undefined]);
+      const answers = await Promise.all([
+        one.settle(call, settlement(call.id, 100)),
+        two.settle(call, settlement(call.id, 999)),
+      ]);
+      expect(answers.filter(Boolean)).toHaveLength(1);
+      const costNano = answers[0] ? 100 : 999;
+      expect(await one.settle(call, settlement(call.id, 5))).toBe(false);
+      expect(await two.settlements([lateCall("p1/2"), call])).toEqual([undefined, settlement(call.id, costNano)]);
+      expect((await one.late(clock - 1_000, clock + 1)).settlements).toEqual(
+        new Map([[call.id, settlement(call.id, costNano)]]),
+      );
+      const expected = [
+        expect.objectContaining({ quality: "estimated", calls: 1, cost: 60, inputUncached: 10 }),
+        expect.objectContaining({ quality: "settled", calls: 1, cost: costNano, inputUncached: 12 }),
+      ];
+      expect(await two.metered(day(), day() + 1)).toEqual(expected);
+      // Written again, as by a process that did not see the answer.
+      await one.putMetered("p1", totals(2), { calls: [lateCall("p1/1"), lateCall("p1/2")], minutes: [] });
+      expect(await two.metered(day(), day() + 1)).toEqual(expected);
+      expect(await two.metered(day() - 86_400_000, day())).toEqual([]);
+    });
+
+    it("of the last open one nothing is left of the estimate", async () => {
+      const store = await handle(make());
+      await store.putMetered("p1", totals(1), { calls: [lateCall("p1/1")], minutes: [] });
+      await store.settle(lateCall("p1/1"), settlement("p1/1", 61));
+      expect(await store.metered(day(), day() + 1)).toMatchObject([{ quality: "settled", calls: 1, cost: 61 }]);
+    });
+
+    it("keeps minutes of each process, and adds them up; said twice they count once", async () => {
+      const opener = make();
+      const [one, two] = [await handle(opener), await handle(opener)];
+      await one.putMetered("p1", [], { calls: [], minutes: [minute(1)] });
+      await one.putMetered("p1", [], { calls: [], minutes: [minute(2)] });
+      await two.putMetered("p2", [], { calls: [], minutes: [minute(3)] });
+      const { minutes } = await two.late(clock - 1, clock + 1);
+      expect(minutes).toEqual([{ ...minute(5), ...doubled(minute(5)) }]);
+    });
+
+    const doubled = ({ inputUncached, cacheRead, cacheWrite, cacheWrite1h, output, webSearches }: MinuteTotal) => ({
+      ...{ inputUncached: inputUncached * 2, cacheRead: cacheRead * 2, cacheWrite: cacheWrite * 2 },
+      ...{ cacheWrite1h: cacheWrite1h * 2, output: output * 2, webSearches: webSearches * 2 },
+    });
   });
 
   it("logs, the newest first", async () => {

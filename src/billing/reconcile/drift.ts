@@ -55,7 +55,7 @@ function discountOf({ part, cost, discounted }: DriftFacts): Nano {
 
 function restReason(row: MeteredRow, charges: number, rest: Nano): DriftReason {
   const { quality, priced, tier, webSearches } = row;
-  if (quality !== "reported") return "estimated";
+  if (quality !== "reported" && quality !== "settled") return "estimated";
   if (priced === "false") return "unpriced";
   if (distance(rest, 0n) <= BigInt(charges) * ROUNDING_NANO) return "rounding";
   if (webSearches > 0) return "tools";

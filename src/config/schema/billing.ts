@@ -117,6 +117,12 @@ export const BILLING_KEYS = {
         examples: [{ key_abc: "prod-key" }],
         values: { kind: "string", description: "The metered name.", examples: ["prod-key"] },
       },
+      settle: {
+        kind: "boolean",
+        default: false,
+        description:
+          "Settles calls that broke off inside the agents' processes, with the vendors' keys of the environment. Without it `spendfuse poll` does.",
+      },
       customCosts: {
         kind: "boolean",
         default: false,

@@ -2,14 +2,22 @@ import type { BilledCall } from "./billed-call.ts";
 import { type AnthropicCost, type AnthropicUsage, anthropicBilling } from "./billing/anthropic.ts";
 import type { BillingApi } from "./billing/desk.ts";
 import { type OpenAiCost, type OpenAiUsage, openaiBilling } from "./billing/openai.ts";
-import type { CostParts } from "./prices.ts";
+import { openrouterBilling } from "./billing/openrouter.ts";
+import { type CostParts, inputOf } from "./prices.ts";
 
 export const OPENAI_ADMIN_KEY = "sk-admin-demo";
 export const ANTHROPIC_ADMIN_KEY = "sk-ant-admin01-demo";
 /** What this account pays of Anthropic's list price. */
 export const ANTHROPIC_FACTOR = 0.9;
 
+export const OPENROUTER_KEY = "sk-or-demo";
+/** What OpenRouter adds to the price of the model, so that its figures cannot be found by our prices. */
+export const OPENROUTER_FACTOR = 1.055;
+/** The path of its calls. */
+export const OPENROUTER_PATH = "/api/v1/chat/completions";
+
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 
 type Kind = keyof CostParts;
 
@@ -29,10 +37,11 @@ const TOKEN_TYPES: readonly (readonly [Kind, string | null])[] = [
 ];
 
 /** The bill of OpenAI's part as the organization's API shows it. The key of an agent is named like what it sends. */
-export function openaiOffice(bill: readonly BilledCall[]): BillingApi {
-  const calls = (): readonly BilledCall[] => bill.filter((call) => call.cost > 0 && !isClaude(call));
+export function openaiOffice(bill: readonly BilledCall[], now: () => number = Date.now): BillingApi {
+  const calls = (): readonly BilledCall[] =>
+    bill.filter((call) => call.cost > 0 && !isClaude(call) && call.path !== OPENROUTER_PATH);
   return openaiBilling({
-    now: Date.now,
+    now,
     adminKey: OPENAI_ADMIN_KEY,
     get projects() {
       return [{ id: "proj_demo", name: "Demo" }];
@@ -42,14 +51,44 @@ export function openaiOffice(bill: readonly BilledCall[]): BillingApi {
     },
     costs: () => groups(calls()).flatMap(openaiCosts),
     usages: () => groups(calls()).map(openaiUsage),
+    minutes: () => groups(calls(), MINUTE_MS).map(openaiUsage),
   });
 }
 
+/** What OpenRouter says of each call, canceled or not. */
+export function openrouterOffice(bill: readonly BilledCall[], now: () => number = Date.now): BillingApi {
+  return openrouterBilling({
+    now,
+    managementKey: OPENROUTER_KEY,
+    activity: () => [],
+    generations: () =>
+      bill.flatMap(({ id, path, cost, tokens, ending }) =>
+        id === undefined || path !== OPENROUTER_PATH
+          ? []
+          : {
+              id,
+              total_cost: resold(cost) / 1e9,
+              native_tokens_prompt: inputOf(tokens),
+              native_tokens_completion: tokens.output,
+              native_tokens_cached: tokens.cacheRead,
+              native_tokens_reasoning: tokens.reasoning,
+              cancelled: ending !== "completed",
+              is_byok: false,
+            },
+      ),
+  });
+}
+
+/** What OpenRouter charges for a call of this many nano-dollars. */
+export function resold(nano: number): number {
+  return Math.round(nano * OPENROUTER_FACTOR);
+}
+
 /** The bill of Anthropic's part, with the account's discount. */
-export function anthropicOffice(bill: readonly BilledCall[]): BillingApi {
+export function anthropicOffice(bill: readonly BilledCall[], now: () => number = Date.now): BillingApi {
   const calls = (): readonly BilledCall[] => bill.filter((call) => call.cost > 0 && isClaude(call));
   return anthropicBilling({
-    now: Date.now,
+    now,
     adminKey: ANTHROPIC_ADMIN_KEY,
     workspaces: [{ id: "wrkspc_demo", name: "Demo" }],
     get keys() {
@@ -61,6 +100,7 @@ export function anthropicOffice(bill: readonly BilledCall[]): BillingApi {
     },
     costs: () => groups(calls()).flatMap(anthropicCosts),
     usages: () => groups(calls()).map(anthropicUsage),
+    minutes: () => groups(calls(), MINUTE_MS).map(anthropicUsage),
   });
 }
 
@@ -73,22 +113,23 @@ export function isClaude({ model }: BilledCall): boolean {
   return model.startsWith("claude");
 }
 
-/** Calls of one day, key, model and tier. */
+/** Calls of one day, or minute, key, model and tier. */
 interface Group {
   readonly day: number;
+  readonly width: number;
   readonly agent: string;
   readonly model: string;
   readonly tier: string;
   readonly calls: readonly BilledCall[];
 }
 
-function groups(calls: readonly BilledCall[]): readonly Group[] {
+function groups(calls: readonly BilledCall[], width = DAY_MS): readonly Group[] {
   const byGroup = Map.groupBy(calls, ({ at, agent, model, tier }) =>
-    JSON.stringify([at - (at % DAY_MS), agent, model, tier]),
+    JSON.stringify([at - (at % width), agent, model, tier]),
   );
   return [...byGroup].map(([key, some]) => {
     const [day, agent, model, tier] = JSON.parse(key) as [number, string, string, string];
-    return { day, agent, model, tier, calls: some };
+    return { day, width, agent, model, tier, calls: some };
   });
 }
 
@@ -140,9 +181,9 @@ function openaiUsage(group: Group): OpenAiUsage {
   };
 }
 
-function anthropicGroup({ day, agent, model }: Group) {
+function anthropicGroup({ day, width, agent, model }: Group) {
   return {
-    day: new Date(day).toISOString().slice(0, 10),
+    day: new Date(day).toISOString().slice(0, width === DAY_MS ? 10 : 16),
     api_key_id: `apikey_${agent}`,
     workspace_id: "wrkspc_demo",
     model,

@@ -128,14 +128,42 @@ export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly 
   return holds;
 }
 
-/** Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts. */
-export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined): void {
+/**
+ * Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts.
+ * Returns the time.
+ */
+export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined): number {
   const now = budgets.clock();
-  for (const { count, amount } of holds) {
-    const { unit } = count.budget;
-    // An unknown price is not zero: then what was held counts.
-    const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
-    settleOne(budgets, count, amount, spent === undefined || unpriced ? amount : amountOf(unit, spent), now);
+  for (const hold of holds) settleOne(budgets, hold.count, hold.amount, countedOf(hold, spent), now);
+  return now;
+}
+
+/** What counts as spent of one budget. An unknown price is not zero: then what was held counts. */
+function countedOf({ count, amount }: Hold, spent: Spent | undefined): number {
+  const { unit } = count.budget;
+  const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
+  return spent === undefined || unpriced ? amount : amountOf(unit, spent);
+}
+
+/**
+ * Replaces what was counted of a call that settled at `settledAt` with `before`. A window that has ended stays as it is:
+ * nothing is decided by it any more.
+ */
+export function correctHolds(
+  budgets: Budgets,
+  holds: readonly Hold[],
+  before: Spent | undefined,
+  after: Spent,
+  settledAt: number,
+): void {
+  const now = budgets.clock();
+  for (const hold of holds) {
+    const { count } = hold;
+    const isCurrent = count.owner === budgets.owner && !isOver(count, now) && !isOver(count, settledAt);
+    if (!isCurrent) continue;
+    // Never below zero: a report with a negative sum is refused.
+    const change = Math.max(-count.spent, countedOf(hold, after) - countedOf(hold, before));
+    if (change !== 0) settleOne(budgets, count, 0, change, now);
   }
 }
 
@@ -160,7 +188,8 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   // What was held is given back; what was spent leaves the slice for good.
   count.inUse -= held;
   count.spent += spent;
-  count.slice = Math.max(count.inUse, count.slice - spent);
+  // What a correction gives back is left in the store, which grants it again.
+  count.slice = Math.max(count.inUse, spent > 0 ? count.slice - spent : count.slice);
   if (!lease.alone) touch(lease, count);
   const { warnAt, cap } = count.budget;
   const total = count.spent + count.elsewhere;

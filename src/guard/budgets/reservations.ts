@@ -2,7 +2,7 @@ import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
 import { createRefusalEvent } from "../refusal.ts";
-import { type Budgets, type Hold, releaseHolds, settleHolds } from "./budgets.ts";
+import { type Budgets, correctHolds, type Hold, releaseHolds, settleHolds } from "./budgets.ts";
 
 /** What calls in progress hold. A hold that is never settled expires. */
 export interface Reservations {
@@ -23,6 +23,10 @@ class Reservation implements Ticket {
   readonly ask: Ask;
   readonly #budgets: Budgets;
   readonly #open: Set<Reservation>;
+  /** What was held until the call settled, for as long as that may be corrected. */
+  #settled: readonly Hold[] | undefined = undefined;
+  #spent: Spent | undefined = undefined;
+  #settledAt = 0;
 
   constructor(holds: readonly Hold[], ask: Ask, at: number, budgets: Budgets, open: Set<Reservation>) {
     this.holds = holds;
@@ -36,7 +40,16 @@ class Reservation implements Ticket {
     const { holds } = this;
     this.holds = [];
     this.#open.delete(this);
-    settleHolds(this.#budgets, holds, spent);
+    this.#settled ??= holds;
+    this.#spent = spent;
+    this.#settledAt = settleHolds(this.#budgets, holds, spent);
+  }
+
+  correct(spent: Spent): void {
+    const holds = this.#settled;
+    if (holds === undefined) return;
+    this.#settled = [];
+    correctHolds(this.#budgets, holds, this.#spent, spent, this.#settledAt);
   }
 
   release(): void {

@@ -1,7 +1,7 @@
 import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { restOf, type Usage } from "../../core/usage.ts";
-import { resolveUsage } from "../wire/estimate.ts";
+import { resolveUsage } from "../estimates/usage.ts";
 import { withTools } from "../wire/tools/server-tools.ts";
 import type { OpenCall } from "./open-call.ts";
 
@@ -42,7 +42,7 @@ export function createBackground(): Background {
         if (!background || id === undefined) return true;
         if (reading.outputReported) done(id);
         else {
-          const usage = resolveUsage(call.target.format.rates, facts, reading).usage;
+          const usage = resolveUsage(call.services.knowledge, call.target.format.rates, facts, reading).usage;
           const counted = usage && withTools(usage, reading.tools, undefined);
           setBounded(running, id, { node: call.node, counted }, MAX);
         }
@@ -54,6 +54,8 @@ export function createBackground(): Background {
       if (before?.counted) {
         reading.usage = restOf(withTools(usage, reading.tools, undefined), before.counted);
         reading.tools = undefined;
+        // What the vendor reports is the cost of the whole.
+        reading.costUsd = undefined;
       }
       done(id);
       return true;

@@ -48,26 +48,39 @@ export function quote(
 }
 
 function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelUsage): Price | undefined {
-  const { reading, facts, target } = open;
+  const { reading, target } = open;
+  const provider = reading.served?.provider;
   const query: PriceQuery = {
-    provider: target.provider,
+    provider: provider ?? target.provider,
     model: part.model ?? model,
     at: open.startedAt,
     usage: part.usage,
     tier: reading.tier,
     speed: reading.speed,
     // Only Anthropic itself charges by what its answer says.
-    geo: target.provider === "anthropic" ? reading.geo : target.geo,
-    priceId: target.host?.priceId,
-    guessedProvider: target.host === undefined,
-    local: target.local,
+    geo: (provider ?? target.provider) === "anthropic" ? reading.geo : target.geo,
+    priceId: provider === undefined ? target.host?.priceId : undefined,
+    guessedProvider: provider === undefined && target.host === undefined,
+    // A gateway on this machine passes other vendors' models on.
+    local: target.local && target.gateway.gateway === undefined,
   };
   const found = price(query);
-  if (found) return found;
-  // A served model too new to have a price may have one under the requested name.
-  if (part.model !== undefined || facts.model === undefined || facts.model === model) return undefined;
-  const other = price({ ...query, model: facts.model });
-  return other && { ...other, exact: false };
+  if (found) return reading.inexact && found.exact ? { ...found, exact: false } : found;
+  if (part.model !== undefined) return undefined;
+  const other = otherName(open, model);
+  const similar = other === undefined ? undefined : price({ ...query, model: other });
+  return similar && { ...similar, exact: false };
+}
+
+/**
+ * Another name under which the served model may have a price. What is asked of a gateway is an alias, which says nothing
+ * of who answered; of a deployment on Azure it is the only name that can be a model's.
+ */
+function otherName({ facts, reading }: OpenCall, model: string): string | undefined {
+  const isAlias = reading.served?.model !== undefined;
+  if (isAlias && reading.served?.provider?.startsWith("azure.") !== true) return undefined;
+  const other = isAlias ? reading.model : facts.model;
+  return other === model ? undefined : other;
 }
 
 export interface Money {
@@ -83,8 +96,14 @@ export function charge(parts: readonly PricedPart[], costNano: number | undefine
   return parts.map((part, index) => ({ ...part, costNano: index === 0 ? costNano : 0 }));
 }
 
-/** A cost reported by the vendor wins over our own prices. */
-export function sum(parts: readonly PricedPart[], usage: Usage | undefined, vendorUsd: number | undefined): Money {
+/** A cost reported by the vendor wins over our own prices; an answer out of a gateway's cache costs nothing. */
+export function sum(
+  parts: readonly PricedPart[],
+  usage: Usage | undefined,
+  cached: boolean,
+  vendorUsd: number | undefined,
+): Money {
+  if (cached) return FREE;
   if (usage === undefined) return { nano: undefined, source: "local", priced: "none" };
   if (vendorUsd !== undefined) return { nano: Math.round(vendorUsd * 1e9), source: "provider", priced: "true" };
   let nano: number | undefined;
@@ -104,4 +123,6 @@ export function sum(parts: readonly PricedPart[], usage: Usage | undefined, vend
   return { nano, source: "local", priced: exact ? "true" : "inexact" };
 }
 
+/** The gateway says so. */
+const FREE: Money = { nano: 0, source: "provider", priced: "true" };
 export const UNPRICED: Money = { nano: undefined, source: "local", priced: "false" };

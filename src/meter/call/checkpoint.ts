@@ -51,7 +51,8 @@ async function admitLater(
 
 /** Looks at a vendor's error. True when it is a cap of the vendor's own, so that trying again is of no use. */
 export function isFinal(call: OpenCall, status: number, body: unknown, faults: Faults): boolean {
-  const { provider } = call.target;
+  const { gateway } = call.target.gateway;
+  const provider = gateway?.name ?? call.target.provider;
   try {
     return call.services.gate?.answered({ node: call.node, provider, status, body }) === true;
   } catch (error) {

@@ -3,18 +3,18 @@ import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
+import type { Knowledge } from "../estimates/knowledge.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
-import { newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
+import { NO_FACTS, newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
+import { readHead } from "../wire/gateways/host-gateway.ts";
+import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
-import { type HeaderLookup, readCostHeader } from "./cost-header.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
-
-const NO_FACTS: RequestFacts = { model: undefined, stream: false, inputBytes: undefined, attachments: 0 };
 
 /** Called when a call settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
@@ -25,6 +25,7 @@ export interface CallServices {
   readonly gate: Gate | undefined;
   /** The most that the call may use and cost. */
   readonly forecast: (call: OpenCall) => Forecast;
+  readonly knowledge: Knowledge;
   /** Resolves when prices are known; undefined when they are. */
   readonly prices: () => Promise<void> | undefined;
   readonly record: OnSettled;
@@ -57,7 +58,6 @@ export class OpenCall {
   /** The response is an event stream. */
   stream: boolean;
   span: SpanHandle | undefined = undefined;
-  /** The agent's span that counts this call. */
   agentSpan: AgentSpan | undefined = undefined;
   /** Whether it is a model call at all; not known at once when the body for an unknown host is read later. */
   ours: boolean | Promise<boolean> = true;
@@ -73,8 +73,8 @@ export class OpenCall {
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
-  /** Whether what we asked for has to be taken out of the stream. */
-  readonly hides: boolean;
+  /** Whether what we asked for has to be taken out of the stream; known before the response. */
+  hides: boolean;
   readonly services: CallServices;
   readonly #faults: Faults;
   readonly #onSettled: OnSettled;
@@ -127,7 +127,7 @@ export class OpenCall {
       this.settle({ type: "refused" });
       return;
     }
-    this.reading.costUsd ??= readCostHeader(headers);
+    readHead(this.target.gateway, headers, stream, this.reading);
     if (refusedFigure !== undefined) this.#refuseFigure();
     if (!stream) return;
     const { format, framing, shapes } = this.target;

@@ -5,9 +5,10 @@ import { entryOf, type Ledger } from "../../core/ledger.ts";
 import type { Usage } from "../../core/usage.ts";
 import { NOTHING_SPENT, type Spent } from "../../limits/gate.ts";
 import type { PriceSource } from "../../pricing/price.ts";
+import { learn } from "../estimates/learn.ts";
+import { type Resolved, resolveUsage } from "../estimates/usage.ts";
 import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
-import { type Resolved, resolveUsage } from "../wire/estimate.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
 import { withTools } from "../wire/tools/server-tools.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
@@ -24,7 +25,7 @@ export interface RecorderOptions {
   readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
   readonly ledger: Ledger;
   /** The persistent ledger, if there is one. */
-  readonly journal?: (call: SettledCall, parts: readonly CallPart[]) => void;
+  readonly journal?: (call: SettledCall, parts: readonly CallPart[], open: OpenCall) => void;
   readonly price: PriceSource;
   /** Our metrics; `parts` are the totals of the call's own model and of other models in it. */
   readonly instruments: (call: SettledCall, parts: readonly CallPart[]) => void;
@@ -61,14 +62,15 @@ function readCall(
 ): Seen {
   const { target, reading, facts, status } = open;
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
-  const model = reading.model ?? facts.model ?? "unknown";
+  if (usage && quality === "reported" && !reading.cached) learnFrom(faults, open, usage);
+  const model = reading.served?.model ?? reading.model ?? facts.model ?? "unknown";
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
-  const money = bounded(faults, open, sum(quoted, usage, reading.costUsd));
+  const money = bounded(faults, open, sum(quoted, usage, reading.cached, reportedUsd(open, state, quality)));
   const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
   const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
     id: `${open.startedAt.toString(36)}-${sequence.toString(36)}`,
     scope: open.node.scope,
-    provider: target.provider,
+    provider: reading.served?.provider ?? target.provider,
     model,
     format: target.format.name,
     stream: open.stream,
@@ -93,6 +95,11 @@ function readCall(
   return { settled, parts, money };
 }
 
+/** What the vendor reported, unless a stream that broke off went on after its last report. */
+function reportedUsd({ stream, reading }: OpenCall, { ending }: Settled, quality: Quality): number | undefined {
+  return stream && quality === "estimated" && ending !== "completed" ? undefined : reading.costUsd;
+}
+
 /** A failing listener does not affect the others. */
 function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money }: Seen): void {
   const { faults, ledger, journal } = options;
@@ -111,7 +118,7 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
     faults.report("ledger", error);
   }
   try {
-    journal?.(settled, parts);
+    journal?.(settled, parts, open);
   } catch (error) {
     faults.report("ledger", error);
   }
@@ -145,7 +152,11 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
   if (status === undefined && state.ending === "failed") return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
-  const resolved = resolveUsage(target.format.rates, facts, reading);
+  // Out of a cache even zeros are a report: nothing was used.
+  if (reading.cached && reading.usage?.input === 0 && reading.usage.output === 0) {
+    return { usage: reading.usage, quality: "reported" };
+  }
+  const resolved = resolveUsage(open.services.knowledge, target.format.rates, facts, reading);
   return reading.tools === undefined && facts.search === undefined ? resolved : withServerTools(open, resolved);
 }
 
@@ -158,6 +169,15 @@ function withServerTools({ reading, facts, target }: OpenCall, resolved: Resolve
   const [first, ...others] = parts ?? [];
   if (first !== undefined) reading.parts = [{ ...first, usage: withTools(first.usage, tools, asked) }, ...others];
   return { usage: withTools(resolved.usage, tools, asked), quality: resolved.quality };
+}
+
+function learnFrom(faults: Faults, open: OpenCall, usage: Usage): void {
+  const { services, target, facts, reading, startedAt } = open;
+  try {
+    learn(services.knowledge, target.format.rates, facts, reading, usage, startedAt);
+  } catch (error) {
+    faults.report("estimate", error);
+  }
 }
 
 /** A usage that no call can have is a fault, and unknown. */
@@ -174,8 +194,8 @@ function plausible(faults: Faults, resolved: Resolved, { parts, extra }: OpenCal
 }
 
 /** A cost that no call can have, whether from the vendor or by a price, is a fault, and unknown. */
-function bounded(faults: Faults, { doubt }: OpenCall, money: Money): Money {
-  if (doubt === "cost" && money.nano !== undefined) return UNPRICED;
+function bounded(faults: Faults, { doubt, reading }: OpenCall, money: Money): Money {
+  if (doubt === "cost" && money.nano !== undefined && !reading.cached) return UNPRICED;
   if (money.nano === undefined || (money.nano >= 0 && money.nano <= MAX_CALL_NANO)) return money;
   faults.report("figure", implausible(`$${money.nano / 1e9}`));
   return UNPRICED;
@@ -195,7 +215,7 @@ function spentOf(
   }
   const refused = ending === "blocked" || (status === undefined ? ending === "failed" : status >= 400);
   // A response that continues at the vendor is charged when it is retrieved.
-  return refused || reading.pending ? NOTHING_SPENT : undefined;
+  return refused || reading.pending || reading.cached ? NOTHING_SPENT : undefined;
 }
 
 interface Seen {

@@ -1,4 +1,6 @@
 import type { CallPart, SettledCall } from "../../core/call.ts";
+import { correctionsOf } from "../../core/late/correction.ts";
+import type { LateCall, LateFigures } from "../../core/late/late-call.ts";
 import { GEN_AI_METRICS, type MetricName } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
 import { errorType } from "../tracing/call-span.ts";
@@ -32,6 +34,8 @@ export interface Gauge {
 export interface Instruments {
   /** Counts a settled call. `parts` are its own model and any other model in it; empty when no usage is known. */
   record(call: SettledCall, parts: readonly CallPart[]): void;
+  /** Counts what a settled call changes, once. */
+  correct(call: LateCall, figures: LateFigures): void;
   /** Counts a call that was refused, or in `shadow` would have been. */
   blocked(scope: Scope, reason: string, mode: string): void;
   /** Counts an unmetered request to a model API. */
@@ -107,6 +111,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
   };
   return {
     record: (call, parts) => record(state, call, parts),
+    correct: (call, figures) => correct(state, call, figures),
     blocked: (scope, reason, mode) => countBlocked(state, scope, reason, mode),
     unmetered: (host) => countUnmetered(state, host),
     gauges: state.gauges,
@@ -151,6 +156,14 @@ function keepDurations(state: InstrumentsState): void {
   for (const { series, seconds } of state.waiting.splice(0)) addDuration(state, series, seconds, false);
 }
 
+function correct(state: InstrumentsState, call: LateCall, figures: LateFigures): void {
+  watch(state);
+  for (const { metric, tags, amount } of correctionsOf(call.group, call, figures, state.instance())) {
+    const counter = state.tables.counters.find((one) => one.metric === metric);
+    if (counter !== undefined) count(counter, tags, amount);
+  }
+}
+
 function countBlocked({ tables, instance }: InstrumentsState, scope: Scope, reason: string, mode: string): void {
   const team = scope.team === undefined ? {} : { team: scope.team };
   const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, reason, mode, instance: instance() };
@@ -166,9 +179,9 @@ function countFault({ tables, instance }: InstrumentsState, step: string): void 
   count(tables.faults, { step, instance: instance() });
 }
 
-function count({ table }: Counter, tags: Tags): void {
+function count({ table }: Counter, tags: Tags, amount = 1): void {
   const series = table.open(tags);
-  series.value += 1;
+  series.value += amount;
   table.touch(series);
 }
 

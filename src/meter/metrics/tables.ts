@@ -28,6 +28,9 @@ export interface Tables {
   readonly cost: Counter;
   readonly tokens: Counter;
   readonly calls: Counter;
+  readonly settledCalls: Counter;
+  readonly overestimatedCost: Counter;
+  readonly overestimatedTokens: Counter;
   readonly blocked: Counter;
   readonly faults: Counter;
   readonly unmetered: Counter;
@@ -82,6 +85,9 @@ export function createTables(limit: number): Tables {
     cost: counter(METRICS.cost, spend, 1e9),
     tokens: counter(METRICS.tokens, spend),
     calls: counter(METRICS.calls, spend),
+    settledCalls: counter(METRICS.settledCalls, spend),
+    overestimatedCost: counter(METRICS.overestimatedCost, spend, 1e9),
+    overestimatedTokens: counter(METRICS.overestimatedTokens, spend),
     blocked: counter(METRICS.blockedCalls, blocked),
     faults: counter(METRICS.faults, faults),
     unmetered: counter(METRICS.unmeteredCalls, unmetered),

@@ -34,6 +34,8 @@ export function openCallSpan(tracing: Tracing, call: Begun, around: Surroundings
 /** Writes the call's result, and ends the span if it is ours. An SDK's span is filled when the SDK ends it. */
 export function closeCallSpan(handle: SpanHandle, begun: Begun, call: SettledCall): void {
   if (!handle.enriched) {
+    // A gateway has told who answered.
+    if (call.provider !== begun.target.provider) handle.span.setAttributes({ [ATTR.provider]: call.provider });
     finish(handle, call);
     return;
   }

@@ -1,4 +1,4 @@
-import { array, type Json, object, parse } from "../../core/json.ts";
+import { type Json, object, parse } from "../../core/json.ts";
 import { concat, cut, findByte, frameEnd, likeChunk } from "./bytes.ts";
 import {
   type DeltaMatch,
@@ -9,12 +9,12 @@ import {
   NULL_USAGE_BYTES,
 } from "./delta-template.ts";
 import type { Reading, WireFormat } from "./formats/format.ts";
+import { findMember, isUsageFrame } from "./hidden-usage.ts";
 import { LongText } from "./long-text.ts";
 
 const LF = 10;
 const EMPTY = new Uint8Array(0);
 const latin1 = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
-const NULL_USAGE = ',"usage":null';
 const MAX_SHAPES = 100;
 /** Frames of more bytes than this are read piece by piece, and are not held back. */
 const LONG = 16 * 1024;
@@ -68,6 +68,7 @@ export class FrameReader {
       const template = this.#template;
       if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
         if (template.kind !== "none") this.#reading[template.kind] += MATCH.bytes;
+        if (template.kind === "visible" && MATCH.bytes > 0) this.#reading.deltas += 1;
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;
@@ -160,13 +161,15 @@ export class FrameReader {
       return;
     }
     const frame = latin1.call(bytes, from, to).trimEnd();
+    const { finished } = this.#reading;
     const json = this.#readText(frame, true);
-    if (!this.#hideUsage || json === undefined) return;
-    if (object(json.usage) && array(json.choices).length === 0) cuts.push(from, to);
-    else if (json.usage === null) {
-      const at = frame.indexOf(NULL_USAGE);
-      if (at >= 0) cuts.push(from + at, from + at + NULL_USAGE_BYTES);
+    if (!this.#hideUsage || json?.usage === undefined) return;
+    if (isUsageFrame(json, finished)) {
+      cuts.push(from, to);
+      return;
     }
+    const member = findMember(frame, "usage");
+    if (member !== undefined) cuts.push(from + member.from, from + member.to);
   }
 
   /** `learns`: others like it need no parsing. */
@@ -196,6 +199,7 @@ export class FrameReader {
     const { visible, thought } = reading;
     try {
       const ordinary = this.#format.readFrame(json, event, reading);
+      if (reading.visible > visible) reading.deltas += 1;
       const shapes = this.#shapes;
       const key = this.#hideUsage ? `${reading.model} hidden` : `${reading.model}`;
       // Before it is known what stream this is, nothing may be left unread.
@@ -207,6 +211,8 @@ export class FrameReader {
       const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
       const learned = learnDelta(frame, this.#format, kind, reading.responseId);
       if (learned === undefined) return;
+      // Of what is recognised only this spelling of no usage is taken out.
+      if (this.#hideUsage && json.usage !== undefined && learned.nullUsage < 0) return;
       this.#template = learned;
       if (learned.shared && (shapes.size < MAX_SHAPES || shapes.has(key))) shapes.set(key, learned);
     } catch (error) {

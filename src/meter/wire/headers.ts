@@ -1,3 +1,8 @@
+/** A response's headers. `name` is in lower case. */
+export interface HeaderLookup {
+  get(name: string): string | null | undefined;
+}
+
 /** Headers in any form: `Headers`, an iterable of pairs, or an object of names and values. */
 
 export function hasHeader(headers: unknown, name: string): boolean {

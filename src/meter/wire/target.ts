@@ -3,6 +3,7 @@ import type { DeltaShapes } from "./delta-template.ts";
 import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
 import { FRAMINGS, type Framing } from "./framings.ts";
+import { createGatewayMemory, type HostGateway } from "./gateways/host-gateway.ts";
 import type { Host, HostLookup } from "./hosts.ts";
 import { isLocalHost } from "./local-host.ts";
 
@@ -24,8 +25,10 @@ export interface Target {
   readonly method: string;
   /** What was learned of the streams of this API. */
   readonly shapes: DeltaShapes;
-  /** A stream that lacks usage may be asked for it. */
-  readonly mayAskUsage: boolean;
+  /** What answers of the host have shown; the same object for all its addresses. */
+  readonly gateway: HostGateway;
+  /** Whether a stream that lacks usage may be asked for it; undefined: where the host's gateway takes the question. */
+  readonly asksUsage: boolean | undefined;
   /** The name of the API key among a request's headers. */
   readonly keyOf: KeyReader;
 }
@@ -50,6 +53,7 @@ export interface Classifier {
 
 export function createClassifier(formats: readonly WireFormat[], current: () => TargetSettings): Classifier {
   const findRoute = createRouter(formats);
+  const findGateway = createGatewayMemory();
   const maybe = hintOf(formats);
   /** By the address of POST requests, which nearly all are, and by method and address of others. */
   let known = new Map<string, Target | undefined>();
@@ -91,10 +95,16 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
       path,
       method,
       shapes: new Map(),
-      mayAskUsage: settings.askUsage && host?.asksUsage === true,
+      gateway: findGateway(url.host, host),
+      asksUsage: settings.askUsage ? host?.asksUsage : false,
       keyOf: settings.keyOf,
     };
   }
+}
+
+/** Whether a stream that lacks usage may be asked for it. */
+export function mayAskUsage({ asksUsage, gateway }: Target): boolean {
+  return asksUsage ?? gateway.gateway?.takesQuestion === true;
 }
 
 /** A path without the slashes at its end; not by an expression, which takes quadratic time for many slashes. */
@@ -126,7 +136,7 @@ export const RETRIEVAL: RequestFacts = {
   model: undefined,
   stream: false,
   inputBytes: undefined,
-  attachments: 0,
+  attachments: undefined,
   retrieval: true,
 };
 
@@ -135,6 +145,9 @@ export function factsOf(target: Target, text: string): RequestFacts | undefined 
   const body = object(parse(text));
   return body && target.format.readRequest(body, target.route);
 }
+
+/** What is put before the last brace of a body without stream options. */
+export const USAGE_QUESTION: string = ',"stream_options":{"include_usage":true}';
 
 /** Puts `stream_options.include_usage` into a body; every other byte of it stays as it was, where that is possible. */
 export function askForUsage(body: string, hasStreamOptions: boolean): string | undefined {
@@ -149,8 +162,21 @@ export function askForUsage(body: string, hasStreamOptions: boolean): string | u
     return json && JSON.stringify({ ...json, stream_options: { ...object(json.stream_options), include_usage: true } });
   }
   const brace = body.lastIndexOf("}");
-  return brace < 0 ? undefined : `${body.slice(0, brace)},"stream_options":{"include_usage":true}${body.slice(brace)}`;
+  return brace < 0 ? undefined : `${body.slice(0, brace)}${USAGE_QUESTION}${body.slice(brace)}`;
 }
+
+/** The same for a body of UTF-8. */
+export function askForUsageInBytes(body: Uint8Array, hasStreamOptions: boolean): Uint8Array<ArrayBuffer> | undefined {
+  if (hasStreamOptions) {
+    const asking = askForUsage(new TextDecoder().decode(body), true);
+    return asking === undefined ? undefined : Buffer.from(asking);
+  }
+  const brace = body.lastIndexOf(BRACE);
+  if (brace < 0) return undefined;
+  return Buffer.concat([body.subarray(0, brace), Buffer.from(USAGE_QUESTION), body.subarray(brace)]);
+}
+
+const BRACE = 125;
 
 /** Its key and brace. In a string every quote has a backslash before it, so that only keys match. */
 const STREAM_OPTIONS = /(?<=[{,]\s*)"stream_options"\s*:\s*\{/g;

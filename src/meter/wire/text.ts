@@ -1,15 +1,25 @@
-import type { Json } from "../../core/json.ts";
+import { type Json, object } from "../../core/json.ts";
+import { type Attachment, attachmentOf, isDataUrl } from "./content/attachments.ts";
+
+/** How long a cache keeps what is written to it, as Anthropic names it. */
+export type CacheTime = "5m" | "1h";
 
 /** Text of a request that becomes input tokens, and the parts that cost tokens by other rules. */
 export interface Measured {
-  /** Bytes of UTF-8. */
+  /** Bytes of UTF-8, keys included. */
   bytes: number;
-  attachments: number;
+  /** Bytes without the format's own keys and types: the same message has as many in each of its spellings. */
+  content: number;
+  /** Reasoning is sent back to the model, as opaque state or as text. */
+  reasons: boolean;
+  attachments: Attachment[] | undefined;
+  /** The longest time for which a part is marked to be kept in a cache. */
+  caches: CacheTime | undefined;
 }
 
 /** Measures the text of several members of a request. */
 export function measureAll(...values: readonly unknown[]): Measured {
-  const measured: Measured = { bytes: 0, attachments: 0 };
+  const measured: Measured = { bytes: 0, content: 0, reasons: false, attachments: undefined, caches: undefined };
   for (const value of values) if (value !== undefined) measureText(value, measured);
   return measured;
 }
@@ -27,6 +37,7 @@ const NOT_TEXT = new Set([
   "file_id",
   "encrypted_content",
   "signature",
+  "summary",
   "thoughtSignature",
   "thought_signature",
   "cachedContent",
@@ -43,17 +54,40 @@ const NOT_TEXT = new Set([
   "user",
 ]);
 
-const ATTACHMENTS = new Set([
-  "image_url",
-  "input_image",
-  "input_audio",
-  "input_file",
-  "inlineData",
-  "inline_data",
-  "fileData",
-  "file_data",
+/** Members of messages that say what they are, and not what is in them. */
+const LABELS = new Set(["type", "role", "status", "phase", "mimeType", "media_type", "detail"]);
+
+/** Keys of the formats themselves; all others are data of the caller, such as arguments of a function. */
+const FORMAT_KEYS = new Set([
+  "annotations",
+  "args",
+  "arguments",
+  "content",
+  "function",
+  "functionCall",
+  "functionResponse",
+  "input",
+  "logprobs",
+  "name",
+  "output",
+  "parts",
+  "reasoning_content",
+  "refusal",
+  "response",
+  "source",
+  "text",
+  "thinking",
+  "title",
+  "tool_calls",
 ]);
-const ATTACHMENT_TYPES = new Set(["image", "document", "file", "video_url"]);
+/** Quotes and colon of a key. */
+const KEY_MARKS = 4;
+
+/** State by which a model goes on with its reasoning. */
+const REASONING = new Set(["encrypted_content", "thoughtSignature", "thought_signature", "reasoning_content"]);
+
+/** Members that hold text, whatever it looks like. */
+const TEXT = new Set(["text", "content", "arguments", "output", "input", "thinking", "name", "description"]);
 
 /** Deeper than any schema: what lies below is measured by a list of its own, since a request may nest without end. */
 const MAX_DEPTH = 100;
@@ -67,9 +101,9 @@ export function measureText(value: unknown, into: Measured): void {
 
 function measure(value: unknown, into: Measured, depth: number, deeper: unknown[]): void {
   if (typeof value === "string") {
-    into.bytes += byteLength(value);
+    add(byteLength(value), into);
   } else if (typeof value === "number" || typeof value === "boolean") {
-    into.bytes += 2;
+    add(2, into);
   } else if (typeof value === "object" && value !== null) {
     if (depth === MAX_DEPTH) deeper.push(value);
     else if (Array.isArray(value)) for (const item of value) measure(item, into, depth + 1, deeper);
@@ -77,16 +111,62 @@ function measure(value: unknown, into: Measured, depth: number, deeper: unknown[
   }
 }
 
+function add(bytes: number, into: Measured): void {
+  into.bytes += bytes;
+  into.content += bytes;
+}
+
 function measureRecord(record: Json, into: Measured, depth: number, deeper: unknown[]): void {
-  if (typeof record.type === "string" && ATTACHMENT_TYPES.has(record.type)) into.attachments += 1;
+  const { type, inlineData = record.inline_data, fileData = record.file_data } = record;
+  const attachment =
+    typeof type === "string" || inlineData !== undefined || fileData !== undefined ? attachmentOf(record) : undefined;
+  if (attachment !== undefined) {
+    into.attachments ??= [];
+    into.attachments.push(attachment);
+  }
   for (const key in record) {
     const member = record[key];
-    if (ATTACHMENTS.has(key) || (key === "type" && ATTACHMENTS.has(member as string))) into.attachments += 1;
-    if (NOT_TEXT.has(key)) continue;
-    into.bytes += key.length;
-    if (typeof member === "string") into.bytes += byteLength(member);
-    else measure(member, into, depth + 1, deeper);
+    if (REASONING.has(key) && member) into.reasons = true;
+    if (NOT_TEXT.has(key)) {
+      if (key === "cache_control") into.caches = longer(into.caches, cacheTime(member));
+      else if (key === "data" && attachment === undefined && isPlainText(record))
+        add(byteLength(member as string), into);
+      continue;
+    }
+    if (!FORMAT_KEYS.has(key) && !LABELS.has(key)) into.content += key.length + KEY_MARKS;
+    if (typeof member !== "string") {
+      into.bytes += key.length;
+      measure(member, into, depth + 1, deeper);
+    } else if (member.length < MIN_BINARY || TEXT.has(key) || !isBinary(member)) {
+      const length = byteLength(member);
+      into.bytes += key.length + length;
+      if (!LABELS.has(key)) into.content += length;
+    }
   }
+}
+
+/** The time of a mark; undefined where there is none. */
+export function cacheTime(mark: unknown): CacheTime | undefined {
+  if (mark === undefined || mark === null) return undefined;
+  return object(mark)?.ttl === "1h" ? "1h" : "5m";
+}
+
+export function longer(one: CacheTime | undefined, other: CacheTime | undefined): CacheTime | undefined {
+  return other === undefined || one === "1h" ? one : other;
+}
+
+/** Anthropic's documents of plain text. */
+function isPlainText({ type, data }: Json): boolean {
+  return type === "text" && typeof data === "string";
+}
+
+/** Shorter strings are text. */
+const MIN_BINARY = 64;
+const BASE64 = /^[A-Za-z0-9+/_=-]{256}/;
+
+/** Data in base64 where no text is expected. */
+function isBinary(text: string): boolean {
+  return isDataUrl(text) || BASE64.test(text);
 }
 
 const NOT_ONE_BYTE = /[^\0-\x7f]/;

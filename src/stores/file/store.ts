@@ -1,11 +1,22 @@
 import { setInterval } from "node:timers";
 import { object, parse } from "../../core/json.ts";
+import type { LateCall, LateSettlement } from "../../core/late/late-call.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
 import { asCircuit, type Circuit, circuitAt } from "../../limits/circuit.ts";
 import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../../limits/tally.ts";
 import { countOf } from "../memory.ts";
-import { type AuditEntry, type Count, KEEP_CLOSED_MS, MAX_AUDIT, type MeteredTotal, type Store } from "../store.ts";
+import {
+  type AuditEntry,
+  type Count,
+  KEEP_CLOSED_MS,
+  type LateRecords,
+  MAX_AUDIT,
+  type MeteredTotal,
+  NO_RECORDS,
+  type Store,
+} from "../store.ts";
 import { type Connection, notify, openConnection, transact, use } from "./connection.ts";
+import { putLate, readCorrections, readLate, readSettlements, settleCall } from "./late.ts";
 import { addSignal, createSignals, pollSignals, readCircuit, type Signals } from "./signals.ts";
 import { type Row, readTally, writeTally } from "./tables.ts";
 import { createTurns } from "./turns.ts";
@@ -45,8 +56,11 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
     putCircuit: (circuit) => putCircuit(state, circuit),
     addAudit: (entry) => state.inTurn(() => addAudit(state, entry)),
     audit: (limit) => readAudit(state, limit),
-    putMetered: (holder, totals) => state.inTurn(() => putMetered(state, holder, totals)),
+    putMetered: (holder, totals, late) => state.inTurn(() => putMetered(state, holder, totals, late)),
     metered: (from, until) => readMetered(state, from, until),
+    late: (from, until) => readLate(connection, from, until),
+    settle: (call, settlement) => state.inTurn(() => settle(state, call, settlement)),
+    settlements: (calls) => readSettlements(connection, calls),
     recall: (key) => recall(state, key),
     subscribe(listener) {
       connection.listeners.add(listener);
@@ -136,17 +150,28 @@ function readAudit({ connection }: FileState, limit: number): readonly AuditEntr
   return rows.flatMap(({ json }) => (object(parse(String(json))) as AuditEntry | undefined) ?? []);
 }
 
-function putMetered({ connection, clock }: FileState, holder: string, totals: readonly MeteredTotal[]): void {
+function putMetered(
+  { connection, clock }: FileState,
+  holder: string,
+  totals: readonly MeteredTotal[],
+  late: LateRecords = NO_RECORDS,
+): void {
   const { sql } = connection;
   transact(connection, () => {
     for (const { day, key, sums } of totals) sql.putMetered.run(day, holder, key, JSON.stringify(sums));
     sql.forgetMetered.run(clock() - KEEP_METERED_MS);
+    putLate(connection, holder, late, clock());
   });
+}
+
+function settle({ connection }: FileState, call: LateCall, settlement: LateSettlement): boolean {
+  return transact(connection, () => settleCall(connection, call, settlement));
 }
 
 function readMetered({ connection }: FileState, from: number, until: number): readonly MeteredRow[] {
   const rows = use(connection, () => connection.sql.metered.all(from, until)) as Row[];
-  return mergeMetered(rows.map(({ key, sums }) => [String(key), sumsOf(String(sums))] as const));
+  const totals = rows.map(({ key, sums }) => [String(key), sumsOf(String(sums))] as const);
+  return mergeMetered([...totals, ...readCorrections(connection, from, until)]);
 }
 
 async function recall({ connection, signals, clock, inTurn }: FileState, key: string): Promise<void> {

@@ -11,6 +11,12 @@ export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS metered (
     day INTEGER NOT NULL, holder TEXT NOT NULL, key TEXT NOT NULL, sums TEXT NOT NULL, PRIMARY KEY (day, holder, key)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS late_calls (
+    day INTEGER NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, settlement TEXT, PRIMARY KEY (day, id)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS minutes (
+    hour INTEGER NOT NULL, holder TEXT NOT NULL, key TEXT NOT NULL, sums TEXT NOT NULL, PRIMARY KEY (hour, holder, key)
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
 `;
 
@@ -42,6 +48,16 @@ export function prepare(db: DatabaseSync) {
     putMetered: db.prepare("INSERT OR REPLACE INTO metered VALUES (?, ?, ?, ?)"),
     forgetMetered: db.prepare("DELETE FROM metered WHERE day < ?"),
     metered: db.prepare("SELECT key, sums FROM metered WHERE day >= ? AND day < ?"),
+    putLateCall: db.prepare(
+      "INSERT INTO late_calls (day, id, json) VALUES (?, ?, ?) ON CONFLICT (day, id) DO UPDATE SET json = excluded.json",
+    ),
+    lateCalls: db.prepare("SELECT json, settlement FROM late_calls WHERE day >= ? AND day < ?"),
+    settle: db.prepare("UPDATE late_calls SET settlement = ?3 WHERE day = ?1 AND id = ?2 AND settlement IS NULL"),
+    settlement: db.prepare("SELECT settlement FROM late_calls WHERE day = ? AND id = ?"),
+    forgetLateCalls: db.prepare("DELETE FROM late_calls WHERE day < ?"),
+    putMinute: db.prepare("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)"),
+    minutes: db.prepare("SELECT key, sums FROM minutes WHERE hour >= ? AND hour < ?"),
+    forgetMinutes: db.prepare("DELETE FROM minutes WHERE hour < ?"),
     addSignal: db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)"),
     trimSignals: db.prepare("DELETE FROM signals WHERE at < ?"),
     signals: db.prepare("SELECT seq, json FROM signals WHERE seq > ? ORDER BY seq"),

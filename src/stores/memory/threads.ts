@@ -94,6 +94,9 @@ export function openThreadMemory(open: () => Store): Store {
     audit: (limit) => run(state, "audit", [limit]) as ReturnType<Store["audit"]>,
     putMetered: () => {},
     metered: () => [],
+    late: () => ({ calls: [], minutes: [], settlements: new Map() }),
+    settle: () => false,
+    settlements: (calls) => calls.map(() => undefined),
     recall: (key) => run(state, "recall", [key]) as ReturnType<Store["recall"]>,
     subscribe(listener) {
       state.listeners.add(listener);

@@ -9,20 +9,20 @@ import {
   type Change,
   type Count,
   KEEP_CLOSED_MS,
+  type LateRecords,
   MAX_AUDIT,
   type MeteredTotal,
   type Store,
 } from "../store.ts";
 import { type Connection, destroy, openConnection, runScript, send } from "./connection.ts";
+import { type Hash, pairsOf } from "./hash.ts";
+import { putLate, readCorrections, readLate, readSettlements, settleCall } from "./late.ts";
 
 interface RedisState {
   readonly connection: Connection;
   /** Milliseconds since the epoch; the server's own time when absent. */
   readonly clock: (() => number) | undefined;
 }
-
-/** A hash as the client gives it, by protocol. */
-type Hash = Readonly<Record<string, string>> | readonly string[];
 
 const MAX_COUNTED = 10_000;
 const DAY_MS = 86_400_000;
@@ -66,8 +66,11 @@ export async function openRedis(address: string, clock?: () => number): Promise<
       const rows = (await send(connection, "LRANGE", `${prefix}audit`, "0", String(limit - 1))) as readonly string[];
       return rows.flatMap((json) => (object(parse(json)) as AuditEntry | undefined) ?? []);
     },
-    putMetered: (holder, totals) => putMetered(state, holder, totals),
+    putMetered: (holder, totals, late) => putMetered(state, holder, totals, late),
     metered: (from, until) => readMetered(state, from, until),
+    late: (from, until) => readLate(connection, from, until),
+    settle: (call, settlement) => settleCall(connection, call, settlement),
+    settlements: (calls) => readSettlements(connection, calls),
     async recall(key) {
       await send(connection, "PUBLISH", channel, JSON.stringify({ type: "recall", key } satisfies Change));
     },
@@ -168,7 +171,12 @@ async function addAudit({ connection }: RedisState, entry: AuditEntry): Promise<
   await send(connection, "LTRIM", key, "0", String(MAX_AUDIT - 1));
 }
 
-async function putMetered({ connection }: RedisState, holder: string, totals: readonly MeteredTotal[]): Promise<void> {
+async function putMetered(
+  { connection }: RedisState,
+  holder: string,
+  totals: readonly MeteredTotal[],
+  late?: LateRecords,
+): Promise<void> {
   for (const [day, own] of Map.groupBy(totals, (total) => total.day)) {
     const hash = `${connection.prefix}metered:${day}`;
     for (let at = 0; at < own.length; at += MAX_WRITTEN) {
@@ -178,6 +186,8 @@ async function putMetered({ connection }: RedisState, holder: string, totals: re
     }
     await send(connection, "PEXPIREAT", hash, String(day + KEEP_METERED_MS));
   }
+  // After the totals: a process that dies in between leaves calls that stay estimated.
+  if (late !== undefined) await putLate(connection, holder, late);
 }
 
 async function readMetered({ connection }: RedisState, from: number, until: number): Promise<readonly MeteredRow[]> {
@@ -185,6 +195,7 @@ async function readMetered({ connection }: RedisState, from: number, until: numb
   for (let day = Math.ceil(from / DAY_MS) * DAY_MS; day < until; day += DAY_MS) {
     const hash = (await send(connection, "HGETALL", `${connection.prefix}metered:${day}`)) as Hash;
     for (const [field, sums] of pairsOf(hash)) rows.push([field.slice(field.indexOf(" ") + 1), sumsOf(sums)]);
+    rows.push(...(await readCorrections(connection, day)));
   }
   return mergeMetered(rows);
 }
@@ -194,12 +205,6 @@ function standingOf(texts: readonly string[]): Standing | undefined {
   if (texts.includes("")) return undefined;
   const [spent = 0, others = 0, slice = 0, idle = 0, held = 0, tight = 0, quiet = 0] = texts.map(Number);
   return { spent, others, slice, idle, held, tight: tight === 1, quiet: quiet === 1 };
-}
-
-/** A hash: a flat list in RESP2, an object in RESP3. */
-function pairsOf(flat: Hash): readonly (readonly [string, string])[] {
-  if (!Array.isArray(flat)) return Object.entries(flat as Readonly<Record<string, string>>);
-  return Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2], flat[index * 2 + 1]] as const);
 }
 
 function tallyOf(pairs: readonly (readonly [string, string])[]): Tally {

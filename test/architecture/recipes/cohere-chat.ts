@@ -2,7 +2,7 @@ import { amount, array, type Json, object, text } from "../../../src/core/json.t
 import { canonicalUsage, count } from "../../../src/core/usage.ts";
 import type { Blocked } from "../../../src/limits/refusal.ts";
 import { type Reading, report, type WireFormat } from "../../../src/meter/wire/formats/format.ts";
-import { CHAT_RATES } from "../../../src/meter/wire/rates.ts";
+import { openaiRates } from "../../../src/meter/wire/rates.ts";
 import { measureAll, wireLength } from "../../../src/meter/wire/text.ts";
 
 /** A chat of version 2 as Cohere's documents describe it, to follow the recipe with. */
@@ -11,7 +11,7 @@ export const cohereChat: WireFormat = {
   operation: "chat",
   provider: "cohere",
   endpoints: [{ method: "POST", path: "/v2/chat", evidence: { header: "authorization" } }],
-  rates: CHAT_RATES,
+  rates: openaiRates,
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ name: "error", data: { type: "error", ...errorOf(message, blocked) } }),

@@ -1,9 +1,18 @@
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type LateCall, type LateSettlement, metersOf } from "../../../src/core/late/late-call.ts";
+import { type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../../../src/core/late/minute.ts";
 import { mergeMetered } from "../../../src/core/metered.ts";
 import type { Circuit } from "../../../src/limits/circuit.ts";
 import { emptyTally, exchange, type Holding, spentOf, type Tally } from "../../../src/limits/tally.ts";
 import { countOf } from "../../../src/stores/memory.ts";
-import type { AuditEntry, Change, MeteredTotal, Store, StoreKind } from "../../../src/stores/store.ts";
+import {
+  type AuditEntry,
+  type Change,
+  type MeteredTotal,
+  NO_RECORDS,
+  type Store,
+  type StoreKind,
+} from "../../../src/stores/store.ts";
 
 const SCHEME = "json:";
 
@@ -22,6 +31,9 @@ interface State {
   readonly circuits: Record<string, Circuit>;
   readonly audit: AuditEntry[];
   readonly metered: Record<string, MeteredTotal>;
+  readonly lateCalls: Record<string, LateCall>;
+  readonly settlements: Record<string, LateSettlement>;
+  readonly minutes: Record<string, MinuteTotal>;
 }
 
 function openJson(path: string): Store {
@@ -32,7 +44,7 @@ function openJson(path: string): Store {
     try {
       const state: State = existsSync(path)
         ? JSON.parse(readFileSync(path, "utf8"))
-        : { tallies: {}, circuits: {}, audit: [], metered: {} };
+        : { tallies: {}, circuits: {}, audit: [], metered: {}, lateCalls: {}, settlements: {}, minutes: {} };
       const result = run(state);
       writeFileSync(path, JSON.stringify(state));
       return result;
@@ -72,18 +84,39 @@ function openJson(path: string): Store {
       }),
     addAudit: (entry) => change(({ audit }) => void audit.push(entry)),
     audit: (limit) => change(({ audit }) => audit.slice(-limit).reverse()),
-    putMetered: (holder, totals) =>
-      change(({ metered }) => {
+    putMetered: (holder, totals, late = NO_RECORDS) =>
+      change(({ metered, lateCalls, minutes }) => {
         for (const total of totals) metered[`${holder} ${total.key}`] = total;
+        for (const call of late.calls) lateCalls[call.id] = call;
+        for (const minute of late.minutes) minutes[`${holder} ${minuteKey(minute)}`] = minute;
       }),
     metered: (from, until) =>
-      change(({ metered }) =>
-        mergeMetered(
-          Object.values(metered)
-            .filter(({ day }) => day >= from && day < until)
-            .map(({ key, sums }) => [key, sums] as const),
+      change(({ metered, lateCalls, settlements }) => {
+        const totals = Object.values(metered).filter(({ day }) => day >= from && day < until);
+        const settled = Object.values(lateCalls).filter(({ group }) => group.day >= from && group.day < until);
+        return mergeMetered([
+          ...totals.map(({ key, sums }) => [key, sums] as const),
+          ...settled.flatMap((call) => {
+            const settlement = settlements[call.id];
+            return settlement === undefined ? [] : metersOf(call, settlement);
+          }),
+        ]);
+      }),
+    late: (from, until) =>
+      change(({ lateCalls, settlements, minutes }) => ({
+        calls: Object.values(lateCalls).filter(({ endedAt }) => endedAt >= from && endedAt < until),
+        settlements: new Map(Object.entries(settlements)),
+        minutes: mergeMinutes(
+          Object.values(minutes).map((minute) => [minuteKey(minute), JSON.stringify(minuteSums(minute))]),
         ),
-      ),
+      })),
+    settle: ({ id }, settlement) =>
+      change(({ settlements }) => {
+        if (settlements[id] !== undefined) return false;
+        settlements[id] = settlement;
+        return true;
+      }),
+    settlements: (calls) => change(({ settlements }) => calls.map(({ id }) => settlements[id])),
     recall: (key) => {
       for (const listener of listeners) listener({ type: "recall", key });
     },

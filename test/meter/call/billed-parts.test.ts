@@ -743,9 +743,9 @@ describe("a server of the user's own is nobody's cloud", () => {
     const config = { prices: [{ model: "gpt-5", inputPerMTok: 2, outputPerMTok: 2 }] };
     const output = [{ type: "web_search_call", id: "a" }];
     const answer = { id: "1", object: "response", status: "completed", model: "gpt-5", output };
-    const usage = { input_tokens: 1_000, output_tokens: 0 };
+    const usage = { input_tokens: 1_000, output_tokens: 100 };
     const call = await settled("http://vllm:8000/v1/responses", { input: "Hi" }, { ...answer, usage }, config);
-    check(call, [0.002, "partial", ["web_search"]]);
+    check(call, [0.0022, "partial", ["web_search"]]);
   });
 
   test.each<[string, ConfigFile, object]>([

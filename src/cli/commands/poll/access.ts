@@ -14,6 +14,7 @@ import { readOtel } from "../../../meter/export/endpoint.ts";
 import { createOtlpSink } from "../../../process/otlp-sink.ts";
 import { isSharedStore } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
+import type { Store } from "../../../stores/store.ts";
 
 export const VENDORS: readonly Vendor[] = Object.values(registry);
 const DEFAULT_DB = "spendfuse-bill.db";
@@ -47,6 +48,8 @@ export function readVendors(only: readonly string[] | undefined, { env }: Config
 /** The source of metered spend. */
 export interface Metered {
   readonly source: MeteredSource | undefined;
+  /** The agents' store, in which late calls settle; undefined without one. */
+  readonly store: Store | undefined;
   close(): Promise<void>;
 }
 
@@ -56,14 +59,15 @@ export async function openMetered({ store, env }: Config): Promise<Metered> {
     const opened = await openStore(store);
     return {
       source: async (from, until) => opened.metered(from, until),
+      store: opened,
       close: async () => opened.close(),
     };
   }
   const close = async (): Promise<void> => {};
   if (!env.DD_API_KEY?.trim() || !(env.DD_APP_KEY ?? env.DD_APPLICATION_KEY)?.trim())
-    return { source: undefined, close };
+    return { source: undefined, store: undefined, close };
   const client = await openClient({ env, user: "reading what was metered" });
-  return { source: createMeteredQuery(client), close };
+  return { source: createMeteredQuery(client), store: undefined, close };
 }
 
 /** Datadog if its key is set, else the OTLP endpoint of the environment; may be empty. */

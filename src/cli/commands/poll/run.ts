@@ -1,10 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
+import type { Patience } from "../../../billing/ask.ts";
 import { openBook } from "../../../billing/book.ts";
+import { type LateRoundOptions, readLateAccess, runLateRound } from "../../../billing/late/late-round.ts";
 import type { Range } from "../../../billing/poll.ts";
 import { runRound, type VendorRound } from "../../../billing/round.ts";
-import { readCommandConfig } from "../../../config/config.ts";
+import { type Config, readCommandConfig } from "../../../config/config.ts";
 import { isSpendfuseError } from "../../../core/errors.ts";
 import { readDuration } from "../../../core/period.ts";
+import { openPriceBook } from "../../../pricing/open.ts";
+import type { Store } from "../../../stores/store.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import type { Values } from "../poll.ts";
@@ -13,6 +17,8 @@ import { keepHeapSmall } from "./heap.ts";
 import { createProgressBar } from "./progress.ts";
 
 const MIN_EVERY_MS = 60_000;
+
+type LateOutcome = Awaited<ReturnType<typeof runLateRound>>;
 
 /** Runs one round, or repeats until the process is stopped. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
@@ -34,7 +40,10 @@ export async function run(values: Values): Promise<number> {
     if (metered.source === undefined)
       say("no source of metered spend: set SPENDFUSE_STORE to the agents' store, or DD_APP_KEY. Reading only the bill");
     if (sinks.length === 0) say("nothing is published: there is no DD_API_KEY and no OTEL_EXPORTER_OTLP_ENDPOINT");
+    const late = await openLate(config, values.vendor, metered.store);
     for (;;) {
+      // First, so that the bill is compared with what is known by now.
+      const settled = late && (await runLateRound({ ...late, book, sinks, say, patience: patienceOf(stop.signal) }));
       const rounds = await runRound({
         book,
         vendors,
@@ -46,7 +55,7 @@ export async function run(values: Values): Promise<number> {
         aliases: config.billing?.keys ?? {},
         discounts: config.discounts ?? [],
         now: Date.now,
-        patience: { sleep: (ms) => wait(ms, undefined, { signal: stop.signal }).catch(() => {}), random: Math.random },
+        patience: patienceOf(stop.signal),
         onProgress: (vendor, progress) => bar.draw(vendor.title, progress),
         say: (message) => {
           bar.clear();
@@ -54,7 +63,7 @@ export async function run(values: Values): Promise<number> {
         },
       });
       bar.clear();
-      const failed = tell(rounds, values.json === true);
+      const failed = tell(rounds, settled, values.json === true);
       if (everyMs === undefined || stop.signal.aborted) return failed ? 1 : 0;
       // Jitter, so that pollers started together spread out.
       await wait(everyMs * (0.9 + Math.random() * 0.2), undefined, { signal: stop.signal }).catch(() => {});
@@ -89,8 +98,33 @@ function readRange({ from, to, every }: Values): Range {
   return { from: begin, until };
 }
 
+function patienceOf(signal: AbortSignal): Patience {
+  return { sleep: (ms) => wait(ms, undefined, { signal }).catch(() => {}), random: Math.random };
+}
+
+/** What settling needs; undefined without a store that agents write their late calls to. */
+async function openLate(config: Config, only: Values["vendor"], store: Store | undefined) {
+  if (store === undefined) return undefined;
+  return {
+    store,
+    vendors: readLateAccess(config.env, only),
+    price: await openPriceBook({ prices: config.prices ?? [], discounts: config.discounts ?? [] }),
+    aliases: config.billing?.keys ?? {},
+    env: config.env,
+    now: Date.now,
+    attempts: new Map(),
+  } satisfies Partial<LateRoundOptions>;
+}
+
 /** Prints the result of a round; true when something failed. */
-function tell(rounds: readonly VendorRound[], json: boolean): boolean {
+function tell(rounds: readonly VendorRound[], late: LateOutcome | undefined, json: boolean): boolean {
+  const lateErrors = [...(late?.results ?? []).flatMap(({ errors }) => errors), ...(late?.errors ?? [])];
+  for (const error of lateErrors)
+    console.error(`spendfuse poll: ${isSpendfuseError(error) ? error.message : (error as Error).stack}`);
+  if (!json)
+    for (const { vendor, round } of late?.results ?? [])
+      if (round !== undefined && (round.settled.length > 0 || round.open > 0))
+        console.log(`${vendor.title}: ${round.settled.length} calls settled, ${round.open} still estimated`);
   for (const { vendor, polled, points, uploads, errors } of rounds) {
     // An internal fault must not end later rounds.
     for (const error of errors)
@@ -114,7 +148,13 @@ function tell(rounds: readonly VendorRound[], json: boolean): boolean {
       uploads,
       errors: errors.map((error) => (error as Error).message),
     }));
-    console.log(JSON.stringify({ vendors }));
+    const settled = (late?.results ?? []).map(({ vendor, round, errors }) => ({
+      vendor: vendor.name,
+      settled: round?.settled.length ?? 0,
+      open: round?.open ?? 0,
+      errors: errors.map((error) => (error as Error).message),
+    }));
+    console.log(JSON.stringify({ vendors, settled }));
   }
-  return rounds.some(({ errors }) => errors.length > 0);
+  return lateErrors.length > 0 || rounds.some(({ errors }) => errors.length > 0);
 }

@@ -14,6 +14,7 @@ export interface OpenAiCost {
 }
 
 export interface OpenAiUsage {
+  /** Unix seconds, the start of a UTC day; of a minute where it is asked for by the minute. */
   readonly day: number;
   readonly report: "completions" | "decisions" | "embeddings" | "web_search_calls";
   readonly project_id: string | null;
@@ -31,6 +32,8 @@ export interface OpenAiBooks {
   readonly adminKey: string;
   readonly costs: () => readonly OpenAiCost[];
   readonly usages: () => readonly OpenAiUsage[];
+  /** The same by the minute. */
+  readonly minutes?: () => readonly OpenAiUsage[];
   readonly projects?: readonly { readonly id: string; readonly name: string }[];
   readonly keys?: readonly { readonly id: string; readonly name: string; readonly project: string }[];
   /** Cents a month. */
@@ -42,6 +45,8 @@ export interface OpenAiBooks {
 }
 
 const DAY = 86_400;
+const MINUTE = 60;
+const MAX_MINUTES = 1_440;
 const KEYS_SINCE = 1_764_979_200;
 const MAX_BUCKETS: Readonly<Record<string, number>> = { costs: 180 };
 const OBJECTS: Readonly<Record<string, string>> = {
@@ -86,11 +91,13 @@ function report(name: string, { query }: BillingRequest, books: OpenAiBooks): Bi
   const now = Math.floor(books.now() / 1_000);
   const end = Number(query.get("end_time") ?? now);
   const limit = Number(query.get("limit") ?? 7);
-  const most = MAX_BUCKETS[name] ?? 31;
+  const byMinute = query.get("bucket_width") === "1m" && name !== "costs";
+  const width = byMinute ? MINUTE : DAY;
+  const most = byMinute ? MAX_MINUTES : (MAX_BUCKETS[name] ?? 31);
   const groups = listIn(query, "group_by");
   const since = books.keysSince ?? KEYS_SINCE;
   if (!(start > 0)) return failure(400, "start_time is required.");
-  if (query.get("bucket_width") !== null && query.get("bucket_width") !== "1d")
+  if (!byMinute && query.get("bucket_width") !== null && query.get("bucket_width") !== "1d")
     return failure(400, "Only 1d is supported here.");
   if (limit > most) return failure(400, `Limit must be less than or equal to ${most}`);
   if (end > now) return failure(400, "end_time must not be in the future.");
@@ -102,15 +109,16 @@ function report(name: string, { query }: BillingRequest, books: OpenAiBooks): Bi
     return failure(400, `Grouping costs by api_key_id is only supported for start_time on or after ${since}.`);
   const at = readCursor(query);
   if (at === undefined) return failure(400, "The page cursor does not match the query.");
-  const first = start - (start % DAY) + at * DAY;
+  const first = start - (start % width) + at * width;
+  const usages = byMinute ? (books.minutes?.() ?? []) : books.usages();
   const data: object[] = [];
   let day = first;
-  for (; day < end && data.length < limit; day += DAY)
+  for (; day < end && data.length < limit; day += width)
     data.push({
       object: "bucket",
       start_time: Math.max(day, start),
-      end_time: Math.min(day + DAY, end),
-      results: name === "costs" ? costsOf(day, groups, books) : usageOf(name, day, groups, books),
+      end_time: Math.min(day + width, end),
+      results: name === "costs" ? costsOf(day, groups, books) : usageOf(name, day, groups, usages),
     });
   const more = day < end;
   return {
@@ -143,9 +151,14 @@ function costsOf(day: number, groups: readonly string[], books: OpenAiBooks): re
   });
 }
 
-function usageOf(name: string, day: number, groups: readonly string[], books: OpenAiBooks): readonly object[] {
+function usageOf(
+  name: string,
+  day: number,
+  groups: readonly string[],
+  usages: readonly OpenAiUsage[],
+): readonly object[] {
   const sums = new Map<string, { dims: Record<string, unknown>; counts: Record<string, number> }>();
-  for (const row of books.usages()) {
+  for (const row of usages) {
     if (row.day !== day || row.report !== name) continue;
     const { dims, key } = dimsOf(row, groups, USAGE_GROUPS);
     const sum = sums.get(key) ?? { dims, counts: {} };

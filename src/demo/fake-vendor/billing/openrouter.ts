@@ -19,10 +19,25 @@ export interface OpenRouterActivity {
   readonly reasoning_tokens: number;
 }
 
+/** The record of one call; the fields that matter. */
+export interface OpenRouterGeneration {
+  readonly id: string;
+  /** Dollars. */
+  readonly total_cost: number;
+  readonly native_tokens_prompt: number;
+  readonly native_tokens_completion: number;
+  readonly native_tokens_cached: number;
+  readonly native_tokens_reasoning: number;
+  readonly cancelled: boolean;
+  readonly is_byok: boolean;
+}
+
 export interface OpenRouterBooks {
   readonly now: () => number;
   readonly managementKey: string;
   readonly activity: () => readonly OpenRouterActivity[];
+  /** Those that are known by now: a generation is not at first. */
+  readonly generations?: () => readonly OpenRouterGeneration[];
   readonly keys?: readonly { readonly hash: string; readonly name: string; readonly limit: number | null }[];
   readonly credits?: { readonly total_credits: number; readonly total_usage: number };
 }
@@ -34,11 +49,17 @@ export function openrouterBilling(books: OpenRouterBooks): BillingApi {
   return ({ path, query, headers }) => {
     if (!path.startsWith("/api/v1/")) return undefined;
     if (headers.authorization !== `Bearer ${books.managementKey}`) return refuse(401, "Invalid management key");
+    if (path === "/api/v1/generation") return generation(books, query.get("id") ?? "");
     if (path === "/api/v1/credits")
       return { status: 200, body: { data: books.credits ?? { total_credits: 0, total_usage: 0 } } };
     if (path === "/api/v1/keys") return keyList(books, Number(query.get("offset") ?? 0));
     return path === "/api/v1/activity" ? activity(books, query) : undefined;
   };
+}
+
+function generation({ generations }: OpenRouterBooks, id: string): BillingAnswer {
+  const data = generations?.().find((one) => one.id === id);
+  return data === undefined ? refuse(404, `Generation ${id} not found`) : { status: 200, body: { data } };
 }
 
 function refuse(code: number, message: string): BillingAnswer {

@@ -5,8 +5,8 @@ import { readAhead } from "./read-ahead.ts";
 import { relayResponse } from "./response.ts";
 import { showHeaders } from "./shown-response.ts";
 
-/** Statuses with which vendors report that a cap of theirs is reached. */
-const CAP_STATUSES = new Set([400, 402, 403, 429]);
+/** Statuses with which vendors and gateways report that a cap of theirs is reached. */
+const CAP_STATUSES = new Set([400, 402, 403, 422, 429]);
 /** A cap's error is small, and comes with its head: beyond either the body is left to the caller. */
 const MAX_BYTES = 64 * 1024;
 const LIMITS = { maxBytes: MAX_BYTES, maxMs: 50 };

@@ -5,8 +5,8 @@ import { admit, isFinal } from "../../call/checkpoint.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { PREFIX } from "../../propagation/baggage.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
-import { dropScopeHeaders, readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
 import type { Target } from "../../wire/target.ts";
+import { type Begun, beginRequest } from "./begun-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
 import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import {
@@ -17,7 +17,6 @@ import {
   isForTestedSdk,
   isRequest,
   methodOf,
-  readOutgoing,
 } from "./request.ts";
 import { watchResponse } from "./response.ts";
 import { evaluatedOnce, inputOnce, isBroken } from "./single-evaluation.ts";
@@ -86,7 +85,7 @@ function fetchMetered(
     }
     if (target !== undefined) {
       if (meter.inFlight.isInside(target.path)) return inner.call(self as never, input, init);
-      begun = begin(meter, target, input, init);
+      begun = beginRequest(meter, target, input, init);
     }
   } catch (error) {
     meter.faults.report("request", error);
@@ -105,57 +104,6 @@ function fetchMetered(
 
 function answerOf({ body, ...init }: Refusal): Response {
   return new Response(body, init);
-}
-
-/** A request as it is sent, and its call; undefined when that could not be begun. */
-interface Begun {
-  readonly call: OpenCall | undefined;
-  readonly input: FetchInput;
-  readonly init: FetchInit;
-}
-
-/** Undefined for an unrelated API: a matching path on an unknown host, with a body that does not match. */
-function begin(meter: CallMeter, target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
-  const outgoing = readOutgoing(target, input, init, target.mayAskUsage);
-  const { facts, asked, sends } = outgoing;
-  if (facts === undefined && target.host === undefined) return undefined;
-  const headers = headersOf(input, init);
-  const said = readScopeOf(meter, headers);
-  const call = meter.begin(target, {
-    facts,
-    asked,
-    headers,
-    said,
-    signal: init?.signal ?? (isRequest(input) ? input.signal : undefined),
-    ...(sends && { sends }),
-  });
-  if (call === undefined && facts instanceof Promise) facts.catch(() => {});
-  // The caller's body is sent even without a call, but without our request for usage.
-  const dropped = call === undefined && asked;
-  const sent = dropped ? init : outgoing.init;
-  return {
-    call,
-    input: dropped ? input : outgoing.input,
-    init: said === undefined ? sent : withoutOurs(meter, sent, headers),
-  };
-}
-
-function readScopeOf({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
-  try {
-    return readScopeHeaders(headers);
-  } catch (error) {
-    faults.report("request", error);
-    return undefined;
-  }
-}
-
-function withoutOurs({ faults }: CallMeter, init: FetchInit, headers: unknown): FetchInit {
-  try {
-    return { ...init, headers: dropScopeHeaders(headers) };
-  } catch (error) {
-    faults.report("request", error);
-    return init;
-  }
 }
 
 /** Sends a request that is no model call. */
@@ -190,14 +138,10 @@ function passUnmetered(
   }
 }
 
-async function send(
-  meter: CallMeter,
-  inner: Fetch,
-  self: unknown,
-  call: OpenCall,
-  { input, init }: Begun,
-): Promise<Response> {
+async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCall, begun: Begun): Promise<Response> {
   const { faults, inFlight } = meter;
+  const { input } = begun;
+  let { init } = begun;
   const asked = admit(call, init?.body, faults);
   const passage = asked instanceof Promise ? await asked : asked;
   if (passage?.pass === false) {
@@ -205,6 +149,13 @@ async function send(
     return answerOf(passage.refusal());
   }
   call.ticket = passage?.ticket;
+  if (begun.ask !== undefined) {
+    const body = await begun.ask();
+    if (body !== undefined) {
+      init = { ...init, body };
+      call.hides = true;
+    }
+  }
   const request = inFlight.begin(call.target, true);
   let response: Response;
   try {
@@ -215,6 +166,7 @@ async function send(
   } finally {
     inFlight.end(request);
   }
+  if (begun.passing?.asked === true) call.hides = true;
   if (call.ours === false) {
     call.settle({ type: "end" });
     return response;

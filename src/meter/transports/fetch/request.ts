@@ -1,8 +1,10 @@
 import { Readable } from "node:stream";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
-import { askForUsage, factsOf, RETRIEVAL, type Target } from "../../wire/target.ts";
+import { askForUsage, askForUsageInBytes, factsOf, mayAskUsage, RETRIEVAL, type Target } from "../../wire/target.ts";
+import { type Coding, codingOf } from "./coded-body.ts";
 import { readAhead } from "./read-ahead.ts";
+import { createPassingBody, type PassingBody, passIterable, passStream } from "./streamed-request.ts";
 
 export type FetchInput = Parameters<typeof fetch>[0];
 export type FetchInit = Parameters<typeof fetch>[1];
@@ -28,49 +30,134 @@ export function methodOf(input: FetchInput, init: FetchInit): string {
 export interface Outgoing {
   readonly input: FetchInput;
   readonly init: FetchInit;
-  /** Known at once when the body is text; otherwise later, or undefined when it cannot be read. */
+  /** Known at once when the body is text or bytes; otherwise later, or undefined when it cannot be read. */
   readonly facts: RequestFacts | undefined | Promise<RequestFacts | undefined>;
   /** Facts that come later are only known once the request is being sent. */
   readonly sends?: true;
   /** We asked for usage that the caller did not ask for. */
   readonly asked: boolean;
+  /** The body with the question in it, where it has to be read first; undefined: as it is. Does not reject. */
+  readonly ask?: () => Promise<Blob | Buffer<ArrayBuffer> | undefined>;
+  /** A body that is read as it is sent, with the question at its end. */
+  readonly passing?: PassingBody;
 }
 
 /** Reads the body without consuming or changing it. The only change is the question for usage, where allowed. */
-export function readOutgoing(target: Target, input: FetchInput, init: FetchInit, mayAsk: boolean): Outgoing {
+export function readOutgoing(target: Target, input: FetchInput, init: FetchInit): Outgoing {
   if (target.method === "GET") return { input, init, facts: RETRIEVAL, asked: false };
   const body: unknown = init?.body ?? undefined;
-  if (typeof body === "string") {
-    const facts = factsOf(target, body);
-    if (facts?.lacksUsage === true && mayAsk && !hasHeader(init?.headers, "content-length")) {
-      const question = askForUsage(body, facts.hasStreamOptions === true);
-      if (question !== undefined) return { input, init: { ...init, body: question }, facts, asked: true };
-    }
-    return { input, init, facts, asked: false };
-  }
-  if (body instanceof Uint8Array || body instanceof ArrayBuffer) {
-    return { input, init, facts: factsOf(target, new TextDecoder().decode(body)), asked: false };
-  }
-  if (body instanceof Blob) {
-    return { input, init, facts: body.text().then((text) => factsOf(target, text)), asked: false };
-  }
-  if (body instanceof ReadableStream) {
-    // Fetch refuses a stream that is read already.
-    if (body.locked || Readable.isDisturbed(body as never)) return { input, init, facts: undefined, asked: false };
-    const { stream, text } = copyText(body as ReadableStream<Uint8Array>);
-    return {
-      input,
-      init: { ...init, body: stream },
-      facts: text.then((seen) => (seen === undefined ? undefined : factsOf(target, seen))),
-      sends: true,
-      asked: false,
-    };
-  }
+  if (typeof body === "string") return readText(target, input, init, body);
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return readBytes(target, input, init, body);
+  if (body instanceof Blob) return readBlob(target, input, init, body);
+  if (body instanceof ReadableStream || isIterable(body)) return readStream(target, input, init, body);
   if (body === undefined && isRequest(input) && input.body !== null && !input.bodyUsed) {
-    const facts = readCopy(input).then((text) => (text === undefined ? undefined : factsOf(target, text)));
-    return { input, init, facts, asked: false };
+    return readRequest(target, input, init);
   }
   return { input, init, facts: undefined, asked: false };
+}
+
+/** Whether a body may be asked in: a length that the caller says would be wrong then. */
+function mayAskIn(target: Target, input: FetchInput, init: FetchInit): boolean {
+  return mayAskUsage(target) && !hasHeader(headersOf(input, init), "content-length");
+}
+
+function readText(target: Target, input: FetchInput, init: FetchInit, body: string): Outgoing {
+  const facts = factsOf(target, body);
+  if (facts?.lacksUsage === true && mayAskIn(target, input, init)) {
+    const asking = askForUsage(body, facts.hasStreamOptions === true);
+    if (asking !== undefined) return { input, init: { ...init, body: asking }, facts, asked: true };
+  }
+  return { input, init, facts, asked: false };
+}
+
+function readBytes(target: Target, input: FetchInput, init: FetchInit, body: ArrayBuffer | ArrayBufferView): Outgoing {
+  const given = ArrayBuffer.isView(body)
+    ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
+    : new Uint8Array(body);
+  const name = readHeader(headersOf(input, init), "content-encoding");
+  const coding = name === undefined ? undefined : codingOf(name);
+  const bytes = coding === undefined ? given : decoded(coding, given);
+  const facts = bytes && factsOf(target, new TextDecoder().decode(bytes));
+  if (bytes !== undefined && facts?.lacksUsage === true && mayAskIn(target, input, init)) {
+    const asking = askForUsageInBytes(bytes, facts.hasStreamOptions === true);
+    if (asking !== undefined) {
+      const sent = coding === undefined ? asking : coding.encode(asking);
+      return { input, init: { ...init, body: sent as Uint8Array<ArrayBuffer> }, facts, asked: true };
+    }
+  }
+  return { input, init, facts, asked: false };
+}
+
+/** Undefined for bytes that are long, or not in the coding that their header says. */
+function decoded(coding: Coding, bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    return coding.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function readBlob(target: Target, input: FetchInput, init: FetchInit, body: Blob): Outgoing {
+  const text = body.text();
+  const facts = text.then((read) => factsOf(target, read));
+  if (!mayAskIn(target, input, init)) return { input, init, facts, asked: false };
+  const ask = async (): Promise<Blob | undefined> => {
+    const asking = await askLater(text, facts);
+    return asking === undefined ? undefined : new Blob([asking], { type: body.type });
+  };
+  return { input, init, facts, asked: false, ask };
+}
+
+function readRequest(target: Target, input: Request, init: FetchInit): Outgoing {
+  const text = readCopy(input);
+  const facts = text.then((read) => (read === undefined ? undefined : factsOf(target, read)));
+  if (!mayAskIn(target, input, init)) return { input, init, facts, asked: false };
+  const ask = async (): Promise<Buffer<ArrayBuffer> | undefined> => {
+    const asking = await askLater(text, facts);
+    if (asking === undefined) return undefined;
+    // As after a fetch of it, the caller's request cannot be sent again.
+    input.body?.cancel().catch(() => {});
+    return Buffer.from(asking);
+  };
+  return { input, init, facts, asked: false, ask };
+}
+
+/** The body with the question in it; undefined where it is not to be asked, or cannot be read. */
+async function askLater(
+  text: Promise<string | undefined>,
+  facts: Promise<RequestFacts | undefined>,
+): Promise<string | undefined> {
+  try {
+    const read = await facts;
+    return read?.lacksUsage === true ? askForUsage((await text) as string, read.hasStreamOptions === true) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isIterable(body: unknown): body is AsyncIterable<unknown> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+function readStream(
+  target: Target,
+  input: FetchInput,
+  init: FetchInit,
+  body: ReadableStream<Uint8Array> | AsyncIterable<unknown>,
+): Outgoing {
+  // Fetch refuses a stream that is read already.
+  const isLocked = body instanceof ReadableStream && body.locked;
+  if (isLocked || Readable.isDisturbed(body as never)) return { input, init, facts: undefined, asked: false };
+  const passing = createPassingBody(target, mayAskIn(target, input, init));
+  const { promise, resolve } = Promise.withResolvers<RequestFacts | undefined>();
+  const done = (): void => resolve(passing.facts());
+  const sent = body instanceof ReadableStream ? passStream(body, passing, done) : iterableLike(body, passing, done);
+  return { input, init: { ...init, body: sent as never }, facts: promise, sends: true, asked: false, passing };
+}
+
+function iterableLike(body: AsyncIterable<unknown>, passing: PassingBody, done: () => void): AsyncIterable<unknown> {
+  const passed = passIterable(body, passing, done);
+  return body instanceof Readable ? Readable.from(passed, { objectMode: false }) : passed;
 }
 
 /** How far a body that the caller streams is read ahead of its sending: below 1 MiB. */
@@ -88,45 +175,6 @@ async function readCopy(request: Request): Promise<string | undefined> {
   if (text === undefined) reader.cancel().catch(() => {});
   return text;
 }
-
-/** Passes a request's body stream on, keeping a copy of its text as far as that is kept. */
-function copyText(body: ReadableStream<Uint8Array>): {
-  stream: ReadableStream<Uint8Array>;
-  text: Promise<string | undefined>;
-} {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let seen: string | undefined = "";
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await reader.read().catch((error: unknown) => {
-          resolve(seen);
-          throw error;
-        });
-        if (done) {
-          resolve(seen === undefined ? undefined : seen + decoder.decode());
-          controller.close();
-          return;
-        }
-        if (value instanceof Uint8Array && seen !== undefined) {
-          seen = seen.length > MAX_COPY ? undefined : seen + decoder.decode(value, { stream: true });
-        }
-        controller.enqueue(value);
-      },
-      cancel(reason) {
-        resolve(seen);
-        return reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  return { stream, text: promise };
-}
-
-/** Characters of a streamed request that are kept to be read. */
-const MAX_COPY = 16 * 1024 * 1024;
 
 /** SDKs whose way of reading a body our tests cover; they identify themselves in a header. */
 export function isForTestedSdk(input: FetchInput, init: FetchInit): boolean {

@@ -120,8 +120,8 @@ function wholeMethod(name: Whole, native: Read, { body: bodyOf, bodyUsed }: Nati
       if (state === undefined) return native.call(this);
       const { call } = state;
       const first = state.relay === undefined && !bodyUsed.call(this);
-      // What is read may not be what came: without a hidden frame, an event stream as JSON, anything as a form.
-      if (first && !call.over && (name === "formData" || (call.stream && (call.hides || name === "json")))) {
+      // What is read may not be what came: a form, an event stream without a hidden frame, or one that is cut.
+      if (first && !call.over && (name === "formData" || call.stream)) {
         const body = bodyOf.call(this);
         if (body !== null && !body.locked) relay(this, state, body);
       }

@@ -1,7 +1,11 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { shapeOf } from "../content/tools.ts";
+import { measureTurns } from "../content/turns.ts";
+import { anthropicRates } from "../rates.ts";
+import { readCost } from "../reported-cost.ts";
+import { cacheTime, longer, measureAll, wireLength } from "../text.ts";
 import { countUse, setUses } from "../tools/server-tools.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
@@ -19,15 +23,7 @@ export const anthropicMessages: WireFormat = {
     { method: "POST", path: "/publishers/anthropic/models/{model}:rawPredict" },
     { method: "POST", path: "/publishers/anthropic/models/{model}:streamRawPredict" },
   ],
-  rates: {
-    request: 2,
-    inputBytes: 3.4,
-    tools: 490,
-    toolBytes: 2.4,
-    attachment: 245,
-    outputBytes: 4.2,
-    toolCall: 38,
-  },
+  rates: anthropicRates,
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ name: "error", data: errorOf(message, blocked) }),
@@ -37,14 +33,21 @@ export const anthropicMessages: WireFormat = {
     if (!Array.isArray(body.messages) || (body.max_tokens === undefined && body.anthropic_version === undefined)) {
       return undefined;
     }
-    const measured = measureAll(body.messages, body.system);
+    const measured = measureAll(body.system, body.output_config, body.output_format);
+    const fixedBytes = measured.content;
+    const turns = measureTurns(body.messages, fixedBytes, measured);
+    const tools = measureAll(body.tools);
     return {
       model: text(body.model) ?? route.model,
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
-      toolBytes: measureAll(body.tools).bytes,
       freeCode: Array.isArray(body.tools) && body.tools.some(makesCodeFree),
+      fixedBytes,
+      turns,
+      caches: longer(longer(measured.caches, tools.caches), cacheTime(body.cache_control)) ?? false,
+      toolBytes: tools.bytes,
+      tools: shapeOf(body.tools),
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
@@ -59,6 +62,7 @@ export const anthropicMessages: WireFormat = {
     for (const block of array(json.content)) countBlock(object(block), reading);
     if (json.stop_reason !== undefined) reading.finished = true;
     if (reading.raw) readUsage(reading);
+    readCost(reading.raw, json, reading);
   },
 
   readFrame(frame, event, reading) {
@@ -107,11 +111,10 @@ function readDelta(delta: Json | undefined, reading: Reading): boolean {
 }
 
 function countBlock(block: Json | undefined, reading: Reading): void {
-  if (block?.type === "tool_use") reading.toolCalls += 1;
-  else if (block?.type === "server_tool_use") {
-    reading.toolCalls += 1;
-    countServerTool(block, reading);
-  }
+  const type = text(block?.type);
+  if (type?.endsWith("tool_use")) reading.toolCalls += 1;
+  else if (type?.endsWith("thinking")) reading.reasons = true;
+  if (type === "server_tool_use") countServerTool(block as Json, reading);
   reading.visible += wireLength(block?.text) + wireLength(block?.name);
   reading.thought += wireLength(block?.thinking);
   const input = object(block?.input);
@@ -133,6 +136,7 @@ function readMessage(json: Json, reading: Reading): void {
 
 function readMessageDelta(frame: Json, reading: Reading): void {
   const usage = object(frame.usage);
+  readCost(usage, frame, reading);
   if (usage) {
     mergeUsage(usage, reading);
     if (usage.output_tokens !== undefined && usage.output_tokens !== null) readUsage(reading);

@@ -1,9 +1,14 @@
 import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
+import type { Attachment } from "../content/attachments.ts";
+import type { ToolShape } from "../content/tools.ts";
+import type { Turns } from "../content/turns.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
+import type { Served } from "../gateways/gateway.ts";
 import type { Host } from "../hosts.ts";
-import type { EstimateRates } from "../rates.ts";
+import type { RatesOf } from "../rates.ts";
+import type { CacheTime } from "../text.ts";
 import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
 
 /**
@@ -21,7 +26,7 @@ export interface WireFormat {
   /** Where it is spoken, at any host. Of two formats with the same path, the first of the registry is taken. */
   readonly endpoints: readonly Endpoint[];
   /** What text costs in tokens, for what the vendor does not report. */
-  readonly rates: EstimateRates;
+  readonly rates: RatesOf;
   /** The refusal in a shape that its SDKs raise as an error. */
   readonly refusal: RefusalShape;
   /** The facts of a request, or undefined when the body is of something else. */
@@ -47,10 +52,21 @@ export interface RequestFacts {
   readonly stream: boolean;
   /** UTF-8 bytes of the text that becomes input tokens; undefined when the body could not be read. */
   readonly inputBytes: number | undefined;
-  /** Images, documents and audio, which cost tokens by other rules than text. */
-  readonly attachments: number;
+  /** Images, documents and audio, which cost tokens by other rules than text; undefined for none. */
+  readonly attachments: readonly Attachment[] | undefined;
+  /** Those of `inputBytes` that are the same in each request of an agent: system prompt and format of the answer. */
+  readonly fixedBytes?: number;
+  /** The messages by their lengths. */
+  readonly turns?: Turns;
+  /** The response or conversation at the vendor that is part of the input. */
+  readonly continues?: string | undefined;
+  /** The vendor keeps this call for others to continue: the id of a conversation, or `response` for the response's own. */
+  readonly keptAs?: string | undefined;
+  /** For how long input may be written to a cache, where a request has to ask for that; false when it does not. */
+  readonly caches?: CacheTime | false;
   /** UTF-8 bytes of the tool definitions; a vendor writes them in another way for its model. */
   readonly toolBytes?: number;
+  readonly tools?: ToolShape | undefined;
   /** The caller's limit of output tokens. */
   readonly maxOutput?: number | undefined;
   readonly tier?: string | undefined;
@@ -71,6 +87,14 @@ export interface RequestFacts {
   /** The system prompt, where a framework writes its agent's name into it. */
   readonly instructions?: string | undefined;
 }
+
+/** Of a body that could not be read. */
+export const NO_FACTS: RequestFacts = {
+  model: undefined,
+  stream: false,
+  inputBytes: undefined,
+  attachments: undefined,
+};
 
 /** What has been read of a response so far. Formats write it; the recorder turns it into usage at the ending. */
 export interface Reading {
@@ -94,12 +118,26 @@ export interface Reading {
   costUsd: number | undefined;
   /** What the vendor's own tools did. */
   tools: ServerTools | undefined;
+  /** The answer came out of a gateway's cache: it costs nothing, whatever figures it repeats. */
+  cached: boolean;
+  /** Who answered, by the word of the gateway in between: the body may only repeat the alias that was asked for. */
+  served: Served | undefined;
+  /** Whoever answered may have a price of its own, which differs from the list price. */
+  inexact: boolean;
   /** Bytes of visible output since the last report of output. */
   visible: number;
+  /** Bytes of visible output and of readable reasoning, and tool calls, that the last report of output covers. */
+  reportedBytes: number;
+  reportedThought: number;
+  reportedCalls: number;
+  /** Frames of a stream with visible output since the last report of output. */
+  deltas: number;
   /** Bytes of readable reasoning since the last report of output. */
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
   toolCalls: number;
+  /** The model has begun to reason, whether or not it lets us read that. */
+  reasons: boolean;
   /** The vendor reported that it was done. */
   finished: boolean;
   /** Nothing that matters follows. */
@@ -136,9 +174,17 @@ export function newReading(host: Host | undefined): Reading {
     extra: undefined,
     costUsd: undefined,
     tools: undefined,
+    cached: false,
+    served: undefined,
+    inexact: false,
     visible: 0,
+    deltas: 0,
+    reportedBytes: 0,
+    reportedThought: 0,
+    reportedCalls: 0,
     thought: 0,
     toolCalls: 0,
+    reasons: false,
     finished: false,
     terminal: false,
     failed: false,
@@ -157,7 +203,11 @@ export function report(reading: Reading, usage: Usage): void {
   reading.inputReported = usage.input > 0;
   reading.outputReported = usage.output > 0 || reading.visible + reading.thought + reading.toolCalls === 0;
   if (!reading.outputReported) return;
+  reading.reportedBytes += reading.visible;
+  reading.reportedThought += reading.thought;
+  reading.reportedCalls += reading.toolCalls;
   reading.visible = 0;
+  reading.deltas = 0;
   reading.thought = 0;
   reading.toolCalls = 0;
 }

@@ -1,6 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
+import { shapeOf } from "../content/tools.ts";
+import { hashText, measureTurns } from "../content/turns.ts";
+import { googleRates } from "../rates.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { setUses, toolsOf } from "../tools/server-tools.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
@@ -17,15 +21,7 @@ export const googleGenerate: WireFormat = {
     { method: "POST", path: "/{model}:generateContent", stream: false, evidence: {} },
     { method: "POST", path: "/{model}:streamGenerateContent", stream: true, evidence: {} },
   ],
-  rates: {
-    request: 1,
-    inputBytes: 4.8,
-    tools: 10,
-    toolBytes: 10.9,
-    attachment: 258,
-    outputBytes: 4.6,
-    toolCall: 5,
-  },
+  rates: googleRates,
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ data: errorOf(message, blocked) }),
@@ -33,14 +29,21 @@ export const googleGenerate: WireFormat = {
 
   readRequest(body, { endpoint, model }) {
     if (body.contents === undefined) return undefined;
-    const measured = measureAll(body.contents, body.systemInstruction ?? body.system_instruction);
     const generation = object(body.generationConfig) ?? object(body.generation_config);
+    const measured = measureAll(body.systemInstruction ?? body.system_instruction);
+    const fixedBytes = measured.content;
+    // What is cached is part of the input, and in no other member.
+    const cached = text(body.cachedContent);
+    const turns = measureTurns(body.contents, cached === undefined ? fixedBytes : hashText(cached), measured);
     return {
       model,
       stream: endpoint.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
-      toolBytes: measureAll(body.tools).bytes,
+      fixedBytes,
+      turns,
+      toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
+      tools: shapeOf(body.tools),
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
       metadata: object(body.labels),
@@ -90,12 +93,14 @@ function readChunk(json: Json, reading: Reading): void {
   }
   if (object(json.promptFeedback)?.blockReason) reading.finished = true;
   const raw = object(json.usageMetadata);
+  readCost(raw, json, reading);
   if (raw) readUsage(raw, reading);
   if (reading.finished && reading.outputReported) reading.terminal = true;
 }
 
 function countPart(part: Json | undefined, reading: Reading): void {
   const kind = part?.thought === true ? "thought" : "visible";
+  if (kind === "thought") reading.reasons = true;
   reading[kind] += wireLength(part?.text) + wireLength(object(part?.executableCode)?.code);
   const call = object(part?.functionCall);
   if (!call) return;

@@ -1,8 +1,10 @@
-import { reportedCost } from "../../../core/figures.ts";
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { shapeOf } from "../content/tools.ts";
+import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
-import { CHAT_RATES } from "../rates.ts";
+import { chatRates } from "../rates.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { readExecutedTools, readToolUsage, type SearchRequest, setUses, toolsOf } from "../tools/server-tools.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
@@ -16,12 +18,14 @@ export const openaiChat: WireFormat = {
   strictDeltas: true,
 
   endpoints: [{ method: "POST", path: "/chat/completions", evidence: {} }],
-  rates: CHAT_RATES,
+  rates: chatRates,
   refusal: openaiRefusal,
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;
-    const measured = measureAll(body.messages, body.response_format);
+    const measured = measureAll(body.response_format);
+    const fixedBytes = measured.content;
+    const turns = measureTurns(body.messages, fixedBytes, measured);
     const stream = body.stream === true;
     const asked = object(body.stream_options)?.include_usage;
     return {
@@ -29,7 +33,10 @@ export const openaiChat: WireFormat = {
       stream,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
+      fixedBytes,
+      turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
+      tools: shapeOf(body.tools ?? body.functions),
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,
@@ -46,7 +53,10 @@ export const openaiChat: WireFormat = {
     readEnvelope(json, reading);
     for (const choice of array(json.choices) as readonly (Json | null | undefined)[]) {
       const message = object(choice?.message);
-      if (message) countOutput(message, reading);
+      if (message) {
+        countOutput(message, reading);
+        if (message.provider_metadata !== undefined) readCost(undefined, message, reading);
+      }
     }
     if (json.choices !== undefined) reading.finished = true;
     readUsage(json, reading);
@@ -60,8 +70,10 @@ export const openaiChat: WireFormat = {
     for (const item of choices) {
       const choice = object(item);
       const delta = object(choice?.delta);
-      if (delta) countOutput(delta, reading);
-      else ordinary = false;
+      if (delta) {
+        countOutput(delta, reading);
+        if (delta.provider_metadata !== undefined) readCost(undefined, delta, reading);
+      } else ordinary = false;
       if (choice?.finish_reason !== null && choice?.finish_reason !== undefined) {
         reading.finished = true;
         ordinary = false;
@@ -111,21 +123,17 @@ function countOutput(delta: Json, reading: Reading): void {
   }
   if (delta.executed_tools) readExecutedTools(delta.executed_tools, reading);
   const legacy = delta.function_call ? object(delta.function_call) : undefined;
+  if (text(legacy?.name)) reading.toolCalls += 1;
   if (legacy) reading.visible += wireLength(legacy.name) + wireLength(legacy.arguments);
 }
 
 /** Reads `usage` where it is: at the top, or in Groq's own member. Null, absent and empty are no report. */
 function readUsage(json: Json, reading: Reading): boolean {
   const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
+  readCost(raw, json, reading);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
   report(reading, usageOf(raw, reading.host?.reasoningApart === true));
   readTools(raw, reading);
-  const fee = raw.cost ? reportedCost(raw.cost) : undefined;
-  if (fee !== undefined) {
-    // With the caller's own vendor key, `cost` is only the gateway's fee.
-    const upstream = raw.is_byok === true ? reportedCost(object(raw.cost_details)?.upstream_inference_cost) : 0;
-    reading.costUsd = upstream === undefined ? undefined : fee + upstream;
-  }
   return true;
 }
 

@@ -1,7 +1,8 @@
 import { object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { openaiRefusal } from "../openai-error.ts";
-import { CHAT_RATES } from "../rates.ts";
+import { openaiRates } from "../rates.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll } from "../text.ts";
 import { report, type WireFormat } from "./format.ts";
 
@@ -21,7 +22,7 @@ export const openaiEmbeddings: WireFormat = {
       evidence: { path: "/v1/embeddings", header: "authorization" },
     },
   ],
-  rates: CHAT_RATES,
+  rates: openaiRates,
   refusal: openaiRefusal,
 
   readRequest(body) {
@@ -30,7 +31,7 @@ export const openaiEmbeddings: WireFormat = {
       model: text(body.model),
       stream: false,
       inputBytes: measureAll(body.input).bytes,
-      attachments: 0,
+      attachments: undefined,
       user: text(body.user),
     };
   },
@@ -45,6 +46,7 @@ export const openaiEmbeddings: WireFormat = {
       reading.finished = true;
     }
     const usage = object(json.usage);
+    readCost(usage, json, reading);
     const input = usage?.prompt_tokens ?? usage?.total_tokens;
     if (input !== undefined && input !== null) report(reading, canonicalUsage({ input: count(input) }));
   },

@@ -1,6 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { shapeOf } from "../content/tools.ts";
+import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
+import { openaiRates } from "../rates.ts";
+import { readCost } from "../reported-cost.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { imageUsage, readItem, readTools } from "../tools/responses.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
@@ -36,28 +40,28 @@ export const openaiResponses: WireFormat = {
     { method: "POST", path: "/responses", evidence: { path: "/v1/responses", header: "authorization" } },
     { method: "GET", path: "/responses/resp_{id}" },
   ],
-  rates: {
-    request: 2,
-    inputBytes: 3.8,
-    tools: 10,
-    toolBytes: 9.4,
-    attachment: 505,
-    outputBytes: 4.2,
-    toolCall: 12,
-  },
+  rates: openaiRates,
   refusal: openaiRefusal,
 
   readRequest(body) {
     if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
       return undefined;
     }
-    const measured = measureAll(body.input, body.instructions, body.text);
+    const measured = measureAll(body.instructions, object(body.text)?.format, object(body.prompt)?.variables);
+    const fixedBytes = measured.content;
+    const turns = measureTurns(body.input, fixedBytes, measured);
+    const conversation = text(body.conversation) ?? text(object(body.conversation)?.id);
     return {
       model: text(body.model),
       stream: body.stream === true,
       inputBytes: measured.bytes,
       attachments: measured.attachments,
-      toolBytes: measureAll(body.tools).bytes,
+      fixedBytes,
+      turns,
+      continues: conversation ?? text(body.previous_response_id),
+      keptAs: conversation ?? (body.store === false ? undefined : "response"),
+      toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
+      tools: shapeOf(body.tools, body.input),
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
@@ -106,6 +110,7 @@ function readResponse(json: Json, reading: Reading): void {
   if (status === "failed") reading.failed = true;
   if (status === "completed" || status === "incomplete") reading.finished = true;
   const raw = object(json.usage);
+  readCost(raw, json, reading);
   if (!raw || raw.input_tokens === undefined || raw.input_tokens === null) return;
   report(reading, usageOf(raw));
   readTools(json, raw, reading);
@@ -130,15 +135,11 @@ function usageOf(raw: Json): Usage {
   });
 }
 
-const TOOL_CALLS: ReadonlySet<unknown> = new Set([
-  "function_call",
-  "custom_tool_call",
-  "mcp_call",
-  "code_interpreter_call",
-]);
-
+/** Calls of functions, and of the vendor's own tools, which the model writes as well. */
 function countToolCall(item: Json | undefined, reading: Reading): void {
-  if (!TOOL_CALLS.has(item?.type)) return;
+  const type = text(item?.type);
+  if (type === "reasoning") reading.reasons = true;
+  if (!type?.endsWith("_call")) return;
   reading.toolCalls += 1;
   reading.visible += wireLength(item?.name);
 }

@@ -1,5 +1,5 @@
 import { type BillingAnswer, type BillingRequest, listIn, readCursor, writeCursor } from "../desk.ts";
-import { type AnthropicBooks, type AnthropicUsage, DAY_MS, timesOf, wrong } from "./books.ts";
+import { type AnthropicBooks, type AnthropicUsage, DAY_MS, MINUTE_MS, timesOf, wrong } from "./books.ts";
 
 const DIMS = ["api_key_id", "workspace_id", "model", "service_tier", "context_window"];
 const FAN_OUT = ["cost_type", "token_type"];
@@ -18,6 +18,7 @@ export function analyticsReport(costs: boolean, { query }: BillingRequest, books
   if (start < now - 365 * DAY_MS) return wrong("starting_at: must be within the last 365 days");
   if (width !== null && Number.isNaN(end)) return wrong("ending_at: required with time_bucket_width");
   if (end > now) return wrong("ending_at: must not be in the future");
+  if (width === "1m" && end - start > DAY_MS) return wrong("ending_at: range may span at most 24 hours");
   if (end - start > 31 * DAY_MS) return wrong("ending_at: range may span at most 31 days");
   if (!(limit >= 1 && limit <= 1_000)) return wrong("limit: must be between 1 and 1000");
   const odd = groups.find((group) => !KNOWN.includes(group));
@@ -26,7 +27,7 @@ export function analyticsReport(costs: boolean, { query }: BillingRequest, books
   const at = readCursor(query);
   if (at === undefined) return wrong("cursor does not match current query parameters");
   const until = Number.isNaN(end) ? now : end;
-  const rows = costs ? costRows(groups, start, until, books) : usageRows(groups, start, until, books);
+  const rows = costs ? costRows(groups, start, until, books) : usageRows(groups, start, until, width, books);
   const byTime = query.get("order_by") === "time" && width !== null;
   const sign = query.get("order") === "asc" ? 1 : -1;
   rows.sort((a, b) => sign * (byTime ? a.at - b.at || a.size - b.size : a.size - b.size));
@@ -98,11 +99,18 @@ function centText(amount: bigint): string {
   return `${amount < 0n ? "-" : ""}${size.slice(0, -7)}.${size.slice(-7)}`;
 }
 
-function usageRows(groups: readonly string[], start: number, end: number, books: AnthropicBooks): Counted[] {
+function usageRows(
+  groups: readonly string[],
+  start: number,
+  end: number,
+  width: string | null,
+  books: AnthropicBooks,
+): Counted[] {
+  const byMinute = width === "1m";
   const rows = new Map<string, Counted & { sums: number[]; group: object; day: string }>();
-  for (const usage of books.usages()) {
+  for (const usage of byMinute ? (books.minutes?.() ?? []) : books.usages()) {
     const { at } = timesOf(usage.day);
-    if (at + DAY_MS <= start || at >= end) continue;
+    if (at + (byMinute ? MINUTE_MS : DAY_MS) <= start || at >= end) continue;
     const group = groupOf(usage, groups);
     const id = JSON.stringify([usage.day, group]);
     const row = rows.get(id) ?? { at, size: 0, items: [], sums: [0, 0, 0, 0, 0, 0, 0], group, day: usage.day };

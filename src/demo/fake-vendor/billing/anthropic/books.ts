@@ -17,6 +17,7 @@ export interface AnthropicCost {
 }
 
 export interface AnthropicUsage {
+  /** `2026-11-01`; where it is asked for by the minute, `2026-11-01T09:30`. */
   readonly day: string;
   readonly api_key_id: string | null;
   readonly workspace_id: string | null;
@@ -39,6 +40,8 @@ export interface AnthropicBooks {
   readonly adminKey: string;
   readonly costs: () => readonly AnthropicCost[];
   readonly usages: () => readonly AnthropicUsage[];
+  /** The same by the minute. */
+  readonly minutes?: () => readonly AnthropicUsage[];
   /** Which reports there are; the older alone, or both. */
   readonly reports?: "analytics" | "legacy";
   readonly workspaces?: readonly { readonly id: string; readonly name: string }[];
@@ -47,6 +50,7 @@ export interface AnthropicBooks {
 }
 
 export const DAY_MS = 86_400_000;
+export const MINUTE_MS = 60_000;
 
 export function failure(status: number, type: string, message: string): BillingAnswer {
   return { status, body: { type: "error", error: { type, message }, request_id: "req_demo" } };
@@ -59,6 +63,8 @@ export function timesOf(day: string): {
   readonly ending_at: string;
   readonly at: number;
 } {
-  const at = Date.parse(`${day}T00:00:00Z`);
-  return { starting_at: `${day}T00:00:00Z`, ending_at: new Date(at + DAY_MS).toISOString(), at };
+  const isMinute = day.includes("T");
+  const starting_at = isMinute ? `${day}:00Z` : `${day}T00:00:00Z`;
+  const at = Date.parse(starting_at);
+  return { starting_at, ending_at: new Date(at + (isMinute ? MINUTE_MS : DAY_MS)).toISOString(), at };
 }

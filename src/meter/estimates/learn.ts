@@ -1,0 +1,164 @@
+import { evictOldest, setBounded } from "../../core/bounded-map.ts";
+import type { Usage } from "../../core/usage.ts";
+import { hashText, STEP, type Turns } from "../wire/content/turns.ts";
+import type { Reading, RequestFacts } from "../wire/formats/format.ts";
+import { type RatesOf, toolTokens } from "../wire/rates.ts";
+import { attachmentTokens, estimateInput, type InputEstimate, overheadKey } from "./input.ts";
+import {
+  type Conversation,
+  type Knowledge,
+  knownModel,
+  MAX_CONVERSATIONS,
+  type ModelKnowledge,
+  UNNAMED,
+} from "./knowledge.ts";
+import { SLACK_TOKENS } from "./margin.ts";
+
+/** Learns from a call whose usage the vendor reported. `format`: the rates of its format. `now`: milliseconds since the epoch. */
+export function learn(
+  knowledge: Knowledge,
+  format: RatesOf,
+  facts: RequestFacts,
+  reading: Reading,
+  usage: Usage,
+  now: number,
+): void {
+  const { model: name = UNNAMED } = facts;
+  const model = knowledge.models.get(name) ?? knownModel(knowledge, format, name);
+  learnOutput(model, reading, usage);
+  learnReasoning(model, reading, usage);
+  const { turns } = facts;
+  if (turns === undefined || facts.retrieval === true) return;
+  const estimate = estimateInput(knowledge, model, facts);
+  if (estimate === undefined) return;
+  learnMargin(model, estimate, facts, usage.input);
+  if (facts.continues === undefined) learnOverhead(model, facts, turns, estimate.own, usage.input);
+  remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
+}
+
+function learnMargin(
+  { margins }: ModelKnowledge,
+  { tokens, known, basis }: InputEstimate,
+  { tools }: RequestFacts,
+  input: number,
+): void {
+  // What a tool of the vendor found is no fault of the estimate.
+  if (tools !== undefined && tools.served > 0) {
+    margins.served = nextServed(margins.served, input - tokens);
+    return;
+  }
+  const ratio = (input - known - SLACK_TOKENS) / Math.max(1, tokens - known);
+  margins[basis] = nextMargin(margins[basis], ratio);
+}
+
+const LEAST_MARGIN = 1.05;
+
+/** The next margin, after a call that called for `needed`: the largest so far, which slowly fades to what is needed. */
+function nextMargin(margin: number, needed: number): number {
+  return needed > margin ? needed : Math.max(LEAST_MARGIN, margin + (needed - margin) / 100);
+}
+
+/** The same of what a vendor's tools add. It fades sooner, since it begins far too high for most. */
+function nextServed(served: number, added: number): number {
+  return added > served ? added : Math.max(0, served + (added - served) / 20);
+}
+
+const MAX_OVERHEADS = 100;
+/** Bytes of a conversation so short that it adds nothing to the error of what is beside it. */
+const SHORT = 100;
+/** With this weight an overhead follows a tenth of each further short call. */
+const MAX_WEIGHT = 10 / SHORT;
+
+/** The mean of what was reported beside the conversation: the shorter that was, the more a call counts. */
+function learnOverhead(
+  { overheads, rates }: ModelKnowledge,
+  facts: RequestFacts,
+  turns: Turns,
+  own: number,
+  input: number,
+): void {
+  const weight = 1 / (SHORT + own * rates.inputBytes);
+  const key = overheadKey(facts, turns);
+  const known = overheads.get(key);
+  if (known === undefined) {
+    setBounded(overheads, key, { tokens: input - own, weight }, MAX_OVERHEADS);
+    return;
+  }
+  known.tokens += ((input - own - known.tokens) * weight) / (known.weight + weight);
+  known.weight = Math.min(MAX_WEIGHT, known.weight + weight);
+}
+
+/** Shorter outputs say little of bytes per token. */
+const MIN_OUTPUT = 40;
+/** Tokens after which older outputs count half. */
+const MANY_OUTPUT = 20_000;
+/** Bytes per token that text can have; beyond them the report counts something that was not sent. */
+const MIN_RATE = 1.5;
+const MAX_RATE = 8;
+
+function learnOutput(model: ModelKnowledge, reading: Reading, { output, reasoning }: Usage): void {
+  const { reportedBytes: bytes, reportedCalls, reportedThought } = reading;
+  const tokens = output - reasoning;
+  if (bytes < MIN_OUTPUT || reportedCalls > 0 || (reportedThought > 0 && reasoning === 0)) return;
+  const rate = bytes / tokens;
+  if (!(rate >= MIN_RATE && rate <= MAX_RATE)) return;
+  if (model.outputTokens > MANY_OUTPUT) {
+    model.outputBytes /= 2;
+    model.outputTokens /= 2;
+  }
+  model.outputBytes += bytes;
+  model.outputTokens += tokens;
+}
+
+function learnReasoning(model: ModelKnowledge, { reportedThought }: Reading, { reasoning }: Usage): void {
+  if (reportedThought > 0) {
+    if (reasoning === 0) return;
+    model.thoughtBytes += reportedThought;
+    model.thoughtTokens += reasoning;
+    return;
+  }
+  const before = model.hiddenReasoning;
+  if (before !== undefined) model.hiddenReasoning = before + (reasoning - before) / 8;
+  else if (reasoning > 0) model.hiddenReasoning = reasoning;
+}
+
+/** Puts a call in the place of the one that it continued. */
+function remember(
+  { conversations }: Knowledge,
+  { seed, rates }: ModelKnowledge,
+  facts: RequestFacts,
+  { steps }: Turns,
+  before: Conversation | undefined,
+  { responseId, reportedBytes, reportedThought }: Reading,
+  at: number,
+  { input, output, reasoning, cacheRead, cacheWrite }: Usage,
+): void {
+  const last = steps.at(-STEP);
+  const id = facts.keptAs === "response" ? responseId : facts.keptAs;
+  // What the vendor keeps is not among the messages: without its id the call cannot be continued.
+  const key = last === undefined || facts.continues !== undefined ? 0 : last ^ seed;
+  const idKey = id === undefined ? 0 : hashText(id);
+  if (before !== undefined) forget(conversations, before);
+  if (key === 0 && idKey === 0) return;
+  const conversation: Conversation = {
+    key,
+    idKey,
+    input,
+    output: output - reasoning,
+    reasoning,
+    outputBytes: reasoning > 0 ? reportedBytes : reportedBytes + reportedThought,
+    cached: cacheRead + cacheWrite,
+    at,
+    attachments: facts.attachments === undefined ? 0 : Math.round(attachmentTokens(rates, facts)),
+    fixedBytes: facts.fixedBytes ?? 0,
+    tools: facts.tools === undefined ? 0 : toolTokens(rates, facts.tools),
+  };
+  if (conversations.size >= MAX_CONVERSATIONS) evictOldest(conversations, MAX_CONVERSATIONS);
+  if (key !== 0) conversations.set(key, conversation);
+  if (idKey !== 0) conversations.set(idKey, conversation);
+}
+
+function forget(conversations: Map<number, Conversation>, { key, idKey }: Conversation): void {
+  if (key !== 0) conversations.delete(key);
+  if (idKey !== 0) conversations.delete(idKey);
+}

@@ -1,0 +1,71 @@
+import type { Quality } from "../../core/call.ts";
+import { canonicalUsage, type Usage } from "../../core/usage.ts";
+import type { Reading, RequestFacts } from "../wire/formats/format.ts";
+import type { RatesOf } from "../wire/rates.ts";
+import { estimateInput } from "./input.ts";
+import { type Knowledge, knownModel, type ModelKnowledge } from "./knowledge.ts";
+
+export interface Resolved {
+  readonly usage: Usage | undefined;
+  readonly quality: Quality;
+}
+
+/** The usage of a call at its ending: what was reported, and an estimate, marked, of what was not. `format`: the rates of its format. */
+export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: RequestFacts, reading: Reading): Resolved {
+  const { usage, visible, thought, toolCalls, inputReported, outputReported } = reading;
+  if (usage && inputReported && outputReported && visible + thought + toolCalls === 0) {
+    return { usage, quality: "reported" };
+  }
+  if (reading.pending) return UNKNOWN;
+  const model = knownModel(knowledge, format, facts.model);
+  const input = inputReported ? usage?.input : estimateInput(knowledge, model, facts)?.tokens;
+  if (input === undefined) return UNKNOWN;
+  const reported = outputReported ? usage : undefined;
+  const reasoning = outputReported ? Math.round(thought / outputRate(model)) : estimateReasoning(model, reading);
+  const shown = Math.ceil(textTokens(model, reading) + toolCalls * model.rates.toolCall);
+  return {
+    usage: canonicalUsage({
+      ...usage,
+      input: Math.round(input),
+      output: (reported?.output ?? 0) + shown + reasoning,
+      reasoning: (reported?.reasoning ?? 0) + reasoning,
+    }),
+    quality: "estimated",
+  };
+}
+
+const UNKNOWN: Resolved = { usage: undefined, quality: "unknown" };
+
+/** Bytes of a frame with one token in it, in the mean: what is shorter is cut by letters, what is longer by time. */
+const MIN_TOKEN = 1.5;
+const MAX_TOKEN = 7;
+
+/** Many vendors send a frame for each token; of the others the bytes say more. */
+function textTokens(model: ModelKnowledge, { visible, deltas, toolCalls }: Reading): number {
+  const frame = visible / deltas;
+  if (frame >= MIN_TOKEN && frame <= MAX_TOKEN) return deltas;
+  return visible / (toolCalls === 0 ? outputRate(model) : model.rates.argumentBytes);
+}
+
+/** Tokens of output that count as much as the rate of the format. */
+const PRIOR_TOKENS = 60;
+
+/** Tokens of reasoning of a model of which nothing is known but that it has begun to reason. */
+const FIRST_REASONING = 128;
+
+/** What can be read, at the rate of the model; else what the model reasons typically, half of it while that goes on. */
+function estimateReasoning(model: ModelKnowledge, reading: Reading): number {
+  const { visible, thought, toolCalls, reasons, recognized } = reading;
+  if (thought > 0) {
+    const known = PRIOR_TOKENS * model.rates.outputBytes + model.thoughtBytes;
+    return Math.round((thought * (PRIOR_TOKENS + model.thoughtTokens)) / known);
+  }
+  const typical = model.hiddenReasoning ?? (reasons ? FIRST_REASONING : 0);
+  if (!recognized) return 0;
+  return Math.round(visible + toolCalls > 0 ? typical : typical / 2);
+}
+
+/** Bytes per token of a model's output. */
+function outputRate({ rates, outputBytes, outputTokens }: ModelKnowledge): number {
+  return (PRIOR_TOKENS * rates.outputBytes + outputBytes) / (PRIOR_TOKENS + outputTokens);
+}
