@@ -12,7 +12,7 @@ export interface PassingBody {
   pass(chunk: Uint8Array): Uint8Array;
   /** The body ended: returns what was held back, with the question for usage where it was asked. */
   end(): Uint8Array;
-  /** What has been read so far, once the body has ended or broken. */
+  /** What has been read so far, once the body has ended or broken. Throws what reading it throws. */
   facts(): RequestFacts | undefined;
   /** Whether the question may still be put. */
   mayAsk: boolean;
@@ -50,9 +50,7 @@ export function createPassingBody(target: Target, mayAsk: boolean): PassingBody 
     end() {
       if (seen !== undefined) seen += decoder.decode();
       if (held.length === 0) return EMPTY;
-      const read = facts();
-      // Options that have been sent cannot be added to.
-      if (!body.mayAsk || read?.lacksUsage !== true || read.hasStreamOptions === true) return held;
+      if (!body.mayAsk || !lacksQuestion(facts)) return held;
       asked = true;
       return Buffer.concat([Buffer.from(USAGE_QUESTION), held]);
     },
@@ -63,6 +61,16 @@ export function createPassingBody(target: Target, mayAsk: boolean): PassingBody 
     },
   };
   return body;
+}
+
+/** Whether to ask. Options that have been sent cannot be added to; a body that we fail to read is sent as it is. */
+function lacksQuestion(facts: () => RequestFacts | undefined): boolean {
+  try {
+    const read = facts();
+    return read?.lacksUsage === true && read.hasStreamOptions !== true;
+  } catch {
+    return false;
+  }
 }
 
 /** Passes a request's body stream on, no faster than it is sent. `done`: it has ended or broken. */
