@@ -25,7 +25,7 @@ export const hosts: Check = {
         yield note(
           "host-local",
           subject,
-          `${host} is a local server, which has no cloud's price: the cost of its calls is unknown. A gateway needs a row of "hosts"`,
+          `${host} is a local server, which has no cloud's price: the cost of its calls is unknown. A gateway may need a row of "hosts"`,
           '"localServers": "free"',
         );
       else
