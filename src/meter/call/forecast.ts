@@ -66,7 +66,7 @@ function withCache(most: Usage, { facts, startedAt }: OpenCall, conversation: Co
 }
 
 function costOf(price: PriceSource, call: OpenCall, model: string, usage: Usage): number | undefined {
-  const { host, provider } = call.target;
+  const { host, provider, local, gateway, geo } = call.target;
   const { tier, caches } = call.facts;
   const dear = tier !== undefined && DEAR_TIERS.has(tier);
   const query: PriceQuery = {
@@ -77,8 +77,9 @@ function costOf(price: PriceSource, call: OpenCall, model: string, usage: Usage)
     tier: dear ? tier : undefined,
     priceId: host?.priceId,
     guessedProvider: host === undefined,
-    local: call.target.local,
-    geo: call.target.geo,
+    // As in `call-cost.ts`: a gateway on this machine passes other vendors' models on.
+    local: local && gateway.gateway === undefined,
+    geo,
     // Where a vendor caches by itself, only the response shows what was written to its cache, which costs more.
     atMost: caches === undefined,
   };

@@ -10,14 +10,22 @@ import { collectMetrics, startUserTracing } from "../../known-failures/tracing.t
 let runtime: Runtime | undefined;
 afterEach(() => runtime?.stop());
 
-async function settled(uri: string, request: object, body: object | string, config?: ConfigFile): Promise<SettledCall> {
+async function settled(
+  uri: string,
+  request: object,
+  body: object | string,
+  config?: ConfigFile,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<SettledCall> {
   runtime = createRuntime(() => {});
   if (config !== undefined) await runtime.start({ telemetry: false, env: {}, config });
   const calls: SettledCall[] = [];
   runtime.listeners.add((call) => calls.push(call));
   const isStream = typeof body === "string";
   const fetch = runtime.wrapFetch(async () =>
-    isStream ? new Response(body, { headers: { "content-type": "text/event-stream" } }) : Response.json(body),
+    isStream
+      ? new Response(body, { headers: { "content-type": "text/event-stream" } })
+      : Response.json(body, { headers }),
   );
   await (await fetch(uri, { method: "POST", body: JSON.stringify(request) })).text();
   await runtime.flush();
@@ -738,6 +746,18 @@ describe("a server of the user's own is nobody's cloud", () => {
       expect(await ask(host)).toMatchObject({ priced: "true", costUsd: 0.125 });
     },
   );
+
+  test("a gateway that shows itself by its answers is not one", async () => {
+    const headers = { "x-litellm-call-id": "1", "x-litellm-model-name": "openai/gpt-5" };
+    const call = await settled(
+      "http://localhost:4000/v1/chat/completions",
+      { model: "ours", messages },
+      body,
+      {},
+      headers,
+    );
+    expect(call).toMatchObject({ costUsd: 0.125, provider: "openai", model: "gpt-5" });
+  });
 
   test("nor does its provider's fee for a search apply", async () => {
     const config = { prices: [{ model: "gpt-5", inputPerMTok: 2, outputPerMTok: 2 }] };
