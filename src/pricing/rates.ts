@@ -114,7 +114,10 @@ export function charge(card: RateCard, usage: Usage, terms: Terms, fees: FeeTabl
   const sum: Sum = { nano: 0, unpriced: undefined };
   if (!terms.commitment) {
     if (usage.inputAudio || usage.outputAudio || usage.outputImage || usage.inputImage) addTokens(sum, rates, usage);
-    else sum.nano = tokenNano(rates, usage);
+    else {
+      const input = usage.input - usage.cacheRead - usage.cacheWrite;
+      sum.nano = textNano(rates, usage, input, usage.cacheRead, usage.output - usage.reasoning);
+    }
     sum.nano *= terms.factor;
   }
   let exact = terms.exact;
@@ -195,11 +198,6 @@ function addKind(sum: Sum, part: string, tokens: number, rate: number | undefine
   if (tokens <= 0) return;
   if (rate === undefined) leaveOut(sum, part);
   else sum.nano += tokens * rate;
-}
-
-function tokenNano(rates: RateBand, usage: Usage): number {
-  const input = usage.input - usage.cacheRead - usage.cacheWrite;
-  return textNano(rates, usage, input, usage.cacheRead, usage.output - usage.reasoning);
 }
 
 /** `input`, `cacheRead` and `output` without their audio and images; the rest of the tokens as in `usage`. */
