@@ -64,8 +64,9 @@ function readCall(
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
   if (usage && quality === "reported" && !reading.cached) learnFrom(faults, open, usage);
   const model = reading.served?.model ?? reading.model ?? facts.model ?? "unknown";
+  const reported = reportedUsd(open, state, quality);
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
-  const money = bounded(faults, open, sum(quoted, usage, reading.cached, reportedUsd(open, state, quality)));
+  const money = bounded(faults, open, sum(quoted, usage, reading.cached, reported));
   const parts = money.source === "provider" ? charge(quoted, money.nano) : quoted;
   const settled: { -readonly [K in keyof SettledCall]: SettledCall[K] } = {
     id: `${open.startedAt.toString(36)}-${sequence.toString(36)}`,

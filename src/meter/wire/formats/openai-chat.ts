@@ -122,9 +122,12 @@ function countOutput(delta: Json, reading: Reading): void {
     }
   }
   if (delta.executed_tools) readExecutedTools(delta.executed_tools, reading);
-  const legacy = delta.function_call ? object(delta.function_call) : undefined;
-  if (text(legacy?.name)) reading.toolCalls += 1;
-  if (legacy) reading.visible += wireLength(legacy.name) + wireLength(legacy.arguments);
+  if (delta.function_call) countLegacyCall(object(delta.function_call), reading);
+}
+
+function countLegacyCall(call: Json | undefined, reading: Reading): void {
+  if (text(call?.name)) reading.toolCalls += 1;
+  reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
 }
 
 /** Reads `usage` where it is: at the top, or in Groq's own member. Null, absent and empty are no report. */
@@ -132,8 +135,8 @@ function readUsage(json: Json, reading: Reading): boolean {
   const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
   readCost(raw, json, reading);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
-  report(reading, usageOf(raw, reading.host?.reasoningApart === true));
   readTools(raw, reading);
+  report(reading, usageOf(raw, reading.host?.reasoningApart === true));
   return true;
 }
 
@@ -152,8 +155,8 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
   const prompt = count(raw.prompt_tokens);
   const completion = count(raw.completion_tokens);
   const total = count(raw.total_tokens);
-  const input = object(raw.prompt_tokens_details);
-  const output = object(raw.completion_tokens_details);
+  const input = raw.prompt_tokens_details ? object(raw.prompt_tokens_details) : undefined;
+  const output = raw.completion_tokens_details ? object(raw.completion_tokens_details) : undefined;
   const reasoning = firstCount(output?.reasoning_tokens, raw.reasoning_tokens);
   // Where hosts put the tokens read from a cache, in the order of trust.
   const cacheRead = firstCount(
