@@ -58,7 +58,7 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
     speed: reading.speed,
     geo: reading.geo,
     priceId: provider === undefined ? target.host?.priceId : undefined,
-    guessedProvider: provider === undefined && target.host === undefined,
+    guessedProvider: provider === undefined && isGuessed(open),
   };
   const found = price(query);
   if (found) return reading.inexact && found.exact ? { ...found, exact: false } : found;
@@ -66,6 +66,11 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
   const other = otherName(open, model);
   const similar = other === undefined ? undefined : price({ ...query, model: other });
   return similar && { ...similar, exact: false };
+}
+
+/** A gateway passes on other vendors' models than those of the vendor whose format or host it is like. */
+function isGuessed({ target: { host, gateway } }: OpenCall): boolean {
+  return host === undefined || (gateway.gateway !== undefined && gateway.gateway.name !== host.provider);
 }
 
 /**

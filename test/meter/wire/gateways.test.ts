@@ -174,6 +174,44 @@ describe("a gateway that says who answered", () => {
   });
 });
 
+test("budgets do not pay for what comes out of a cache", async () => {
+  const budgets = [{ scope: { agent: "*" }, per: "hour" as const, usd: 0.1 }];
+  const meter = await startMeter({ budgets });
+  const hit = { ...EXAMPLES.litellm?.shown, ...EXAMPLES.litellm?.hits?.[0] };
+  const one = whole(HOST, hit, { cost: 0.09 });
+  const answered = { ...one, request: { ...one.request, max_tokens: 10 } };
+  for (let i = 0; i < 5; i++) expect((await meter.meter(answered)).call.ending).toBe("completed");
+  for (let i = 0; i < 2; i++) await meter.meter({ ...answered, headers: {} });
+  expect((await meter.meter(answered)).call.ending).toBe("blocked");
+  await meter.runtime.stop();
+});
+
+test.each([
+  ["a key's budget", 422, "budget_exceeded", "Budget has been exceeded! Current cost: 2, Max budget: 1"],
+  ["a provider's budget", 429, "internal_server_error", "crossed budget: Exceeded budget for provider openai: 2 >= 1"],
+])("%s at LiteLLM is final, costs nothing and opens the key's circuit", async (_name, status, type, message) => {
+  const budgets = [{ scope: { agent: "*" }, per: "hour" as const, usd: 100 }];
+  const meter = await startMeter({ budgets });
+  const body = { error: { message, type, param: null, code: String(status) } };
+  const refused = await meter.meter({ ...whole(HOST, {}), status, body });
+  expect(refused.call).toMatchObject({ ending: "failed", status, priced: "none" });
+  expect(refused.text).toBe(JSON.stringify(body));
+  expect((await meter.meter(whole(HOST, {}))).call.ending).toBe("blocked");
+  await meter.runtime.stop();
+});
+
+describe("who answered cannot be told by an older LiteLLM", () => {
+  test("at a host that is said to be like a vendor, Claude has its price all the same", async () => {
+    const hosts = [{ host: "llm.example.com", like: "api.openai.com" }];
+    const meter = await startMeter({ hosts });
+    const answered = whole(HOST, { "x-litellm-call-id": "1", "x-litellm-version": "1.80.0" });
+    const body = { ...(answered.body as object), model: "claude-haiku-4-5" };
+    const { call } = await meter.meter({ ...answered, body });
+    expect(call).toMatchObject({ model: "claude-haiku-4-5", costUsd: expect.closeTo(0.0035, 10) });
+    await meter.runtime.stop();
+  });
+});
+
 describe("headers are read only where a gateway may be", () => {
   const names = gateways.flatMap(({ signs }) => signs);
 
