@@ -54,6 +54,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     misses: [{ "x-openrouter-cache-status": "MISS" }],
     host: "https://openrouter.ai",
   },
+  truefoundry: { shown: { "x-tfy-resolved-model": "our-openai/gpt-5" } },
   vercel: { shown: {}, host: "https://ai-gateway.vercel.sh" },
 };
 
@@ -171,6 +172,47 @@ describe("a gateway that says who answered", () => {
     const headers = { ...shown, "x-litellm-model-name": "openai/gpt-5", "x-litellm-response-cost": "0.9" };
     const { call } = await meterAnswer(streamed(HOST, headers, USAGE));
     expect(call).toMatchObject({ costSource: "local" });
+  });
+});
+
+test.each([
+  ["our-anthropic/claude-haiku-4-5", "openai", "claude-haiku-4-5", 0.0035],
+  ["anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5", 0.0035],
+])("an account's own name is no vendor: %s", async (said, provider, model, costUsd) => {
+  const { call } = await meterAnswer(whole(HOST, { "x-tfy-resolved-model": said }));
+  expect(call).toMatchObject({ provider, model, costUsd: expect.closeTo(costUsd, 10) });
+});
+
+describe("Bifrost, which shows in its body", () => {
+  const hit = { extra_fields: { provider: "openai", cache_debug: { cache_hit: true, hit_type: "direct" } } };
+  const miss = { extra_fields: { provider: "openai", cache_debug: { cache_hit: false } } };
+  const cost = { input_tokens_cost: 0.1, output_tokens_cost: 0.4, total_cost: 0.5 };
+
+  test.each([
+    [hit, 0],
+    [miss, 0.5],
+  ])("%j", async (fields, costUsd) => {
+    const chat = whole(HOST, {}, { cost });
+    const usage = { input_tokens: 1000, output_tokens: 500, cost };
+    const completed = { object: "response", status: "completed", model: "gpt-5", output: [], usage };
+    for (const answered of [
+      { ...chat, body: { ...(chat.body as object), ...fields } },
+      {
+        ...streamed(HOST, {}),
+        body: [
+          data({ choices: [{ delta: { content: "Hi" } }] }),
+          data({ choices: [], usage: { ...USAGE, cost }, ...fields }),
+          DONE,
+        ],
+      },
+      {
+        url: `${HOST}/v1/responses`,
+        request: { model: "gpt-5", input: "Hi", stream: true },
+        body: [data({ type: "response.completed", response: completed, ...fields })],
+      },
+    ]) {
+      expect((await meterAnswer(answered)).call).toMatchObject({ costUsd, costSource: "provider" });
+    }
   });
 });
 

@@ -91,6 +91,7 @@ export const openaiResponses: WireFormat = {
     if (type === "response.output_item.added") countToolCall(object(frame.item), reading);
     const response = object(frame.response);
     if (response) readResponse(response, reading);
+    if (frame.extra_fields !== undefined) readCost(undefined, frame, reading);
     return false;
   },
 };
