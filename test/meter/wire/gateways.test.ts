@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { ATTR, METRICS } from "../../../src/core/names.ts";
 import { newReading } from "../../../src/meter/wire/formats/format.ts";
 import type { Gateway } from "../../../src/meter/wire/gateways/gateway.ts";
 import { createGatewayMemory, readHead } from "../../../src/meter/wire/gateways/host-gateway.ts";
 import * as registry from "../../../src/meter/wire/gateways/registry.ts";
 import { createHostLookup } from "../../../src/meter/wire/hosts.ts";
+import { collectMetrics, startUserTracing, stopUserTelemetry } from "../../known-failures/tracing.ts";
 import { DONE, data } from "../../servers/formats.ts";
 import { type Answered, meterAnswer, startMeter } from "./metered-answer.ts";
 
@@ -291,6 +293,33 @@ describe("headers are read only where a gateway may be", () => {
     for (let i = 1; i <= 500; i++) memory(`h${i}`, undefined);
     expect(memory("h0", undefined)).not.toBe(first);
   });
+});
+
+test("an error shows a gateway too", async () => {
+  const meter = await startMeter();
+  const shown = EXAMPLES.litellm?.shown ?? {};
+  await meter.meter({ ...whole(HOST, shown), status: 500, body: { error: { message: "down" } } });
+  expect((await meter.meter(streamed(HOST, shown, USAGE))).sent).toContain('"include_usage":true');
+  await meter.runtime.stop();
+});
+
+test("the span and the metrics have who answered", async () => {
+  const { ended } = startUserTracing();
+  const metrics = collectMetrics();
+  try {
+    const meter = await startMeter();
+    const headers = { ...EXAMPLES.litellm?.shown, "x-litellm-model-name": "anthropic/claude-haiku-4-5" };
+    await meter.meter(whole(HOST, headers));
+    const who = { provider: "anthropic", model: "claude-haiku-4-5" };
+    expect(ended.map(({ attributes }) => attributes)).toEqual([
+      expect.objectContaining({ [ATTR.provider]: who.provider, [ATTR.responseModel]: who.model }),
+    ]);
+    const costs = (await metrics.read()).filter(({ metric }) => metric === METRICS.cost.name);
+    expect(costs).toEqual([expect.objectContaining({ attributes: expect.objectContaining(who) })]);
+    await meter.runtime.stop();
+  } finally {
+    stopUserTelemetry();
+  }
 });
 
 describe("the user decides about the question", () => {
