@@ -46,13 +46,15 @@ const CAPS: readonly CapRow[] = [
   },
 ];
 
+/** Characters of a message in which a cap is looked for. */
+const MAX_MESSAGE = 4_000;
 const RETURNS = /regain access on (\d{4}-\d{2}-\d{2})(?: at (\d{2}:\d{2}) UTC)?/i;
 
 /** Reads the vendor's own cap out of an error's parsed body; undefined for every other error. */
 export function readVendorCap(status: number, body: unknown): VendorCap | undefined {
   const error = field(body, "error") ?? body;
   const codes = [field(error, "code"), field(error, "type"), field(field(error, "details"), "error_code")];
-  const message = String(field(error, "message") ?? "");
+  const message = String(field(error, "message") ?? "").slice(0, MAX_MESSAGE);
   for (const row of CAPS) {
     if (row.status !== status && !(typeof row.status === "object" && row.status.includes(status))) continue;
     const code = row.code && codes.find((one) => typeof one === "string" && row.code?.test(one));

@@ -27,6 +27,13 @@ const PLACES: readonly Places[] = [
     ],
   },
   {
+    of: (tree) =>
+      filesIn(tree, "src/meter/wire/gateways").filter(
+        (path) => !/\/(?:gateway|host-gateway|registry|served-as)\.ts$/.test(path),
+      ),
+    needs: (name) => [{ text: `| \`${name}\` |`, in: "docs/gateways.md" }],
+  },
+  {
     of: (tree) => filesIn(tree, "monitors", ".json"),
     needs: (name) => [`scenarios/${name}.json`, { text: `\`${name}\``, in: "docs/datadog.md" }],
   },

@@ -78,8 +78,12 @@ function textOf(chunks: readonly Uint8Array[]): string {
 
 /** What the caller gets of a stream of which we asked for the usage, by the plainest of rules. */
 function withoutUsage(text: string): string {
-  return framesOf(text)
-    .filter((frame) => !isReport(jsonOf(frame)))
+  const frames = framesOf(text);
+  const finish = frames.findIndex((frame) =>
+    choicesOf(jsonOf(frame)).some((choice) => choice?.finish_reason !== null && choice?.finish_reason !== undefined),
+  );
+  return frames
+    .filter((frame, index) => !isReport(jsonOf(frame), finish >= 0 && index > finish))
     .map((frame) => (jsonOf(frame)?.usage === null ? frame.replace(',"usage":null', "") : frame))
     .join("");
 }
@@ -106,10 +110,25 @@ function jsonOf(frame: string): Json | undefined {
   }
 }
 
-function isReport(json: Json | undefined): boolean {
-  const { usage, choices } = json ?? {};
-  const isObject = typeof usage === "object" && usage !== null && !Array.isArray(usage);
-  return isObject && !(Array.isArray(choices) && choices.length > 0);
+/** Whether a frame holds a report of usage and nothing for the caller. `finished`: a finish reason came before it. */
+function isReport(json: Json | undefined, finished: boolean): boolean {
+  const { usage, error } = json ?? {};
+  if (typeof usage !== "object" || usage === null || Array.isArray(usage) || !isNothing(error)) return false;
+  return choicesOf(json).every((choice) => {
+    if (typeof choice !== "object" || choice === null || Array.isArray(choice)) return false;
+    const { delta, finish_reason, message, text, logprobs } = choice;
+    const { role, ...rest } = (typeof delta === "object" && delta !== null ? delta : { rest: delta }) as Json;
+    return [finish_reason, message, text, logprobs, rest, finished ? null : role].every(isNothing);
+  });
+}
+
+function choicesOf(json: Json | undefined): readonly (Json | null)[] {
+  return Array.isArray(json?.choices) ? json.choices : [];
+}
+
+function isNothing(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return value === undefined || value === null || value === "";
+  return Object.values(value).every(isNothing);
 }
 
 /** Nothing that is no field of a reading is added to one. */

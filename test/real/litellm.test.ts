@@ -8,6 +8,8 @@ import * as wire from "../servers/formats.ts";
 import { type LitellmProxy, needLitellm, startLitellm } from "../servers/litellm-proxy.ts";
 import { type ModelServer, type Script, startModelServer, type Visit } from "../servers/model-server.ts";
 
+/** The first test installs. */
+const LIMIT_MS = 20 * 60_000;
 const messages = [{ role: "user", content: "What is a harbour?" }];
 const TOKENS = { input: 1000, output: 500, cached: 400, reasoning: 200 };
 const TEXT = "A place where ships lie at anchor.";
@@ -214,22 +216,26 @@ const CASES: Readonly<Record<string, Case>> = {
 describe("LiteLLM's proxy", () => {
   let right = 0;
 
-  test.for(Object.entries(CASES))("%s: costs what its own log says", async ([, one], context) => {
-    const at = await needProxy(context);
-    const { path = "/v1/chat/completions", request, as, again = false, model } = one;
-    const { call, response, text } = await send(at, path, request, as);
-    expect(response.status, text).toBe(200);
-    const { usd, hit } = await at.logged(response.headers.get("x-litellm-call-id") as string);
-    expect(hit).toBe(again);
-    expect(call).toMatchObject({ ending: "completed", quality: "reported" });
-    if (model !== undefined) expect(call.model).toBe(model);
-    if (again) expect(call.costUsd).toBe(0);
-    else if (usd === null || usd === 0) expect(call.costUsd).toBeUndefined();
-    else expect(call.costUsd).toBeCloseTo(usd, 9);
-    const asksItself = "stream_options" in request;
-    if (path.endsWith("/completions") && "stream" in request && !asksItself) expect(text).not.toContain('"usage"');
-    right += 1;
-  });
+  test.for(Object.entries(CASES))(
+    "%s: costs what its own log says",
+    { timeout: LIMIT_MS },
+    async ([, one], context) => {
+      const at = await needProxy(context);
+      const { path = "/v1/chat/completions", request, as, again = false, model } = one;
+      const { call, response, text } = await send(at, path, request, as);
+      expect(response.status, text).toBe(200);
+      const { usd, hit } = await at.logged(response.headers.get("x-litellm-call-id") as string);
+      expect(hit).toBe(again);
+      expect(call).toMatchObject({ ending: "completed", quality: "reported" });
+      if (model !== undefined) expect(call.model).toBe(model);
+      if (again) expect(call.costUsd).toBe(0);
+      else if (usd === null || usd === 0) expect(call.costUsd).toBeUndefined();
+      else expect(call.costUsd).toBeCloseTo(usd, 9);
+      const asksItself = "stream_options" in request;
+      if (path.endsWith("/completions") && "stream" in request && !asksItself) expect(text).not.toContain('"usage"');
+      right += 1;
+    },
+  );
 
   test("a vendor that is down costs nothing", async (context) => {
     const { call } = await send(await needProxy(context), "/v1/chat/completions", chat("broken"));

@@ -32,7 +32,7 @@ export const hosts: Check = {
         yield note(
           "host-unknown",
           subject,
-          `${host} is unknown: calls are metered by their path, streams estimated unless it reports usage unasked`,
+          `${host} is unknown: calls are metered by their path, streams estimated unless it reports usage unasked, or its answers show that it is LiteLLM`,
           `"hosts": [{ "host": "${host}", "like": "api.openai.com" }]`,
         );
     }

@@ -60,7 +60,7 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
     // Only Anthropic itself charges by what its answer says.
     geo: (provider ?? target.provider) === "anthropic" ? reading.geo : target.geo,
     priceId: provider === undefined ? target.host?.priceId : undefined,
-    guessedProvider: provider === undefined && target.host === undefined,
+    guessedProvider: provider === undefined && isGuessed(open),
     // A gateway on this machine passes other vendors' models on.
     local: target.local && target.gateway.gateway === undefined,
   };
@@ -70,6 +70,11 @@ function priceOf(price: PriceSource, open: OpenCall, model: string, part: ModelU
   const other = otherName(open, model);
   const similar = other === undefined ? undefined : price({ ...query, model: other });
   return similar && { ...similar, exact: false };
+}
+
+/** A gateway passes on other vendors' models than those of the vendor whose format or host it is like. */
+function isGuessed({ target: { host, gateway } }: OpenCall): boolean {
+  return host === undefined || (gateway.gateway !== undefined && gateway.gateway.name !== host.provider);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
 import { NO_FACTS, newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
 import type { FrameReader } from "../wire/frames.ts";
-import { readHead } from "../wire/gateways/host-gateway.ts";
+import { lookForGateway, readHead } from "../wire/gateways/host-gateway.ts";
 import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
@@ -69,7 +69,6 @@ export class OpenCall {
   hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
-  /** Kept by {@link AbandonedCalls}. */
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
@@ -124,6 +123,7 @@ export class OpenCall {
     this.status = status;
     this.stream = stream;
     if (status >= 400) {
+      lookForGateway(this.target.gateway, headers);
       this.settle({ type: "refused" });
       return;
     }

@@ -168,7 +168,8 @@ export class FrameReader {
       cuts.push(from, to);
       return;
     }
-    const member = findMember(frame, "usage");
+    // A report in a frame that also holds something else may be there without our question, and stays.
+    const member = json.usage === null ? findMember(frame, "usage") : undefined;
     if (member !== undefined) cuts.push(from + member.from, from + member.to);
   }
 

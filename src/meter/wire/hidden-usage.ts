@@ -13,9 +13,13 @@ export function isUsageFrame(frame: Json, finished: boolean): boolean {
   return array(frame.choices).every((choice) => isEmptyChoice(object(choice), finished));
 }
 
+/** Members of a choice that callers read. */
+const READ = ["finish_reason", "message", "text", "logprobs"];
+
 function isEmptyChoice(choice: Json | undefined, finished: boolean): boolean {
-  if (choice === undefined || !isNothing(choice.finish_reason, 0) || !isNothing(choice.message, 0)) return false;
-  const delta = object(choice.delta) ?? {};
+  if (choice === undefined || !READ.every((name) => isNothing(choice[name], 0))) return false;
+  const delta = object(choice.delta);
+  if (delta === undefined) return isNothing(choice.delta, 0);
   return Object.keys(delta).every((key) => (key === "role" && finished) || isNothing(delta[key], 0));
 }
 

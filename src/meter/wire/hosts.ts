@@ -17,7 +17,8 @@ export interface Host {
 }
 
 /**
- * Hosts we know. Other hosts are metered too, by their path; they are never asked for usage, because some answer 400.
+ * Hosts we know. Other hosts are metered too, by their path; they are asked for usage only where their
+ * answers show a gateway that takes the question, because some answer 400.
  * Hosts without `asksUsage` report usage in the last chunk by themselves, or are not known to take the question.
  */
 export const HOSTS: readonly Host[] = [

@@ -43,7 +43,8 @@ const UPSTREAM_PARTS = [
  * @param around What holds the report: a body, a frame or a response.
  */
 export function readCost(usage: Json | undefined, around: Json, reading: Reading): void {
-  const cost = (usage && costOf(usage)) ?? metadataCost(around);
+  if (around.extra_fields !== undefined && isBifrostHit(object(around.extra_fields))) reading.cached = true;
+  const cost = (usage && costOf(usage)) ?? costBeside(around);
   if (cost !== undefined) reading.costUsd = cost;
   else if (usage?.is_byok === true) reading.costUsd = undefined;
 }
@@ -89,9 +90,15 @@ function upstreamCost(details: Json | undefined): number | undefined {
 
 /**
  * What Vercel's gateway charged, as a decimal text: `provider_metadata.gateway.cost`, seen beside the answer and in its
- * message. Its documents name it for its own SDK only.
+ * message; its documents name it for its own SDK only. And what UiPath's adds to a whole answer, by its client's notes.
  */
-function metadataCost(around: Json): number | undefined {
+function costBeside(around: Json): number | undefined {
   const metadata = around.provider_metadata ?? around.providerMetadata;
-  return metadata === undefined ? undefined : reportedCost(object(object(metadata)?.gateway)?.cost);
+  if (metadata !== undefined) return reportedCost(object(object(metadata)?.gateway)?.cost);
+  return reportedCost(around.associated_dollar_cost);
+}
+
+/** Bifrost says in the body alone, as reports of its users show, that an answer came out of its cache. */
+function isBifrostHit(fields: Json | undefined): boolean {
+  return object(fields?.cache_debug)?.cache_hit === true;
 }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { ATTR, METRICS } from "../../../src/core/names.ts";
 import { newReading } from "../../../src/meter/wire/formats/format.ts";
 import type { Gateway } from "../../../src/meter/wire/gateways/gateway.ts";
 import { createGatewayMemory, readHead } from "../../../src/meter/wire/gateways/host-gateway.ts";
 import * as registry from "../../../src/meter/wire/gateways/registry.ts";
 import { createHostLookup } from "../../../src/meter/wire/hosts.ts";
+import { collectMetrics, startUserTracing, stopUserTelemetry } from "../../known-failures/tracing.ts";
 import { DONE, data } from "../../servers/formats.ts";
 import { type Answered, meterAnswer, startMeter } from "./metered-answer.ts";
 
@@ -54,6 +56,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     misses: [{ "x-openrouter-cache-status": "MISS" }],
     host: "https://openrouter.ai",
   },
+  truefoundry: { shown: { "x-tfy-resolved-model": "our-openai/gpt-5" } },
   vercel: { shown: {}, host: "https://ai-gateway.vercel.sh" },
 };
 
@@ -174,6 +177,85 @@ describe("a gateway that says who answered", () => {
   });
 });
 
+test.each([
+  ["our-anthropic/claude-haiku-4-5", "openai", "claude-haiku-4-5", 0.0035],
+  ["anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5", 0.0035],
+])("an account's own name is no vendor: %s", async (said, provider, model, costUsd) => {
+  const { call } = await meterAnswer(whole(HOST, { "x-tfy-resolved-model": said }));
+  expect(call).toMatchObject({ provider, model, costUsd: expect.closeTo(costUsd, 10) });
+});
+
+describe("Bifrost, which shows in its body", () => {
+  const hit = { extra_fields: { provider: "openai", cache_debug: { cache_hit: true, hit_type: "direct" } } };
+  const miss = { extra_fields: { provider: "openai", cache_debug: { cache_hit: false } } };
+  const cost = { input_tokens_cost: 0.1, output_tokens_cost: 0.4, total_cost: 0.5 };
+
+  test.each([
+    [hit, 0],
+    [miss, 0.5],
+  ])("%j", async (fields, costUsd) => {
+    const chat = whole(HOST, {}, { cost });
+    const usage = { input_tokens: 1000, output_tokens: 500, cost };
+    const completed = { object: "response", status: "completed", model: "gpt-5", output: [], usage };
+    for (const answered of [
+      { ...chat, body: { ...(chat.body as object), ...fields } },
+      {
+        ...streamed(HOST, {}),
+        body: [
+          data({ choices: [{ delta: { content: "Hi" } }] }),
+          data({ choices: [], usage: { ...USAGE, cost }, ...fields }),
+          DONE,
+        ],
+      },
+      {
+        url: `${HOST}/v1/responses`,
+        request: { model: "gpt-5", input: "Hi", stream: true },
+        body: [data({ type: "response.completed", response: completed, ...fields })],
+      },
+    ]) {
+      expect((await meterAnswer(answered)).call).toMatchObject({ costUsd, costSource: "provider" });
+    }
+  });
+});
+
+test("budgets do not pay for what comes out of a cache", async () => {
+  const budgets = [{ scope: { agent: "*" }, per: "hour" as const, usd: 0.1 }];
+  const meter = await startMeter({ budgets });
+  const hit = { ...EXAMPLES.litellm?.shown, ...EXAMPLES.litellm?.hits?.[0] };
+  const one = whole(HOST, hit, { cost: 0.09 });
+  const answered = { ...one, request: { ...one.request, max_tokens: 10 } };
+  for (let i = 0; i < 5; i++) expect((await meter.meter(answered)).call.ending).toBe("completed");
+  for (let i = 0; i < 2; i++) await meter.meter({ ...answered, headers: {} });
+  expect((await meter.meter(answered)).call.ending).toBe("blocked");
+  await meter.runtime.stop();
+});
+
+test.each([
+  ["a key's budget", 422, "budget_exceeded", "Budget has been exceeded! Current cost: 2, Max budget: 1"],
+  ["a provider's budget", 429, "internal_server_error", "crossed budget: Exceeded budget for provider openai: 2 >= 1"],
+])("%s at LiteLLM is final, costs nothing and opens the key's circuit", async (_name, status, type, message) => {
+  const budgets = [{ scope: { agent: "*" }, per: "hour" as const, usd: 100 }];
+  const meter = await startMeter({ budgets });
+  const body = { error: { message, type, param: null, code: String(status) } };
+  const refused = await meter.meter({ ...whole(HOST, {}), status, body });
+  expect(refused.call).toMatchObject({ ending: "failed", status, priced: "none" });
+  expect(refused.text).toBe(JSON.stringify(body));
+  expect((await meter.meter(whole(HOST, {}))).call.ending).toBe("blocked");
+  await meter.runtime.stop();
+});
+
+describe("who answered cannot be told by an older LiteLLM", () => {
+  test("at a host that is said to be like a vendor, Claude has its price all the same", async () => {
+    const hosts = [{ host: "llm.example.com", like: "api.openai.com" }];
+    const meter = await startMeter({ hosts });
+    const answered = whole(HOST, { "x-litellm-call-id": "1", "x-litellm-version": "1.80.0" });
+    const body = { ...(answered.body as object), model: "claude-haiku-4-5" };
+    const { call } = await meter.meter({ ...answered, body });
+    expect(call).toMatchObject({ model: "claude-haiku-4-5", costUsd: expect.closeTo(0.0035, 10) });
+    await meter.runtime.stop();
+  });
+});
+
 describe("headers are read only where a gateway may be", () => {
   const names = gateways.flatMap(({ signs }) => signs);
 
@@ -211,6 +293,33 @@ describe("headers are read only where a gateway may be", () => {
     for (let i = 1; i <= 500; i++) memory(`h${i}`, undefined);
     expect(memory("h0", undefined)).not.toBe(first);
   });
+});
+
+test("an error shows a gateway too", async () => {
+  const meter = await startMeter();
+  const shown = EXAMPLES.litellm?.shown ?? {};
+  await meter.meter({ ...whole(HOST, shown), status: 500, body: { error: { message: "down" } } });
+  expect((await meter.meter(streamed(HOST, shown, USAGE))).sent).toContain('"include_usage":true');
+  await meter.runtime.stop();
+});
+
+test("the span and the metrics have who answered", async () => {
+  const { ended } = startUserTracing();
+  const metrics = collectMetrics();
+  try {
+    const meter = await startMeter();
+    const headers = { ...EXAMPLES.litellm?.shown, "x-litellm-model-name": "anthropic/claude-haiku-4-5" };
+    await meter.meter(whole(HOST, headers));
+    const who = { provider: "anthropic", model: "claude-haiku-4-5" };
+    expect(ended.map(({ attributes }) => attributes)).toEqual([
+      expect.objectContaining({ [ATTR.provider]: who.provider, [ATTR.responseModel]: who.model }),
+    ]);
+    const costs = (await metrics.read()).filter(({ metric }) => metric === METRICS.cost.name);
+    expect(costs).toEqual([expect.objectContaining({ attributes: expect.objectContaining(who) })]);
+    await meter.runtime.stop();
+  } finally {
+    stopUserTelemetry();
+  }
 });
 
 describe("the user decides about the question", () => {

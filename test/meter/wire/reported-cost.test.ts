@@ -184,6 +184,12 @@ describe("Vercel's gateway", () => {
   });
 });
 
+test("UiPath's gateway says the cost beside the answer", async () => {
+  const answered = ANSWERS.messages?.({}) as Answered;
+  const body = { ...(answered.body as object), associated_dollar_cost: 0.0042 };
+  expect((await meterAnswer({ ...answered, body })).call).toMatchObject({ costUsd: 0.0042, costSource: "provider" });
+});
+
 test("a stream that broke off after its last report is estimated, whatever it said before", async () => {
   const prices = [{ model: MODEL, inputPerMTok: 1, outputPerMTok: 1 }];
   const usage = { prompt_tokens: 10, completion_tokens: 1, cost: 0.0001 };

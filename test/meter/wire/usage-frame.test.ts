@@ -83,27 +83,33 @@ describe.each(Object.entries(SPELLINGS))("%s", (_spelling, write) => {
     }
   });
 
-  test("usage in a frame of its own right is taken out of it, wherever it stands", () => {
-    const told = { ...ENVELOPE, usage: USAGE, choices: stop().choices };
-    const first = { usage: USAGE, ...stop() };
-    for (const last of [stop({ usage: USAGE }), told, first]) {
-      const asked = [...texts.map((text) => write(delta(text, { usage: null }))), write(last)].join("");
-      for (const size of [1, 97, 1 << 20]) expect(wordsOf(read(asked + done, size))).toBe(wordsOf(bare + done));
+  test("no usage is taken out wherever it stands, and usage in a frame of another kind stays", () => {
+    const { choices } = stop();
+    for (const last of [stop({ usage: USAGE }), { ...ENVELOPE, usage: USAGE, choices }, { usage: USAGE, ...stop() }]) {
+      const deltas = texts.flatMap((text) => [
+        write(delta(text, { usage: null })),
+        write({ usage: null, ...delta(text) }),
+        write({ ...ENVELOPE, usage: null, choices: delta(text).choices }),
+      ]);
+      const expected = texts.flatMap((text) => [write(delta(text)), write(delta(text)), write(delta(text))]);
+      const ending = write(last) + done;
+      for (const size of [1, 97, 1 << 20]) {
+        expect(read(deltas.join("") + ending, size).replaceAll(/[ \n\r]/g, "")).toBe(
+          (expected.join("") + ending).replaceAll(/[ \n\r]/g, ""),
+        );
+      }
     }
   });
 });
-
-/** Without the spaces that may stand before or behind a member that is gone. */
-const wordsOf = (text: string): string => text.replaceAll(/[ \r\n]|data:/g, "");
 
 test.each([
   ["the first role", { choices: [{ index: 0, delta: { role: "assistant", content: "" } }] }],
   ["the last finish reason of two choices", { choices: [{ index: 1, delta: {}, finish_reason: "stop" }] }],
   ["an error", { choices: [], error: { message: "overloaded" } }],
   ["a tool call", { choices: [{ index: 0, delta: { tool_calls: [{ index: 0, function: { arguments: "{" } }] } }] }],
-])("a frame with usage that holds %s reaches the caller, without the usage", (_name, frame) => {
-  const body = (more: object) => `data: ${JSON.stringify({ ...ENVELOPE, ...frame, ...more })}\n\n`;
-  expect(read(`${body({ usage: USAGE })}data: [DONE]\n\n`, 1 << 20)).toBe(`${body({})}data: [DONE]\n\n`);
+])("a frame with usage that holds %s reaches the caller", (_name, frame) => {
+  const body = `data: ${JSON.stringify({ ...ENVELOPE, ...frame, usage: USAGE })}\n\ndata: [DONE]\n\n`;
+  for (const size of [1, 1 << 20]) expect(read(body, size)).toBe(body);
 });
 
 test.each([

@@ -149,9 +149,14 @@ function readStream(
   const isLocked = body instanceof ReadableStream && body.locked;
   if (isLocked || Readable.isDisturbed(body as never)) return { input, init, facts: undefined, asked: false };
   const passing = createPassingBody(target, mayAskIn(target, input, init));
-  const { promise, resolve } = Promise.withResolvers<RequestFacts | undefined>();
-  // A failure to read it is the promise's, and never that of the caller's stream.
-  const done = (): void => resolve(Promise.resolve().then(passing.facts));
+  const { promise, resolve, reject } = Promise.withResolvers<RequestFacts | undefined>();
+  const done = (): void => {
+    try {
+      resolve(passing.facts());
+    } catch (error) {
+      reject(error);
+    }
+  };
   const sent = body instanceof ReadableStream ? passStream(body, passing, done) : iterableLike(body, passing, done);
   return { input, init: { ...init, body: sent as never }, facts: promise, sends: true, asked: false, passing };
 }

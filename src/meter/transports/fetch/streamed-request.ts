@@ -12,7 +12,7 @@ export interface PassingBody {
   pass(chunk: Uint8Array): Uint8Array;
   /** The body ended: returns what was held back, with the question for usage where it was asked. */
   end(): Uint8Array;
-  /** What has been read so far, once the body has ended or broken. Throws what reading it throws. */
+  /** What has been read so far, once the body has ended or broken. @throws what the format throws */
   facts(): RequestFacts | undefined;
   /** Whether the question may still be put. */
   mayAsk: boolean;
@@ -50,7 +50,7 @@ export function createPassingBody(target: Target, mayAsk: boolean): PassingBody 
     end() {
       if (seen !== undefined) seen += decoder.decode();
       if (held.length === 0) return EMPTY;
-      if (!body.mayAsk || !lacksQuestion(facts)) return held;
+      if (!body.mayAsk || !isAskable(facts)) return held;
       asked = true;
       return Buffer.concat([Buffer.from(USAGE_QUESTION), held]);
     },
@@ -61,16 +61,6 @@ export function createPassingBody(target: Target, mayAsk: boolean): PassingBody 
     },
   };
   return body;
-}
-
-/** Whether to ask. Options that have been sent cannot be added to; a body that we fail to read is sent as it is. */
-function lacksQuestion(facts: () => RequestFacts | undefined): boolean {
-  try {
-    const read = facts();
-    return read?.lacksUsage === true && read.hasStreamOptions !== true;
-  } catch {
-    return false;
-  }
 }
 
 /** Passes a request's body stream on, no faster than it is sent. `done`: it has ended or broken. */
@@ -127,6 +117,16 @@ export async function* passIterable(
 /** What is no chunk of bytes is for fetch to refuse. */
 function passed(chunk: Uint8Array, passing: PassingBody): Uint8Array {
   return chunk instanceof Uint8Array ? passing.pass(chunk) : chunk;
+}
+
+/** Options that have been sent cannot be added to. A fault of ours is not the sender's. */
+function isAskable(facts: PassingBody["facts"]): boolean {
+  try {
+    const read = facts();
+    return read?.lacksUsage === true && read.hasStreamOptions !== true;
+  } catch {
+    return false;
+  }
 }
 
 /** Only white space, as JSON has it. */

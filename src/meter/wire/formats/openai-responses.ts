@@ -96,6 +96,7 @@ export const openaiResponses: WireFormat = {
     else if (type === "response.output_item.done") readItem(object(frame.item), Number(frame.output_index), reading);
     const response = object(frame.response);
     if (response) readResponse(response, reading);
+    if (frame.extra_fields !== undefined) readCost(undefined, frame, reading);
     return false;
   },
 };

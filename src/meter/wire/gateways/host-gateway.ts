@@ -40,7 +40,7 @@ export function createGatewayMemory(): FindGateway {
 
 /** Reads what the head of an answer says that the gateway there did; reads nothing where there is none. */
 export function readHead(at: HostGateway, headers: HeaderLookup, stream: boolean, reading: Reading): void {
-  if (at.gateway === undefined && at.looks > 0) recognise(at, headers);
+  lookForGateway(at, headers);
   if (at.gateway !== undefined) readGateway(at.gateway, headers, stream, reading);
 }
 
@@ -55,7 +55,9 @@ function readGateway(gateway: Gateway, headers: HeaderLookup, stream: boolean, r
   if (cost !== undefined && !stream && !reading.cached) reading.costUsd = reportedCost(headers.get(cost));
 }
 
-function recognise(at: HostGateway, headers: HeaderLookup): void {
+/** Looks for the signs of a gateway in the head of any answer, also of an error. */
+export function lookForGateway(at: HostGateway, headers: HeaderLookup): void {
+  if (at.gateway !== undefined || at.looks === 0) return;
   at.looks -= 1;
   at.gateway = GATEWAYS.find(({ signs }) =>
     signs.some((sign) => {

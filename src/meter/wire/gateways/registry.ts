@@ -6,4 +6,5 @@ export { kong } from "./kong.ts";
 export { litellm } from "./litellm.ts";
 export { openrouter } from "./openrouter.ts";
 export { portkey } from "./portkey.ts";
+export { truefoundry } from "./truefoundry.ts";
 export { vercel } from "./vercel.ts";

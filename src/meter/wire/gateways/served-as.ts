@@ -46,6 +46,15 @@ const NAMES: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+/** The same where what stands before the slash is a name of the operator's own, unless it is a vendor's. */
+export function servedByName(written: string | null | undefined): Served | undefined {
+  const served = servedAs(written);
+  return served && { ...served, provider: KNOWN.has(served.provider ?? "") ? served.provider : undefined };
+}
+
+/** Names that gateways and OpenTelemetry share, and what the others become. */
+const KNOWN: ReadonlySet<string> = new Set(["openai", "anthropic", "cohere", "groq", "deepseek", ...NAMES.values()]);
+
 function vendorName(written: string): string {
   return NAMES.get(written.toLowerCase()) ?? written.toLowerCase();
 }
