@@ -1,6 +1,6 @@
 import { setBounded } from "../../core/bounded-map.ts";
-import { mix } from "../wire/content/turns.ts";
 import type { EstimateRates, RatesOf } from "../wire/rates.ts";
+import { mix } from "../wire/text.ts";
 import { FIRST_MARGINS, type Margins } from "./margin.ts";
 
 /** What reported calls teach about later ones. Bounded, and without any text of a request or a response. */
@@ -40,7 +40,7 @@ export interface ModelKnowledge {
   readonly seed: number;
   /** What text costs before anything is learned. */
   readonly rates: EstimateRates;
-  /** By system prompt and tools, see `overheadKey`. */
+  /** By system prompt and tools, see `InputEstimate.key`. */
   readonly overheads: Map<number, Overhead>;
   /** Bytes of visible output, and the tokens that were reported for them. */
   outputBytes: number;

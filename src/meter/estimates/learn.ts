@@ -1,9 +1,9 @@
 import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { Usage } from "../../core/usage.ts";
-import { hashText, STEP, type Turns } from "../wire/content/turns.ts";
 import type { Reading, RequestFacts } from "../wire/formats/format.ts";
 import { type RatesOf, toolTokens } from "../wire/rates.ts";
-import { attachmentTokens, estimateInput, type InputEstimate, overheadKey } from "./input.ts";
+import { hashText, STEP, type Turns } from "../wire/text.ts";
+import { attachmentTokens, estimateInput, type InputEstimate } from "./input.ts";
 import {
   type Conversation,
   type Knowledge,
@@ -32,7 +32,7 @@ export function learn(
   const estimate = estimateInput(knowledge, model, facts);
   if (estimate === undefined) return;
   learnMargin(model, estimate, facts, usage.input);
-  if (facts.continues === undefined) learnOverhead(model, facts, turns, estimate.own, usage.input);
+  if (facts.continues === undefined) learnOverhead(model, estimate, usage.input);
   remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
 }
 
@@ -70,15 +70,8 @@ const SHORT = 100;
 const MAX_WEIGHT = 10 / SHORT;
 
 /** The mean of what was reported beside the conversation: the shorter that was, the more a call counts. */
-function learnOverhead(
-  { overheads, rates }: ModelKnowledge,
-  facts: RequestFacts,
-  turns: Turns,
-  own: number,
-  input: number,
-): void {
+function learnOverhead({ overheads, rates }: ModelKnowledge, { own, key }: InputEstimate, input: number): void {
   const weight = 1 / (SHORT + own * rates.inputBytes);
-  const key = overheadKey(facts, turns);
   const known = overheads.get(key);
   if (known === undefined) {
     setBounded(overheads, key, { tokens: input - own, weight }, MAX_OVERHEADS);

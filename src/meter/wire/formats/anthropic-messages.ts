@@ -2,9 +2,8 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
 import { shapeOf } from "../content/tools.ts";
-import { measureTurns } from "../content/turns.ts";
 import { anthropicRates } from "../rates.ts";
-import { cacheTime, longer, measureAll, wireLength } from "../text.ts";
+import { cacheTime, longer, measureAll, measureTurns, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Anthropic Messages, stable and beta, also on Vertex AI. */
@@ -44,7 +43,7 @@ export const anthropicMessages: WireFormat = {
       turns,
       caches: longer(longer(measured.caches, tools.caches), cacheTime(body.cache_control)) ?? false,
       toolBytes: tools.bytes,
-      tools: shapeOf(body.tools),
+      tools: body.tools === undefined ? undefined : shapeOf(body.tools),
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),

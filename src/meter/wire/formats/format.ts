@@ -3,11 +3,10 @@ import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Attachment } from "../content/attachments.ts";
 import type { ToolShape } from "../content/tools.ts";
-import type { Turns } from "../content/turns.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Host } from "../hosts.ts";
 import type { RatesOf } from "../rates.ts";
-import type { CacheTime } from "../text.ts";
+import type { CacheTime, Turns } from "../text.ts";
 
 /**
  * A wire format: how one family of model APIs writes a request, a response, a stream and an error. To add one, write a

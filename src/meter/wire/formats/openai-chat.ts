@@ -2,10 +2,9 @@ import { reportedCost } from "../../../core/figures.ts";
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { shapeOf } from "../content/tools.ts";
-import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { chatRates } from "../rates.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { measureAll, measureTurns, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** OpenAI chat completions, spoken by most hosts. */
@@ -35,7 +34,7 @@ export const openaiChat: WireFormat = {
       fixedBytes,
       turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
-      tools: shapeOf(body.tools ?? body.functions),
+      tools: body.tools || body.functions ? shapeOf(body.tools ?? body.functions) : undefined,
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,

@@ -1,10 +1,9 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { shapeOf } from "../content/tools.ts";
-import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { measureAll, measureTurns, wireLength } from "../text.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
