@@ -9,7 +9,6 @@ import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
 import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
-import { createKnowledge } from "../meter/estimates/knowledge.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
@@ -18,6 +17,7 @@ import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
 import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
 import type { Store } from "../stores/store.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
+import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 
 /** What the first call needs, made from one configuration. */
@@ -30,6 +30,8 @@ export interface Parts {
   readonly enforcement: Enforcement | undefined;
   /** Undefined when the configuration names no store that outlives the process. */
   readonly journal: Journal | undefined;
+  /** Kept from one process to the next where the configuration names a store that outlives them. */
+  readonly estimates: KeptKnowledge;
   readonly services: CallServices;
 }
 
@@ -42,6 +44,8 @@ export interface AssemblyOptions {
   readonly say: (message: string) => void;
   /** The value of the `instance` tag. */
   readonly instance: () => string;
+  /** Where what outlives a process is kept; undefined when it cannot be. */
+  readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
 }
 
@@ -75,6 +79,8 @@ export function assemble(options: AssemblyOptions): Parts {
       })
     : undefined;
   const journal = openJournal(config, enforcement, (error) => faults.report("ledger", error));
+  const folder = isSharedStore(config.store ?? DEFAULT_STORE) ? options.stateDir() : undefined;
+  const estimates = openKnowledge(folder, (error) => faults.report("estimate", error));
   const recorder = createRecorder({
     faults,
     spent({ ticket, node, facts }, spent) {
@@ -93,7 +99,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const services: CallServices = {
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
-    knowledge: createKnowledge(),
+    knowledge: estimates.knowledge,
     prices: prices.loaded,
     record(call, state) {
       const ended = performance.now();
@@ -101,7 +107,7 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, recorder, forecaster, enforcement, journal, services };
+  return { prices, instruments, recorder, forecaster, enforcement, journal, estimates, services };
 }
 
 /** Writes to the guard's store; a process without a guard opens it only for this. */

@@ -120,14 +120,16 @@ function remember(
   { conversations }: Knowledge,
   { seed, rates }: ModelKnowledge,
   facts: RequestFacts,
-  { steps }: Turns,
+  { steps, count }: Turns,
   before: Conversation | undefined,
   { responseId, reportedBytes, reportedThought }: Reading,
   at: number,
   { input, output, reasoning, cacheRead, cacheWrite }: Usage,
 ): void {
   const last = steps.at(-STEP);
-  const id = facts.keptAs === "response" ? responseId : facts.keptAs;
+  // Who sends what was said before does not continue by the id of a response.
+  const sendsAll = count > 1 && facts.continues === undefined;
+  const id = facts.keptAs !== "response" ? facts.keptAs : sendsAll ? undefined : responseId;
   // What the vendor keeps is not among the messages: without its id the call cannot be continued.
   const key = last === undefined || facts.continues !== undefined ? 0 : last ^ seed;
   const idKey = id === undefined ? 0 : hashText(id);
