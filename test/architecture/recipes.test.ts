@@ -175,7 +175,7 @@ describe("what CONTRIBUTING says is enough", () => {
 
   test("for a store: it is opened by its address and outlives the process, and errors name it", async () => {
     follow("a store", "json.ts");
-    const budgets = [{ scope: { agent: "*" }, per: "day", usd: 0.3 }];
+    const budgets = [{ scope: { agent: "*" }, per: "day", usd: 0.25 }];
     const env = {
       SPENDFUSE_CONFIG: configuration({ budgets }),
       SPENDFUSE_STORE: `json:${join(copy, "state", "spend.json")}`,
@@ -187,7 +187,7 @@ describe("what CONTRIBUTING says is enough", () => {
       run({ ...env, SPENDFUSE_STORE: "jsonl:spend" }, "whole"),
     ]);
     expect(second.answers.map(({ status }) => status)).toEqual([402]);
-    expect(second.answers[0]?.blocked).toMatchObject({ reason: "budget", spentUsd: 2 * CALL_USD, limitUsd: 0.3 });
+    expect(second.answers[0]?.blocked).toMatchObject({ reason: "budget", spentUsd: 2 * CALL_USD, limitUsd: 0.25 });
     expect(wrong.stderr).toMatch(/store.*json:PATH/);
   });
 
