@@ -47,15 +47,21 @@ function learnMargin(
     margins.served = nextServed(margins.served, input - tokens);
     return;
   }
-  const ratio = (input - known - SLACK_TOKENS) / Math.max(1, tokens - known);
+  const ratio = (input - known - SLACK_TOKENS) / Math.max(MIN_PART, tokens - known);
+  // Short parts do not show what longer ones need.
+  if (tokens - known < MIN_PART && ratio <= margins[basis]) return;
   margins[basis] = nextMargin(margins[basis], ratio);
 }
 
 const LEAST_MARGIN = 1.05;
+/** A token is at least a byte of text. */
+const MOST_MARGIN = 4.5;
+/** Tokens of which an estimated part must be to say something of longer ones. */
+const MIN_PART = 200;
 
 /** The next margin, after a call that called for `needed`: the largest so far, which slowly fades to what is needed. */
 function nextMargin(margin: number, needed: number): number {
-  return needed > margin ? needed : Math.max(LEAST_MARGIN, margin + (needed - margin) / 100);
+  return needed > margin ? Math.min(MOST_MARGIN, needed) : Math.max(LEAST_MARGIN, margin + (needed - margin) / 100);
 }
 
 /** The same of what a vendor's tools add. It fades sooner, since it begins far too high for most. */

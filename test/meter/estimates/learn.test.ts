@@ -270,6 +270,12 @@ describe("output", () => {
 describe("what is held", () => {
   const body = (content: string) => ({ model: "m", messages: [{ role: "user", content }] });
 
+  test("does not grow with what a short message lacks", () => {
+    const knowledge = createKnowledge();
+    report(knowledge, openaiChat, body("Hi"), { input: 120 });
+    expect(knownModel(knowledge, openaiChat.rates, "m").margins.first).toBeLessThanOrEqual(1.5);
+  });
+
   test("grows with a miss at once, and shrinks slowly", () => {
     const knowledge = createKnowledge();
     const before = estimate(knowledge, openaiChat, body(LONG)).limit;
