@@ -7,6 +7,7 @@ import { callFunctions, callMoves } from "./bounds/call-path.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
 import { firstCalls } from "./bounds/first-calls.ts";
 import { identity, identityAgents, identitySpans } from "./bounds/identity.ts";
+import { learning, learningMemory } from "./bounds/learning.ts";
 import { longEvent } from "./bounds/long-event.ts";
 import { openStreamMemory } from "./bounds/open-stream-memory.ts";
 import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
@@ -39,6 +40,8 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "first-calls": firstCalls,
   "call-functions": callFunctions,
   "call-moves": callMoves,
+  learning,
+  "learning-memory": learningMemory,
   identity,
   "identity-agents": identityAgents,
   "identity-spans": identitySpans,

@@ -9,7 +9,6 @@ import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
 import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
-import { createKnowledge } from "../meter/estimates/knowledge.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
@@ -19,6 +18,7 @@ import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
 import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
+import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
 import { createSettler, type Settler } from "./settler.ts";
@@ -35,6 +35,8 @@ export interface Parts {
   readonly journal: Journal | undefined;
   /** Corrects calls once the vendor has said more; undefined without a journal. */
   readonly settler: Settler | undefined;
+  /** Kept from one process to the next where the configuration names a store that outlives them. */
+  readonly estimates: KeptKnowledge;
   readonly services: CallServices;
 }
 
@@ -47,6 +49,8 @@ export interface AssemblyOptions {
   readonly say: (message: string) => void;
   /** The value of the `instance` tag. */
   readonly instance: () => string;
+  /** Where what outlives a process is kept; undefined when it cannot be. */
+  readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
 }
 
@@ -84,6 +88,8 @@ export function assemble(options: AssemblyOptions): Parts {
   const late = keepsJournal(config) ? createLateCalls(holder) : undefined;
   const journal = late && openJournal(config, enforcement, late, holder, (error) => faults.report("ledger", error));
   const settler = journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
+  const folder = isSharedStore(config.store ?? DEFAULT_STORE) ? options.stateDir() : undefined;
+  const estimates = openKnowledge(folder, (error) => faults.report("estimate", error));
   const recorder = createRecorder({
     faults,
     spent({ ticket, node, facts }, spent) {
@@ -107,7 +113,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const services: CallServices = {
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
-    knowledge: createKnowledge(),
+    knowledge: estimates.knowledge,
     prices: prices.loaded,
     record(call, state) {
       const ended = performance.now();
@@ -115,7 +121,7 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, recorder, forecaster, enforcement, journal, settler, services };
+  return { prices, instruments, recorder, forecaster, enforcement, journal, settler, estimates, services };
 }
 
 /** Without a store that outlives the process a journal is of use only for what settles inside the process. */

@@ -125,6 +125,7 @@ export function assembleParts(state: ProcessState): Parts {
     approvers,
     say,
     instance: () => configuration.slot().get().name,
+    stateDir: configuration.stateDir,
     spoolPending: () => state.telemetry?.pending(),
   });
   return state.parts;
@@ -167,6 +168,7 @@ function settleNow({ meter, parts }: ProcessState): void {
   parts?.prices.drainNow();
   expireClaims();
   parts?.journal?.save();
+  parts?.estimates.save();
 }
 
 /** Closes and drops what was made from the configuration. The journal writes to the guard's store for the last time. */
@@ -176,6 +178,7 @@ export async function closeParts(state: ProcessState): Promise<void> {
   state.telemetry = undefined;
   state.tracing.reset();
   parts?.settler?.close();
+  parts?.estimates.save();
   if (parts?.journal) await parts.journal.close();
   await parts?.enforcement?.close();
 }

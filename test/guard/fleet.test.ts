@@ -16,7 +16,7 @@ const CAP_USD = 0.05;
 /** What a call with a limit of 200 tokens reserves is more than the 190 tokens that it costs. */
 const DEAREST_USD = 0.0005;
 
-/** The least that a call without a limit reserves: 1,000 tokens of output, and a token for each byte it sends. */
+/** The least that a call without a limit reserves: 1,000 tokens of output, and its input. */
 const RESERVED_USD = 0.001;
 
 let server: ModelServer;

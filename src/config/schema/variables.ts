@@ -42,7 +42,8 @@ export const OTHER_VARIABLES: readonly OtherVariable[] = [
   { name: "SPENDFUSE_OPERATOR_TOKEN", description: "Bearer token of who trips and resets circuits." },
   {
     name: "SPENDFUSE_STATE_DIR",
-    description: "Where exports wait that could not be sent. Default: `<tmp>/spendfuse-<uid>`.",
+    description:
+      "Where exports wait that could not be sent, and where estimates are kept. Default: `<tmp>/spendfuse-<uid>`.",
   },
   { name: "SPENDFUSE_EXIT_SENDER", description: "`0`: no process is started at exit to send the last interval." },
   { name: "SPENDFUSE_DD_TRACES", description: "`1`: spans go to Datadog's intake too, which Datadog may bill." },

@@ -1,6 +1,6 @@
-import { ANSWER, hashText, REASONED, STEP, type Turns, USER } from "../wire/content/turns.ts";
 import type { RequestFacts } from "../wire/formats/format.ts";
 import { type EstimateRates, toolTokens } from "../wire/rates.ts";
+import { ANSWER, hashText, REASONED, STEP, type Turns, USER } from "../wire/text.ts";
 import type { Conversation, Knowledge, ModelKnowledge } from "./knowledge.ts";
 import { type Basis, RESULT_SLACK, SLACK_TOKENS, unseenTokens } from "./margin.ts";
 
@@ -12,8 +12,10 @@ export interface InputEstimate {
   readonly basis: Basis;
   /** The conversation that the call continues. */
   readonly conversation: Conversation | undefined;
-  /** Estimated tokens of the conversation alone; all else is what {@link overheadKey} stands for. */
+  /** Estimated tokens of the conversation alone. */
   readonly own: number;
+  /** All else: equal for requests that differ in their conversation only. */
+  readonly key: number;
 }
 
 /** The input of a request, by what earlier calls taught; undefined when its body could not be read. */
@@ -25,21 +27,22 @@ export function estimateInput(
   const { turns, inputBytes } = facts;
   const { rates } = model;
   if (inputBytes === undefined) return undefined;
-  if (turns === undefined) return first(rates.request + inputBytes / rates.inputBytes, 0);
+  if (turns === undefined) return first(rates.request + inputBytes / rates.inputBytes, 0, 0);
   const own = ownTokens(rates, facts, turns);
+  const key = keyOf(facts, turns);
   const found =
     facts.continues === undefined
-      ? continueTurns(knowledge, model, facts, turns, own)
-      : continueById(knowledge, model, facts, turns, facts.continues, own);
+      ? continueTurns(knowledge, model, facts, turns, own, key)
+      : continueById(knowledge, model, facts, turns, facts.continues, own, key);
   if (found !== undefined) return found;
-  const overhead = model.overheads.get(overheadKey(facts, turns));
-  if (overhead === undefined) return first(own + overheadTokens(rates, facts, turns), own);
+  const overhead = model.overheads.get(key);
+  if (overhead === undefined) return first(own + overheadTokens(rates, facts, turns), own, key);
   const tokens = Math.max(1, overhead.tokens + own);
-  return { tokens, known: overhead.tokens, basis: "alike", conversation: undefined, own };
+  return { tokens, known: overhead.tokens, basis: "alike", conversation: undefined, own, key };
 }
 
-function first(tokens: number, own: number): InputEstimate {
-  return { tokens, known: 0, basis: "first", conversation: undefined, own };
+function first(tokens: number, own: number, key: number): InputEstimate {
+  return { tokens, known: 0, basis: "first", conversation: undefined, own, key };
 }
 
 /** The most that the input is held to be. */
@@ -64,6 +67,7 @@ function continueTurns(
   facts: RequestFacts,
   turns: Turns,
   own: number,
+  key: number,
 ): InputEstimate | undefined {
   const { steps } = turns;
   for (let at = steps.length - STEP; at >= 0; at -= STEP) {
@@ -83,7 +87,7 @@ function continueTurns(
       // More than the model said, such as its reasoning as text.
       added += Math.max(0, answerBytes - conversation.outputBytes - SPELLING_BYTES);
     }
-    return continued(conversation, model, facts, known, added, (steps.length - STEP - at) / STEP, own);
+    return continued(conversation, model, facts, known, added, (steps.length - STEP - at) / STEP, own, key);
   }
   return undefined;
 }
@@ -107,12 +111,13 @@ function continueById(
   turns: Turns,
   id: string,
   own: number,
+  key: number,
 ): InputEstimate | undefined {
   const conversation = knowledge.conversations.get(hashText(id));
   if (conversation === undefined) return undefined;
   const added = turns.bytes + (facts.fixedBytes ?? 0) - conversation.fixedBytes;
   const known = conversation.input + conversation.output;
-  const found = continued(conversation, model, facts, known, added, turns.count + 1, own);
+  const found = continued(conversation, model, facts, known, added, turns.count + 1, own, key);
   // What is sent comes on top of the attachments that are kept.
   return { ...found, tokens: found.tokens + conversation.attachments };
 }
@@ -125,20 +130,20 @@ function continued(
   addedBytes: number,
   addedMessages: number,
   own: number,
+  key: number,
 ): InputEstimate {
   let tokens = known + addedBytes / rates.inputBytes + addedMessages * rates.message;
   tokens -= conversation.tools + conversation.attachments;
   if (facts.tools !== undefined) tokens += toolTokens(rates, facts.tools);
   if (facts.attachments !== undefined) tokens += attachmentTokens(rates, facts);
-  return { tokens: Math.max(1, tokens), known, basis: "continued", conversation, own };
+  return { tokens: Math.max(1, tokens), known, basis: "continued", conversation, own, key };
 }
 
-/** Equal for requests that differ in their conversation only. */
-export function overheadKey({ fixedBytes = 0, toolBytes = 0 }: RequestFacts, { leadBytes }: Turns): number {
+function keyOf({ fixedBytes = 0, toolBytes = 0 }: RequestFacts, { leadBytes }: Turns): number {
   return Math.imul(Math.imul(fixedBytes, 0x9e3779b1) ^ leadBytes, 0x85ebca6b) ^ toolBytes;
 }
 
-/** What {@link overheadKey} stands for, by our rules alone. */
+/** What {@link keyOf} stands for, by our rules alone. */
 function overheadTokens(
   rates: EstimateRates,
   { fixedBytes = 0, tools }: RequestFacts,
@@ -149,7 +154,7 @@ function overheadTokens(
   return rates.request + messages * rates.message + text + toolTokens(rates, tools);
 }
 
-/** Estimated tokens of the conversation itself, without what {@link overheadKey} stands for. */
+/** Estimated tokens of the conversation itself, without what {@link keyOf} stands for. */
 function ownTokens(rates: EstimateRates, facts: RequestFacts, turns: Turns): number {
   const text = (turns.bytes - turns.leadBytes) / rates.inputBytes;
   const tokens = text + (turns.count - turns.leadCount) * rates.message;

@@ -1,6 +1,6 @@
 import { setBounded } from "../../core/bounded-map.ts";
-import { mix } from "../wire/content/turns.ts";
 import type { EstimateRates, RatesOf } from "../wire/rates.ts";
+import { mix } from "../wire/text.ts";
 import { FIRST_MARGINS, type Margins } from "./margin.ts";
 
 /** What reported calls teach about later ones. Bounded, and without any text of a request or a response. */
@@ -9,6 +9,8 @@ export interface Knowledge {
   readonly conversations: Map<number, Conversation>;
   /** By the name that requests use. */
   readonly models: Map<string, ModelKnowledge>;
+  /** What earlier processes learned of models that this one has not met. */
+  readonly kept: ReadonlyMap<string, KeptModel>;
   /** Models that were ever known. */
   modelCount: number;
 }
@@ -40,7 +42,7 @@ export interface ModelKnowledge {
   readonly seed: number;
   /** What text costs before anything is learned. */
   readonly rates: EstimateRates;
-  /** By system prompt and tools, see `overheadKey`. */
+  /** By system prompt and tools, see `InputEstimate.key`. */
   readonly overheads: Map<number, Overhead>;
   /** Bytes of visible output, and the tokens that were reported for them. */
   outputBytes: number;
@@ -60,13 +62,38 @@ export interface Overhead {
   weight: number;
 }
 
+/**
+ * What is kept of a model from one process to the next: numbers, and the model's name. Conversations are not: another
+ * process rarely goes on with them.
+ */
+export interface KeptModel {
+  readonly outputBytes: number;
+  readonly outputTokens: number;
+  readonly thoughtBytes: number;
+  readonly thoughtTokens: number;
+  readonly hiddenReasoning: number | undefined;
+  readonly margins: Margins;
+  /** Key, tokens and weight of each. */
+  readonly overheads: readonly (readonly [key: number, tokens: number, weight: number])[];
+}
+
 /** A conversation takes some 180 bytes. */
 export const MAX_CONVERSATIONS = 10_000;
 const MAX_MODELS = 500;
 
-export function createKnowledge(): Knowledge {
-  return { conversations: new Map(), models: new Map(), modelCount: 0 };
+export function createKnowledge(kept: ReadonlyMap<string, KeptModel> = new Map()): Knowledge {
+  return { conversations: new Map(), models: new Map(), kept, modelCount: 0 };
 }
+
+const NOTHING_KEPT: KeptModel = {
+  outputBytes: 0,
+  outputTokens: 0,
+  thoughtBytes: 0,
+  thoughtTokens: 0,
+  hiddenReasoning: undefined,
+  margins: FIRST_MARGINS,
+  overheads: [],
+};
 
 /** Of a request that names no model. */
 export const UNNAMED = "unknown";
@@ -77,16 +104,13 @@ export function knownModel(knowledge: Knowledge, format: RatesOf, name: string =
   const known = models.get(name);
   if (known !== undefined) return known;
   knowledge.modelCount += 1;
+  const { overheads, margins, ...sums } = knowledge.kept.get(name) ?? NOTHING_KEPT;
   const made: ModelKnowledge = {
     seed: mix(1, knowledge.modelCount),
     rates: format(name),
-    overheads: new Map(),
-    outputBytes: 0,
-    outputTokens: 0,
-    thoughtBytes: 0,
-    thoughtTokens: 0,
-    hiddenReasoning: undefined,
-    margins: { ...FIRST_MARGINS },
+    overheads: new Map(overheads.map(([key, tokens, weight]) => [key, { tokens, weight }])),
+    margins: { ...margins },
+    ...sums,
   };
   setBounded(models, name, made, MAX_MODELS);
   return made;

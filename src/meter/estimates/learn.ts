@@ -1,9 +1,9 @@
 import { evictOldest, setBounded } from "../../core/bounded-map.ts";
 import type { Usage } from "../../core/usage.ts";
-import { hashText, STEP, type Turns } from "../wire/content/turns.ts";
 import type { Reading, RequestFacts } from "../wire/formats/format.ts";
 import { type RatesOf, toolTokens } from "../wire/rates.ts";
-import { attachmentTokens, estimateInput, type InputEstimate, overheadKey } from "./input.ts";
+import { hashText, STEP, type Turns } from "../wire/text.ts";
+import { attachmentTokens, estimateInput, type InputEstimate } from "./input.ts";
 import {
   type Conversation,
   type Knowledge,
@@ -32,7 +32,7 @@ export function learn(
   const estimate = estimateInput(knowledge, model, facts);
   if (estimate === undefined) return;
   learnMargin(model, estimate, facts, usage.input);
-  if (facts.continues === undefined) learnOverhead(model, facts, turns, estimate.own, usage.input);
+  if (facts.continues === undefined) learnOverhead(model, estimate, usage.input);
   remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
 }
 
@@ -47,15 +47,21 @@ function learnMargin(
     margins.served = nextServed(margins.served, input - tokens);
     return;
   }
-  const ratio = (input - known - SLACK_TOKENS) / Math.max(1, tokens - known);
+  const ratio = (input - known - SLACK_TOKENS) / Math.max(MIN_PART, tokens - known);
+  // Short parts do not show what longer ones need.
+  if (tokens - known < MIN_PART && ratio <= margins[basis]) return;
   margins[basis] = nextMargin(margins[basis], ratio);
 }
 
 const LEAST_MARGIN = 1.05;
+/** A token is at least a byte of text. */
+const MOST_MARGIN = 4.5;
+/** Tokens of which an estimated part must be to say something of longer ones. */
+const MIN_PART = 200;
 
 /** The next margin, after a call that called for `needed`: the largest so far, which slowly fades to what is needed. */
 function nextMargin(margin: number, needed: number): number {
-  return needed > margin ? needed : Math.max(LEAST_MARGIN, margin + (needed - margin) / 100);
+  return needed > margin ? Math.min(MOST_MARGIN, needed) : Math.max(LEAST_MARGIN, margin + (needed - margin) / 100);
 }
 
 /** The same of what a vendor's tools add. It fades sooner, since it begins far too high for most. */
@@ -70,15 +76,8 @@ const SHORT = 100;
 const MAX_WEIGHT = 10 / SHORT;
 
 /** The mean of what was reported beside the conversation: the shorter that was, the more a call counts. */
-function learnOverhead(
-  { overheads, rates }: ModelKnowledge,
-  facts: RequestFacts,
-  turns: Turns,
-  own: number,
-  input: number,
-): void {
+function learnOverhead({ overheads, rates }: ModelKnowledge, { own, key }: InputEstimate, input: number): void {
   const weight = 1 / (SHORT + own * rates.inputBytes);
-  const key = overheadKey(facts, turns);
   const known = overheads.get(key);
   if (known === undefined) {
     setBounded(overheads, key, { tokens: input - own, weight }, MAX_OVERHEADS);
@@ -127,14 +126,16 @@ function remember(
   { conversations }: Knowledge,
   { seed, rates }: ModelKnowledge,
   facts: RequestFacts,
-  { steps }: Turns,
+  { steps, count }: Turns,
   before: Conversation | undefined,
   { responseId, reportedBytes, reportedThought }: Reading,
   at: number,
   { input, output, reasoning, cacheRead, cacheWrite }: Usage,
 ): void {
   const last = steps.at(-STEP);
-  const id = facts.keptAs === "response" ? responseId : facts.keptAs;
+  // Who sends what was said before does not continue by the id of a response.
+  const sendsAll = count > 1 && facts.continues === undefined;
+  const id = facts.keptAs !== "response" ? facts.keptAs : sendsAll ? undefined : responseId;
   // What the vendor keeps is not among the messages: without its id the call cannot be continued.
   const key = last === undefined || facts.continues !== undefined ? 0 : last ^ seed;
   const idKey = id === undefined ? 0 : hashText(id);

@@ -15,7 +15,7 @@ export const FIRST_MARGINS: Readonly<Margins> = { continued: 1.8, alike: 1.5, fi
 /** Tokens by which the smallest estimate may be off. */
 export const SLACK_TOKENS = 24;
 /** The same of results of tools, which some vendors put into many words. */
-export const RESULT_SLACK = 80;
+export const RESULT_SLACK = 96;
 
 /** Tokens of an image, and of a document or film, that is not in the request itself. */
 const UNSEEN_IMAGE = 3_000;

@@ -67,8 +67,10 @@ export class FrameReader {
     while (at < bytes.length) {
       const template = this.#template;
       if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
-        if (template.kind !== "none") this.#reading[template.kind] += MATCH.bytes;
-        if (template.kind === "visible" && MATCH.bytes > 0) this.#reading.deltas += 1;
+        if (template.kind === "visible") {
+          this.#reading.visible += MATCH.bytes;
+          if (MATCH.bytes > 0) this.#reading.deltas += 1;
+        } else if (template.kind === "thought") this.#reading.thought += MATCH.bytes;
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;

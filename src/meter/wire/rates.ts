@@ -64,7 +64,7 @@ const ANTHROPIC: EstimateRates = {
   keepsReasoning: false,
   outputBytes: 4.2,
   argumentBytes: 3,
-  toolCall: 42,
+  toolCall: 39,
 };
 
 /** The tokenizer since Claude Opus 4.7 makes up to a third more tokens of the same text. */

@@ -2,10 +2,9 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
 import { shapeOf } from "../content/tools.ts";
-import { measureTurns } from "../content/turns.ts";
 import { anthropicRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
-import { cacheTime, longer, measureAll, wireLength } from "../text.ts";
+import { cacheTime, longer, measureAll, measureTurns, wireLength } from "../text.ts";
 import { countUse, setUses } from "../tools/server-tools.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
@@ -47,7 +46,7 @@ export const anthropicMessages: WireFormat = {
       turns,
       caches: longer(longer(measured.caches, tools.caches), cacheTime(body.cache_control)) ?? false,
       toolBytes: tools.bytes,
-      tools: shapeOf(body.tools),
+      tools: body.tools === undefined ? undefined : shapeOf(body.tools),
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),

@@ -3,12 +3,11 @@ import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Attachment } from "../content/attachments.ts";
 import type { ToolShape } from "../content/tools.ts";
-import type { Turns } from "../content/turns.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Served } from "../gateways/gateway.ts";
 import type { Host } from "../hosts.ts";
 import type { RatesOf } from "../rates.ts";
-import type { CacheTime } from "../text.ts";
+import type { CacheTime, Turns } from "../text.ts";
 import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
 
 /**

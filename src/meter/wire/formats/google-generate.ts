@@ -2,10 +2,9 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
 import { shapeOf } from "../content/tools.ts";
-import { hashText, measureTurns } from "../content/turns.ts";
 import { googleRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { hashText, measureAll, measureTurns, wireLength } from "../text.ts";
 import { setUses, toolsOf } from "../tools/server-tools.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
@@ -43,7 +42,7 @@ export const googleGenerate: WireFormat = {
       fixedBytes,
       turns,
       toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
-      tools: shapeOf(body.tools),
+      tools: body.tools === undefined ? undefined : shapeOf(body.tools),
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
       metadata: object(body.labels),

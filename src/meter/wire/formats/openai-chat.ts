@@ -1,11 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { shapeOf } from "../content/tools.ts";
-import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { chatRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { measureAll, measureTurns, wireLength } from "../text.ts";
 import { readExecutedTools, readToolUsage, type SearchRequest, setUses, toolsOf } from "../tools/server-tools.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
@@ -36,7 +35,7 @@ export const openaiChat: WireFormat = {
       fixedBytes,
       turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
-      tools: shapeOf(body.tools ?? body.functions),
+      tools: body.tools || body.functions ? shapeOf(body.tools ?? body.functions) : undefined,
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,

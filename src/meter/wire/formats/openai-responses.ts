@@ -1,11 +1,10 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { shapeOf } from "../content/tools.ts";
-import { measureTurns } from "../content/turns.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
-import { measureAll, wireLength } from "../text.ts";
+import { measureAll, measureTurns, wireLength } from "../text.ts";
 import { imageUsage, readItem, readTools } from "../tools/responses.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
