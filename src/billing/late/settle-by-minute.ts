@@ -2,14 +2,13 @@ import type { LateCall, LateFigures } from "../../core/late/late-call.ts";
 import { KEEP_MINUTES_MS, MINUTE_MS, type MinuteTotal } from "../../core/late/minute.ts";
 import type { PriceSource } from "../../pricing/price.ts";
 import type { KeptLate } from "../../stores/store.ts";
-import { ask, faultOf } from "../ask.ts";
+import { ask, faultOf, type Patience } from "../ask.ts";
 import { readNames } from "../names.ts";
 import type { VendorName } from "../vendors/vendor.ts";
 import { attribute } from "./attribute.ts";
 import { BESIDE_MS, cutsOf, fits, MINUTE_RULES, type MinuteCut } from "./minute-cuts.ts";
 import { bareModel, endOf, type MinuteSpan, spansOf } from "./minute-spans.ts";
-import type { LateOptions, Settle } from "./settle-late.ts";
-import type { VendorMinute } from "./vendors/late-vendor.ts";
+import type { LateReports, LateVendor, VendorMinute } from "./vendors/late-vendor.ts";
 
 /** How long after a minute it is taken for complete. */
 const COMPLETE_MS = 5 * MINUTE_MS;
@@ -19,6 +18,22 @@ const MAX_SPAN_MS = 20 * MINUTE_MS;
 const MAX_RANGE_MS = 24 * 60 * MINUTE_MS;
 /** Minutes this near to one another are read together. */
 const NEAR_MS = 60 * MINUTE_MS;
+
+export interface MinuteOptions {
+  readonly vendor: LateVendor;
+  readonly reports: LateReports;
+  readonly price: PriceSource;
+  /** The metered name of a key, by the vendor's id or name of it. */
+  readonly aliases: Readonly<Record<string, string>>;
+  /** The vendor's clock, in milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly patience: Patience;
+  /** An answer that cannot be right. */
+  readonly onInvalid: (error: unknown) => void;
+}
+
+/** Settles a call, unless it has settled. */
+export type Settle = (call: LateCall, figures: LateFigures) => Promise<void>;
 
 interface Range {
   readonly from: number;
@@ -38,7 +53,7 @@ interface Plan {
  * @param all The vendor's late calls, settled or not; `open` are those to settle.
  */
 export async function settleByMinute(
-  options: LateOptions,
+  options: MinuteOptions,
   kept: KeptLate,
   all: readonly LateCall[],
   open: readonly LateCall[],

@@ -1,27 +1,15 @@
 import type { LateCall, LateFigures, LateSettlement } from "../../core/late/late-call.ts";
-import type { PriceSource } from "../../pricing/price.ts";
 import type { Store } from "../../stores/store.ts";
-import { ask, faultOf, type Patience } from "../ask.ts";
+import { ask, faultOf } from "../ask.ts";
 import { explain } from "../poll.ts";
-import { settleByMinute } from "./settle-by-minute.ts";
-import type { LateReports, LateVendor } from "./vendors/late-vendor.ts";
+import { type MinuteOptions, type Settle, settleByMinute } from "./settle-by-minute.ts";
 
-export interface LateOptions {
+export interface LateOptions extends MinuteOptions {
   readonly store: Pick<Store, "late" | "settle">;
-  readonly vendor: LateVendor;
-  readonly reports: LateReports;
-  readonly price: PriceSource;
-  /** The metered name of a key, by the vendor's id or name of it. */
-  readonly aliases: Readonly<Record<string, string>>;
-  /** The vendor's clock, in milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly patience: Patience;
   /** `at` and `by` of the settlements. */
   readonly at: number;
   readonly by: string;
   readonly attempts: Attempts;
-  /** An answer that cannot be right. */
-  readonly onInvalid: (error: unknown) => void;
   /** Which calls to settle by their id; all when absent. */
   readonly isOurs?: (call: LateCall) => boolean;
 }
@@ -74,9 +62,6 @@ export async function settleLate(options: LateOptions): Promise<LateRound> {
   }
   return { settled, open: open.length - settled.length };
 }
-
-/** Settles a call, unless it has settled. */
-export type Settle = (call: LateCall, figures: LateFigures) => Promise<void>;
 
 async function settleByCall(options: LateOptions, open: readonly LateCall[], settle: Settle): Promise<void> {
   const { attempts } = options;

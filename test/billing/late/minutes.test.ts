@@ -124,10 +124,10 @@ const sumOf = (usages: readonly (Usage | undefined)[]): readonly number[] => [
 ];
 
 describe.each(["startedAt", "endedAt"] as const)("a key that is never idle, counted by %s", (rule) => {
-  test.each([1, 2, 3, 4, 5])("settles nearly all, none of it wrongly, %d", async (seed) => {
+  test.each([1, 2, 3, 4, 5])("settles all, %d", async (seed) => {
     const { settled, left, asked } = await settle(busy(seed), rule);
     expect(left).toBeGreaterThan(4);
-    expect(settled.length).toBeGreaterThan(left * 0.6);
+    expect(settled).toHaveLength(left);
     expect(sumOf(settled.map(({ told }) => told))).toEqual(sumOf(settled.map(({ truth }) => truth)));
     expect(asked.every(([from, until]) => until - from <= 24 * 60 * MINUTE)).toBe(true);
   });
@@ -141,7 +141,7 @@ describe.each(["startedAt", "endedAt"] as const)("a key that is never idle, coun
 test("a vendor whose minutes follow no rule settles nothing", async () => {
   const made = busy(9).map((one, index) => ({ ...one, lingers: (index % 7) * 25_000 }));
   const { settled } = await settle(made, "endedAt");
-  for (const { told, truth } of settled) expect(told).toEqual(truth);
+  expect(settled).toEqual([]);
 });
 
 test("calls of a quiet key are exact by either rule, also across the minutes", async () => {
