@@ -144,8 +144,8 @@ export interface BillingConfig {
   /** The metered name of a key, by the vendor's id or name of it. */
   readonly keys?: Readonly<Record<string, string>>;
   /**
-   * Settles calls that broke off inside the agents' processes, with the vendors' keys of the environment. Without it
-   * `spendfuse poll` does. Default `false`. Also `SPENDFUSE_BILLING_SETTLE`.
+   * Asks vendors about calls that broke off in the agent's process, with the vendors' keys of its environment. Without
+   * it, only `spendfuse poll` asks. Default `false`. Also `SPENDFUSE_BILLING_SETTLE`.
    */
   readonly settle?: boolean;
   /**

@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterAll, expect } from "vitest";
+import { attribute } from "../../src/billing/late/attribute.ts";
+import { cutsOf, MINUTE_RULES } from "../../src/billing/late/minute-cuts.ts";
+import { spansOf } from "../../src/billing/late/minute-spans.ts";
+import type { LateCall } from "../../src/core/late/late-call.ts";
 import { mergeMetered, sumsOf } from "../../src/core/metered.ts";
+import { NO_USAGE } from "../../src/core/usage.ts";
 import { asCircuit, type CircuitEvent, circuitAt, closedCircuit, nextCircuit } from "../../src/limits/circuit.ts";
 import { emptyTally, exchange, isAmount, type Report, spentOf } from "../../src/limits/tally.ts";
 import { openFile } from "../../src/stores/file/store.ts";
@@ -147,5 +152,60 @@ fuzz(
       if (change.type === "circuit") expect(asCircuit(change.circuit)).toBeDefined();
       if (change.type === "recall") expect(change.key).toBeTypeOf("string");
     }
+  },
+);
+
+const USAGE = { ...NO_USAGE, input: 10, output: 5 };
+const CALL = {
+  ...{ id: "bad", responseId: "r", usage: USAGE, costNano: 60, startedAt: NOW - 2 * HOUR, endedAt: NOW - 2 * HOUR },
+  group: {
+    ...{ day: DAY, provider: "openai", model: "gpt-5", tier: "default", key: "k", agent: "a", rootAgent: "a" },
+    ...{ team: "", project: "", quality: "estimated" as const, priced: "true" as const },
+  },
+  terms: { speed: "fast" },
+} as const;
+const GOOD: LateCall = { ...CALL, id: "good" };
+const SETTLEMENT = { id: "bad", at: NOW, by: "poll", usage: USAGE, costNano: 7, priced: "true" } as const;
+const MINUTE = { provider: "openai", key: "k", model: "gpt-5", from: NOW - 2 * HOUR, until: NOW - 2 * HOUR };
+const of = (value: object): fc.Arbitrary<string> => fc.oneof(anyText, asText(anyJson), asText(replaced(value)));
+
+fuzz(
+  "in a file, a late call, a settlement and a minute that are broken affect only themselves",
+  fc.record({
+    call: of(CALL),
+    settlement: of(SETTLEMENT),
+    key: of(Object.values(MINUTE)),
+    sums: of([1, 2, 3, 4, 5, 6, 7]),
+  }),
+  async (bad) => {
+    const { store, db } = await openOnce();
+    db.exec("BEGIN IMMEDIATE");
+    for (const table of ["metered", "late_calls", "minutes"]) db.exec(`DELETE FROM ${table}`);
+    db.prepare("INSERT INTO late_calls VALUES (?, 'bad', ?, ?)").run(DAY, bad.call, bad.settlement);
+    db.prepare("INSERT INTO minutes VALUES (?, 'bad', ?, ?)").run(NOW - 2 * HOUR, bad.key, bad.sums);
+    db.exec("COMMIT");
+    await store.putMetered("me", [{ day: DAY, key: GROUP, sums: [1, 2, 3, 4, 5, 6, 7] }], {
+      calls: [GOOD],
+      minutes: [
+        {
+          ...MINUTE,
+          requests: 1,
+          ...{ inputUncached: 1, cacheRead: 0, cacheWrite: 0, cacheWrite1h: 0 },
+          output: 1,
+          webSearches: 0,
+        },
+      ],
+    });
+    const { calls, settlements, minutes } = await store.late(NOW - 3 * HOUR, NOW);
+    expect(calls.some(({ id }) => id === "good")).toBe(true);
+    for (const span of spansOf(calls, settlements, minutes)) {
+      for (const rule of MINUTE_RULES) cutsOf(span, calls, settlements, minutes, rule);
+      attribute(span, [], () => undefined);
+    }
+    expect(await store.settle(GOOD, { ...SETTLEMENT, id: "good" })).toBe(true);
+    const [settled] = await store.settlements([GOOD, CALL]);
+    expect(settled).toMatchObject({ id: "good", costNano: 7 });
+    for (const row of await store.metered(DAY, DAY + 1))
+      for (const one of Object.values(row)) if (typeof one === "number") expect(Number.isFinite(one)).toBe(true);
   },
 );

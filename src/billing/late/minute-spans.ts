@@ -37,7 +37,7 @@ interface Part {
 
 /** How far the vendor's clock may be off, and how long it may go on with a call whose caller has gone. */
 const SKEW_MS = 5_000;
-const LINGER_MS = 30_000;
+export const LINGER_MS = 30_000;
 
 /** Spans with at least one call that has not settled. */
 export function spansOf(

@@ -1,31 +1,15 @@
 import type { LateCall, LateFigures, LateSettlement } from "../../core/late/late-call.ts";
-import { KEEP_MINUTES_MS } from "../../core/late/minute.ts";
-import type { PriceSource } from "../../pricing/price.ts";
-import type { KeptLate, Store } from "../../stores/store.ts";
-import { ask, faultOf, type Patience } from "../ask.ts";
-import { readNames } from "../names.ts";
+import type { Store } from "../../stores/store.ts";
+import { ask, faultOf } from "../ask.ts";
 import { explain } from "../poll.ts";
-import type { VendorName } from "../vendors/vendor.ts";
-import { type Attribution, attribute } from "./attribute.ts";
-import { bareModel, endOf, type MinuteSpan, spansOf } from "./minute-spans.ts";
-import type { LateReports, LateVendor, VendorMinute } from "./vendors/late-vendor.ts";
+import { type MinuteOptions, type Settle, settleByMinute } from "./settle-by-minute.ts";
 
-export interface LateOptions {
+export interface LateOptions extends MinuteOptions {
   readonly store: Pick<Store, "late" | "settle">;
-  readonly vendor: LateVendor;
-  readonly reports: LateReports;
-  readonly price: PriceSource;
-  /** The metered name of a key, by the vendor's id or name of it. */
-  readonly aliases: Readonly<Record<string, string>>;
-  /** The vendor's clock, in milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly patience: Patience;
   /** `at` and `by` of the settlements. */
   readonly at: number;
   readonly by: string;
   readonly attempts: Attempts;
-  /** An answer that cannot be right. */
-  readonly onInvalid: (error: unknown) => void;
   /** Which calls to settle by their id; all when absent. */
   readonly isOurs?: (call: LateCall) => boolean;
 }
@@ -50,14 +34,6 @@ const MAX_RETRY_MS = 6 * 3_600_000;
 /** Calls asked for in one round. */
 const MAX_ASKED = 200;
 const MAX_ATTEMPTS = 20_000;
-/** How long after a span its minutes are taken for complete. */
-const COMPLETE_MS = 5 * 60_000;
-/** A key that is never idle has spans without an end. */
-const MAX_SPAN_MS = 3_600_000;
-/** The longest range of one request. */
-const MAX_RANGE_MS = 24 * 3_600_000;
-/** Spans this near to one another are read together. */
-const NEAR_MS = 3_600_000;
 
 /**
  * Asks a vendor what became of the calls that it did not report, and settles them, each once.
@@ -86,8 +62,6 @@ export async function settleLate(options: LateOptions): Promise<LateRound> {
   }
   return { settled, open: open.length - settled.length };
 }
-
-type Settle = (call: LateCall, figures: LateFigures) => Promise<void>;
 
 async function settleByCall(options: LateOptions, open: readonly LateCall[], settle: Settle): Promise<void> {
   const { attempts } = options;
@@ -121,74 +95,4 @@ function defer(attempts: Attempts, id: string, now: number): void {
   const count = (attempts.get(id)?.count ?? 0) + 1;
   if (attempts.size >= MAX_ATTEMPTS) attempts.clear();
   attempts.set(id, { count, next: now + Math.min(RETRY_MS * 2 ** (count - 1), MAX_RETRY_MS) });
-}
-
-async function settleByMinute(
-  options: LateOptions,
-  kept: KeptLate,
-  all: readonly LateCall[],
-  open: readonly LateCall[],
-  settle: Settle,
-): Promise<void> {
-  const { reports, patience, vendor, onInvalid } = options;
-  const now = options.now();
-  const wanted = new Set(open.map(({ id }) => id));
-  const metered = kept.minutes.filter(({ provider }) => vendor.providers.includes(provider));
-  const spans = spansOf(all, kept.settlements, metered).filter(
-    (span) => isReadable(span, now) && span.calls.some(({ id }) => wanted.has(id)),
-  );
-  if (spans.length === 0) return;
-  const names: readonly VendorName[] = await ask(async () => (await reports.names?.()) ?? [], patience);
-  const { links } = readNames(names, new Set(spans.map(({ key }) => key)), options.aliases);
-  for (const { from, until } of rangesOf(spans)) {
-    let rows: readonly VendorMinute[] | undefined;
-    try {
-      rows = await ask(async () => reports.minutes?.(from, until), patience);
-    } catch (error) {
-      if (faultOf(error) !== undefined) throw error;
-      onInvalid(error);
-      continue;
-    }
-    if (rows === undefined) return;
-    for (const span of spans) {
-      if (span.from < from || endOf(span) > until) continue;
-      const found = attribute(span, rowsOf(span, rows, links), options.price);
-      for (const [call, figures] of figuresIn(found)) if (wanted.has(call.id)) await settle(call, figures);
-    }
-  }
-}
-
-function figuresIn(found: Attribution): readonly (readonly [LateCall, LateFigures])[] {
-  return found.type === "figures" ? found.figures : [];
-}
-
-/** A span that is over, whose minutes are all still kept, and whose key is known. */
-function isReadable(span: MinuteSpan, now: number): boolean {
-  const end = endOf(span);
-  const isOver = now >= end + COMPLETE_MS;
-  return isOver && span.key !== "" && span.from > now - KEEP_MINUTES_MS && end - span.from <= MAX_SPAN_MS;
-}
-
-function rowsOf(
-  span: MinuteSpan,
-  rows: readonly VendorMinute[],
-  links: ReadonlyMap<string, string>,
-): readonly VendorMinute[] {
-  return rows.filter(
-    ({ minute, key, model }) =>
-      minute >= span.from && minute <= span.until && links.get(key) === span.key && bareModel(model) === span.model,
-  );
-}
-
-/** As few ranges as possible, none longer than the vendor takes. */
-function rangesOf(spans: readonly MinuteSpan[]): readonly { readonly from: number; readonly until: number }[] {
-  const ranges: { from: number; until: number }[] = [];
-  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
-    const last = ranges.at(-1);
-    const until = endOf(span);
-    if (last !== undefined && span.from <= last.until + NEAR_MS && until - last.from <= MAX_RANGE_MS)
-      last.until = Math.max(last.until, until);
-    else ranges.push({ from: span.from, until });
-  }
-  return ranges;
 }

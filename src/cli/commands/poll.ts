@@ -1,8 +1,10 @@
+import * as lateRegistry from "../../billing/late/vendors/registry.ts";
 import * as registry from "../../billing/vendors/registry.ts";
 import { eitherOf, SHARED_STORE_FORMS } from "../../stores/addresses.ts";
 import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
 const VENDORS = Object.values(registry);
+const LATE = Object.values(lateRegistry);
 
 const HELP = `spendfuse poll: reads the vendors' bills, reconciles them with the metered spend, publishes bill and drift.
 
@@ -18,6 +20,8 @@ const HELP = `spendfuse poll: reads the vendors' bills, reconciles them with the
 
 A vendor's bill is read when its key is set:
 ${VENDORS.map(({ variable, needs }) => `  ${variable.padEnd(26)} ${needs}`).join("\n")}
+Calls that broke off settle by what the vendors say later, where the agents write to a store:
+${LATE.map(({ title, variables }) => `  ${title.padEnd(12)} ${variables.join(" or ")}`).join("\n")}
 Metered spend comes from the store (SPENDFUSE_STORE: ${eitherOf(SHARED_STORE_FORMS)}), else from Datadog (DD_API_KEY, DD_APP_KEY).
 Points go to Datadog (DD_API_KEY, DD_SITE), else to OTEL_EXPORTER_OTLP_ENDPOINT.
 

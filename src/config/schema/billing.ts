@@ -121,7 +121,7 @@ export const BILLING_KEYS = {
         kind: "boolean",
         default: false,
         description:
-          "Settles calls that broke off inside the agents' processes, with the vendors' keys of the environment. Without it `spendfuse poll` does.",
+          "Asks vendors about calls that broke off in the agent's process, with the vendors' keys of its environment. Without it, only `spendfuse poll` asks.",
       },
       customCosts: {
         kind: "boolean",

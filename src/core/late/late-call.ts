@@ -1,5 +1,5 @@
 import type { CallPart, Priced, SettledCall } from "../call.ts";
-import { object, parse } from "../json.ts";
+import { type Json, object, parse } from "../json.ts";
 import {
   type MeteredGroup,
   type MeteredSums,
@@ -130,13 +130,22 @@ export function readLateCall(json: string): LateCall | undefined {
     ...(costNano !== undefined && { costNano }),
     startedAt,
     endedAt,
-    terms: (object(terms) ?? {}) as PriceTerms,
+    terms: readTerms(object(terms) ?? {}),
   };
 }
 
 const GROUP_TEXTS = [
   ...["provider", "model", "tier", "key", "agent", "rootAgent", "team", "project", "quality", "priced"],
 ];
+
+function readTerms({ speed, geo, priceId, guessedProvider }: Json): PriceTerms {
+  return {
+    ...(typeof speed === "string" && { speed }),
+    ...(typeof geo === "string" && { geo }),
+    ...(typeof priceId === "string" && { priceId }),
+    ...(guessedProvider === true && { guessedProvider }),
+  };
+}
 
 /** A settlement that was written as JSON; undefined for anything else. */
 export function readSettlement(json: string): LateSettlement | undefined {

@@ -4,6 +4,7 @@ import type { Usage } from "../usage.ts";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
+const MAX_CALL_MS = 24 * HOUR_MS;
 /** For how long minutes are kept: a vendor's minute that is later than this does not settle a call. */
 export const KEEP_MINUTES_MS = 6 * HOUR_MS;
 
@@ -103,6 +104,8 @@ function readMinute(key: string, json: string): MinuteTotal | undefined {
   const sums = array(parse(json));
   const texts = typeof provider === "string" && typeof name === "string" && typeof model === "string";
   if (!texts || typeof from !== "number" || typeof until !== "number") return undefined;
+  // No call lasts longer, and its minutes would reach over those of all others.
+  if (!(until >= from && until - from <= MAX_CALL_MS)) return undefined;
   if (sums.length !== SUMS.length || !sums.every((sum) => Number.isSafeInteger(sum))) return undefined;
   const values = Object.fromEntries(SUMS.map((field, index) => [field, sums[index]])) as unknown as MinuteSums;
   return { provider, key: name, model, from, until, ...values };

@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openBook } from "../../../src/billing/book.ts";
 import { meteredKey, meteredSums, NOTHING_METERED } from "../../../src/core/metered.ts";
+import { NO_USAGE } from "../../../src/core/usage.ts";
+import { startBillingServer } from "../../../src/demo/fake-vendor/billing/desk.ts";
+import { openrouterBilling } from "../../../src/demo/fake-vendor/billing/openrouter.ts";
 import { openFile } from "../../../src/stores/file/store.ts";
 import { ADMIN_KEYS, DAY, type Stage, setStage } from "../../billing/stage.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../servers/otlp-receiver.ts";
@@ -216,4 +219,58 @@ describe("spendfuse report", () => {
     const { code, err } = await call("report", args);
     expect([code, err]).toEqual([2, expect.stringContaining(words)]);
   });
+});
+
+test("calls that broke off settle, and what that changes is sent", async () => {
+  const estimate = { ...NO_USAGE, input: 90, output: 40 };
+  const generation = {
+    ...{ id: "gen-1", total_cost: 0.0012, native_tokens_prompt: 100, native_tokens_completion: 30 },
+    ...{ native_tokens_cached: 0, native_tokens_reasoning: 0, cancelled: true, is_byok: false },
+  };
+  const gateway = await startBillingServer(
+    openrouterBilling({ now: Date.now, managementKey: "sk-or", activity: () => [], generations: () => [generation] }),
+  );
+  const receiver: OtlpReceiver = await startOtlpReceiver();
+  const group = {
+    ...{ day: today, provider: "openrouter", model: "m", tier: "", key: "k", agent: "researcher", rootAgent: "boss" },
+    ...{ team: "", project: "", quality: "estimated" as const, priced: "true" as const },
+  };
+  const endedAt = Math.max(today, Date.now() - 30_000);
+  const call = {
+    id: "p/1",
+    responseId: "gen-1",
+    group,
+    usage: estimate,
+    costNano: 900_000,
+    startedAt: endedAt,
+    endedAt,
+  };
+  const sums = { ...NOTHING_METERED, calls: 1, cost: 900_000, inputUncached: 90, output: 40 };
+  const store = await openFile(`${cwd}/spend.db`);
+  await store.putMetered("p", [{ day: today, key: meteredKey(group), sums: meteredSums(sums) }], {
+    calls: [{ ...call, terms: {} }],
+    minutes: [],
+  });
+  const keys = {
+    OPENROUTER_API_KEY: "sk-or",
+    SPENDFUSE_OPENROUTER_URL: gateway.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+  };
+  const first = await run(["poll", "--once"], keys);
+  expect(first).toMatchObject({ code: 0, out: expect.stringContaining("OpenRouter: 1 of 1 late calls settled") });
+  const settled = (await store.metered(today, today + 1)).filter(({ provider }) => provider === "openrouter");
+  expect(settled).toMatchObject([{ quality: "settled", calls: 1, cost: 1_200_000, inputUncached: 100, output: 30 }]);
+  const points = () => receiver.points().filter(({ tags }) => tags.instance === "poll");
+  expect(points().map(({ metric, kind, value, tags }) => [metric, kind, value, tags.token_type])).toEqual([
+    ["spendfuse.settled_calls", "sum", 1, undefined],
+    ["spendfuse.cost", "sum", 0.0003, undefined],
+    ["spendfuse.tokens", "sum", 10, "input_uncached"],
+    ["spendfuse.overestimated_tokens", "sum", 10, "output"],
+  ]);
+  const again = await run(["poll", "--once", "--json"], keys);
+  expect(JSON.parse(again.out).settled).toContainEqual({ vendor: "openrouter", settled: 0, open: 0, errors: [] });
+  expect(points()).toHaveLength(4);
+  await store.close();
+  await Promise.all([gateway.close(), receiver.close()]);
 });

@@ -124,7 +124,9 @@ function tell(rounds: readonly VendorRound[], late: LateOutcome | undefined, jso
   if (!json)
     for (const { vendor, round } of late?.results ?? [])
       if (round !== undefined && (round.settled.length > 0 || round.open > 0))
-        console.log(`${vendor.title}: ${round.settled.length} calls settled, ${round.open} still estimated`);
+        console.log(
+          `${vendor.title}: ${round.settled.length} of ${round.settled.length + round.open} late calls settled`,
+        );
   for (const { vendor, polled, points, uploads, errors } of rounds) {
     // An internal fault must not end later rounds.
     for (const error of errors)
