@@ -82,7 +82,7 @@ function readPayload(body: unknown): Payload | string {
     // Datadog fills in quoted variables, so that numbers arrive as strings; some proxies convert them back.
     const text = typeof value === "number" ? String(value) : ((OPTIONAL.has(name) ? (value ?? "") : value) as unknown);
     if (name === "tags") {
-      texts[name] = readableTags(Array.isArray(text) ? text.filter(isText).join() : isText(text) ? text : "");
+      texts[name] = readableTags([text].flat().filter(isText).join());
       continue;
     }
     const max = name === "scope" ? MAX_LENGTH.scope : MAX_LENGTH.others;

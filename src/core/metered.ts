@@ -66,10 +66,10 @@ export function meteredKey(group: MeteredGroup): string {
 
 /** The group of a key; undefined for a key that {@link meteredKey} did not write. */
 export function meteredGroup(key: string): MeteredGroup | undefined {
-  const [day, ...names] = array(parse(key));
+  const values = array(parse(key));
+  const [day, ...names] = values;
   if (!Number.isSafeInteger(day) || names.length !== GROUP.length - 1) return undefined;
   if (!names.every((name) => typeof name === "string")) return undefined;
-  const values = [day, ...names];
   return Object.fromEntries(GROUP.map((field, index) => [field, values[index]])) as unknown as MeteredGroup;
 }
 

@@ -1,4 +1,4 @@
-import { type Json, object } from "../core/json.ts";
+import { type Json, object, parse } from "../core/json.ts";
 
 /** Who opened a circuit. */
 export type TripSource = "datadog" | "budget" | "vendor_cap" | "operator";
@@ -56,6 +56,12 @@ export function asCircuit(value: unknown): Circuit | undefined {
   if (marks.every(([, one]) => isMark(one))) return circuit as unknown as Circuit;
   const sound = Object.fromEntries(marks.filter(([, one]) => isMark(one)));
   return { ...(circuit as unknown as Circuit), alerts: sound as Circuit["alerts"] };
+}
+
+/** The circuit of a scope in a store's JSON, as {@link asCircuit}; undefined for that of another scope too. */
+export function circuitIn(json: string, scope: string): Circuit | undefined {
+  const circuit = asCircuit(parse(json));
+  return circuit?.scope === scope ? circuit : undefined;
 }
 
 function isMark(value: unknown): boolean {

@@ -140,8 +140,12 @@ async function moveClock(sandbox: Sandbox, body: unknown): Promise<Answer> {
 /** Whether a browser sends something for a page of another site, on this machine or elsewhere. Such a page may link here. */
 function isFromOtherPage({ headers, method }: IncomingMessage): boolean {
   if (method === "GET" || method === "HEAD") return false;
-  const { host, origin, "sec-fetch-site": site = "none" } = headers;
-  return (site !== "none" && site !== "same-origin") || (origin !== undefined && origin !== `http://${host}`);
+  const { "sec-fetch-site": site = "none" } = headers;
+  return (site !== "none" && site !== "same-origin") || hasOtherOrigin(headers);
+}
+
+function hasOtherOrigin({ host, origin }: IncomingMessage["headers"]): boolean {
+  return origin !== undefined && origin !== `http://${host}`;
 }
 
 /**
@@ -154,6 +158,6 @@ function own(route: Route): Route {
 }
 
 function isOwn({ headers, method }: IncomingMessage): boolean {
-  if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return false;
+  if (hasOtherOrigin(headers)) return false;
   return method === "GET" || headers["content-type"]?.startsWith("application/json") === true;
 }

@@ -154,7 +154,7 @@ function decide(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
     return "taken";
   }
   // The store counts what it granted as in use; the next report says that it is not.
-  for (const { count } of holds) if (!short.some((one) => one.count === count)) touch(budgets.lease, count);
+  for (const hold of holds) if (!short.includes(hold)) touch(budgets.lease, hold.count);
   const doubtful = short.find(({ count }) => count.doubt !== undefined);
   if (doubtful) return decideInDoubt(budgets, call, doubtful, now);
   const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);

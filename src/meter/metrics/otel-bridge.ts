@@ -83,7 +83,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     },
   };
 
-  /** A sum that is no number once stays none: a reader must not get it. */
+  /** One value that is no number would make a cumulative sum none for good. */
   function isValid({ name }: MetricName, value: number): boolean {
     if (Number.isFinite(value)) return true;
     options.onFault(new Error(`a point of ${name} is no number and was left out`));

@@ -1,5 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
-import { asCircuit, type Circuit } from "../../limits/circuit.ts";
+import { type Circuit, circuitIn } from "../../limits/circuit.ts";
 import type { Change } from "../store.ts";
 import { type Connection, notify, use } from "./connection.ts";
 import type { Row } from "./tables.ts";
@@ -70,6 +70,5 @@ function changeOf(connection: Connection, signal: Json | undefined): Change | un
 /** Undefined where there is none, and where it cannot be read. */
 export function readCircuit(connection: Connection, scope: string): Circuit | undefined {
   const row = use(connection, () => connection.sql.circuit.get(scope)) as Row | undefined;
-  const circuit = row && asCircuit(parse(String(row.json)));
-  return circuit?.scope === scope ? circuit : undefined;
+  return row && circuitIn(String(row.json), scope);
 }

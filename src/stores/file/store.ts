@@ -2,7 +2,7 @@ import { setInterval } from "node:timers";
 import { object, parse } from "../../core/json.ts";
 import type { LateCall, LateSettlement } from "../../core/late/late-call.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
-import { asCircuit, type Circuit, circuitAt } from "../../limits/circuit.ts";
+import { type Circuit, circuitAt, circuitIn } from "../../limits/circuit.ts";
 import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../../limits/tally.ts";
 import { countOf } from "../memory.ts";
 import {
@@ -110,8 +110,8 @@ function readCircuits({ connection, clock }: FileState): readonly Circuit[] {
   const now = clock();
   const kept: Circuit[] = [];
   for (const row of use(connection, () => sql.circuits.all()) as Row[]) {
-    const circuit = asCircuit(parse(String(row.json)));
-    if (circuit === undefined || circuit.scope !== row.scope) continue;
+    const circuit = circuitIn(String(row.json), String(row.scope));
+    if (circuit === undefined) continue;
     const is = circuitAt(circuit, now);
     if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now)
       use(connection, () => sql.dropCircuit.run(circuit.scope));

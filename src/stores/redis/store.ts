@@ -1,6 +1,6 @@
 import { object, parse } from "../../core/json.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
-import { asCircuit, type Circuit, circuitAt } from "../../limits/circuit.ts";
+import { type Circuit, circuitAt, circuitIn } from "../../limits/circuit.ts";
 import { emptyTally, isAmount, isSound, type Report, type Standing, type Tally } from "../../limits/tally.ts";
 import { EXCHANGE_SCRIPT } from "../../limits/tally-script.ts";
 import { countOf } from "../memory.ts";
@@ -58,7 +58,7 @@ export async function openRedis(address: string, clock?: () => number): Promise<
     circuits: () => readCircuits(state),
     async circuit(scope) {
       const json = (await send(connection, "HGET", `${prefix}circuits`, scope)) as string | null;
-      return json === null ? undefined : circuitOf(scope, json);
+      return json === null ? undefined : circuitIn(json, scope);
     },
     putCircuit: (circuit) => putCircuit(state, circuit),
     addAudit: (entry) => addAudit(state, entry),
@@ -137,7 +137,7 @@ async function readCircuits(state: RedisState): Promise<readonly Circuit[]> {
   const now = await timeOf(state);
   const kept: Circuit[] = [];
   for (const [scope, json] of pairsOf((await send(connection, "HGETALL", key)) as Hash)) {
-    const circuit = circuitOf(scope, json);
+    const circuit = circuitIn(json, scope);
     if (circuit === undefined) continue;
     const is = circuitAt(circuit, now);
     if (is.state === "closed" && is.since + KEEP_CLOSED_MS < now) await send(connection, "HDEL", key, scope);
@@ -156,13 +156,7 @@ async function putCircuit({ connection }: RedisState, circuit: Circuit): Promise
   // A circuit that cannot be read may have a revision still, which nobody follows.
   if (circuit.rev !== 1) return false;
   const json = (await send(connection, "HGET", key, circuit.scope)) as string | null;
-  return json !== null && circuitOf(circuit.scope, json) === undefined && put(json);
-}
-
-/** Undefined for JSON that is no circuit, or that of another scope. */
-function circuitOf(scope: string, json: string): Circuit | undefined {
-  const circuit = asCircuit(parse(json));
-  return circuit?.scope === scope ? circuit : undefined;
+  return json !== null && circuitIn(json, circuit.scope) === undefined && put(json);
 }
 
 async function addAudit({ connection }: RedisState, entry: AuditEntry): Promise<void> {

@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
+import { METRICS } from "../../../src/core/names.ts";
 import { createPump } from "../../../src/meter/metrics/otel-bridge.ts";
 import { createTables } from "../../../src/meter/metrics/tables.ts";
 import type { OtelMeterProvider } from "../../../src/meter/tracing/otel-types.ts";
 
-/** A provider that notes what its histogram gets, and collects when told to. */
-function noteDurations() {
+/** A provider that notes what its histogram and its gauges get, and collects when told to. */
+function noteValues() {
   const seconds: number[] = [];
-  const callbacks: ((result: { observe(): void }) => void)[] = [];
+  const observed: number[] = [];
+  const callbacks: ((result: { observe(value: number): void }) => void)[] = [];
   const gauge = { addCallback: (callback: (typeof callbacks)[number]) => callbacks.push(callback) };
   const meter = {
     createCounter: () => ({ add: () => {} }),
@@ -15,9 +17,10 @@ function noteDurations() {
   };
   return {
     seconds,
+    observed,
     provider: { getMeter: () => meter } as unknown as OtelMeterProvider,
     collect() {
-      for (const callback of callbacks) callback({ observe: () => {} });
+      for (const callback of callbacks) callback({ observe: (value) => observed.push(value) });
     },
   };
 }
@@ -26,7 +29,7 @@ const OPTIONS = { version: "1", instance: () => "i", spoolPending: () => 0, gaug
 const durations = Array.from({ length: 1_003 }, (_, index) => index / 1_000);
 
 test("durations reach the provider once, with its next collection, a full buffer, or the end of the pump", () => {
-  const { provider, seconds, collect } = noteDurations();
+  const { provider, seconds, collect } = noteValues();
   const pump = createPump(provider, createTables(100), OPTIONS);
   pump.record(1, {});
   expect(seconds).toEqual([]);
@@ -39,4 +42,21 @@ test("durations reach the provider once, with its next collection, a full buffer
   expect(seconds).toEqual([1, ...durations]);
   collect();
   expect(seconds).toHaveLength(1_004);
+});
+
+test("a gauge's value that is no number is left out, and a fault", () => {
+  const { provider, observed, collect } = noteValues();
+  const faults: string[] = [];
+  const points = [
+    { tags: { scope: "a" }, value: 0.5 },
+    { tags: { scope: "b" }, value: Number.NaN },
+  ];
+  createPump(provider, createTables(100), {
+    ...OPTIONS,
+    gauges: () => [{ metric: METRICS.budgetUsed, points }],
+    onFault: (error) => faults.push(String(error)),
+  });
+  collect();
+  expect(observed.toSorted()).toEqual([0, 0.5]);
+  expect(faults).toEqual([`Error: a point of ${METRICS.budgetUsed.name} is no number and was left out`]);
 });
