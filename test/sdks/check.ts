@@ -59,8 +59,8 @@ export function checkCalls(
     const ahead = usage === "input" && call.status !== undefined && shape.readsAhead;
     const shown = expected.usage === "vendor" ? (silent as string) : usage === "cut" || ahead ? body.shown : "";
     const soFar = usage === "cut" ? body.soFar : undefined;
-    const least = usage === "cut" ? Math.ceil(shown.length / 6) : 0;
-    const most = shown.length / 2.5 + (shown === "" ? 0 : 40 * (body.toolCalls ?? 0));
+    const least = usage === "cut" ? Math.ceil(shown.length / 7) : 0;
+    const most = shown.length / 2 + (shown === "" ? 0 : 40 * (body.toolCalls ?? 0));
     checkEstimate(call, soFar, least, most, visits[index]?.body ?? "");
   }
 }

@@ -1,4 +1,5 @@
 import { array, type Json, object, parse, text } from "../../core/json.ts";
+import { effortOf } from "../wire/content/effort.ts";
 import type { KeptModel, Knowledge, ModelKnowledge } from "./knowledge.ts";
 
 const VERSION = 1;
@@ -13,7 +14,8 @@ export function writeKept({ models }: Knowledge): string {
 }
 
 function keep(model: ModelKnowledge): KeptModel {
-  const { outputBytes, outputTokens, thoughtBytes, thoughtTokens, hiddenReasoning, margins } = model;
+  const { outputBytes, outputTokens, thoughtBytes, thoughtTokens, margins } = model;
+  const hiddenReasoning = [...model.hiddenReasoning].map(([effort, tokens]) => [effort, round(tokens)] as const);
   const overheads = [...model.overheads]
     .slice(-MAX_OVERHEADS)
     .map(([key, { tokens, weight }]) => [key, round(tokens), weight] as const);
@@ -40,9 +42,10 @@ function readModel(json: Json | undefined): KeptModel | undefined {
   const margins = object(json?.margins);
   if (json === undefined || margins === undefined) return undefined;
   const { continued, alike, first, served } = margins;
-  const { outputBytes, outputTokens, thoughtBytes, thoughtTokens, hiddenReasoning } = json;
+  const { outputBytes, outputTokens, thoughtBytes, thoughtTokens } = json;
   const sums = [outputBytes, outputTokens, thoughtBytes, thoughtTokens, continued, alike, first, served];
-  if (!sums.every(isAmount) || (hiddenReasoning !== undefined && !isAmount(hiddenReasoning))) return undefined;
+  if (!sums.every(isAmount)) return undefined;
+  const hiddenReasoning = array(json.hiddenReasoning).filter(isReasoning);
   const overheads = array(json.overheads).filter(isOverhead);
   const model = { outputBytes, outputTokens, thoughtBytes, thoughtTokens, hiddenReasoning, overheads };
   return { ...model, margins: { continued, alike, first, served } } as KeptModel;
@@ -51,6 +54,11 @@ function readModel(json: Json | undefined): KeptModel | undefined {
 function isOverhead(value: unknown): boolean {
   const [key, tokens, weight] = array(value);
   return Number.isInteger(key) && Number.isFinite(tokens) && isAmount(weight);
+}
+
+function isReasoning(value: unknown): boolean {
+  const [effort, tokens] = array(value);
+  return (effort === "unsaid" || effortOf(effort) === effort) && isAmount(tokens);
 }
 
 function isAmount(value: unknown): boolean {

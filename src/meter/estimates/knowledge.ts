@@ -1,4 +1,5 @@
 import { setBounded } from "../../core/bounded-map.ts";
+import type { Effort } from "../wire/content/effort.ts";
 import type { EstimateRates, RatesOf } from "../wire/rates.ts";
 import { mix } from "../wire/text.ts";
 import { FIRST_MARGINS, type Margins } from "./margin.ts";
@@ -37,6 +38,9 @@ export interface Conversation {
   readonly tools: number;
 }
 
+/** The effort of a request; `unsaid` is the model's own. */
+export type EffortKey = Effort | "unsaid";
+
 export interface ModelKnowledge {
   /** Makes the keys of its conversations differ from those of other models: 32 bits. */
   readonly seed: number;
@@ -50,8 +54,8 @@ export interface ModelKnowledge {
   /** The same of reasoning that could be read, often a summary only. */
   thoughtBytes: number;
   thoughtTokens: number;
-  /** Mean tokens of reasoning that could not be read; undefined for a model that reported none so far. */
-  hiddenReasoning: number | undefined;
+  /** Mean tokens of reasoning that could not be read, by the effort asked for; empty for a model that reported none so far. */
+  readonly hiddenReasoning: Map<EffortKey, number>;
   readonly margins: Margins;
 }
 
@@ -71,7 +75,7 @@ export interface KeptModel {
   readonly outputTokens: number;
   readonly thoughtBytes: number;
   readonly thoughtTokens: number;
-  readonly hiddenReasoning: number | undefined;
+  readonly hiddenReasoning: readonly (readonly [EffortKey, number])[];
   readonly margins: Margins;
   /** Key, tokens and weight of each. */
   readonly overheads: readonly (readonly [key: number, tokens: number, weight: number])[];
@@ -90,7 +94,7 @@ const NOTHING_KEPT: KeptModel = {
   outputTokens: 0,
   thoughtBytes: 0,
   thoughtTokens: 0,
-  hiddenReasoning: undefined,
+  hiddenReasoning: [],
   margins: FIRST_MARGINS,
   overheads: [],
 };
@@ -104,12 +108,13 @@ export function knownModel(knowledge: Knowledge, format: RatesOf, name: string =
   const known = models.get(name);
   if (known !== undefined) return known;
   knowledge.modelCount += 1;
-  const { overheads, margins, ...sums } = knowledge.kept.get(name) ?? NOTHING_KEPT;
+  const { overheads, margins, hiddenReasoning, ...sums } = knowledge.kept.get(name) ?? NOTHING_KEPT;
   const made: ModelKnowledge = {
     seed: mix(1, knowledge.modelCount),
     rates: format(name),
     overheads: new Map(overheads.map(([key, tokens, weight]) => [key, { tokens, weight }])),
     margins: { ...margins },
+    hiddenReasoning: new Map(hiddenReasoning),
     ...sums,
   };
   setBounded(models, name, made, MAX_MODELS);

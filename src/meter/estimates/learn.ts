@@ -6,6 +6,7 @@ import { hashText, STEP, type Turns } from "../wire/text.ts";
 import { attachmentTokens, estimateInput, type InputEstimate } from "./input.ts";
 import {
   type Conversation,
+  type EffortKey,
   type Knowledge,
   knownModel,
   MAX_CONVERSATIONS,
@@ -26,7 +27,7 @@ export function learn(
   const { model: name = UNNAMED } = facts;
   const model = knowledge.models.get(name) ?? knownModel(knowledge, format, name);
   learnOutput(model, reading, usage);
-  learnReasoning(model, reading, usage);
+  learnReasoning(model, facts, reading, usage);
   const { turns } = facts;
   if (turns === undefined || facts.retrieval === true) return;
   const estimate = estimateInput(knowledge, model, facts);
@@ -109,16 +110,23 @@ function learnOutput(model: ModelKnowledge, reading: Reading, { output, reasonin
   model.outputTokens += tokens;
 }
 
-function learnReasoning(model: ModelKnowledge, { reportedThought }: Reading, { reasoning }: Usage): void {
+function learnReasoning(
+  model: ModelKnowledge,
+  facts: RequestFacts,
+  { reportedThought }: Reading,
+  { reasoning }: Usage,
+): void {
   if (reportedThought > 0) {
     if (reasoning === 0) return;
     model.thoughtBytes += reportedThought;
     model.thoughtTokens += reasoning;
     return;
   }
-  const before = model.hiddenReasoning;
-  if (before !== undefined) model.hiddenReasoning = before + (reasoning - before) / 8;
-  else if (reasoning > 0) model.hiddenReasoning = reasoning;
+  const { hiddenReasoning } = model;
+  const effort: EffortKey = facts.effort ?? "unsaid";
+  const before = hiddenReasoning.get(effort);
+  if (before !== undefined) hiddenReasoning.set(effort, before + (reasoning - before) / 8);
+  else if (reasoning > 0) hiddenReasoning.set(effort, reasoning);
 }
 
 /** Puts a call in the place of the one that it continued. */

@@ -1,5 +1,6 @@
 import type { Quality } from "../../core/call.ts";
 import { canonicalUsage, type Usage } from "../../core/usage.ts";
+import type { Effort } from "../wire/content/effort.ts";
 import type { Reading, RequestFacts } from "../wire/formats/format.ts";
 import type { RatesOf } from "../wire/rates.ts";
 import { estimateInput } from "./input.ts";
@@ -21,7 +22,7 @@ export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: Reque
   const input = inputReported ? usage?.input : estimateInput(knowledge, model, facts)?.tokens;
   if (input === undefined) return UNKNOWN;
   const reported = outputReported ? usage : undefined;
-  const reasoning = outputReported ? Math.round(thought / outputRate(model)) : estimateReasoning(model, reading);
+  const reasoning = outputReported ? Math.round(thought / outputRate(model)) : estimateReasoning(model, facts, reading);
   const shown = Math.ceil(textTokens(model, reading) + toolCalls * model.rates.toolCall);
   return {
     usage: canonicalUsage({
@@ -54,15 +55,23 @@ const PRIOR_TOKENS = 60;
 const FIRST_REASONING = 128;
 
 /** What can be read, at the rate of the model; else what the model reasons typically, half of it while that goes on. */
-function estimateReasoning(model: ModelKnowledge, reading: Reading): number {
+function estimateReasoning(model: ModelKnowledge, { effort }: RequestFacts, reading: Reading): number {
   const { visible, thought, toolCalls, reasons, recognized } = reading;
   if (thought > 0) {
     const known = PRIOR_TOKENS * model.rates.outputBytes + model.thoughtBytes;
     return Math.round((thought * (PRIOR_TOKENS + model.thoughtTokens)) / known);
   }
-  const typical = model.hiddenReasoning ?? (reasons ? FIRST_REASONING : 0);
   if (!recognized) return 0;
+  const typical = typicalReasoning(model, effort) ?? (reasons ? FIRST_REASONING : 0);
   return Math.round(visible + toolCalls > 0 ? typical : typical / 2);
+}
+
+/** What the model reasons at this effort, or, where that is not known and it is to reason at all, at its own. */
+function typicalReasoning({ hiddenReasoning }: ModelKnowledge, effort: Effort | undefined): number | undefined {
+  if (effort === undefined) return hiddenReasoning.get("unsaid");
+  const known = hiddenReasoning.get(effort);
+  if (known !== undefined) return known;
+  return effort === "none" || effort === "minimal" ? 0 : hiddenReasoning.get("unsaid");
 }
 
 /** Bytes per token of a model's output. */

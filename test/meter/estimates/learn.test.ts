@@ -231,9 +231,9 @@ describe("a request like an earlier one", () => {
 
 describe("output", () => {
   const body = { model: "m", stream: true, messages: [{ role: "user", content: "Hi" }] };
-  const outputOf = (knowledge: Knowledge, reading: Partial<Reading>): Usage => {
+  const outputOf = (knowledge: Knowledge, reading: Partial<Reading>, asked: object = body): Usage => {
     const cut = { ...newReading(undefined), recognized: true, ...reading };
-    return resolveUsage(knowledge, openaiChat.rates, factsOf(openaiChat, body), cut).usage as Usage;
+    return resolveUsage(knowledge, openaiChat.rates, factsOf(openaiChat, asked), cut).usage as Usage;
   };
 
   test("bytes per token are those of the model", () => {
@@ -264,6 +264,22 @@ describe("output", () => {
     report(knowledge, openaiChat, body, { input: 9, output: 700, reasoning: 600 });
     expect(outputOf(knowledge, {}).reasoning).toBe(300);
     expect(outputOf(knowledge, { visible: 45 })).toMatchObject({ reasoning: 600, output: 610 });
+  });
+
+  test.each<[string, object, number]>([
+    ["its own", {}, 600],
+    ["none", { reasoning_effort: "none" }, 0],
+    ["minimal, OpenRouter's member", { reasoning: { effort: "MINIMAL" } }, 0],
+    ["low, which was reported", { reasoning_effort: "low" }, 90],
+    ["high, which was not", { reasoning_effort: "high" }, 600],
+    ["a word that no vendor has", { reasoning_effort: "a".repeat(10_000) }, 600],
+  ])("reasoning is that of the effort asked for: %s, also in the next process", (_name, asked, reasoning) => {
+    const knowledge = createKnowledge();
+    report(knowledge, openaiChat, body, { input: 9, output: 700, reasoning: 600 });
+    report(knowledge, openaiChat, { ...body, reasoning_effort: "low" }, { input: 9, output: 190, reasoning: 90 });
+    for (const known of [knowledge, createKnowledge(readKept(writeKept(knowledge)))]) {
+      expect(outputOf(known, { visible: 45 }, { ...body, ...asked }).reasoning).toBe(reasoning);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import type { Blocked } from "../../../limits/refusal.ts";
+import { type Effort, effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
 import { anthropicRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
@@ -47,6 +48,7 @@ export const anthropicMessages: WireFormat = {
       caches: longer(longer(measured.caches, tools.caches), cacheTime(body.cache_control)) ?? false,
       toolBytes: tools.bytes,
       tools: body.tools === undefined ? undefined : shapeOf(body.tools),
+      effort: readEffort(body),
       maxOutput: amount(body.max_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
@@ -92,6 +94,11 @@ export const anthropicMessages: WireFormat = {
     }
   },
 };
+
+function readEffort(body: Json): Effort | undefined {
+  if (object(body.thinking)?.type === "disabled") return "none";
+  return effortOf(object(body.output_config)?.effort);
+}
 
 /** With these tools, which run code to filter what they find, code execution costs its tokens only [Anthropic docs]. */
 function makesCodeFree(tool: unknown): boolean {

@@ -2,6 +2,7 @@ import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Attachment } from "../content/attachments.ts";
+import type { Effort } from "../content/effort.ts";
 import type { ToolShape } from "../content/tools.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Served } from "../gateways/gateway.ts";
@@ -66,6 +67,8 @@ export interface RequestFacts {
   /** UTF-8 bytes of the tool definitions; a vendor writes them in another way for its model. */
   readonly toolBytes?: number;
   readonly tools?: ToolShape | undefined;
+  /** How much the model is to reason, where the request says so. */
+  readonly effort?: Effort | undefined;
   /** The caller's limit of output tokens. */
   readonly maxOutput?: number | undefined;
   readonly tier?: string | undefined;

@@ -1,6 +1,7 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import { type Blocked, REFUSAL_STATUS } from "../../../limits/refusal.ts";
+import { type Effort, effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
 import { googleRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
@@ -43,6 +44,7 @@ export const googleGenerate: WireFormat = {
       turns,
       toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
       tools: body.tools === undefined ? undefined : shapeOf(body.tools),
+      effort: readEffort(object(generation?.thinkingConfig ?? generation?.thinking_config)),
       maxOutput: amount(generation?.maxOutputTokens),
       tier: text(body.serviceTier),
       metadata: object(body.labels),
@@ -65,6 +67,11 @@ export const googleGenerate: WireFormat = {
     return false;
   },
 };
+
+function readEffort(thinking: Json | undefined): Effort | undefined {
+  const budget = thinking?.thinkingBudget ?? thinking?.thinking_budget;
+  return budget === 0 ? "none" : effortOf(thinking?.thinkingLevel ?? thinking?.thinking_level);
+}
 
 /** The answer does not show that this tool searched, whose price is another one. */
 function isEnterprise(tool: unknown): boolean {

@@ -1,5 +1,6 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { chatRates } from "../rates.ts";
@@ -36,6 +37,7 @@ export const openaiChat: WireFormat = {
       turns,
       toolBytes: body.tools || body.functions ? measureAll(body.tools, body.functions).bytes : 0,
       tools: body.tools || body.functions ? shapeOf(body.tools ?? body.functions) : undefined,
+      effort: effortOf(body.reasoning_effort ?? object(body.reasoning)?.effort),
       maxOutput: amount(body.max_completion_tokens) ?? amount(body.max_tokens),
       tier: text(body.service_tier),
       lacksUsage: stream && asked !== true,

@@ -1,5 +1,6 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
@@ -61,6 +62,7 @@ export const openaiResponses: WireFormat = {
       keptAs: conversation ?? (body.store === false ? undefined : "response"),
       toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
       tools: shapeOf(body.tools, body.input),
+      effort: effortOf(object(body.reasoning)?.effort),
       maxOutput: amount(body.max_output_tokens),
       tier: text(body.service_tier),
       metadata: object(body.metadata),
