@@ -68,6 +68,7 @@ function valuesOf(node: Node): string {
       return `${node.integer ? "whole number" : "number"}, ${range}`;
     }
     case "array":
+      if (node.items.kind === "enum") return `list of ${valuesOf(node.items)}`;
       return node.items.kind === "object" ? "list of objects" : "list of hosts";
     case "map":
       return "object of texts";

@@ -30,8 +30,10 @@ function typeOf(node: Node, path: readonly string[], types: Map<string, string>)
       types.set(node.type, `/** ${node.description} */\nexport type ${node.type} = ${union};`);
       return node.type;
     }
-    case "array":
-      return `readonly ${typeOf(node.items, [...path, "[]"], types)}[]`;
+    case "array": {
+      const item = typeOf(node.items, [...path, "[]"], types);
+      return `readonly ${item.includes(" | ") ? `(${item})` : item}[]`;
+    }
     case "map":
       return "Readonly<Record<string, string>>";
     case "object":

@@ -94,6 +94,7 @@ export const SCHEMA: ObjectNode = {
     },
     "localServers": { "kind": "enum", "values": ["unknown", "free"] },
     "askUsage": { "kind": "boolean" },
+    "transportsOff": { "kind": "array", "items": { "kind": "enum", "values": ["fetch"] }, "examples": [["fetch"]] },
     "keys": {
       "kind": "map",
       "names": "keyHash",

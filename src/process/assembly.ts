@@ -154,8 +154,8 @@ function openJournal(
 const knownHost = createHostLookup();
 
 /** The configuration of calls. */
-export function settingsOf({ hosts = [], askUsage = true, keys = {} }: Config): CallSettings {
-  return { hosts: hosts.map(hostOf), askUsage, keyAliases: keys };
+export function settingsOf({ hosts = [], askUsage = true, transportsOff = [], keys = {} }: Config): CallSettings {
+  return { hosts: hosts.map(hostOf), askUsage, transportsOff, keyAliases: keys };
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {

@@ -39,7 +39,7 @@ const PLUGINS: readonly {
   /** Whether the registry loads an instance when it is used: `name: () => import("./name.ts"),`. */
   readonly lazy?: boolean;
 }[] = [
-  { folder: "src/meter/transports", contract: "transport.ts", beside: ["installation.ts", "bypass"] },
+  { folder: "src/meter/transports", contract: "transport.ts", beside: ["installation.ts", "bodies", "bypass"] },
   { folder: "src/meter/wire/formats", contract: "format.ts" },
   { folder: "src/meter/wire/gateways", contract: "gateway.ts", beside: ["host-gateway.ts", "served-as.ts"] },
   { folder: "src/meter/identity/frameworks", contract: "framework.ts" },

@@ -48,6 +48,7 @@ const WRONG: readonly Row[] = [
   [{ breaker: "http://a" }, "breaker", 'breaker must be an object, not "http://a"', '"breaker": { "url"'],
   [{ baggage: { send: "a" } }, "baggage.send", 'baggage.send must be a list, not "a"', '"send": ['],
   [{ baggage: { send: ["a", 1] } }, "baggage.send[1]", "must be a host", '"orders.internal"'],
+  [{ transportsOff: ["fetsh"] }, "transportsOff[0]", "transportsOff[0] must be", '"fetch"'],
   // Values of the wrong type.
   [{ agent: 5 }, "agent", "agent must be a text that is not empty, not 5", '"agent": "5"'],
   [{ team: null }, "team", "team must be a text that is not empty, not null", '"team": "search"'],

@@ -1,3 +1,4 @@
+import * as transports from "../../meter/transports/registry.ts";
 import type { Node, ObjectNode } from "../node.ts";
 
 const HOST: ObjectNode = {
@@ -81,6 +82,17 @@ export const METERING_KEYS = {
     kind: "boolean",
     default: true,
     description: "Asks streams that lack usage for it, where the host is known to take the question.",
+  },
+  transportsOff: {
+    kind: "array",
+    description: "Transports that are not hooked: what they carry is neither metered nor refused.",
+    examples: [["fetch"]],
+    items: {
+      kind: "enum",
+      values: Object.values(transports).map(({ name }) => name),
+      description: "A way by which requests leave the process.",
+      examples: ["fetch"],
+    },
   },
   keys: {
     kind: "map",

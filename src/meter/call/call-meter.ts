@@ -20,6 +20,8 @@ export interface CallSettings {
   readonly hosts: readonly Host[];
   /** Whether usage is requested for streams that lack it, where the host is known to support that. */
   readonly askUsage: boolean;
+  /** Transports that are not hooked, by their names. */
+  readonly transportsOff: readonly string[];
   /** Alias by the short hash of an API key. */
   readonly keyAliases: Readonly<Record<string, string>>;
 }
@@ -37,6 +39,8 @@ export interface CallMeter {
   readonly abandoned: AbandonedCalls;
   /** Calls that have not settled. */
   readonly open: ReadonlySet<OpenCall>;
+  /** Whether the configuration has switched a transport off. */
+  isOff(transport: string): boolean;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
@@ -77,6 +81,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     classifier: createClassifier(Object.values(formats), settings),
     inFlight: createInFlightRequests(),
     escort: options.escort,
+    isOff: (transport) => options.settings().transportsOff.includes(transport),
     lookup: () => settings().lookup,
     begin(target, request) {
       try {

@@ -7,7 +7,7 @@ import type { Transport } from "./transport.ts";
 export const fetch: Transport = {
   name: "fetch",
 
-  connect(meter: CallMeter) {
+  connect(meter: CallMeter, enabled: () => boolean) {
     let installed: { readonly hooked: typeof globalThis.fetch; readonly original: typeof globalThis.fetch } | undefined;
 
     return {
@@ -16,7 +16,11 @@ export const fetch: Transport = {
         const original = globalThis.fetch;
         if (typeof original !== "function" || HOOKED in original) return false;
         // Other code may wrap our fetch, and keep calling it after we are uninstalled.
-        const hooked: typeof globalThis.fetch = wrapFetch(meter, original, () => installed?.hooked === hooked);
+        const hooked: typeof globalThis.fetch = wrapFetch(
+          meter,
+          original,
+          () => installed?.hooked === hooked && enabled(),
+        );
         replaceGlobal(hooked);
         installed = { hooked, original };
         return true;

@@ -14,7 +14,7 @@ export function createInstallation(
   transports: readonly Transport[],
   listeners: readonly (() => () => void)[],
 ): Installation {
-  const connections = transports.map((transport) => transport.connect(meter));
+  const connections = transports.map((transport) => transport.connect(meter, () => !meter.isOff(transport.name)));
   let leave: readonly (() => void)[] = [];
 
   return {

@@ -12,8 +12,11 @@ import type { CallMeter } from "../call/call-meter.ts";
 export interface Transport {
   /** The file's name. */
   readonly name: string;
-  /** Makes the hook of one process. Nothing is changed before {@link Connection.install}. */
-  connect(meter: CallMeter): Connection;
+  /**
+   * Makes the hook of one process. Nothing is changed before {@link Connection.install}.
+   * @param enabled Whether the configuration has it on; asked for each request, because it may come after the hook.
+   */
+  connect(meter: CallMeter, enabled: () => boolean): Connection;
 }
 
 export interface Connection {

@@ -1,7 +1,7 @@
 import { parse } from "../../../core/json.ts";
 import type { AbandonedCalls } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
-import { readAhead } from "./read-ahead.ts";
+import { readAhead } from "../bodies/read-ahead.ts";
 import { relayResponse } from "./response.ts";
 import { showHeaders } from "./shown-response.ts";
 

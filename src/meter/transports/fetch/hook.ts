@@ -6,9 +6,9 @@ import type { OpenCall } from "../../call/open-call.ts";
 import { PREFIX } from "../../propagation/baggage.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
 import type { Target } from "../../wire/target.ts";
+import { isNodeBody, watchNodeBody } from "../bodies/node-body.ts";
 import { type Begun, beginRequest } from "./begun-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
-import { isNodeBody, watchNodeBody } from "./node-body.ts";
 import {
   addressOf,
   type FetchInit,

@@ -1,6 +1,6 @@
 import { endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
-import { createWholeBody, type WholeBody } from "./whole-body.ts";
+import { createWholeBody, type WholeBody } from "../bodies/whole-body.ts";
 
 export type Bytes = ReadableStream<Uint8Array>;
 export type Reader = ReadableStreamDefaultReader<Uint8Array>;

@@ -2,9 +2,9 @@ import { Readable } from "node:stream";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
 import { askForUsage, askForUsageInBytes, factsOf, mayAskUsage, RETRIEVAL, type Target } from "../../wire/target.ts";
-import { type Coding, codingOf } from "./coded-body.ts";
-import { readAhead } from "./read-ahead.ts";
-import { createPassingBody, type PassingBody, passIterable, passStream } from "./streamed-request.ts";
+import { type Coding, codingOf } from "../bodies/coding.ts";
+import { createPassingBody, type PassingBody, passIterable, passStream } from "../bodies/passing-body.ts";
+import { readAhead } from "../bodies/read-ahead.ts";
 
 export type FetchInput = Parameters<typeof fetch>[0];
 export type FetchInit = Parameters<typeof fetch>[1];

@@ -39,6 +39,15 @@ afterEach(() => {
   globalThis.fetch = native;
 });
 
+test("a transport that is switched off meters nothing", async () => {
+  const runtime = createRuntime(() => {});
+  const calls = listen(runtime);
+  await runtime.start({ ...OFF, transportsOff: ["fetch"] });
+  await call();
+  await runtime.stop();
+  expect({ reached, calls }).toEqual({ reached: 1, calls: [] });
+});
+
 describe("the hook", () => {
   test("is installed once, however often it is started, and taken off whole", async () => {
     const runtime = createRuntime(() => {});

@@ -1,5 +1,4 @@
 import { clearTimeout, setTimeout } from "node:timers";
-import type { Result } from "./relay.ts";
 
 /** How far a body is read ahead of its reader. */
 export interface Limits {
@@ -9,7 +8,10 @@ export interface Limits {
 }
 
 /** The text of a body; undefined where it is long, late or broken, which its own reader learns by itself. */
-export async function readAhead(read: () => Promise<Result>, { maxBytes, maxMs }: Limits): Promise<string | undefined> {
+export async function readAhead(
+  read: () => Promise<ReadableStreamReadResult<Uint8Array>>,
+  { maxBytes, maxMs }: Limits,
+): Promise<string | undefined> {
   const late = Promise.withResolvers<undefined>();
   const timer = setTimeout(late.resolve, maxMs, undefined);
   const decoder = new TextDecoder();
