@@ -67,10 +67,11 @@ export class FrameReader {
     while (at < bytes.length) {
       const template = this.#template;
       if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
-        if (template.kind === "visible") {
-          this.#reading.visible += MATCH.bytes;
-          if (MATCH.bytes > 0) this.#reading.deltas += 1;
-        } else if (template.kind === "thought") this.#reading.thought += MATCH.bytes;
+        const { kind } = template;
+        if (kind !== "none") {
+          this.#reading[kind] += MATCH.bytes;
+          if (kind !== "thought" && MATCH.bytes > 0) this.#reading.deltas += 1;
+        }
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;
@@ -199,10 +200,11 @@ export class FrameReader {
 
   #understand(json: Json, event: string, frame: string | undefined): void {
     const reading = this.#reading;
-    const { visible, thought } = reading;
+    const { visible, callBytes, thought } = reading;
     try {
       const ordinary = this.#format.readFrame(json, event, reading);
-      if (reading.visible > visible) reading.deltas += 1;
+      const shows = reading.visible > visible ? "visible" : reading.callBytes > callBytes ? "callBytes" : undefined;
+      if (shows !== undefined) reading.deltas += 1;
       const shapes = this.#shapes;
       const key = this.#hideUsage ? `${reading.model} hidden` : `${reading.model}`;
       // Before it is known what stream this is, nothing may be left unread.
@@ -211,7 +213,7 @@ export class FrameReader {
         if (this.#template) return;
       }
       if (!ordinary || frame === undefined) return;
-      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
+      const kind = shows ?? (reading.thought > thought ? "thought" : "none");
       const learned = learnDelta(frame, this.#format, kind, reading.responseId);
       if (learned === undefined) return;
       // Of what is recognised only this spelling of no usage is taken out.

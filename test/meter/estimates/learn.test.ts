@@ -254,6 +254,7 @@ describe("output", () => {
     ["frames of a sentence each", { visible: 900, deltas: 12 }, 200],
     ["frames of a letter each", { visible: 900, deltas: 900 }, 200],
     ["a call of a tool that has only begun", { toolCalls: 1 }, 9],
+    ["a call of a tool, and text before it", { visible: 450, callBytes: 45, toolCalls: 1 }, 119],
   ])("%s", (_name, reading, output) => {
     expect(outputOf(createKnowledge(), reading).output).toBe(output);
   });
@@ -308,4 +309,19 @@ describe("what is held", () => {
     expect(Math.ceil(estimate(fresh, openaiChat, body(LONG)).limit)).toBeGreaterThanOrEqual(4_000);
     expect(before).toBeLessThan(2_000);
   });
+});
+
+test("Claude's calls of tools cost more by their arguments than by their bytes", () => {
+  const outputOf = (reading: Partial<Reading>): number | undefined => {
+    const facts = factsOf(anthropicMessages, { max_tokens: 9, messages: [{ role: "user", content: "Hi" }] });
+    const cut = { ...newReading(undefined), recognized: true, ...reading };
+    return resolveUsage(createKnowledge(), anthropicMessages.rates, facts, cut).usage?.output;
+  };
+  // As recorded: 36 tokens without arguments, 53 with one, 74 with three or in two calls.
+  expect(outputOf({ callBytes: 10, toolCalls: 1 })).toBeCloseTo(38, -1);
+  expect(outputOf({ callBytes: 32, toolCalls: 1 })).toBeCloseTo(53, -1);
+  expect(outputOf({ callBytes: 68, toolCalls: 1 })).toBeCloseTo(74, -1);
+  expect(outputOf({ callBytes: 56, toolCalls: 2 })).toBeCloseTo(74, -1);
+  // A file that is written is text.
+  expect(outputOf({ callBytes: 31_000, toolCalls: 1 })).toBeLessThan(10_100);
 });

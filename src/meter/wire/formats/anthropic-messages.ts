@@ -111,7 +111,8 @@ function errorOf(message: string, blocked: Blocked): object {
 
 function readDelta(delta: Json | undefined, reading: Reading): boolean {
   reading.recognized = true;
-  reading.visible += wireLength(delta?.text) + wireLength(delta?.partial_json);
+  reading.visible += wireLength(delta?.text);
+  reading.callBytes += wireLength(delta?.partial_json);
   reading.thought += wireLength(delta?.thinking);
   return true;
 }
@@ -121,10 +122,11 @@ function countBlock(block: Json | undefined, reading: Reading): void {
   if (type?.endsWith("tool_use")) reading.toolCalls += 1;
   else if (type?.endsWith("thinking")) reading.reasons = true;
   if (type === "server_tool_use") countServerTool(block as Json, reading);
-  reading.visible += wireLength(block?.text) + wireLength(block?.name);
+  reading.visible += wireLength(block?.text);
+  reading.callBytes += wireLength(block?.name);
   reading.thought += wireLength(block?.thinking);
   const input = object(block?.input);
-  if (input && Object.keys(input).length > 0) reading.visible += JSON.stringify(input).length;
+  if (input && Object.keys(input).length > 0) reading.callBytes += JSON.stringify(input).length;
 }
 
 /** Code is run by several tools, which are billed as one; searches are counted in the usage. */

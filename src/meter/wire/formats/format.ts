@@ -126,8 +126,10 @@ export interface Reading {
   served: Served | undefined;
   /** Whoever answered may have a price of its own, which differs from the list price. */
   inexact: boolean;
-  /** Bytes of visible output since the last report of output. */
+  /** Bytes of visible text since the last report of output. */
   visible: number;
+  /** Bytes of the names and arguments of tool calls since then. */
+  callBytes: number;
   /** Bytes of visible output and of readable reasoning, and tool calls, that the last report of output covers. */
   reportedBytes: number;
   reportedThought: number;
@@ -180,6 +182,7 @@ export function newReading(host: Host | undefined): Reading {
     served: undefined,
     inexact: false,
     visible: 0,
+    callBytes: 0,
     deltas: 0,
     reportedBytes: 0,
     reportedThought: 0,
@@ -203,12 +206,14 @@ export function newReading(host: Host | undefined): Reading {
 export function report(reading: Reading, usage: Usage): void {
   reading.usage = usage;
   reading.inputReported = usage.input > 0;
-  reading.outputReported = usage.output > 0 || reading.visible + reading.thought + reading.toolCalls === 0;
+  reading.outputReported =
+    usage.output > 0 || reading.visible + reading.callBytes + reading.thought + reading.toolCalls === 0;
   if (!reading.outputReported) return;
-  reading.reportedBytes += reading.visible;
+  reading.reportedBytes += reading.visible + reading.callBytes;
   reading.reportedThought += reading.thought;
   reading.reportedCalls += reading.toolCalls;
   reading.visible = 0;
+  reading.callBytes = 0;
   reading.deltas = 0;
   reading.thought = 0;
   reading.toolCalls = 0;

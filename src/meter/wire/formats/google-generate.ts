@@ -111,7 +111,7 @@ function countPart(part: Json | undefined, reading: Reading): void {
   const call = object(part?.functionCall);
   if (!call) return;
   reading.toolCalls += 1;
-  reading.visible += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
+  reading.callBytes += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
 }
 
 /** Where the answer's facts come from: each source is billed by rules of its own. */

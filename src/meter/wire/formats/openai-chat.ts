@@ -117,7 +117,7 @@ function countOutput(delta: Json, reading: Reading): void {
       const call = object(object(item)?.function);
       // The name comes once, with the first piece of a call.
       if (text(call?.name)) reading.toolCalls += 1;
-      reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+      reading.callBytes += wireLength(call?.name) + wireLength(call?.arguments);
       // Moonshot runs its own search when the model calls it.
       if (call?.name === "$web_search") toolsOf(reading).searches += 1;
     }
@@ -128,7 +128,7 @@ function countOutput(delta: Json, reading: Reading): void {
 
 function countLegacyCall(call: Json | undefined, reading: Reading): void {
   if (text(call?.name)) reading.toolCalls += 1;
-  reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+  reading.callBytes += wireLength(call?.name) + wireLength(call?.arguments);
 }
 
 /** Reads `usage` where it is: at the top, or in Groq's own member. Null, absent and empty are no report. */

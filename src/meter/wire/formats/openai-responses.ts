@@ -10,13 +10,13 @@ import { imageUsage, readItem, readTools } from "../tools/responses.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
-const DELTAS: ReadonlyMap<string, "visible" | "thought"> = new Map(
+const DELTAS: ReadonlyMap<string, "visible" | "callBytes" | "thought"> = new Map(
   Object.entries({
     "response.output_text.delta": "visible",
     "response.refusal.delta": "visible",
-    "response.function_call_arguments.delta": "visible",
-    "response.custom_tool_call_input.delta": "visible",
-    "response.mcp_call_arguments.delta": "visible",
+    "response.function_call_arguments.delta": "callBytes",
+    "response.custom_tool_call_input.delta": "callBytes",
+    "response.mcp_call_arguments.delta": "callBytes",
     "response.code_interpreter_call_code.delta": "visible",
     "response.audio.transcript.delta": "visible",
     "response.reasoning_text.delta": "thought",
@@ -143,7 +143,7 @@ function countToolCall(item: Json | undefined, reading: Reading): void {
   if (type === "reasoning") reading.reasons = true;
   if (!type?.endsWith("_call")) return;
   reading.toolCalls += 1;
-  reading.visible += wireLength(item?.name);
+  reading.callBytes += wireLength(item?.name);
 }
 
 function countOutput(item: Json | undefined, reading: Reading): void {
@@ -151,5 +151,5 @@ function countOutput(item: Json | undefined, reading: Reading): void {
   countToolCall(item, reading);
   for (const part of array(item.content)) reading.visible += wireLength(object(part)?.text);
   for (const part of array(item.summary)) reading.thought += wireLength(object(part)?.text);
-  reading.visible += wireLength(item.arguments);
+  reading.callBytes += wireLength(item.arguments);
 }
