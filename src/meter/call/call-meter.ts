@@ -20,6 +20,8 @@ export interface CallSettings {
   readonly hosts: readonly Host[];
   /** Whether usage is requested for streams that lack it, where the host is known to support that. */
   readonly askUsage: boolean;
+  /** Whether a tokenizer is to count the text of requests. */
+  readonly samples: boolean;
   /** Transports that are not hooked, by their names. */
   readonly transportsOff: readonly string[];
   /** Alias by the short hash of an API key. */
@@ -107,8 +109,8 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
   return () => {
     const now = current();
     if (made === undefined || from !== now) {
-      const { hosts, askUsage, keyAliases } = now;
-      made = { lookup: createHostLookup(hosts), askUsage, keyOf: createKeyReader(keyAliases) };
+      const { hosts, askUsage, samples, keyAliases } = now;
+      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf: createKeyReader(keyAliases) };
       from = now;
     }
     return made;

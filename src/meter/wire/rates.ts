@@ -16,6 +16,8 @@ export interface EstimateRates {
   readonly message: number;
   /** UTF-8 bytes per token of the request's text. */
   readonly inputBytes: number;
+  /** OpenAI's tokenizer, which some users have installed, is the model's own. */
+  readonly countable: boolean;
   /** Tokens of having tools at all, of each tool, of each of its arguments, and bytes per token of their text. */
   readonly tools: number;
   readonly tool: number;
@@ -42,6 +44,7 @@ const OPENAI: EstimateRates = {
   request: 3,
   message: 4,
   inputBytes: 4.5,
+  countable: true,
   tools: 11,
   tool: 6,
   argument: 5,
@@ -65,6 +68,7 @@ const ANTHROPIC: EstimateRates = {
   request: 3,
   message: 4,
   inputBytes: 4.1,
+  countable: false,
   tools: 480,
   tool: 40,
   argument: 20,
@@ -95,6 +99,7 @@ const GOOGLE: EstimateRates = {
   request: 0,
   message: 0.5,
   inputBytes: 4.2,
+  countable: false,
   tools: 4,
   tool: 14,
   argument: 6,
@@ -113,7 +118,15 @@ const GOOGLE: EstimateRates = {
 const NEW_GOOGLE: EstimateRates = { ...GOOGLE, keepsReasoning: true };
 
 /** Models that are served by many hosts write tools as JSON. */
-const OPEN: EstimateRates = { ...OPENAI, tools: 10, tool: 26, argument: 12, toolBytes: 3.5, keepsReasoning: false };
+const OPEN: EstimateRates = {
+  ...OPENAI,
+  tools: 10,
+  tool: 26,
+  argument: 12,
+  toolBytes: 3.5,
+  keepsReasoning: false,
+  countable: false,
+};
 
 /** What their chat templates add, by name. */
 const OPEN_MODELS: readonly (readonly [RegExp, EstimateRates])[] = [

@@ -69,6 +69,8 @@ export interface RequestFacts {
   readonly tools?: ToolShape | undefined;
   /** How much the model is to reason, where the request says so. */
   readonly effort?: Effort | undefined;
+  /** The text of its messages, or the beginning of it; only where a tokenizer is to count it. */
+  readonly sample?: () => string;
   /** The caller's limit of output tokens. */
   readonly maxOutput?: number | undefined;
   readonly tier?: string | undefined;
