@@ -67,11 +67,7 @@ export class FrameReader {
     while (at < bytes.length) {
       const template = this.#template;
       if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
-        const { kind } = template;
-        if (kind !== "none") {
-          this.#reading[kind] += MATCH.bytes;
-          if (kind !== "thought" && MATCH.bytes > 0) this.#reading.deltas += 1;
-        }
+        count(this.#reading, template.kind, MATCH.bytes);
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;
@@ -226,6 +222,16 @@ export class FrameReader {
       this.#onFault(error);
     }
   }
+}
+
+function count(reading: Reading, kind: DeltaTemplate["kind"], bytes: number): void {
+  if (kind === "visible") {
+    reading.visible += bytes;
+    reading.deltas += 1;
+  } else if (kind === "callBytes") {
+    reading.callBytes += bytes;
+    reading.deltas += 1;
+  } else if (kind === "thought") reading.thought += bytes;
 }
 
 /** What the last frame that matched held; used at once. */
