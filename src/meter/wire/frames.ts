@@ -227,10 +227,10 @@ export class FrameReader {
 function count(reading: Reading, kind: DeltaTemplate["kind"], bytes: number): void {
   if (kind === "visible") {
     reading.visible += bytes;
-    reading.deltas += 1;
+    if (bytes > 0) reading.deltas += 1;
   } else if (kind === "callBytes") {
     reading.callBytes += bytes;
-    reading.deltas += 1;
+    if (bytes > 0) reading.deltas += 1;
   } else if (kind === "thought") reading.thought += bytes;
 }
 
