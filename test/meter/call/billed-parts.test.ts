@@ -734,13 +734,15 @@ describe("a server of the user's own is nobody's cloud", () => {
     ...["127.0.0.1:11434", "localhost:1234", "[::1]:8080", "10.1.2.3:8000", "172.16.0.9", "192.168.1.5:8000"],
     ...["100.100.1.1", "169.254.1.1", "[fd00::1]:8000", "ollama:11434", "gpu.local", "host.docker.internal:11434"],
     ...["ollama.default.svc.cluster.local:11434", "0.0.0.0:8000", "[::ffff:10.0.0.1]:8000"],
+    ...["localhost.:11434", "host.containers.internal:11434", "gpu.corp.internal", "ollama.default.svc:11434"],
+    ...["box.localdomain:8000", "nas.home", "[::ffff:100.64.1.1]:8000"],
   ])("%s: the cost is not known", async (host) => {
     const call = await ask(host);
     expect(call).toMatchObject({ priced: "false", quality: "reported" });
     expect(call).not.toHaveProperty("costUsd");
   });
 
-  test.each(["172.32.0.1", "11.0.0.1", "llm.example.com", "100.128.0.1", "[2001:db8::1]:80"])(
+  test.each(["172.32.0.1", "11.0.0.1", "llm.example.com", "100.128.0.1", "[2001:db8::1]:80", "[::ffff:6480:1]:80"])(
     "%s is not one",
     async (host) => {
       expect(await ask(host)).toMatchObject({ priced: "true", costUsd: 0.125 });
