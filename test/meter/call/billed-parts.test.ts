@@ -711,6 +711,34 @@ describe("Claude", () => {
     check(await claude("api.anthropic.com/v1/messages", sonnet, { ...plain, ...more }, content, request), expected);
   });
 
+  const start = { type: "message_start", message: { id: "m", type: "message", model: "claude-sonnet-4-5" } };
+  const block = (content_block: object) => ({ type: "content_block_start", index: 0, content_block });
+  const found = (content: unknown) => block({ type: "web_search_tool_result", tool_use_id: "s", content });
+  const search = block({ type: "server_tool_use", id: "s", name: "web_search", input: {} });
+  const failed = found({ type: "web_search_tool_result_error", error_code: "unavailable" });
+  const end = (web_search_requests: number) => ({
+    type: "message_delta",
+    delta: { stop_reason: "end_turn" },
+    usage: { output_tokens: 9, server_tool_use: { web_search_requests } },
+  });
+  test.each<[string, object[], number, string[] | undefined]>([
+    ["that broke off after two searches", [search, found([]), search, found([])], 2, undefined],
+    ["that broke off after a search that failed", [search, failed], 0, undefined],
+    ["whose report counts fewer searches", [search, found([]), search, found([]), end(1)], 1, undefined],
+    ["whose report counts none", [search, found([]), end(0)], 0, undefined],
+    ["with a tool that is not known", [block({ type: "server_tool_use", id: "t", name: "teleport" })], 0, ["teleport"]],
+    ["with tools that are free", [block({ type: "server_tool_use", id: "t", name: "web_fetch" })], 0, undefined],
+  ])("a stream %s", async (_name, frames, webSearches, unpriced) => {
+    const usage = { input_tokens: 1_000, output_tokens: 1 };
+    const body = events({ ...start, message: { ...start.message, usage } }, ...frames);
+    const request = { model: "claude-sonnet-4-5", max_tokens: 9, messages, stream: true };
+    const call = await settled("https://api.anthropic.com/v1/messages", request, body);
+    expect(call).toMatchObject({ priced: unpriced ? "partial" : "true", usage: { webSearches } });
+    expect(call.unpricedParts).toEqual(unpriced);
+    const { output = 0 } = call.usage ?? {};
+    expect(call.costUsd).toBeCloseTo((1_000 * 3 + output * 15) / 1e6 + webSearches * 0.01, 9);
+  });
+
   test("the tools of a call of several turns are charged once", async () => {
     const turn = { type: "message", model: sonnet, input_tokens: 500, output_tokens: 250 };
     const usage = { ...plain, server_tool_use: { web_search_requests: 1, code_execution_requests: 1 } };
