@@ -147,7 +147,11 @@ function remember(
   // What the vendor keeps is not among the messages: without its id the call cannot be continued.
   const key = last === undefined || facts.continues !== undefined ? 0 : last ^ seed;
   const idKey = id === undefined ? 0 : hashText(id);
-  if (before !== undefined) forget(conversations, before);
+  if (before !== undefined) {
+    conversations.delete(before.key);
+    // Any number of calls may continue one response, at any time.
+    if (facts.continues === undefined) conversations.delete(before.idKey);
+  }
   if (key === 0 && idKey === 0) return;
   const conversation: Conversation = {
     key,
@@ -165,9 +169,4 @@ function remember(
   if (conversations.size >= MAX_CONVERSATIONS) evictOldest(conversations, MAX_CONVERSATIONS);
   if (key !== 0) conversations.set(key, conversation);
   if (idKey !== 0) conversations.set(idKey, conversation);
-}
-
-function forget(conversations: Map<number, Conversation>, { key, idKey }: Conversation): void {
-  if (key !== 0) conversations.delete(key);
-  if (idKey !== 0) conversations.delete(idKey);
 }

@@ -137,6 +137,21 @@ describe("a conversation that goes on", () => {
     expect(tokens).toBeLessThan(5_120);
   });
 
+  test("branches that continue one response do not take it, or one another's figures", () => {
+    const knowledge = createKnowledge();
+    const body = { model: "m", input: LONG };
+    report(knowledge, openaiResponses, body, { input: 5_000, output: 90 }, { responseId: "resp_1" });
+    const branch = (input: string) => ({ model: "m", input, previous_response_id: "resp_1" });
+    const found = { input: 60_000, output: 90 };
+    report(knowledge, openaiResponses, branch(LONG), found, { responseId: "resp_2" });
+    const { tokens, basis } = estimate(knowledge, openaiResponses, branch("And then?"));
+    expect(basis).toBe("continued");
+    expect(tokens).toBeGreaterThan(5_090);
+    expect(tokens).toBeLessThan(5_120);
+    const next = { ...branch("And then?"), previous_response_id: "resp_2" };
+    expect(estimate(knowledge, openaiResponses, next).tokens).toBeGreaterThan(60_090);
+  });
+
   test("reasoning that is sent back counts until the user speaks again", () => {
     const knowledge = createKnowledge();
     const first = { model: "gpt-5", input: [{ role: "user", content: "Which files are there?" }] };
