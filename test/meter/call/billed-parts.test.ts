@@ -339,6 +339,20 @@ describe("OpenAI Responses", () => {
       [gpt, "partial", ["image_generation"]],
     ],
     [
+      "images whose tokens are not counted",
+      "gpt-5",
+      [{ type: "image_generation_call", id: "a" }],
+      { tools: [{ type: "image_generation" }] },
+      [gpt, "partial", ["image_generation"]],
+    ],
+    [
+      "an image that the vendor counts as none",
+      "gpt-5",
+      [{ type: "image_generation_call", id: "a", status: "failed" }],
+      { tool_usage: { image_gen: { input_tokens: 0, output_tokens: 0, total_tokens: 0 } } },
+      [gpt, "true"],
+    ],
+    [
       "cache writes for twelve hours",
       "gpt-5",
       [],
@@ -372,6 +386,26 @@ describe("OpenAI Responses", () => {
     const call = await settled(uri, { model: "gpt-5", input: "Hi", stream: true }, body);
     expect(call).toMatchObject({ quality: "estimated", usage: { units: { file_search: 1 } } });
     expect(call.costUsd).toBeGreaterThan(0.0025);
+  });
+
+  test("one that broke off has the kind of its searches, and names images", async () => {
+    const created = { id: "resp_1", object: "response", status: "in_progress", usage: null };
+    const body = events(
+      {
+        type: "response.created",
+        response: {
+          ...created,
+          model: "gpt-4.1",
+          tools: [{ type: "web_search_preview" }, { type: "image_generation" }],
+        },
+      },
+      { type: "response.output_item.done", output_index: 0, item: search("search", "a") },
+      { type: "response.output_item.done", output_index: 1, item: { type: "image_generation_call", id: "b" } },
+      { type: "response.output_text.delta", delta: "Hello" },
+    );
+    const call = await settled(uri, { model: "gpt-4.1", input: "Hi", stream: true }, body);
+    expect(call).toMatchObject({ priced: "partial", unpricedParts: ["image_generation"], usage: { webSearches: 1 } });
+    expect(call.costUsd).toBeGreaterThan(0.025);
   });
 
   test.each<[string, string, Expected]>([
