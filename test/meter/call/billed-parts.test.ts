@@ -584,6 +584,22 @@ describe("chat completions", () => {
       [(1_000 * 0.15 + 500 * 0.6) / 1e6, "partial", ["browser_search", "python"]],
     ],
     [
+      "connectors of Mistral",
+      "api.mistral.ai/v1",
+      "mistral-large-2512",
+      { ...usage, connector_tokens: 300, connectors: { web_search: 1, code_interpreter: 0 } },
+      {},
+      [(1_000 * 0.5 + 500 * 1.5) / 1e6, "partial", ["connector_tokens", "web_search"]],
+    ],
+    [
+      "tools of Perplexity without a cost",
+      "api.perplexity.ai",
+      "sonar",
+      { ...usage, tool_calls_details: { fetch_url: { invocation: 2 } } },
+      {},
+      [sonar + 0.005, "partial", ["fetch_url"]],
+    ],
+    [
       "seconds of audio of Mistral",
       "api.mistral.ai/v1",
       "mistral-large-2512",
@@ -637,6 +653,52 @@ describe("chat completions", () => {
     ],
   ])("%s", async (_name, host, model, reported, request, expected) => {
     check(await chat(host, model, reported, request), expected);
+  });
+});
+
+describe("Groq's systems", () => {
+  const model = "groq/compound";
+  const usage = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500 };
+  const part = (name: string, prompt_tokens: number, completion_tokens: number) => ({
+    model: name,
+    usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+  });
+  const gptOss = part("openai/gpt-oss-120b", 600, 300);
+  const llama = part("llama-3.3-70b-versatile", 400, 200);
+  const breakdown = { models: [gptOss, llama] };
+  const usd = (600 * 0.15 + 300 * 0.6 + 400 * 0.59 + 200 * 0.79) / 1e6;
+  const message = { content: "Hi", executed_tools: [{ index: 0, type: "search", arguments: "{}" }] };
+  const chunk = (more: object) => ({
+    id: "1",
+    model,
+    choices: [{ index: 0, delta: {}, finish_reason: "stop" }],
+    ...more,
+  });
+
+  test.each<[string, object | string]>([
+    ["whole", { id: "1", model, choices: [{ index: 0, message }], usage, usage_breakdown: breakdown }],
+    [
+      "stream",
+      events({ ...chunk({}), choices: [{ index: 0, delta: message }] }, chunk({ usage, usage_breakdown: breakdown })),
+    ],
+    [
+      "in its own member",
+      events(
+        { ...chunk({}), choices: [{ index: 0, delta: message }] },
+        chunk({ x_groq: { usage, usage_breakdown: breakdown } }),
+      ),
+    ],
+  ])("are priced by the models that worked: %s", async (_name, body) => {
+    const uri = "https://api.groq.com/openai/v1/chat/completions";
+    const call = await settled(uri, { model, messages, stream: typeof body === "string" }, body);
+    check(call, [usd, "partial", ["search"]]);
+    expect(call).toMatchObject({ model, usage: { input: 1_000, output: 500 } });
+  });
+
+  test("have no price where the models do not add up to the call", async () => {
+    const body = { id: "1", model, choices: [{ index: 0, message }], usage, usage_breakdown: { models: [gptOss] } };
+    const call = await settled("https://api.groq.com/openai/v1/chat/completions", { model, messages }, body);
+    expect(call).toMatchObject({ priced: "false" });
   });
 });
 

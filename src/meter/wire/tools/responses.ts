@@ -1,7 +1,7 @@
 import { array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import type { ModelUsage, Reading } from "../formats/format.ts";
-import { countUse, readToolUsage, setUses, toolsOf } from "./server-tools.ts";
+import { countUse, readInvocations, readToolUsage, setUses, toolsOf } from "./server-tools.ts";
 
 /**
  * The tools that the vendor ran. Its own counts win over its items: xAI's in `usage`, OpenAI's in `tool_usage`, which has
@@ -11,6 +11,7 @@ export function readTools(json: Json, raw: Json, reading: Reading): void {
   const split = object(object(raw.input_tokens_details)?.cache_write_tokens_details);
   if (split) setUses(reading, "cache_write_12h", count(split.ttl_12h_tokens));
   if (readToolUsage(raw, reading)) return;
+  if (raw.tool_calls_details) readInvocations(object(raw.tool_calls_details), reading);
   for (const [index, item] of array(json.output).entries()) readItem(object(item), index, reading);
   const counted = object(json.tool_usage);
   for (const name in counted) {
