@@ -179,6 +179,35 @@ describe("a conversation that goes on", () => {
   });
 });
 
+describe("a report that cannot be right teaches nothing", () => {
+  const ask = (content: string) => ({ model: "m", messages: [{ role: "user", content }] });
+  const searching = { ...ask("Hi"), tools: [{ type: "web_search" }] };
+  test.each<[string, object, Partial<Usage>]>([
+    ["input far beyond the request", ask("Hi"), { input: 1_000_000_000, output: 5 }],
+    ["input beyond what a search can find", searching, { input: 1_000_000_000, output: 5 }],
+    ["input far below the text", ask(LONG), { input: 1, output: 5 }],
+    ["output beyond any model's", ask("Hi"), { input: 10, output: 1_000_000_000, reasoning: 900_000_000 }],
+  ])("%s", (_name, body, usage) => {
+    const knowledge = createKnowledge();
+    const bodies = [ask("Hi"), ask(LONG), searching];
+    const before = bodies.map((asked) => estimate(knowledge, openaiChat, asked));
+    report(knowledge, openaiChat, body, usage);
+    expect(bodies.map((asked) => estimate(knowledge, openaiChat, asked))).toEqual(before);
+    expect(knownModel(knowledge, openaiChat.rates, "m").hiddenReasoning.size).toBe(0);
+    expect(knowledge.conversations.size).toBe(0);
+  });
+
+  test.each<[string, object, Partial<Usage>]>([
+    ["a system prompt of the host's", ask("Hi"), { input: 60_000, output: 5 }],
+    ["what a search found", searching, { input: 300_000, output: 5 }],
+    ["what is kept in a cache", ask("Hi"), { input: 900_000, cacheRead: 899_000, output: 5 }],
+  ])("%s does", (_name, body, usage) => {
+    const knowledge = createKnowledge();
+    report(knowledge, openaiChat, body, usage);
+    expect(estimate(knowledge, openaiChat, body)).toMatchObject({ basis: "continued" });
+  });
+});
+
 describe("what is kept", () => {
   test("one entry a conversation, and a bounded number of them", () => {
     const knowledge = createKnowledge();
