@@ -158,6 +158,12 @@ describe("Google", () => {
       [(400 * 0.3 + 600 * 1 + 500 * 2.5) / 1e6, "true"],
     ],
     [
+      "audio that a tool brought in",
+      "gemini-2.5-flash",
+      { toolUsePromptTokenCount: 600, toolUsePromptTokensDetails: [{ modality: "AUDIO", tokenCount: 600 }] },
+      [(1_000 * 0.3 + 600 * 1 + 500 * 2.5) / 1e6, "true"],
+    ],
+    [
       "audio in, where one price is for all modalities",
       "gemini-2.5-pro",
       { promptTokensDetails: [{ modality: "AUDIO", tokenCount: 600 }] },
@@ -569,6 +575,20 @@ describe("chat completions", () => {
       [(100 * 2.5 + 200 * 32 + 50 * 10 + 100 * 64) / 1e6, "true"],
     ],
     [
+      "audio out of a cache, as its share is reported",
+      "api.openai.com/v1",
+      "gpt-realtime",
+      {
+        ...usage,
+        prompt_tokens_details: {
+          ...{ audio_tokens: 800, cached_tokens: 500 },
+          cached_tokens_details: { text_tokens: 100, audio_tokens: 400 },
+        },
+      },
+      {},
+      [(100 * 4 + 100 * 0.4 + 400 * 32 + 400 * 0.4 + 500 * 16) / 1e6, "true"],
+    ],
+    [
       "what Groq ran",
       "api.groq.com/openai/v1",
       "openai/gpt-oss-120b",
@@ -654,6 +674,16 @@ describe("chat completions", () => {
   ])("%s", async (_name, host, model, reported, request, expected) => {
     check(await chat(host, model, reported, request), expected);
   });
+});
+
+test("the usage of a stream of Moonshot is in its last choice", async () => {
+  const model = "kimi-k2-0905-preview";
+  const usage = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500 };
+  const choice = (more: object) => ({ id: "1", model, choices: [{ index: 0, ...more }] });
+  const body = events(choice({ delta: { content: "Hi" } }), choice({ delta: {}, finish_reason: "stop", usage }));
+  const uri = "https://api.moonshot.ai/v1/chat/completions";
+  const call = await settled(uri, { model, messages, stream: true }, body);
+  expect(call).toMatchObject({ quality: "reported", usage: { input: 1_000, output: 500 } });
 });
 
 describe("Groq's systems", () => {

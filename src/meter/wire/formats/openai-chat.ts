@@ -139,9 +139,11 @@ function countLegacyCall(call: Json | undefined, reading: Reading): void {
   reading.callBytes += wireLength(call?.name) + wireLength(call?.arguments);
 }
 
-/** Reads `usage` where it is: at the top, or in Groq's own member. Null, absent and empty are no report. */
+/** Reads `usage` where it is: at the top, in Groq's own member, or in Moonshot's last choice. Null and empty are no report. */
 function readUsage(json: Json, reading: Reading): boolean {
-  const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
+  const raw =
+    object(json.usage) ??
+    (json.x_groq ? object(object(json.x_groq)?.usage) : object(object(array(json.choices)[0])?.usage));
   readCost(raw, json, reading);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
   readTools(raw, reading);
@@ -216,6 +218,7 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
         ? count(input.web_search_requests)
         : 0,
     inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
+    cacheReadAudio: input?.cached_tokens_details ? count(object(input.cached_tokens_details)?.audio_tokens) : 0,
     inputImage: input?.image_tokens ? count(input.image_tokens) : 0,
     outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
     outputImage: output?.image_tokens ? count(output.image_tokens) : 0,

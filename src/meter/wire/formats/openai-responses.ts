@@ -134,6 +134,7 @@ function usageOf(raw: Json): Usage {
     reasoning: count(output?.reasoning_tokens),
     cacheWrite1h: input?.cache_creation ? count(object(input.cache_creation)?.ephemeral_1h_input_tokens) : 0,
     inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
+    cacheReadAudio: input?.cached_tokens_details ? count(object(input.cached_tokens_details)?.audio_tokens) : 0,
     outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
   });
 }
