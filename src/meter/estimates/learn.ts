@@ -48,7 +48,7 @@ const MOST_FACTOR = 4;
 const LONGEST_TOKEN = 64;
 const MIN_TEXT = 4_000;
 
-/** Whether a call can have used what was reported: one absurd report would spoil the estimates and holds of many calls. */
+/** Whether a call can have used what was reported: one absurd report would spoil estimates and holds of many calls. */
 function isCredible(
   { tools, attachments, continues, inputBytes = 0 }: RequestFacts,
   estimate: InputEstimate | undefined,

@@ -139,7 +139,7 @@ function countLegacyCall(call: Json | undefined, reading: Reading): void {
   reading.callBytes += wireLength(call?.name) + wireLength(call?.arguments);
 }
 
-/** Reads `usage` where it is: at the top, in Groq's own member, or in Moonshot's last choice. Null and empty are no report. */
+/** Reads `usage` at the top, in Groq's own member, or in Moonshot's last choice. Null and empty are no report. */
 function readUsage(json: Json, reading: Reading): boolean {
   const raw =
     object(json.usage) ??
