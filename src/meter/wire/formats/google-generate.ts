@@ -138,7 +138,7 @@ function readUsage(raw: Json, reading: Reading): void {
     output: visible + thoughts,
     cacheRead: count(raw.cachedContentTokenCount),
     reasoning: thoughts,
-    inputAudio: modality(raw.promptTokensDetails, "AUDIO"),
+    inputAudio: modality(raw.promptTokensDetails, "AUDIO") + modality(raw.toolUsePromptTokensDetails, "AUDIO"),
     cacheReadAudio: modality(raw.cacheTokensDetails, "AUDIO"),
     outputAudio: modality(raw.candidatesTokensDetails, "AUDIO"),
     outputImage: modality(raw.candidatesTokensDetails, "IMAGE"),

@@ -6,7 +6,7 @@ import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
 import { measureAll, measureTurns, wireLength } from "../text.ts";
-import { imageUsage, readItem, readTools } from "../tools/responses.ts";
+import { imageUsage, readItem, readSearchTool, readTools } from "../tools/responses.ts";
 import { type Reading, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
@@ -111,6 +111,7 @@ function readResponse(json: Json, reading: Reading): void {
   const status = text(json.status);
   if (status === "failed") reading.failed = true;
   if (status === "completed" || status === "incomplete") reading.finished = true;
+  if (json.tools !== undefined) readSearchTool(array(json.tools), reading);
   const raw = object(json.usage);
   readCost(raw, json, reading);
   if (!raw || raw.input_tokens === undefined || raw.input_tokens === null) return;
@@ -133,6 +134,7 @@ function usageOf(raw: Json): Usage {
     reasoning: count(output?.reasoning_tokens),
     cacheWrite1h: input?.cache_creation ? count(object(input.cache_creation)?.ephemeral_1h_input_tokens) : 0,
     inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
+    cacheReadAudio: input?.cached_tokens_details ? count(object(input.cached_tokens_details)?.audio_tokens) : 0,
     outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
   });
 }
