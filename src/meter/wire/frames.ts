@@ -1,5 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
-import { concat, cut, findByte, frameEnd, likeChunk } from "./bytes.ts";
+import { concat, cut, endsEvent, findByte, frameEnd, likeChunk, restOfEvent } from "./bytes.ts";
 import {
   type DeltaMatch,
   type DeltaShapes,
@@ -8,7 +8,6 @@ import {
   matchDelta,
   NULL_USAGE_BYTES,
 } from "./delta-template.ts";
-import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Reading, WireFormat } from "./formats/format.ts";
 import { findMember, isUsageFrame } from "./hidden-usage.ts";
 import { LongText } from "./long-text.ts";
