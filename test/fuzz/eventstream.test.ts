@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { EventStreamReader } from "../../src/meter/wire/eventstream/reader.ts";
 import { newReading, type Reading, type WireFormat } from "../../src/meter/wire/formats/format.ts";
 import { bedrockConverse, bedrockInvoke } from "../../src/meter/wire/formats/registry.ts";
+import { EventStreamReader } from "../../src/meter/wire/streams/eventstream-reader.ts";
 import { anthropicChunks, converseEvents, eventFrame, exceptionFrame, frameOf } from "../servers/bedrock-frames.ts";
 import { damaged, fuzz } from "./fuzz.ts";
 

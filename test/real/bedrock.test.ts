@@ -93,7 +93,7 @@ test.for(NODES)(
       const wrong = results.filter((result) => !isRight(result));
       console.log(`Bedrock over fetch, ${name}: ${results.length - wrong.length} of ${results.length} cases right`);
       expect(wrong).toEqual([]);
-      expect(results.length).toBe(24);
+      expect(results.length).toBe(30);
       const refused = results.filter(({ which }) => which === "refused").length;
       expect(server.visits).toHaveLength(results.length - refused);
     } finally {

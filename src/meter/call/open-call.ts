@@ -11,7 +11,7 @@ import { NO_FACTS, newReading, type Reading, type RequestFacts } from "../wire/f
 import { lookForGateway, readHead } from "../wire/gateways/host-gateway.ts";
 import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
-import type { StreamReader } from "../wire/stream-reader.ts";
+import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
 import type { Tether } from "./tether.ts";
 

@@ -11,7 +11,7 @@ import {
 import type { Reading, WireFormat } from "./formats/format.ts";
 import { findMember, isUsageFrame } from "./hidden-usage.ts";
 import { LongText } from "./long-text.ts";
-import type { StreamReader } from "./stream-reader.ts";
+import type { StreamReader } from "./streams/stream-reader.ts";
 
 const LF = 10;
 const EMPTY = new Uint8Array(0);

@@ -1,11 +1,11 @@
 import type { StreamEvent } from "../../limits/refusal.ts";
 import type { DeltaShapes } from "./delta-template.ts";
 import type { FramingName } from "./endpoints.ts";
-import { writeException } from "./eventstream/frame.ts";
-import { EventStreamReader } from "./eventstream/reader.ts";
 import type { Reading, WireFormat } from "./formats/format.ts";
 import { FrameReader } from "./frames.ts";
-import type { StreamReader } from "./stream-reader.ts";
+import { writeException } from "./streams/eventstream-frame.ts";
+import { EventStreamReader } from "./streams/eventstream-reader.ts";
+import type { StreamReader } from "./streams/stream-reader.ts";
 
 /** How the events of a stream are written in its bytes. */
 export interface Framing {

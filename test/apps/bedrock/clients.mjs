@@ -9,6 +9,7 @@ import {
   InvokeModelCommand,
   InvokeModelWithResponseStreamCommand,
 } from "@aws-sdk/client-bedrock-runtime";
+import { ChatBedrockConverse } from "@langchain/aws";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import { generateText, streamText } from "ai";
 
@@ -43,6 +44,8 @@ async function read(stream, textOf, leaves) {
   return text;
 }
 
+const langchain = (model) => new ChatBedrockConverse({ client: aws, model, region: "us-east-1", credentials });
+
 const chunkText = ({ chunk }) => chunk && JSON.parse(new TextDecoder().decode(chunk.bytes)).delta?.text;
 
 /** Each reads an answer to its end, or leaves a stream after its first text. */
@@ -75,6 +78,9 @@ const CLIENTS = {
     const answer = await aws.send(new InvokeModelWithResponseStreamCommand({ modelId: model, body }));
     return read(answer.body, chunkText, leaves);
   },
+  "LangChain AWS": async () => (await langchain(MODEL).invoke("Hi")).text,
+  "LangChain AWS, streamed": async (leaves, model) =>
+    read(await langchain(model).stream("Hi"), ({ text }) => text, leaves),
 };
 
 const results = [];

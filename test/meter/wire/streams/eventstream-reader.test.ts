@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { EventStreamReader } from "../../../../src/meter/wire/eventstream/reader.ts";
 import { newReading, type Reading, type WireFormat } from "../../../../src/meter/wire/formats/format.ts";
 import { bedrockConverse, bedrockInvoke } from "../../../../src/meter/wire/formats/registry.ts";
+import { EventStreamReader } from "../../../../src/meter/wire/streams/eventstream-reader.ts";
 import {
   anthropicChunks,
   chunkFrame,

@@ -2,9 +2,9 @@ import { type Json, object, parse } from "../../../core/json.ts";
 import { findByte } from "../bytes.ts";
 import type { Reading, WireFormat } from "../formats/format.ts";
 import { LongText } from "../long-text.ts";
-import type { StreamReader } from "../stream-reader.ts";
-import { learnShape, measureDelta, type PayloadShape } from "./delta.ts";
-import { areLengths, CHECKSUM, PRELUDE, readHead, uint32 } from "./frame.ts";
+import { areLengths, CHECKSUM, PRELUDE, readHead, uint32 } from "./eventstream-frame.ts";
+import { learnShape, measureDelta, type PayloadShape } from "./payload-shape.ts";
+import type { StreamReader } from "./stream-reader.ts";
 
 const EMPTY = new Uint8Array(0);
 const QUOTE = 34;
