@@ -65,14 +65,15 @@ export const bedrockInvoke: WireFormat = {
       reading.failed = true;
       return;
     }
-    const counted = reading.raw;
+    const { raw: counted, usage: before } = reading;
     reading.recognized = true;
     if (json.type === "message") anthropicMessages.readBody(json, reading);
     else if (json.output !== undefined) readAmazon(json, reading);
     else if (isChat(json)) openaiChat.readBody(json, reading);
     else readPlain(json, reading);
     reading.finished = true;
-    if (counted !== undefined && !reading.outputReported) report(reading, usageOf(counted));
+    // The head's report covers the text of a body without counts too.
+    if (counted !== undefined && reading.usage === before) report(reading, usageOf(counted));
     readGuard(json, reading);
   },
 
