@@ -179,6 +179,20 @@ describe("InvokeModel", () => {
     expect(call).toMatchObject({ quality: "reported", usage: { input: 11, output: 0 } });
   });
 
+  test.each([
+    ["amazon.titan-embed-text-v1", 0.1],
+    ["amazon.titan-embed-text-v2:0", 0.02],
+  ])("prices %s as itself", async (model, rate) => {
+    const call = await metered(
+      model,
+      "invoke",
+      { inputText: "Hi" },
+      json({ embedding: [1], inputTextTokenCount: 1_000 }),
+    );
+    expect(call).toMatchObject({ priced: "true", usage: { input: 1_000, output: 0 } });
+    expect(call.costUsd).toBeCloseTo((1_000 * rate) / 1e6, 12);
+  });
+
   test("prices a profile of the account by the model that answers, inexactly", async () => {
     const profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123";
     const [, request, answer] = VENDORS.Anthropic as (typeof VENDORS)[string];
