@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Bound } from "./bound.ts";
 import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { backfill, backfillMemory } from "./bounds/backfill.ts";
+import { bedrockChunk } from "./bounds/bedrock-chunk.ts";
 import { call } from "./bounds/call.ts";
 import { callFunctions, callMoves } from "./bounds/call-path.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
@@ -35,6 +36,7 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "anthropic-chunk": anthropicChunk,
   "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
+  "bedrock-chunk": bedrockChunk,
   "long-event": longEvent,
   call,
   "first-calls": firstCalls,
