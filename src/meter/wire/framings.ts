@@ -18,9 +18,14 @@ export interface Framing {
   write(event: StreamEvent): string;
 }
 
+const open: Framing["open"] = (format, reading, hideUsage, onFault, shapes) =>
+  new FrameReader(format, reading, hideUsage, onFault, shapes);
+
 export const FRAMINGS: Readonly<Record<FramingName, Framing>> = {
   sse: {
-    open: (format, reading, hideUsage, onFault, shapes) => new FrameReader(format, reading, hideUsage, onFault, shapes),
+    open,
     write: ({ name, data }) => `${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`,
   },
+  /** Messages of a WebSocket, which `OpenCall.message` reads one by one. */
+  message: { open, write: ({ data }) => JSON.stringify(data) },
 };
