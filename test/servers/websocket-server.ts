@@ -1,6 +1,8 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import { LOCALHOST } from "../fixtures/localhost.ts";
 
 /** The `ws` package has no types here. */
 export interface ServerSocket {
@@ -11,7 +13,9 @@ export interface ServerSocket {
 }
 
 const { WebSocketServer } = createRequire(import.meta.url)("ws") as {
-  WebSocketServer: new (options: object) => {
+  WebSocketServer: new (
+    options: object,
+  ) => {
     handleUpgrade(request: unknown, socket: unknown, head: unknown, done: (socket: ServerSocket) => void): void;
     clients: Set<ServerSocket>;
   };
@@ -66,10 +70,14 @@ export const LIVE_USAGE = {
 
 let ids = 0;
 
-export async function startWebSocketServer(options: object = {}): Promise<WebSocketServer> {
+export async function startWebSocketServer({
+  tls = false,
+  ...options
+}: { tls?: boolean } & object = {}): Promise<WebSocketServer> {
   const handshakes: { path: string; headers: NodeJS.Dict<string | string[]> }[] = [];
   const received: Message[] = [];
-  const server = createServer((_, response) => response.writeHead(404).end());
+  const answerPlain = (_: IncomingMessage, response: ServerResponse) => response.writeHead(404).end();
+  const server = tls ? createSecureServer(LOCALHOST, answerPlain) : createServer(answerPlain);
   const sockets = new WebSocketServer({ noServer: true, ...options });
   const self: WebSocketServer = {
     url: "",
@@ -106,7 +114,10 @@ export async function startWebSocketServer(options: object = {}): Promise<WebSoc
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return Object.assign(self, { url: `ws://127.0.0.1:${port}`, host: `127.0.0.1:${port}` });
+  return Object.assign(self, {
+    url: tls ? `wss://localhost:${port}` : `ws://127.0.0.1:${port}`,
+    host: `${tls ? "localhost" : "127.0.0.1"}:${port}`,
+  });
 }
 
 function answer(server: WebSocketServer, client: ServerSocket, path: string, message: Message): void {
@@ -119,10 +130,18 @@ function answer(server: WebSocketServer, client: ServerSocket, path: string, mes
 function realtime(server: WebSocketServer, client: ServerSocket, message: Message, send: (json: object) => void): void {
   switch (message.type) {
     case "session.update":
-      send({ type: "session.updated", event_id: "e1", session: { model: "gpt-realtime", ...(message.session as object) } });
+      send({
+        type: "session.updated",
+        event_id: "e1",
+        session: { model: "gpt-realtime", ...(message.session as object) },
+      });
       return;
     case "response.cancel":
-      send({ type: "response.done", event_id: "e9", response: doneOf("cancelled", message.response_id, REALTIME_USAGE) });
+      send({
+        type: "response.done",
+        event_id: "e9",
+        response: doneOf("cancelled", message.response_id, REALTIME_USAGE),
+      });
       return;
     case "input_audio_buffer.commit":
       // As voice activity does.
@@ -132,7 +151,13 @@ function realtime(server: WebSocketServer, client: ServerSocket, message: Messag
         item_id: "item_1",
         content_index: 0,
         transcript: "Hi",
-        usage: { type: "tokens", input_tokens: 14, output_tokens: 5, total_tokens: 19, input_token_details: { audio_tokens: 14 } },
+        usage: {
+          type: "tokens",
+          input_tokens: 14,
+          output_tokens: 5,
+          total_tokens: 19,
+          input_token_details: { audio_tokens: 14 },
+        },
       });
       speak(server, client, send, false);
       return;
@@ -144,33 +169,64 @@ function realtime(server: WebSocketServer, client: ServerSocket, message: Messag
 function speak(server: WebSocketServer, client: ServerSocket, send: (json: object) => void, staysOpen: boolean): void {
   const id = `resp_${++ids}`;
   const part = { event_id: "e3", response_id: id, item_id: "i", output_index: 0, content_index: 0 };
-  send({ type: "response.created", event_id: "e3", response: { object: "realtime.response", id, status: "in_progress", output: [] } });
+  send({
+    type: "response.created",
+    event_id: "e3",
+    response: { object: "realtime.response", id, status: "in_progress", output: [] },
+  });
   send({ type: "response.output_audio_transcript.delta", ...part, delta: "Hello there, how are you?" });
   send({ type: "response.output_audio.delta", ...part, delta: Buffer.alloc(48_000).toString("base64") });
   if (server.cuts) client.terminate();
-  else if (!staysOpen) send({ type: "response.done", event_id: "e4", response: doneOf("completed", id, REALTIME_USAGE) });
+  else if (!staysOpen)
+    send({ type: "response.done", event_id: "e4", response: doneOf("completed", id, REALTIME_USAGE) });
 }
 
 function doneOf(status: string, id: unknown, usage: object): object {
   return { object: "realtime.response", id, status, output: [], usage };
 }
 
-function responses(server: WebSocketServer, client: ServerSocket, message: Message, send: (json: object) => void): void {
+function responses(
+  server: WebSocketServer,
+  client: ServerSocket,
+  message: Message,
+  send: (json: object) => void,
+): void {
   if (message.type !== "response.create") return;
   if (message.previous_response_id === "resp_gone") {
-    send({ type: "error", status: 400, error: { type: "invalid_request_error", code: "previous_response_not_found", message: "gone" } });
+    send({
+      type: "error",
+      status: 400,
+      error: { type: "invalid_request_error", code: "previous_response_not_found", message: "gone" },
+    });
     return;
   }
   const id = `resp_${++ids}`;
   const response = { id, object: "response", model: "gpt-5.1", status: "in_progress", output: [] };
   send({ type: "response.created", sequence_number: 0, response });
   if (message.generate === false) {
-    send({ type: "response.completed", sequence_number: 1, response: { ...response, status: "completed", usage: null } });
+    send({
+      type: "response.completed",
+      sequence_number: 1,
+      response: { ...response, status: "completed", usage: null },
+    });
     return;
   }
-  send({ type: "response.output_text.delta", sequence_number: 1, item_id: "m", output_index: 0, content_index: 0, delta: "Hello there", logprobs: [] });
+  send({
+    type: "response.output_text.delta",
+    sequence_number: 1,
+    item_id: "m",
+    output_index: 0,
+    content_index: 0,
+    delta: "Hello there",
+    logprobs: [],
+  });
   if (server.cuts) client.terminate();
-  else send({ type: "response.completed", sequence_number: 2, response: { ...response, status: "completed", usage: RESPONSES_USAGE } });
+  else
+    send({
+      type: "response.completed",
+      sequence_number: 2,
+      response: { ...response, status: "completed", usage: RESPONSES_USAGE },
+    });
 }
 
 function live(server: WebSocketServer, client: ServerSocket, message: Message, send: (json: object) => void): void {
@@ -187,7 +243,9 @@ function live(server: WebSocketServer, client: ServerSocket, message: Message, s
     client.terminate();
     return;
   }
-  sendBinary({ serverContent: { modelTurn: { role: "model", parts: [{ inlineData: { mimeType: "audio/pcm", data: "AAAA" } }] } } });
+  sendBinary({
+    serverContent: { modelTurn: { role: "model", parts: [{ inlineData: { mimeType: "audio/pcm", data: "AAAA" } }] } },
+  });
   sendBinary({ serverContent: { generationComplete: true } });
   sendBinary({ serverContent: { turnComplete: true }, usageMetadata: LIVE_USAGE });
 }

@@ -37,7 +37,8 @@ export type Received =
   /** A response begins, asked for or not. */
   | { readonly kind: "start"; readonly id: string | undefined }
   | { readonly kind: "part"; readonly id: string | undefined }
-  | { readonly kind: "end"; readonly id: string | undefined; readonly canceled: boolean }
+  /** `reports`: with usage. */
+  | { readonly kind: "end"; readonly id: string | undefined; readonly canceled: boolean; readonly reports: boolean }
   /** A message of the client failed; `of` is its id, where that is known. */
   | { readonly kind: "error"; readonly of: string | undefined }
   /** Something else that costs, and is over. */

@@ -81,8 +81,18 @@ export function createGlobalSockets(meter: CallMeter, isOn: () => boolean): Glob
   };
 }
 
+/**
+ * Whether the request that is being created is of Node's own undici, and not of the package. Handshakes are few enough to
+ * look at the stack for it, which nothing else tells.
+ */
+function isNodes(): boolean {
+  const { stack = "" } = new Error();
+  return !stack.includes("\n") || stack.includes("node:internal/deps/undici");
+}
+
 function see(state: SocketsState, request: UndiciHandshake): void {
   const { meter, isOn } = state;
+  if (!isNodes()) return;
   const origin = String(request.origin).replace(/\/$/, "");
   const address = `${origin}${request.path}`;
   const target = meter.classifier.find("WEBSOCKET", address);

@@ -220,7 +220,7 @@ function take(session: Session, message: Json, received: Received): void {
       (callOf(session, received.id) ?? nextAsked(session, received.id))?.message(message);
       return;
     case "end":
-      end(session, message, received.id, received.canceled);
+      end(session, message, received);
       return;
     case "error":
       fail(session, message, received.of);
@@ -310,15 +310,15 @@ function reasonOf(body: string): string {
     .replace(/\uFFFD$/, "");
 }
 
-function end(session: Session, message: Json, id: string | undefined, canceled: boolean): void {
+function end(session: Session, message: Json, { id, canceled, reports }: Extract<Received, { kind: "end" }>): void {
   const call = callOf(session, id) ?? start(session, id);
   if (call === undefined) return;
-  call.message(message);
   const { reading, facts } = call;
-  if (facts.prepares === true && !(reading.usage && reading.usage.input > 0)) {
+  if (facts.prepares === true && !reports) {
     reading.usage = NO_USAGE;
     reading.cached = true;
   }
+  call.message(message);
   if (!call.settled) settle(session, call, { type: canceled ? "cancel" : reading.finished ? "terminal" : "end" });
   session.running.delete(id);
   if (session.last === call) session.last = undefined;

@@ -49,7 +49,7 @@ const socket: SocketMessages = {
     const over = ends || (called !== undefined && usage !== undefined);
     const first = !state.running;
     state.running = !over;
-    if (over) return { kind: "end", id: undefined, canceled: false };
+    if (over) return { kind: "end", id: undefined, canceled: false, reports: usage !== undefined };
     return { kind: first && output !== undefined ? "start" : "part", id: undefined };
   },
   refusal: (body) => ({ error: body.error, serverContent: { turnComplete: true } }),

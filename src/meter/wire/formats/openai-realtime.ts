@@ -55,7 +55,7 @@ const socket: SocketMessages = {
       case "response.created":
         return { kind: "start", id };
       case "response.done":
-        return { kind: "end", id, canceled: response?.status === "cancelled" };
+        return { kind: "end", id, canceled: response?.status === "cancelled", reports: true };
       case "error":
         return { kind: "error", of: text(object(message.error)?.event_id) };
       case "conversation.item.input_audio_transcription.completed":

@@ -46,7 +46,10 @@ const socket: SocketMessages = {
     const response = object(message.response);
     const id = text(message.response_id) ?? text(response?.id);
     if (type === "response.created") return { kind: "start", id };
-    if (TERMINAL.has(type)) return { kind: "end", id, canceled: type === "response.cancelled" };
+    if (TERMINAL.has(type)) {
+      const reports = count(object(response?.usage)?.input_tokens) > 0;
+      return { kind: "end", id, canceled: type === "response.cancelled", reports };
+    }
     return { kind: "part", id };
   },
   refusal: (body) => ({ type: "error", status: REFUSAL_STATUS, error: body.error }),
