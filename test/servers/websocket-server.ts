@@ -73,7 +73,10 @@ let ids = 0;
 export async function startWebSocketServer({
   tls = false,
   ...options
-}: { tls?: boolean } & object = {}): Promise<WebSocketServer> {
+}: {
+  tls?: boolean;
+  perMessageDeflate?: object;
+} = {}): Promise<WebSocketServer> {
   const handshakes: { path: string; headers: NodeJS.Dict<string | string[]> }[] = [];
   const received: Message[] = [];
   const answerPlain = (_: IncomingMessage, response: ServerResponse) => response.writeHead(404).end();
