@@ -50,6 +50,10 @@ export const REALTIME_USAGE = {
   },
   output_token_details: { text_tokens: 30, audio_tokens: 91 },
 };
+const TRANSCRIPTION_USAGE = {
+  ...{ type: "tokens", input_tokens: 14, output_tokens: 5, total_tokens: 19 },
+  input_token_details: { audio_tokens: 14 },
+};
 export const RESPONSES_USAGE = {
   input_tokens: 100,
   input_tokens_details: { cached_tokens: 40 },
@@ -154,13 +158,7 @@ function realtime(server: WebSocketServer, client: ServerSocket, message: Messag
         item_id: "item_1",
         content_index: 0,
         transcript: "Hi",
-        usage: {
-          type: "tokens",
-          input_tokens: 14,
-          output_tokens: 5,
-          total_tokens: 19,
-          input_token_details: { audio_tokens: 14 },
-        },
+        usage: message.by === "time" ? { type: "duration", seconds: 12.4 } : TRANSCRIPTION_USAGE,
       });
       speak(server, client, send, false);
       return;

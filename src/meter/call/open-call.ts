@@ -1,7 +1,6 @@
 import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
-import type { Json } from "../../core/json.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
 import type { Knowledge } from "../estimates/knowledge.ts";
@@ -70,8 +69,6 @@ export class OpenCall {
   hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
-  /** Ends a call whose answer comes as messages, with this message. */
-  cutMessages: ((message: string) => void) | undefined = undefined;
   tether: Tether | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
@@ -144,7 +141,6 @@ export class OpenCall {
 
   /** Ends the stream with this event, at the end of the event that the caller is reading. */
   cut(event: string): void {
-    if (this.cutMessages !== undefined && !this.settled) this.cutMessages(event);
     if (this.settled || this.#frames === undefined || this.#lost) return;
     this.#cut = new TextEncoder().encode(event);
   }
@@ -212,20 +208,6 @@ export class OpenCall {
     const rest = event.type === "cancel" ? EMPTY : this.rest();
     this.settle(event);
     return rest;
-  }
-
-  /** Reads a parsed message of a WebSocket, which is one frame of the call. */
-  message(json: Json): void {
-    if (this.settled) return;
-    const { reading } = this;
-    try {
-      if (!this.#blind) this.target.format.readFrame(json, "", reading);
-    } catch (error) {
-      this.#unread(error);
-    }
-    if (refusedFigure !== undefined) this.#refuseFigure();
-    if (reading.failed) this.settle({ type: "refused" });
-    else if (reading.terminal) this.settle({ type: "terminal" });
   }
 
   /** Reads a whole body: its text, its bytes, or what it was parsed into. */

@@ -26,6 +26,6 @@ export const FRAMINGS: Readonly<Record<FramingName, Framing>> = {
     open,
     write: ({ name, data }) => `${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`,
   },
-  /** Messages of a WebSocket, which `OpenCall.message` reads one by one. */
+  /** Messages of a WebSocket, which their transport reads one by one. */
   message: { open, write: ({ data }) => JSON.stringify(data) },
 };

@@ -2,7 +2,9 @@ import type { Refusal } from "../../../limits/refusal.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { isOurs, readScopeHeaders, restOf } from "../../wire/scope-headers.ts";
 import { errorOf, isSure, textOf } from "./handshake.ts";
-import { checkHandshake, closeSession, openSession, receiveMessage, type Session, sendMessage } from "./session.ts";
+import { closeSession, receiveMessage } from "./receiving.ts";
+import { sendMessage } from "./sending.ts";
+import { checkHandshake, openSession, type Session } from "./session.ts";
 
 /** A request of undici's, Node's own or the package's. */
 export interface UndiciHandshake {

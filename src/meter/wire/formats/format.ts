@@ -8,7 +8,7 @@ import type { Endpoint, Route } from "../endpoints.ts";
 import type { Served } from "../gateways/gateway.ts";
 import type { Host } from "../hosts.ts";
 import type { RatesOf } from "../rates.ts";
-import type { SocketMessages } from "../socket-messages.ts";
+import type { SocketMessages } from "../sockets/socket-messages.ts";
 import type { CacheTime, Turns } from "../text.ts";
 import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
 
@@ -46,7 +46,7 @@ export interface WireFormat {
   /** A delta frame may also carry usage or a finish reason, so everything after its text must be compared. */
   readonly strictDeltas: boolean;
   /** What its messages mean on a WebSocket; for formats with an endpoint of method `WEBSOCKET`. */
-  readonly socket?: SocketMessages;
+  readonly socket?: SocketMessages<RequestFacts>;
 }
 
 /** The facts about a call in its request. */

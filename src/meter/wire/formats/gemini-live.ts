@@ -2,7 +2,7 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { shapeOf } from "../content/tools.ts";
 import { googleRates } from "../rates.ts";
-import type { Received, SocketMessages, SocketState } from "../socket-messages.ts";
+import type { Received, SocketMessages, SocketState } from "../sockets/socket-messages.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 import { googleGenerate } from "./google-generate.ts";
@@ -16,7 +16,7 @@ const SPOKEN_SECOND = (24_000 * 2 * 4) / 3;
 const HEARD_PER_SECOND = 32;
 const SPOKEN_PER_SECOND = 25;
 
-const socket: SocketMessages = {
+const socket: SocketMessages<RequestFacts> = {
   modelOf: () => undefined,
   isQuiet(head, length, state) {
     if (!MICROPHONE.test(head)) return false;

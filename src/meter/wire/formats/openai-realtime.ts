@@ -3,7 +3,7 @@ import { canonicalUsage, count, NO_USAGE, type Usage } from "../../../core/usage
 import { shapeOf } from "../content/tools.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
-import type { Received, SocketMessages, SocketState } from "../socket-messages.ts";
+import type { Received, SocketMessages, SocketState } from "../sockets/socket-messages.ts";
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
@@ -23,7 +23,7 @@ const SECOND = (24_000 * 2 * 4) / 3;
 const SPOKEN_PER_SECOND = 20;
 const HEARD_PER_SECOND = 10;
 
-const socket: SocketMessages = {
+const socket: SocketMessages<RequestFacts> = {
   modelOf(address) {
     const query = URL.parse(address)?.searchParams;
     return query?.get("model") ?? query?.get("deployment") ?? undefined;
@@ -59,7 +59,7 @@ const socket: SocketMessages = {
       case "error":
         return { kind: "error", of: text(object(message.error)?.event_id) };
       case "conversation.item.input_audio_transcription.completed":
-        return { kind: "side", facts: { ...NOTHING_SAID, model: state.transcriber ?? "transcription" } };
+        return { kind: "side", model: state.transcriber ?? "transcription" };
       default:
         return id !== undefined && type?.startsWith("response.") ? { kind: "part", id } : undefined;
     }

@@ -6,7 +6,7 @@ import { shapeOf } from "../content/tools.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
-import type { Received, SocketMessages } from "../socket-messages.ts";
+import type { Received, SocketMessages } from "../sockets/socket-messages.ts";
 import { measureAll, measureTurns, wireLength } from "../text.ts";
 import { imageUsage, readItem, readTools } from "../tools/responses.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
@@ -31,7 +31,7 @@ const TERMINAL = new Set(["response.completed", "response.incomplete", "response
 const RUNNING: ReadonlySet<unknown> = new Set(["queued", "in_progress"]);
 
 /** On a WebSocket each message holds a whole request, or a request within `response`. */
-const socket: SocketMessages = {
+const socket: SocketMessages<RequestFacts> = {
   modelOf: () => undefined,
   sent(message) {
     if (message.type !== "response.create") return undefined;

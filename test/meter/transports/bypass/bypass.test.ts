@@ -93,14 +93,6 @@ const AROUND: Record<string, readonly [server: () => TransportServer, send: () =
   "node:https": [() => tls, () => postHttp(tls.url + CHAT_PATH), "node:http, as axios"],
   "node:http2": [() => h2c, () => postHttp2(h2c.url), "node:http2"],
   "node:http2 over TLS": [() => tls, () => postHttp2(tls.url), "node:http2"],
-  "undici's WebSocket": [
-    () => http,
-    () =>
-      new Promise((resolve) => {
-        new undici.WebSocket(`${http.url.replace("http", "ws")}/v1/responses`).addEventListener("close", resolve);
-      }),
-    "a WebSocket",
-  ],
   "fetch of an API that we do not read": [() => http, () => read(fetch(http.url + IMAGES, CHAT_INIT)), "images API"],
   "Bedrock over HTTP/2": [() => h2c, () => postHttp2(h2c.url, "/model/amazon.nova-pro-v1%3A0/converse"), "Bedrock API"],
 };

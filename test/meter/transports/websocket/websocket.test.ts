@@ -1,3 +1,5 @@
+import { request } from "node:http";
+import undici from "undici";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../../src/core/call.ts";
 import { isBlocked } from "../../../../src/guard/blocked.ts";
@@ -103,6 +105,16 @@ describe.for(Object.entries(LIBRARIES))("%s", ([, library]) => {
       ending: "completed",
     });
     expect(response).toMatchObject({ model: "gpt-realtime", ending: "completed", usage: { input: 132 } });
+  });
+
+  test("a transcription by time is charged by its seconds", async () => {
+    await start();
+    const client = await open(library, REALTIME);
+    client.send({ type: "session.update", session: { input_audio_transcription: { model: "whisper-1" } } });
+    client.send({ type: "input_audio_buffer.commit", by: "time" });
+    const [transcription] = await settled(2);
+    expect(transcription).toMatchObject({ model: "whisper-1", usage: { units: { transcription_seconds: 13 } } });
+    expect(transcription?.costUsd).toBeCloseTo((13 * 0.006) / 60, 9);
   });
 
   test("a warm-up of Responses costs nothing, and an error settles its request", async () => {
@@ -218,4 +230,30 @@ describe.for(Object.entries(LIBRARIES))("%s", ([, library]) => {
     expect(calls).toEqual([]);
     expect(warnings.join()).toContain("WebSocket");
   });
+});
+
+test("a WebSocket of another library is counted as unmetered", async () => {
+  await start();
+  const others = [
+    () => new undici.WebSocket(`${server.url}${REALTIME}`).addEventListener("error", () => {}),
+    () =>
+      request(`${server.url.replace("ws", "http")}${REALTIME}`, {
+        headers: {
+          connection: "Upgrade",
+          upgrade: "websocket",
+          "sec-websocket-version": "13",
+          "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        },
+      })
+        .on("upgrade", (_, socket) => socket.destroy())
+        .on("error", () => {})
+        .end(),
+  ];
+  for (const connectOther of others) {
+    await runtime.stop();
+    await start();
+    warnings.length = 0;
+    connectOther();
+    await expect.poll(() => warnings.join()).toContain("WebSocket");
+  }
 });

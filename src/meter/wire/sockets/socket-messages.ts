@@ -1,5 +1,5 @@
-import type { Json } from "../../core/json.ts";
-import type { RequestFacts } from "./formats/format.ts";
+import type { Json } from "../../../core/json.ts";
+import type { ToolShape } from "../content/tools.ts";
 
 /** What the messages of one connection have said so far. */
 export interface SocketState {
@@ -16,7 +16,7 @@ export interface SocketState {
   running: boolean;
   /** What the session sets for all its responses. */
   maxOutput: number | undefined;
-  tools: RequestFacts["tools"];
+  tools: ToolShape | undefined;
 }
 
 export function newSocketState(model: string | undefined): SocketState {
@@ -41,8 +41,8 @@ export type Received =
   | { readonly kind: "end"; readonly id: string | undefined; readonly canceled: boolean; readonly reports: boolean }
   /** A message of the client failed; `of` is its id, where that is known. */
   | { readonly kind: "error"; readonly of: string | undefined }
-  /** Something else that costs, and is over. */
-  | { readonly kind: "side"; readonly facts: RequestFacts };
+  /** Something of another model, which is over. */
+  | { readonly kind: "side"; readonly model: string };
 
 /** Of a message that is only counted by its length. */
 export interface AudioPart {
@@ -52,13 +52,13 @@ export interface AudioPart {
 }
 
 /** How a format is spoken on a WebSocket, where many responses share one connection and some begin by themselves. */
-export interface SocketMessages {
+export interface SocketMessages<Facts> {
   /** The model that the address of the handshake names. */
   modelOf(address: string): string | undefined;
   /** Whether a message that is sent needs no parsing; `head` is its beginning. */
   isQuiet?(head: string, length: number, state: SocketState): boolean;
   /** Reads a message that is sent: the facts of a response that it asks for, undefined where it asks for none. */
-  sent(message: Json, state: SocketState): RequestFacts | undefined;
+  sent(message: Json, state: SocketState): Facts | undefined;
   /** Reads a message that is audio without parsing it. */
   audio?(head: string, length: number): AudioPart | undefined;
   /** Reads a message that is received; undefined for one that has nothing to do with responses. */
