@@ -95,7 +95,11 @@ export const SCHEMA: ObjectNode = {
     "localServers": { "kind": "enum", "values": ["unknown", "free"] },
     "askUsage": { "kind": "boolean" },
     "tokenizer": { "kind": "boolean" },
-    "transportsOff": { "kind": "array", "items": { "kind": "enum", "values": ["fetch"] }, "examples": [["fetch"]] },
+    "transportsOff": {
+      "kind": "array",
+      "items": { "kind": "enum", "values": ["fetch", "websocket"] },
+      "examples": [["fetch"]]
+    },
     "keys": {
       "kind": "map",
       "names": "keyHash",

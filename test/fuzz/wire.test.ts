@@ -15,7 +15,11 @@ function expectSane({ usage, costUsd, visible, thought, toolCalls }: Reading): v
   if (costUsd !== undefined) expect(Number.isFinite(costUsd) && costUsd > 0).toBe(true);
 }
 
-describe.each(Object.values(formats).map((format) => [format.name, format] as const))("%s", (name, format) => {
+const overHttp = Object.values(formats).filter(({ endpoints }) =>
+  endpoints.some(({ method }) => method !== "WEBSOCKET"),
+);
+
+describe.each(overHttp.map((format) => [format.name, format] as const))("%s", (name, format) => {
   const example = EXAMPLES[name] as (typeof EXAMPLES)[string];
 
   fuzz("a request", fc.oneof(anyJson, replaced(example.request)), (body) => {

@@ -3,7 +3,6 @@ export const MISSING_TRANSPORTS = {
   "child-process": "a child process makes the calls; the bill shows them as ungoverned",
   http2: "calls go over HTTP/2, not through fetch",
   "node-http": "calls do not go through the global fetch: they are counted as unmetered, without a price",
-  websocket: "it runs over a WebSocket, which is not metered",
 } as const;
 
 /** What is missing: a transport, or a wire format for an API, by its name in `UNREAD_APIS`. */
@@ -59,26 +58,6 @@ const GATEWAY = {
 };
 
 export const BLIND_WAYS: readonly BlindWay[] = [
-  {
-    name: "@openai/agents over WebSocket",
-    transport: "websocket",
-    fix: 'setOpenAIResponsesTransport("http")',
-    imports: /^@openai\/agents/,
-    sign: [/\bsetOpenAIResponsesTransport\s*\(\s*$/, /^websocket$/],
-  },
-  {
-    name: "OpenAI Realtime",
-    transport: "websocket",
-    fix: POLL,
-    imports: /^openai\/(?:beta\/)?realtime|^@openai\/agents(?:-|\/)realtime/,
-  },
-  {
-    name: "Gemini Live",
-    transport: "websocket",
-    fix: 'ai.models.generateContentStream({ model: "…", contents })',
-    imports: /^@google\/genai$/,
-    sign: /\.live\.connect\s*\(/,
-  },
   { ...GATEWAY, imports: /^@ai-sdk\/gateway$/ },
   { ...GATEWAY, imports: /^ai$/, sign: [/\bmodel\s*:\s*$/, /^[a-z0-9-]+\/[\w.:-]+$/] },
 ];

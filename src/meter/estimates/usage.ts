@@ -13,8 +13,8 @@ export interface Resolved {
 
 /** The usage of a call at its ending: what was reported, and an estimate, marked, of what was not. `format`: the rates of its format. */
 export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: RequestFacts, reading: Reading): Resolved {
-  const { usage, visible, callBytes, thought, toolCalls, inputReported, outputReported } = reading;
-  if (usage && inputReported && outputReported && visible + callBytes + thought + toolCalls === 0) {
+  const { usage, visible, callBytes, thought, toolCalls, audio, inputReported, outputReported } = reading;
+  if (usage && inputReported && outputReported && visible + callBytes + thought + toolCalls + audio === 0) {
     return { usage, quality: "reported" };
   }
   if (reading.pending) return UNKNOWN;
@@ -28,7 +28,8 @@ export function resolveUsage(knowledge: Knowledge, format: RatesOf, facts: Reque
     usage: canonicalUsage({
       ...usage,
       input: Math.round(input),
-      output: (reported?.output ?? 0) + shown + reasoning,
+      output: (reported?.output ?? 0) + shown + reasoning + Math.ceil(audio),
+      outputAudio: (reported?.outputAudio ?? 0) + Math.ceil(audio),
       reasoning: (reported?.reasoning ?? 0) + reasoning,
     }),
     quality: "estimated",

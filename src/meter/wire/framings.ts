@@ -23,10 +23,13 @@ export interface Framing {
   write(event: StreamEvent): Uint8Array;
 }
 
+const open: Framing["open"] = (format, reading, hideUsage, onFault, shapes) =>
+  new FrameReader(format, reading, hideUsage, onFault, shapes);
+
 export const FRAMINGS: Readonly<Record<FramingName, Framing>> = {
   sse: {
     type: "text/event-stream",
-    open: (format, reading, hideUsage, onFault, shapes) => new FrameReader(format, reading, hideUsage, onFault, shapes),
+    open,
     write: ({ name, data }) =>
       new TextEncoder().encode(`${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`),
   },
@@ -35,4 +38,6 @@ export const FRAMINGS: Readonly<Record<FramingName, Framing>> = {
     open: (format, reading, _hideUsage, onFault) => new EventStreamReader(format, reading, onFault),
     write: ({ name = "validationException", data }) => writeException(name, data),
   },
+  /** Messages of a WebSocket, which their transport reads one by one: no answer has this type. */
+  message: { type: "websocket", open, write: ({ data }) => new TextEncoder().encode(JSON.stringify(data)) },
 };

@@ -108,8 +108,8 @@ const WAYS: Readonly<Record<Way, { readonly name: string; readonly fix: string }
     fix: "give the client wrapFetch(fetch) as its fetch, where it takes one",
   },
   websocket: {
-    name: "a WebSocket, which this version does not meter",
-    fix: "use the vendor's HTTP API, or set a limit at the vendor: the bill shows it as ungoverned",
+    name: "a WebSocket that is neither Node's own nor the ws package's, or of an API that this version does not read",
+    fix: "use one of those, or set a limit at the vendor: the bill shows it as ungoverned",
   },
 };
 

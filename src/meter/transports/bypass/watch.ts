@@ -59,6 +59,11 @@ export function createBypassWatch(
     "http.client.request.start": ({ request }: { readonly request: NodeRequest }) => seeHttp(state, request),
     "http2.client.stream.start": (start: Http2Start) => seeHttp2(state, start),
   };
+  inFlight.onDisclaimed = (request) =>
+    faults.guard("bypass", () => {
+      if ("getHeader" in request) seeHttp(state, request as NodeRequest);
+      else seeUndici(state, request as UndiciRequest);
+    });
   return listenTo(listeners, (error) => faults.report("bypass", error));
 }
 

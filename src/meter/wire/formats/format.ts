@@ -9,6 +9,7 @@ import type { Served } from "../gateways/gateway.ts";
 import type { HeaderLookup } from "../headers.ts";
 import type { Host } from "../hosts.ts";
 import type { RatesOf } from "../rates.ts";
+import type { SocketMessages } from "../sockets/socket-messages.ts";
 import type { CacheTime, Turns } from "../text.ts";
 import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
 
@@ -49,6 +50,8 @@ export interface WireFormat {
   readonly silentEvents?: ReadonlySet<string>;
   /** A delta frame may also carry usage or a finish reason, so everything after its text must be compared. */
   readonly strictDeltas: boolean;
+  /** What its messages mean on a WebSocket; for formats with an endpoint of method `WEBSOCKET`. */
+  readonly socket?: SocketMessages<RequestFacts>;
 }
 
 /** The facts about a call in its request. */
@@ -93,6 +96,8 @@ export interface RequestFacts {
   readonly freeCode?: boolean;
   /** The request names a guardrail, whose charges the answer shows only where it is asked to. */
   readonly guarded?: boolean;
+  /** The request only prepares a later one: where no usage is reported, none is charged. */
+  readonly prepares?: boolean;
   /** The end user that the request names. */
   readonly user?: string | undefined;
   /** The system prompt, where a framework writes its agent's name into it. */
@@ -149,6 +154,8 @@ export interface Reading {
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
   toolCalls: number;
+  /** Tokens of audio since the last report of output, by its length. */
+  audio: number;
   /** The model has begun to reason, whether or not it lets us read that. */
   reasons: boolean;
   /** The vendor reported that it was done. */
@@ -198,6 +205,7 @@ export function newReading(host: Host | undefined): Reading {
     reportedCalls: 0,
     thought: 0,
     toolCalls: 0,
+    audio: 0,
     reasons: false,
     finished: false,
     terminal: false,
@@ -226,4 +234,5 @@ export function report(reading: Reading, usage: Usage): void {
   reading.deltas = 0;
   reading.thought = 0;
   reading.toolCalls = 0;
+  reading.audio = 0;
 }

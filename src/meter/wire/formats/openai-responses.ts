@@ -1,13 +1,15 @@
 import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
+import { REFUSAL_STATUS } from "../../../limits/refusal.ts";
 import { effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
 import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
+import type { Received, SocketMessages } from "../sockets/socket-messages.ts";
 import { measureAll, measureTurns, wireLength } from "../text.ts";
 import { imageUsage, readItem, readSearchTool, readTools } from "../tools/responses.ts";
-import { type Reading, report, type WireFormat } from "./format.ts";
+import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** Events whose `delta` is output, and of which kind. */
 const DELTAS: ReadonlyMap<string, "visible" | "callBytes" | "thought"> = new Map(
@@ -28,6 +30,31 @@ const DELTAS: ReadonlyMap<string, "visible" | "callBytes" | "thought"> = new Map
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "response.cancelled"]);
 const RUNNING: ReadonlySet<unknown> = new Set(["queued", "in_progress"]);
 
+/** On a WebSocket each message holds a whole request, or a request within `response`. */
+const socket: SocketMessages<RequestFacts> = {
+  modelOf: () => undefined,
+  sent(message) {
+    if (message.type !== "response.create") return undefined;
+    const body = object(message.response) ?? message;
+    const facts = readRequest(body);
+    return facts && { ...facts, stream: true, prepares: body.generate === false };
+  },
+  received(message): Received | undefined {
+    const type = text(message.type);
+    if (type === "error") return { kind: "error", of: undefined };
+    if (type === undefined || !type.startsWith("response.")) return undefined;
+    const response = object(message.response);
+    const id = text(message.response_id) ?? text(response?.id);
+    if (type === "response.created") return { kind: "start", id };
+    if (TERMINAL.has(type)) {
+      const reports = count(object(response?.usage)?.input_tokens) > 0;
+      return { kind: "end", id, canceled: type === "response.cancelled", reports };
+    }
+    return { kind: "part", id };
+  },
+  refusal: (body) => ({ type: "error", status: REFUSAL_STATUS, error: body.error }),
+};
+
 /** OpenAI Responses. A response that runs in the background is counted once, when it is retrieved. */
 export const openaiResponses: WireFormat = {
   name: "openai-responses",
@@ -39,36 +66,13 @@ export const openaiResponses: WireFormat = {
   endpoints: [
     { method: "POST", path: "/responses", evidence: { path: "/v1/responses", header: "authorization" } },
     { method: "GET", path: "/responses/resp_{id}" },
+    { method: "WEBSOCKET", path: "/responses", framing: "message" },
   ],
   rates: openaiRates,
   refusal: openaiRefusal,
+  socket,
 
-  readRequest(body) {
-    if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
-      return undefined;
-    }
-    const measured = measureAll(body.instructions, object(body.text)?.format, object(body.prompt)?.variables);
-    const fixedBytes = measured.content;
-    const turns = measureTurns(body.input, fixedBytes, measured);
-    const conversation = text(body.conversation) ?? text(object(body.conversation)?.id);
-    return {
-      model: text(body.model),
-      stream: body.stream === true,
-      inputBytes: measured.bytes,
-      attachments: measured.attachments,
-      fixedBytes,
-      turns,
-      continues: conversation ?? text(body.previous_response_id),
-      keptAs: conversation ?? (body.store === false ? undefined : "response"),
-      toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
-      tools: shapeOf(body.tools, body.input),
-      effort: effortOf(object(body.reasoning)?.effort),
-      maxOutput: amount(body.max_output_tokens),
-      tier: text(body.service_tier),
-      metadata: object(body.metadata),
-      user: text(body.user) ?? text(body.safety_identifier),
-    };
-  },
+  readRequest,
 
   readBody(body, reading) {
     const json = object(body);
@@ -101,6 +105,33 @@ export const openaiResponses: WireFormat = {
     return false;
   },
 };
+
+function readRequest(body: Json): RequestFacts | undefined {
+  if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
+    return undefined;
+  }
+  const measured = measureAll(body.instructions, object(body.text)?.format, object(body.prompt)?.variables);
+  const fixedBytes = measured.content;
+  const turns = measureTurns(body.input, fixedBytes, measured);
+  const conversation = text(body.conversation) ?? text(object(body.conversation)?.id);
+  return {
+    model: text(body.model),
+    stream: body.stream === true,
+    inputBytes: measured.bytes,
+    attachments: measured.attachments,
+    fixedBytes,
+    turns,
+    continues: conversation ?? text(body.previous_response_id),
+    keptAs: conversation ?? (body.store === false ? undefined : "response"),
+    toolBytes: body.tools === undefined ? 0 : measureAll(body.tools).bytes,
+    tools: shapeOf(body.tools, body.input),
+    effort: effortOf(object(body.reasoning)?.effort),
+    maxOutput: amount(body.max_output_tokens),
+    tier: text(body.service_tier),
+    metadata: object(body.metadata),
+    user: text(body.user) ?? text(body.safety_identifier),
+  };
+}
 
 function readResponse(json: Json, reading: Reading): void {
   if (json.object === "response" || json.output !== undefined) reading.recognized = true;
