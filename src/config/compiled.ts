@@ -96,7 +96,7 @@ export const SCHEMA: ObjectNode = {
     "askUsage": { "kind": "boolean" },
     "transportsOff": {
       "kind": "array",
-      "items": { "kind": "enum", "values": ["fetch", "node-http"] },
+      "items": { "kind": "enum", "values": ["fetch", "http2", "node-http"] },
       "examples": [["fetch"]]
     },
     "keys": {

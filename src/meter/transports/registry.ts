@@ -1,3 +1,4 @@
 /** Every transport, one line each. */
 export { fetch } from "./fetch.ts";
+export { http2 } from "./http2.ts";
 export { nodeHttp } from "./node-http.ts";

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { clearTimeout, setTimeout } from "node:timers";
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import type { SettleEvent } from "../../../core/call.ts";
 import type { Passage } from "../../../limits/gate.ts";
 import type { Refusal } from "../../../limits/refusal.ts";
@@ -77,9 +77,11 @@ export class HeldRequest {
     return this.#meter.faults.guard("request", () => this.#body.add(chunk, encoding)) ?? chunk;
   }
 
-  /** A piece has been written: one too long to be held is let go before its end. */
-  written(): void {
-    if (this.#phase === "held" && this.#body.size > MAX_HELD) this.start();
+  /** A piece has been written. `isFull`: the caller waits until some of it is sent. */
+  written(isFull: boolean): void {
+    if (this.#started || !(isFull || this.#body.size > MAX_HELD)) return;
+    // Most callers end the request at once, however long its one piece is.
+    setImmediate(() => this.start());
   }
 
   /** Takes the last piece, if there is one, and returns what is written in its place. {@link settleEnd} must follow. */

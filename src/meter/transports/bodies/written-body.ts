@@ -113,7 +113,8 @@ function factsOfCoded(target: Target, name: string, chunks: readonly Uint8Array[
 }
 
 function bytesOf(piece: Piece, encoding: unknown): Uint8Array {
-  return typeof piece === "string" ? Buffer.from(piece, encoding as BufferEncoding) : piece;
+  if (typeof piece !== "string") return piece;
+  return Buffer.from(piece, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8");
 }
 
 function textOf(piece: Piece, encoding: unknown): string {

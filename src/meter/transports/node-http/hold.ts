@@ -65,7 +65,7 @@ function followWrites(message: Outgoing, held: HeldRequest): void {
     override(message as never, "write", function (this: Outgoing, chunk, encoding, callback): unknown {
       if (this.finished || this.destroyed) return write.call(this, chunk, encoding, callback);
       const passed = write.call(this, held.write(chunk, encoding), encoding, callback);
-      held.written();
+      held.written(passed === false);
       return passed;
     } as Method),
     override(message as never, "end", function (this: Outgoing, chunk, encoding, callback): unknown {
