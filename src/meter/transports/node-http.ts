@@ -3,6 +3,7 @@ import type { ClientRequest } from "node:http";
 import type { CallMeter } from "../call/call-meter.ts";
 import { listenTo } from "../wire/channels.ts";
 import type { Target } from "../wire/target.ts";
+import { headersOf } from "./node-http/head.ts";
 import { holdRequest } from "./node-http/hold.ts";
 import type { Transport } from "./transport.ts";
 
@@ -50,7 +51,7 @@ function targetOf({ classifier, inFlight }: CallMeter, request: ClientRequest): 
   const { path, method } = request;
   if (!classifier.maybe.test(path) || (method === "GET" && request.getHeader("upgrade") !== undefined))
     return undefined;
-  const host = request.getHeader("host") ?? request.host;
+  const host = request.getHeader("host") ?? headersOf(request as never).host ?? request.host;
   // To a proxy, the whole address is written where otherwise the path is.
   const target = classifier.find(method, path.startsWith("/") ? `${request.protocol}//${host}${path}` : path);
   return target === undefined || inFlight.isInside(target.path) || inFlight.isMetered() ? undefined : target;

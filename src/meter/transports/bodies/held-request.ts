@@ -40,6 +40,8 @@ export class HeldRequest {
   readonly #target: Target;
   readonly #carrier: Carrier;
   readonly #body: WrittenBody;
+  /** The scope at the request's creation; after it our headers are taken off the request. */
+  readonly #said: SaidScope | undefined;
   #phase: Phase = "held";
   #started = false;
   #ended = false;
@@ -56,6 +58,7 @@ export class HeldRequest {
     this.#meter = meter;
     this.#target = target;
     this.#carrier = carrier;
+    this.#said = this.#readScope();
     this.#body = createWrittenBody(target, body.mayAsk, () => this.#headerOf("content-encoding"));
   }
 
@@ -176,7 +179,7 @@ export class HeldRequest {
       facts,
       asked: false,
       headers,
-      said: faults.guard("request", (): SaidScope | undefined => readScopeHeaders(headers)),
+      said: this.#readScope() ?? this.#said,
       signal: undefined,
       ...(facts instanceof Promise && { sends: true as const }),
     });
@@ -224,6 +227,10 @@ export class HeldRequest {
       this.#phase = "let-go";
       this.#meter.faults.guard("request", carry);
     };
+  }
+
+  #readScope(): SaidScope | undefined {
+    return this.#meter.faults.guard("request", () => readScopeHeaders(this.#carrier.headers()));
   }
 
   #headerOf(name: string): string | undefined {

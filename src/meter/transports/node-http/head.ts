@@ -13,7 +13,7 @@ export interface Outgoing {
   readonly socket: Socket | null;
   readonly destroyed: boolean;
   readonly finished: boolean;
-  readonly res: object | null | undefined;
+  readonly res: { readonly destroyed: boolean } | null | undefined;
   readonly strictContentLength?: boolean;
   /** The head as text, once it is rendered. */
   _header: string | null;
@@ -48,7 +48,10 @@ export function rewriteHead(message: Outgoing, added: number): void {
   const [first] = message.outputData;
   if (head === null || typeof first?.data !== "string" || !first.data.startsWith(head)) return;
   const lines = linesOf(head);
-  const changed = lines.map((line) => changedLine(line, added));
+  // A length that Node has found out itself is right.
+  const headers = message.getHeaders();
+  const longer = Object.keys(headers).length === 0 || "content-length" in headers ? added : 0;
+  const changed = lines.map((line) => changedLine(line, added > 0, longer));
   if (changed.every((line, at) => line === lines[at])) return;
   const start = head.slice(0, head.indexOf("\r\n"));
   const kept = changed.flatMap((line) => (line === undefined ? [] : [`${line[0]}: ${line[1]}`]));
@@ -68,14 +71,14 @@ function linesOf(head: string): readonly Line[] {
 }
 
 /** The same line where nothing is to be changed; undefined to take it out. */
-function changedLine(line: Line, added: number): Line | undefined {
+function changedLine(line: Line, asked: boolean, longer: number): Line | undefined {
   const [name, value] = line;
   if (isOurs(name, value)) {
     const rest = restOf(name, value);
     return rest === undefined ? undefined : [name, rest];
   }
-  if (added === 0) return line;
+  if (!asked) return line;
   const lower = name.toLowerCase();
   if (lower === "accept-encoding") return [name, "identity"];
-  return lower === "content-length" ? [name, String(Number(value) + added)] : line;
+  return longer > 0 && lower === "content-length" ? [name, String(Number(value) + longer)] : line;
 }

@@ -105,8 +105,10 @@ function followEvents(meter: CallMeter, message: Outgoing, held: HeldRequest): v
 
   function see(name: string, value: unknown): void {
     if (name === "response") seeAnswer(meter, held, value as IncomingMessage);
-    else if (name === "error") held.fail({ type: "error" });
-    else if (name === "pipe") held.begin();
+    else if (name === "error") {
+      // The error may be one with which the caller has destroyed its answer.
+      if (message.res?.destroyed !== true) held.fail({ type: "error" });
+    } else if (name === "pipe") held.begin();
     else if (name === "close") {
       // Once it has an answer, its body tells how the call ended.
       if (message.res == null) held.fail({ type: "error" });
