@@ -37,7 +37,6 @@ export function whyOf(missing: Missing): string {
 const POLL = "npx spendfuse poll --every 5m";
 const MANTLE = 'new OpenAI({ baseURL: "https://bedrock-mantle.us-east-1.api.aws/v1" })';
 const HTTP2 = { transport: "http2", fix: MANTLE } as const;
-const BEDROCK = { api: "Bedrock", fix: MANTLE };
 const COHERE = { api: "Cohere chat", fix: 'new OpenAI({ baseURL: "https://api.cohere.ai/compatibility/v1" })' };
 const CHILD = { transport: "child-process", fix: POLL } as const;
 const USAGE = 'session.on("assistant.usage", (event) => console.log(event.data))';
@@ -45,8 +44,6 @@ const USAGE = 'session.on("assistant.usage", (event) => console.log(event.data))
 export const BLIND_PACKAGES: readonly BlindPackage[] = [
   { package: "@aws-sdk/client-bedrock-runtime", ...HTTP2 },
   { package: "@langchain/aws", ...HTTP2 },
-  { package: "@ai-sdk/amazon-bedrock", ...BEDROCK },
-  { package: "@anthropic-ai/bedrock-sdk", ...BEDROCK },
   { package: "cohere-ai", ...COHERE },
   { package: "@ai-sdk/cohere", ...COHERE },
   { package: "@langchain/cohere", ...COHERE },

@@ -1,5 +1,5 @@
 /** How the events of a stream are written, by the name of its row in `framings.ts`. */
-export type FramingName = "sse";
+export type FramingName = "sse" | "eventstream";
 
 /** One address at which a model API serves a wire format. */
 export interface Endpoint {

@@ -1,5 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
-import { concat, cut, findByte, frameEnd, likeChunk } from "./bytes.ts";
+import { concat, cut, endsEvent, findByte, frameEnd, likeChunk, restOfEvent } from "./bytes.ts";
 import {
   type DeltaMatch,
   type DeltaShapes,
@@ -11,6 +11,7 @@ import {
 import type { Reading, WireFormat } from "./formats/format.ts";
 import { findMember, isUsageFrame } from "./hidden-usage.ts";
 import { LongText } from "./long-text.ts";
+import type { StreamReader } from "./stream-reader.ts";
 
 const LF = 10;
 const EMPTY = new Uint8Array(0);
@@ -25,7 +26,7 @@ const LONG = 16 * 1024;
  * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken from what the caller gets. It continues
  * when the format fails: `onFault` is called, and the format not used again. `shapes` are what other streams of this API had.
  */
-export class FrameReader {
+export class FrameReader implements StreamReader {
   readonly #format: WireFormat;
   readonly #reading: Reading;
   readonly #hideUsage: boolean;
@@ -153,6 +154,14 @@ export class FrameReader {
     this.#carry = EMPTY;
     this.#long = undefined;
     return left.length === 0 ? chunk : concat(left, chunk);
+  }
+
+  endsEvent(passed: Uint8Array): boolean {
+    return endsEvent(passed);
+  }
+
+  restOfEvent(passed: Uint8Array): Uint8Array | undefined {
+    return restOfEvent(passed);
   }
 
   #readFrame(bytes: Uint8Array, from: number, to: number, cuts: number[]): void {

@@ -124,6 +124,10 @@ export const chatRates: RatesOf = (model) => (/^(?:openai\/)?gpt-5/.test(model) 
 
 export const anthropicRates: RatesOf = (model) => (IS_NEW_ANTHROPIC.test(model) ? NEW_ANTHROPIC : ANTHROPIC);
 
+/** By the vendor of the model inside. */
+export const bedrockRates: RatesOf = (model) =>
+  /claude|anthropic/.test(model) ? anthropicRates(model) : openaiRates(model);
+
 export const googleRates: RatesOf = (model) => (/gemini-[3-9]/.test(model) ? NEW_GOOGLE : GOOGLE);
 
 export function toolTokens(rates: EstimateRates, tools: ToolShape | undefined): number {

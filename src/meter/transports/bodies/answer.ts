@@ -34,7 +34,7 @@ export function watchAnswer(meter: CallMeter, call: OpenCall, { status, headers,
     readError(meter, call, status, body, encoding);
   }
   // Some hosts send event streams as another content type, but never as JSON.
-  const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
+  const stream = type.includes(call.target.framing.type) || (call.facts.stream && !type.includes("json"));
   call.respond(status, stream, headers);
   if (!call.over) watchNodeBody(body, call, meter.abandoned, { encoding, endOf });
 }

@@ -28,7 +28,6 @@ export const UNREAD_APIS: readonly {
   /** The only vendor at which this path costs anything. */
   readonly provider?: string;
 }[] = [
-  { api: "Bedrock", path: /\/model\/[^/]+\/(?:converse|converse-stream|invoke|invoke-with-response-stream)$/ },
   { api: "Bedrock", path: /\/(?:async-invoke|model-invocation-job)$/ },
   { api: "images", path: /\/images\/(?:generations|edits|variations)$/ },
   { api: "audio", path: /\/audio\/(?:speech|transcriptions|translations)$/ },

@@ -6,6 +6,7 @@ import type { Effort } from "../content/effort.ts";
 import type { ToolShape } from "../content/tools.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Served } from "../gateways/gateway.ts";
+import type { HeaderLookup } from "../headers.ts";
 import type { Host } from "../hosts.ts";
 import type { RatesOf } from "../rates.ts";
 import type { CacheTime, Turns } from "../text.ts";
@@ -31,6 +32,10 @@ export interface WireFormat {
   readonly refusal: RefusalShape;
   /** The facts of a request, or undefined when the body is of something else. */
   readRequest(body: Json, route: Route): RequestFacts | undefined;
+  /** The request names the model more fully than the answer, so that its name is the call's. */
+  readonly requestNamesModel?: true;
+  /** Reads the head of an answer that is no error, where the vendor reports in headers. */
+  readHead?(headers: HeaderLookup, reading: Reading): void;
   /** Reads a whole, parsed body. */
   readBody(body: unknown, reading: Reading): void;
   /**
@@ -84,6 +89,8 @@ export interface RequestFacts {
   readonly search?: SearchRequest | undefined;
   /** The request has a tool with which the vendor's code execution is free of charge. */
   readonly freeCode?: boolean;
+  /** The request names a guardrail, whose charges the answer shows only where it is asked to. */
+  readonly guarded?: boolean;
   /** The end user that the request names. */
   readonly user?: string | undefined;
   /** The system prompt, where a framework writes its agent's name into it. */

@@ -1,5 +1,7 @@
 /** Every wire format, one line each. */
 export { anthropicMessages } from "./anthropic-messages.ts";
+export { bedrockConverse } from "./bedrock-converse.ts";
+export { bedrockInvoke } from "./bedrock-invoke.ts";
 export { googleGenerate } from "./google-generate.ts";
 export { openaiChat } from "./openai-chat.ts";
 export { openaiEmbeddings } from "./openai-embeddings.ts";

@@ -113,7 +113,7 @@ const AROUND: Record<string, readonly [server: () => TransportServer, send: () =
   ],
   "a handshake over node:http": [() => http, () => shakeHands(`${http.url}/v1/realtime`), "a WebSocket"],
   "fetch of an API that we do not read": [() => http, () => read(fetch(http.url + IMAGES, CHAT_INIT)), "images API"],
-  "Bedrock over HTTP/2": [() => h2c, () => postHttp2(h2c.url, "/model/amazon.nova-pro-v1%3A0/converse"), "Bedrock API"],
+  "Bedrock over HTTP/2": [() => h2c, () => postHttp2(h2c.url, "/model/amazon.nova-pro-v1%3A0/converse"), "node:http2"],
 };
 
 const before = globalThis.fetch;
