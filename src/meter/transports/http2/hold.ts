@@ -7,7 +7,7 @@ import { watchAnswer } from "../bodies/answer.ts";
 import { HeldRequest } from "../bodies/held-request.ts";
 import { type Override, override } from "../bodies/override.ts";
 import { UNDICI } from "../bypass/watch.ts";
-import { answerInstead } from "./stand-in.ts";
+import { answerInstead, followWaitingWrites } from "./stand-in.ts";
 
 type Headers = Readonly<Record<string, unknown>>;
 type Options = { readonly endStream?: boolean } | undefined;
@@ -25,11 +25,14 @@ type Internals = Record<symbol, unknown>;
 
 /** Meters what `original` requests, while `enabled`. */
 export function createRequest(meter: CallMeter, original: Request, enabled: () => boolean): Request {
-  return function (headers, options): ClientHttp2Stream {
-    const target = enabled() ? meter.faults.guard("request", () => targetOf(meter, this, headers)) : undefined;
-    if (target === undefined) return original.call(this, headers, options);
-    return hold(meter, target, this, original, headers, options);
+  const { request } = {
+    request(this: ClientHttp2Session, headers: Parameters<Request>[0], options: Options): ClientHttp2Stream {
+      const target = enabled() ? meter.faults.guard("request", () => targetOf(meter, this, headers)) : undefined;
+      if (target === undefined) return original.call(this, headers, options);
+      return hold(meter, target, this, original, headers, options);
+    },
   };
+  return request as Request;
 }
 
 /** Undefined for what is no model call, and for what another transport of ours carries. */
@@ -64,6 +67,7 @@ function keyOf(session: object, name: string): symbol {
 }
 
 const NONE = Symbol("none");
+const PENDING = "kPendingRequestCalls";
 
 function hold(
   meter: CallMeter,
@@ -80,13 +84,21 @@ function hold(
   const { stream, send } = requestLater(session, () => original.call(session, sent as Headers, options));
   // Without it Node has refused the request, or sent it in a way that is not known to us.
   if (send === undefined) return stream;
+  const writes = followWaitingWrites(stream);
   const held = new HeldRequest(
     meter,
     target,
     {
       headers: () => headers,
-      release: () => (session.connecting ? void session.once("connect", send) : send()),
-      refuse: (refusal) => answerInstead(stream, refusal),
+      release() {
+        writes.release();
+        if (session.connecting) queue(session, send);
+        else send();
+      },
+      refuse(refusal) {
+        writes.swallow();
+        answerInstead(stream, refusal);
+      },
     },
     { mayAsk: mayAskUsage(target) && isAskable(headers) },
   );
@@ -110,7 +122,7 @@ function requestLater(
   session: ClientHttp2Session,
   request: () => ClientHttp2Stream,
 ): { readonly stream: ClientHttp2Stream; readonly send: (() => void) | undefined } {
-  const key = keyOf(session, "kPendingRequestCalls");
+  const key = keyOf(session, PENDING);
   if (key === NONE) return { stream: request(), send: undefined };
   const internals = session as unknown as Internals;
   const queue = internals[key];
@@ -123,6 +135,22 @@ function requestLater(
     Reflect.deleteProperty(session, "connecting");
     internals[key] = queue;
   }
+}
+
+/** Adds to what Node sends once a session is connected. */
+function queue(session: ClientHttp2Session, send: () => void): void {
+  const internals = session as unknown as Record<symbol, (() => void)[] | null>;
+  const key = keyOf(session, PENDING);
+  const queued = internals[key];
+  if (queued) {
+    queued.push(send);
+    return;
+  }
+  internals[key] = [send];
+  session.once("connect", () => {
+    for (const one of internals[key] ?? []) one();
+    internals[key] = null;
+  });
 }
 
 function followWrites(stream: ClientHttp2Stream, held: HeldRequest): void {

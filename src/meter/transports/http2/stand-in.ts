@@ -1,20 +1,49 @@
 import type { ClientHttp2Stream } from "node:http2";
 import type { Refusal } from "../../../limits/refusal.ts";
-import { override } from "../bodies/override.ts";
+import { type Override, override } from "../bodies/override.ts";
 
-type Method = (...args: never[]) => unknown;
 type Done = (error?: Error | null) => void;
 
 /** The flag of a frame with all headers. */
 const END_HEADERS = 4;
 
+/** What is written to a stream that has no id yet: Node lets it wait for that. */
+export interface WaitingWrites {
+  /** The stream gets its id. */
+  release(): void;
+  /** It never will: all that was and is written counts as sent. */
+  swallow(): void;
+}
+
+export function followWaitingWrites(stream: ClientHttp2Stream): WaitingWrites {
+  /** There is at most one at a time. */
+  let waiting: Done | undefined;
+  let isSwallowed = false;
+  const overrides = (["_write", "_writev", "_final"] as const).map((name): Override => {
+    const original = (stream as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
+    return override(stream as never, name, function (this: unknown, ...args: unknown[]): unknown {
+      const done = args.at(-1) as Done;
+      if (isSwallowed) return process.nextTick(done);
+      waiting = done;
+      return original?.apply(this, args);
+    } as never);
+  });
+
+  return {
+    release() {
+      for (const one of overrides) one.undo();
+    },
+    swallow() {
+      isSwallowed = true;
+      // Node has corked it until it has an id.
+      stream.uncork();
+      if (waiting !== undefined) process.nextTick(waiting);
+    },
+  };
+}
+
 /** Answers a stream of which nothing was sent, and nothing will be: it never gets an id, and its session stays open. */
 export function answerInstead(stream: ClientHttp2Stream, { status, headers, body }: Refusal): void {
-  override(stream as never, "_write", ((_chunk: unknown, _encoding: unknown, done: Done) => done()) as Method);
-  override(stream as never, "_writev", ((_chunks: unknown, done: Done) => done()) as Method);
-  override(stream as never, "_final", ((done: Done) => done()) as Method);
-  // Node has corked it until it has an id.
-  stream.uncork();
   // The caller may still add its listeners; no server answers before.
   setImmediate(() => {
     if (stream.destroyed) return;

@@ -367,7 +367,10 @@ describe("what else is on the wire", () => {
     await switched.metered(
       async () => {
         await go((sent) => void sent.end(coded));
-        await go((sent) => void sent.write(coded.subarray(0, 30)) || void sent.end(coded.subarray(30)));
+        await go((sent) => {
+          sent.write(coded.subarray(0, 30));
+          sent.end(coded.subarray(30));
+        });
       },
       { hosts: [{ host, like: "api.openai.com" }] },
     );
