@@ -103,6 +103,7 @@ describe.each(NODES)("clients of node:http and node:http2 on %s", (name, node) =
     };
     const right = ours.calls.filter(isRight);
     console.log(`${name}: ${right.length} of ${made} calls metered, as without us`);
+    expect(ours.calls.filter((call) => !isRight(call))).toEqual([]);
     expect(ours.requests).toBe(made);
     expect(ours.calls).toHaveLength(made);
     expect(right).toHaveLength(made);

@@ -129,7 +129,11 @@ for (const [client, ways] of Object.entries(CLIENTS))
     if (refused && way === "broken") continue;
     seen[`${client}, ${way}`] = await run().then(
       (value) => ({ value }),
-      (error) => ({ error: error.name }),
+      (error) => {
+        // An answer that nobody reads holds its socket.
+        error.response?.data?.destroy?.();
+        return { error: error.name };
+      },
     );
   }
 h2.destroy();

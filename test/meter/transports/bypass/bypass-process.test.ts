@@ -48,6 +48,7 @@ async function run(app: string, hasArrived: () => boolean): Promise<string> {
     VENDOR: vendor.url,
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
     SPENDFUSE_STATE_DIR: join(dir, "state"),
+    SPENDFUSE_CONFIG: JSON.stringify({ transportsOff: ["node-http"] }),
   };
   const child = spawn(process.execPath, ["--import", REGISTER, file], { cwd: dir, env });
   let stderr = "";
