@@ -21,13 +21,6 @@ export type BlindWay = Missing & {
   readonly sign?: RegExp | readonly [before: RegExp, text: RegExp];
 };
 
-/** An HTTP client that does not use the global fetch, in a file that names a model's host. */
-export type BlindClient = Missing & {
-  readonly package: string;
-  /** Code that routes it through fetch or `wrapFetch()`. */
-  readonly seen?: RegExp;
-};
-
 export function whyOf(missing: Missing): string {
   return "api" in missing ? `the ${missing.api} API is not read yet` : MISSING_TRANSPORTS[missing.transport];
 }
@@ -76,6 +69,3 @@ export const BLIND_WAYS: readonly BlindWay[] = [
   { ...GATEWAY, imports: /^@ai-sdk\/gateway$/ },
   { ...GATEWAY, imports: /^ai$/, sign: [/\bmodel\s*:\s*$/, /^[a-z0-9-]+\/[\w.:-]+$/] },
 ];
-
-/** Without node:http, undici and ws, which such files mostly import for an agent, a proxy or a server. */
-export const BLIND_CLIENTS: readonly BlindClient[] = [];
