@@ -14,6 +14,8 @@ import superagent from "superagent";
 const { MODEL_URL, BEDROCK_URL, SEEN } = process.env;
 const refused = process.argv[2] === "refused";
 const URL = `${MODEL_URL}/v1/chat/completions`;
+/** Begins an answer, and sends no more of it. */
+const HANGING = `${MODEL_URL}/hanging/v1/chat/completions`;
 const ASK = { model: "gpt-5-mini", messages: [{ role: "user", content: "Say hello, please." }] };
 const WHOLE = JSON.stringify(ASK);
 const STREAM = JSON.stringify({ ...ASK, stream: true });
@@ -27,9 +29,9 @@ const textOf = async (stream) => {
 const firstOf = async (stream) => {
   for await (const chunk of stream) return String(chunk).length > 0;
 };
-const post = (body) =>
+const post = (body, url = URL) =>
   new Promise((resolve, reject) => {
-    http.request(URL, { method: "POST", headers }, resolve).on("error", reject).end(body);
+    http.request(url, { method: "POST", headers }, resolve).on("error", reject).end(body);
   });
 const openai = new OpenAI({ apiKey: "sk-test", baseURL: `${MODEL_URL}/v1`, maxRetries: 0, fetch: nodeFetch2 });
 const credentials = { accessKeyId: "a", secretAccessKey: "s" };
@@ -61,24 +63,24 @@ const CLIENTS = {
   "node:http": {
     whole: async () => textOf(await post(WHOLE)),
     stream: async () => textOf(await post(STREAM)),
-    broken: async () => firstOf(await post(STREAM)),
+    broken: async () => firstOf(await post(STREAM, HANGING)),
   },
   axios: {
     whole: async () => (await axios.post(URL, ASK, { headers, adapter: "http" })).data,
     stream: async () =>
       textOf((await axios.post(URL, STREAM, { headers, adapter: "http", responseType: "stream" })).data),
     broken: async () =>
-      firstOf((await axios.post(URL, STREAM, { headers, adapter: "http", responseType: "stream" })).data),
+      firstOf((await axios.post(HANGING, STREAM, { headers, adapter: "http", responseType: "stream" })).data),
   },
   got: {
     whole: () => got.post(URL, { json: ASK, headers, retry: { limit: 0 } }).json(),
     stream: () => textOf(got.stream.post(URL, { body: STREAM, headers, retry: { limit: 0 } })),
-    broken: () => firstOf(got.stream.post(URL, { body: STREAM, headers, retry: { limit: 0 } })),
+    broken: () => firstOf(got.stream.post(HANGING, { body: STREAM, headers, retry: { limit: 0 } })),
   },
   "node-fetch 3": {
     whole: async () => ok(await nodeFetch(URL, { method: "POST", headers, body: WHOLE })).then((r) => r.json()),
     stream: async () => ok(await nodeFetch(URL, { method: "POST", headers, body: STREAM })).then((r) => r.text()),
-    broken: async () => firstOf((await ok(await nodeFetch(URL, { method: "POST", headers, body: STREAM }))).body),
+    broken: async () => firstOf((await ok(await nodeFetch(HANGING, { method: "POST", headers, body: STREAM }))).body),
   },
   "node-fetch 2": {
     whole: async () => ok(await nodeFetch2(URL, { method: "POST", headers, body: WHOLE })).then((r) => r.json()),
