@@ -64,7 +64,11 @@ function followWrites(message: Outgoing, held: HeldRequest): void {
   const overrides: Override[] = [
     override(message as never, "write", function (this: Outgoing, chunk, encoding, callback): unknown {
       if (this.finished || this.destroyed) return write.call(this, chunk, encoding, callback);
-      const passed = write.call(this, held.write(chunk, encoding), encoding, callback);
+      const [coding, done] = typeof encoding === "function" ? [null, encoding] : [encoding, callback];
+      // A caller that waits for the piece to be taken would never end a body that is held.
+      const early = held.isHeld && typeof done === "function";
+      const passed = write.call(this, held.write(chunk, coding), coding, early ? undefined : done);
+      if (early) process.nextTick(done as () => void);
       held.written(passed === false);
       return passed;
     } as Method),

@@ -341,6 +341,8 @@ describe("what else is on the wire", () => {
         const answer = await new Promise<IncomingMessage>((resolve) => sent.on("response", resolve).end(body));
         const chunks: Buffer[] = [];
         for await (const chunk of answer) chunks.push(chunk as Buffer);
+        // It is decoded beside its reader.
+        while (switched.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
         return Buffer.concat(chunks);
       },
       { hosts: [{ host, like: "api.openai.com" }] },
