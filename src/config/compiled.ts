@@ -97,7 +97,7 @@ export const SCHEMA: ObjectNode = {
     "tokenizer": { "kind": "boolean" },
     "transportsOff": {
       "kind": "array",
-      "items": { "kind": "enum", "values": ["fetch", "websocket"] },
+      "items": { "kind": "enum", "values": ["fetch", "http2", "node-http", "websocket"] },
       "examples": [["fetch"]]
     },
     "keys": {

@@ -214,18 +214,6 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
     { source: 'import { generateText } from "ai";\ngenerateText({ model: "openai/gpt-5" });' },
   ],
   [
-    "client-unseen",
-    "note",
-    'axios.create({ adapter: "fetch" })',
-    { source: 'import axios from "axios";\naxios.post("https://api.anthropic.com/v1/messages");' },
-  ],
-  [
-    "client-unseen",
-    "note",
-    'const answer = await fetch(url, { method: "POST", headers, body })',
-    { source: 'import got from "got";\ngot.post("api.mistral.ai");' },
-  ],
-  [
     "export-nowhere",
     "note",
     "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318",

@@ -17,7 +17,7 @@ export interface Sdk {
 const CREATE_AGENT = 'createAgent({ name: "researcher" })';
 
 export const SDKS: readonly Sdk[] = [
-  { package: "openai", tested: ["6", "7"] },
+  { package: "openai", tested: ["4", "6", "7"] },
   { package: "@anthropic-ai/sdk", tested: ["1"] },
   { package: "@anthropic-ai/bedrock-sdk", tested: ["1"] },
   { package: "@google/genai", tested: ["3"] },

@@ -4,6 +4,7 @@ import type { Refusal } from "../../limits/refusal.ts";
 import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
 import { dropOpenCall } from "../tracing/agent-span.ts";
+import { releaseCallSpan } from "../tracing/call-span.ts";
 import * as formats from "../wire/formats/registry.ts";
 import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
 import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
@@ -120,5 +121,6 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
 /** It was no model call after all. */
 function drop(call: OpenCall): void {
   call.ticket?.release();
+  if (call.span !== undefined) releaseCallSpan(call.span, call);
   if (call.agentSpan !== undefined) dropOpenCall(call.agentSpan);
 }

@@ -141,7 +141,7 @@ export class OpenCall {
 
   /** Ends the stream with this event, at the end of the event that the caller is reading. */
   cut(event: Uint8Array): void {
-    if (this.settled || this.#frames === undefined || this.#lost) return;
+    if (!this.cuttable || this.settled || this.#frames === undefined || this.#lost) return;
     this.#cut = event;
   }
 

@@ -1,3 +1,5 @@
 /** Every transport, one line each. */
 export { fetch } from "./fetch.ts";
+export { http2 } from "./http2.ts";
+export { nodeHttp } from "./node-http.ts";
 export { websocket } from "./websocket.ts";

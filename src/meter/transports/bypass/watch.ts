@@ -154,7 +154,7 @@ function warnOnce({ named, say }: BypassState, host: string, reason: Reason): vo
 }
 
 /** Marks a socket of undici's, whose HTTP/2 streams were seen as requests of undici's already. */
-const UNDICI = Symbol("spendfuse.undici");
+export const UNDICI: unique symbol = Symbol("spendfuse.undici");
 
 interface UndiciRequest {
   readonly method: string;

@@ -136,8 +136,8 @@ describe("at hosts that we do not know", () => {
 describe("what is said", () => {
   const FIXES: Record<Way, string> = {
     undici: "globalThis.fetch",
-    http: 'adapter: "fetch"',
-    http2: "wrapFetch(",
+    http: '"node-http" out of transportsOff',
+    http2: '"http2" out of transportsOff',
     websocket: "ungoverned",
   };
   test.each(Object.entries(FIXES))("%s: how it is mended, in one line", (way, fix) => {

@@ -176,7 +176,10 @@ describe("the watch", () => {
     await watched.runtime.stop();
     await postHttp(known.url + CHAT_PATH);
     await read(fetch(known.url + CHAT_PATH, CHAT_INIT));
-    await watched.runtime.start({ telemetry: false, config: { hosts: [row(known.host)] } });
+    await watched.runtime.start({
+      telemetry: false,
+      config: { hosts: [row(known.host)], transportsOff: ["node-http"] },
+    });
     await postHttp(known.url + CHAT_PATH);
     expect(await watched.unmetered()).toEqual({ [known.host]: 2 });
   });
