@@ -25,6 +25,7 @@ import {
 } from "./bounds/sandbox.ts";
 import { soak } from "./bounds/soak.ts";
 import { startup } from "./bounds/startup.ts";
+import { transportRows } from "./bounds/transports.ts";
 import { verdict } from "./bounds/verdict.ts";
 
 /** `node bench/main.ts` measures them all, `node bench/main.ts NAME …` some. */
@@ -37,6 +38,7 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
   "bedrock-chunk": bedrockChunk,
+  ...transportRows,
   "long-event": longEvent,
   call,
   "first-calls": firstCalls,
