@@ -9,6 +9,12 @@ export const SCHEMA: ObjectNode = {
     "agent": { "kind": "string", "examples": ["support-bot"] },
     "team": { "kind": "string", "examples": ["search"] },
     "project": { "kind": "string", "examples": ["help"] },
+    "tags": {
+      "kind": "array",
+      "most": 5,
+      "items": { "kind": "string", "form": "tag", "examples": ["customer"] },
+      "examples": [["feature", "customer", "release"]]
+    },
     "budgets": {
       "kind": "array",
       "items": {
@@ -29,7 +35,13 @@ export const SCHEMA: ObjectNode = {
               "run": { "kind": "string", "examples": ["*"] },
               "conversation": { "kind": "string", "examples": ["*"] },
               "user": { "kind": "string", "examples": ["*"] },
-              "root_agent": { "kind": "string", "examples": ["*"] }
+              "root_agent": { "kind": "string", "examples": ["*"] },
+              "tags": {
+                "kind": "map",
+                "names": "tag",
+                "values": { "kind": "string", "examples": ["*"] },
+                "examples": [{ "customer": "*" }]
+              }
             },
             "examples": [{ "agent": "*" }]
           },
@@ -181,6 +193,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_AGENT": ["agent"],
   "SPENDFUSE_TEAM": ["team"],
   "SPENDFUSE_PROJECT": ["project"],
+  "SPENDFUSE_TAGS": ["tags"],
   "SPENDFUSE_MODE": ["mode"],
   "SPENDFUSE_STORE": ["store"],
   "SPENDFUSE_WHEN_STATE_UNKNOWN": ["whenStateUnknown"],

@@ -18,6 +18,8 @@ export interface BudgetScope {
   readonly user?: string;
   /** A name, or `*` for each. */
   readonly root_agent?: string;
+  /** Values of declared tags, or `*` for each. */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own. */
@@ -165,6 +167,12 @@ export interface ConfigFile {
   readonly team?: string;
   /** The project of calls outside any scope. Also `SPENDFUSE_PROJECT`. */
   readonly project?: string;
+  /**
+   * Dimensions of your own, at most 5, that `scope({ tags })`, headers `x-spendfuse-tag-NAME` and variables
+   * `SPENDFUSE_TAG_NAME` set: on metrics, budgets, circuits, spans and reports. Metrics show 100 values of each;
+   * further ones add up in `other`. Also `SPENDFUSE_TAGS`.
+   */
+  readonly tags?: readonly string[];
   /** Caps on what a scope may spend. Every one that applies to a call must cover it. */
   readonly budgets?: readonly BudgetConfig[];
   /**

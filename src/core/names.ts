@@ -224,4 +224,6 @@ export const ATTR = {
   key: "spendfuse.key",
   run: "spendfuse.run",
   user: "spendfuse.user",
+  /** Before the name of a tag. */
+  tag: "spendfuse.tag.",
 } as const;

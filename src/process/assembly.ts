@@ -4,6 +4,7 @@ import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
+import { NO_TAGS } from "../core/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
@@ -162,8 +163,9 @@ export function settingsOf({
   tokenizer,
   transportsOff = [],
   keys = {},
+  tags = NO_TAGS,
 }: Config): CallSettings {
-  return { hosts: hosts.map(hostOf), askUsage, samples: tokenizer === true, transportsOff, keyAliases: keys };
+  return { hosts: hosts.map(hostOf), askUsage, samples: tokenizer === true, transportsOff, keyAliases: keys, tags };
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {

@@ -1,12 +1,13 @@
 import type { SettledCall } from "../core/call.ts";
 import { createFaults, type Faults } from "../core/faults.ts";
 import { createLedger, type Ledger } from "../core/ledger.ts";
+import { NO_TAGS } from "../core/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type CallMeter, createCallMeter } from "../meter/call/call-meter.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
 import { createIdentifier, listenToFrameworks } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
-import { createNameWatch } from "../meter/identity/tag-collisions.ts";
+import { createNameWatch, createTagWarning } from "../meter/identity/tag-collisions.ts";
 import { createPropagation, type Propagation } from "../meter/propagation/propagation.ts";
 import { createVendorGuard } from "../meter/propagation/vendor-guard.ts";
 import { createContexts } from "../meter/tracing/context.ts";
@@ -51,7 +52,14 @@ export function createProcessState(say: (message: string) => void): ProcessState
   const configuration = createConfiguration(faults, say, contexts.setDefaults);
   const tracing = createTracing(() => readTracingSettings(state), faults);
   const watchName = createNameWatch(say);
-  const identifier = createIdentifier({ frameworks: Object.values(frameworks), contexts, faults, watchName });
+  const identifier = createIdentifier({
+    frameworks: Object.values(frameworks),
+    contexts,
+    faults,
+    watchName,
+    declaredTags: () => configuration.get().tags ?? NO_TAGS,
+    onUndeclaredTag: createTagWarning(say),
+  });
   const scoping = createScoping(contexts, tracing, faults, identifier);
   const propagation = createPropagation({
     contexts,

@@ -26,6 +26,8 @@ export interface CallSettings {
   readonly transportsOff: readonly string[];
   /** Alias by the short hash of an API key. */
   readonly keyAliases: Readonly<Record<string, string>>;
+  /** The names of the declared tags. */
+  readonly tags: readonly string[];
 }
 
 export interface CallMeterOptions extends BeginOptions {
@@ -109,8 +111,8 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
   return () => {
     const now = current();
     if (made === undefined || from !== now) {
-      const { hosts, askUsage, samples, keyAliases } = now;
-      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf: createKeyReader(keyAliases) };
+      const { hosts, askUsage, samples, keyAliases, tags } = now;
+      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf: createKeyReader(keyAliases), tags };
       from = now;
     }
     return made;

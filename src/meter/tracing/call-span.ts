@@ -113,6 +113,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
   if (scope.run) attributes[ATTR.run] = scope.run;
   if (scope.user) attributes[ATTR.user] = scope.user;
   if (scope.conversation) attributes[ATTR.conversation] = scope.conversation;
+  for (const name in scope.tags) attributes[ATTR.tag + name] = scope.tags[name];
   if (call.costUsd !== undefined) {
     attributes[ATTR.costAmount] = call.costUsd;
     attributes[ATTR.costCurrency] = "USD";
