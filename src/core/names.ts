@@ -20,6 +20,13 @@ export const METRICS = {
     description: "Cost of settled model calls",
     attributes: SPEND,
   },
+  charges: {
+    name: "spendfuse.charges",
+    unit: "USD",
+    kind: "counter",
+    description: "Charges that are no model call, such as paid searches: with spendfuse.cost the whole spend",
+    attributes: [...SCOPE, "what", "instance"],
+  },
   tokens: {
     name: "spendfuse.tokens",
     unit: "{token}",

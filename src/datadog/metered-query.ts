@@ -3,7 +3,7 @@ import { type MeteredRow, NOTHING_METERED } from "../core/metered.ts";
 import { METRICS } from "../core/names.ts";
 import { type Client, refusalOf } from "./client.ts";
 
-/** Tags that every series has; Datadog would put series without one in a separate group. */
+/** Tags that every series has, which a team or a tag of the user's own is not: those without one are in no group. */
 const BY = ["agent", "root_agent", "provider", "model", "quality"];
 const DAY_S = 86_400;
 /** Days queried together, and how long the answer is cached. */

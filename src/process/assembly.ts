@@ -4,7 +4,7 @@ import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
-import { NO_TAGS } from "../core/tags.ts";
+import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
@@ -67,8 +67,11 @@ export function assemble(options: AssemblyOptions): Parts {
     faults,
   );
   const forecaster = createForecaster(prices.price);
+  const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
     instance,
+    ...(config.tags && { tags: config.tags }),
+    bounds,
     genAi: config.genAiMetrics !== false,
     onFault: (error) => faults.report("instruments", error),
     spoolPending: options.spoolPending,
@@ -82,6 +85,7 @@ export function assemble(options: AssemblyOptions): Parts {
         instance,
         approvers: options.approvers,
         say: options.say,
+        showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
         onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
         onFault: (error) => faults.report("guard", error),
       })
@@ -102,8 +106,9 @@ export function assemble(options: AssemblyOptions): Parts {
     ledger: options.ledger,
     ...(journal && {
       journal(call, parts, open) {
-        journal.record(call, parts);
-        late.record(call, parts, open);
+        const tags = writeTags(boundTags(bounds, call.scope));
+        journal.record(call, parts, tags);
+        late.record(call, parts, open, tags);
       },
     }),
     price: prices.price,
@@ -125,6 +130,14 @@ export function assemble(options: AssemblyOptions): Parts {
     },
   };
   return { prices, instruments, recorder, forecaster, enforcement, journal, settler, estimates, services };
+}
+
+/** What budgets name is shown before all other values of tags. */
+function boundsOf({ tags = NO_TAGS, caps }: Config): TagBounds {
+  const bounds = createTagBounds();
+  for (const { scope } of caps)
+    for (const [kind, value] of scope) if (tags.includes(kind) && value !== "*") boundValue(bounds, kind, value);
+  return bounds;
 }
 
 /** Without a store that outlives the process a journal is of use only for what settles inside the process. */

@@ -3,6 +3,7 @@ import { correctionsOf } from "../../core/late/correction.ts";
 import type { LateCall, LateFigures } from "../../core/late/late-call.ts";
 import { GEN_AI_METRICS, type MetricName } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
+import { boundTags, createTagBounds, type TagBounds } from "../../core/tags.ts";
 import { errorType } from "../tracing/call-span.ts";
 import { isShutDown, userMeterProvider } from "../tracing/otel-global.ts";
 import type { OtelMeterProvider } from "../tracing/otel-types.ts";
@@ -69,6 +70,10 @@ export interface InstrumentsOptions {
   readonly onFault?: (error: unknown) => void;
   /** Exports that wait on disk; undefined without a spool. */
   readonly spoolPending?: () => number | undefined;
+  /** The tags that the configuration declares; none when absent. */
+  readonly tags?: readonly string[];
+  /** Which values of tags are shown, the same everywhere in the process. */
+  readonly bounds?: TagBounds;
   /** Gauges of others, read at each collection. */
   readonly gauges?: () => readonly Gauge[];
 }
@@ -96,14 +101,15 @@ interface InstrumentsState {
 
 export function createInstruments(options: InstrumentsOptions): Instruments {
   const instance = once(options.instance);
-  const tables = createTables(options.seriesLimit ?? 1_900);
+  const tables = createTables(options.seriesLimit ?? 1_900, options.tags);
+  const bounds = options.bounds ?? createTagBounds();
   const state: InstrumentsState = {
     options,
     genAi: options.genAi ?? true,
     instance,
     gauges: options.gauges ?? (() => []),
     tables,
-    groups: createGroups(tables, instance),
+    groups: createGroups(tables, instance, bounds),
     waiting: [],
     pump: undefined,
     refused: undefined,
@@ -164,9 +170,15 @@ function correct(state: InstrumentsState, call: LateCall, figures: LateFigures):
   }
 }
 
-function countBlocked({ tables, instance }: InstrumentsState, scope: Scope, reason: string, mode: string): void {
+function countBlocked(
+  { tables, groups, instance }: InstrumentsState,
+  scope: Scope,
+  reason: string,
+  mode: string,
+): void {
   const team = scope.team === undefined ? {} : { team: scope.team };
-  const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, reason, mode, instance: instance() };
+  const own = boundTags(groups.bounds, scope);
+  const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, ...own, reason, mode, instance: instance() };
   count(tables.blocked, tags);
 }
 
