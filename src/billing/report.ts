@@ -1,5 +1,5 @@
 import type { Nano } from "../core/money.ts";
-import { readTags } from "../core/tags.ts";
+import { readTags } from "../core/tags/tags.ts";
 import { unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 import type { DriftReason, UngovernedReason } from "./reconcile/bill.ts";

@@ -1,5 +1,5 @@
 import { readDuration } from "../core/period.ts";
-import { NO_TAGS } from "../core/tags.ts";
+import { NO_TAGS } from "../core/tags/tags.ts";
 import type { Answer } from "../http/exchange.ts";
 import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";

@@ -1,5 +1,5 @@
 import { SpendfuseError } from "../core/errors.ts";
-import { NO_TAGS } from "../core/tags.ts";
+import { NO_TAGS } from "../core/tags/tags.ts";
 import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
 import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";

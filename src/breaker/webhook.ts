@@ -1,5 +1,5 @@
 import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
-import { NO_TAGS, tagValue } from "../core/tags.ts";
+import { NO_TAGS, tagValue } from "../core/tags/tags.ts";
 import type { AlertMark, CircuitEvent } from "../limits/circuit.ts";
 
 /** What a webhook asks for, why it is ignored, or why it is invalid. */

@@ -2,7 +2,7 @@ import type { ConfigFile } from "../core/config-types.ts";
 import { SpendfuseError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { ScopeFields, TagValues } from "../core/scope.ts";
-import { declaredTags } from "../core/tags.ts";
+import { declaredTags } from "../core/tags/tags.ts";
 import { type Budget, readBudget } from "../limits/budget.ts";
 import { SCHEMA } from "./compiled.ts";
 import { type Env, readBoolean, readVariables, serviceOf } from "./environment.ts";

@@ -1,4 +1,4 @@
-import { TAG_NAME } from "../core/tags.ts";
+import { TAG_NAME } from "../core/tags/tags.ts";
 import { exampleStore, STORE_FORMS, STORE_PATTERN } from "../stores/addresses.ts";
 
 /** How a text must be written. */

@@ -1,7 +1,7 @@
 import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
 import { normalizeTag, SCOPE_KINDS, type ScopeKind, type ScopeNode, TAGGED } from "../core/scope.ts";
-import { tagValue } from "../core/tags.ts";
+import { tagValue } from "../core/tags/tags.ts";
 import { writePart } from "./scope-text.ts";
 
 /** What a budget can apply to: a scope with everything inside it, or the agent of the outermost scope. */

@@ -4,13 +4,15 @@ import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
-import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags.ts";
+import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
+import { createChargeRecorder } from "../meter/call/charges.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
 import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
+import type { Tracing } from "../meter/tracing/tracing.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
@@ -54,6 +56,7 @@ export interface AssemblyOptions {
   /** Where what outlives a process is kept; undefined when it cannot be. */
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
+  readonly tracing: Tracing;
 }
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
@@ -118,7 +121,16 @@ export function assemble(options: AssemblyOptions): Parts {
     },
     listeners: options.listeners,
   });
+  const charge = createChargeRecorder({
+    faults,
+    spent: (node, spent) => enforcement?.gate.charge(node, spent),
+    ledger: options.ledger,
+    journal: journal && ((one) => journal.charge(one, writeTags(boundTags(bounds, one.scope)))),
+    instruments: instruments.charge,
+    tracing: options.tracing,
+  });
   const services: CallServices = {
+    charge,
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
     knowledge: estimates.knowledge,

@@ -9,6 +9,7 @@ import {
   meteredSums,
   NOTHING_METERED,
 } from "../core/metered.ts";
+import { type Charge, chargeRow } from "../pricing/charge.ts";
 import { type LateRecords, type MeteredTotal, type Store, within } from "../stores/store.ts";
 import type { LateCalls } from "./late-calls.ts";
 
@@ -16,6 +17,8 @@ import type { LateCalls } from "./late-calls.ts";
 export interface Journal {
   /** @param tags Those that stored rows show, by `writeTags`. */
   record(call: SettledCall, parts: readonly CallPart[], tags?: string): void;
+  /** @param tags As for {@link record}. */
+  charge(charge: Charge, tags: string): void;
   /** Undefined while it is not open. */
   readonly store: () => Store | undefined;
   /** Writes what changed. Never rejects: a write that failed is tried again. */
@@ -93,6 +96,7 @@ export function createJournal(options: JournalOptions): Journal {
     record(call, parts, tags) {
       for (const row of meteredRows(call, parts, tags)) addRow(journal, row);
     },
+    charge: (charge, tags) => addRow(journal, chargeRow(charge, tags)),
     flush: flushAll,
     save: saveAll,
     async close() {

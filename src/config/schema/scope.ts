@@ -1,4 +1,4 @@
-import { MAX_TAG_VALUES, MAX_TAGS } from "../../core/tags.ts";
+import { MAX_TAG_VALUES, MAX_TAGS } from "../../core/tags/tags.ts";
 import type { Node } from "../node.ts";
 
 /** Who a call belongs to outside any scope. */

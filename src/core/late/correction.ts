@@ -1,6 +1,6 @@
 import type { MeteredGroup } from "../metered.ts";
 import { METRICS, type MetricName } from "../names.ts";
-import { readTags } from "../tags.ts";
+import { readTags } from "../tags/tags.ts";
 import { NO_USAGE, TOKEN_TYPES, tokensByType, type Usage } from "../usage.ts";
 import type { LateFigures } from "./late-call.ts";
 

@@ -1,7 +1,7 @@
 import { SECRET_VARIABLE, WEBHOOK_NAME } from "../../breaker/template.ts";
 import { SpendfuseError } from "../../core/errors.ts";
 import { METRICS } from "../../core/names.ts";
-import { NO_TAGS } from "../../core/tags.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { Asset } from "../assets.ts";
 import { setThreshold, unitOf } from "../parameters.ts";
 import { parseFilter } from "../query/filter.ts";

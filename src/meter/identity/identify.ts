@@ -1,6 +1,6 @@
 import type { Faults } from "../../core/faults.ts";
 import { type ScopeFields, type ScopeNode, type TagValues, UNKNOWN_AGENT } from "../../core/scope.ts";
-import { NO_TAGS } from "../../core/tags.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Channel, Entrance, Framework, Identity, ModelRequest } from "./frameworks/framework.ts";

@@ -1,6 +1,6 @@
 import { setBounded } from "../../core/bounded-map.ts";
 import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode } from "../../core/scope.ts";
-import { declaredTags } from "../../core/tags.ts";
+import { declaredTags } from "../../core/tags/tags.ts";
 import type { Identity } from "./frameworks/framework.ts";
 import type { NameWatch } from "./tag-collisions.ts";
 

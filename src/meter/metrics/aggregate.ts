@@ -2,7 +2,7 @@ import { setBounded } from "../../core/bounded-map.ts";
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
-import { boundTags, type TagBounds, writeTags } from "../../core/tags.ts";
+import { boundTags, type TagBounds, writeTags } from "../../core/tags/tags.ts";
 import { TOKEN_TYPES, type Usage } from "../../core/usage.ts";
 import * as registry from "../wire/formats/registry.ts";
 import type { Series, SeriesTable } from "./bounded-series.ts";

@@ -3,11 +3,21 @@ import { correctionsOf } from "../../core/late/correction.ts";
 import type { LateCall, LateFigures } from "../../core/late/late-call.ts";
 import { GEN_AI_METRICS, type MetricName } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
-import { boundTags, createTagBounds, type TagBounds } from "../../core/tags.ts";
+import { boundTags, boundValue, createTagBounds, type TagBounds } from "../../core/tags/tags.ts";
+import type { Charge } from "../../pricing/charge.ts";
 import { errorType } from "../tracing/call-span.ts";
 import { isShutDown, userMeterProvider } from "../tracing/otel-global.ts";
 import type { OtelMeterProvider } from "../tracing/otel-types.ts";
-import { addCall, addInference, addPart, createGroups, durationOf, type Groups, groupOf } from "./aggregate.ts";
+import {
+  addCall,
+  addInference,
+  addPart,
+  createGroups,
+  durationOf,
+  type Groups,
+  groupOf,
+  scopeTags,
+} from "./aggregate.ts";
 import type { Series } from "./bounded-series.ts";
 import { createPump, type Pump } from "./otel-bridge.ts";
 import { addSeconds, type Counter, createTables, type Histogram, type Tables, type Tags } from "./tables.ts";
@@ -37,6 +47,8 @@ export interface Instruments {
   record(call: SettledCall, parts: readonly CallPart[]): void;
   /** Counts what a settled call changes, once. */
   correct(call: LateCall, figures: LateFigures): void;
+  /** Adds money that is no model call's. */
+  charge(charge: Charge): void;
   /** Counts a call that was refused, or in `shadow` would have been. */
   blocked(scope: Scope, reason: string, mode: string): void;
   /** Counts an unmetered request to a model API. */
@@ -118,6 +130,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
   return {
     record: (call, parts) => record(state, call, parts),
     correct: (call, figures) => correct(state, call, figures),
+    charge: (charge) => countCharge(state, charge),
     blocked: (scope, reason, mode) => countBlocked(state, scope, reason, mode),
     unmetered: (host) => countUnmetered(state, host),
     gauges: state.gauges,
@@ -168,6 +181,14 @@ function correct(state: InstrumentsState, call: LateCall, figures: LateFigures):
     const counter = state.tables.counters.find((one) => one.metric === metric);
     if (counter !== undefined) count(counter, tags, amount);
   }
+}
+
+function countCharge(state: InstrumentsState, { scope, what, costNano }: Charge): void {
+  watch(state);
+  const { tables, groups, instance } = state;
+  if (costNano === 0) return;
+  const shown = boundValue(groups.bounds, "what", what);
+  count(tables.charges, { ...scopeTags(scope, groups.bounds), what: shown, instance: instance() }, costNano);
 }
 
 function countBlocked(

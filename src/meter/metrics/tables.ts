@@ -1,5 +1,5 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
-import { NO_TAGS, OTHER } from "../../core/tags.ts";
+import { NO_TAGS, OTHER } from "../../core/tags/tags.ts";
 import { createSeriesTable, type Level, type SeriesTable } from "./bounded-series.ts";
 
 export type Tags = { readonly [name: string]: string };
@@ -27,6 +27,7 @@ export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_,
 
 export interface Tables {
   readonly cost: Counter;
+  readonly charges: Counter;
   readonly tokens: Counter;
   readonly calls: Counter;
   readonly settledCalls: Counter;
@@ -85,6 +86,7 @@ export function createTables(limit: number, own: readonly string[] = NO_TAGS): T
   });
   const counters = {
     cost: counter(METRICS.cost, spend, 1e9),
+    charges: counter(METRICS.charges, spend, 1e9),
     tokens: counter(METRICS.tokens, spend),
     calls: counter(METRICS.calls, spend),
     settledCalls: counter(METRICS.settledCalls, spend),

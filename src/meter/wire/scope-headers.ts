@@ -1,5 +1,5 @@
 import type { TagValues } from "../../core/scope.ts";
-import { NO_TAGS } from "../../core/tags.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import { dropMembers, PREFIX } from "../propagation/baggage.ts";
 
 /** Headers of a request to a model that carry its scope, by field. They are ours, and removed before it is sent. */

@@ -1,5 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
-import { NO_TAGS } from "../../core/tags.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { DeltaShapes } from "./delta-template.ts";
 import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";

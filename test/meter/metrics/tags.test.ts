@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { METRICS } from "../../../src/core/names.ts";
 import { nestScope } from "../../../src/core/scope.ts";
-import { createTagBounds, declaredTags, MAX_TAG_VALUES, OTHER } from "../../../src/core/tags.ts";
+import { createTagBounds, declaredTags, MAX_TAG_VALUES, OTHER } from "../../../src/core/tags/tags.ts";
 import { createInstruments, type Taken } from "../../../src/meter/metrics/instruments.ts";
 import { part, settledCall } from "../../fixtures/calls.ts";
 

@@ -1,4 +1,4 @@
-import { type Scope, TAG_LENGTH, type TagValues, tagText } from "./scope.ts";
+import { type Scope, TAG_LENGTH, type TagValues, tagText } from "../scope.ts";
 
 // Dimensions of the user's own, such as `feature` and `customer`: declared in the configuration.
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { GEN_AI_METRICS, METRICS } from "../../src/core/names.ts";
-import { nestScope, SCOPE_KINDS } from "../../src/core/scope.ts";
+import { GEN_AI_METRICS, METRICS } from "../../../src/core/names.ts";
+import { nestScope, SCOPE_KINDS } from "../../../src/core/scope.ts";
 import {
   boundTags,
   createTagBounds,
@@ -12,7 +12,7 @@ import {
   TAG_NAME,
   tagValue,
   writeTags,
-} from "../../src/core/tags.ts";
+} from "../../../src/core/tags/tags.ts";
 
 const DECLARED = ["customer", "feature"];
 
