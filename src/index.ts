@@ -126,6 +126,7 @@ export type {
   BillingConfig,
   BreakerConfig,
   BudgetConfig,
+  ChargeConfig,
   ConfigFile,
   Discount,
   HostConfig,

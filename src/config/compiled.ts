@@ -168,6 +168,26 @@ export const SCHEMA: ObjectNode = {
       },
       "examples": [[{ "provider": "openai", "factor": 0.9 }]]
     },
+    "charges": {
+      "kind": "array",
+      "items": {
+        "kind": "object",
+        "type": "ChargeConfig",
+        "required": ["host", "usd"],
+        "keys": {
+          "host": { "kind": "string", "form": "host", "examples": ["api.tavily.com"] },
+          "path": { "kind": "string", "form": "path", "examples": ["/search"] },
+          "method": { "kind": "enum", "values": ["GET", "POST", "PUT", "PATCH", "DELETE"] },
+          "tool": { "kind": "string", "examples": ["web_search"] },
+          "usd": { "kind": "number", "minimum": 0, "maximum": 100000, "examples": [0.008] },
+          "figure": { "kind": "string", "examples": ["usage.credits"] },
+          "what": { "kind": "string", "examples": ["web search"] }
+        },
+        "examples": [{ "host": "api.tavily.com", "path": "/search", "usd": 0.008 }]
+      },
+      "examples": [[{ "host": "api.tavily.com", "path": "/search", "usd": 0.008 }]]
+    },
+    "toolPrices": { "kind": "boolean" },
     "billing": {
       "kind": "object",
       "type": "BillingConfig",
@@ -215,6 +235,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_SPANS": ["spans"],
   "SPENDFUSE_BAGGAGE_SEND": ["baggage", "send"],
   "SPENDFUSE_BAGGAGE_ACCEPT": ["baggage", "accept"],
+  "SPENDFUSE_TOOL_PRICES": ["toolPrices"],
   "SPENDFUSE_BILL": ["billing", "db"],
   "SPENDFUSE_BILLING_SETTLE": ["billing", "settle"],
   "SPENDFUSE_BILLING_CUSTOM_COSTS": ["billing", "customCosts"]

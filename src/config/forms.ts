@@ -50,6 +50,12 @@ export const FORMS = {
     pattern: "^[^/\\s]+$",
     example: "llm.example.com",
   },
+  path: {
+    title: "path",
+    says: "a path that begins with /, without query",
+    pattern: "^/[^\\s?#]*$",
+    example: "/search",
+  },
   store: {
     title: "store address",
     says: `one of ${STORE_FORMS.join(", ")}`,

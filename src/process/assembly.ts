@@ -17,6 +17,7 @@ import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
 import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
+import { TOOL_PRICES } from "../pricing/tool-prices.ts";
 import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
 import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
@@ -189,8 +190,18 @@ export function settingsOf({
   transportsOff = [],
   keys = {},
   tags = NO_TAGS,
+  charges = [],
+  toolPrices = false,
 }: Config): CallSettings {
-  return { hosts: hosts.map(hostOf), askUsage, samples: tokenizer === true, transportsOff, keyAliases: keys, tags };
+  return {
+    hosts: hosts.map(hostOf),
+    askUsage,
+    samples: tokenizer === true,
+    transportsOff,
+    keyAliases: keys,
+    tags,
+    toolPrices: toolPrices ? [...charges, ...TOOL_PRICES] : charges,
+  };
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {
