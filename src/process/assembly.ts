@@ -7,9 +7,8 @@ import type { Ledger } from "../core/ledger.ts";
 import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
-import { createChargeRecorder } from "../meter/call/charges.ts";
+import { type ChargingServices, createChargeRecorder } from "../meter/call/charges.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
-import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import type { Tracing } from "../meter/tracing/tracing.ts";
@@ -42,7 +41,7 @@ export interface Parts {
   readonly settler: Settler | undefined;
   /** Kept from one process to the next where the configuration names a store that outlives them. */
   readonly estimates: KeptKnowledge;
-  readonly services: CallServices;
+  readonly services: ChargingServices;
 }
 
 export interface AssemblyOptions {
@@ -130,7 +129,7 @@ export function assemble(options: AssemblyOptions): Parts {
     instruments: instruments.charge,
     tracing: options.tracing,
   });
-  const services: CallServices = {
+  const services: ChargingServices = {
     charge,
     gate: enforcement?.gate,
     forecast: forecaster.forecast,

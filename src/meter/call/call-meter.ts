@@ -12,10 +12,10 @@ import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
 import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
 import { type AbandonedCalls, createAbandonedCalls } from "./abandoned-calls.ts";
 import { createBackground } from "./background.ts";
-import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
+import { beginCall, type LeavingRequest } from "./begin-call.ts";
 import { createInFlightRequests, type InFlightRequests } from "./in-flight-requests.ts";
 import type { OpenCall } from "./open-call.ts";
-import { admitPaid, type LeavingPaidRequest, PaidRequest } from "./paid-request.ts";
+import { admitPaid, type LeavingPaidRequest, type PaidOptions, PaidRequest } from "./paid-request.ts";
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
@@ -36,7 +36,7 @@ export interface CallSettings {
   readonly toolPrices: readonly ToolPrice[];
 }
 
-export interface CallMeterOptions extends BeginOptions {
+export interface CallMeterOptions extends PaidOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
 }

@@ -13,7 +13,6 @@ import { lookForGateway, readHead } from "../wire/gateways/host-gateway.ts";
 import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { Target } from "../wire/target.ts";
-import type { RecordCharge } from "./charges.ts";
 import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
 
@@ -30,8 +29,6 @@ export interface CallServices {
   /** Resolves when prices are known; undefined when they are. */
   readonly prices: () => Promise<void> | undefined;
   readonly record: OnSettled;
-  /** Counts money that is no model call's. */
-  readonly charge: RecordCharge;
 }
 
 export interface CallOptions {

@@ -14,7 +14,12 @@ import { FRAMINGS } from "../wire/framings.ts";
 import { readScopeHeaders, type SaidScope } from "../wire/scope-headers.ts";
 import type { Target } from "../wire/target.ts";
 import type { BeginOptions } from "./begin-call.ts";
-import { type CallServices, OpenCall } from "./open-call.ts";
+import type { ChargingServices } from "./charges.ts";
+import { OpenCall } from "./open-call.ts";
+
+export interface PaidOptions extends BeginOptions {
+  readonly services: () => ChargingServices;
+}
 
 /** A request to a paid API that is no model, as its transport sees it. */
 export interface LeavingPaidRequest {
@@ -31,13 +36,13 @@ export class PaidRequest {
   readonly priced: PricedRequest;
   readonly node: ScopeNode;
   readonly target: Target;
-  readonly services: CallServices;
+  readonly services: ChargingServices;
   /** The scope in our own headers, which are to be taken off. */
   readonly said: SaidScope | undefined;
   ticket: Ticket | undefined = undefined;
   readonly #facts: AnswerFacts = { failed: false, units: undefined };
   readonly #format: WireFormat;
-  readonly #options: BeginOptions;
+  readonly #options: PaidOptions;
   readonly #context: Context;
   readonly #around: Surroundings;
   readonly #signal: AbortSignal | null | undefined;
@@ -45,7 +50,7 @@ export class PaidRequest {
 
   /** @param tags The declared ones. */
   constructor(
-    options: BeginOptions,
+    options: PaidOptions,
     { at, priced, method, headers, signal }: LeavingPaidRequest,
     tags: readonly string[] = NO_TAGS,
   ) {
@@ -129,7 +134,7 @@ export class PaidRequest {
  */
 export function admitPaid(
   paid: PaidRequest,
-  { faults }: BeginOptions,
+  { faults }: PaidOptions,
 ): Passage | undefined | Promise<Passage | undefined> {
   const { gate } = paid.services;
   if (gate === undefined) return undefined;

@@ -3,24 +3,16 @@ import { correctionsOf } from "../../core/late/correction.ts";
 import type { LateCall, LateFigures } from "../../core/late/late-call.ts";
 import { GEN_AI_METRICS, type MetricName } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
-import { boundTags, boundValue, createTagBounds, type TagBounds } from "../../core/tags/tags.ts";
+import { createTagBounds, type TagBounds } from "../../core/tags/tags.ts";
 import type { Charge } from "../../pricing/charge.ts";
 import { errorType } from "../tracing/call-span.ts";
 import { isShutDown, userMeterProvider } from "../tracing/otel-global.ts";
 import type { OtelMeterProvider } from "../tracing/otel-types.ts";
-import {
-  addCall,
-  addInference,
-  addPart,
-  createGroups,
-  durationOf,
-  type Groups,
-  groupOf,
-  scopeTags,
-} from "./aggregate.ts";
+import { addCall, addInference, addPart, createGroups, durationOf, type Groups, groupOf } from "./aggregate.ts";
 import type { Series } from "./bounded-series.ts";
+import { count, countBlocked, countCharge, countFault } from "./counts.ts";
 import { createPump, type Pump } from "./otel-bridge.ts";
-import { addSeconds, type Counter, createTables, type Histogram, type Tables, type Tags } from "./tables.ts";
+import { addSeconds, createTables, type Histogram, type Tables, type Tags } from "./tables.ts";
 
 /** What came of one metric since it was last taken, in the unit of the metric. */
 export type Taken =
@@ -101,6 +93,7 @@ interface InstrumentsState {
   readonly gauges: () => readonly Gauge[];
   readonly tables: Tables;
   readonly groups: Groups;
+  readonly bounds: TagBounds;
   /** Durations for which no exporter is known yet. */
   readonly waiting: { readonly series: Series<Tags, Histogram>; readonly seconds: number }[];
   /** What moves our metrics into the user's provider; undefined without one. */
@@ -122,6 +115,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
     gauges: options.gauges ?? (() => []),
     tables,
     groups: createGroups(tables, instance, bounds),
+    bounds,
     waiting: [],
     pump: undefined,
     refused: undefined,
@@ -130,9 +124,15 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
   return {
     record: (call, parts) => record(state, call, parts),
     correct: (call, figures) => correct(state, call, figures),
-    charge: (charge) => countCharge(state, charge),
+    charge(charge) {
+      watch(state);
+      countCharge(state, charge);
+    },
     blocked: (scope, reason, mode) => countBlocked(state, scope, reason, mode),
-    unmetered: (host) => countUnmetered(state, host),
+    unmetered(host) {
+      watch(state);
+      count(tables.unmetered, { host });
+    },
     gauges: state.gauges,
     fault: (step) => countFault(state, step),
     watch: () => watch(state),
@@ -181,41 +181,6 @@ function correct(state: InstrumentsState, call: LateCall, figures: LateFigures):
     const counter = state.tables.counters.find((one) => one.metric === metric);
     if (counter !== undefined) count(counter, tags, amount);
   }
-}
-
-function countCharge(state: InstrumentsState, { scope, what, costNano }: Charge): void {
-  watch(state);
-  const { tables, groups, instance } = state;
-  if (costNano === 0) return;
-  const shown = boundValue(groups.bounds, "what", what);
-  count(tables.charges, { ...scopeTags(scope, groups.bounds), what: shown, instance: instance() }, costNano);
-}
-
-function countBlocked(
-  { tables, groups, instance }: InstrumentsState,
-  scope: Scope,
-  reason: string,
-  mode: string,
-): void {
-  const team = scope.team === undefined ? {} : { team: scope.team };
-  const own = boundTags(groups.bounds, scope);
-  const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, ...own, reason, mode, instance: instance() };
-  count(tables.blocked, tags);
-}
-
-function countUnmetered(state: InstrumentsState, host: string): void {
-  watch(state);
-  count(state.tables.unmetered, { host });
-}
-
-function countFault({ tables, instance }: InstrumentsState, step: string): void {
-  count(tables.faults, { step, instance: instance() });
-}
-
-function count({ table }: Counter, tags: Tags, amount = 1): void {
-  const series = table.open(tags);
-  series.value += amount;
-  table.touch(series);
 }
 
 function watch(state: InstrumentsState): boolean {
