@@ -1,5 +1,5 @@
 import { setBounded } from "../../core/bounded-map.ts";
-import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode } from "../../core/scope.ts";
+import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode, type TagValues } from "../../core/scope.ts";
 import { declaredTags } from "../../core/tags/tags.ts";
 import type { Identity } from "./frameworks/framework.ts";
 import type { NameWatch } from "./tag-collisions.ts";
@@ -27,7 +27,7 @@ export function createKnownScopes(options: Omit<KnownScopes, "byOuter">): KnownS
 
 /** The scope of an identity inside `outer`; `outer` itself when the identity has no fields. */
 export function nodeIn(known: KnownScopes, outer: ScopeNode, identity: Identity): ScopeNode {
-  const key = textOf(identity);
+  const key = textOf(known, identity);
   if (key === NO_FIELDS) return outer;
   const nodes = nodesIn(known, outer);
   let node = nodes.get(key);
@@ -46,7 +46,7 @@ export function nodeIn(known: KnownScopes, outer: ScopeNode, identity: Identity)
 export function nodeWith(known: KnownScopes, outer: ScopeNode, fields: ScopeFields): ScopeNode {
   const { agent, team, project, key, run, conversation, user, parents, tags } = fields;
   const names = keyOf(parents && [...parents]);
-  const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}${tags === undefined ? "" : JSON.stringify(tags)}`;
+  const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}${tags === undefined ? "" : tagKey(known, tags)}`;
   const nodes = nodesIn(known, outer);
   let node = nodes.get(text);
   if (node === undefined) {
@@ -85,10 +85,15 @@ export function keyOf(agents: readonly string[] | undefined): string {
   return agents === undefined ? "" : agents.join("\u0002");
 }
 
-function textOf(identity: Identity): string {
+function textOf(known: KnownScopes, identity: Identity): string {
   const { agents, team, project, run, conversation, user, tags } = identity;
   const text = `${keyOf(agents)}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}`;
-  return tags === undefined ? text : `${text}${MARK}${JSON.stringify(tags)}`;
+  return tags === undefined ? text : `${text}${MARK}${tagKey(known, tags)}`;
+}
+
+/** With the declared names, which a later `start()` may change. */
+function tagKey({ declared }: KnownScopes, tags: TagValues): string {
+  return `${JSON.stringify(tags)}${declared().join()}`;
 }
 
 function fieldsOf({ agents, ...rest }: Identity): ScopeFields {

@@ -440,4 +440,16 @@ describe("tags", () => {
     expect(own.ledger.sums("customer:acme", "ever", 0)?.calls).toBe(2);
     await own.stop();
   });
+
+  test("that were not declared when a scope was first entered are once they are", async () => {
+    const own = createRuntime(() => {});
+    const env = { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" };
+    await own.start({ telemetry: false, env });
+    const charged = () => own.scoping.scope({ tags: { customer: "acme" } }, () => own.charge({ usd: 1, what: "x" }));
+    own.scoping.scope({ tags: { customer: "acme" } }, () => {});
+    await own.start({ telemetry: false, env, config: { tags: ["customer"] } });
+    charged();
+    expect(own.ledger.sums("customer:acme", "ever", 0)?.charges).toBe(1e9);
+    await own.stop();
+  });
 });
