@@ -181,6 +181,7 @@ export const SCHEMA: ObjectNode = {
           "tool": { "kind": "string", "examples": ["web_search"] },
           "usd": { "kind": "number", "minimum": 0, "maximum": 100000, "examples": [0.008] },
           "figure": { "kind": "string", "examples": ["usage.credits"] },
+          "assume": { "kind": "number", "minimum": 0, "maximum": 100000, "examples": [0.007] },
           "what": { "kind": "string", "examples": ["web search"] }
         },
         "examples": [{ "host": "api.tavily.com", "path": "/search", "usd": 0.008 }]

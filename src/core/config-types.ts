@@ -151,11 +151,10 @@ export interface ChargeConfig {
   readonly tool?: string;
   /** USD for a request that succeeds, or for one unit of `figure`. */
   readonly usd: number;
-  /**
-   * The member of the JSON answer that says how many units it cost, such as `usage.credits`. An answer without it
-   * counts as one unit.
-   */
+  /** The member of the JSON answer that says how many units it cost, such as `usage.credits`. */
   readonly figure?: string;
+  /** Units of an answer without the figure, and what is held before the first answer. Default `1`. */
+  readonly assume?: number;
   /** What is paid for, as metrics and reports show it. Without it: the tool, or host and path. */
   readonly what?: string;
 }

@@ -12,6 +12,8 @@ export interface ToolPrice {
   readonly usd: number;
   /** The member of the answer that says how many units it cost, such as `usage.credits`. */
   readonly figure?: string;
+  /** Units of an answer that does not say the figure, and of what is held before the first; 1 when absent. */
+  readonly assume?: number;
   /** What is paid for, as reports show it. */
   readonly what?: string;
 }
@@ -34,12 +36,14 @@ export const TOOL_PRICES: readonly ListedPrice[] = [
     ...{ what: "tavily search", source: "https://docs.tavily.com/documentation/api-credits", read: "2026-11-28" },
   },
   {
-    // With up to 10 results, of any type but deep.
-    ...{ host: "api.exa.ai", path: "/search", method: "POST", usd: 0.007, what: "exa search" },
+    // The answer says what it cost in USD; a search with up to 10 results is assumed.
+    ...{ host: "api.exa.ai", path: "/search", method: "POST", usd: 1, figure: "costDollars.total", assume: 0.007 },
+    what: "exa search",
     ...{ source: "https://exa.ai/docs/reference/pricing", read: "2026-11-28" },
   },
   {
-    ...{ host: "api.exa.ai", path: "/answer", method: "POST", usd: 0.005, what: "exa answer" },
+    ...{ host: "api.exa.ai", path: "/answer", method: "POST", usd: 1, figure: "costDollars.total", assume: 0.005 },
+    what: "exa answer",
     ...{ source: "https://exa.ai/docs/reference/pricing", read: "2026-11-28" },
   },
   {

@@ -40,9 +40,16 @@ const CHARGE: ObjectNode = {
     },
     figure: {
       kind: "string",
-      description:
-        "The member of the JSON answer that says how many units it cost, such as `usage.credits`. An answer without it counts as one unit.",
+      description: "The member of the JSON answer that says how many units it cost, such as `usage.credits`.",
       examples: ["usage.credits"],
+    },
+    assume: {
+      kind: "number",
+      minimum: 0,
+      maximum: MAX_CALL_USD,
+      default: 1,
+      description: "Units of an answer without the figure, and what is held before the first answer.",
+      examples: [0.007],
     },
     what: {
       kind: "string",

@@ -8,7 +8,7 @@ import { addOpenCall, dropOpenCall } from "../tracing/agent-span.ts";
 import type { Context } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import { type AnswerFacts, answerFormat } from "../wire/charges/answer.ts";
-import { forecastOf, type PricedAddress, type PricedRequest } from "../wire/charges/price-list.ts";
+import { forecastOf, learnUnits, type PricedAddress, type PricedRequest } from "../wire/charges/price-list.ts";
 import type { WireFormat } from "../wire/formats/format.ts";
 import { FRAMINGS } from "../wire/framings.ts";
 import { readScopeHeaders, type SaidScope } from "../wire/scope-headers.ts";
@@ -92,7 +92,7 @@ export class PaidRequest {
     });
   }
 
-  /** The answer was a success as far as it was read. What it did not say counts as one unit. */
+  /** The answer was a success as far as it was read. Where it did not say its figure, the row says what to assume. */
   settle(): void {
     if (this.#over) return;
     if (this.#facts.failed) {
@@ -107,8 +107,8 @@ export class PaidRequest {
       faults.report("figure", implausible(`$${row.usd * units}`));
       units = undefined;
     }
-    if (units !== undefined) row.units = Math.max(row.units, units);
-    const costNano = Math.round(row.usd * (units ?? 1) * 1e9);
+    if (units !== undefined && row.figure !== undefined) learnUnits(row, units);
+    const costNano = Math.round(row.usd * (units ?? row.assume) * 1e9);
     const { node, ticket } = this;
     const place = { node, ticket, around: this.#around, agentSpan: this.#context.span };
     this.services.charge({ scope: node.scope, what, costNano, units, at: Date.now() }, place);

@@ -10,7 +10,8 @@ export interface PriceRow extends ToolPrice {
   readonly name: string;
   readonly isHost: (host: string) => boolean;
   readonly isPath: (path: string) => boolean;
-  /** The most units that an answer said so far, for what is held before the next. */
+  readonly assume: number;
+  /** What is held before a request: the most units that answers said, which fades with each that says less. */
   units: number;
 }
 
@@ -72,22 +73,31 @@ export function priceOf({ rows, path }: PricedAddress, body: string | undefined)
   return undefined;
 }
 
-/** What a request costs by the most units that its answers said so far. Nano-USD. */
+/** The most that a request is expected to cost. Nano-USD. */
 export function forecastOf({ usd, units }: PriceRow): number {
   return Math.round(usd * units * 1e9);
 }
 
+/** Takes what an answer said. */
+export function learnUnits(row: PriceRow, units: number): void {
+  row.units = Math.max(units, row.units * FADE);
+}
+
+/** One answer that was far dearer than the others halves in what is held after some 35 of them. */
+const FADE = 0.98;
+
 const FREE_METHODS: ReadonlySet<string> = new Set(["HEAD", "OPTIONS"]);
 
 function rowOf(price: ToolPrice): PriceRow {
-  const { host, path, method, what = "" } = price;
+  const { host, path, method, what = "", assume = 1 } = price;
   return {
     ...price,
     ...(method !== undefined && { method: method.toUpperCase() }),
     name: chargeName(what),
     isHost: createHostTest([host]),
     isPath: path === undefined ? always : pathTest(path),
-    units: 1,
+    assume,
+    units: assume,
   };
 }
 

@@ -126,6 +126,18 @@ describe("a price by a figure of the answer", () => {
     );
   });
 
+  test("in dollars: what an answer without it costs is assumed, and held before the first", async () => {
+    const dollars = { path: "/credits", usd: 1, figure: "cost.total", assume: 0.007 };
+    await start([dollars], { budgets: [{ per: "day", usd: 0.02 }] });
+    await (await post("/credits", { cost: { total: 0.012 } })).text();
+    expect(spent()).toBe(0.012);
+    expect((await post("/credits", {})).status).toBe(402);
+    await guarded.stop();
+    await start([dollars]);
+    await (await post("/credits", {})).text();
+    expect(spent()).toBe(0.007);
+  });
+
   test("counts one unit where the answer is not read", async () => {
     await start([row]);
     const response = await post("/credits", { usage: { credits: 4 } });

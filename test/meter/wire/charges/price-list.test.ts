@@ -1,5 +1,12 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createPriceList, type PriceList, priceOf } from "../../../../src/meter/wire/charges/price-list.ts";
+import {
+  createPriceList,
+  forecastOf,
+  learnUnits,
+  type PriceList,
+  priceOf,
+} from "../../../../src/meter/wire/charges/price-list.ts";
 import { TOOL_PRICES } from "../../../../src/pricing/tool-prices.ts";
 
 const ROWS = [
@@ -66,14 +73,31 @@ test("the check of all other requests passes none by their hosts", () => {
 
 test("without rows there is no list", () => expect(createPriceList([])).toBeUndefined());
 
+test("what is held follows the dearest answer, and fades", () => {
+  const found = list.find("POST", "https://api.search.io/search");
+  const row = found?.rows[0];
+  if (row === undefined) throw new Error("it has a price");
+  learnUnits(row, 100);
+  expect(forecastOf(row)).toBe(800_000_000);
+  for (let answer = 0; answer < 35; answer++) learnUnits(row, 2);
+  expect(forecastOf(row)).toBeLessThan(400_000_000);
+  for (let answer = 0; answer < 500; answer++) learnUnits(row, 2);
+  expect(forecastOf(row)).toBe(16_000_000);
+});
+
+const DOCUMENTED = readFileSync(new URL("../../../../docs/charges.md", import.meta.url), "utf8");
+
 describe("the list prices that are shipped", () => {
   test.each(TOOL_PRICES.map((row) => [`${row.host}${row.path}`, row] as const))("%s", (_, row) => {
     const own = createPriceList(TOOL_PRICES) as PriceList;
     const found = own.find(row.method ?? "GET", `https://${row.host}${row.path}`);
-    expect(found && priceOf(found, undefined)?.row.usd).toBe(row.usd);
+    const priced = found && priceOf(found, undefined);
+    expect(priced?.row.usd).toBe(row.usd);
     expect(row.source).toMatch(/^https:\/\//);
     expect(Date.parse(row.read)).toBeGreaterThan(Date.UTC(2026, 0));
-    expect(row.usd).toBeGreaterThan(0);
-    expect(row.usd).toBeLessThan(1);
+    const usd = priced === undefined ? 0 : forecastOf(priced.row) / 1e9;
+    expect(usd).toBeGreaterThan(0);
+    expect(usd).toBeLessThan(0.1);
+    expect(DOCUMENTED).toMatch(new RegExp(`[|;] ${usd} `));
   });
 });
