@@ -14,6 +14,7 @@ import { createInstruments, type Instruments } from "../meter/metrics/instrument
 import type { Tracing } from "../meter/tracing/tracing.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
+import type { Charge } from "../pricing/charge.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
 import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
 import { TOOL_PRICES } from "../pricing/tool-prices.ts";
@@ -125,7 +126,7 @@ export function assemble(options: AssemblyOptions): Parts {
     faults,
     spent: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
-    journal: journal && ((one) => journal.charge(one, writeTags(boundTags(bounds, one.scope)))),
+    journal: journal && ((one) => journal.charge(boundCharge(bounds, one), writeTags(boundTags(bounds, one.scope)))),
     instruments: instruments.charge,
     tracing: options.tracing,
   });
@@ -150,6 +151,11 @@ function boundsOf({ tags = NO_TAGS, caps }: Config): TagBounds {
   for (const { scope } of caps)
     for (const [kind, value] of scope) if (tags.includes(kind) && value !== "*") boundValue(bounds, kind, value);
   return bounds;
+}
+
+/** As metrics show it: a store must not keep a row for each text that an app makes up. */
+function boundCharge(bounds: TagBounds, charge: Charge): Charge {
+  return { ...charge, what: boundValue(bounds, "what", charge.what) };
 }
 
 /** Without a store that outlives the process a journal is of use only for what settles inside the process. */

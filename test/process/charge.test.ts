@@ -187,3 +187,15 @@ describe("charge()", () => {
     expect(sums("all")?.charges).toBe(1e14);
   });
 });
+
+test("texts without end make no rows without end", async () => {
+  await start({ store: `file:${dir}/spend.db` });
+  for (let index = 0; index < 150; index++) runtime.charge({ usd: 1, what: `job ${index}` });
+  await runtime.flush();
+  const store = await openFile(`${dir}/spend.db`);
+  const rows = await store.metered(Date.now() - 86_400_000, Date.now() + 86_400_000);
+  await store.close();
+  expect(rows).toHaveLength(101);
+  expect(rows.find(({ model }) => model === "other")?.cost).toBe(50e9);
+  expect(rows.reduce((sum, { cost }) => sum + cost, 0)).toBe(150e9);
+});

@@ -7,6 +7,7 @@ import { readToolCall } from "./mcp.ts";
 
 /** A price, ready to be matched. */
 export interface PriceRow extends ToolPrice {
+  /** What is paid for: by `what`, else by host and path of the row. */
   readonly name: string;
   readonly isHost: (host: string) => boolean;
   readonly isPath: (path: string) => boolean;
@@ -63,14 +64,19 @@ export function createPriceList(prices: readonly ToolPrice[]): PriceList | undef
 }
 
 /** Which row a request has, by its body where that decides. */
-export function priceOf({ rows, path }: PricedAddress, body: string | undefined): PricedRequest | undefined {
+export function priceOf({ rows }: PricedAddress, body: string | undefined): PricedRequest | undefined {
   const call = body === undefined ? undefined : readToolCall(parse(body));
   for (const row of rows) {
-    if (row.tool === undefined) return { row, what: row.name || chargeName(row.host + path), rpc: undefined };
+    if (row.tool === undefined) return { row, what: row.name, rpc: undefined };
     if (call === undefined || (row.tool !== "*" && row.tool !== call.tool)) continue;
-    return { row, what: row.name || chargeName(call.tool) || chargeName(row.host), rpc: { id: call.id } };
+    return { row, what: nameOf(row, call.tool), rpc: { id: call.id } };
   }
   return undefined;
+}
+
+/** The row's own name, else the tool's: a server has few, and paths may hold ids. */
+function nameOf({ what, name }: PriceRow, tool: string): string {
+  return what === undefined ? chargeName(tool) || name : name;
 }
 
 /** The most that a request is expected to cost. Nano-USD. */
@@ -89,13 +95,14 @@ const FADE = 0.98;
 const FREE_METHODS: ReadonlySet<string> = new Set(["HEAD", "OPTIONS"]);
 
 function rowOf(price: ToolPrice): PriceRow {
-  const { host, path, method, what = "", assume = 1 } = price;
+  const { host, path = "", method, figure } = price;
+  const assume = figure === undefined ? 1 : (price.assume ?? 1);
   return {
     ...price,
     ...(method !== undefined && { method: method.toUpperCase() }),
-    name: chargeName(what),
+    name: chargeName(price.what ?? "") || chargeName(host + path),
     isHost: createHostTest([host]),
-    isPath: path === undefined ? always : pathTest(path),
+    isPath: path === "" ? always : pathTest(path),
     assume,
     units: assume,
   };
