@@ -48,10 +48,15 @@ function childrenOf(name: string, path: readonly string[], node: Node): readonly
   if (node.kind !== "object") return [];
   const children = Object.entries(node.keys);
   // Eight rows that say the same help nobody.
-  if (children.every(([, child]) => child === children[0]?.[1])) return [];
+  if (isAlike(children.map(([, child]) => child))) return [];
   return children.flatMap(([key, child]) =>
     rowsOf(`${name}.${key}`, [...path, key], child, node.required?.includes(key)),
   );
+}
+
+/** Whether all children are the same, but for maps. */
+function isAlike([first, ...others]: readonly Node[]): boolean {
+  return others.every((child) => child === first || child.kind === "map");
 }
 
 function valuesOf(node: Node): string {
@@ -69,13 +74,12 @@ function valuesOf(node: Node): string {
     }
     case "array":
       if (node.items.kind === "enum") return `list of ${valuesOf(node.items)}`;
-      return node.items.kind === "object" ? "list of objects" : "list of hosts";
+      if (node.items.kind === "object") return "list of objects";
+      return node.items.kind === "string" && node.items.form === "tag" ? "list of names" : "list of hosts";
     case "map":
       return "object of texts";
     case "object": {
-      const [first] = Object.values(node.keys);
-      const same = Object.values(node.keys).every((child) => child === first);
-      return same
+      return isAlike(Object.values(node.keys))
         ? `object of ${Object.keys(node.keys)
             .map((key) => `\`${key}\``)
             .join(", ")}`

@@ -39,7 +39,11 @@ function shapeOf(node: Node, path: readonly string[]): object {
     case "number":
       return { type: node.integer ? "integer" : "number", minimum: node.minimum, maximum: node.maximum };
     case "array":
-      return { type: "array", items: schemaOf(node.items, [...path, "[]"]) };
+      return {
+        type: "array",
+        ...(node.most !== undefined && { maxItems: node.most }),
+        items: schemaOf(node.items, [...path, "[]"]),
+      };
     case "map":
       return {
         type: "object",

@@ -3,6 +3,7 @@ import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import type { Approve } from "./guard/approval.ts";
 import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
+import type { ChargeInput } from "./pricing/charge.ts";
 import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
 /**
@@ -41,6 +42,16 @@ export function onCall(listener: (call: SettledCall) => unknown): () => void {
   const { listeners } = theRuntime();
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+/**
+ * Counts money that was spent on something other than a model call, such as a paid search, in the scope that it is called
+ * in: once, in the ledger, budgets, metrics, spans and reports. It refuses nothing, because it has happened; a budget
+ * that it uses up refuses what comes next.
+ * @throws SpendfuseError with code `SPENDFUSE_CHARGE` when a value is invalid; nothing is counted then.
+ */
+export function charge(input: ChargeInput): void {
+  theRuntime().charge(input);
 }
 
 /**
@@ -115,6 +126,7 @@ export type {
   BillingConfig,
   BreakerConfig,
   BudgetConfig,
+  ChargeConfig,
   ConfigFile,
   Discount,
   HostConfig,
@@ -124,11 +136,12 @@ export type {
 } from "./core/config-types.ts";
 export { isSpendfuseError, SpendfuseError } from "./core/errors.ts";
 export type { Ledger, Sums, Window } from "./core/ledger.ts";
-export type { Scope, ScopeFields } from "./core/scope.ts";
+export type { Scope, ScopeFields, TagValues } from "./core/scope.ts";
 export type { Usage } from "./core/usage.ts";
 export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
 export type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/identity/api-key.ts";
+export type { ChargeInput } from "./pricing/charge.ts";
 export type { StartOptions } from "./process/runtime.ts";

@@ -1,11 +1,13 @@
 import type { Nano } from "../core/money.ts";
+import { readTags } from "../core/tags/tags.ts";
 import { unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 import type { DriftReason, UngovernedReason } from "./reconcile/bill.ts";
 import type { BillLine } from "./reconcile/reconcile.ts";
 
 export const GROUPINGS = ["agent", "root_agent", "team", "vendor", "project", "key", "model", "day"] as const;
-export type Grouping = (typeof GROUPINGS)[number];
+/** One of {@link GROUPINGS}, or the name of a declared tag. */
+export type Grouping = (typeof GROUPINGS)[number] | (string & {});
 
 /** Billed and metered amounts of a group. Amounts in nano-USD. */
 export interface ReportRow {
@@ -34,7 +36,9 @@ export function createReport(by: readonly Grouping[]): Report {
     add(vendor, names, day, lines) {
       for (const line of lines) {
         const { bearer } = line;
-        const all: Readonly<Record<Grouping, string>> = {
+        const tags = readTags(bearer?.tags);
+        const all: Readonly<Record<string, string>> = {
+          ...tags,
           agent: bearer?.agent ?? UNGOVERNED,
           root_agent: bearer?.rootAgent ?? UNGOVERNED,
           team: bearer === undefined ? UNGOVERNED : bearer.team,
@@ -44,7 +48,13 @@ export function createReport(by: readonly Grouping[]): Report {
           model: line.model,
           day: new Date(day).toISOString().slice(0, 10),
         };
-        addLine(rowOf(rows, Object.fromEntries(by.map((name) => [name, all[name]]))), line);
+        addLine(
+          rowOf(
+            rows,
+            Object.fromEntries(by.map((name) => [name, all[name] ?? (bearer === undefined ? UNGOVERNED : "")])),
+          ),
+          line,
+        );
       }
     },
     get rows() {

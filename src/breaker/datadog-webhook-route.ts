@@ -12,6 +12,8 @@ export interface DatadogWebhookOptions {
   readonly ttlMs: number;
   readonly bodyMs: number;
   readonly clock: () => number;
+  /** The tags that the configuration declares. */
+  readonly tags: readonly string[];
   readonly say: (message: string) => void;
 }
 
@@ -24,6 +26,7 @@ export function createDatadogWebhookRoute({
   ttlMs,
   bodyMs,
   clock,
+  tags,
   say,
 }: DatadogWebhookOptions): Route {
   const sayRefused = createNotice("refused");
@@ -53,7 +56,7 @@ export function createDatadogWebhookRoute({
     const read = await readJson(request, bodyMs);
     if ("status" in read) return refused(read, "its body cannot be read");
     const now = clock();
-    const reading = readWebhook(read.json, now, ttlMs);
+    const reading = readWebhook(read.json, now, ttlMs, tags);
     if (reading.type === "fault") return refused(fault(400, "bad_webhook", reading.why), reading.why);
     if (reading.type === "ignore") {
       sayIgnored(reading.why);

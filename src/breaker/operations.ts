@@ -1,4 +1,5 @@
 import { readDuration } from "../core/period.ts";
+import { NO_TAGS } from "../core/tags/tags.ts";
 import type { Answer } from "../http/exchange.ts";
 import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
@@ -21,9 +22,16 @@ export const TTL_MS = 15 * 60_000;
 const MAX_TTL_MS = 31 * 86_400_000;
 const MAX_ROWS = 1_000;
 const RANK = { open: 0, probing: 1, closed: 2 };
-const BAD_SCOPE = '"scope" must be such as "agent:researcher", of agent, root_agent, team, project, key; or "all"';
+const SCOPES = "agent, root_agent, team, project, key";
 
-export function createOperations(store: Store, ttlMs: number = TTL_MS, clock: () => number = Date.now): Operations {
+/** @param tags The tags that the configuration declares. */
+export function createOperations(
+  store: Store,
+  ttlMs: number = TTL_MS,
+  clock: () => number = Date.now,
+  tags: readonly string[] = NO_TAGS,
+): Operations {
+  const badScope = `"scope" must be such as "agent:researcher", of ${[SCOPES, ...tags].join(", ")}; or "all"`;
   return {
     async circuits(all) {
       const now = clock();
@@ -35,8 +43,8 @@ export function createOperations(store: Store, ttlMs: number = TTL_MS, clock: ()
     },
     async change(verb, sent, operator) {
       const order = (typeof sent === "object" && sent !== null ? sent : {}) as Record<string, unknown>;
-      const scope = readScope(order.scope);
-      if (scope === undefined) return fault(400, "bad_scope", BAD_SCOPE);
+      const scope = readScope(order.scope, tags);
+      if (scope === undefined) return fault(400, "bad_scope", badScope);
       const { ttl } = order;
       const forMs = ttl === undefined ? ttlMs : typeof ttl === "number" ? ttl : readDuration(ttl);
       if (forMs === undefined || !(forMs >= 1 && forMs <= MAX_TTL_MS))

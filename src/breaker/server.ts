@@ -1,4 +1,5 @@
 import { SpendfuseError } from "../core/errors.ts";
+import { NO_TAGS } from "../core/tags/tags.ts";
 import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
 import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
@@ -26,6 +27,8 @@ export interface BreakerOptions {
   readonly bodyMs?: number;
   readonly connectionsPerAddress?: number;
   readonly clock?: () => number;
+  /** The tags that the configuration declares: circuits may be of their values. */
+  readonly tags?: readonly string[];
   readonly say?: (message: string) => void;
 }
 
@@ -50,14 +53,14 @@ const TOO_MANY_LISTENERS: Answer = {
  */
 export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   const { store, host = "127.0.0.1", port = DEFAULT_PORT, webhookSecrets = [], basic, operatorToken } = options;
-  const { ttlMs = TTL_MS, bodyMs = BODY_MS, clock = Date.now, say = () => {} } = options;
+  const { ttlMs = TTL_MS, bodyMs = BODY_MS, clock = Date.now, tags = NO_TAGS, say = () => {} } = options;
   const open = isLoopback(host);
   if (!open && ((webhookSecrets.length === 0 && basic === undefined) || operatorToken === undefined)) {
     const message = `the breaker listens on ${host}, where others can reach it: set SPENDFUSE_WEBHOOK_SECRET and SPENDFUSE_OPERATOR_TOKEN, or listen on 127.0.0.1`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host });
   }
   const authorization = createAuthorization({ webhookSecrets, basic, operatorToken, loopback: open, host, clock });
-  const operations = createOperations(store, ttlMs, clock);
+  const operations = createOperations(store, ttlMs, clock, tags);
   const events = createEvents(clock);
   const unsubscribe = store.subscribe((change) => {
     if (change.type === "circuit") events.tell(change.circuit);
@@ -93,7 +96,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   }
 
   const routes: Routes = {
-    "/webhooks/datadog": { POST: createDatadogWebhookRoute({ store, authorization, ttlMs, bodyMs, clock, say }) },
+    "/webhooks/datadog": { POST: createDatadogWebhookRoute({ store, authorization, ttlMs, bodyMs, clock, tags, say }) },
     "/circuits": {
       GET: reader(async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0")),
     },

@@ -1,4 +1,5 @@
 import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
+import { NO_TAGS, tagValue } from "../core/tags/tags.ts";
 import type { AlertMark, CircuitEvent } from "../limits/circuit.ts";
 
 /** What a webhook asks for, why it is ignored, or why it is invalid. */
@@ -47,8 +48,11 @@ const NO_GROUP = `no tag of the alert's group is of ${[...KINDS].join(", ")}: gr
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_AGE_MS = 24 * 3_600_000;
 
-/** Reads the parsed body of a webhook. Never throws. */
-export function readWebhook(body: unknown, now: number, ttlMs: number): Reading {
+/**
+ * Reads the parsed body of a webhook. Never throws.
+ * @param tags The tags that the configuration declares.
+ */
+export function readWebhook(body: unknown, now: number, ttlMs: number, tags: readonly string[] = NO_TAGS): Reading {
   const payload = readPayload(body);
   if (typeof payload === "string") return { type: "fault", why: payload };
   const { transition, at, monitor, cycle, event } = payload;
@@ -58,7 +62,7 @@ export function readWebhook(body: unknown, now: number, ttlMs: number): Reading 
   if (!TRIPS.has(transition) && transition !== RECOVERS) {
     return { type: "ignore", why: `the transition "${transition.slice(0, 50)}" opens and closes nothing` };
   }
-  const target = payload.scope === "" ? targetOf(payload.tags, AGENTS) : targetOf(payload.scope);
+  const target = payload.scope === "" ? targetOf(payload.tags, AGENTS) : targetOf(payload.scope, kindsWith(tags));
   if ("fault" in target) return { type: "fault", why: target.fault };
   const { scope, leftOut, gathered } = target;
   if (gathered !== undefined) return { type: "ignore", why: `${gathered} is not one agent: many add up under it` };
@@ -128,7 +132,8 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
       continue;
     }
     if (raw === "" || raw === "*") continue;
-    const value = normalizeTag(raw);
+    const value = KINDS.has(kind) ? normalizeTag(raw) : tagValue(kind, raw);
+    if (value === "") continue;
     if ((values.get(kind) ?? value) !== value) return { fault: `two values of ${kind}: a circuit is of one` };
     if (GATHERED.has(value) && (kind === "agent" || kind === "root_agent" || value === "other"))
       gathered = `${kind}:${value}`;
@@ -139,12 +144,16 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
   return { scope: parts.sort().join(","), leftOut, gathered };
 }
 
+function kindsWith(tags: readonly string[]): ReadonlySet<string> {
+  return tags.length === 0 ? KINDS : new Set([...KINDS, ...tags]);
+}
+
 /** A scope as an operator writes it, `agent:a` or `{ "agent": "a" }`, as circuits have it; undefined when invalid. */
-export function readScope(named: unknown): string | undefined {
+export function readScope(named: unknown, tags: readonly string[] = NO_TAGS): string | undefined {
   if (named === "all") return "all";
   const text = typeof named === "object" && named !== null ? textOfFields(named) : named;
   if (typeof text !== "string" || text.length > MAX_LENGTH.scope) return undefined;
-  const target = targetOf(text);
+  const target = targetOf(text, kindsWith(tags));
   return "fault" in target || target.leftOut.length > 0 ? undefined : target.scope;
 }
 

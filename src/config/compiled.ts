@@ -9,6 +9,12 @@ export const SCHEMA: ObjectNode = {
     "agent": { "kind": "string", "examples": ["support-bot"] },
     "team": { "kind": "string", "examples": ["search"] },
     "project": { "kind": "string", "examples": ["help"] },
+    "tags": {
+      "kind": "array",
+      "most": 5,
+      "items": { "kind": "string", "form": "tag", "examples": ["customer"] },
+      "examples": [["feature", "customer", "release"]]
+    },
     "budgets": {
       "kind": "array",
       "items": {
@@ -29,7 +35,13 @@ export const SCHEMA: ObjectNode = {
               "run": { "kind": "string", "examples": ["*"] },
               "conversation": { "kind": "string", "examples": ["*"] },
               "user": { "kind": "string", "examples": ["*"] },
-              "root_agent": { "kind": "string", "examples": ["*"] }
+              "root_agent": { "kind": "string", "examples": ["*"] },
+              "tags": {
+                "kind": "map",
+                "names": "tag",
+                "values": { "kind": "string", "examples": ["*"] },
+                "examples": [{ "customer": "*" }]
+              }
             },
             "examples": [{ "agent": "*" }]
           },
@@ -160,6 +172,27 @@ export const SCHEMA: ObjectNode = {
       },
       "examples": [[{ "provider": "openai", "factor": 0.9 }]]
     },
+    "charges": {
+      "kind": "array",
+      "items": {
+        "kind": "object",
+        "type": "ChargeConfig",
+        "required": ["host", "usd"],
+        "keys": {
+          "host": { "kind": "string", "form": "host", "examples": ["api.tavily.com"] },
+          "path": { "kind": "string", "form": "path", "examples": ["/search"] },
+          "method": { "kind": "enum", "values": ["GET", "POST", "PUT", "PATCH", "DELETE"] },
+          "tool": { "kind": "string", "examples": ["web_search"] },
+          "usd": { "kind": "number", "minimum": 0, "maximum": 100000, "examples": [0.008] },
+          "figure": { "kind": "string", "examples": ["usage.credits"] },
+          "assume": { "kind": "number", "minimum": 0, "maximum": 100000, "examples": [0.007] },
+          "what": { "kind": "string", "examples": ["web search"] }
+        },
+        "examples": [{ "host": "api.tavily.com", "path": "/search", "usd": 0.008 }]
+      },
+      "examples": [[{ "host": "api.tavily.com", "path": "/search", "usd": 0.008 }]]
+    },
+    "toolPrices": { "kind": "boolean" },
     "billing": {
       "kind": "object",
       "type": "BillingConfig",
@@ -185,6 +218,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_AGENT": ["agent"],
   "SPENDFUSE_TEAM": ["team"],
   "SPENDFUSE_PROJECT": ["project"],
+  "SPENDFUSE_TAGS": ["tags"],
   "SPENDFUSE_MODE": ["mode"],
   "SPENDFUSE_STORE": ["store"],
   "SPENDFUSE_WHEN_STATE_UNKNOWN": ["whenStateUnknown"],
@@ -206,6 +240,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_SPANS": ["spans"],
   "SPENDFUSE_BAGGAGE_SEND": ["baggage", "send"],
   "SPENDFUSE_BAGGAGE_ACCEPT": ["baggage", "accept"],
+  "SPENDFUSE_TOOL_PRICES": ["toolPrices"],
   "SPENDFUSE_BILL": ["billing", "db"],
   "SPENDFUSE_BILLING_SETTLE": ["billing", "settle"],
   "SPENDFUSE_BILLING_CUSTOM_COSTS": ["billing", "customCosts"]

@@ -1,6 +1,8 @@
 import type { ConfigFile } from "../core/config-types.ts";
 import { SpendfuseError } from "../core/errors.ts";
-import type { ScopeFields } from "../core/scope.ts";
+import { nearest } from "../core/nearest.ts";
+import type { ScopeFields, TagValues } from "../core/scope.ts";
+import { declaredTags } from "../core/tags/tags.ts";
 import { type Budget, readBudget } from "../limits/budget.ts";
 import { SCHEMA } from "./compiled.ts";
 import { type Env, readBoolean, readVariables, serviceOf } from "./environment.ts";
@@ -52,6 +54,7 @@ export function readConfig(
   const variables = checkVariables(env, found);
   const own = check(given, START, true, found);
   const values = merge([file, variables, own], found);
+  checkTags(values, env, found);
   const fatal = found.filter((problem) => problem.fatal);
   for (const problem of found) if (!problem.fatal) warn(ignored(textOf(problem)), problem.fix);
   if (fatal.length > 0) throw errorOf(fatal, Object.keys(values));
@@ -112,6 +115,39 @@ function checkVariables(env: Env, found: Found[]): Values {
   return values;
 }
 
+const TAG_VARIABLE = "SPENDFUSE_TAG_";
+
+function tagVariable(tag: string): string {
+  return TAG_VARIABLE + tag.toUpperCase();
+}
+
+/** The values of declared tags that the environment sets; undefined without any. */
+function tagsFrom(declared: readonly string[], env: Env): TagValues | undefined {
+  return declaredTags(Object.fromEntries(declared.map((tag) => [tag, env[tagVariable(tag)]])), declared);
+}
+
+/** Tags that a budget or a variable names must be declared. */
+function checkTags({ tags = [], budgets = [] }: ConfigFile, env: Env, found: Found[]): void {
+  // What is invalid has been reported, and may be of any type.
+  if (found.some(({ fatal }) => fatal)) return;
+  const declare = (name: string): string => `"tags": ${JSON.stringify([...tags, name])}`;
+  for (const [index, { scope }] of budgets.entries()) {
+    for (const name of Object.keys(scope?.tags ?? {})) {
+      if (tags.includes(name)) continue;
+      const key = `budgets[${index}].scope.tags.${name}`;
+      const fix = nearest(name, tags)[0] ?? declare(name);
+      const says = `${key} names a tag that "tags" does not declare; write ${fix}`;
+      found.push({ key, says, fix, ignorable: false, source: undefined, fatal: true });
+    }
+  }
+  for (const variable of Object.keys(env).filter((name) => name.startsWith(TAG_VARIABLE) && env[name])) {
+    if (tags.some((tag) => tagVariable(tag) === variable)) continue;
+    const name = variable.slice(TAG_VARIABLE.length).toLowerCase();
+    const says = `variable ${variable}; "tags" does not declare ${name}`;
+    found.push({ key: variable, says, fix: declare(name), ignorable: true, source: undefined, fatal: isStrict(env) });
+  }
+}
+
 /** Later layers win, key by key; sections such as `breaker` are merged. */
 function merge([file, variables, own]: readonly [Values, Values, Values], found: Found[]): Values {
   const merged: Record<string, unknown> = {};
@@ -141,7 +177,8 @@ function defined(section: unknown): Values {
 
 function assemble(values: ConfigFile, env: Env, source: string | undefined): Config {
   const { agent = serviceOf(env), team, project } = values;
-  const defaults = Object.freeze(defined({ agent, team, project }));
+  const tags = tagsFrom(values.tags ?? [], env);
+  const defaults = Object.freeze(defined({ agent, team, project, tags }));
   const caps = (values.budgets ?? []).flatMap(readBudget);
   return Object.freeze({ ...values, caps, defaults, env, source });
 }

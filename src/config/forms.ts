@@ -1,3 +1,4 @@
+import { TAG_NAME } from "../core/tags/tags.ts";
 import { exampleStore, STORE_FORMS, STORE_PATTERN } from "../stores/addresses.ts";
 
 /** How a text must be written. */
@@ -49,6 +50,12 @@ export const FORMS = {
     pattern: "^[^/\\s]+$",
     example: "llm.example.com",
   },
+  path: {
+    title: "path",
+    says: "a path that begins with /, without query",
+    pattern: "^/[^\\s?#]*$",
+    example: "/search",
+  },
   store: {
     title: "store address",
     says: `one of ${STORE_FORMS.join(", ")}`,
@@ -60,6 +67,12 @@ export const FORMS = {
     says: "an ISO date, or a time with its zone",
     pattern: `^${DAY}(${TIME})?$`,
     example: "2026-11-01",
+  },
+  tag: {
+    title: "name of a tag",
+    says: "2 to 31 lower-case letters, digits and _, and no name that spendfuse or a backend uses itself",
+    pattern: TAG_NAME,
+    example: "customer",
   },
   keyHash: {
     title: "hash of a key",

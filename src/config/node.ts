@@ -38,6 +38,8 @@ export interface EnumNode extends Described {
 export interface ArrayNode extends Described {
   readonly kind: "array";
   readonly items: Node;
+  /** The most items; absent: any number. */
+  readonly most?: number;
 }
 
 /** An object with names of the user's own. */

@@ -5,9 +5,19 @@ import { createHostLookup, HOSTS } from "../meter/wire/hosts.ts";
 import type { Problem } from "./validator.ts";
 
 /** What a schema cannot express: rows that depend on one another, and names that must be known. */
-export function checkRows({ budgets = [], hosts = [] }: ConfigFile, problems: Problem[]): void {
+export function checkRows({ budgets = [], hosts = [], tags = [] }: ConfigFile, problems: Problem[]): void {
   checkTwins(budgets.map(readBudget), problems);
   checkKnown(hosts, problems);
+  checkRepeated(tags, problems);
+}
+
+function checkRepeated(tags: readonly string[], problems: Problem[]): void {
+  for (const [index, name] of tags.entries()) {
+    if (tags.indexOf(name) === index) continue;
+    const key = `tags[${index}]`;
+    const fix = `"tags": ${JSON.stringify([...new Set(tags)])}`;
+    problems.push({ key, says: `${key} is declared already, "${name}"; write ${fix}`, fix, ignorable: false });
+  }
 }
 
 /** Two budgets with one id would share a count. */

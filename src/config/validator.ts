@@ -86,7 +86,7 @@ function checkNeeded(
 }
 
 function validateArray(node: ArrayNode, value: unknown, key: string, problems: Problem[]): unknown {
-  if (!Array.isArray(value)) {
+  if (!Array.isArray(value) || value.length > (node.most ?? value.length)) {
     problems.push(problemOf(node, value, key));
     return value;
   }
@@ -158,7 +158,7 @@ function mustBe(node: Node): string {
     case "number":
       return `a ${node.integer ? "whole number" : "number"} ${rangeOf(node)}`;
     case "array":
-      return "a list";
+      return node.most === undefined ? "a list" : `a list of at most ${node.most}`;
     default:
       return "an object";
   }

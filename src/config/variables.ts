@@ -4,8 +4,8 @@ import { variableOf } from "./node.ts";
 
 const PREFIX = "SPENDFUSE_";
 
-/** Set by spendfuse for its child processes, or by the tests. */
-const INTERNAL = /^SPENDFUSE_(SENDER$|TEST_|SCREENSHOTS$)/;
+/** Set by spendfuse for its child processes, or by the tests; or of a tag, which is checked where tags are known. */
+const OTHERS = /^SPENDFUSE_(SENDER$|TEST_|TAG_|SCREENSHOTS$)/;
 
 /** The unknown `SPENDFUSE_*` variables that are set, each with a suggestion: `; did you mean …?`. */
 export function unknownVariables(
@@ -17,7 +17,7 @@ export function unknownVariables(
 }
 
 function isKnown(name: string): boolean {
-  return Object.hasOwn(KEY_VARIABLES, name) || OTHER_VARIABLES.includes(name) || INTERNAL.test(name);
+  return Object.hasOwn(KEY_VARIABLES, name) || OTHER_VARIABLES.includes(name) || OTHERS.test(name);
 }
 
 function hintOf(name: string): string {

@@ -18,6 +18,8 @@ export interface BudgetScope {
   readonly user?: string;
   /** A name, or `*` for each. */
   readonly root_agent?: string;
+  /** Values of declared tags, or `*` for each. */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own. */
@@ -137,6 +139,26 @@ export interface Discount {
   readonly factor: number;
 }
 
+/** The price of requests to an API that is no model. */
+export interface ChargeConfig {
+  /** An exact name, or with `*` for any part of it, each with or without `:port`. */
+  readonly host: string;
+  /** The whole path, or with `*` for any part of it. Without it: every path of the host. */
+  readonly path?: string;
+  /** Without it: every method but `HEAD` and `OPTIONS`. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** The name of a tool of an MCP server, or `*` for each: only requests that call it have the price. */
+  readonly tool?: string;
+  /** USD for a request that succeeds, or for one unit of `figure`. */
+  readonly usd: number;
+  /** The member of the JSON answer that says how many units it cost, such as `usage.credits`. */
+  readonly figure?: string;
+  /** Units of an answer without the figure, and what is held before the first answer. Default `1`. */
+  readonly assume?: number;
+  /** What is paid for, as metrics and reports show it. Without it: the tool, or host and path. */
+  readonly what?: string;
+}
+
 /** What `spendfuse poll` and `spendfuse report` need besides the vendors' keys. */
 export interface BillingConfig {
   /** The file that holds the vendors' rows. Default `spendfuse-bill.db`. Also `SPENDFUSE_BILL`. */
@@ -165,6 +187,12 @@ export interface ConfigFile {
   readonly team?: string;
   /** The project of calls outside any scope. Also `SPENDFUSE_PROJECT`. */
   readonly project?: string;
+  /**
+   * Dimensions of your own, at most 5, that `scope({ tags })`, headers `x-spendfuse-tag-NAME` and variables
+   * `SPENDFUSE_TAG_NAME` set: on metrics, budgets, circuits, spans and reports. Metrics show 100 values of each;
+   * further ones add up in `other`. Also `SPENDFUSE_TAGS`.
+   */
+  readonly tags?: readonly string[];
   /** Caps on what a scope may spend. Every one that applies to a call must cover it. */
   readonly budgets?: readonly BudgetConfig[];
   /**
@@ -236,6 +264,16 @@ export interface ConfigFile {
   readonly prices?: readonly PriceRowConfig[];
   /** The first row that fits a call decides. */
   readonly discounts?: readonly Discount[];
+  /**
+   * Prices of requests to tools, by host and path: a request that succeeds counts in ledger, budgets and reports, and a
+   * guard may refuse it. The first row that fits decides.
+   */
+  readonly charges?: readonly ChargeConfig[];
+  /**
+   * The same at the list prices of well-known tool APIs (docs/charges.md), after the rows of `charges`. Default
+   * `false`. Also `SPENDFUSE_TOOL_PRICES`.
+   */
+  readonly toolPrices?: boolean;
   /** What `spendfuse poll` and `spendfuse report` need besides the vendors' keys. */
   readonly billing?: BillingConfig;
 }

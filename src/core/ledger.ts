@@ -6,8 +6,10 @@ import type { Usage } from "./usage.ts";
 /** Exact sums. Money is an integer of nano-USD, so that adding never drifts. */
 export interface Sums {
   calls: number;
-  /** Nano-USD. */
+  /** Nano-USD: of calls, and of charges that are no model call. */
   cost: number;
+  /** Nano-USD: the part of `cost` that are charges. */
+  charges: number;
   /** Calls that had usage but no price. */
   unpriced: number;
   /** Completed or canceled calls of unknown usage. */
@@ -55,6 +57,8 @@ const UNBOUNDED = /^(run|conversation|user):/;
  */
 export interface Ledger {
   add(node: ScopeNode, entry: Entry, now: number): void;
+  /** Adds money that is no model call's. @param nano Nano-USD. */
+  charge(node: ScopeNode, nano: number, now: number): void;
   /** Replaces what a call that ended at `at` has added, in the windows that it was added to. */
   correct(node: ScopeNode, before: Entry, after: Entry, at: number): void;
   /** Sums of an account such as `agent:researcher` or {@link ALL}; undefined when nothing was added to it. */
@@ -88,6 +92,10 @@ export function createLedger(options: { readonly recent?: number; readonly names
 
   return {
     add,
+    charge(node, nano, now) {
+      chargeTo(account(ALL), nano, now);
+      for (const name of node.accounts) chargeTo(account(name), nano, now);
+    },
     correct(node, before, after, at) {
       for (const name of [ALL, ...node.accounts]) {
         const found = bounded.get(name) ?? unbounded.get(name);
@@ -131,6 +139,14 @@ function addTo(account: Account, entry: Entry, now: number): void {
   if (!(sinceHour >= 0 && sinceHour < HOUR) || account.hour < 0) beginWindows(account, now);
   addEntry(account.current, entry, 1);
 }
+
+function chargeTo(account: Account, nano: number, now: number): void {
+  addTo(account, NO_ENTRY, now);
+  account.current.cost += nano;
+  account.current.charges += nano;
+}
+
+const NO_ENTRY: Entry = { calls: 0, cost: undefined, usage: undefined, unknown: false };
 
 /** @param sign -1 takes out what was added. */
 function addEntry(sums: Sums, { calls, cost, usage, unknown }: Entry, sign: 1 | -1): void {
@@ -181,6 +197,7 @@ function addSums(one: Sums, other: Sums): Sums {
   return {
     calls: one.calls + other.calls,
     cost: one.cost + other.cost,
+    charges: one.charges + other.charges,
     unpriced: one.unpriced + other.unpriced,
     unknown: one.unknown + other.unknown,
     input: one.input + other.input,
@@ -192,7 +209,10 @@ function addSums(one: Sums, other: Sums): Sums {
 }
 
 function zero(): Sums {
-  return { calls: 0, cost: 0, unpriced: 0, unknown: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
+  return {
+    ...{ calls: 0, cost: 0, charges: 0, unpriced: 0, unknown: 0 },
+    ...{ input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 },
+  };
 }
 
 /** The entries a settled call adds: itself, with the money of every part in it. */

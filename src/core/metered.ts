@@ -22,6 +22,8 @@ export interface MeteredGroup {
   readonly project: string;
   readonly quality: MeteredQuality;
   readonly priced: Priced;
+  /** Tags of the user's own as `writeTags` writes them; absent without any. */
+  readonly tags?: string;
 }
 
 /** Totals of a group of calls. */
@@ -59,18 +61,21 @@ const SUMS = Object.keys(NOTHING_METERED) as readonly (keyof MeteredSums)[];
 /** Days that a store keeps of what was metered. */
 export const KEEP_METERED_MS = 400 * 86_400_000;
 
-/** The key of a group in a store. */
+/** The key of a group in a store. Without tags it is what it was before there were any. */
 export function meteredKey(group: MeteredGroup): string {
-  return JSON.stringify(GROUP.map((field) => group[field]));
+  const values = GROUP.map((field) => group[field]);
+  return JSON.stringify(group.tags ? [...values, group.tags] : values);
 }
 
 /** The group of a key; undefined for a key that {@link meteredKey} did not write. */
 export function meteredGroup(key: string): MeteredGroup | undefined {
   const values = array(parse(key));
   const [day, ...names] = values;
-  if (!Number.isSafeInteger(day) || names.length !== GROUP.length - 1) return undefined;
+  const tagged = names.length === GROUP.length;
+  if (!Number.isSafeInteger(day) || (names.length !== GROUP.length - 1 && !tagged)) return undefined;
   if (!names.every((name) => typeof name === "string")) return undefined;
-  return Object.fromEntries(GROUP.map((field, index) => [field, values[index]])) as unknown as MeteredGroup;
+  const group = Object.fromEntries(GROUP.map((field, index) => [field, values[index]])) as unknown as MeteredGroup;
+  return tagged ? { ...group, tags: values.at(-1) as string } : group;
 }
 
 export function meteredSums(row: MeteredSums): readonly number[] {
@@ -109,10 +114,14 @@ export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonl
   });
 }
 
-/** The rows that a settled call adds, one per model. A call that was refused, by us or by the vendor, adds none. */
+/**
+ * The rows that a settled call adds, one per model. A call that was refused, by us or by the vendor, adds none.
+ * @param tags The tags to show, as `writeTags` writes them.
+ */
 export function meteredRows(
   call: SettledCall,
   parts: readonly { readonly model: string; readonly usage: Usage; readonly costNano: number | undefined }[],
+  tags = "",
 ): readonly MeteredRow[] {
   const { scope, ending, status } = call;
   const failedEarly = ending === "failed" && status === undefined && call.usage === undefined;
@@ -128,6 +137,7 @@ export function meteredRows(
     project: scope.project ?? "",
     quality: call.quality,
     priced: call.priced,
+    ...(tags !== "" && { tags }),
   };
   if (parts.length === 0) return [{ ...group, ...NOTHING_METERED, model: call.model, calls: 1 }];
   return parts.map(({ model, usage, costNano = 0 }, index) => ({

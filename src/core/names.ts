@@ -20,6 +20,13 @@ export const METRICS = {
     description: "Cost of settled model calls",
     attributes: SPEND,
   },
+  charges: {
+    name: "spendfuse.charges",
+    unit: "USD",
+    kind: "counter",
+    description: "Charges that are no model call, such as paid searches: with spendfuse.cost the whole spend",
+    attributes: [...SCOPE, "what", "instance"],
+  },
   tokens: {
     name: "spendfuse.tokens",
     unit: "{token}",
@@ -217,6 +224,10 @@ export const ATTR = {
   priced: "spendfuse.priced",
   unpricedParts: "spendfuse.unpriced_parts",
   calls: "spendfuse.calls",
+  charges: "spendfuse.charges",
+  chargeName: "spendfuse.charge.what",
+  chargeUsd: "spendfuse.charge.usd",
+  chargeUnits: "spendfuse.charge.units",
   unpricedCalls: "spendfuse.unpriced_calls",
   rootAgent: "spendfuse.root_agent",
   team: "spendfuse.team",
@@ -224,4 +235,6 @@ export const ATTR = {
   key: "spendfuse.key",
   run: "spendfuse.run",
   user: "spendfuse.user",
+  /** Before the name of a tag. */
+  tag: "spendfuse.tag.",
 } as const;

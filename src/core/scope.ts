@@ -11,6 +11,8 @@ export interface ScopeFields {
   readonly conversation?: string;
   /** Unbounded: spans and ledger only, never a metric. */
   readonly user?: string;
+  /** Values of the tags that the configuration declares, such as `{ customer: "acme" }`. Others are ignored. */
+  readonly tags?: TagValues;
   /**
    * The agents that this one works for, outermost first, where no enclosing scope names them: an agent in another process,
    * or one whose framework does not expose its name. The first is the root. Without an `agent` the innermost of them
@@ -18,6 +20,9 @@ export interface ScopeFields {
    */
   readonly parents?: readonly string[];
 }
+
+/** Values of tags by their names. In a scope they are normalised, and in the order of their names. */
+export type TagValues = Readonly<Record<string, string>>;
 
 /** Who a call belongs to. `rootAgent` is the agent of the outermost scope. */
 export interface Scope extends Omit<ScopeFields, "parents"> {
@@ -66,7 +71,10 @@ export function normalizeTag(value: string): string {
   return tagText(value, TAG_LENGTH - LONGEST_KEY.length) || UNKNOWN_AGENT;
 }
 
-/** A scope nested in `parent`, with `fields` overriding inherited ones. `parent` is absent for an outermost scope. */
+/**
+ * A scope nested in `parent`, with `fields` overriding inherited ones; their tags are declared and normalised, by
+ * `declaredTags`. `parent` is absent for an outermost scope.
+ */
 export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): ScopeNode {
   const given: Record<string, string> = {};
   for (const kind of SCOPE_KINDS) {
@@ -78,15 +86,28 @@ export function nestScope(parent: ScopeNode | undefined, fields: ScopeFields): S
   const parents = parentsOf(fields);
   const agent = given.agent ?? parents.at(-1) ?? outer?.agent ?? UNKNOWN_AGENT;
   const rootAgent = outer && outer.rootAgent !== UNKNOWN_AGENT ? outer.rootAgent : (parents[0] ?? agent);
-  const scope: Scope = { ...outer, ...given, agent, rootAgent };
+  const tags = nestTags(outer?.tags, fields.tags);
+  const scope: Scope = { ...outer, ...given, agent, rootAgent, ...(tags && { tags }) };
   const accounts = new Set(parent?.accounts);
   for (const name of parents) accounts.add(`agent:${name}`);
   for (const kind of SCOPE_KINDS) {
     const value = scope[kind];
     if (value !== undefined) accounts.add(`${kind}:${value}`);
   }
+  for (const name in tags) accounts.add(`${name}:${tags[name]}`);
   if (agent !== UNKNOWN_AGENT) accounts.delete(`agent:${UNKNOWN_AGENT}`);
   return { scope, accounts: [...accounts], plan: undefined };
+}
+
+/** In the order of names: as metrics the same tags must be one series, however they were set. */
+function nestTags(outer: TagValues | undefined, own: TagValues | undefined): TagValues | undefined {
+  if (own === undefined) return outer;
+  const all = { ...outer, ...own };
+  return Object.fromEntries(
+    Object.keys(all)
+      .sort()
+      .map((name) => [name, all[name] as string]),
+  );
 }
 
 function parentsOf({ parents }: ScopeFields): readonly string[] {

@@ -1,10 +1,12 @@
 import { SpendfuseError } from "../core/errors.ts";
 import { type MeteredRow, NOTHING_METERED } from "../core/metered.ts";
 import { METRICS } from "../core/names.ts";
+import { CHARGE_PROVIDER } from "../pricing/charge.ts";
 import { type Client, refusalOf } from "./client.ts";
 
-/** Tags that every series has; Datadog would put series without one in a separate group. */
+/** Tags that every series has, which a team or a tag of the user's own is not: those without one are in no group. */
 const BY = ["agent", "root_agent", "provider", "model", "quality"];
+const CHARGED_BY = ["agent", "root_agent", "what"];
 const DAY_S = 86_400;
 /** Days queried together, and how long the answer is cached. */
 const SPAN_MS = 28 * DAY_S * 1_000;
@@ -88,6 +90,10 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
     for (const { tags, day, value } of await ask(METRICS.calls.name, [...BY, "ending"], from, until)) {
       // Refused and failed calls are not billed.
       if (tags.ending === "completed" || tags.ending === "canceled") rowOf(tags, day).calls += Math.round(value);
+    }
+    for (const { tags, day, value } of await ask(METRICS.charges.name, CHARGED_BY, from, until)) {
+      const row = rowOf({ ...tags, provider: CHARGE_PROVIDER, model: tags.what ?? "" }, day);
+      row.cost += Math.round(value * 1e9);
     }
     for (const row of rows.values()) if (row.cost === 0 && row.inputUncached + row.output > 0) row.priced = "false";
     return [...rows.values()];

@@ -15,6 +15,12 @@ export interface Parameter {
 export const PARAMETERS: readonly Parameter[] = [
   { name: "agent_hourly_usd", monitor: "agent_hourly_spend", unit: "usd", title: "max USD per agent per hour" },
   {
+    name: "agent_hourly_charges_usd",
+    monitor: "agent_hourly_charges",
+    unit: "usd",
+    title: "max USD of charges per agent per hour",
+  },
+  {
     name: "root_agent_hourly_usd",
     monitor: "root_agent_hourly_spend",
     unit: "usd",

@@ -3,7 +3,13 @@ import { HANDBOOK, PAGES, QUESTIONS } from "./prompts.ts";
 import type { Ask, Client } from "./requests.ts";
 
 /** What the agents need of the meter: `scope` of the package itself. */
-export type RunInScope = <T>(fields: { readonly agent: string; readonly team?: string }, run: () => T) => T;
+export type RunInScope = <T>(fields: DemoScope, run: () => T) => T;
+
+interface DemoScope {
+  readonly agent: string;
+  readonly team?: string;
+  readonly tags?: { readonly customer: string };
+}
 
 export interface Stage {
   readonly clients: Clients;

@@ -5,6 +5,8 @@ import type { Style } from "../terminal/style.ts";
 import { AGENTS, runAgents } from "./agents.ts";
 import { audit } from "./audit.ts";
 import { findClients } from "./clients.ts";
+import { runCustomers } from "./customers.ts";
+import { startSearchApi } from "./fake-vendor/search.ts";
 import { startFakeVendor } from "./fake-vendor.ts";
 import { startMetering } from "./metering.ts";
 import { billTable, estimateTable, verdict } from "./report.ts";
@@ -32,7 +34,8 @@ export interface DemoOptions {
 export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise<number> {
   const vendor = await startFakeVendor();
   const standIn = await startStandIn(DEMO_LIMITS);
-  const meter = await startMetering(vendor, standIn);
+  const search = await startSearchApi();
+  const meter = await startMetering(vendor, search, standIn);
   const clients = await findClients(vendor, plainFetch ? SDKS : []);
   console.log(`\n${style.bold("spendfuse demo")}   three agents, a local vendor that bills them; no account, no key`);
   if (clients.found.length > 0) console.log(style.dim(`                 real packages: ${clients.found.join(", ")}`));
@@ -62,7 +65,12 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   process.off("SIGINT", interrupt);
   console.log(spendTable(settled, style).join("\n"));
 
-  const accounts = { settled, bill: vendor.bill, received: standIn.byAgent, ledger: meter.ledger };
+  const accounts = {
+    settled,
+    bill: vendor.bill,
+    received: standIn.byAgent,
+    ledger: (agent: string) => meter.ledger(`agent:${agent}`),
+  };
   const found = audit(accounts);
   const lines = [
     `\n${style.bold("WHAT THE VENDOR BILLED")}, and what arrived as metrics`,
@@ -73,9 +81,10 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   ];
   console.log(lines.join("\n"));
   const { bill } = vendor;
-  const stage = { clients, bill, standIn, ...meter };
+  const stage = { clients, bill, search, standIn, ...meter };
   const parts: (() => Promise<DemoPart>)[] = [
     () => runStops(stage, style),
+    () => runCustomers(stage, style),
     () => runSettlement({ vendor, standInUrl: standIn.url, ...meter }, style),
   ];
   const problems = [...found.problems];
@@ -90,6 +99,7 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   if (keep) await untilStopped(standIn.url);
   await meter.stop();
   await vendor.close();
+  await search.close();
   await standIn.close();
   return problems.length === 0 && fault === undefined ? 0 : 1;
 }

@@ -7,17 +7,20 @@ import type { Sums } from "../core/ledger.ts";
 import type { Blocked } from "../guard/blocked.ts";
 import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, scope, start, stop } from "../index.ts";
 import { AGENTS, type RunInScope } from "./agents.ts";
+import { CUSTOMER_USD, SCOUT, SEARCH_USD } from "./customers.ts";
+import type { SearchApi } from "./fake-vendor/search.ts";
 import type { FakeVendor } from "./fake-vendor.ts";
 import type { StandIn } from "./stand-in.ts";
 import { SPENDER, SPENDER_USD, STOPPED } from "./stops.ts";
 
-const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED];
+const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED, SCOUT];
 
 /** The real meter of the package, pointed at the local vendor and the stand-in for Datadog. */
 export interface Metering {
   readonly settled: readonly SettledCall[];
   readonly scope: RunInScope;
-  ledger(agent: string): Readonly<Sums> | undefined;
+  /** The sums of an account such as `agent:researcher`. */
+  ledger(account: string): Readonly<Sums> | undefined;
   isBlocked(error: unknown): Blocked | undefined;
   flush(): Promise<void>;
   /** A folder of this demo, gone when it stops, and the agents' store in it. */
@@ -35,7 +38,7 @@ export function isMetered(): boolean {
  * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
  * Collector, and none of their discounts changes what the demo compares.
  */
-export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promise<Metering> {
+export async function startMetering(vendor: FakeVendor, search: SearchApi, standIn: StandIn): Promise<Metering> {
   const settled: SettledCall[] = [];
   const secret = randomUUID();
   const token = randomUUID();
@@ -59,7 +62,12 @@ export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promi
         { host: new URL(vendor.openai).host, like: "api.openai.com" },
         { host: new URL(vendor.anthropic).host, like: "api.anthropic.com" },
       ],
-      budgets: [{ scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD }],
+      budgets: [
+        { scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD },
+        { scope: { tags: { customer: "*" } }, per: "run", usd: CUSTOMER_USD },
+      ],
+      tags: ["customer"],
+      charges: [{ host: new URL(search.url).host, path: "/search", usd: SEARCH_USD, what: "web search" }],
       breaker: { port: 0 },
       store: `file:${store}`,
       // The keys by the names that the vendors have for them.
@@ -72,7 +80,7 @@ export async function startMetering(vendor: FakeVendor, standIn: StandIn): Promi
     settled,
     scope,
     isBlocked,
-    ledger: (agent) => ledger().sums(`agent:${agent}`, "ever", Date.now()),
+    ledger: (account) => ledger().sums(account, "ever", Date.now()),
     flush,
     folder: state,
     store,

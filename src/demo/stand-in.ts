@@ -28,6 +28,8 @@ export interface StandIn {
   readonly url: string;
   /** What arrived as metrics, by agent. */
   readonly byAgent: ReadonlyMap<string, Received>;
+  /** Nano-USD of calls and charges that arrived, by the value of a tag. */
+  spendBy(tag: string): ReadonlyMap<string, number>;
   /** Newest first. */
   readonly happened: readonly Happened[];
   /** When a webhook was answered, in milliseconds of `performance.now()`. */
@@ -57,13 +59,21 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
     },
   });
   const server = await startSandboxServer(sandbox, { port: 0 });
-  const choices: Choices = { settings, notify: ["@oncall-demo"], webhook: true, prefix: "", filters: [] };
+  const choices: Choices = {
+    settings,
+    notify: ["@oncall-demo"],
+    webhook: true,
+    prefix: "",
+    filters: [],
+    tags: ["customer"],
+  };
 
   return {
     url: server.url,
     get byAgent() {
       return sumByAgent(sandbox.store);
     },
+    spendBy: (tag) => sumByTag(sandbox.store, tag),
     get happened() {
       const { transitions, watches } = sandbox.engine;
       return transitions.map((one) => ({ ...one, monitor: String(watches.get(one.monitor)?.body.name) }));
@@ -95,6 +105,20 @@ function sumByAgent(store: SeriesStore): ReadonlyMap<string, Received> {
       sums.set(agent, row);
       scanCells(cells, 0, Number.POSITIVE_INFINITY, (_, sum) => {
         row[key] += key === "cost" ? Math.round(sum * 1e9) : sum;
+      });
+    }
+  }
+  return sums;
+}
+
+function sumByTag(store: SeriesStore, tag: string): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const { name } of [METRICS.cost, METRICS.charges]) {
+    for (const { tags, cells } of store.select(name, () => true)) {
+      const value = tags.get(tag)?.[0];
+      if (value === undefined) continue;
+      scanCells(cells, 0, Number.POSITIVE_INFINITY, (_, sum) => {
+        sums.set(value, (sums.get(value) ?? 0) + Math.round(sum * 1e9));
       });
     }
   }

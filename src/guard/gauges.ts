@@ -10,7 +10,10 @@ export interface GaugeReading {
 /** Maximum budgets in one metric: the fullest are kept. */
 const MAX_BUDGETS = 500;
 /** Names of runs, conversations and users never reach a metric. */
-const TAGS = new Set(["agent", "root_agent", "team", "project", "key"]);
+const SHOWN = new Set(["agent", "root_agent", "team", "project", "key"]);
+
+/** Whether a value of a tag of the user's own is shown; false for what is no such tag. */
+export type ShowsTag = (name: string, value: string) => boolean;
 
 /** Reads the gauges of a guard. A circuit that closed is shown as 0 until the next reading after that. */
 export function createGauges(
@@ -19,6 +22,7 @@ export function createGauges(
   state: { readonly mode: string; isUnknown(now: number): boolean },
   instance: () => string,
   clock: () => number = Date.now,
+  showsTag: ShowsTag = () => false,
 ): () => readonly GaugeReading[] {
   let closing = new Map<string, Readonly<Record<string, string>>>();
   let readAt = 0;
@@ -27,7 +31,7 @@ export function createGauges(
     const now = clock();
     const circuits = new Map<string, Readonly<Record<string, string>>>();
     for (const circuit of open()) {
-      const tags = tagsOf(circuit.scope);
+      const tags = tagsOf(circuit.scope, showsTag);
       if (tags === undefined || circuit.state === "closed") continue;
       circuits.set(circuit.scope, { ...tags, source: circuit.source, instance: instance() });
     }
@@ -39,7 +43,7 @@ export function createGauges(
     readAt = now;
     return [
       { metric: METRICS.circuitOpen, points },
-      { metric: METRICS.budgetUsed, points: used(counts, instance, now) },
+      { metric: METRICS.budgetUsed, points: used(counts, instance, now, showsTag) },
       {
         metric: METRICS.guardUp,
         points: [{ tags: { mode: state.mode, instance: instance() }, value: state.isUnknown(now) ? 0 : 1 }],
@@ -48,11 +52,16 @@ export function createGauges(
   };
 }
 
-function used(counts: Iterable<Count>, instance: () => string, now: number): GaugeReading["points"] {
+function used(
+  counts: Iterable<Count>,
+  instance: () => string,
+  now: number,
+  showsTag: ShowsTag,
+): GaugeReading["points"] {
   const rows: { tags: Record<string, string>; value: number }[] = [];
   for (const count of counts) {
     const { budget, scope } = count;
-    const tags = budget.per.kind === "run" ? undefined : tagsOf(scope);
+    const tags = budget.per.kind === "run" ? undefined : tagsOf(scope, showsTag);
     if (tags === undefined || isOver(count, now)) continue;
     const value = budget.cap === 0 ? 1 : totalOf(count) / budget.cap;
     rows.push({ tags: { ...tags, budget: budget.name, instance: instance() }, value });
@@ -61,14 +70,15 @@ function used(counts: Iterable<Count>, instance: () => string, now: number): Gau
 }
 
 /** The tags of `agent:a,team:b`; undefined when it has a part that must not be a tag. */
-function tagsOf(scope: string): Record<string, string> | undefined {
+function tagsOf(scope: string, showsTag: ShowsTag): Record<string, string> | undefined {
   if (scope === "all") return { scope };
   // A comma would end the tag.
   const tags: Record<string, string> = { scope: scope.replaceAll(",", "/") };
   for (const part of scope.split(",")) {
     const kind = part.slice(0, part.indexOf(":"));
-    if (!TAGS.has(kind)) return undefined;
-    tags[kind] = part.slice(kind.length + 1);
+    const value = part.slice(kind.length + 1);
+    if (!SHOWN.has(kind) && !showsTag(kind, value)) return undefined;
+    tags[kind] = value;
   }
   return tags;
 }

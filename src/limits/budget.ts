@@ -1,11 +1,13 @@
 import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
 import { normalizeTag, SCOPE_KINDS, type ScopeKind, type ScopeNode, TAGGED } from "../core/scope.ts";
-
+import { tagValue } from "../core/tags/tags.ts";
 import { writePart } from "./scope-text.ts";
 
 /** What a budget can apply to: a scope with everything inside it, or the agent of the outermost scope. */
 export type BudgetKind = ScopeKind | "root_agent";
+/** The same, or the name of a tag. */
+export type BudgetDimension = BudgetKind | (string & {});
 export type BudgetUnit = "usd" | "tokens" | "calls";
 
 /** One cap. Amounts are integers: nano-USD, tokens or calls. */
@@ -13,7 +15,7 @@ export interface Budget {
   /** The same in every process that has the same budget, whatever its cap. */
   readonly id: string;
   readonly name: string;
-  readonly scope: readonly (readonly [kind: BudgetKind, value: string])[];
+  readonly scope: readonly (readonly [kind: BudgetDimension, value: string])[];
   readonly per: Period;
   readonly unit: BudgetUnit;
   readonly cap: number;
@@ -44,7 +46,11 @@ export function readBudget({
   ...row
 }: BudgetConfig): readonly Budget[] {
   const period = readPeriod(per) as Period;
-  const entries = (Object.entries(scope) as [BudgetKind, string][]).map(nameAsTagged);
+  const { tags = {}, ...kinds } = scope;
+  const entries = [
+    ...(Object.entries(kinds) as [BudgetKind, string][]).map(nameAsTagged),
+    ...Object.entries(tags).map(([tag, who]): [string, string] => [tag, who === "*" ? who : tagValue(tag, who)]),
+  ];
   const whose = entries.map(([kind, who]) => writePart(`${kind}:${who}`)).join(",") || "all";
   return UNITS.flatMap(([unit, scale]) => {
     const value = row[unit];
@@ -86,7 +92,7 @@ export function scopesOf(budget: Budget, node: ScopeNode): readonly string[] {
 }
 
 /** What a call belongs to of one kind, with the kind before it: `agent:flights`, `agent:planner`. */
-export function membersOf(node: ScopeNode, kind: BudgetKind): readonly string[] {
+export function membersOf(node: ScopeNode, kind: BudgetDimension): readonly string[] {
   if (kind === "root_agent") return [`root_agent:${node.scope.rootAgent}`];
   const prefix = `${kind}:`;
   return node.accounts.filter((account) => account.startsWith(prefix));

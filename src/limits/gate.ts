@@ -7,6 +7,8 @@ export interface Forecast {
   readonly tokens: number;
   /** Nano-USD; undefined when no price is known. */
   readonly costNano: number | undefined;
+  /** 0 for what is no model call; 1 when absent. */
+  readonly calls?: 0;
 }
 
 /** A call that is about to leave. */
@@ -29,6 +31,8 @@ export interface Spent {
   readonly tokens: number;
   /** Nano-USD; undefined when no price is known. */
   readonly costNano: number | undefined;
+  /** 0 for what is no model call; 1 when absent. */
+  readonly calls?: 0;
 }
 
 /** The hold of one call on the budgets it belongs to. */

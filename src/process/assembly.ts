@@ -4,16 +4,20 @@ import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
+import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
+import { type ChargingServices, createChargeRecorder } from "../meter/call/charges.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
-import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
+import type { Tracing } from "../meter/tracing/tracing.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
+import type { Charge } from "../pricing/charge.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
 import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
+import { TOOL_PRICES } from "../pricing/tool-prices.ts";
 import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
 import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
@@ -38,7 +42,7 @@ export interface Parts {
   readonly settler: Settler | undefined;
   /** Kept from one process to the next where the configuration names a store that outlives them. */
   readonly estimates: KeptKnowledge;
-  readonly services: CallServices;
+  readonly services: ChargingServices;
 }
 
 export interface AssemblyOptions {
@@ -53,6 +57,7 @@ export interface AssemblyOptions {
   /** Where what outlives a process is kept; undefined when it cannot be. */
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
+  readonly tracing: Tracing;
 }
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
@@ -66,8 +71,11 @@ export function assemble(options: AssemblyOptions): Parts {
     faults,
   );
   const forecaster = createForecaster(prices.price);
+  const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
     instance,
+    ...(config.tags && { tags: config.tags }),
+    bounds,
     genAi: config.genAiMetrics !== false,
     onFault: (error) => faults.report("instruments", error),
     spoolPending: options.spoolPending,
@@ -81,6 +89,7 @@ export function assemble(options: AssemblyOptions): Parts {
         instance,
         approvers: options.approvers,
         say: options.say,
+        showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
         onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
         onFault: (error) => faults.report("guard", error),
       })
@@ -101,8 +110,9 @@ export function assemble(options: AssemblyOptions): Parts {
     ledger: options.ledger,
     ...(journal && {
       journal(call, parts, open) {
-        journal.record(call, parts);
-        late.record(call, parts, open);
+        const tags = writeTags(boundTags(bounds, call.scope));
+        journal.record(call, parts, tags);
+        late.record(call, parts, open, tags);
       },
     }),
     price: prices.price,
@@ -112,7 +122,16 @@ export function assemble(options: AssemblyOptions): Parts {
     },
     listeners: options.listeners,
   });
-  const services: CallServices = {
+  const charge = createChargeRecorder({
+    faults,
+    spent: (node, spent) => enforcement?.gate.charge(node, spent),
+    ledger: options.ledger,
+    journal: journal && ((one) => journal.charge(boundCharge(bounds, one), writeTags(boundTags(bounds, one.scope)))),
+    instruments: instruments.charge,
+    tracing: options.tracing,
+  });
+  const services: ChargingServices = {
+    charge,
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
     knowledge: estimates.knowledge,
@@ -124,6 +143,19 @@ export function assemble(options: AssemblyOptions): Parts {
     },
   };
   return { prices, instruments, recorder, forecaster, enforcement, journal, settler, estimates, services };
+}
+
+/** What budgets name is shown before all other values of tags. */
+function boundsOf({ tags = NO_TAGS, caps }: Config): TagBounds {
+  const bounds = createTagBounds();
+  for (const { scope } of caps)
+    for (const [kind, value] of scope) if (tags.includes(kind) && value !== "*") boundValue(bounds, kind, value);
+  return bounds;
+}
+
+/** As metrics show it: a store must not keep a row for each text that an app makes up. */
+function boundCharge(bounds: TagBounds, charge: Charge): Charge {
+  return { ...charge, what: boundValue(bounds, "what", charge.what) };
 }
 
 /** Without a store that outlives the process a journal is of use only for what settles inside the process. */
@@ -162,8 +194,19 @@ export function settingsOf({
   tokenizer,
   transportsOff = [],
   keys = {},
+  tags = NO_TAGS,
+  charges = [],
+  toolPrices = false,
 }: Config): CallSettings {
-  return { hosts: hosts.map(hostOf), askUsage, samples: tokenizer === true, transportsOff, keyAliases: keys };
+  return {
+    hosts: hosts.map(hostOf),
+    askUsage,
+    samples: tokenizer === true,
+    transportsOff,
+    keyAliases: keys,
+    tags,
+    toolPrices: toolPrices ? [...charges, ...TOOL_PRICES] : charges,
+  };
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {

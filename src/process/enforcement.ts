@@ -5,7 +5,7 @@ import type { ScopeNode } from "../core/scope.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { Blocked } from "../guard/blocked.ts";
 import type { Count } from "../guard/budgets/budget-counter.ts";
-import { createGauges, type GaugeReading } from "../guard/gauges.ts";
+import { createGauges, type GaugeReading, type ShowsTag } from "../guard/gauges.ts";
 import { createGuard, type Guard } from "../guard/guard.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
 import type { Gate } from "../limits/gate.ts";
@@ -36,6 +36,7 @@ export interface EnforcementOptions {
   readonly instance: () => string;
   readonly approvers: ReadonlySet<Approve>;
   readonly say: (message: string) => void;
+  readonly showsTag?: ShowsTag;
   readonly onRefused: (node: ScopeNode, blocked: Blocked, mode: string) => void;
   readonly onFault: (error: unknown) => void;
 }
@@ -67,7 +68,8 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
   const { guard, late, store } = state;
   const mode = modeOf(config);
   const { circuits, counts } = guard;
-  const gauges = createGauges(() => circuits.open, counts, { mode, isUnknown: circuits.isUnknown }, instance);
+  const shown = { mode, isUnknown: circuits.isUnknown };
+  const gauges = createGauges(() => circuits.open, counts, shown, instance, Date.now, options.showsTag);
   const feeding = followFeed(state);
   const opening = late?.ready ?? Promise.resolve(store);
   const ready = Promise.all([opening.then(() => serve(state)), feeding]).then(() => {});
@@ -159,6 +161,7 @@ async function serve(state: EnforcementState): Promise<void> {
     webhookSecrets: secrets.split(",").flatMap((secret) => secret.trim() || []),
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
+    ...(config.tags && { tags: config.tags }),
     say,
   });
   // The breaker must not keep an app alive that has finished.

@@ -2,18 +2,23 @@ import { setInterval } from "node:timers";
 import type { CallPart, SettledCall } from "../core/call.ts";
 import {
   addMetered,
+  type MeteredRow,
   type MeteredSums,
   meteredKey,
   meteredRows,
   meteredSums,
   NOTHING_METERED,
 } from "../core/metered.ts";
+import { type Charge, chargeRow } from "../pricing/charge.ts";
 import { type LateRecords, type MeteredTotal, type Store, within } from "../stores/store.ts";
 import type { LateCalls } from "./late-calls.ts";
 
 /** Writes what a process metered to a store that outlives it: the metered side of reconciliation. */
 export interface Journal {
-  record(call: SettledCall, parts: readonly CallPart[]): void;
+  /** @param tags Those that stored rows show, by `writeTags`. */
+  record(call: SettledCall, parts: readonly CallPart[], tags?: string): void;
+  /** @param tags As for {@link record}. */
+  charge(charge: Charge, tags: string): void;
   /** Undefined while it is not open. */
   readonly store: () => Store | undefined;
   /** Writes what changed. Never rejects: a write that failed is tried again. */
@@ -88,20 +93,10 @@ export function createJournal(options: JournalOptions): Journal {
   process.on("exit", saveAll);
   return {
     store: options.store,
-    record(call, parts) {
-      for (const row of meteredRows(call, parts)) {
-        const key = meteredKey(row);
-        let entry = entries.get(key);
-        if (entry === undefined) {
-          entry = { holder: holderOf(journal), key, day: row.day, sums: { ...NOTHING_METERED }, dirty: false };
-          entries.set(key, entry);
-        }
-        addMetered(entry.sums, meteredSums(row));
-        if (entry.dirty) continue;
-        entry.dirty = true;
-        journal.dirty.push(entry);
-      }
+    record(call, parts, tags) {
+      for (const row of meteredRows(call, parts, tags)) addRow(journal, row);
     },
+    charge: (charge, tags) => addRow(journal, chargeRow(charge, tags)),
     flush: flushAll,
     save: saveAll,
     async close() {
@@ -112,6 +107,20 @@ export function createJournal(options: JournalOptions): Journal {
       await options.release?.();
     },
   };
+}
+
+function addRow(journal: JournalState, row: MeteredRow): void {
+  const { entries } = journal;
+  const key = meteredKey(row);
+  let entry = entries.get(key);
+  if (entry === undefined) {
+    entry = { holder: holderOf(journal), key, day: row.day, sums: { ...NOTHING_METERED }, dirty: false };
+    entries.set(key, entry);
+  }
+  addMetered(entry.sums, meteredSums(row));
+  if (entry.dirty) return;
+  entry.dirty = true;
+  journal.dirty.push(entry);
 }
 
 async function flush(journal: JournalState): Promise<void> {

@@ -29,7 +29,8 @@ export interface PendingCall extends Pick<CallTraces, "node" | "ticket" | "span"
 
 /** The late calls of this process, and what it metered by the minute: from both a vendor's later word settles a call. */
 export interface LateCalls {
-  record(call: SettledCall, parts: readonly CallPart[], traces: CallTraces): void;
+  /** @param tags Those that stored rows show, by `writeTags`. */
+  record(call: SettledCall, parts: readonly CallPart[], traces: CallTraces, tags?: string): void;
   /** Not settled yet, the oldest first. */
   readonly pending: ReadonlyMap<string, PendingCall>;
   /** A call has settled, or it is too late for it. */
@@ -73,7 +74,7 @@ export function createLateCalls(holder: string): LateCalls {
   };
   return {
     pending: state.pending,
-    record: (call, parts, traces) => record(state, call, parts, traces),
+    record: (call, parts, traces, tags) => record(state, call, parts, traces, tags),
     drop: (id) => state.pending.delete(id),
     take: () => take(state),
     putBack: (records) => putBack(state, records),
@@ -84,12 +85,18 @@ export function createLateCalls(holder: string): LateCalls {
   };
 }
 
-function record(state: LateState, call: SettledCall, parts: readonly CallPart[], traces: CallTraces): void {
+function record(
+  state: LateState,
+  call: SettledCall,
+  parts: readonly CallPart[],
+  traces: CallTraces,
+  tags: string | undefined,
+): void {
   if (call.quality === "reported") {
     if (call.usage !== undefined && parts.length === 1) addMinute(state, call, call.usage);
     return;
   }
-  const late = lateCallOf(call, parts, state.holder, termsOf(traces));
+  const late = lateCallOf(call, parts, state.holder, termsOf(traces), tags);
   if (late === undefined) return;
   const { node, ticket, span } = traces;
   state.fresh.push(late);

@@ -1,15 +1,16 @@
 import type { SettledCall } from "../core/call.ts";
 import { createFaults, type Faults } from "../core/faults.ts";
 import { createLedger, type Ledger } from "../core/ledger.ts";
+import { NO_TAGS } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type CallMeter, createCallMeter } from "../meter/call/call-meter.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
-import { createIdentifier, listenToFrameworks } from "../meter/identity/identify.ts";
+import { createIdentifier, type Identifier, listenToFrameworks } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
-import { createNameWatch } from "../meter/identity/tag-collisions.ts";
+import { createNameWatch, createTagWarning } from "../meter/identity/tag-collisions.ts";
 import { createPropagation, type Propagation } from "../meter/propagation/propagation.ts";
 import { createVendorGuard } from "../meter/propagation/vendor-guard.ts";
-import { createContexts } from "../meter/tracing/context.ts";
+import { type Contexts, createContexts } from "../meter/tracing/context.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { createTracing, type Tracing, type TracingSettings } from "../meter/tracing/tracing.ts";
 import { createBypassWatch } from "../meter/transports/bypass/watch.ts";
@@ -31,6 +32,8 @@ export interface ProcessState {
   readonly approvers: Set<Approve>;
   readonly configuration: Configuration;
   readonly tracing: Tracing;
+  readonly contexts: Contexts;
+  readonly identifier: Identifier;
   readonly scoping: Scoping;
   readonly propagation: Propagation;
   readonly meter: CallMeter;
@@ -51,7 +54,14 @@ export function createProcessState(say: (message: string) => void): ProcessState
   const configuration = createConfiguration(faults, say, contexts.setDefaults);
   const tracing = createTracing(() => readTracingSettings(state), faults);
   const watchName = createNameWatch(say);
-  const identifier = createIdentifier({ frameworks: Object.values(frameworks), contexts, faults, watchName });
+  const identifier = createIdentifier({
+    frameworks: Object.values(frameworks),
+    contexts,
+    faults,
+    watchName,
+    declaredTags: () => configuration.get().tags ?? NO_TAGS,
+    onUndeclaredTag: createTagWarning(say),
+  });
   const scoping = createScoping(contexts, tracing, faults, identifier);
   const propagation = createPropagation({
     contexts,
@@ -84,6 +94,8 @@ export function createProcessState(say: (message: string) => void): ProcessState
     approvers: new Set(),
     configuration,
     tracing,
+    contexts,
+    identifier,
     scoping,
     propagation,
     meter,
@@ -127,12 +139,13 @@ export function assembleParts(state: ProcessState): Parts {
     instance: () => configuration.slot().get().name,
     stateDir: configuration.stateDir,
     spoolPending: () => state.telemetry?.pending(),
+    tracing: state.tracing,
   });
   return state.parts;
 }
 
-/** For a call that begins: from now on the configuration is fixed, and what is counted is exported. */
-function openForCalls(state: ProcessState): Parts {
+/** For a call that begins, or a charge: from now on the configuration is fixed, and what is counted is exported. */
+export function openForCalls(state: ProcessState): Parts {
   const { begun, parts, telemetry, exports, faults } = state;
   if (!begun || parts === undefined || (telemetry === undefined && exports)) {
     state.begun = true;

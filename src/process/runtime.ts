@@ -8,6 +8,8 @@ import type { Scoping } from "../meter/identity/scoping.ts";
 import type { Propagation } from "../meter/propagation/propagation.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { wrapFetch } from "../meter/transports/fetch/hook.ts";
+import type { ChargeInput } from "../pricing/charge.ts";
+import { chargeHere } from "./charging.ts";
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
 import { isGuarded } from "./enforcement.ts";
@@ -45,6 +47,8 @@ export interface Runtime {
   flush(): Promise<void>;
   /** Looks now for calls that have settled since, as otherwise every few seconds. Never rejects. */
   settle(): Promise<void>;
+  /** Counts money that is no model call's. @throws SpendfuseError `SPENDFUSE_CHARGE` */
+  charge(input: ChargeInput): void;
   wrapFetch(inner: typeof fetch): typeof fetch;
   finalise<T>(fn: () => T): T;
 }
@@ -78,6 +82,7 @@ export function createRuntime(say: (message: string) => void): Runtime {
     stop: () => stop(state),
     flush: () => flush(state),
     settle: async () => state.parts?.settler?.settle(),
+    charge: (input) => chargeHere(state, input),
     wrapFetch: (inner) => wrapFetch(state.meter, inner),
     finalise,
   };

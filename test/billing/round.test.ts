@@ -469,6 +469,7 @@ describe("in the sandbox, with Datadog's own client", () => {
     write("spendfuse.tokens", 40, ",token_type:reasoning");
     write("spendfuse.calls", 3, ",ending:completed,stream:true,priced:true");
     write("spendfuse.calls", 2, ",ending:failed,stream:true,priced:none");
+    write("spendfuse.charges", 0.25, ",what:web_search");
     const query = createMeteredQuery(await openClient({ env: env(url), user: "test" }), () => stage.clock);
     expect(await query(TODAY - DAY, TODAY)).toEqual([]);
     expect(await query(TODAY, TODAY + DAY)).toEqual([
@@ -490,6 +491,10 @@ describe("in the sandbox, with Datadog's own client", () => {
         inputUncached: 900,
         output: 100,
       },
+      expect.objectContaining({
+        ...{ provider: "charge", model: "web_search", agent: "researcher", rootAgent: "boss" },
+        ...{ calls: 0, cost: 250_000_000, priced: "true" },
+      }),
     ]);
   });
 });

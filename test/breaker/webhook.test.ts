@@ -114,3 +114,20 @@ describe("the scope that an operator names", () => {
     expect(readScope(named)).toBe(scope);
   });
 });
+
+describe("a declared tag", () => {
+  const TAGS = ["customer"];
+
+  test("makes a circuit of its value, and what adds up under other does not", () => {
+    const read = (scope: string, tags?: readonly string[]) =>
+      readWebhook(payload({ scope, tags: "" }), NOW, HOUR, tags);
+    expect(read("customer:Acme Inc", TAGS)).toMatchObject({ type: "change", scope: "customer:acme_inc" });
+    expect(read("customer:other", TAGS)).toMatchObject({ type: "ignore" });
+    expect(read("customer:acme")).toMatchObject({ type: "fault" });
+  });
+
+  test("may be named by an operator", () => {
+    expect(readScope("customer:Acme,agent:a", TAGS)).toBe("agent:a,customer:acme");
+    expect(readScope("customer:acme")).toBeUndefined();
+  });
+});

@@ -83,7 +83,21 @@ const WRONG: readonly Row[] = [
   [{ store: "file:" }, "store", 'not "file:"', '"store": "file:'],
   [{ hosts: [{ host: "https://llm.io/v1" }] }, "hosts[0].host", "without scheme", '"host": "llm.io"'],
   [{ prices: [{ ...PRICE, from: "soon" }] }, "prices[0].from", "must be an ISO date", '"from": "2026-11-01"'],
+  [{ charges: [{ host: "a", path: "/b" }] }, "charges[0]", 'charges[0] needs "usd"', '"usd": 0.008'],
+  [{ charges: [{ host: "a", usd: -1 }] }, "charges[0].usd", "from 0 to 100000, not -1", '"usd": 0.008'],
+  [
+    { charges: [{ host: "a", path: "b", usd: 1 }] },
+    "charges[0].path",
+    "a path that begins with /",
+    '"path": "/search"',
+  ],
+  [{ charges: [{ host: "a", usd: 1, mcp: "x" }] }, "charges[0].mcp", 'unknown key "charges[0].mcp"', 'remove "mcp"'],
+  [{ toolPrices: "on" }, "toolPrices", "must be true or false", '"toolPrices": true'],
+  [{ tags: ["Customer"] }, "tags[0]", "must be 2 to 31 lower-case letters", '"customer"'],
+  [{ tags: ["service"] }, "tags[0]", "no name that spendfuse or a backend uses", '"customer"'],
+  [{ tags: ["aa", "bb", "cc", "dd", "ee", "ff"] }, "tags", "must be a list of at most 5, not a list", '"tags": ['],
   // Rows that are valid by themselves.
+  [{ tags: ["customer", "customer"] }, "tags[1]", 'declared already, "customer"', '"tags": ["customer"]'],
   [{ hosts: [{ host: "a", like: "api.opnai.com" }] }, "hosts[0].like", "spendfuse knows", '"like": "api.openai.com"'],
   [
     { budgets: [DAY, { per: "day", usd: 2 }] },
@@ -147,6 +161,13 @@ describe("is refused, with the key and the fix", () => {
     expect(error.facts.fix).toContain(fix);
   });
 
+  test("a budget by a tag that nothing declares", () => {
+    const budgets = [{ ...DAY, scope: { tags: { custmer: "*" } } }];
+    const error = refusal(() => readConfig({ tags: ["customer"], budgets }, {}));
+    expect(error.message).toContain('budgets[0].scope.tags.custmer names a tag that "tags" does not declare');
+    expect(error.facts.fix).toBe("customer");
+  });
+
   test("what is no object at all", () => {
     expect(refusal(() => readConfig([] as never, {})).message).toBe("start() must hold one JSON object");
   });
@@ -192,6 +213,20 @@ describe("an unknown key", () => {
 
   test.each(["SPENDFUSE_SENDER", "SPENDFUSE_TEST_SCALE", "SPENDFUSE_DEBUG"])("%s is no unknown variable", (name) => {
     expect(read({ [name]: "1" }).said).toEqual([]);
+  });
+
+  test("a variable of a tag that nothing declares is ignored and named, and an error where that is strict", () => {
+    const env = {
+      SPENDFUSE_TAG_CUSTOMER: "Acme Inc",
+      SPENDFUSE_TAG_RELEASE: "1.2",
+      SPENDFUSE_CONFIG: '{"tags":["release"]}',
+    };
+    const { config, said } = read(env);
+    expect(config.defaults).toEqual({ tags: { release: "1.2" } });
+    expect(said).toEqual([
+      'variable SPENDFUSE_TAG_CUSTOMER ignored; "tags" does not declare customer ("tags": ["release","customer"])',
+    ]);
+    expect(refusal(() => read({ ...env, SPENDFUSE_STRICT: "1" })).facts.key).toBe("SPENDFUSE_TAG_CUSTOMER");
   });
 
   test("of what the caller gives is an error in any case", () => {

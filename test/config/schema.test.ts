@@ -161,7 +161,9 @@ function valid(node: Node): fc.Arbitrary<unknown> {
     case "array":
       return fc.array(valid(node.items), { maxLength: 3 });
     case "map": {
-      const names = node.names === undefined ? fc.string() : fc.stringMatching(/^[0-9a-f]{8}$/);
+      const hash = fc.stringMatching(/^[0-9a-f]{8}$/);
+      const written = node.names === "keyHash" ? hash : fc.constantFrom(FORMS[node.names ?? "tag"].example, "v2");
+      const names = node.names === undefined ? fc.string() : written;
       return fc.dictionary(
         names.filter((name) => name !== "__proto__"),
         valid(node.values),

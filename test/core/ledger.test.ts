@@ -8,6 +8,7 @@ const NONE: Sums = {
   cost: 0,
   unpriced: 0,
   unknown: 0,
+  charges: 0,
   input: 0,
   output: 0,
   cacheRead: 0,

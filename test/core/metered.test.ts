@@ -77,3 +77,14 @@ test("rows of several processes add up by group, and a group reads back out of i
   expect(rows).toEqual([{ ...one, calls: 2, cost: 10, inputUncached: 400, cacheRead: 1_600, output: 100 }, other]);
   expect(meteredKey(meteredGroup(meteredKey(one!)) as typeof one & object)).toBe(meteredKey(one!));
 });
+
+test("a row with tags is a group of its own, and one without them has the key that it always had", () => {
+  const [plain] = meteredRows(settledCall("a"), [part(5)]);
+  const [tagged] = meteredRows(settledCall("a"), [part(5)], "customer:acme,feature:chat");
+  expect(JSON.parse(meteredKey(plain!))).toHaveLength(11);
+  const rows = mergeMetered([plain!, tagged!, tagged!].map((row) => [meteredKey(row), meteredSums(row)] as const));
+  expect(rows.map(({ tags, cost }) => [tags, cost])).toEqual([
+    [undefined, 5],
+    ["customer:acme,feature:chat", 10],
+  ]);
+});

@@ -326,4 +326,32 @@ export const DEFECTS: readonly Defect[] = [
     replace: "false",
     tests: ["test/meter/call/billed-parts.test.ts"],
   },
+  {
+    name: "a paid request counts whatever its answer says",
+    file: "src/meter/transports/fetch/paid.ts",
+    find: "response.status < 200 || response.status > 299",
+    replace: "false",
+    tests: ["test/meter/transports/fetch/paid.test.ts"],
+  },
+  {
+    name: "a paid request that failed keeps what it held",
+    file: "src/meter/call/paid-request.ts",
+    find: "    this.ticket?.release();\n",
+    replace: "",
+    tests: ["test/meter/transports/fetch/paid.test.ts"],
+  },
+  {
+    name: "a charge is in no budget",
+    file: "src/meter/call/charges.ts",
+    find: "ticket === undefined ? spent(node, used) : ticket.settle(used)",
+    replace: "ticket?.settle(used)",
+    tests: ["test/process/charge.test.ts"],
+  },
+  {
+    name: "values of a tag are not bounded",
+    file: "src/core/tags/tags.ts",
+    find: "  if (shown.size >= max) return OTHER;\n",
+    replace: "",
+    tests: ["test/core/tags/tags.test.ts", "test/meter/metrics/tags.test.ts"],
+  },
 ];

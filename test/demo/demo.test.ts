@@ -45,7 +45,7 @@ describe.concurrent("spendfuse demo", () => {
     const [circuit, ...more] = err.trim().split("\n");
     expect(circuit).toMatch(/^spendfuse: circuit of agent:runaway opened until \S+: Datadog monitor \d+ alerts/);
     expect(more).toEqual([]);
-    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT THE VENDORS' OWN"));
+    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT CUSTOMERS COST"));
     expect(STOPPED).toMatch(
       /^spender +\d+ calls, \$0\.00\d+ billed; the next would pass its \$0\.005 a run: refused$/m,
     );
@@ -58,6 +58,17 @@ describe.concurrent("spendfuse demo", () => {
     expect(bill).toBeGreaterThanOrEqual(alert);
     expect(STOPPED).toMatch(/time to the alert +\d+\.\d min simulated/);
     expect(STOPPED).toMatch(/time to block +\d+ ms/);
+    const CUSTOMERS = out.slice(out.indexOf("WHAT CUSTOMERS COST"), out.indexOf("WHAT THE VENDORS' OWN"));
+    for (const [customer, searches] of [
+      ["acme", 5],
+      ["zeta", 3],
+    ] as const) {
+      const [calls, searched, forCalls, forSearches, ledgered, arrived] = figures(out, "WHAT CUSTOMERS COST", customer);
+      expect([calls, searched]).toEqual([customer === "acme" ? searches + 1 : searches, searches]);
+      expect(forSearches).toBeCloseTo(searches * 0.008, 9);
+      expect([ledgered, arrived]).toEqual([arrived, Number((forCalls! + forSearches!).toFixed(9))]);
+    }
+    expect(CUSTOMERS).toContain("✓ calls and searches add up, and acme was refused before it passed its $0.05");
     expect(seconds).toBeLessThan(90);
     expect(out).not.toContain("\x1b");
 

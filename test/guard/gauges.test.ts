@@ -108,3 +108,23 @@ test.each([
   const { points } = read(() => [], [], unknown);
   expect(points("spendfuse.guard.up")).toEqual([{ tags: { mode: "enforce", instance: "me" }, value }]);
 });
+
+test("scopes of the user's own tags are shown where their values are", () => {
+  const open = [opened("customer:acme"), opened("customer:zeta"), opened("user:1")];
+  const count = counted({ per: "day", usd: 1, scope: { tags: { customer: "*" } } }, "customer:acme", 5e8);
+  const shows = (name: string, value: string) => name === "customer" && value === "acme";
+  const state = { mode: "enforce", isUnknown: () => false };
+  const read = createGauges(
+    () => open,
+    [count],
+    state,
+    () => "me",
+    () => NOW,
+    shows,
+  );
+  const tags = read().flatMap(({ points }) => points.map((point) => [point.tags.scope, point.tags.customer]));
+  expect(tags.filter(([scope]) => scope !== undefined)).toEqual([
+    ["customer:acme", "acme"],
+    ["customer:acme", "acme"],
+  ]);
+});

@@ -32,6 +32,13 @@ export function feedMinute({ store, clock }: Sandbox, minute: number): void {
     for (const [type, count] of Object.entries(TOKENS))
       write("spendfuse.tokens", "count", [...reported, `token_type:${type}`], calls * count);
     write("spendfuse.calls", "count", [...reported, "ending:completed", "stream:true", "priced:true"], calls);
+    const charged = who.filter((tag) => !/^(provider|model):/.test(tag));
+    write(
+      "spendfuse.charges",
+      "count",
+      [...charged, index % 2 === 0 ? "what:web_search" : "what:scrape"],
+      calls * 0.002,
+    );
     if ((minute + index) % 5 === 0)
       write(
         "spendfuse.calls",

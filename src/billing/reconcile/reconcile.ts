@@ -19,6 +19,8 @@ export interface Bearer {
   readonly agent: string;
   readonly rootAgent: string;
   readonly team: string;
+  /** Tags of the user's own as `writeTags` writes them; absent without any. */
+  readonly tags?: string;
 }
 
 /** Billed and metered amounts of the same calls. Amounts in nano-USD. */
@@ -87,7 +89,7 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
   return lines.all();
 
   function place(row: MeteredRow, own: readonly Part[], billedTypes: ReadonlySet<string> | undefined): void {
-    const bearer: Bearer = { agent: row.agent, rootAgent: row.rootAgent, team: row.team };
+    const bearer = bearerOf(row);
     const where: readonly Part[] =
       own.length > 0 ? own : [{ project: "", key: "", model: row.model, billed: 0n, list: undefined, charges: 0 }];
     const sizes = where.map(({ billed }) => (billed > 0n ? billed : 0n));
@@ -113,6 +115,11 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
       for (const [reason, nano] of driftReasons(facts)) addTo(line.reasons, reason, nano);
     }
   }
+}
+
+/** Whom a metered row is charged to. */
+export function bearerOf({ agent, rootAgent, team, tags }: MeteredRow): Bearer {
+  return { agent, rootAgent, team, ...(tags !== undefined && { tags }) };
 }
 
 const TYPES = ["input_uncached", "cache_read", "cache_write", "output"] as const;
@@ -152,7 +159,7 @@ function createLines() {
   const lines = new Map<string, BillLine>();
   return {
     at(project: string, key: string, model: string, bearer: Bearer | undefined): BillLine {
-      const who = bearer === undefined ? [] : [bearer.agent, bearer.rootAgent, bearer.team];
+      const who = bearer === undefined ? [] : [bearer.agent, bearer.rootAgent, bearer.team, bearer.tags];
       const id = JSON.stringify([project, key, model, ...who]);
       let line = lines.get(id);
       if (line === undefined) {

@@ -7,7 +7,8 @@ const HELP = `spendfuse report: the vendors' bills next to the metered spend, fr
 
   --month MONTH      such as 2026-11; default: this month
   --from DAY --to DAY  a range of days instead of a month, inclusive
-  --by NAMES         one or several of ${GROUPINGS.join(", ")}; with commas. Default: agent
+  --by NAMES         one or several of ${GROUPINGS.join(", ")},
+                     or a declared tag; with commas. Default: agent
   --vendor NAME      only this vendor; repeatable
   --csv, --json      for machines; amounts are decimal dollars
   --caps             the vendors' own caps beside the bill and the budgets

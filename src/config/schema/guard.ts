@@ -30,7 +30,16 @@ const BUDGET: ObjectNode = {
       type: "BudgetScope",
       description: "Whose spend is capped; `*` gives each its own cap. Without it: everything together.",
       examples: [{ agent: "*" }],
-      keys: Object.fromEntries(BUDGET_KINDS.map((kind) => [kind, SCOPE_VALUE])),
+      keys: {
+        ...Object.fromEntries(BUDGET_KINDS.map((kind) => [kind, SCOPE_VALUE])),
+        tags: {
+          kind: "map",
+          names: "tag",
+          description: "Values of declared tags, or `*` for each.",
+          examples: [{ customer: "*" }],
+          values: SCOPE_VALUE,
+        },
+      },
     },
     per: {
       kind: "string",

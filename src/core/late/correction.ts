@@ -1,5 +1,6 @@
 import type { MeteredGroup } from "../metered.ts";
 import { METRICS, type MetricName } from "../names.ts";
+import { readTags } from "../tags/tags.ts";
 import { NO_USAGE, TOKEN_TYPES, tokensByType, type Usage } from "../usage.ts";
 import type { LateFigures } from "./late-call.ts";
 
@@ -45,12 +46,13 @@ export function correctionsOf(
   return corrections;
 }
 
-function tagsOf({ agent, rootAgent, team, project, provider, model }: MeteredGroup, instance: string) {
+function tagsOf({ agent, rootAgent, team, project, tags, provider, model }: MeteredGroup, instance: string) {
   return {
     agent,
     root_agent: rootAgent,
     ...(team !== "" && { team }),
     ...(project !== "" && { project }),
+    ...readTags(tags),
     provider,
     model,
     quality: "settled",

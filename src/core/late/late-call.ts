@@ -61,22 +61,27 @@ export const POLLER = "poll";
 /**
  * The late call of a settled one; undefined when the vendor has reported it, or will not report it: a call that was
  * refused, or one in which several models were at work, whose figures cannot be told apart.
+ * @param tags As for `meteredRows`.
  */
 export function lateCallOf(
   call: SettledCall,
   parts: readonly CallPart[],
   holder: string,
   terms: PriceTerms,
+  tags = "",
 ): LateCall | undefined {
   if (call.quality === "reported" || parts.length > 1) return undefined;
-  const [row] = meteredRows(call, parts);
+  const [row] = meteredRows(call, parts, tags);
   if (row === undefined) return undefined;
   const { day, provider, model, tier, key, agent, rootAgent, team, project, quality, priced } = row;
   const costNano = parts[0]?.costNano;
   return {
     id: `${holder}/${call.id}`,
     responseId: call.responseId ?? "",
-    group: { day, provider, model, tier, key, agent, rootAgent, team, project, quality, priced },
+    group: {
+      ...{ day, provider, model, tier, key, agent, rootAgent, team, project, quality, priced },
+      ...(row.tags !== undefined && { tags: row.tags }),
+    },
     ...(call.usage !== undefined && { usage: call.usage }),
     ...(costNano !== undefined && { costNano }),
     startedAt: call.startedAt,
@@ -120,6 +125,7 @@ export function readLateCall(json: string): LateCall | undefined {
   const readGroup = object(group);
   if (readGroup === undefined || !isCount(readGroup.day)) return undefined;
   if (!GROUP_TEXTS.every((name) => typeof readGroup[name] === "string")) return undefined;
+  if (readGroup.tags !== undefined && typeof readGroup.tags !== "string") return undefined;
   if (usage !== undefined && !isUsage(usage)) return undefined;
   if (costNano !== undefined && !isCount(costNano)) return undefined;
   return {

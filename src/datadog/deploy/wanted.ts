@@ -1,5 +1,7 @@
 import { SECRET_VARIABLE, WEBHOOK_NAME } from "../../breaker/template.ts";
 import { SpendfuseError } from "../../core/errors.ts";
+import { METRICS } from "../../core/names.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { Asset } from "../assets.ts";
 import { setThreshold, unitOf } from "../parameters.ts";
 import { parseFilter } from "../query/filter.ts";
@@ -24,6 +26,8 @@ export interface Choices {
   readonly prefix: string;
   /** Such as `env:prod`; added to every query. */
   readonly filters: readonly string[];
+  /** Tags of the user's own, each a template variable of the dashboards about spend. */
+  readonly tags?: readonly string[];
 }
 
 export const ON_CALL = "@oncall-REPLACE-ME";
@@ -91,24 +95,61 @@ function monitorBody(name: string, json: Body, choices: Choices): Body {
   return { ...body, message, tags, options };
 }
 
-function dashboardBody(json: Body, { prefix, filters }: Choices): Body {
-  const filtered = filters.length === 0 ? json : (walk(json, filters) as Body);
+function dashboardBody(json: Body, { prefix, filters, tags = NO_TAGS }: Choices): Body {
+  const tagged = tags.length === 0 ? json : addTagVariables(json, tags);
+  const filtered = filters.length === 0 ? tagged : (walk(tagged, (query) => addFilters(query, filters)) as Body);
   return { ...filtered, title: `${prefix}${json.title}` };
 }
 
-/** Adds filters to the queries of widgets. */
-function walk(value: unknown, filters: readonly string[], key = ""): unknown {
-  if (typeof value === "string") return key === "query" ? addFilters(value, filters) : value;
-  if (Array.isArray(value)) return value.map((one) => walk(one, filters, key));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, walk(inner, filters, name)]));
+/** The metrics that have the tags, by the beginning of a query. */
+const TAGGED = new Set<string>(
+  [METRICS.cost, METRICS.charges, METRICS.tokens, METRICS.calls, METRICS.blockedCalls].map(({ name }) => name),
+);
+
+/** Dashboards with a template variable for each tag, as deploy would install them. */
+export function withTagVariables(assets: readonly Asset[], tags: readonly string[]): readonly Asset[] {
+  if (tags.length === 0) return assets;
+  return assets.map((asset) =>
+    asset.kind === "dashboard" ? { ...asset, json: addTagVariables(asset.json, tags) } : asset,
+  );
 }
 
-const BRACES = /\b((?:avg|sum|min|max|count):[\w.]+)\{([^}]*)\}/g;
+/** A variable for each tag, in every query of a metric that has it and follows the dashboard's other variables. */
+function addTagVariables(json: Body, tags: readonly string[]): Body {
+  const variables = tags.map((tag) => `$${tag}`);
+  let any = false;
+  const changed = walk(json, (query) =>
+    addFilters(query, variables, (metric, inner) => {
+      const takes = TAGGED.has(metric) && inner.includes("$");
+      any ||= takes;
+      return takes;
+    }),
+  ) as Body;
+  if (!any) return json;
+  const before = (json.template_variables ?? []) as readonly Body[];
+  const more = tags.map((name) => ({ name, prefix: name, available_values: [], defaults: ["*"] }));
+  return { ...changed, template_variables: [...before, ...more] };
+}
 
-function addFilters(query: string, filters: readonly string[]): string {
+/** Changes the queries of widgets. */
+function walk(value: unknown, change: (query: string) => string, key = ""): unknown {
+  if (typeof value === "string") return key === "query" ? change(value) : value;
+  if (Array.isArray(value)) return value.map((one) => walk(one, change, key));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, walk(inner, change, name)]));
+}
+
+const BRACES = /\b((?:avg|sum|min|max|count):([\w.]+))\{([^}]*)\}/g;
+
+/** @param takes Whether a query of this metric, with this filter, is filtered. */
+function addFilters(
+  query: string,
+  filters: readonly string[],
+  takes: (metric: string, inner: string) => boolean = () => true,
+): string {
   if (filters.length === 0) return query;
-  return query.replace(BRACES, (_, head: string, inner: string) => {
+  return query.replace(BRACES, (whole: string, head: string, metric: string, inner: string) => {
+    if (!takes(metric, inner)) return whole;
     if (inner.trim() === "*") return `${head}{${joinFilters(filters)}}`;
     const boolean = [inner, ...filters].some((text) => /\s(?:AND|OR|IN|NOT)\s/i.test(text));
     if (!boolean) return `${head}{${[inner, ...filters].join(",")}}`;

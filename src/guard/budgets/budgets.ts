@@ -200,8 +200,8 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
 }
 
 /** An amount in the unit of a budget; of one call, so that no figure spoils a sum. */
-function amountOf(unit: Budget["unit"], { tokens, costNano }: Spent | Forecast): number {
-  if (unit === "calls") return 1;
+function amountOf(unit: Budget["unit"], { tokens, costNano, calls }: Spent | Forecast): number {
+  if (unit === "calls") return calls ?? 1;
   const amount = unit === "tokens" ? tokens : (costNano ?? 0);
   return amount <= MAX_CALL_NANO && amount >= 0 ? Math.round(amount) : 0;
 }

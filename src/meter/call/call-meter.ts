@@ -1,18 +1,22 @@
 import type { CallState } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
+import type { Passage } from "../../limits/gate.ts";
 import type { Refusal } from "../../limits/refusal.ts";
+import type { ToolPrice } from "../../pricing/tool-prices.ts";
 import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
 import { dropOpenCall } from "../tracing/agent-span.ts";
 import { releaseCallSpan } from "../tracing/call-span.ts";
+import { createPriceList, type PriceList } from "../wire/charges/price-list.ts";
 import * as formats from "../wire/formats/registry.ts";
 import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
 import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
 import { type AbandonedCalls, createAbandonedCalls } from "./abandoned-calls.ts";
 import { createBackground } from "./background.ts";
-import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
+import { beginCall, type LeavingRequest } from "./begin-call.ts";
 import { createInFlightRequests, type InFlightRequests } from "./in-flight-requests.ts";
 import type { OpenCall } from "./open-call.ts";
+import { admitPaid, type LeavingPaidRequest, type PaidOptions, PaidRequest } from "./paid-request.ts";
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
@@ -27,9 +31,13 @@ export interface CallSettings {
   readonly transportsOff: readonly string[];
   /** Alias by the short hash of an API key. */
   readonly keyAliases: Readonly<Record<string, string>>;
+  /** The names of the declared tags. */
+  readonly tags: readonly string[];
+  /** Prices of requests that are no model calls; the first that fits decides. */
+  readonly toolPrices: readonly ToolPrice[];
 }
 
-export interface CallMeterOptions extends BeginOptions {
+export interface CallMeterOptions extends PaidOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
 }
@@ -48,6 +56,14 @@ export interface CallMeter {
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
+  /** Prices of requests that are no model calls; undefined without any. The same object until the configuration changes. */
+  prices(): PriceList | undefined;
+  /** Begins a paid request about to leave. Undefined when that failed: it is then sent uncounted. */
+  beginPaid(request: LeavingPaidRequest): PaidRequest | undefined;
+  /** Whether it may leave; undefined when nothing is to be asked. Never rejects. */
+  admitPaid(paid: PaidRequest): Passage | undefined | Promise<Passage | undefined>;
+  /** What reads the body of its answer. */
+  watchPaid(paid: PaidRequest): OpenCall;
   /** The refusal of a request whose call could not be begun by a fault of ours; undefined where it may leave all the same. */
   unchecked(target: Target): Refusal | undefined;
   /** What is sent along with a request that is no model call, such as baggage; undefined for nearly all. */
@@ -96,6 +112,17 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
         return undefined;
       }
     },
+    prices: () => settings().charges,
+    beginPaid: (request) => faults.guard("request", () => new PaidRequest(options, request, settings().tags)),
+    admitPaid: (paid) => admitPaid(paid, options),
+    watchPaid(paid) {
+      const call = paid.watch((settled) => {
+        open.delete(settled);
+        if (settled.tether !== undefined) abandoned.forget(settled);
+      });
+      open.add(call);
+      return call;
+    },
     unchecked: ({ format }) => faults.guard("guard", () => options.services().gate?.unchecked(format.refusal)),
     settleOpen() {
       for (const call of [...open]) call.settle({ type: "flush", unseen: abandoned.isReadUnseen(call) });
@@ -103,15 +130,20 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   };
 }
 
+interface MeterSettings extends TargetSettings {
+  readonly charges: PriceList | undefined;
+}
+
 /** Derived from the settings; rebuilt only when they change. */
-function createSettingsReader(current: () => CallSettings): () => TargetSettings {
+function createSettingsReader(current: () => CallSettings): () => MeterSettings {
   let from: CallSettings | undefined;
-  let made: TargetSettings | undefined;
+  let made: MeterSettings | undefined;
   return () => {
     const now = current();
     if (made === undefined || from !== now) {
-      const { hosts, askUsage, samples, keyAliases } = now;
-      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf: createKeyReader(keyAliases) };
+      const { hosts, askUsage, samples, keyAliases, tags, toolPrices } = now;
+      const keyOf = createKeyReader(keyAliases);
+      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf, tags, charges: createPriceList(toolPrices) };
       from = now;
     }
     return made;

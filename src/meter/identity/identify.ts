@@ -1,5 +1,6 @@
 import type { Faults } from "../../core/faults.ts";
-import { type ScopeFields, type ScopeNode, UNKNOWN_AGENT } from "../../core/scope.ts";
+import { type ScopeFields, type ScopeNode, type TagValues, UNKNOWN_AGENT } from "../../core/scope.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Channel, Entrance, Framework, Identity, ModelRequest } from "./frameworks/framework.ts";
@@ -26,11 +27,16 @@ export interface IdentifierOptions {
   readonly contexts: Contexts;
   readonly faults: Faults;
   readonly watchName: NameWatch;
+  /** The names of the tags that the configuration declares. */
+  readonly declaredTags?: () => readonly string[];
+  /** Called with the name of a tag that is set and not declared. */
+  readonly onUndeclaredTag?: (name: string) => void;
 }
 
 const globals = globalThis as unknown as { readonly [slot: PropertyKey]: { getStore?(): unknown } | undefined };
 
-export function createIdentifier({ frameworks, contexts, faults, watchName }: IdentifierOptions): Identifier {
+export function createIdentifier(options: IdentifierOptions): Identifier {
+  const { frameworks, contexts, faults, watchName, declaredTags = () => NO_TAGS, onUndeclaredTag = () => {} } = options;
   const byRank = frameworks.toSorted((one, other) => one.rank - other.rank);
   return {
     frameworks,
@@ -38,7 +44,7 @@ export function createIdentifier({ frameworks, contexts, faults, watchName }: Id
     requestReaders: byRank.filter(({ readRequest }) => readRequest !== undefined),
     contexts,
     faults,
-    known: createKnownScopes(watchName),
+    known: createKnownScopes({ watchName, declared: declaredTags, onUndeclared: onUndeclaredTag }),
   };
 }
 
@@ -97,11 +103,18 @@ export function enterScope(
   surroundings: Surroundings,
 ): Omit<Context, "span"> {
   const outer = contextHere(identifier, surroundings);
-  const given: ScopeFields = { ...outer.given, ...present(fields) };
+  const own = present(fields);
+  const given: ScopeFields = { ...outer.given, ...own };
+  const tags = own.tags && outer.given.tags && { ...outer.given.tags, ...own.tags };
   // New parents without a new name: a framework may name the agent.
   const renamed = fields.agent || !fields.parents?.length;
   const { agent: _, ...rest } = given;
-  return { node: nodeWith(identifier.known, outer.node, fields), given: renamed ? given : rest, heard: outer.heard };
+  const kept = renamed ? given : rest;
+  return {
+    node: nodeWith(identifier.known, outer.node, own),
+    given: tags === undefined ? kept : { ...kept, tags },
+    heard: outer.heard,
+  };
 }
 
 /** Begins to listen to the frameworks that report their agents themselves. Returns what stops it. */
@@ -169,21 +182,31 @@ function withoutGiven(identity: Identity, { given, heard }: Pick<Context, "given
     run: given.run === undefined ? identity.run : undefined,
     conversation: given.conversation === undefined ? identity.conversation : undefined,
     user: given.user === undefined ? identity.user : undefined,
+    tags: given.tags === undefined || identity.tags === undefined ? identity.tags : missing(given.tags, identity.tags),
   };
+}
+
+/** Those of `more` that `tags` does not set; undefined without any. */
+function missing(tags: TagValues | undefined, more: TagValues): TagValues | undefined {
+  if (tags === undefined) return more;
+  const left = Object.entries(more).filter(([name]) => tags[name] === undefined);
+  return left.length === 0 ? undefined : Object.fromEntries(left);
 }
 
 /** The scope with the environment's defaults for the fields that it lacks. */
 function withDefaults({ defaults }: Contexts, known: KnownScopes, node: ScopeNode): ScopeNode {
-  const { agent, team, project } = defaults;
+  const { agent, team, project, tags } = defaults;
   const { scope } = node;
   const unnamed = agent !== undefined && scope.agent === UNKNOWN_AGENT;
   const lacks =
     (team !== undefined && scope.team === undefined) || (project !== undefined && scope.project === undefined);
-  if (!unnamed && !lacks) return node;
+  const untagged = tags === undefined ? undefined : missing(scope.tags, tags);
+  if (!unnamed && !lacks && untagged === undefined) return node;
   return nodeIn(known, node, {
     agents: unnamed ? [agent] : undefined,
     team: scope.team === undefined ? team : undefined,
     project: scope.project === undefined ? project : undefined,
+    tags: untagged,
   });
 }
 
@@ -195,5 +218,9 @@ function merge(first: Identity, second: Identity): Identity {
     run: first.run ?? second.run,
     conversation: first.conversation ?? second.conversation,
     user: first.user ?? second.user,
+    tags:
+      first.tags === undefined || second.tags === undefined
+        ? (first.tags ?? second.tags)
+        : { ...second.tags, ...first.tags },
   };
 }

@@ -1,5 +1,6 @@
 import { setBounded } from "../../core/bounded-map.ts";
-import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode } from "../../core/scope.ts";
+import { nestScope, SCOPE_KINDS, type ScopeFields, type ScopeNode, type TagValues } from "../../core/scope.ts";
+import { declaredTags } from "../../core/tags/tags.ts";
 import type { Identity } from "./frameworks/framework.ts";
 import type { NameWatch } from "./tag-collisions.ts";
 
@@ -8,6 +9,10 @@ export interface KnownScopes {
   /** By the scope around them, then by their fields in one string. */
   readonly byOuter: WeakMap<ScopeNode, Map<string, ScopeNode>>;
   readonly watchName: NameWatch;
+  /** The names of the tags that the configuration declares. */
+  readonly declared: () => readonly string[];
+  /** Called with the name of a tag that is set and not declared. */
+  readonly onUndeclared: (name: string) => void;
 }
 
 /** Scopes kept for one scope around them: there is no end of conversations and runs. */
@@ -16,13 +21,13 @@ const MARK = "\u0001";
 /** The key of an identity without any field. */
 const NO_FIELDS = MARK.repeat(5);
 
-export function createKnownScopes(watchName: NameWatch): KnownScopes {
-  return { byOuter: new WeakMap(), watchName };
+export function createKnownScopes(options: Omit<KnownScopes, "byOuter">): KnownScopes {
+  return { byOuter: new WeakMap(), ...options };
 }
 
 /** The scope of an identity inside `outer`; `outer` itself when the identity has no fields. */
 export function nodeIn(known: KnownScopes, outer: ScopeNode, identity: Identity): ScopeNode {
-  const key = textOf(identity);
+  const key = textOf(known, identity);
   if (key === NO_FIELDS) return outer;
   const nodes = nodesIn(known, outer);
   let node = nodes.get(key);
@@ -39,9 +44,9 @@ export function nodeIn(known: KnownScopes, outer: ScopeNode, identity: Identity)
 
 /** The scope of a user's own fields inside `outer`. */
 export function nodeWith(known: KnownScopes, outer: ScopeNode, fields: ScopeFields): ScopeNode {
-  const { agent, team, project, key, run, conversation, user, parents } = fields;
+  const { agent, team, project, key, run, conversation, user, parents, tags } = fields;
   const names = keyOf(parents && [...parents]);
-  const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}`;
+  const text = `${agent ?? ""}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${key ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}${MARK}${names}${MARK}${tags === undefined ? "" : tagKey(known, tags)}`;
   const nodes = nodesIn(known, outer);
   let node = nodes.get(text);
   if (node === undefined) {
@@ -60,13 +65,19 @@ function nodesIn({ byOuter }: KnownScopes, outer: ScopeNode): Map<string, ScopeN
   return nodes;
 }
 
-function nest({ watchName }: KnownScopes, outer: ScopeNode, fields: ScopeFields): ScopeNode {
+function nest(
+  { watchName, declared, onUndeclared }: KnownScopes,
+  outer: ScopeNode,
+  { tags: given, ...fields }: ScopeFields,
+): ScopeNode {
   for (const name of fields.parents ?? []) watchName("agent", String(name));
   for (const kind of ["agent", "team", "project"] as const) {
     const name = fields[kind];
     if (name) watchName(kind, String(name));
   }
-  return nestScope(outer, fields);
+  const tags = given === undefined ? undefined : declaredTags(given, declared(), onUndeclared);
+  for (const name in tags) watchName(name, String(given?.[name]));
+  return nestScope(outer, tags === undefined ? fields : { ...fields, tags });
 }
 
 /** Agents' names in one string; empty without any. */
@@ -74,9 +85,15 @@ export function keyOf(agents: readonly string[] | undefined): string {
   return agents === undefined ? "" : agents.join("\u0002");
 }
 
-function textOf(identity: Identity): string {
-  const { agents, team, project, run, conversation, user } = identity;
-  return `${keyOf(agents)}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}`;
+function textOf(known: KnownScopes, identity: Identity): string {
+  const { agents, team, project, run, conversation, user, tags } = identity;
+  const text = `${keyOf(agents)}${MARK}${team ?? ""}${MARK}${project ?? ""}${MARK}${run ?? ""}${MARK}${conversation ?? ""}${MARK}${user ?? ""}`;
+  return tags === undefined ? text : `${text}${MARK}${tagKey(known, tags)}`;
+}
+
+/** With the declared names, which a later `start()` may change. */
+function tagKey({ declared }: KnownScopes, tags: TagValues): string {
+  return `${JSON.stringify(tags)}${declared().join()}`;
 }
 
 function fieldsOf({ agents, ...rest }: Identity): ScopeFields {
@@ -93,5 +110,6 @@ export function present(fields: ScopeFields): ScopeFields {
     if (value !== undefined && value !== null && value !== "") set[kind] = value;
   }
   if (fields.parents !== undefined && fields.parents.length > 0) set.parents = fields.parents;
+  if (typeof fields.tags === "object" && fields.tags !== null) set.tags = fields.tags;
   return set;
 }

@@ -23,3 +23,17 @@ export function createNameWatch(say: (message: string) => void): NameWatch {
     say(`the ${kind}s "${before}" and "${name}" are both ${tag} in metrics and budgets; rename one to tell them apart`);
   };
 }
+
+/** Names of undeclared tags that are logged. */
+const MAX_UNDECLARED = 20;
+
+/** Logs each tag that is set and not declared, once. */
+export function createTagWarning(say: (message: string) => void): (name: string) => void {
+  const told = new Set<string>();
+  return (name) => {
+    if (told.has(name) || told.size >= MAX_UNDECLARED) return;
+    told.add(name);
+    const shown = JSON.stringify(name.slice(0, 60));
+    say(`the tag ${shown} is ignored: it is not declared; add it to "tags" in spendfuse.config.json`);
+  };
+}

@@ -1,6 +1,8 @@
 import { setBounded } from "../../core/bounded-map.ts";
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
+import type { Scope } from "../../core/scope.ts";
+import { boundTags, type TagBounds, writeTags } from "../../core/tags/tags.ts";
 import { TOKEN_TYPES, type Usage } from "../../core/usage.ts";
 import * as registry from "../wire/formats/registry.ts";
 import type { Series, SeriesTable } from "./bounded-series.ts";
@@ -26,6 +28,8 @@ type Opened = Series<Tags, number> | undefined;
 /** The groups of one process, and the tables that they add to. */
 export interface Groups {
   readonly instance: () => string;
+  /** Which values of tags are shown. */
+  readonly bounds: TagBounds;
   readonly costs: SeriesTable<Tags, number>;
   readonly calls: SeriesTable<Tags, number>;
   readonly tokens: SeriesTable<Tags, number>;
@@ -46,9 +50,10 @@ const AUDIO = 1;
 const IMAGE = 2;
 const UNKNOWN = 3;
 
-export function createGroups(tables: Tables, instance: () => string): Groups {
+export function createGroups(tables: Tables, instance: () => string, bounds: TagBounds): Groups {
   return {
     instance,
+    bounds,
     costs: tables.cost.table,
     calls: tables.calls.table,
     tokens: tables.tokens.table,
@@ -76,7 +81,8 @@ export function groupOf(groups: Groups, call: SettledCall, model: string): Group
   ) {
     return last.group;
   }
-  const key = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
+  const plain = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
+  const key = scope.tags === undefined ? plain : `${plain}\n${writeTags(boundTags(groups.bounds, scope))}`;
   let group = groups.byKey.get(key);
   if (group === undefined) {
     group = { cost: undefined, calls: new Map(), durations: new Map(), tokens: [], inputs: [], outputs: [] };
@@ -147,20 +153,20 @@ export function durationOf(
   return series;
 }
 
-function openCall({ calls, instance }: Groups, group: Group, call: SettledCall, key: string): Series<Tags, number> {
+function openCall(groups: Groups, group: Group, call: SettledCall, key: string): Series<Tags, number> {
   const { ending, stream, priced } = call;
-  const series = calls.open({ ...spendTags(call, call.model, instance()), ending, stream: String(stream), priced });
+  const series = groups.calls.open({ ...spendTags(groups, call, call.model), ending, stream: String(stream), priced });
   group.calls.set(key, series);
   return series;
 }
 
-function openCost({ costs, instance }: Groups, group: Group, call: SettledCall, model: string): Series<Tags, number> {
-  group.cost = costs.open(spendTags(call, model, instance()));
+function openCost(groups: Groups, group: Group, call: SettledCall, model: string): Series<Tags, number> {
+  group.cost = groups.costs.open(spendTags(groups, call, model));
   return group.cost;
 }
 
 function addTokens(
-  { tokens, instance }: Groups,
+  groups: Groups,
   group: Group,
   call: SettledCall,
   model: string,
@@ -169,11 +175,11 @@ function addTokens(
 ): void {
   let series = group.tokens[index];
   if (series === undefined) {
-    series = tokens.open({ ...spendTags(call, model, instance()), token_type: TOKEN_TYPES[index]! });
+    series = groups.tokens.open({ ...spendTags(groups, call, model), token_type: TOKEN_TYPES[index]! });
     group.tokens[index] = series;
   }
   series.value += amount;
-  if (!series.changed) tokens.touch(series);
+  if (!series.changed) groups.tokens.touch(series);
 }
 
 /** @param opened The group's series in this table. */
@@ -194,16 +200,18 @@ function addModality(
   if (!series.changed) table.touch(series);
 }
 
-function spendTags({ scope, provider, quality }: SettledCall, model: string, instance: string): Tags {
+function spendTags({ instance, bounds }: Groups, { scope, provider, quality }: SettledCall, model: string): Tags {
+  return { ...scopeTags(scope, bounds), provider, model, quality, instance: instance() };
+}
+
+/** The tags of a scope, always in this order: it is part of what makes a series. */
+export function scopeTags(scope: Scope, bounds: TagBounds): Tags {
   return {
     agent: scope.agent,
     root_agent: scope.rootAgent,
     ...(scope.team !== undefined && { team: scope.team }),
     ...(scope.project !== undefined && { project: scope.project }),
-    provider,
-    model,
-    quality,
-    instance,
+    ...boundTags(bounds, scope),
   };
 }
 

@@ -3,13 +3,16 @@ import { correctionsOf } from "../../core/late/correction.ts";
 import type { LateCall, LateFigures } from "../../core/late/late-call.ts";
 import { GEN_AI_METRICS, type MetricName } from "../../core/names.ts";
 import type { Scope } from "../../core/scope.ts";
+import { createTagBounds, type TagBounds } from "../../core/tags/tags.ts";
+import type { Charge } from "../../pricing/charge.ts";
 import { errorType } from "../tracing/call-span.ts";
 import { isShutDown, userMeterProvider } from "../tracing/otel-global.ts";
 import type { OtelMeterProvider } from "../tracing/otel-types.ts";
 import { addCall, addInference, addPart, createGroups, durationOf, type Groups, groupOf } from "./aggregate.ts";
 import type { Series } from "./bounded-series.ts";
+import { count, countBlocked, countCharge, countFault } from "./counts.ts";
 import { createPump, type Pump } from "./otel-bridge.ts";
-import { addSeconds, type Counter, createTables, type Histogram, type Tables, type Tags } from "./tables.ts";
+import { addSeconds, createTables, type Histogram, type Tables, type Tags } from "./tables.ts";
 
 /** What came of one metric since it was last taken, in the unit of the metric. */
 export type Taken =
@@ -36,6 +39,8 @@ export interface Instruments {
   record(call: SettledCall, parts: readonly CallPart[]): void;
   /** Counts what a settled call changes, once. */
   correct(call: LateCall, figures: LateFigures): void;
+  /** Adds money that is no model call's. */
+  charge(charge: Charge): void;
   /** Counts a call that was refused, or in `shadow` would have been. */
   blocked(scope: Scope, reason: string, mode: string): void;
   /** Counts an unmetered request to a model API. */
@@ -69,6 +74,10 @@ export interface InstrumentsOptions {
   readonly onFault?: (error: unknown) => void;
   /** Exports that wait on disk; undefined without a spool. */
   readonly spoolPending?: () => number | undefined;
+  /** The tags that the configuration declares; none when absent. */
+  readonly tags?: readonly string[];
+  /** Which values of tags are shown, the same everywhere in the process. */
+  readonly bounds?: TagBounds;
   /** Gauges of others, read at each collection. */
   readonly gauges?: () => readonly Gauge[];
 }
@@ -84,6 +93,7 @@ interface InstrumentsState {
   readonly gauges: () => readonly Gauge[];
   readonly tables: Tables;
   readonly groups: Groups;
+  readonly bounds: TagBounds;
   /** Durations for which no exporter is known yet. */
   readonly waiting: { readonly series: Series<Tags, Histogram>; readonly seconds: number }[];
   /** What moves our metrics into the user's provider; undefined without one. */
@@ -96,14 +106,16 @@ interface InstrumentsState {
 
 export function createInstruments(options: InstrumentsOptions): Instruments {
   const instance = once(options.instance);
-  const tables = createTables(options.seriesLimit ?? 1_900);
+  const tables = createTables(options.seriesLimit ?? 1_900, options.tags);
+  const bounds = options.bounds ?? createTagBounds();
   const state: InstrumentsState = {
     options,
     genAi: options.genAi ?? true,
     instance,
     gauges: options.gauges ?? (() => []),
     tables,
-    groups: createGroups(tables, instance),
+    groups: createGroups(tables, instance, bounds),
+    bounds,
     waiting: [],
     pump: undefined,
     refused: undefined,
@@ -112,8 +124,15 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
   return {
     record: (call, parts) => record(state, call, parts),
     correct: (call, figures) => correct(state, call, figures),
+    charge(charge) {
+      watch(state);
+      countCharge(state, charge);
+    },
     blocked: (scope, reason, mode) => countBlocked(state, scope, reason, mode),
-    unmetered: (host) => countUnmetered(state, host),
+    unmetered(host) {
+      watch(state);
+      count(tables.unmetered, { host });
+    },
     gauges: state.gauges,
     fault: (step) => countFault(state, step),
     watch: () => watch(state),
@@ -162,27 +181,6 @@ function correct(state: InstrumentsState, call: LateCall, figures: LateFigures):
     const counter = state.tables.counters.find((one) => one.metric === metric);
     if (counter !== undefined) count(counter, tags, amount);
   }
-}
-
-function countBlocked({ tables, instance }: InstrumentsState, scope: Scope, reason: string, mode: string): void {
-  const team = scope.team === undefined ? {} : { team: scope.team };
-  const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, reason, mode, instance: instance() };
-  count(tables.blocked, tags);
-}
-
-function countUnmetered(state: InstrumentsState, host: string): void {
-  watch(state);
-  count(state.tables.unmetered, { host });
-}
-
-function countFault({ tables, instance }: InstrumentsState, step: string): void {
-  count(tables.faults, { step, instance: instance() });
-}
-
-function count({ table }: Counter, tags: Tags, amount = 1): void {
-  const series = table.open(tags);
-  series.value += amount;
-  table.touch(series);
 }
 
 function watch(state: InstrumentsState): boolean {

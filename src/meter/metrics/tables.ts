@@ -1,4 +1,5 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
+import { NO_TAGS, OTHER } from "../../core/tags/tags.ts";
 import { createSeriesTable, type Level, type SeriesTable } from "./bounded-series.ts";
 
 export type Tags = { readonly [name: string]: string };
@@ -26,6 +27,7 @@ export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_,
 
 export interface Tables {
   readonly cost: Counter;
+  readonly charges: Counter;
   readonly tokens: Counter;
   readonly calls: Counter;
   readonly settledCalls: Counter;
@@ -41,7 +43,6 @@ export interface Tables {
   readonly counters: readonly Counter[];
 }
 
-const OTHER = "other";
 /**
  * Series in all after which even the folded ones fold. What is left by then is at most quality × token type or
  * quality × ending, 15 series: together they stay below the 2,000 at which OpenTelemetry's own overflow begins.
@@ -51,22 +52,24 @@ const SPEND_KEPT = new Set(["quality", "ending", "token_type", "instance"]);
 const GEN_AI_KEPT = new Set(["gen_ai.operation.name", "gen_ai.token.modality"]);
 const MAX_FAULT_STEPS = 50;
 const MAX_HOSTS = 100;
+/** The share of the series that may show tags of the user's own: agents come before them. */
+const TAGGED_SHARE = 0.75;
 
-/** @param limit Series of one metric that show their agent; what comes later adds up in the agent `other`. */
-export function createTables(limit: number): Tables {
-  const spend: readonly Level<Tags>[] = [
-    { limit, fold: (tags) => tags },
-    { limit: FOLDED_LIMIT, fold: (tags) => ({ ...tags, agent: OTHER, root_agent: OTHER }) },
-    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, SPEND_KEPT, ["team", "project"]) },
-  ];
+/**
+ * @param limit Series of one metric that show their agent; what comes later adds up in the agent `other`.
+ * @param own The tags that the configuration declares.
+ */
+export function createTables(limit: number, own: readonly string[] = NO_TAGS): Tables {
+  const spend = spendLevels(limit, own);
   const genAi: readonly Level<Tags>[] = [
     { limit, fold: (tags) => tags },
     { limit: FOLDED_LIMIT, fold: (tags) => ({ ...tags, "gen_ai.agent.name": OTHER }) },
     { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, GEN_AI_KEPT) },
   ];
   const blocked: readonly Level<Tags>[] = [
-    { limit, fold: (tags) => tags },
-    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, new Set(["reason", "mode", "instance"])) },
+    ...taggedLevel(limit, own),
+    { limit, fold: (tags) => withoutOwn(tags, own) },
+    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, new Set(["reason", "mode", "instance"]), own) },
   ];
   const faults: readonly Level<Tags>[] = [
     { limit: MAX_FAULT_STEPS, fold: (tags) => tags },
@@ -83,6 +86,7 @@ export function createTables(limit: number): Tables {
   });
   const counters = {
     cost: counter(METRICS.cost, spend, 1e9),
+    charges: counter(METRICS.charges, spend, 1e9),
     tokens: counter(METRICS.tokens, spend),
     calls: counter(METRICS.calls, spend),
     settledCalls: counter(METRICS.settledCalls, spend),
@@ -99,6 +103,25 @@ export function createTables(limit: number): Tables {
     durations: createSeriesTable(genAi, emptyHistogram),
     counters: Object.values(counters),
   };
+}
+
+function spendLevels(limit: number, own: readonly string[]): readonly Level<Tags>[] {
+  return [
+    ...taggedLevel(limit, own),
+    { limit, fold: (tags) => withoutOwn(tags, own) },
+    { limit: FOLDED_LIMIT, fold: (tags) => ({ ...withoutOwn(tags, own), agent: OTHER, root_agent: OTHER }) },
+    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, SPEND_KEPT, ["team", "project", ...own]) },
+  ];
+}
+
+function taggedLevel(limit: number, own: readonly string[]): readonly Level<Tags>[] {
+  return own.length === 0 ? [] : [{ limit: Math.floor(limit * TAGGED_SHARE), fold: (tags) => tags }];
+}
+
+/** The tags with `other` in place of the user's own. */
+function withoutOwn(tags: Tags, own: readonly string[]): Tags {
+  const set = own.filter((name) => tags[name] !== undefined);
+  return set.length === 0 ? tags : { ...tags, ...Object.fromEntries(set.map((name) => [name, OTHER])) };
 }
 
 export function addSeconds(histogram: Histogram, seconds: number): void {

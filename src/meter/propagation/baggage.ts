@@ -17,6 +17,12 @@ const MEMBERS = {
   user: `${PREFIX}user`,
 } as const;
 
+/** Before the name of a tag. */
+const TAG_PREFIX = `${PREFIX}tag.`;
+const TAG_NAME = /^[a-z][a-z0-9_]*$/;
+/** Tags that are read: who takes them knows which are declared. */
+const MAX_TAGS_READ = 20;
+
 type Kind = keyof typeof MEMBERS;
 const KINDS = Object.keys(MEMBERS) as Kind[];
 
@@ -31,18 +37,25 @@ const UNKNOWN_AGENT = "agent:unknown";
 /** The members of a scope; empty when there is nothing to say. */
 export function writeMembers({ scope, accounts }: ScopeNode): string {
   const members: string[] = [];
-  for (const kind of KINDS) {
-    const start = `${kind}:`;
-    const names = accounts
-      .filter((name) => name.startsWith(start) && name !== UNKNOWN_AGENT)
-      .map((name) => name.slice(start.length));
-    const last = scope[kind];
-    // Who is at work now may have been at work around itself, and is no account of its own then.
-    if (names.length > 0 && last !== undefined && names.at(-1) !== last) names.push(last);
-    if (names.length === 0) continue;
-    members.push(`${MEMBERS[kind]}=${names.map((name) => encodeURIComponent(name.toWellFormed())).join(BETWEEN)}`);
-  }
+  for (const kind of KINDS) addMember(members, MEMBERS[kind], namesOf(accounts, kind, scope[kind]));
+  for (const tag in scope.tags) addMember(members, TAG_PREFIX + tag, namesOf(accounts, tag, scope.tags[tag]));
   return members.join(",");
+}
+
+/** The names of one kind, outermost first. */
+function namesOf(accounts: readonly string[], kind: string, last: string | undefined): readonly string[] {
+  const start = `${kind}:`;
+  const names = accounts
+    .filter((name) => name.startsWith(start) && name !== UNKNOWN_AGENT)
+    .map((name) => name.slice(start.length));
+  // Who is at work now may have been at work around itself, and is no account of its own then.
+  if (names.length > 0 && last !== undefined && names.at(-1) !== last) names.push(last);
+  return names;
+}
+
+function addMember(members: string[], name: string, values: readonly string[]): void {
+  if (values.length === 0) return;
+  members.push(`${name}=${values.map((value) => encodeURIComponent(value.toWellFormed())).join(BETWEEN)}`);
 }
 
 /**
@@ -52,12 +65,15 @@ export function writeMembers({ scope, accounts }: ScopeNode): string {
 export function readMembers(baggage: string): readonly ScopeFields[] {
   if (baggage.length > MAX_LENGTH || !baggage.includes(PREFIX)) return [];
   const said: { [kind in Kind]?: readonly string[] } = {};
+  const tags = new Map<string, readonly string[]>();
   for (const { name, value } of membersOf(baggage)) {
     const kind = KINDS.find((one) => MEMBERS[one] === name);
-    if (kind !== undefined) said[kind] = value.split(BETWEEN, MAX_NAMES).map(decode).filter(isName);
+    const tag = name.startsWith(TAG_PREFIX) ? name.slice(TAG_PREFIX.length) : "";
+    if (kind !== undefined) said[kind] = readNames(value);
+    else if (TAG_NAME.test(tag) && tags.size < MAX_TAGS_READ) tags.set(tag, readNames(value));
   }
   const { agent: agents = [], ...others } = said;
-  const depth = Math.max(1, ...Object.values(others).map((names) => names.length));
+  const depth = Math.max(1, ...[...Object.values(others), ...tags.values()].map((names) => names.length));
   const scopes: ScopeFields[] = [];
   for (let level = depth; level > 0; level--) {
     const fields: { -readonly [field in keyof ScopeFields]: ScopeFields[field] } = {};
@@ -65,11 +81,20 @@ export function readMembers(baggage: string): readonly ScopeFields[] {
       const name = names.at(-level);
       if (name !== undefined) fields[kind] = name;
     }
+    const tagged = [...tags].flatMap(([tag, names]) => {
+      const name = names.at(-level);
+      return name === undefined ? [] : [[tag, name] as const];
+    });
+    if (tagged.length > 0) fields.tags = Object.fromEntries(tagged);
     // Around what is at work here: its frameworks name who that is.
     if (level === 1 && agents.length > 0) fields.parents = agents;
     scopes.push(fields);
   }
   return scopes.filter((fields) => Object.keys(fields).length > 0);
+}
+
+function readNames(value: string): readonly string[] {
+  return value.split(BETWEEN, MAX_NAMES).map(decode).filter(isName);
 }
 
 /** A baggage with our members laid into it, in place of any before; undefined when it would be longer than it may be. */

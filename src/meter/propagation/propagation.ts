@@ -112,7 +112,7 @@ function scopesOf(carrier: unknown): readonly ScopeFields[] {
 
 function escort(state: PropagationState, headers: unknown, address: () => string): Escort | undefined {
   const { options } = state;
-  const ours = readScopeHeaders(headers) !== undefined;
+  const ours = readScopeHeaders(headers, options.identifier.known.declared()) !== undefined;
   if (!ours && !hasBaggage(PREFIX) && options.settings()?.send === undefined) return undefined;
   const host = URL.parse(address())?.host ?? "";
   if (!options.isModelHost(host)) return isOwn(state, host) ? withScope(state, headers) : undefined;

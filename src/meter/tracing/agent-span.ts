@@ -38,6 +38,8 @@ interface Totals {
   reasoning: number;
   /** Nano-USD. */
   cost: number;
+  /** Nano-USD of charges that are no model call; not in `cost`, as with the metrics. */
+  charges: number;
 }
 
 function addUsage(totals: Totals, usage: Usage): void {
@@ -67,7 +69,7 @@ export function openAgentSpan(
     parent,
     span,
     enriched,
-    totals: { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0 },
+    totals: { calls: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, cost: 0, charges: 0 },
     quality: "reported",
     unpriced: 0,
     open: 0,
@@ -97,6 +99,13 @@ export function addSettledCall(agent: AgentSpan, call: SettledCall, costNano: nu
   if (agent.over && agent.open === 0) end(agent);
   else if (agent.enriched) write(agent);
   if (parent !== undefined) addSettledCall(parent, call, costNano);
+}
+
+/** Adds money that was spent inside the run on something other than a model call. */
+export function addCharge(agent: AgentSpan, nano: number): void {
+  agent.totals.charges += nano;
+  if (agent.enriched) write(agent);
+  if (agent.parent !== undefined) addCharge(agent.parent, nano);
 }
 
 /** What was counted by {@link addOpenCall} turned out to be no model call. */
@@ -131,6 +140,7 @@ function write({ span, totals, unpriced, quality }: AgentSpan): void {
     [ATTR.calls]: totals.calls,
     [ATTR.unpricedCalls]: unpriced,
     [ATTR.quality]: quality,
+    ...(totals.charges > 0 && { [ATTR.charges]: totals.charges / 1e9 }),
   });
 }
 

@@ -1,6 +1,6 @@
 import type { SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
-import { UNKNOWN_AGENT } from "../../core/scope.ts";
+import { type Scope, UNKNOWN_AGENT } from "../../core/scope.ts";
 import type { RequestFacts } from "../wire/formats/format.ts";
 import type { Target } from "../wire/target.ts";
 import type { Holder, Outcome } from "./claim-state.ts";
@@ -107,12 +107,7 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     attributes[ATTR.agent] = scope.agent;
     attributes[ATTR.rootAgent] = scope.rootAgent;
   }
-  if (scope.team) attributes[ATTR.team] = scope.team;
-  if (scope.project) attributes[ATTR.project] = scope.project;
-  if (scope.key) attributes[ATTR.key] = scope.key;
-  if (scope.run) attributes[ATTR.run] = scope.run;
-  if (scope.user) attributes[ATTR.user] = scope.user;
-  if (scope.conversation) attributes[ATTR.conversation] = scope.conversation;
+  addScope(attributes, scope);
   if (call.costUsd !== undefined) {
     attributes[ATTR.costAmount] = call.costUsd;
     attributes[ATTR.costCurrency] = "USD";
@@ -133,6 +128,25 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     if (call.status !== undefined && call.status >= 400) attributes[ATTR.httpStatus] = call.status;
     if (call.ending === "failed") attributes[ATTR.errorType] = errorType(call);
   }
+  return attributes;
+}
+
+/** All but the agents. */
+function addScope(attributes: TracingAttributes, scope: Scope): void {
+  if (scope.team) attributes[ATTR.team] = scope.team;
+  if (scope.project) attributes[ATTR.project] = scope.project;
+  if (scope.key) attributes[ATTR.key] = scope.key;
+  if (scope.run) attributes[ATTR.run] = scope.run;
+  if (scope.user) attributes[ATTR.user] = scope.user;
+  if (scope.conversation) attributes[ATTR.conversation] = scope.conversation;
+  for (const name in scope.tags) attributes[ATTR.tag + name] = scope.tags[name];
+}
+
+/** A scope as attributes of a span. */
+export function scopeAttributes(scope: Scope): TracingAttributes {
+  const named = scope.agent !== UNKNOWN_AGENT;
+  const attributes: TracingAttributes = named ? { [ATTR.agent]: scope.agent, [ATTR.rootAgent]: scope.rootAgent } : {};
+  addScope(attributes, scope);
   return attributes;
 }
 

@@ -8,6 +8,10 @@ import type { CallMeter } from "../call/call-meter.ts";
  * `meter.begin` with headers and body; `meter.admit`, whose refusal it turns into an answer of its own shape; what
  * carries the request inside `meter.inFlight`; `call.respond` when the head of the answer is there; each chunk or the
  * whole body; and the ending, by `call.end`, `call.breakOff` or `call.settle`. The call does the rest.
+ *
+ * Any other request may have a price: where `meter.prices()` has a list whose `maybe` fits the address, it uses `find`,
+ * `priceOf` with the body, `meter.beginPaid` and `meter.admitPaid`. An answer with an error drops the paid request, any
+ * other settles it, at once or, where `needsAnswer`, by what `meter.watchPaid` reads of the body.
  */
 export interface Transport {
   /** The file's name. */

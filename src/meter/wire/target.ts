@@ -1,4 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
+import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { DeltaShapes } from "./delta-template.ts";
 import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
@@ -34,6 +35,8 @@ export interface Target {
   readonly samples: boolean;
   /** The name of the API key among a request's headers. */
   readonly keyOf: KeyReader;
+  /** The names of the tags that headers may set. */
+  readonly tags: readonly string[];
 }
 
 /** Finds the API key among headers in any form, and turns it into its alias or a short hash. */
@@ -47,6 +50,7 @@ export interface TargetSettings {
   /** Whether a tokenizer is to count the text of requests. */
   readonly samples?: boolean;
   readonly keyOf: KeyReader;
+  readonly tags?: readonly string[];
 }
 
 export interface Classifier {
@@ -104,6 +108,7 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
       asksUsage: settings.askUsage ? host?.asksUsage : false,
       samples: settings.samples === true,
       keyOf: settings.keyOf,
+      tags: settings.tags ?? NO_TAGS,
     };
   }
 }

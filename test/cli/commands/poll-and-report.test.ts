@@ -58,7 +58,8 @@ beforeEach(async () => {
     cost: 6_000_000_000,
     output: 600_000,
   };
-  const other = { ...row, provider: "gcp.gemini", model: "gemini-2.5-pro", agent: "painter", cost: 250_000_000 };
+  const gemini = { provider: "gcp.gemini", model: "gemini-2.5-pro", agent: "painter", cost: 250_000_000 };
+  const other = { ...row, ...gemini, tags: "customer:acme,feature:chat" };
   const totals = [row, other].map((one) => ({ day: one.day, key: meteredKey(one), sums: meteredSums(one) }));
   await store.putMetered("p", totals);
   await store.close();
@@ -198,6 +199,26 @@ describe("spendfuse report", () => {
     const json = JSON.parse((await run(["report", ...days, "--by", "key", "--json"])).out);
     expect(json).toMatchObject({ from: iso(yesterday), to: iso(yesterday), by: ["key"] });
     expect(json.rows).toContainEqual(expect.objectContaining({ key: "prod", billedUsd: "9.999999999" }));
+  });
+
+  test("by a declared tag: what has none is on a line of its own", async () => {
+    await run(["poll", "--once"]);
+    const declared = { SPENDFUSE_TAGS: "customer,feature" };
+    const { code, out } = await run(["report", ...days, "--by", "customer,agent", "--csv"], declared);
+    expect(code).toBe(0);
+    const rows = out
+      .trim()
+      .split("\n")
+      .map((line) => line.split(",").slice(0, 4));
+    expect(new Set(rows.slice(1))).toEqual(
+      new Set([
+        ["(ungoverned)", "(ungoverned)", "4.000000000", "0.000000000"],
+        ["", "researcher", "6.000000000", "6.000000000"],
+        ["acme", "painter", "0.000000000", "0.250000000"],
+      ]),
+    );
+    const refused = await call("report", [...days, "--by", "customer"]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("--by takes agent")]);
   });
 
   test("caps of the vendor beside the bill", async () => {

@@ -110,3 +110,20 @@ describe("counters only rise", () => {
     ]);
   });
 });
+
+test("its tags go along: to the rows that its settlement changes, and to the metrics", () => {
+  const tagged = lateCallOf(call(), [part], "holder", {}, "customer:acme");
+  if (tagged === undefined) throw new Error("it is late");
+  const figures = { usage: { ...USAGE, output: 30 }, costNano: 7_000_000, priced: "true" } as const;
+  const rows = mergeMetered([
+    ...meteredRows(call(), [part], "customer:acme").map((row) => [meteredKey(row), meteredSums(row)] as const),
+    ...metersOf(tagged, figures),
+  ]);
+  expect(rows.map(({ tags, quality, cost }) => [tags, quality, cost])).toEqual([
+    ["customer:acme", "settled", 7_000_000],
+  ]);
+  const corrections = correctionsOf(tagged.group, { usage: USAGE, costNano: 5_000_000 }, figures, "h-0");
+  expect(corrections.length).toBeGreaterThan(2);
+  for (const { tags } of corrections) expect(tags.customer).toBe("acme");
+  expect(readLateCall(JSON.stringify(tagged))).toEqual(tagged);
+});

@@ -404,3 +404,52 @@ describe("tags are written as Datadog writes them", () => {
     });
   });
 });
+
+describe("tags", () => {
+  const body = JSON.stringify({ model: "gpt-5-mini", messages: [] });
+
+  test("come from scopes, then headers, then the environment, and are taken off the request", async () => {
+    const said: string[] = [];
+    const sent: Headers[] = [];
+    const own = createRuntime((line) => said.push(line));
+    const env = { SPENDFUSE_CONFIG: '{"tags":["customer","feature","release"]}', SPENDFUSE_TAG_RELEASE: "2.0" };
+    await own.start({ telemetry: false, env: { ...env, SPENDFUSE_QUIET: "1" } });
+    const settled: SettledCall[] = [];
+    own.listeners.add((call) => settled.push(call));
+    const inner = (async (_: unknown, init: RequestInit) => {
+      sent.push(new Headers(init.headers));
+      return Response.json(COMPLETION);
+    }) as typeof fetch;
+    const hooked = own.wrapFetch(inner);
+    const ask = async (headers: Record<string, string>) =>
+      (await hooked("https://api.openai.com/v1/chat/completions", { method: "POST", body, headers })).json();
+    const headers = { "x-spendfuse-tag-customer": "Other", "x-spendfuse-tag-feature": "Chat" };
+    await own.scoping.scope({ agent: "a", tags: { customer: "Acme", custmer: "x" } }, async () => {
+      await ask(headers);
+      await own.scoping.scope({ tags: { feature: "search", custmer: "y" } }, () => ask(headers));
+    });
+    await ask({});
+    await own.flush();
+    expect(settled.map(({ scope: { tags } }) => tags)).toEqual([
+      { customer: "acme", feature: "chat", release: "2.0" },
+      { customer: "acme", feature: "search", release: "2.0" },
+      { release: "2.0" },
+    ]);
+    expect([...(sent[0] as Headers)]).toEqual([]);
+    expect(said).toEqual([expect.stringContaining('the tag "custmer" is ignored')]);
+    expect(own.ledger.sums("customer:acme", "ever", 0)?.calls).toBe(2);
+    await own.stop();
+  });
+
+  test("that were not declared when a scope was first entered are once they are", async () => {
+    const own = createRuntime(() => {});
+    const env = { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" };
+    await own.start({ telemetry: false, env });
+    const charged = () => own.scoping.scope({ tags: { customer: "acme" } }, () => own.charge({ usd: 1, what: "x" }));
+    own.scoping.scope({ tags: { customer: "acme" } }, () => {});
+    await own.start({ telemetry: false, env, config: { tags: ["customer"] } });
+    charged();
+    expect(own.ledger.sums("customer:acme", "ever", 0)?.charges).toBe(1e9);
+    await own.stop();
+  });
+});

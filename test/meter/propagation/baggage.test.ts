@@ -15,7 +15,12 @@ const name = fc.oneof(
   fc.constantFrom("a|b", "a,b;c=d", "é 🙂", '"x"', "%7C", "spendfuse.x", "\ud800"),
 );
 const fields = fc.record(
-  { agent: name, team: name, project: name, run: name, conversation: name, user: name, key: name },
+  {
+    ...{ agent: name, team: name, project: name, run: name, conversation: name, user: name, key: name },
+    tags: fc.dictionary(fc.constantFrom("customer", "feature"), fc.stringMatching(/^[a-z0-9.:/-]{1,9}[a-z0-9]$/), {
+      minKeys: 1,
+    }),
+  },
   { requiredKeys: [] },
 );
 
@@ -27,7 +32,7 @@ describe("a scope as W3C baggage", () => {
         const members = writeMembers(sent);
         const got = nest([{}, ...readMembers(members)]) as ScopeNode;
         const { key: _, ...scope } = sent.scope;
-        const wellFormed = (text: string) => text.toWellFormed();
+        const wellFormed = <T>(value: T) => (typeof value === "string" ? value.toWellFormed() : value);
         expect(got.scope).toEqual(Object.fromEntries(Object.entries(scope).map(([k, v]) => [k, wellFormed(v)])));
         const accounts = sent.accounts.filter((account) => !account.startsWith("key:"));
         expect(new Set(got.accounts)).toEqual(new Set(accounts.map(wellFormed)));
@@ -54,6 +59,7 @@ describe("a scope as W3C baggage", () => {
     [`spendfuse.user=${"x".repeat(9_000)}`, []],
     [`spendfuse.user=${"x".repeat(300)}`, []],
     ["tenant=7, spendfuse.agents = chief|desk ;p=1 , other=2", [{ parents: ["chief", "desk"] }]],
+    ["spendfuse.tag.customer=a|b,spendfuse.tag.X=1", [{ tags: { customer: "a" } }, { tags: { customer: "b" } }]],
     ["spendfuse.run=1|2,spendfuse.team=t", [{ run: "1" }, { run: "2", team: "t" }]],
   ])("reads %j", (text, expected) => expect(readMembers(text)).toEqual(expected));
 

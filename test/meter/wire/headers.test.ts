@@ -33,6 +33,18 @@ describe.each(Object.entries(FORMS))("as %s", (_form, make) => {
     expect(readScopeHeaders(said)).toEqual({ agent: "a", run: "7" });
   });
 
+  test("declared tags are read, with - or _ in their names; those of others are only taken off", () => {
+    const tagged = make([
+      ["X-Spendfuse-Tag-Customer", "ACME"],
+      ["x-spendfuse-tag-cost-center", "7"],
+      ["x-spendfuse-tag-other", "x"],
+      ["accept", "json"],
+    ]);
+    const tags = { customer: "ACME", cost_center: "7" };
+    expect(readScopeHeaders(tagged, ["customer", "cost_center", "feature"])).toEqual({ tags });
+    expect(entries(dropScopeHeaders(tagged))).toEqual({ accept: "json" });
+  });
+
   test("a baggage with something of ours says nothing, and is taken off", () => {
     const carried = make([["baggage", "spendfuse.agent=planner"]]);
     expect(readScopeHeaders(carried)).toEqual({});

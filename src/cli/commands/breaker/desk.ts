@@ -59,7 +59,7 @@ function breakerDesk(config: Config, url: string | undefined): Desk {
 
 async function storeDesk(config: Config, address: string): Promise<Desk> {
   const store = await openStore(address);
-  const operations = createOperations(store, readDuration(config.breaker?.ttl));
+  const operations = createOperations(store, readDuration(config.breaker?.ttl), Date.now, config.tags);
   return {
     circuits: async () => bodyOf(await operations.circuits(false)),
     counts: async (limit) => bodyOf(await operations.counts(limit)),

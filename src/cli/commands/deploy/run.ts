@@ -36,6 +36,7 @@ async function deploy(values: Values): Promise<number> {
     webhook: !values["no-webhook"],
     prefix: values.prefix ?? "",
     filters: values.filter ?? [],
+    tags: readConfig({}, undefined, () => {}).tags ?? [],
   };
   checkChoices(choices);
   if (values.check) return await checkAssets(assets, values.json === true);

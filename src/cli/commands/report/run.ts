@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { type Book, openBook } from "../../../billing/book.ts";
 import { readNames } from "../../../billing/names.ts";
+import { bearerOf } from "../../../billing/reconcile/reconcile.ts";
 import { createReport, GROUPINGS, type Grouping, type Report } from "../../../billing/report.ts";
 import { type MeteredSource, settle } from "../../../billing/settle.ts";
 import { DAY_MS } from "../../../billing/vendors/vendor.ts";
@@ -14,10 +15,10 @@ import { toCsv, toJson, toTable } from "./forms.ts";
 
 /** Prints the report, or the vendors' caps. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
-  const by = readGroupings(values.by ?? "agent");
   const [from, until] = readSpan(values);
   if (values.csv && values.json) throw usage("--csv and --json are mutually exclusive");
   const config = readCommandConfig((message) => console.error(`spendfuse report: ${message}`));
+  const by = readGroupings(values.by ?? "agent", config.tags ?? []);
   const path = bookPath(values.db, config);
   if (!existsSync(path)) throw usage(`there is no ${path}: run spendfuse poll first, or name the file with --db`);
   const book = await openBook(path, { alone: false });
@@ -75,8 +76,8 @@ async function addUnbilled(
     for (const row of await metered(day, day + DAY_MS)) {
       if (billed.includes(row.provider)) continue;
       const cost = BigInt(row.cost);
-      const bearer = { agent: row.agent, rootAgent: row.rootAgent, team: row.team };
-      const line = { project: "", key: row.key, model: row.model, bearer, billed: 0n, metered: cost, why: {} };
+      const whose = { project: "", key: row.key, model: row.model, bearer: bearerOf(row) };
+      const line = { ...whose, billed: 0n, metered: cost, why: {} };
       made.add(row.provider, plain, day, [{ ...line, reasons: { not_billed: -cost } }]);
     }
   }
@@ -89,11 +90,12 @@ function vendorsOf({ vendor: only }: Values, book: Book) {
   return VENDORS.filter(({ name }) => known.includes(name) && (only === undefined || only.includes(name)));
 }
 
-function readGroupings(text: string): readonly Grouping[] {
+function readGroupings(text: string, tags: readonly string[]): readonly Grouping[] {
+  const known: readonly string[] = [...GROUPINGS, ...tags];
   return text.split(",").map((part) => {
-    const name = part.trim().replace("-", "_");
-    if ((GROUPINGS as readonly string[]).includes(name)) return name as Grouping;
-    throw usage(`--by takes ${GROUPINGS.join(", ")}, not "${name}"`);
+    const name = part.trim().replaceAll("-", "_");
+    if (known.includes(name)) return name;
+    throw usage(`--by takes ${known.join(", ")}, not "${name}"`);
   });
 }
 

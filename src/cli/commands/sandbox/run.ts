@@ -1,5 +1,6 @@
 import { type Config, readConfig } from "../../../config/config.ts";
 import { readAssets } from "../../../datadog/assets.ts";
+import { withTagVariables } from "../../../datadog/deploy/wanted.ts";
 import { type Clock, realClock, simulatedClock } from "../../../sandbox/clock.ts";
 import { preload } from "../../../sandbox/preload.ts";
 import { createSandbox } from "../../../sandbox/sandbox.ts";
@@ -14,8 +15,8 @@ export async function run(values: Values): Promise<number> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw usage("--port must be a number from 0 to 65535");
   if (values.breaker !== undefined && !/^https?:$/.test(URL.parse(values.breaker)?.protocol ?? ""))
     throw usage("--breaker must be an http or https address");
-  const { env } = readConfig({}, undefined, (message) => console.error(`spendfuse sandbox: ${message}`));
-  await serve(clock, port, values, env);
+  const config = readConfig({}, undefined, (message) => console.error(`spendfuse sandbox: ${message}`));
+  await serve(clock, port, values, config);
   return 0;
 }
 
@@ -31,12 +32,12 @@ function clockOf({ simulated, start, speed }: Values): Clock {
   return simulatedClock(origin, factor);
 }
 
-async function serve(clock: Clock, port: number, values: Values, env: Config["env"]): Promise<void> {
+async function serve(clock: Clock, port: number, values: Values, { env, tags = [] }: Config): Promise<void> {
   const stand = createSandbox({ clock });
   const breaker = values.breaker?.replace(/\/+$/, "");
   const secret = env.SPENDFUSE_WEBHOOK_SECRET;
   const target = breaker === undefined ? undefined : { breaker, secret };
-  preload(stand.account, values.empty ? [] : readAssets(values.assets), target);
+  preload(stand.account, values.empty ? [] : withTagVariables(readAssets(values.assets), tags), target);
   const link = breaker === undefined ? undefined : { url: breaker, token: env.SPENDFUSE_OPERATOR_TOKEN };
   const server = await startSandboxServer(stand, { port, breaker: link });
   const refused = [...stand.engine.watches.values()].filter((watch) => watch.refused !== undefined);

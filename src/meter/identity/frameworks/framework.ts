@@ -1,3 +1,4 @@
+import type { TagValues } from "../../../core/scope.ts";
 import type { Surroundings } from "../../tracing/otel-global.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import type { SaidScope } from "../../wire/scope-headers.ts";
@@ -38,6 +39,7 @@ export interface Identity {
   readonly run?: string | undefined;
   readonly conversation?: string | undefined;
   readonly user?: string | undefined;
+  readonly tags?: TagValues | undefined;
 }
 
 /** A request to a model, as it is about to be sent. */

@@ -30,7 +30,7 @@ export const request: Framework = {
     const user = said.user ?? facts?.user;
     const { agent, ...rest } = said;
     const identity: Identity = { ...rest, agents: agent === undefined ? undefined : [agent], user };
-    return identity;
+    return headers?.tags === undefined ? identity : { ...identity, tags: headers.tags };
   },
 };
 

@@ -19,7 +19,7 @@ export function beginRequest(meter: CallMeter, target: Target, input: FetchInput
   const { facts, asked, sends, ask, passing } = outgoing;
   if (facts === undefined && target.host === undefined) return undefined;
   const headers = headersOf(input, init);
-  const said = readScopeOf(meter, headers);
+  const said = readScopeOf(meter, headers, target.tags);
   const call = meter.begin(target, {
     facts,
     asked,
@@ -42,9 +42,9 @@ export function beginRequest(meter: CallMeter, target: Target, input: FetchInput
   };
 }
 
-function readScopeOf({ faults }: CallMeter, headers: unknown): SaidScope | undefined {
+function readScopeOf({ faults }: CallMeter, headers: unknown, tags: readonly string[]): SaidScope | undefined {
   try {
-    return readScopeHeaders(headers);
+    return readScopeHeaders(headers, tags);
   } catch (error) {
     faults.report("request", error);
     return undefined;

@@ -174,7 +174,7 @@ const AHEAD = { maxBytes: 1024 * 1024 - 1, maxMs: 100 };
  * its length and source. A body of text or bytes comes in one piece, at once; undefined when one that is streamed is
  * long, late or broken, as its sending then shows to the caller.
  */
-async function readCopy(request: Request): Promise<string | undefined> {
+export async function readCopy(request: Request): Promise<string | undefined> {
   const reader = (request.clone().body as ReadableStream<Uint8Array>).getReader();
   const text = await readAhead(() => reader.read(), AHEAD);
   // The other branch of the body then takes no more than it sends.

@@ -1,0 +1,128 @@
+import { parse } from "../../../core/json.ts";
+import { chargeName } from "../../../pricing/charge.ts";
+import type { ToolPrice } from "../../../pricing/tool-prices.ts";
+import { createHostTest } from "../hosts.ts";
+import { withoutSlashes } from "../target.ts";
+import { readToolCall } from "./mcp.ts";
+
+/** A price, ready to be matched. */
+export interface PriceRow extends ToolPrice {
+  /** What is paid for: by `what`, else by host and path of the row. */
+  readonly name: string;
+  readonly isHost: (host: string) => boolean;
+  readonly isPath: (path: string) => boolean;
+  readonly assume: number;
+  /** What is held before a request: the most units that answers said, which fades with each that says less. */
+  units: number;
+}
+
+/** A request that may cost money: its address, and the rows that fit it. */
+export interface PricedAddress {
+  /** Host with port. */
+  readonly address: string;
+  readonly path: string;
+  readonly rows: readonly PriceRow[];
+  /** Whether the body decides, because a row is of a tool. */
+  readonly needsBody: boolean;
+}
+
+/** A request that costs money. */
+export interface PricedRequest {
+  readonly row: PriceRow;
+  readonly what: string;
+  /** The id of the JSON-RPC request, where it calls an MCP tool. */
+  readonly rpc: { readonly id: unknown } | undefined;
+}
+
+/** The prices of one configuration. It knows no transport. */
+export interface PriceList {
+  /** Found in every address that may have a price, and in few others: the only check that other requests cost. */
+  readonly maybe: RegExp;
+  /** Undefined where no row fits. `method` in upper case. */
+  find(method: string, address: string): PricedAddress | undefined;
+}
+
+/** Undefined without rows. The first that fits a request decides. */
+export function createPriceList(prices: readonly ToolPrice[]): PriceList | undefined {
+  if (prices.length === 0) return undefined;
+  const rows = prices.map(rowOf);
+  const hosts = [...new Set(prices.map(({ host }) => host.replace(/:\d+$/, "")))].map(hostSource);
+  return {
+    maybe: new RegExp(`^https?://(?:[^/?#]*@)?(?:${hosts.join("|")})(?::\\d+)?(?:[/?#]|$)`, "i"),
+    find(method, address) {
+      if (FREE_METHODS.has(method)) return undefined;
+      const url = URL.parse(address);
+      if (url === null) return undefined;
+      const path = withoutSlashes(url.pathname);
+      const fitting = rows.filter(
+        (row) => row.isHost(url.host) && row.isPath(path) && (row.method ?? method) === method,
+      );
+      if (fitting.length === 0) return undefined;
+      return { address: url.host, path, rows: fitting, needsBody: fitting.some(({ tool }) => tool !== undefined) };
+    },
+  };
+}
+
+/** Which row a request has, by its body where that decides. */
+export function priceOf({ rows }: PricedAddress, body: string | undefined): PricedRequest | undefined {
+  const call = body === undefined ? undefined : readToolCall(parse(body));
+  for (const row of rows) {
+    if (row.tool === undefined) return { row, what: row.name, rpc: undefined };
+    if (call === undefined || (row.tool !== "*" && row.tool !== call.tool)) continue;
+    return { row, what: nameOf(row, call.tool), rpc: { id: call.id } };
+  }
+  return undefined;
+}
+
+/** The row's own name, else the tool's: a server has few, and paths may hold ids. */
+function nameOf({ what, name }: PriceRow, tool: string): string {
+  return what === undefined ? chargeName(tool) || name : name;
+}
+
+/** The most that a request is expected to cost. Nano-USD. */
+export function forecastOf({ usd, units }: PriceRow): number {
+  return Math.round(usd * units * 1e9);
+}
+
+/** Takes what an answer said. */
+export function learnUnits(row: PriceRow, units: number): void {
+  row.units = Math.max(units, row.units * FADE);
+}
+
+/** One answer that was far dearer than the others halves in what is held after some 35 of them. */
+const FADE = 0.98;
+
+const FREE_METHODS: ReadonlySet<string> = new Set(["HEAD", "OPTIONS"]);
+
+function rowOf(price: ToolPrice): PriceRow {
+  const { host, path = "", method, figure } = price;
+  const assume = figure === undefined ? 1 : (price.assume ?? 1);
+  return {
+    ...price,
+    ...(method !== undefined && { method: method.toUpperCase() }),
+    name: chargeName(price.what ?? "") || chargeName(host + path),
+    isHost: createHostTest([host]),
+    isPath: path === "" ? always : pathTest(path),
+    assume,
+    units: assume,
+  };
+}
+
+function always(): boolean {
+  return true;
+}
+
+function pathTest(path: string): (path: string) => boolean {
+  const whole = withoutSlashes(path);
+  if (!whole.includes("*")) return (other) => other === whole;
+  const pattern = new RegExp(`^${whole.split("*").map(escaped).join(".*")}$`);
+  return (other) => pattern.test(other);
+}
+
+function hostSource(host: string): string {
+  return host.split("*").map(escaped).join("[a-z0-9.-]+");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
