@@ -94,7 +94,11 @@ export const SCHEMA: ObjectNode = {
     },
     "localServers": { "kind": "enum", "values": ["unknown", "free"] },
     "askUsage": { "kind": "boolean" },
-    "transportsOff": { "kind": "array", "items": { "kind": "enum", "values": ["fetch"] }, "examples": [["fetch"]] },
+    "transportsOff": {
+      "kind": "array",
+      "items": { "kind": "enum", "values": ["fetch", "undici"] },
+      "examples": [["fetch"]]
+    },
     "keys": {
       "kind": "map",
       "names": "keyHash",
