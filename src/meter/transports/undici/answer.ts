@@ -119,14 +119,17 @@ export class Answer {
     }
   }
 
-  /** The request failed, or its answer broke off. Returns the bytes held back. */
-  fail(error: unknown): Uint8Array {
+  /**
+   * The request failed, or its answer broke off. Returns the bytes held back.
+   * @param aborted The reader did it, for whatever reason it gave.
+   */
+  fail(error: unknown, aborted = false): Uint8Array {
     this.#meter.inFlight.end(this.#request);
     const call = this.#call;
     if (call === undefined) return NOTHING;
     const body = this.#body;
     this.#body = { type: "unread" };
-    const event = endOf(error, call);
+    const event: SettleEvent = aborted ? { type: "cancel" } : endOf(error, call);
     if (body.type === "stream") return call.breakOff(event);
     if (body.type === "coded") {
       body.ending = event;

@@ -3,18 +3,20 @@ import type { Refusal } from "../../../limits/refusal.ts";
 import { type Controller, type Handler, isNew, type NewHandler, type OldHandler } from "./dispatcher.ts";
 import { isNodeStream } from "./request-body.ts";
 
-/** Gives a refusal to a request's handler as the answer of a server, and no earlier than one could come. */
+/**
+ * Gives a refusal to a request's handler as the answer of a server, and no earlier than one could come. A stream that was
+ * to be sent is destroyed, as undici does with one that it cannot send: that frees its file, and whoever writes to it.
+ */
 export function refuse(handler: Handler, refusal: Refusal, body: unknown): void {
+  if (isNodeStream(body)) body.on("error", IGNORE);
   setImmediate(() => {
     if (isNew(handler)) refuseNew(handler, refusal);
     else refuseOld(handler, refusal);
-    // What the caller still writes is taken and dropped, so that no writer waits for ever.
-    if (isNodeStream(body) && body.destroyed !== true) {
-      body.on("error", () => {});
-      body.resume?.();
-    }
+    if (isNodeStream(body)) body.destroy();
   });
 }
+
+const IGNORE = (): void => {};
 
 type Step = () => boolean | undefined;
 

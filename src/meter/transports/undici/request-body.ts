@@ -3,11 +3,12 @@ import type { RequestFacts } from "../../wire/formats/format.ts";
 import type { Target } from "../../wire/target.ts";
 import { createPassingBody, type PassingBody, passIterable } from "../bodies/passing-body.ts";
 
-export type NodeStream = EventEmitter & { readonly destroyed?: boolean; resume?(): void };
+export type NodeStream = EventEmitter & { destroy(): void };
 
 export function isNodeStream(body: unknown): body is NodeStream {
-  const { pipe, on } = (body ?? {}) as { readonly pipe?: unknown; readonly on?: unknown };
-  return typeof body === "object" && typeof pipe === "function" && typeof on === "function";
+  if (typeof body !== "object" || body === null) return false;
+  const { pipe, on, destroy } = body as { readonly pipe?: unknown; readonly on?: unknown; readonly destroy?: unknown };
+  return typeof pipe === "function" && typeof on === "function" && typeof destroy === "function";
 }
 
 /** What undici sends piece by piece, and is no Node stream. */

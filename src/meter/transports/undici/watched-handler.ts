@@ -32,6 +32,7 @@ class WatchedOld implements OldHandler {
   readonly #handler: OldHandler;
   readonly #answer: Answer;
   #abort: Abort | undefined = undefined;
+  #aborted = false;
   #isCut = false;
 
   constructor(handler: OldHandler, answer: Answer) {
@@ -40,8 +41,13 @@ class WatchedOld implements OldHandler {
   }
 
   onConnect(...args: Parameters<OldHandler["onConnect"]>): void {
-    this.#abort = args[0];
-    this.#handler.onConnect(...args);
+    const [abort, ...more] = args;
+    this.#abort = abort;
+    const noted: Abort = (...reason) => {
+      this.#aborted = true;
+      return abort(...reason);
+    };
+    this.#handler.onConnect(noted, ...more);
   }
 
   onHeaders(...args: Parameters<OldHandler["onHeaders"]>): boolean | undefined {
@@ -69,7 +75,7 @@ class WatchedOld implements OldHandler {
 
   onError(...args: Parameters<OldHandler["onError"]>): void {
     if (this.#isCut) return;
-    const rest = this.#answer.fail(args[0]);
+    const rest = this.#answer.fail(args[0], this.#aborted);
     if (rest.byteLength > 0) this.#handler.onData(bufferOf(rest));
     this.#handler.onError(...args);
   }
@@ -115,8 +121,8 @@ class WatchedNew implements NewHandler {
 
   onResponseError(...args: Parameters<Required<NewHandler>["onResponseError"]>): void {
     if (this.#isCut) return;
-    const rest = this.#answer.fail(args[1]);
     const controller = args[0] ?? this.#controller;
+    const rest = this.#answer.fail(args[1], controller?.aborted);
     if (rest.byteLength > 0 && controller) this.#handler.onResponseData(controller, bufferOf(rest));
     this.#handler.onResponseError(...args);
   }
