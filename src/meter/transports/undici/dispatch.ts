@@ -56,7 +56,9 @@ function findTarget(
     const address = path.startsWith("/") ? originOf(self, options) + path : path;
     if (!classifier.maybe.test(address) || !enabled()) return undefined;
     const target = classifier.find(method === "POST" ? method : method.toUpperCase(), address);
-    return target === undefined || inFlight.isInside(target.path) ? undefined : target;
+    if (target === undefined) return undefined;
+    // Of a fetch that is metered, its redirects too, whose paths are others.
+    return inFlight.isInside(target.path) || inFlight.isMetered() ? undefined : target;
   } catch (error) {
     faults.report("request", error);
     return undefined;
