@@ -40,6 +40,15 @@ export function fetchCaller(): Caller {
   };
 }
 
+/** A caller of Bedrock who knows only fetch, and does not decode the frames. */
+export function bedrockCaller(): Caller {
+  const body = JSON.stringify({ messages: [{ role: "user", content: [{ text: CONTENT }] }] });
+  const headers = { "content-type": "application/json" };
+  const send = fetch;
+  const address = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-pro-v1%3A0/converse-stream";
+  return async () => (await send(address, { method: "POST", headers, body })).body as ReadableStream;
+}
+
 /** A call that is answered whole. */
 export function openaiWhole(): () => Promise<unknown> {
   const client = new OpenAI({ apiKey: "sk-bench", maxRetries: 0 });
@@ -51,4 +60,5 @@ export const CALLERS: Readonly<Record<string, () => Caller>> = {
   "openai-hidden": () => openaiCaller(`https://${GATEWAY}/v1`, false),
   anthropic: anthropicCaller,
   fetch: fetchCaller,
+  bedrock: bedrockCaller,
 };

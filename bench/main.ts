@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Bound } from "./bound.ts";
 import { anthropicChunk, anthropicStream } from "./bounds/anthropic-chunk.ts";
 import { backfill, backfillMemory } from "./bounds/backfill.ts";
+import { bedrockChunk } from "./bounds/bedrock-chunk.ts";
 import { call } from "./bounds/call.ts";
 import { callFunctions, callMoves } from "./bounds/call-path.ts";
 import { fanOutEvents, fanOutRedis, hasRedis } from "./bounds/fan-out.ts";
@@ -24,6 +25,7 @@ import {
 } from "./bounds/sandbox.ts";
 import { soak } from "./bounds/soak.ts";
 import { startup } from "./bounds/startup.ts";
+import { transportRows } from "./bounds/transports.ts";
 import { verdict } from "./bounds/verdict.ts";
 
 /** `node bench/main.ts` measures them all, `node bench/main.ts NAME …` some. */
@@ -35,6 +37,8 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "anthropic-chunk": anthropicChunk,
   "anthropic-stream": anthropicStream,
   "pulled-chunk": pulledChunk,
+  "bedrock-chunk": bedrockChunk,
+  ...transportRows,
   "long-event": longEvent,
   call,
   "first-calls": firstCalls,

@@ -5,6 +5,8 @@ export interface RaceOptions {
   /** Turns of each variant before anything counts. Code that runs once a call is compiled after some thousand calls. */
   readonly warmUp: number;
   readonly turns: number;
+  /** Done before each turn of a variant, and not measured. */
+  readonly prepare?: (variant: number) => unknown;
 }
 
 /** Turns of each variant that one row is the mean of. */
@@ -16,13 +18,19 @@ const TURNS_A_ROW = 10;
  * turn by turn below 1 %. The order is drawn by lot, and a row is of many turns: garbage collection comes every few
  * turns, so that with any fixed order one variant pays for the garbage of another.
  */
-export async function race(variants: readonly Variant[], { warmUp, turns }: RaceOptions): Promise<void> {
-  for (let turn = 0; turn < warmUp; turn++) for (const variant of variants) await variant();
+export async function race(variants: readonly Variant[], { warmUp, turns, prepare }: RaceOptions): Promise<void> {
+  for (let turn = 0; turn < warmUp; turn++) {
+    for (const [index, variant] of variants.entries()) {
+      await prepare?.(index);
+      await variant();
+    }
+  }
   const rows: number[][] = [];
   while (rows.length * TURNS_A_ROW < turns) {
     const row = new Array<number>(variants.length).fill(0);
     for (let turn = 0; turn < TURNS_A_ROW; turn++) {
       for (const index of shuffle([...variants.keys()])) {
+        await prepare?.(index);
         const before = process.cpuUsage();
         await (variants[index] as Variant)();
         const { user, system } = process.cpuUsage(before);

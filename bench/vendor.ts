@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+
 /** A vendor inside the process: it answers what the real one does, and costs no network. */
 
 const CHUNKS = 200;
@@ -83,6 +85,48 @@ function anthropicFrames(chunks: number): Uint8Array[] {
   return frames;
 }
 
+/** Bedrock's binary frames, of ConverseStream. */
+function bedrockFrames(chunks: number): Uint8Array[] {
+  const frame = (event: string, json: string, at: number): Uint8Array => {
+    const padding = PADDING.slice(0, 1 + (at % PADDING.length));
+    const head = Buffer.concat([
+      headerOf(":event-type", event),
+      headerOf(":content-type", "application/json"),
+      headerOf(":message-type", "event"),
+    ]);
+    return eventFrame(head, Buffer.from(`${json.slice(0, -1)},"p":"${padding}"}`));
+  };
+  const frames = [frame("messageStart", '{"role":"assistant"}', 0)];
+  while (frames.length < chunks - 3) {
+    const text = `${WORDS[frames.length % WORDS.length]}${WORDS[(frames.length * 5) % WORDS.length]}`;
+    const delta = `{"contentBlockIndex":0,"delta":{"text":"${text}"}}`;
+    frames.push(frame("contentBlockDelta", delta, frames.length));
+  }
+  const usage = '{"inputTokens":702,"outputTokens":311,"totalTokens":1013}';
+  frames.push(
+    frame("contentBlockStop", '{"contentBlockIndex":0}', 3),
+    frame("messageStop", '{"stopReason":"end_turn"}', 4),
+    frame("metadata", `{"metrics":{"latencyMs":300},"usage":${usage}}`, 5),
+  );
+  return frames;
+}
+
+function headerOf(name: string, value: string): Buffer {
+  return Buffer.from(`${String.fromCharCode(name.length)}${name}\x07\x00${String.fromCharCode(value.length)}${value}`);
+}
+
+function eventFrame(head: Buffer, payload: Buffer): Uint8Array {
+  const bytes = Buffer.alloc(16 + head.length + payload.length);
+  bytes.writeUInt32BE(bytes.length, 0);
+  bytes.writeUInt32BE(head.length, 4);
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, 8)), 8);
+  bytes.set(head, 12);
+  bytes.set(payload, 12 + head.length);
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
+  // A slice of a Buffer would share its memory.
+  return new Uint8Array(bytes);
+}
+
 const WHOLE = JSON.stringify({
   id: "chatcmpl-C2P2TVJ3Qoyk6ajLKjYZF8QDAwt50",
   object: "chat.completion",
@@ -128,12 +172,16 @@ function bodyOf(frames: readonly Uint8Array[]): ReadableStream {
   });
 }
 
-/** A fetch that is answered by OpenAI or Anthropic, streamed or whole as the request asks. */
+/** A fetch that is answered by OpenAI, Anthropic or Bedrock, streamed or whole as the request asks. */
 export function createVendor(chunks: number = CHUNKS): typeof fetch {
   const bare = openaiFrames(false, chunks);
   const asked = openaiFrames(true, chunks);
   const anthropic = anthropicFrames(chunks);
+  const bedrock = bedrockFrames(chunks);
   return async (input, init) => {
+    if (String(input).endsWith("/converse-stream")) {
+      return new Response(bodyOf(bedrock), { headers: { "content-type": "application/vnd.amazon.eventstream" } });
+    }
     const body = String(init?.body);
     if (!body.includes('"stream":true')) {
       return new Response(WHOLE, { status: 200, headers: { "content-type": "application/json" } });

@@ -94,9 +94,10 @@ export const SCHEMA: ObjectNode = {
     },
     "localServers": { "kind": "enum", "values": ["unknown", "free"] },
     "askUsage": { "kind": "boolean" },
+    "tokenizer": { "kind": "boolean" },
     "transportsOff": {
       "kind": "array",
-      "items": { "kind": "enum", "values": ["fetch", "undici"] },
+      "items": { "kind": "enum", "values": ["fetch", "http2", "node-http", "undici", "websocket"] },
       "examples": [["fetch"]]
     },
     "keys": {
@@ -200,6 +201,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_REPEATS_TRIP": ["repeats", "trip"],
   "SPENDFUSE_LOCAL_SERVERS": ["localServers"],
   "SPENDFUSE_ASK_USAGE": ["askUsage"],
+  "SPENDFUSE_TOKENIZER": ["tokenizer"],
   "SPENDFUSE_GEN_AI_METRICS": ["genAiMetrics"],
   "SPENDFUSE_SPANS": ["spans"],
   "SPENDFUSE_BAGGAGE_SEND": ["baggage", "send"],

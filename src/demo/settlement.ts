@@ -1,4 +1,5 @@
-import { request } from "node:http";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { openBook } from "../billing/book.ts";
 import { createReport, type ReportRow, UNGOVERNED } from "../billing/report.ts";
 import { runRound } from "../billing/round.ts";
@@ -51,7 +52,7 @@ const COLUMNS: readonly Column[] = [
 export async function runSettlement(stage: SettlementStage, style: Style): Promise<SettlementPart> {
   const { vendor } = stage;
   const before = vendor.bill.length;
-  for (let call = 0; call < UNMETERED; call++) await callAroundFetch(vendor.openai);
+  for (let call = 0; call < UNMETERED; call++) await callUnmetered(vendor.openai);
   await vendor.idle();
   const unmetered = vendor.bill.slice(before);
   const store = await openFile(stage.store);
@@ -108,22 +109,17 @@ function isMissingPackage(error: unknown): boolean {
   return isSpendfuseError(error) && error.code === "SPENDFUSE_MISSING_PACKAGE";
 }
 
-/** A program without spendfuse, which has got hold of an agent's key. */
-function callAroundFetch(origin: string): Promise<void> {
-  const body = JSON.stringify({
+/** A program of its own, without spendfuse, that has got hold of an agent's key. */
+async function callUnmetered(origin: string): Promise<void> {
+  const body = {
     model: "gpt-5",
     reasoning_effort: "minimal",
     messages: [{ role: "user", content: "This call is not metered." }],
-  });
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      `${origin}/v1/chat/completions`,
-      { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer demo-${BORROWED}` } },
-      (response) => response.resume().once("end", resolve).once("error", reject),
-    );
-    sent.once("error", reject);
-    sent.end(body);
-  });
+  };
+  const headers = { "content-type": "application/json", authorization: `Bearer demo-${BORROWED}` };
+  const init = { method: "POST", headers, body: JSON.stringify(body) };
+  const program = `await (await fetch(${JSON.stringify(`${origin}/v1/chat/completions`)}, ${JSON.stringify(init)})).text()`;
+  await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], { env: {} });
 }
 
 interface Figures {

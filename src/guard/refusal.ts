@@ -11,6 +11,7 @@ export function createRefusal(blocked: Blocked, shape: RefusalShape): Refusal {
       // OpenAI's and Anthropic's SDKs honour it; the others do not retry a 402.
       "x-should-retry": "false",
       "x-spendfuse-blocked": blocked.reason,
+      ...shape.headers,
     },
     body: JSON.stringify(shape.body(describe(blocked), blocked)),
   };

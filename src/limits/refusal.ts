@@ -44,6 +44,8 @@ export interface StreamEvent {
  * `blocked` in a member `spendfuse` where the SDK keeps the error's members, for `isBlocked` to find.
  */
 export interface RefusalShape {
+  /** Headers by which SDKs tell the kind of an error, beside those of every refusal. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** The body of the answer. */
   body(message: string, blocked: Blocked): object;
   /** The event that ends a stream in its middle. */

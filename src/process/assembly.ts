@@ -22,6 +22,7 @@ import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
 import { createSettler, type Settler } from "./settler.ts";
+import { loadTokenizer } from "./tokenizer.ts";
 
 /** What the first call needs, made from one configuration. */
 export interface Parts {
@@ -90,6 +91,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const settler = journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
   const folder = isSharedStore(config.store ?? DEFAULT_STORE) ? options.stateDir() : undefined;
   const estimates = openKnowledge(folder, (error) => faults.report("estimate", error));
+  if (config.tokenizer === true) void loadTokenizer(estimates.knowledge, faults, options.say);
   const recorder = createRecorder({
     faults,
     spent({ ticket, node, facts }, spent) {
@@ -154,8 +156,14 @@ function openJournal(
 const knownHost = createHostLookup();
 
 /** The configuration of calls. */
-export function settingsOf({ hosts = [], askUsage = true, transportsOff = [], keys = {} }: Config): CallSettings {
-  return { hosts: hosts.map(hostOf), askUsage, transportsOff, keyAliases: keys };
+export function settingsOf({
+  hosts = [],
+  askUsage = true,
+  tokenizer,
+  transportsOff = [],
+  keys = {},
+}: Config): CallSettings {
+  return { hosts: hosts.map(hostOf), askUsage, samples: tokenizer === true, transportsOff, keyAliases: keys };
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {

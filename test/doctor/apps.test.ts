@@ -115,7 +115,7 @@ const ROWS: readonly Row[] = [
       OPENAI_API_KEY: SECRETS.openai,
       OPENAI_BASE_URL: `${well.url}/v1`,
     }),
-    notes: ["client-unseen", "host-local", "package-blind"],
+    notes: ["host-local", "package-blind"],
   },
   {
     app: "two-instrumentations",

@@ -210,42 +210,8 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   [
     "way-blind",
     "note",
-    'setOpenAIResponsesTransport("http")',
-    {
-      source:
-        'import { setOpenAIResponsesTransport } from "@openai/agents";\nsetOpenAIResponsesTransport("websocket");',
-      ...openaiApp,
-    },
-  ],
-  [
-    "way-blind",
-    "note",
-    "npx spendfuse poll --every 5m",
-    { source: 'import { OpenAIRealtimeWS } from "openai/realtime/ws";', ...openaiApp },
-  ],
-  [
-    "way-blind",
-    "note",
-    'ai.models.generateContentStream({ model: "…", contents })',
-    { source: 'import { GoogleGenAI } from "@google/genai";\nawait ai.live.connect({ model });' },
-  ],
-  [
-    "way-blind",
-    "note",
     'createOpenAICompatible({ name: "gateway", baseURL: "https://ai-gateway.vercel.sh/v1" })',
     { source: 'import { generateText } from "ai";\ngenerateText({ model: "openai/gpt-5" });' },
-  ],
-  [
-    "client-unseen",
-    "note",
-    'axios.create({ adapter: "fetch" })',
-    { source: 'import axios from "axios";\naxios.post("https://api.anthropic.com/v1/messages");' },
-  ],
-  [
-    "client-unseen",
-    "note",
-    'const answer = await fetch(url, { method: "POST", headers, body })',
-    { source: 'import got from "got";\ngot.post("api.mistral.ai");' },
   ],
   [
     "export-nowhere",

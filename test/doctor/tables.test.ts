@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isNamed, isOf } from "../../src/doctor/facts/packages.ts";
-import { BLIND_CLIENTS, BLIND_PACKAGES, BLIND_WAYS, MISSING_TRANSPORTS } from "../../src/doctor/tables/blind.ts";
+import { BLIND_PACKAGES, BLIND_WAYS, MISSING_TRANSPORTS } from "../../src/doctor/tables/blind.ts";
 import { INSTRUMENTATIONS } from "../../src/doctor/tables/instrumentations.ts";
 import { SDKS } from "../../src/doctor/tables/sdks.ts";
 import { VENDOR_KEYS } from "../../src/doctor/tables/vendor-keys.ts";
@@ -60,7 +60,7 @@ describe("the doctor's tables", () => {
     const transports = readdirSync(join(ROOT, "src/meter/transports")).map((name) => name.replace(/\.ts$/, ""));
     expect(transports).toContain("bypass");
     for (const name of Object.keys(MISSING_TRANSPORTS)) expect(transports).not.toContain(name);
-    for (const row of [...BLIND_PACKAGES, ...BLIND_WAYS, ...BLIND_CLIENTS])
+    for (const row of [...BLIND_PACKAGES, ...BLIND_WAYS])
       if ("api" in row) expect(UNREAD_APIS.map(({ api }) => api)).toContain(row.api);
   });
 

@@ -32,7 +32,7 @@ export const anyJson: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /** A valid text, damaged: bytes changed, cut, doubled, or something put between. */
-export function damaged(valid: readonly string[]): fc.Arbitrary<Buffer> {
+export function damaged(valid: readonly (string | Uint8Array)[]): fc.Arbitrary<Buffer> {
   const change = fc.record({
     at: fc.nat(),
     what: fc.constantFrom("flip", "cut", "double", "insert", "drop"),

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { newReading, type Reading } from "../../src/meter/wire/formats/format.ts";
 import * as formats from "../../src/meter/wire/formats/registry.ts";
-import { FrameReader } from "../../src/meter/wire/frames.ts";
+import { FRAMINGS } from "../../src/meter/wire/framings.ts";
 import { parseBody } from "../../src/meter/wire/long-text.ts";
 import { EXAMPLES, MODEL } from "../meter/wire/examples.ts";
 import { anyJson, damaged, fuzz, replaced } from "./fuzz.ts";
@@ -15,7 +15,11 @@ function expectSane({ usage, costUsd, visible, thought, toolCalls }: Reading): v
   if (costUsd !== undefined) expect(Number.isFinite(costUsd) && costUsd > 0).toBe(true);
 }
 
-describe.each(Object.values(formats).map((format) => [format.name, format] as const))("%s", (name, format) => {
+const overHttp = Object.values(formats).filter(({ endpoints }) =>
+  endpoints.some(({ method }) => method !== "WEBSOCKET"),
+);
+
+describe.each(overHttp.map((format) => [format.name, format] as const))("%s", (name, format) => {
   const example = EXAMPLES[name] as (typeof EXAMPLES)[string];
 
   fuzz("a request", fc.oneof(anyJson, replaced(example.request)), (body) => {
@@ -30,10 +34,11 @@ describe.each(Object.values(formats).map((format) => [format.name, format] as co
   });
 
   if (example.stream === undefined) return;
+  const framing = FRAMINGS[format.endpoints.find(({ stream }) => stream !== false)?.framing ?? "sse"];
   const streams = fc.tuple(damaged([example.stream]), fc.array(fc.nat(5_000), { maxLength: 8 }), fc.boolean());
   fuzz("a stream, in any pieces", streams, ([bytes, cuts, hides]) => {
     const reading = newReading(undefined);
-    const reader = new FrameReader(format, reading, hides, () => {}, new Map());
+    const reader = framing.open(format, reading, hides, () => {}, new Map());
     let passed = 0;
     let from = 0;
     for (const at of [...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]) {

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
@@ -5,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ConfigFile } from "../../src/core/config-types.ts";
 import { isBlocked } from "../../src/guard/blocked.ts";
 import { eventually } from "../eventually.ts";
+import { EVENTSTREAM, eventFrame } from "../servers/bedrock-frames.ts";
 import { type ModelServer, type Step, startModelServer } from "../servers/model-server.ts";
 import { answer, chat, type Guarded, guard, MODEL } from "./guarded.ts";
 
@@ -199,6 +201,45 @@ describe("a stream under way whose circuit opens", () => {
       .map((event) => JSON.parse(event.replace("data: ", "")) as { error?: unknown });
     expect(events).toHaveLength(count);
     expect(isBlocked(events.at(-1))).toMatchObject({ reason: "circuit" });
+    expect((await (await server.visit(0)).over).by).toBe("client");
+  });
+
+  test("a binary stream is cut behind a whole frame, by a frame of our own", async () => {
+    const tripped = Promise.withResolvers<void>();
+    const frame = eventFrame("contentBlockDelta", { contentBlockIndex: 0, delta: { text: "Hello" } });
+    server.play({
+      headers: EVENTSTREAM,
+      steps: [
+        Buffer.concat([frame, frame.subarray(0, 40)]),
+        { until: tripped.promise },
+        Buffer.concat([frame.subarray(40), frame]),
+        { pause: 20 },
+        frame,
+        "hang",
+      ],
+    });
+    const one = await open({ breaker: { port: 0 } });
+    const body = JSON.stringify({ messages: [{ role: "user", content: [{ text: "Hi" }] }] });
+    const response = await one.runtime.scoping.scope({ agent: "researcher" }, () =>
+      one.fetch(`${server.url}/model/${MODEL}/converse-stream`, { method: "POST", body }),
+    );
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const read = [(await reader.read()).value as Uint8Array];
+    await fetch(`${one.runtime.breakerUrl()}/circuits/trip`, {
+      method: "POST",
+      body: JSON.stringify({ scope: "agent:researcher" }),
+    });
+    tripped.resolve();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) read.push(part.value);
+    const bytes = Buffer.concat(read);
+    expect(bytes.subarray(0, 2 * frame.length)).toEqual(Buffer.concat([frame, frame]));
+    const ours = bytes.subarray(2 * frame.length);
+    expect(ours.readUInt32BE(0)).toBe(ours.length);
+    expect(ours.readUInt32BE(8)).toBe(crc32(ours.subarray(0, 8)));
+    expect(ours.readUInt32BE(ours.length - 4)).toBe(crc32(ours.subarray(0, -4)));
+    expect(ours.toString("latin1")).toContain("validationException");
+    const payload = JSON.parse(ours.subarray(12 + ours.readUInt32BE(4), -4).toString());
+    expect(isBlocked(payload)).toMatchObject({ reason: "circuit" });
     expect((await (await server.visit(0)).over).by).toBe("client");
   });
 

@@ -290,9 +290,9 @@ describe("one-switch#3: agents abort once the tool call is in; all lost", () => 
     await expectLeft(server);
     const call = await metered.one();
     expect(call).toMatchObject({ ending: "canceled", quality: "estimated", priced: "true" });
-    // Its text alone is at least 8 tokens; vendors wrap a call in up to 40 more.
+    // Its text alone is at least 8 tokens; vendors wrap a call in up to 45 more.
     expect(call.usage?.output).toBeGreaterThanOrEqual(TOOL_TEXT.length / 5);
-    expect(call.usage?.output).toBeLessThanOrEqual(TOOL_TEXT.length / 3 + 40);
+    expect(call.usage?.output).toBeLessThanOrEqual(TOOL_TEXT.length / 3 + 45);
     expect(call.usage?.input).toBeGreaterThan(0);
     expect(call.costUsd).toBeGreaterThan(0);
   });

@@ -24,7 +24,7 @@ describe("the tarball", () => {
     const { files, packedBytes, unpackedBytes } = stage.tarball;
     console.log(`${files.length} files, ${packedBytes / MB} MB packed, ${unpackedBytes / MB} MB unpacked`);
     // 0.6 MB of it are the charts of the sandbox's page.
-    expect(unpackedBytes).toBeLessThan(7.2 * MB);
+    expect(unpackedBytes).toBeLessThan(7.8 * MB);
     const bundled = files.filter((file) => /^node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(file));
     expect(files.filter((file) => /\/node_modules\//.test(file))).toEqual([]);
     expect(new Set(bundled).size).toBe(bundled.length);
@@ -55,10 +55,14 @@ describe("the tarball", () => {
   });
 });
 
-// The others are tried beside the tarball by `npm run test:real`.
-test.each([NODES[0], NODES.at(-1)] as Node[])("every way to load it works on $name", async (node) => {
-  await meterAll(stage, "empty", await programsOf(join(stage.dir, "empty")), node);
-});
+// A long run tries the oldest Node too; `npm run test:real` all of them, beside the tarball.
+const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
+test.each([...(SCALE > 1 ? [NODES[0]] : []), NODES.at(-1)] as Node[])(
+  "every way to load it works on $name",
+  async (node) => {
+    await meterAll(stage, "empty", await programsOf(join(stage.dir, "empty")), node);
+  },
+);
 
 test("the program that sends what an app leaves at its end is found in a project, and sends it", async () => {
   const agent = "exits";

@@ -142,6 +142,7 @@ describe("calls in their order, each cut before any figure came", () => {
   });
 
   test.skipIf(recorded.length === 0)("visible output of 50 tokens and more", () => {
+    expect(median(outputs.map(({ off }) => off))).toBeLessThanOrEqual(0.09);
     expect(median(outputs.filter(({ kind }) => kind === "text").map(({ off }) => off))).toBeLessThanOrEqual(0.09);
   });
 

@@ -30,10 +30,14 @@ const SHAPES: readonly Shape[] = [
 /** Endings that are also tried with the vendors' own bodies, where they are there. */
 const AS_RECORDED = new Set(["completed, in small pieces", "abort signal", "abort signal inside the body"]);
 
-const ROWS: readonly Row[] = SHAPES.flatMap((shape) => {
+/** By default every other ending of a shape, in turn, so that each shape and each ending is there; a long run has all. */
+const isTried = (shape: number, ending: number): boolean => SCALE > 1 || (shape + ending) % 2 === 0;
+const SCALE = Number(process.env.SPENDFUSE_TEST_SCALE ?? 1);
+
+const ROWS: readonly Row[] = SHAPES.flatMap((shape, at) => {
   const endings = (shape.kind === "stream" ? STREAM_ENDINGS : WHOLE_ENDINGS)
     .map((ending) => ending as Row["ending"])
-    .filter((ending) => fits(shape, ending));
+    .filter((ending, index) => fits(shape, ending) && isTried(at, index));
   const recorded = shape.body.recorded?.() as Row["body"] | undefined;
   return [
     ...endings.map((ending) => rowOf(shape, ending, shape.body.madeUp() as Row["body"])),

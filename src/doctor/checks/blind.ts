@@ -1,11 +1,10 @@
-import { createHostLookup } from "../../meter/wire/hosts.ts";
 import { placeOf, type SourceFile } from "../facts/sources.ts";
 import { subjectOf, usedOf } from "../facts.ts";
 import { note } from "../finding.ts";
-import { BLIND_CLIENTS, BLIND_PACKAGES, BLIND_WAYS, type BlindWay, whyOf } from "../tables/blind.ts";
+import { BLIND_PACKAGES, BLIND_WAYS, type BlindWay, whyOf } from "../tables/blind.ts";
 import type { Check } from "./check.ts";
 
-/** Packages, ways of using them, and HTTP clients whose calls are not metered. */
+/** Packages, and ways of using them, whose calls are not metered. */
 export const blind: Check = {
   name: "blind",
   group: "blind",
@@ -18,12 +17,6 @@ export const blind: Check = {
         const at = findWay(way, file);
         if (at !== undefined) yield note("way-blind", placeOf(file, at), `${way.name}: ${whyOf(way)}`, way.fix);
       }
-      const host = modelHostIn(file);
-      for (const row of host === undefined ? [] : BLIND_CLIENTS) {
-        const found = file.imports.find(({ name }) => name === row.package);
-        if (found !== undefined && !row.seen?.test(file.code))
-          yield note("client-unseen", placeOf(file, found.at), `${row.package} to ${host}: ${whyOf(row)}`, row.fix);
-      }
     }
   },
 };
@@ -34,13 +27,4 @@ function findWay({ imports, sign }: BlindWay, { code, imports: imported, literal
   if (sign instanceof RegExp) return sign.exec(code)?.index;
   const [before, text] = sign;
   return literals.find((one) => text.test(one.text) && before.test(code.slice(0, one.at)))?.at;
-}
-
-const lookup = createHostLookup();
-
-/** A vendor's host in a string: an address, or the host alone. */
-function modelHostIn({ literals }: SourceFile): string | undefined {
-  return literals
-    .map(({ text }) => /^(?:(?:https?|wss?):\/\/)?([a-z0-9-]+(?:\.[a-z0-9-]+){1,5})(?=$|[:/])/.exec(text)?.[1])
-    .find((host) => host !== undefined && lookup(host) !== undefined);
 }

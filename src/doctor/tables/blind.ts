@@ -1,9 +1,6 @@
 /** Why calls by a transport that the meter lacks are not seen. With the transport, its line and its rows go. */
 export const MISSING_TRANSPORTS = {
   "child-process": "a child process makes the calls; the bill shows them as ungoverned",
-  http2: "calls go over HTTP/2, not through fetch",
-  "node-http": "calls do not go through the global fetch: they are counted as unmetered, without a price",
-  websocket: "it runs over a WebSocket, which is not metered",
 } as const;
 
 /** What is missing: a transport, or a wire format for an API, by its name in `UNREAD_APIS`. */
@@ -23,30 +20,16 @@ export type BlindWay = Missing & {
   readonly sign?: RegExp | readonly [before: RegExp, text: RegExp];
 };
 
-/** An HTTP client that does not use the global fetch, in a file that names a model's host. */
-export type BlindClient = Missing & {
-  readonly package: string;
-  /** Code that routes it through fetch or `wrapFetch()`. */
-  readonly seen?: RegExp;
-};
-
 export function whyOf(missing: Missing): string {
   return "api" in missing ? `the ${missing.api} API is not read yet` : MISSING_TRANSPORTS[missing.transport];
 }
 
 const POLL = "npx spendfuse poll --every 5m";
-const MANTLE = 'new OpenAI({ baseURL: "https://bedrock-mantle.us-east-1.api.aws/v1" })';
-const HTTP2 = { transport: "http2", fix: MANTLE } as const;
-const BEDROCK = { api: "Bedrock", fix: MANTLE };
 const COHERE = { api: "Cohere chat", fix: 'new OpenAI({ baseURL: "https://api.cohere.ai/compatibility/v1" })' };
 const CHILD = { transport: "child-process", fix: POLL } as const;
 const USAGE = 'session.on("assistant.usage", (event) => console.log(event.data))';
 
 export const BLIND_PACKAGES: readonly BlindPackage[] = [
-  { package: "@aws-sdk/client-bedrock-runtime", ...HTTP2 },
-  { package: "@langchain/aws", ...HTTP2 },
-  { package: "@ai-sdk/amazon-bedrock", ...BEDROCK },
-  { package: "@anthropic-ai/bedrock-sdk", ...BEDROCK },
   { package: "cohere-ai", ...COHERE },
   { package: "@ai-sdk/cohere", ...COHERE },
   { package: "@langchain/cohere", ...COHERE },
@@ -62,38 +45,6 @@ const GATEWAY = {
 };
 
 export const BLIND_WAYS: readonly BlindWay[] = [
-  {
-    name: "@openai/agents over WebSocket",
-    transport: "websocket",
-    fix: 'setOpenAIResponsesTransport("http")',
-    imports: /^@openai\/agents/,
-    sign: [/\bsetOpenAIResponsesTransport\s*\(\s*$/, /^websocket$/],
-  },
-  {
-    name: "OpenAI Realtime",
-    transport: "websocket",
-    fix: POLL,
-    imports: /^openai\/(?:beta\/)?realtime|^@openai\/agents(?:-|\/)realtime/,
-  },
-  {
-    name: "Gemini Live",
-    transport: "websocket",
-    fix: 'ai.models.generateContentStream({ model: "…", contents })',
-    imports: /^@google\/genai$/,
-    sign: /\.live\.connect\s*\(/,
-  },
   { ...GATEWAY, imports: /^@ai-sdk\/gateway$/ },
   { ...GATEWAY, imports: /^ai$/, sign: [/\bmodel\s*:\s*$/, /^[a-z0-9-]+\/[\w.:-]+$/] },
-];
-
-const HTTP = {
-  transport: "node-http",
-  fix: 'const answer = await fetch(url, { method: "POST", headers, body })',
-} as const;
-
-/** Without node:http, undici and ws, which such files mostly import for an agent, a proxy or a server. */
-export const BLIND_CLIENTS: readonly BlindClient[] = [
-  { ...HTTP, package: "axios", fix: 'axios.create({ adapter: "fetch" })', seen: /\badapter\s*:/ },
-  { ...HTTP, package: "node-fetch", fix: "const metered = wrapFetch(nodeFetch)", seen: /\bwrapFetch\s*\(/ },
-  { ...HTTP, package: "got" },
 ];

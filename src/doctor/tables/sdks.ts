@@ -17,8 +17,9 @@ export interface Sdk {
 const CREATE_AGENT = 'createAgent({ name: "researcher" })';
 
 export const SDKS: readonly Sdk[] = [
-  { package: "openai", tested: ["6", "7"] },
+  { package: "openai", tested: ["4", "6", "7"] },
   { package: "@anthropic-ai/sdk", tested: ["1"] },
+  { package: "@anthropic-ai/bedrock-sdk", tested: ["1"] },
   { package: "@google/genai", tested: ["3"] },
   { package: "@mistralai/mistralai", tested: ["2"] },
   {
@@ -36,11 +37,13 @@ export const SDKS: readonly Sdk[] = [
   },
   { package: "@ai-sdk/openai", tested: ["3", "4"], under: "ai" },
   { package: "@ai-sdk/anthropic", tested: ["4"], under: "ai" },
+  { package: "@ai-sdk/amazon-bedrock", tested: ["5"], under: "ai" },
   { package: "@ai-sdk/*", tested: [], under: "ai" },
   { package: "langchain", tested: ["1"], reader: "langchain", names: CREATE_AGENT },
   { package: "@langchain/langgraph", tested: ["0.4", "1"], reader: "langchain", names: CREATE_AGENT },
   { package: "@langchain/core", tested: ["0.3", "1"], reader: "langchain", under: "langchain" },
   { package: "@langchain/openai", tested: ["0.6", "1"], under: "langchain" },
+  { package: "@langchain/aws", tested: ["1"], under: "langchain" },
   { package: "@langchain/*", tested: [], under: "langchain" },
   { package: "@google/adk", tested: ["1", "2"], reader: "google-adk", names: 'new LlmAgent({ name: "researcher" })' },
   // The id of each agent is read on the bridge's spans.

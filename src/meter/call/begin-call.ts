@@ -26,6 +26,8 @@ export interface LeavingRequest {
   /** The scope in our own headers, if there are any. */
   readonly said: SaidScope | undefined;
   readonly signal: AbortSignal | null | undefined;
+  /** It only opens a connection on which calls follow: no span, and no record unless it is refused. */
+  readonly handshake?: true;
 }
 
 export interface BeginOptions {
@@ -70,7 +72,7 @@ export function beginCall(
     });
     if (request.sends !== true) call.reads = read;
   }
-  if (known?.retrieval === true) return call;
+  if (known?.retrieval === true || request.handshake === true) return call;
   if (call.ours === true) openSpan(options, call, around);
   call.agentSpan = context.span;
   if (context.span !== undefined) addOpenCall(context.span);

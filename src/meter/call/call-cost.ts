@@ -84,7 +84,7 @@ function isGuessed({ target: { host, gateway } }: OpenCall): boolean {
 function otherName({ facts, reading }: OpenCall, model: string): string | undefined {
   const isAlias = reading.served?.model !== undefined;
   if (isAlias && reading.served?.provider?.startsWith("azure.") !== true) return undefined;
-  const other = isAlias ? reading.model : facts.model;
+  const other = isAlias || model === facts.model ? reading.model : facts.model;
   return other === model ? undefined : other;
 }
 

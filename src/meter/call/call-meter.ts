@@ -4,6 +4,7 @@ import type { Refusal } from "../../limits/refusal.ts";
 import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
 import { dropOpenCall } from "../tracing/agent-span.ts";
+import { releaseCallSpan } from "../tracing/call-span.ts";
 import * as formats from "../wire/formats/registry.ts";
 import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
 import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
@@ -20,6 +21,8 @@ export interface CallSettings {
   readonly hosts: readonly Host[];
   /** Whether usage is requested for streams that lack it, where the host is known to support that. */
   readonly askUsage: boolean;
+  /** Whether a tokenizer is to count the text of requests. */
+  readonly samples: boolean;
   /** Transports that are not hooked, by their names. */
   readonly transportsOff: readonly string[];
   /** Alias by the short hash of an API key. */
@@ -107,8 +110,8 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
   return () => {
     const now = current();
     if (made === undefined || from !== now) {
-      const { hosts, askUsage, keyAliases } = now;
-      made = { lookup: createHostLookup(hosts), askUsage, keyOf: createKeyReader(keyAliases) };
+      const { hosts, askUsage, samples, keyAliases } = now;
+      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf: createKeyReader(keyAliases) };
       from = now;
     }
     return made;
@@ -118,5 +121,6 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
 /** It was no model call after all. */
 function drop(call: OpenCall): void {
   call.ticket?.release();
+  if (call.span !== undefined) releaseCallSpan(call.span, call);
   if (call.agentSpan !== undefined) dropOpenCall(call.agentSpan);
 }

@@ -25,6 +25,12 @@ export interface InFlightRequests {
   run<A extends unknown[], T>(request: InFlight, send: (...args: A) => T, ...args: A): T;
   /** It was answered, or failed. */
   end(request: InFlight): void;
+  /** A request that a transport meters by itself, outside {@link run}. */
+  claim(request: object): void;
+  /** It turned out that the transport cannot meter it. */
+  disclaim(request: object): void;
+  /** Called with each request that is disclaimed. */
+  onDisclaimed: ((request: object) => void) | undefined;
   /** Whether the caller is sending a request of this path: a fetch inside a fetch is one call. */
   isInside(path: string): boolean;
   /** Whether the caller is sending a metered call. */
@@ -45,6 +51,7 @@ export function createInFlightRequests(): InFlightRequests {
   const storage = new AsyncLocalStorage<InFlight>();
   const open = new Set<InFlight>();
   const requests = new WeakMap<object, InFlight>();
+  const claimed = new WeakSet<object>();
 
   function current(): InFlight | undefined {
     const own = storage.getStore();
@@ -70,6 +77,13 @@ export function createInFlightRequests(): InFlightRequests {
   }
 
   return {
+    onDisclaimed: undefined,
+    claim(request) {
+      claimed.add(request);
+    },
+    disclaim(request) {
+      if (claimed.delete(request)) this.onDisclaimed?.(request);
+    },
     begin({ address, path }, metered) {
       const request: InFlight = { address, path, metered, seen: false, lent: false, answered: false, over: false };
       open.add(request);
@@ -86,6 +100,7 @@ export function createInFlightRequests(): InFlightRequests {
     },
     isMetered: () => current()?.metered === true,
     owns(request, address, path) {
+      if (claimed.has(request)) return true;
       const own = current();
       const same = own?.address === address && own.path === path;
       if (own && same && !own.seen) return take(request, own, false);

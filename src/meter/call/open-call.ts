@@ -8,12 +8,11 @@ import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
 import { NO_FACTS, newReading, type Reading, type RequestFacts } from "../wire/formats/format.ts";
-import type { FrameReader } from "../wire/frames.ts";
 import { lookForGateway, readHead } from "../wire/gateways/host-gateway.ts";
 import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
+import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
-import { endsEvent, restOfEvent } from "./event-end.ts";
 import type { Tether } from "./tether.ts";
 
 /** Called when a call settles. */
@@ -78,7 +77,7 @@ export class OpenCall {
   readonly #faults: Faults;
   readonly #onSettled: OnSettled;
   #state: CallState = OPEN;
-  #frames: FrameReader | undefined = undefined;
+  #frames: StreamReader | undefined = undefined;
   /** What the caller receives next instead of the stream; empty once it has received it. */
   #cut: Uint8Array | undefined = undefined;
   /** What the caller has received so far ends at the end of an event. */
@@ -128,6 +127,7 @@ export class OpenCall {
       return;
     }
     readHead(this.target.gateway, headers, stream, this.reading);
+    this.target.format.readHead?.(headers, this.reading);
     if (refusedFigure !== undefined) this.#refuseFigure();
     if (!stream) return;
     const { format, framing, shapes } = this.target;
@@ -140,22 +140,22 @@ export class OpenCall {
   }
 
   /** Ends the stream with this event, at the end of the event that the caller is reading. */
-  cut(event: string): void {
-    if (this.settled || this.#frames === undefined || this.#lost) return;
-    this.#cut = new TextEncoder().encode(event);
+  cut(event: Uint8Array): void {
+    if (!this.cuttable || this.settled || this.#frames === undefined || this.#lost) return;
+    this.#cut = event;
   }
 
   /** Reads a chunk of an event stream and returns the bytes for the caller. */
   chunk(bytes: Uint8Array, owned = false): Uint8Array {
     if (this.#cut !== undefined) return this.#cutIn(bytes, this.#cut);
     const passed = this.#read(bytes, owned);
-    if (this.cuttable && passed.byteLength > 0) this.#atEnd = endsEvent(passed);
+    if (this.cuttable && passed.byteLength > 0) this.#atEnd = this.#frames?.endsEvent(passed) === true;
     return passed;
   }
 
   #cutIn(bytes: Uint8Array, event: Uint8Array): Uint8Array {
     if (event === EMPTY) return EMPTY;
-    const rest = this.#atEnd ? EMPTY : restOfEvent(this.#read(bytes, false));
+    const rest = this.#atEnd ? EMPTY : this.#frames?.restOfEvent(this.#read(bytes, false));
     if (rest === undefined) return bytes;
     this.#cut = EMPTY;
     this.settle({ type: "cancel" });

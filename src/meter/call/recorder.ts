@@ -9,6 +9,7 @@ import { learn } from "../estimates/learn.ts";
 import { type Resolved, resolveUsage } from "../estimates/usage.ts";
 import { addSettledCall } from "../tracing/agent-span.ts";
 import { closeCallSpan, releaseCallSpan } from "../tracing/call-span.ts";
+import { addGuardrail } from "../wire/bedrock/guardrails.ts";
 import type { ModelUsage } from "../wire/formats/format.ts";
 import { withTools } from "../wire/tools/server-tools.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
@@ -63,7 +64,8 @@ function readCall(
   const { target, reading, facts, status } = open;
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
   if (usage && quality === "reported" && !reading.cached) learnFrom(faults, open, usage);
-  const model = reading.served?.model ?? reading.model ?? facts.model ?? "unknown";
+  const named = target.format.requestNamesModel === true ? facts.model : undefined;
+  const model = reading.served?.model ?? named ?? reading.model ?? facts.model ?? "unknown";
   const reported = reportedUsd(open, state, quality);
   const quoted = usage ? quote(price, faults, open, usage, model) : NO_PARTS;
   const money = bounded(faults, open, sum(quoted, usage, reading.cached, reported));
@@ -158,12 +160,14 @@ function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; qu
     return { usage: reading.usage, quality: "reported" };
   }
   const resolved = resolveUsage(open.services.knowledge, target.format.rates, facts, reading);
-  return reading.tools === undefined && facts.search === undefined ? resolved : withServerTools(open, resolved);
+  const extras = reading.tools !== undefined || facts.search !== undefined || facts.guarded === true;
+  return extras ? withServerTools(open, resolved) : resolved;
 }
 
 /** The first of the turns inside a call carries its tools, which vendors count for the whole call. */
 function withServerTools({ reading, facts, target }: OpenCall, resolved: Resolved): Resolved {
   if (resolved.usage === undefined) return resolved;
+  if (facts.guarded) addGuardrail(reading);
   const { tools, parts } = reading;
   if (facts.freeCode && tools !== undefined) delete tools.units.code_execution;
   const asked = target.provider === "perplexity" || facts.search?.tool !== undefined ? facts.search : undefined;

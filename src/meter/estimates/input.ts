@@ -3,6 +3,7 @@ import { type EstimateRates, toolTokens } from "../wire/rates.ts";
 import { ANSWER, hashText, REASONED, STEP, type Turns, USER } from "../wire/text.ts";
 import type { Conversation, Knowledge, ModelKnowledge } from "./knowledge.ts";
 import { type Basis, RESULT_SLACK, SLACK_TOKENS, unseenTokens } from "./margin.ts";
+import { bytesPerToken } from "./tokenizer.ts";
 
 /** An estimate of a call's input tokens. */
 export interface InputEstimate {
@@ -36,9 +37,20 @@ export function estimateInput(
       : continueById(knowledge, model, facts, turns, facts.continues, own, key);
   if (found !== undefined) return found;
   const overhead = model.overheads.get(key);
-  if (overhead === undefined) return first(own + overheadTokens(rates, facts, turns), own, key);
+  if (overhead === undefined) {
+    const fitted = fittedRates(knowledge, rates, facts);
+    const counted = fitted === rates ? own : ownTokens(fitted, facts, turns);
+    return first(counted + overheadTokens(fitted, facts, turns), own, key);
+  }
   const tokens = Math.max(1, overhead.tokens + own);
   return { tokens, known: overhead.tokens, basis: "alike", conversation: undefined, own, key };
+}
+
+/** The rates of a model with the bytes per token of the request itself, where a tokenizer of that model is loaded. */
+function fittedRates({ countTokens }: Knowledge, rates: EstimateRates, { sample }: RequestFacts): EstimateRates {
+  if (countTokens === undefined || !rates.countable || sample === undefined) return rates;
+  const inputBytes = bytesPerToken(countTokens, sample());
+  return inputBytes === undefined ? rates : { ...rates, inputBytes };
 }
 
 function first(tokens: number, own: number, key: number): InputEstimate {

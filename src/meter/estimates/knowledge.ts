@@ -3,6 +3,7 @@ import type { Effort } from "../wire/content/effort.ts";
 import type { EstimateRates, RatesOf } from "../wire/rates.ts";
 import { mix } from "../wire/text.ts";
 import { FIRST_MARGINS, type Margins } from "./margin.ts";
+import type { CountTokens } from "./tokenizer.ts";
 
 /** What reported calls teach about later ones. Bounded, and without any text of a request or a response. */
 export interface Knowledge {
@@ -12,6 +13,8 @@ export interface Knowledge {
   readonly models: Map<string, ModelKnowledge>;
   /** What earlier processes learned of models that this one has not met. */
   readonly kept: ReadonlyMap<string, KeptModel>;
+  /** The tokenizer, once it is loaded. */
+  countTokens: CountTokens | undefined;
   /** Models that were ever known. */
   modelCount: number;
 }
@@ -86,7 +89,7 @@ export const MAX_CONVERSATIONS = 10_000;
 const MAX_MODELS = 500;
 
 export function createKnowledge(kept: ReadonlyMap<string, KeptModel> = new Map()): Knowledge {
-  return { conversations: new Map(), models: new Map(), kept, modelCount: 0 };
+  return { conversations: new Map(), models: new Map(), kept, countTokens: undefined, modelCount: 0 };
 }
 
 const NOTHING_KEPT: KeptModel = {

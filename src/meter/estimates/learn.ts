@@ -26,15 +26,40 @@ export function learn(
 ): void {
   const { model: name = UNNAMED } = facts;
   const model = knowledge.models.get(name) ?? knownModel(knowledge, format, name);
+  const estimate = facts.retrieval === true ? undefined : estimateInput(knowledge, model, facts);
+  if (!isCredible(facts, estimate, usage)) return;
   learnOutput(model, reading, usage);
   learnReasoning(model, facts, reading, usage);
   const { turns } = facts;
-  if (turns === undefined || facts.retrieval === true) return;
-  const estimate = estimateInput(knowledge, model, facts);
-  if (estimate === undefined) return;
+  if (turns === undefined || estimate === undefined) return;
   learnMargin(model, estimate, facts, usage.input);
   if (facts.continues === undefined) learnOverhead(model, estimate, usage.input);
   remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
+}
+
+/** More than any model puts out in one call. */
+const MOST_OUTPUT = 2_000_000;
+/** Input tokens that a host may add to a request unseen, and that files, searches, caches and kept responses may. */
+const MOST_ADDED = 200_000;
+const MOST_FETCHED = 2_000_000;
+/** An estimate from text alone is never further off than by this factor. */
+const MOST_FACTOR = 4;
+/** The longest tokens of text, in bytes, and the text from which it shows that a report left most of it out. */
+const LONGEST_TOKEN = 64;
+const MIN_TEXT = 4_000;
+
+/** Whether a call can have used what was reported: one absurd report would spoil estimates and holds of many calls. */
+function isCredible(
+  { tools, attachments, continues, inputBytes = 0 }: RequestFacts,
+  estimate: InputEstimate | undefined,
+  { input, output, cacheRead }: Usage,
+): boolean {
+  if (output > MOST_OUTPUT) return false;
+  if (estimate === undefined) return true;
+  const keeps = cacheRead > 0 || continues !== undefined;
+  const fetches = keeps || attachments !== undefined || (tools !== undefined && tools.served > 0);
+  if (input > estimate.tokens * MOST_FACTOR + (fetches ? MOST_FETCHED : MOST_ADDED)) return false;
+  return inputBytes < MIN_TEXT || input * LONGEST_TOKEN >= inputBytes;
 }
 
 function learnMargin(
@@ -147,7 +172,11 @@ function remember(
   // What the vendor keeps is not among the messages: without its id the call cannot be continued.
   const key = last === undefined || facts.continues !== undefined ? 0 : last ^ seed;
   const idKey = id === undefined ? 0 : hashText(id);
-  if (before !== undefined) forget(conversations, before);
+  if (before !== undefined) {
+    conversations.delete(before.key);
+    // Any number of calls may continue one response, at any time.
+    if (facts.continues === undefined) conversations.delete(before.idKey);
+  }
   if (key === 0 && idKey === 0) return;
   const conversation: Conversation = {
     key,
@@ -165,9 +194,4 @@ function remember(
   if (conversations.size >= MAX_CONVERSATIONS) evictOldest(conversations, MAX_CONVERSATIONS);
   if (key !== 0) conversations.set(key, conversation);
   if (idKey !== 0) conversations.set(idKey, conversation);
-}
-
-function forget(conversations: Map<number, Conversation>, { key, idKey }: Conversation): void {
-  if (key !== 0) conversations.delete(key);
-  if (idKey !== 0) conversations.delete(idKey);
 }

@@ -26,7 +26,7 @@ export interface DeltaTemplate {
   readonly suffix: Uint8Array;
   /** What may follow the suffix up to the blank line: nothing, the rest of a padding string, or anything. */
   readonly tail: "none" | "padding" | "any";
-  readonly kind: "visible" | "thought" | "none";
+  readonly kind: "visible" | "callBytes" | "thought" | "none";
   /** Where in the suffix `,"usage":null` is, or -1. */
   readonly nullUsage: number;
   /** Nothing in it is specific to one stream. */

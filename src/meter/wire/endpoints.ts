@@ -1,9 +1,10 @@
 /** How the events of a stream are written, by the name of its row in `framings.ts`. */
-export type FramingName = "sse";
+export type FramingName = "sse" | "eventstream" | "message";
 
 /** One address at which a model API serves a wire format. */
 export interface Endpoint {
-  readonly method: "GET" | "POST";
+  /** `WEBSOCKET` for the handshake of a WebSocket. */
+  readonly method: "GET" | "POST" | "WEBSOCKET";
   /**
    * The end of the URL's path, from a slash on, such as `/chat/completions`. A name in braces matches any text within
    * one segment; `{model}` is the model: `/model/{model}/converse`, `/{model}:generateContent`.
@@ -68,11 +69,13 @@ export function patternOf(path: string): RegExp {
 }
 
 /**
- * A pattern that is found in every URL of these formats, and in few others: the one check that every other request of
+ * A pattern that is found in every URL of these formats but those of WebSockets, and in few others: the one check that every other request of
  * the process costs. It looks for the longest fixed part of each path.
  */
 export function hintOf(formats: readonly Addressed[]): RegExp {
-  const paths = formats.flatMap(({ endpoints }) => endpoints.map(({ path }) => path));
+  const paths = formats.flatMap(({ endpoints }) =>
+    endpoints.flatMap(({ method, path }) => (method === "WEBSOCKET" ? [] : [path])),
+  );
   const hints = [...new Set(paths.map(longestPart))].sort((a, b) => a.length - b.length).map(hintFor);
   const needed = hints.filter(
     ({ text }, at) => !hints.slice(0, at).some(({ source }) => new RegExp(source).test(text)),

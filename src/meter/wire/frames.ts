@@ -1,5 +1,5 @@
 import { type Json, object, parse } from "../../core/json.ts";
-import { concat, cut, findByte, frameEnd, likeChunk } from "./bytes.ts";
+import { concat, cut, endsEvent, findByte, frameEnd, likeChunk, restOfEvent } from "./bytes.ts";
 import {
   type DeltaMatch,
   type DeltaShapes,
@@ -11,6 +11,7 @@ import {
 import type { Reading, WireFormat } from "./formats/format.ts";
 import { findMember, isUsageFrame } from "./hidden-usage.ts";
 import { LongText } from "./long-text.ts";
+import type { StreamReader } from "./streams/stream-reader.ts";
 
 const LF = 10;
 const EMPTY = new Uint8Array(0);
@@ -25,7 +26,7 @@ const LONG = 16 * 1024;
  * `hideUsage`: we asked for the usage, so it and every `"usage":null` is taken from what the caller gets. It continues
  * when the format fails: `onFault` is called, and the format not used again. `shapes` are what other streams of this API had.
  */
-export class FrameReader {
+export class FrameReader implements StreamReader {
   readonly #format: WireFormat;
   readonly #reading: Reading;
   readonly #hideUsage: boolean;
@@ -67,10 +68,7 @@ export class FrameReader {
     while (at < bytes.length) {
       const template = this.#template;
       if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
-        if (template.kind === "visible") {
-          this.#reading.visible += MATCH.bytes;
-          if (MATCH.bytes > 0) this.#reading.deltas += 1;
-        } else if (template.kind === "thought") this.#reading.thought += MATCH.bytes;
+        count(this.#reading, template.kind, MATCH.bytes);
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;
@@ -155,6 +153,14 @@ export class FrameReader {
     return left.length === 0 ? chunk : concat(left, chunk);
   }
 
+  endsEvent(passed: Uint8Array): boolean {
+    return endsEvent(passed);
+  }
+
+  restOfEvent(passed: Uint8Array): Uint8Array | undefined {
+    return restOfEvent(passed);
+  }
+
   #readFrame(bytes: Uint8Array, from: number, to: number, cuts: number[]): void {
     if (to - from > LONG) {
       const long = new LongText();
@@ -199,10 +205,11 @@ export class FrameReader {
 
   #understand(json: Json, event: string, frame: string | undefined): void {
     const reading = this.#reading;
-    const { visible, thought } = reading;
+    const { visible, callBytes, thought } = reading;
     try {
       const ordinary = this.#format.readFrame(json, event, reading);
-      if (reading.visible > visible) reading.deltas += 1;
+      const shows = reading.visible > visible ? "visible" : reading.callBytes > callBytes ? "callBytes" : undefined;
+      if (shows !== undefined) reading.deltas += 1;
       const shapes = this.#shapes;
       const key = this.#hideUsage ? `${reading.model} hidden` : `${reading.model}`;
       // Before it is known what stream this is, nothing may be left unread.
@@ -211,7 +218,7 @@ export class FrameReader {
         if (this.#template) return;
       }
       if (!ordinary || frame === undefined) return;
-      const kind = reading.visible > visible ? "visible" : reading.thought > thought ? "thought" : "none";
+      const kind = shows ?? (reading.thought > thought ? "thought" : "none");
       const learned = learnDelta(frame, this.#format, kind, reading.responseId);
       if (learned === undefined) return;
       // Of what is recognised only this spelling of no usage is taken out.
@@ -224,6 +231,16 @@ export class FrameReader {
       this.#onFault(error);
     }
   }
+}
+
+function count(reading: Reading, kind: DeltaTemplate["kind"], bytes: number): void {
+  if (kind === "visible") {
+    reading.visible += bytes;
+    if (bytes > 0) reading.deltas += 1;
+  } else if (kind === "callBytes") {
+    reading.callBytes += bytes;
+    if (bytes > 0) reading.deltas += 1;
+  } else if (kind === "thought") reading.thought += bytes;
 }
 
 /** What the last frame that matched held; used at once. */

@@ -9,9 +9,13 @@ const PRIVATE_IPV4 = new RegExp(
   ].join("|"),
 );
 /** `::`, `::1`, fc00::/7, fe80::/10, and the private IPv4 addresses that are mapped into IPv6. */
-const PRIVATE_IPV6 = /^\[(?:::1?\]|f[cd]|fe[89ab]|::ffff:(?:7f|a[0-9a-f]{2}:|c0a8:|ac1[0-9a-f]:|a9fe:))/;
-/** Names that mean something on this machine or its network only; so does a name without a dot. */
-const LOCAL_NAME = /(?:^|\.)(?:localhost|local|lan|home\.arpa|docker\.internal)$/;
+const PRIVATE_IPV6 =
+  /^\[(?:::1?\]|f[cd]|fe[89ab]|::ffff:(?:7f|a[0-9a-f]{2}:|c0a8:|ac1[0-9a-f]:|a9fe:|64[4-7][0-9a-f]:))/;
+/**
+ * Names that mean something on this machine or its network only; so does a name without a dot. `internal` is reserved
+ * for private networks: containers reach their machine by it. `svc` is a service of a Kubernetes cluster.
+ */
+const LOCAL_NAME = /(?:^|\.)(?:localhost|localdomain|local|lan|home|home\.arpa|internal|svc)$/;
 
 /**
  * Whether a server at this host is one of the user's own, such as Ollama, LM Studio, vLLM and llama.cpp. `hostname` is
@@ -20,5 +24,7 @@ const LOCAL_NAME = /(?:^|\.)(?:localhost|local|lan|home\.arpa|docker\.internal)$
 export function isLocalHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return PRIVATE_IPV6.test(hostname);
   if (/^\d+(?:\.\d+){3}$/.test(hostname)) return PRIVATE_IPV4.test(hostname);
-  return !hostname.includes(".") || LOCAL_NAME.test(hostname);
+  // A dot at the end of a name only says that it is whole.
+  const name = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname;
+  return !name.includes(".") || LOCAL_NAME.test(name);
 }

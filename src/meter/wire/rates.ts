@@ -16,6 +16,8 @@ export interface EstimateRates {
   readonly message: number;
   /** UTF-8 bytes per token of the request's text. */
   readonly inputBytes: number;
+  /** OpenAI's tokenizer, which some users have installed, is the model's own. */
+  readonly countable: boolean;
   /** Tokens of having tools at all, of each tool, of each of its arguments, and bytes per token of their text. */
   readonly tools: number;
   readonly tool: number;
@@ -26,10 +28,13 @@ export interface EstimateRates {
   readonly servedTool: number;
   /** Whether reasoning that is sent back is input again, and not reported as part of the output. */
   readonly keepsReasoning: boolean;
-  /** UTF-8 bytes per token of the response's text, of one that calls tools, and tokens of a call beside its text. */
+  /** UTF-8 bytes per token of the response's text, and of the names and arguments of tool calls. */
   readonly outputBytes: number;
   readonly argumentBytes: number;
+  /** Tokens of calling tools at all, of each call, and of each byte of its first arguments, beside their text. */
+  readonly calls: number;
   readonly toolCall: number;
+  readonly argumentMarks: number;
 }
 
 /** The rates of a model, by the name that requests use. */
@@ -39,6 +44,7 @@ const OPENAI: EstimateRates = {
   request: 3,
   message: 4,
   inputBytes: 4.5,
+  countable: true,
   tools: 11,
   tool: 6,
   argument: 5,
@@ -48,13 +54,21 @@ const OPENAI: EstimateRates = {
   keepsReasoning: true,
   outputBytes: 4.5,
   argumentBytes: 4.5,
+  calls: 0,
   toolCall: 9,
+  argumentMarks: 0,
 };
+
+/** What they reason is reported in steps of 64 tokens, and the rest of it as output. */
+const GPT_5: EstimateRates = { ...OPENAI, outputBytes: 4.1 };
+
+const OPENAI_O: EstimateRates = { ...OPENAI, outputBytes: 4.8 };
 
 const ANTHROPIC: EstimateRates = {
   request: 3,
   message: 4,
   inputBytes: 4.1,
+  countable: false,
   tools: 480,
   tool: 40,
   argument: 20,
@@ -63,8 +77,10 @@ const ANTHROPIC: EstimateRates = {
   servedTool: 1_500,
   keepsReasoning: false,
   outputBytes: 4.2,
-  argumentBytes: 3,
-  toolCall: 39,
+  argumentBytes: 3.1,
+  calls: 28,
+  toolCall: 6,
+  argumentMarks: 0.28,
 };
 
 /** The tokenizer since Claude Opus 4.7 makes up to a third more tokens of the same text. */
@@ -74,7 +90,8 @@ const NEW_ANTHROPIC: EstimateRates = {
   tools: 300,
   toolBytes: 2.9,
   outputBytes: 2.9,
-  argumentBytes: 2.2,
+  argumentBytes: 2.4,
+  calls: 22,
 };
 const IS_NEW_ANTHROPIC = /opus-(?:4-[78]|5)|sonnet-5|haiku-5|fable/;
 
@@ -82,6 +99,7 @@ const GOOGLE: EstimateRates = {
   request: 0,
   message: 0.5,
   inputBytes: 4.2,
+  countable: false,
   tools: 4,
   tool: 14,
   argument: 6,
@@ -91,14 +109,24 @@ const GOOGLE: EstimateRates = {
   keepsReasoning: false,
   outputBytes: 4.4,
   argumentBytes: 4.4,
+  calls: 0,
   toolCall: 5,
+  argumentMarks: 0,
 };
 
 /** Since Gemini 3 signed thoughts are input again. */
 const NEW_GOOGLE: EstimateRates = { ...GOOGLE, keepsReasoning: true };
 
 /** Models that are served by many hosts write tools as JSON. */
-const OPEN: EstimateRates = { ...OPENAI, tools: 10, tool: 26, argument: 12, toolBytes: 3.5, keepsReasoning: false };
+const OPEN: EstimateRates = {
+  ...OPENAI,
+  tools: 10,
+  tool: 26,
+  argument: 12,
+  toolBytes: 3.5,
+  keepsReasoning: false,
+  countable: false,
+};
 
 /** What their chat templates add, by name. */
 const OPEN_MODELS: readonly (readonly [RegExp, EstimateRates])[] = [
@@ -113,16 +141,21 @@ const OPEN_MODELS: readonly (readonly [RegExp, EstimateRates])[] = [
 
 export const openaiRates: RatesOf = (model) => {
   const name = model.toLowerCase();
-  if (/^(?:openai\/)?(?:gpt-[345]|o\d)/.test(name)) return OPENAI;
+  const openai = /^(?:openai\/)?(?:(gpt-5)|gpt-[34]|(o\d))/.exec(name);
+  if (openai !== null) return openai[1] ? GPT_5 : openai[2] ? OPENAI_O : OPENAI;
   return OPEN_MODELS.find(([pattern]) => pattern.test(name))?.[1] ?? OPENAI;
 };
 
 /** In chat completions GPT-5 is told more about its tools than in Responses. */
-const CHAT_GPT_5: EstimateRates = { ...OPENAI, tools: 91 };
+const CHAT_GPT_5: EstimateRates = { ...GPT_5, tools: 91 };
 
 export const chatRates: RatesOf = (model) => (/^(?:openai\/)?gpt-5/.test(model) ? CHAT_GPT_5 : openaiRates(model));
 
 export const anthropicRates: RatesOf = (model) => (IS_NEW_ANTHROPIC.test(model) ? NEW_ANTHROPIC : ANTHROPIC);
+
+/** By the vendor of the model inside. */
+export const bedrockRates: RatesOf = (model) =>
+  /claude|anthropic/.test(model) ? anthropicRates(model) : openaiRates(model);
 
 export const googleRates: RatesOf = (model) => (/gemini-[3-9]/.test(model) ? NEW_GOOGLE : GOOGLE);
 

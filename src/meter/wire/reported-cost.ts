@@ -10,7 +10,8 @@ interface CostMember {
 
 /**
  * In order of precedence. `cost`: OpenRouter, Perplexity, LiteLLM, Vercel, by documents or recorded answers;
- * `cost_in_usd_ticks`: xAI, by its documents. The others are unconfirmed: each names its own unit.
+ * `cost_in_usd_ticks`: xAI, by its documents; `estimated_cost`: DeepInfra, in USD, as its users show it. The others are
+ * unconfirmed: each names its own unit.
  */
 const MEMBERS: readonly CostMember[] = [
   { name: "cost", perUsd: 1 },
@@ -24,6 +25,7 @@ const MEMBERS: readonly CostMember[] = [
   { name: "cost_in_micro_usd", perUsd: 1e6 },
   { name: "cost_micro_usd", perUsd: 1e6 },
   { name: "cost_in_usd_cents", perUsd: 100 },
+  { name: "estimated_cost", perUsd: 1 },
 ];
 
 /** Members that hold the total where the cost is an object. `total_cost`: Perplexity, by its documents. */

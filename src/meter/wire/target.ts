@@ -1,4 +1,4 @@
-import { object, parse } from "../../core/json.ts";
+import { type Json, object, parse } from "../../core/json.ts";
 import type { DeltaShapes } from "./delta-template.ts";
 import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
@@ -6,6 +6,7 @@ import { FRAMINGS, type Framing } from "./framings.ts";
 import { createGatewayMemory, type HostGateway } from "./gateways/host-gateway.ts";
 import type { Host, HostLookup } from "./hosts.ts";
 import { isLocalHost } from "./local-host.ts";
+import { sampleText } from "./text.ts";
 
 /** A request to a model API, recognised by its path, then its host. */
 export interface Target {
@@ -29,6 +30,8 @@ export interface Target {
   readonly gateway: HostGateway;
   /** Whether a stream that lacks usage may be asked for it; undefined: where the host's gateway takes the question. */
   readonly asksUsage: boolean | undefined;
+  /** Whether a tokenizer is to count the text of requests. */
+  readonly samples: boolean;
   /** The name of the API key among a request's headers. */
   readonly keyOf: KeyReader;
 }
@@ -41,6 +44,8 @@ export interface TargetSettings {
   readonly lookup: HostLookup;
   /** Whether usage is requested for streams that lack it, where the host is known to support that. */
   readonly askUsage: boolean;
+  /** Whether a tokenizer is to count the text of requests. */
+  readonly samples?: boolean;
   readonly keyOf: KeyReader;
 }
 
@@ -97,6 +102,7 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
       shapes: new Map(),
       gateway: findGateway(url.host, host),
       asksUsage: settings.askUsage ? host?.asksUsage : false,
+      samples: settings.samples === true,
       keyOf: settings.keyOf,
     };
   }
@@ -143,7 +149,8 @@ export const RETRIEVAL: RequestFacts = {
 /** The facts of a request's body; undefined when it is not of the format. */
 export function factsOf(target: Target, text: string): RequestFacts | undefined {
   const body = object(parse(text));
-  return body && target.format.readRequest(body, target.route);
+  const facts = body && target.format.readRequest(body, target.route);
+  return facts !== undefined && target.samples ? { ...facts, sample: () => sampleText(body as Json) } : facts;
 }
 
 /** What is put before the last brace of a body without stream options. */

@@ -108,6 +108,37 @@ function isBinary(text: string): boolean {
   return isDataUrl(text) || BASE64.test(text);
 }
 
+/** Characters of a request that a tokenizer reads at most: some 10 ms. */
+const MAX_SAMPLE = 64 * 1024;
+
+/** The members of a request that hold its text, in all formats. */
+const SPOKEN = ["system", "instructions", "systemInstruction", "system_instruction", "messages", "input", "contents"];
+
+/** The text of a request's messages, up to {@link MAX_SAMPLE} characters. */
+export function sampleText(body: Json, most = MAX_SAMPLE): string {
+  const pieces: string[] = [];
+  let left = most;
+  const open: unknown[] = SPOKEN.map((name) => body[name]).reverse();
+  while (open.length > 0 && left > 0) {
+    const value = open.pop();
+    if (typeof value === "string") {
+      pieces.push(value.slice(0, left));
+      left -= value.length + 1;
+    } else if (Array.isArray(value)) for (let at = value.length - 1; at >= 0; at--) open.push(value[at]);
+    else if (typeof value === "object" && value !== null) {
+      for (const [key, member] of Object.entries(value).reverse()) {
+        const isText = typeof member !== "string" || (!LABELS.has(key) && !isBinaryText(key, member));
+        if (!NOT_TEXT.has(key) && isText) open.push(member);
+      }
+    }
+  }
+  return pieces.join("\n");
+}
+
+function isBinaryText(key: string, text: string): boolean {
+  return text.length >= MIN_BINARY && !TEXT.has(key) && isBinary(text);
+}
+
 /**
  * The messages of a request by their lengths alone, so that a later request is recognised as one that continues it. No
  * text is kept.

@@ -181,7 +181,9 @@ const TOOLS_PAGE = "OpenAI price page, built-in tools";
 
 const CONTAINER = "auto mode goes on in a container that an earlier call has paid, which no answer shows";
 
+const WHISPER = "$0.006 a minute [unconfirmed]";
 const fees: readonly FeeRow[] = [
+  { providers: ["openai"], families: ["whisper-1"], part: "transcription_seconds", perThousand: 0.1, source: WHISPER },
   {
     providers: ["openai"],
     part: "web_search",

@@ -158,6 +158,12 @@ describe("Google", () => {
       [(400 * 0.3 + 600 * 1 + 500 * 2.5) / 1e6, "true"],
     ],
     [
+      "audio that a tool brought in",
+      "gemini-2.5-flash",
+      { toolUsePromptTokenCount: 600, toolUsePromptTokensDetails: [{ modality: "AUDIO", tokenCount: 600 }] },
+      [(1_000 * 0.3 + 600 * 1 + 500 * 2.5) / 1e6, "true"],
+    ],
+    [
       "audio in, where one price is for all modalities",
       "gemini-2.5-pro",
       { promptTokensDetails: [{ modality: "AUDIO", tokenCount: 600 }] },
@@ -339,6 +345,20 @@ describe("OpenAI Responses", () => {
       [gpt, "partial", ["image_generation"]],
     ],
     [
+      "images whose tokens are not counted",
+      "gpt-5",
+      [{ type: "image_generation_call", id: "a" }],
+      { tools: [{ type: "image_generation" }] },
+      [gpt, "partial", ["image_generation"]],
+    ],
+    [
+      "an image that the vendor counts as none",
+      "gpt-5",
+      [{ type: "image_generation_call", id: "a", status: "failed" }],
+      { tool_usage: { image_gen: { input_tokens: 0, output_tokens: 0, total_tokens: 0 } } },
+      [gpt, "true"],
+    ],
+    [
       "cache writes for twelve hours",
       "gpt-5",
       [],
@@ -372,6 +392,26 @@ describe("OpenAI Responses", () => {
     const call = await settled(uri, { model: "gpt-5", input: "Hi", stream: true }, body);
     expect(call).toMatchObject({ quality: "estimated", usage: { units: { file_search: 1 } } });
     expect(call.costUsd).toBeGreaterThan(0.0025);
+  });
+
+  test("one that broke off has the kind of its searches, and names images", async () => {
+    const created = { id: "resp_1", object: "response", status: "in_progress", usage: null };
+    const body = events(
+      {
+        type: "response.created",
+        response: {
+          ...created,
+          model: "gpt-4.1",
+          tools: [{ type: "web_search_preview" }, { type: "image_generation" }],
+        },
+      },
+      { type: "response.output_item.done", output_index: 0, item: search("search", "a") },
+      { type: "response.output_item.done", output_index: 1, item: { type: "image_generation_call", id: "b" } },
+      { type: "response.output_text.delta", delta: "Hello" },
+    );
+    const call = await settled(uri, { model: "gpt-4.1", input: "Hi", stream: true }, body);
+    expect(call).toMatchObject({ priced: "partial", unpricedParts: ["image_generation"], usage: { webSearches: 1 } });
+    expect(call.costUsd).toBeGreaterThan(0.025);
   });
 
   test.each<[string, string, Expected]>([
@@ -535,6 +575,20 @@ describe("chat completions", () => {
       [(100 * 2.5 + 200 * 32 + 50 * 10 + 100 * 64) / 1e6, "true"],
     ],
     [
+      "audio out of a cache, as its share is reported",
+      "api.openai.com/v1",
+      "gpt-realtime",
+      {
+        ...usage,
+        prompt_tokens_details: {
+          ...{ audio_tokens: 800, cached_tokens: 500 },
+          cached_tokens_details: { text_tokens: 100, audio_tokens: 400 },
+        },
+      },
+      {},
+      [(100 * 4 + 100 * 0.4 + 400 * 32 + 400 * 0.4 + 500 * 16) / 1e6, "true"],
+    ],
+    [
       "what Groq ran",
       "api.groq.com/openai/v1",
       "openai/gpt-oss-120b",
@@ -548,6 +602,22 @@ describe("chat completions", () => {
         },
       },
       [(1_000 * 0.15 + 500 * 0.6) / 1e6, "partial", ["browser_search", "python"]],
+    ],
+    [
+      "connectors of Mistral",
+      "api.mistral.ai/v1",
+      "mistral-large-2512",
+      { ...usage, connector_tokens: 300, connectors: { web_search: 1, code_interpreter: 0 } },
+      {},
+      [(1_000 * 0.5 + 500 * 1.5) / 1e6, "partial", ["connector_tokens", "web_search"]],
+    ],
+    [
+      "tools of Perplexity without a cost",
+      "api.perplexity.ai",
+      "sonar",
+      { ...usage, tool_calls_details: { fetch_url: { invocation: 2 } } },
+      {},
+      [sonar + 0.005, "partial", ["fetch_url"]],
     ],
     [
       "seconds of audio of Mistral",
@@ -603,6 +673,62 @@ describe("chat completions", () => {
     ],
   ])("%s", async (_name, host, model, reported, request, expected) => {
     check(await chat(host, model, reported, request), expected);
+  });
+});
+
+test("the usage of a stream of Moonshot is in its last choice", async () => {
+  const model = "kimi-k2-0905-preview";
+  const usage = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500 };
+  const choice = (more: object) => ({ id: "1", model, choices: [{ index: 0, ...more }] });
+  const body = events(choice({ delta: { content: "Hi" } }), choice({ delta: {}, finish_reason: "stop", usage }));
+  const uri = "https://api.moonshot.ai/v1/chat/completions";
+  const call = await settled(uri, { model, messages, stream: true }, body);
+  expect(call).toMatchObject({ quality: "reported", usage: { input: 1_000, output: 500 } });
+});
+
+describe("Groq's systems", () => {
+  const model = "groq/compound";
+  const usage = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500 };
+  const part = (name: string, prompt_tokens: number, completion_tokens: number) => ({
+    model: name,
+    usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+  });
+  const gptOss = part("openai/gpt-oss-120b", 600, 300);
+  const llama = part("llama-3.3-70b-versatile", 400, 200);
+  const breakdown = { models: [gptOss, llama] };
+  const usd = (600 * 0.15 + 300 * 0.6 + 400 * 0.59 + 200 * 0.79) / 1e6;
+  const message = { content: "Hi", executed_tools: [{ index: 0, type: "search", arguments: "{}" }] };
+  const chunk = (more: object) => ({
+    id: "1",
+    model,
+    choices: [{ index: 0, delta: {}, finish_reason: "stop" }],
+    ...more,
+  });
+
+  test.each<[string, object | string]>([
+    ["whole", { id: "1", model, choices: [{ index: 0, message }], usage, usage_breakdown: breakdown }],
+    [
+      "stream",
+      events({ ...chunk({}), choices: [{ index: 0, delta: message }] }, chunk({ usage, usage_breakdown: breakdown })),
+    ],
+    [
+      "in its own member",
+      events(
+        { ...chunk({}), choices: [{ index: 0, delta: message }] },
+        chunk({ x_groq: { usage, usage_breakdown: breakdown } }),
+      ),
+    ],
+  ])("are priced by the models that worked: %s", async (_name, body) => {
+    const uri = "https://api.groq.com/openai/v1/chat/completions";
+    const call = await settled(uri, { model, messages, stream: typeof body === "string" }, body);
+    check(call, [usd, "partial", ["search"]]);
+    expect(call).toMatchObject({ model, usage: { input: 1_000, output: 500 } });
+  });
+
+  test("have no price where the models do not add up to the call", async () => {
+    const body = { id: "1", model, choices: [{ index: 0, message }], usage, usage_breakdown: { models: [gptOss] } };
+    const call = await settled("https://api.groq.com/openai/v1/chat/completions", { model, messages }, body);
+    expect(call).toMatchObject({ priced: "false" });
   });
 });
 
@@ -711,6 +837,34 @@ describe("Claude", () => {
     check(await claude("api.anthropic.com/v1/messages", sonnet, { ...plain, ...more }, content, request), expected);
   });
 
+  const start = { type: "message_start", message: { id: "m", type: "message", model: "claude-sonnet-4-5" } };
+  const block = (content_block: object) => ({ type: "content_block_start", index: 0, content_block });
+  const found = (content: unknown) => block({ type: "web_search_tool_result", tool_use_id: "s", content });
+  const search = block({ type: "server_tool_use", id: "s", name: "web_search", input: {} });
+  const failed = found({ type: "web_search_tool_result_error", error_code: "unavailable" });
+  const end = (web_search_requests: number) => ({
+    type: "message_delta",
+    delta: { stop_reason: "end_turn" },
+    usage: { output_tokens: 9, server_tool_use: { web_search_requests } },
+  });
+  test.each<[string, object[], number, string[] | undefined]>([
+    ["that broke off after two searches", [search, found([]), search, found([])], 2, undefined],
+    ["that broke off after a search that failed", [search, failed], 0, undefined],
+    ["whose report counts fewer searches", [search, found([]), search, found([]), end(1)], 1, undefined],
+    ["whose report counts none", [search, found([]), end(0)], 0, undefined],
+    ["with a tool that is not known", [block({ type: "server_tool_use", id: "t", name: "teleport" })], 0, ["teleport"]],
+    ["with tools that are free", [block({ type: "server_tool_use", id: "t", name: "web_fetch" })], 0, undefined],
+  ])("a stream %s", async (_name, frames, webSearches, unpriced) => {
+    const usage = { input_tokens: 1_000, output_tokens: 1 };
+    const body = events({ ...start, message: { ...start.message, usage } }, ...frames);
+    const request = { model: "claude-sonnet-4-5", max_tokens: 9, messages, stream: true };
+    const call = await settled("https://api.anthropic.com/v1/messages", request, body);
+    expect(call).toMatchObject({ priced: unpriced ? "partial" : "true", usage: { webSearches } });
+    expect(call.unpricedParts).toEqual(unpriced);
+    const { output = 0 } = call.usage ?? {};
+    expect(call.costUsd).toBeCloseTo((1_000 * 3 + output * 15) / 1e6 + webSearches * 0.01, 9);
+  });
+
   test("the tools of a call of several turns are charged once", async () => {
     const turn = { type: "message", model: sonnet, input_tokens: 500, output_tokens: 250 };
     const usage = { ...plain, server_tool_use: { web_search_requests: 1, code_execution_requests: 1 } };
@@ -734,13 +888,15 @@ describe("a server of the user's own is nobody's cloud", () => {
     ...["127.0.0.1:11434", "localhost:1234", "[::1]:8080", "10.1.2.3:8000", "172.16.0.9", "192.168.1.5:8000"],
     ...["100.100.1.1", "169.254.1.1", "[fd00::1]:8000", "ollama:11434", "gpu.local", "host.docker.internal:11434"],
     ...["ollama.default.svc.cluster.local:11434", "0.0.0.0:8000", "[::ffff:10.0.0.1]:8000"],
+    ...["localhost.:11434", "host.containers.internal:11434", "gpu.corp.internal", "ollama.default.svc:11434"],
+    ...["box.localdomain:8000", "nas.home", "[::ffff:100.64.1.1]:8000"],
   ])("%s: the cost is not known", async (host) => {
     const call = await ask(host);
     expect(call).toMatchObject({ priced: "false", quality: "reported" });
     expect(call).not.toHaveProperty("costUsd");
   });
 
-  test.each(["172.32.0.1", "11.0.0.1", "llm.example.com", "100.128.0.1", "[2001:db8::1]:80"])(
+  test.each(["172.32.0.1", "11.0.0.1", "llm.example.com", "100.128.0.1", "[2001:db8::1]:80", "[::ffff:6480:1]:80"])(
     "%s is not one",
     async (host) => {
       expect(await ask(host)).toMatchObject({ priced: "true", costUsd: 0.125 });

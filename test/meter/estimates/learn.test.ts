@@ -137,6 +137,21 @@ describe("a conversation that goes on", () => {
     expect(tokens).toBeLessThan(5_120);
   });
 
+  test("branches that continue one response do not take it, or one another's figures", () => {
+    const knowledge = createKnowledge();
+    const body = { model: "m", input: LONG };
+    report(knowledge, openaiResponses, body, { input: 5_000, output: 90 }, { responseId: "resp_1" });
+    const branch = (input: string) => ({ model: "m", input, previous_response_id: "resp_1" });
+    const found = { input: 60_000, output: 90 };
+    report(knowledge, openaiResponses, branch(LONG), found, { responseId: "resp_2" });
+    const { tokens, basis } = estimate(knowledge, openaiResponses, branch("And then?"));
+    expect(basis).toBe("continued");
+    expect(tokens).toBeGreaterThan(5_090);
+    expect(tokens).toBeLessThan(5_120);
+    const next = { ...branch("And then?"), previous_response_id: "resp_2" };
+    expect(estimate(knowledge, openaiResponses, next).tokens).toBeGreaterThan(60_090);
+  });
+
   test("reasoning that is sent back counts until the user speaks again", () => {
     const knowledge = createKnowledge();
     const first = { model: "gpt-5", input: [{ role: "user", content: "Which files are there?" }] };
@@ -161,6 +176,35 @@ describe("a conversation that goes on", () => {
     expect(estimate(knowledge, openaiChat, { ...body, messages: [{ role: "user", content: "Hi" }] }).basis).toBe(
       "alike",
     );
+  });
+});
+
+describe("a report that cannot be right teaches nothing", () => {
+  const ask = (content: string) => ({ model: "m", messages: [{ role: "user", content }] });
+  const searching = { ...ask("Hi"), tools: [{ type: "web_search" }] };
+  test.each<[string, object, Partial<Usage>]>([
+    ["input far beyond the request", ask("Hi"), { input: 1_000_000_000, output: 5 }],
+    ["input beyond what a search can find", searching, { input: 1_000_000_000, output: 5 }],
+    ["input far below the text", ask(LONG), { input: 1, output: 5 }],
+    ["output beyond any model's", ask("Hi"), { input: 10, output: 1_000_000_000, reasoning: 900_000_000 }],
+  ])("%s", (_name, body, usage) => {
+    const knowledge = createKnowledge();
+    const bodies = [ask("Hi"), ask(LONG), searching];
+    const before = bodies.map((asked) => estimate(knowledge, openaiChat, asked));
+    report(knowledge, openaiChat, body, usage);
+    expect(bodies.map((asked) => estimate(knowledge, openaiChat, asked))).toEqual(before);
+    expect(knownModel(knowledge, openaiChat.rates, "m").hiddenReasoning.size).toBe(0);
+    expect(knowledge.conversations.size).toBe(0);
+  });
+
+  test.each<[string, object, Partial<Usage>]>([
+    ["a system prompt of the host's", ask("Hi"), { input: 60_000, output: 5 }],
+    ["what a search found", searching, { input: 300_000, output: 5 }],
+    ["what is kept in a cache", ask("Hi"), { input: 900_000, cacheRead: 899_000, output: 5 }],
+  ])("%s does", (_name, body, usage) => {
+    const knowledge = createKnowledge();
+    report(knowledge, openaiChat, body, usage);
+    expect(estimate(knowledge, openaiChat, body)).toMatchObject({ basis: "continued" });
   });
 });
 
@@ -254,6 +298,7 @@ describe("output", () => {
     ["frames of a sentence each", { visible: 900, deltas: 12 }, 200],
     ["frames of a letter each", { visible: 900, deltas: 900 }, 200],
     ["a call of a tool that has only begun", { toolCalls: 1 }, 9],
+    ["a call of a tool, and text before it", { visible: 450, callBytes: 45, toolCalls: 1 }, 119],
   ])("%s", (_name, reading, output) => {
     expect(outputOf(createKnowledge(), reading).output).toBe(output);
   });
@@ -308,4 +353,19 @@ describe("what is held", () => {
     expect(Math.ceil(estimate(fresh, openaiChat, body(LONG)).limit)).toBeGreaterThanOrEqual(4_000);
     expect(before).toBeLessThan(2_000);
   });
+});
+
+test("Claude's calls of tools cost more by their arguments than by their bytes", () => {
+  const outputOf = (reading: Partial<Reading>): number | undefined => {
+    const facts = factsOf(anthropicMessages, { max_tokens: 9, messages: [{ role: "user", content: "Hi" }] });
+    const cut = { ...newReading(undefined), recognized: true, ...reading };
+    return resolveUsage(createKnowledge(), anthropicMessages.rates, facts, cut).usage?.output;
+  };
+  // As recorded: 36 tokens without arguments, 53 with one, 74 with three or in two calls.
+  expect(outputOf({ callBytes: 10, toolCalls: 1 })).toBeCloseTo(38, -1);
+  expect(outputOf({ callBytes: 32, toolCalls: 1 })).toBeCloseTo(53, -1);
+  expect(outputOf({ callBytes: 68, toolCalls: 1 })).toBeCloseTo(74, -1);
+  expect(outputOf({ callBytes: 56, toolCalls: 2 })).toBeCloseTo(74, -1);
+  // A file that is written is text.
+  expect(outputOf({ callBytes: 31_000, toolCalls: 1 })).toBeLessThan(10_100);
 });

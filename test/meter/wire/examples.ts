@@ -1,3 +1,5 @@
+import { anthropicChunks, converseAnswer, converseEvents } from "../../servers/bedrock-frames.ts";
+
 /** The model that the examples ask for. */
 export const MODEL = "example-model";
 
@@ -9,7 +11,7 @@ export interface Example {
   /** The whole answer; 11 tokens in, and 7 out where the format has output. */
   readonly answer: object;
   /** The same as a stream; absent for a format that has none. */
-  readonly stream?: string;
+  readonly stream?: string | Uint8Array;
   /** What a GET of it answers. */
   readonly retrieved?: object;
 }
@@ -42,6 +44,8 @@ const response = (fields: object) => ({
 
 const message = { id: "msg_1", type: "message", role: "assistant", model: MODEL };
 
+const converseUsage = { inputTokens: 11, outputTokens: 7, totalTokens: 18 };
+
 const generated = (fields: object) => ({
   candidates: [{ content: { role: "model", parts: [{ text: "Hello." }] }, ...fields }],
   usageMetadata: { promptTokenCount: 11, candidatesTokenCount: 7, totalTokenCount: 18 },
@@ -71,6 +75,21 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
       { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 7 } },
       { type: "message_stop" },
     ),
+  },
+  "bedrock-converse": {
+    request: { messages: [{ role: "user", content: [{ text: "Hi" }] }] },
+    answer: converseAnswer("Hello.", converseUsage),
+    stream: Buffer.concat(converseEvents(["Hello."], converseUsage)),
+  },
+  "bedrock-invoke": {
+    request: { anthropic_version: "bedrock-2023-05-31", max_tokens: 100, messages },
+    answer: {
+      ...message,
+      content: [{ type: "text", text: "Hello." }],
+      stop_reason: "end_turn",
+      usage: { input_tokens: 11, output_tokens: 7 },
+    },
+    stream: Buffer.concat(anthropicChunks(MODEL, ["Hello."], { input_tokens: 11 }, 7)),
   },
   "google-generate": {
     request: { contents: [{ role: "user", parts: [{ text: "Hi" }] }] },

@@ -30,6 +30,11 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     shown: { "x-litellm-call-id": "1", "x-litellm-version": "1.108.7" },
     hits: [{ "x-litellm-cache-key": "a6285c" }, { "x-litellm-cache-key": "a6285c", "x-litellm-response-cost": "0.5" }],
   },
+  braintrust: {
+    shown: { "x-bt-used-endpoint": "OPENAI_API_KEY" },
+    hits: [{ "x-bt-cached": "HIT" }],
+    misses: [{ "x-bt-cached": "MISS" }],
+  },
   cloudflare: {
     shown: { "cf-aig-log-id": "01J" },
     hits: [{ "cf-aig-cache-status": "HIT" }],

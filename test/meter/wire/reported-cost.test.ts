@@ -116,6 +116,7 @@ const FORMS: Readonly<Record<string, readonly [usage: object, usd: number]>> = {
   "an object with its total in text": [{ cost: { total_cost: "0.0083" } }, 0.0083],
   ticks: [{ cost_in_usd_ticks: 37_756_000 }, 0.0037756],
   "ticks in text": [{ cost_in_usd_ticks: "37756000" }, 0.0037756],
+  "an estimate of the host": [{ estimated_cost: 0.0000268 }, 0.0000268],
   "a nothing first": [{ cost: null, total_cost: 0.01 }, 0.01],
   "with a key of one's own": [
     { cost: 0.0001, is_byok: true, cost_details: { upstream_inference_cost: 0.003 } },

@@ -14,6 +14,8 @@ export interface PassingBody {
   end(): Uint8Array;
   /** What has been read so far, once the body has ended or broken. @throws what the format throws */
   facts(): RequestFacts | undefined;
+  /** The body as it was given; undefined for a long one. */
+  text(): string | undefined;
   /** Whether the question may still be put. */
   mayAsk: boolean;
   /** Whether the question was put. */
@@ -55,6 +57,7 @@ export function createPassingBody(target: Target, mayAsk: boolean): PassingBody 
       return Buffer.concat([Buffer.from(USAGE_QUESTION), held]);
     },
     facts,
+    text: () => seen,
     mayAsk,
     get asked() {
       return asked;

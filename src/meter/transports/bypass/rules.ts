@@ -28,7 +28,10 @@ export const UNREAD_APIS: readonly {
   /** The only vendor at which this path costs anything. */
   readonly provider?: string;
 }[] = [
-  { api: "Bedrock", path: /\/model\/[^/]+\/(?:converse|converse-stream|invoke|invoke-with-response-stream)$/ },
+  {
+    api: "Vertex AI by gRPC",
+    path: /\/google\.cloud\.aiplatform\.\w+\.(?:PredictionService|LlmUtilityService)\/\w*(?:Predict|GenerateContent)$/,
+  },
   { api: "Bedrock", path: /\/(?:async-invoke|model-invocation-job)$/ },
   { api: "images", path: /\/images\/(?:generations|edits|variations)$/ },
   { api: "audio", path: /\/audio\/(?:speech|transcriptions|translations)$/ },
@@ -102,15 +105,15 @@ const WAYS: Readonly<Record<Way, { readonly name: string; readonly fix: string }
   },
   http: {
     name: "node:http, as axios and others do",
-    fix: 'give axios { adapter: "fetch" }, and other clients wrapFetch(fetch) as their fetch',
+    fix: 'take "node-http" out of transportsOff in spendfuse.config.json, or start spendfuse before the request is made',
   },
   http2: {
     name: "node:http2, as the AWS SDK and others do",
-    fix: "give the client wrapFetch(fetch) as its fetch, where it takes one",
+    fix: 'take "http2" out of transportsOff in spendfuse.config.json, or start spendfuse before the request is made',
   },
   websocket: {
-    name: "a WebSocket, which this version does not meter",
-    fix: "use the vendor's HTTP API, or set a limit at the vendor: the bill shows it as ungoverned",
+    name: "a WebSocket that is neither Node's own nor the ws package's, or of an API that this version does not read",
+    fix: "use one of those, or set a limit at the vendor: the bill shows it as ungoverned",
   },
 };
 

@@ -59,6 +59,11 @@ export function createBypassWatch(
     "http.client.request.start": ({ request }: { readonly request: NodeRequest }) => seeHttp(state, request),
     "http2.client.stream.start": (start: Http2Start) => seeHttp2(state, start),
   };
+  inFlight.onDisclaimed = (request) =>
+    faults.guard("bypass", () => {
+      if ("getHeader" in request) seeHttp(state, request as NodeRequest);
+      else seeUndici(state, request as UndiciRequest);
+    });
   return listenTo(listeners, (error) => faults.report("bypass", error));
 }
 
@@ -149,7 +154,7 @@ function warnOnce({ named, say }: BypassState, host: string, reason: Reason): vo
 }
 
 /** Marks a socket of undici's, whose HTTP/2 streams were seen as requests of undici's already. */
-const UNDICI = Symbol("spendfuse.undici");
+export const UNDICI: unique symbol = Symbol("spendfuse.undici");
 
 interface UndiciRequest {
   readonly method: string;

@@ -191,7 +191,7 @@ function watch(meter: CallMeter, call: OpenCall, response: Response, input: Fetc
   const { headers, body } = response;
   const type = headers.get("content-type") ?? "";
   // Some hosts send event streams as another content type, but never as JSON.
-  const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
+  const stream = type.includes(call.target.framing.type) || (call.facts.stream && !type.includes("json"));
   call.respond(response.status, stream, headers);
   if (call.over) return;
   if (body === null) call.settle({ type: "end" });

@@ -6,7 +6,7 @@ import { shapeOf } from "../content/tools.ts";
 import { anthropicRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
 import { cacheTime, longer, measureAll, measureTurns, wireLength } from "../text.ts";
-import { countUse, setUses } from "../tools/server-tools.ts";
+import { countUse, setUses, toolsOf } from "../tools/server-tools.ts";
 import { type ModelUsage, type Reading, report, type WireFormat } from "./format.ts";
 
 /** Anthropic Messages, stable and beta, also on Vertex AI. */
@@ -111,7 +111,8 @@ function errorOf(message: string, blocked: Blocked): object {
 
 function readDelta(delta: Json | undefined, reading: Reading): boolean {
   reading.recognized = true;
-  reading.visible += wireLength(delta?.text) + wireLength(delta?.partial_json);
+  reading.visible += wireLength(delta?.text);
+  reading.callBytes += wireLength(delta?.partial_json);
   reading.thought += wireLength(delta?.thinking);
   return true;
 }
@@ -121,15 +122,29 @@ function countBlock(block: Json | undefined, reading: Reading): void {
   if (type?.endsWith("tool_use")) reading.toolCalls += 1;
   else if (type?.endsWith("thinking")) reading.reasons = true;
   if (type === "server_tool_use") countServerTool(block as Json, reading);
-  reading.visible += wireLength(block?.text) + wireLength(block?.name);
+  else if (type === "web_search_tool_result") forgetFailedSearch(block as Json, reading);
+  reading.visible += wireLength(block?.text);
+  reading.callBytes += wireLength(block?.name);
   reading.thought += wireLength(block?.thinking);
   const input = object(block?.input);
-  if (input && Object.keys(input).length > 0) reading.visible += JSON.stringify(input).length;
+  if (input && Object.keys(input).length > 0) reading.callBytes += JSON.stringify(input).length;
 }
 
-/** Code is run by several tools, which are billed as one; searches are counted in the usage. */
+/** Server tools that cost their tokens only, or are counted elsewhere: advisors in the iterations. */
+const FREE_TOOLS = /^(?:web_fetch$|advisor$|tool_search)/;
+
+/** Code is run by several tools, which are billed as one. Searches count until the usage has their number. */
 function countServerTool(block: Json, reading: Reading): void {
-  if (/(?:^|_)code_execution$/.test(text(block.name) ?? "")) countUse(reading, "code_execution", text(block.id));
+  const name = text(block.name);
+  if (name === undefined || FREE_TOOLS.test(name)) return;
+  if (name === "web_search") toolsOf(reading).searches += 1;
+  else countUse(reading, /(?:^|_)code_execution$/.test(name) ? "code_execution" : name, text(block.id));
+}
+
+/** A search that failed is not charged [Anthropic docs]. */
+function forgetFailedSearch(block: Json, reading: Reading): void {
+  if (reading.tools === undefined || object(block.content)?.error_code === undefined) return;
+  reading.tools.searches = Math.max(0, reading.tools.searches - 1);
 }
 
 function readMessage(json: Json, reading: Reading): void {
@@ -176,8 +191,9 @@ function readUsage(reading: Reading): void {
   if (iterations.length > 0) splitIterations(iterations, reading);
 }
 
-/** `NAME_requests` of tools other than the web search, which {@link usageOf} reads. */
+/** `NAME_requests` of tools. That of the web search, which {@link usageOf} reads, replaces the searches that were seen. */
 function readServerToolUse(uses: Json | undefined, reading: Reading): void {
+  if (reading.tools !== undefined && typeof uses?.web_search_requests === "number") reading.tools.searches = 0;
   for (const key in uses) {
     if (key.endsWith("_requests") && key !== "web_search_requests") {
       setUses(reading, key.slice(0, -"_requests".length), count(uses[key]));

@@ -6,8 +6,10 @@ import type { Effort } from "../content/effort.ts";
 import type { ToolShape } from "../content/tools.ts";
 import type { Endpoint, Route } from "../endpoints.ts";
 import type { Served } from "../gateways/gateway.ts";
+import type { HeaderLookup } from "../headers.ts";
 import type { Host } from "../hosts.ts";
 import type { RatesOf } from "../rates.ts";
+import type { SocketMessages } from "../sockets/socket-messages.ts";
 import type { CacheTime, Turns } from "../text.ts";
 import type { SearchRequest, ServerTools } from "../tools/server-tools.ts";
 
@@ -31,6 +33,10 @@ export interface WireFormat {
   readonly refusal: RefusalShape;
   /** The facts of a request, or undefined when the body is of something else. */
   readRequest(body: Json, route: Route): RequestFacts | undefined;
+  /** The request names the model more fully than the answer, so that its name is the call's. */
+  readonly requestNamesModel?: true;
+  /** Reads the head of an answer that is no error, where the vendor reports in headers. */
+  readHead?(headers: HeaderLookup, reading: Reading): void;
   /** Reads a whole, parsed body. */
   readBody(body: unknown, reading: Reading): void;
   /**
@@ -44,6 +50,8 @@ export interface WireFormat {
   readonly silentEvents?: ReadonlySet<string>;
   /** A delta frame may also carry usage or a finish reason, so everything after its text must be compared. */
   readonly strictDeltas: boolean;
+  /** What its messages mean on a WebSocket; for formats with an endpoint of method `WEBSOCKET`. */
+  readonly socket?: SocketMessages<RequestFacts>;
 }
 
 /** The facts about a call in its request. */
@@ -69,6 +77,8 @@ export interface RequestFacts {
   readonly tools?: ToolShape | undefined;
   /** How much the model is to reason, where the request says so. */
   readonly effort?: Effort | undefined;
+  /** The text of its messages, or the beginning of it; only where a tokenizer is to count it. */
+  readonly sample?: () => string;
   /** The caller's limit of output tokens. */
   readonly maxOutput?: number | undefined;
   readonly tier?: string | undefined;
@@ -84,6 +94,10 @@ export interface RequestFacts {
   readonly search?: SearchRequest | undefined;
   /** The request has a tool with which the vendor's code execution is free of charge. */
   readonly freeCode?: boolean;
+  /** The request names a guardrail, whose charges the answer shows only where it is asked to. */
+  readonly guarded?: boolean;
+  /** The request only prepares a later one: where no usage is reported, none is charged. */
+  readonly prepares?: boolean;
   /** The end user that the request names. */
   readonly user?: string | undefined;
   /** The system prompt, where a framework writes its agent's name into it. */
@@ -126,8 +140,10 @@ export interface Reading {
   served: Served | undefined;
   /** Whoever answered may have a price of its own, which differs from the list price. */
   inexact: boolean;
-  /** Bytes of visible output since the last report of output. */
+  /** Bytes of visible text since the last report of output. */
   visible: number;
+  /** Bytes of the names and arguments of tool calls since then. */
+  callBytes: number;
   /** Bytes of visible output and of readable reasoning, and tool calls, that the last report of output covers. */
   reportedBytes: number;
   reportedThought: number;
@@ -138,6 +154,8 @@ export interface Reading {
   thought: number;
   /** Tool calls begun since the last report of output; each costs tokens beside its text. */
   toolCalls: number;
+  /** Tokens of audio since the last report of output, by its length. */
+  audio: number;
   /** The model has begun to reason, whether or not it lets us read that. */
   reasons: boolean;
   /** The vendor reported that it was done. */
@@ -180,12 +198,14 @@ export function newReading(host: Host | undefined): Reading {
     served: undefined,
     inexact: false,
     visible: 0,
+    callBytes: 0,
     deltas: 0,
     reportedBytes: 0,
     reportedThought: 0,
     reportedCalls: 0,
     thought: 0,
     toolCalls: 0,
+    audio: 0,
     reasons: false,
     finished: false,
     terminal: false,
@@ -203,13 +223,16 @@ export function newReading(host: Host | undefined): Reading {
 export function report(reading: Reading, usage: Usage): void {
   reading.usage = usage;
   reading.inputReported = usage.input > 0;
-  reading.outputReported = usage.output > 0 || reading.visible + reading.thought + reading.toolCalls === 0;
+  reading.outputReported =
+    usage.output > 0 || reading.visible + reading.callBytes + reading.thought + reading.toolCalls === 0;
   if (!reading.outputReported) return;
-  reading.reportedBytes += reading.visible;
+  reading.reportedBytes += reading.visible + reading.callBytes;
   reading.reportedThought += reading.thought;
   reading.reportedCalls += reading.toolCalls;
   reading.visible = 0;
+  reading.callBytes = 0;
   reading.deltas = 0;
   reading.thought = 0;
   reading.toolCalls = 0;
+  reading.audio = 0;
 }

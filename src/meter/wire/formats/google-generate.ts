@@ -111,7 +111,7 @@ function countPart(part: Json | undefined, reading: Reading): void {
   const call = object(part?.functionCall);
   if (!call) return;
   reading.toolCalls += 1;
-  reading.visible += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
+  reading.callBytes += wireLength(call.name) + JSON.stringify(call.args ?? {}).length;
 }
 
 /** Where the answer's facts come from: each source is billed by rules of its own. */
@@ -138,7 +138,7 @@ function readUsage(raw: Json, reading: Reading): void {
     output: visible + thoughts,
     cacheRead: count(raw.cachedContentTokenCount),
     reasoning: thoughts,
-    inputAudio: modality(raw.promptTokensDetails, "AUDIO"),
+    inputAudio: modality(raw.promptTokensDetails, "AUDIO") + modality(raw.toolUsePromptTokensDetails, "AUDIO"),
     cacheReadAudio: modality(raw.cacheTokensDetails, "AUDIO"),
     outputAudio: modality(raw.candidatesTokensDetails, "AUDIO"),
     outputImage: modality(raw.candidatesTokensDetails, "IMAGE"),

@@ -6,8 +6,16 @@ import { openaiRefusal } from "../openai-error.ts";
 import { chatRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
 import { measureAll, measureTurns, wireLength } from "../text.ts";
-import { readExecutedTools, readToolUsage, type SearchRequest, setUses, toolsOf } from "../tools/server-tools.ts";
-import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
+import {
+  readCounts,
+  readExecutedTools,
+  readInvocations,
+  readToolUsage,
+  type SearchRequest,
+  setUses,
+  toolsOf,
+} from "../tools/server-tools.ts";
+import { type ModelUsage, type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
 /** OpenAI chat completions, spoken by most hosts. */
 export const openaiChat: WireFormat = {
@@ -117,7 +125,7 @@ function countOutput(delta: Json, reading: Reading): void {
       const call = object(object(item)?.function);
       // The name comes once, with the first piece of a call.
       if (text(call?.name)) reading.toolCalls += 1;
-      reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+      reading.callBytes += wireLength(call?.name) + wireLength(call?.arguments);
       // Moonshot runs its own search when the model calls it.
       if (call?.name === "$web_search") toolsOf(reading).searches += 1;
     }
@@ -128,20 +136,41 @@ function countOutput(delta: Json, reading: Reading): void {
 
 function countLegacyCall(call: Json | undefined, reading: Reading): void {
   if (text(call?.name)) reading.toolCalls += 1;
-  reading.visible += wireLength(call?.name) + wireLength(call?.arguments);
+  reading.callBytes += wireLength(call?.name) + wireLength(call?.arguments);
 }
 
-/** Reads `usage` where it is: at the top, or in Groq's own member. Null, absent and empty are no report. */
+/** Reads `usage` at the top, in Groq's own member, or in Moonshot's last choice. Null and empty are no report. */
 function readUsage(json: Json, reading: Reading): boolean {
-  const raw = object(json.usage) ?? (json.x_groq ? object(object(json.x_groq)?.usage) : undefined);
+  const raw =
+    object(json.usage) ??
+    (json.x_groq ? object(object(json.x_groq)?.usage) : object(object(array(json.choices)[0])?.usage));
   readCost(raw, json, reading);
   if (!raw || (raw.prompt_tokens === undefined && raw.completion_tokens === undefined)) return false;
   readTools(raw, reading);
-  report(reading, usageOf(raw, reading.host?.reasoningApart === true));
+  const usage = usageOf(raw, reading.host?.reasoningApart === true);
+  report(reading, usage);
+  const breakdown = json.usage_breakdown ?? (json.x_groq ? object(json.x_groq)?.usage_breakdown : undefined);
+  if (breakdown) reading.parts = partsOf(object(breakdown), usage);
   return true;
 }
 
-/** What Perplexity, xAI and Mistral count beside tokens. Others' usage has none of it. */
+/** Groq's systems report the models that worked in a call, each with its own price. */
+function partsOf(breakdown: Json | undefined, whole: Usage): readonly ModelUsage[] | undefined {
+  const parts: ModelUsage[] = [];
+  let tokens = 0;
+  for (const item of array(breakdown?.models)) {
+    const raw = object(object(item)?.usage);
+    const model = text(object(item)?.model);
+    if (raw === undefined || model === undefined) return undefined;
+    const usage = usageOf(raw, false);
+    tokens += usage.input + usage.output;
+    parts.push({ model, usage });
+  }
+  // Parts of something else than the whole are no prices of it.
+  return tokens > 0 && tokens === whole.input + whole.output ? parts : undefined;
+}
+
+/** What Perplexity, xAI and Mistral (whose tools are connectors) count beside tokens. Others' usage has none of it. */
 function readTools(raw: Json, reading: Reading): void {
   if (raw.citation_tokens !== undefined) setUses(reading, "citation_tokens", count(raw.citation_tokens));
   if (raw.num_search_queries !== undefined) toolsOf(reading).searches = count(raw.num_search_queries);
@@ -150,6 +179,9 @@ function readTools(raw: Json, reading: Reading): void {
     readToolUsage(raw, reading);
   } else if (raw.num_sources_used) setUses(reading, "search_source", count(raw.num_sources_used));
   if (raw.prompt_audio_seconds) setUses(reading, "audio_seconds", count(raw.prompt_audio_seconds));
+  if (raw.connector_tokens) setUses(reading, "connector_tokens", count(raw.connector_tokens));
+  if (raw.connectors) readCounts(object(raw.connectors), reading);
+  if (raw.tool_calls_details) readInvocations(object(raw.tool_calls_details), reading);
 }
 
 function usageOf(raw: Json, reasoningApart: boolean): Usage {
@@ -186,6 +218,7 @@ function usageOf(raw: Json, reasoningApart: boolean): Usage {
         ? count(input.web_search_requests)
         : 0,
     inputAudio: input?.audio_tokens ? count(input.audio_tokens) : 0,
+    cacheReadAudio: input?.cached_tokens_details ? count(object(input.cached_tokens_details)?.audio_tokens) : 0,
     inputImage: input?.image_tokens ? count(input.image_tokens) : 0,
     outputAudio: output?.audio_tokens ? count(output.audio_tokens) : 0,
     outputImage: output?.image_tokens ? count(output.image_tokens) : 0,

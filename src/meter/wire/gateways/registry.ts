@@ -1,5 +1,6 @@
 /** Every gateway, one line each; signs are looked for in this order. */
 
+export { braintrust } from "./braintrust.ts";
 export { cloudflare } from "./cloudflare.ts";
 export { helicone } from "./helicone.ts";
 export { kong } from "./kong.ts";

@@ -1,7 +1,7 @@
 import { array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count } from "../../../core/usage.ts";
 import type { ModelUsage, Reading } from "../formats/format.ts";
-import { countUse, readToolUsage, setUses, toolsOf } from "./server-tools.ts";
+import { countUse, readInvocations, readToolUsage, setUses, toolsOf } from "./server-tools.ts";
 
 /**
  * The tools that the vendor ran. Its own counts win over its items: xAI's in `usage`, OpenAI's in `tool_usage`, which has
@@ -11,6 +11,7 @@ export function readTools(json: Json, raw: Json, reading: Reading): void {
   const split = object(object(raw.input_tokens_details)?.cache_write_tokens_details);
   if (split) setUses(reading, "cache_write_12h", count(split.ttl_12h_tokens));
   if (readToolUsage(raw, reading)) return;
+  if (raw.tool_calls_details) readInvocations(object(raw.tool_calls_details), reading);
   for (const [index, item] of array(json.output).entries()) readItem(object(item), index, reading);
   const counted = object(json.tool_usage);
   for (const name in counted) {
@@ -21,13 +22,15 @@ export function readTools(json: Json, raw: Json, reading: Reading): void {
     if (name === "web_search") toolsOf(reading).searches = count(requests);
     else if (reading.tools?.units[name] === undefined) setUses(reading, name, count(requests));
   }
+  // Their tokens are priced apart: see `imageUsage`.
+  if (object(counted?.image_gen) !== undefined) delete reading.tools?.units[IMAGES];
   if (reading.tools !== undefined) readSettings(array(json.tools), reading);
 }
 
 /** Items of what the vendor ran that cost their tokens only, or are counted elsewhere. */
 const FREE_ITEMS: ReadonlySet<string> = new Set([
   ...["function_call", "custom_tool_call", "computer_call", "local_shell_call", "apply_patch_call", "mcp_call"],
-  ...["tool_search_call", "image_generation_call"],
+  "tool_search_call",
 ]);
 
 /** Counts an output item once, whether it came alone or within the whole response. */
@@ -60,13 +63,21 @@ function countContainer(type: string, item: Json, id: string, reading: Reading):
 }
 
 const CONTAINER = "code_container";
+/** Images whose tokens the answer does not count, as of a stream that broke off. */
+const IMAGES = "image_generation";
 
-/** What the echoed tools say of the price: the kind of search, and the size of containers. */
+/** What the echoed tools say of the kind of search, which a stream's first event tells already. */
+export function readSearchTool(tools: readonly unknown[], reading: Reading): void {
+  for (const tool of tools) {
+    if (text(object(tool)?.type)?.startsWith("web_search_preview")) toolsOf(reading).searchTool = "web_search_preview";
+  }
+}
+
+/** What they say of the size of containers. */
 function readSettings(tools: readonly unknown[], reading: Reading): void {
   for (const entry of tools) {
     const tool = object(entry);
     const type = text(tool?.type);
-    if (type?.startsWith("web_search_preview")) toolsOf(reading).searchTool = "web_search_preview";
     if (type === "code_interpreter" || type === "shell") {
       nameContainers(tool?.container ?? tool?.environment, toolsOf(reading).units);
     }

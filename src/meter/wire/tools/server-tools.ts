@@ -106,6 +106,16 @@ export function readToolUsage(usage: Json, reading: Reading): boolean {
   return true;
 }
 
+/** Calls by name of the tool: `{ web_search: 1 }`. */
+export function readCounts(counts: Json | undefined, reading: Reading): void {
+  for (const name in counts) setUses(reading, name, count(counts[name]));
+}
+
+/** Perplexity's calls by name of the tool: `{ search_web: { invocation: 1 } }`. */
+export function readInvocations(details: Json | undefined, reading: Reading): void {
+  for (const name in details) setUses(reading, name, count(object(details[name])?.invocation));
+}
+
 /** Calls by kind in a list of objects, such as Groq's `executed_tools`. */
 export function readExecutedTools(list: unknown, reading: Reading): void {
   for (const item of array(list)) {

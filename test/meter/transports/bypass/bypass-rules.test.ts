@@ -52,10 +52,13 @@ describe("at hosts that we know", () => {
     ["api.anthropic.com", "/v1/messages/batches", "batch"],
     ["api.openai.com", "/v1/fine_tuning/jobs", "tuning"],
     ["my.openai.azure.com", "/openai/threads/thread_1/runs", "threads"],
-    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse", "Bedrock"],
-    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse-stream", "Bedrock"],
-    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/arn%3Aaws%3Abedrock/invoke", "Bedrock"],
-    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/invoke-with-response-stream", "Bedrock"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse", "http"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse-stream", "http"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/arn%3Aaws%3Abedrock/invoke", "http"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/invoke-with-response-stream", "http"],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/count-tokens", undefined],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/guardrail/g/version/1/apply", undefined],
+    ["bedrock-runtime.eu-west-1.amazonaws.com", "/async-invoke", "Bedrock"],
     ["api.cohere.com", "/v2/chat", "Cohere chat"],
     ["api.cohere.com", "/v2/embed", "embed"],
     ["api.cohere.com", "/v2/rerank", "rerank"],
@@ -111,7 +114,10 @@ describe("at hosts that we do not know", () => {
     ["/v1/messages", false],
     ["/chat/completions/7", false],
     ["/v1/completions", false],
-    ["/model/m/converse", false],
+    ["/model/m/converse", true],
+    ["/model/m/converse-stream", true],
+    ["/model/m/invoke", false],
+    ["/model/m/count-tokens", false],
     ["/v2/chat", false],
   ])("%s: %s", (path, counts) => {
     expect(of("gateway.example", path)).toBe(counts ? "http" : undefined);
@@ -130,8 +136,8 @@ describe("at hosts that we do not know", () => {
 describe("what is said", () => {
   const FIXES: Record<Way, string> = {
     undici: "globalThis.fetch",
-    http: 'adapter: "fetch"',
-    http2: "wrapFetch(",
+    http: '"node-http" out of transportsOff',
+    http2: '"http2" out of transportsOff',
     websocket: "ungoverned",
   };
   test.each(Object.entries(FIXES))("%s: how it is mended, in one line", (way, fix) => {

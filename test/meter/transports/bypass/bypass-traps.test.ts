@@ -122,7 +122,7 @@ describe("at hosts that we do not know", () => {
     await postInSession(session, "/model/m/invoke-with-response-stream", "{}", more);
     session.close();
     expect(await watched.unmetered()).toEqual({ "bedrock-runtime.eu-west-1.amazonaws.com": 1 });
-    expect(watched.said.join()).toContain("Bedrock");
+    expect(watched.said.join()).toContain("node:http2");
   });
 
   test("a hundred are named, the others add up", async () => {
@@ -176,7 +176,10 @@ describe("the watch", () => {
     await watched.runtime.stop();
     await postHttp(known.url + CHAT_PATH);
     await read(fetch(known.url + CHAT_PATH, CHAT_INIT));
-    await watched.runtime.start({ telemetry: false, config: { hosts: [row(known.host)] } });
+    await watched.runtime.start({
+      telemetry: false,
+      config: { hosts: [row(known.host)], transportsOff: ["node-http"] },
+    });
     await postHttp(known.url + CHAT_PATH);
     expect(await watched.unmetered()).toEqual({ [known.host]: 2 });
   });

@@ -4,16 +4,7 @@ import fc from "fast-check";
 import OpenAI from "openai";
 import * as undici from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import {
-  CHAT_BODY,
-  CHAT_INIT,
-  CHAT_PATH,
-  nodeFetch,
-  openWebSocket,
-  postHttp,
-  postHttp2,
-  shakeHands,
-} from "../../../fixtures/around-fetch.ts";
+import { CHAT_BODY, CHAT_INIT, CHAT_PATH, nodeFetch, postHttp, postHttp2 } from "../../../fixtures/around-fetch.ts";
 import { removeStateDirs } from "../../../fixtures/exporting.ts";
 import { type Watched, watchUnmetered } from "../../../fixtures/unmetered.ts";
 import { startTransportServer, type TransportServer } from "../../../servers/transport-server.ts";
@@ -102,18 +93,8 @@ const AROUND: Record<string, readonly [server: () => TransportServer, send: () =
   "node:https": [() => tls, () => postHttp(tls.url + CHAT_PATH), "node:http, as axios"],
   "node:http2": [() => h2c, () => postHttp2(h2c.url), "node:http2"],
   "node:http2 over TLS": [() => tls, () => postHttp2(tls.url), "node:http2"],
-  "the global WebSocket": [() => http, () => openWebSocket(`${http.url}/v1/realtime?model=m`), "a WebSocket"],
-  "undici's WebSocket": [
-    () => http,
-    () =>
-      new Promise((resolve) => {
-        new undici.WebSocket(`${http.url.replace("http", "ws")}/v1/responses`).addEventListener("close", resolve);
-      }),
-    "a WebSocket",
-  ],
-  "a handshake over node:http": [() => http, () => shakeHands(`${http.url}/v1/realtime`), "a WebSocket"],
   "fetch of an API that we do not read": [() => http, () => read(fetch(http.url + IMAGES, CHAT_INIT)), "images API"],
-  "Bedrock over HTTP/2": [() => h2c, () => postHttp2(h2c.url, "/model/amazon.nova-pro-v1%3A0/converse"), "Bedrock API"],
+  "Bedrock over HTTP/2": [() => h2c, () => postHttp2(h2c.url, "/model/amazon.nova-pro-v1%3A0/converse"), "node:http2"],
 };
 
 const before = globalThis.fetch;

@@ -1,0 +1,254 @@
+import type { Refusal } from "../../../limits/refusal.ts";
+import type { CallMeter } from "../../call/call-meter.ts";
+import { isOurs, readScopeHeaders, restOf } from "../../wire/scope-headers.ts";
+import { errorOf, isSure, textOf } from "./handshake.ts";
+import { closeSession, receiveMessage } from "./receiving.ts";
+import { sendMessage } from "./sending.ts";
+import { checkHandshake, openSession, type Session } from "./session.ts";
+
+/** A request of undici's, Node's own or the package's. */
+export interface UndiciHandshake {
+  readonly method: string;
+  readonly origin?: string | URL;
+  readonly path: string;
+  readonly upgrade?: string | null;
+  /** Names and values in turn. */
+  readonly headers: string[] | string;
+  /** Since undici 8. */
+  onResponseError?(error: Error): void;
+  onError?(error: Error): void;
+}
+
+export interface OpenedSocket {
+  readonly url: string;
+}
+
+/** A handshake whose socket has not said anything yet. */
+interface Pending {
+  readonly request: UndiciHandshake;
+  readonly session: Session;
+  refusal: Refusal | undefined;
+}
+
+/** What is known of one socket of the class. */
+interface Known {
+  readonly session: Session;
+  readonly refusal: Refusal | undefined;
+  /** The client closed it. */
+  own: boolean;
+  /** What came as a Blob is read later; what came after it has to wait. */
+  reading: Promise<void> | undefined;
+}
+
+/** Node's own WebSockets. */
+export interface GlobalSockets {
+  /** A request of undici's was created. */
+  seeHandshake(request: UndiciHandshake): void;
+  /** A WebSocket is open and has told its listeners. */
+  seeOpen(socket: OpenedSocket | undefined): void;
+  /** Takes our methods from the class again. */
+  restore(): void;
+}
+
+type Methods = { send(data: unknown): void; close(...args: unknown[]): void; dispatchEvent(event: Event): boolean };
+
+const OPEN = 1;
+
+interface SocketsState {
+  readonly meter: CallMeter;
+  readonly isOn: () => boolean;
+  /** By their addresses, in order. */
+  readonly pending: Map<string, Pending[]>;
+  readonly known: WeakMap<object, Known>;
+  restore: (() => void) | undefined;
+}
+
+export function createGlobalSockets(meter: CallMeter, isOn: () => boolean): GlobalSockets {
+  const state: SocketsState = { meter, isOn, pending: new Map(), known: new WeakMap(), restore: undefined };
+  return {
+    seeHandshake(request) {
+      if (request.upgrade !== "websocket" || !isOn()) return;
+      see(state, request);
+    },
+    seeOpen(socket) {
+      if (socket === undefined || state.known.has(socket)) return;
+      // Of the undici package, whose class is another one.
+      const one = takePending(state, socket.url);
+      if (one !== undefined) meter.inFlight.disclaim(one.request);
+    },
+    restore() {
+      state.restore?.();
+      state.restore = undefined;
+    },
+  };
+}
+
+/**
+ * Whether the request that is being created is of Node's own undici, and not of the package. Handshakes are few enough to
+ * look at the stack for it, which nothing else tells.
+ */
+function isNodes(): boolean {
+  const { stack = "" } = new Error();
+  return !stack.includes("\n") || stack.includes("node:internal/deps/undici");
+}
+
+function see(state: SocketsState, request: UndiciHandshake): void {
+  const { meter, isOn } = state;
+  if (!isNodes()) return;
+  const origin = String(request.origin).replace(/\/$/, "");
+  const address = `${origin}${request.path}`;
+  const target = meter.classifier.find("WEBSOCKET", address);
+  if (target === undefined) return;
+  const { headers } = request;
+  const pairs = typeof headers === "string" ? [] : pairsOf(headers);
+  const said = readScopeHeaders(pairs);
+  if (said !== undefined) dropHeaders(headers as string[]);
+  const session = openSession(meter, target, address, pairs, said, isOn);
+  if (session === undefined) return;
+  // Undici is loaded by now, so that looking at its class costs nothing.
+  state.restore ??= patch(state, globalThis.WebSocket);
+  meter.inFlight.claim(request);
+  const one: Pending = { request, session, refusal: undefined };
+  const waiting = state.pending.get(address);
+  if (waiting === undefined) state.pending.set(address, [one]);
+  else waiting.push(one);
+  if (!isSure(target)) return;
+  const refusal = checkHandshake(session);
+  // One that takes time cannot be waited for: then each request on the connection is refused.
+  if (refusal === undefined || refusal instanceof Promise) return;
+  one.refusal = refusal;
+  const fail = request.onResponseError ?? request.onError;
+  fail?.call(request, errorOf(refusal));
+}
+
+function pairsOf(headers: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2) pairs.push([String(headers[at]), String(headers[at + 1])]);
+  return pairs;
+}
+
+function dropHeaders(headers: string[]): void {
+  for (let at = headers.length - 2; at >= 0; at -= 2) {
+    const name = headers[at] as string;
+    if (!isOurs(name, headers[at + 1])) continue;
+    const rest = restOf(name, headers[at + 1]);
+    if (rest === undefined) headers.splice(at, 2);
+    else headers[at + 1] = rest;
+  }
+}
+
+/** The handshake of a socket with this address that began first. */
+function takePending(state: SocketsState, url: string): Pending | undefined {
+  const address = url.replace(/^ws/, "http");
+  const waiting = state.pending.get(address);
+  const one = waiting?.shift();
+  if (waiting?.length === 0) state.pending.delete(address);
+  return one;
+}
+
+/**
+ * Puts our methods on the class: `send` and `close` in the place of its own, and `dispatchEvent`, which it inherits, on a
+ * prototype in between, where no listing shows it. Returns what takes them away again.
+ */
+function patch(state: SocketsState, socketClass: typeof WebSocket): () => void {
+  const prototype = socketClass.prototype as unknown as Methods;
+  const parent = Object.getPrototypeOf(prototype) as Methods;
+  const { send, close } = prototype;
+  const { dispatchEvent } = parent;
+  const ours: Methods = {
+    send(this: WebSocket, data) {
+      const known = state.known.get(this);
+      if (known === undefined || this.readyState !== OPEN) send.call(this, data);
+      else sendMessage(known.session, textOf(data), () => send.call(this, data), nothing);
+    },
+    close(this: WebSocket, ...args) {
+      const known = state.known.get(this);
+      if (known !== undefined && this.readyState === OPEN) known.own = true;
+      return close.apply(this, args);
+    },
+    dispatchEvent(this: WebSocket, event) {
+      const known = state.known.get(this) ?? adopt(state, this, event, send, dispatchEvent);
+      if (known !== undefined) state.meter.faults.guard("body", () => observe(known, event));
+      return dispatchEvent.call(this, event);
+    },
+  };
+  const between = Object.create(parent) as object;
+  Object.defineProperty(between, "dispatchEvent", { value: ours.dispatchEvent, writable: true, configurable: true });
+  Object.setPrototypeOf(prototype, between);
+  const undo = (["send", "close"] as const).map((name) => replace(prototype, name, ours[name]));
+  return () => {
+    for (const step of undo) step();
+    if (Object.getPrototypeOf(prototype) === between) Object.setPrototypeOf(prototype, parent);
+  };
+}
+
+function nothing(): void {}
+
+/** Puts a method in the place of another, and makes it look like that. Returns what puts that back, unless others have patched since. */
+function replace(target: object, name: string, method: (...args: never[]) => unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(target, name) as PropertyDescriptor;
+  Object.defineProperty(method, "length", { value: (before.value as { length: number }).length, configurable: true });
+  Object.defineProperty(target, name, { ...before, value: method });
+  return () => {
+    if (Object.getOwnPropertyDescriptor(target, name)?.value === method) Object.defineProperty(target, name, before);
+  };
+}
+
+/** The first event of a socket tells which handshake was its. */
+function adopt(
+  state: SocketsState,
+  socket: WebSocket,
+  event: Event,
+  send: Methods["send"],
+  dispatchEvent: Methods["dispatchEvent"],
+): Known | undefined {
+  if (state.pending.size === 0 || (event.type !== "open" && event.type !== "error")) return undefined;
+  const one = takePending(state, socket.url);
+  if (one === undefined) return undefined;
+  const { session, refusal } = one;
+  const known: Known = { session, refusal, own: false, reading: undefined };
+  state.known.set(socket, known);
+  session.port = {
+    deliver(text) {
+      if (socket.readyState !== OPEN) return;
+      const { origin } = new URL(socket.url);
+      dispatchEvent.call(socket, new MessageEvent("message", { data: text, origin }));
+    },
+    send: (text) => {
+      if (socket.readyState === OPEN) send.call(socket, text);
+    },
+    close: (code, reason) => socket.close(code, reason),
+  };
+  return known;
+}
+
+function observe(known: Known, event: Event): void {
+  const { type } = event;
+  if (type === "message") observeMessage(known, (event as MessageEvent).data);
+  else if (type === "close") later(known, () => closeSession(known.session, known.own));
+  else if (type === "error" && known.refusal !== undefined) explain(event, known.refusal);
+}
+
+/** Undici's event has no message, or says only that the network failed. */
+function explain(event: Event, refusal: Refusal): void {
+  const error = errorOf(refusal);
+  Object.defineProperty(event, "message", { value: error.message, configurable: true, enumerable: true });
+  Object.defineProperty(event, "error", { value: error, configurable: true, enumerable: true });
+}
+
+function observeMessage(known: Known, data: unknown): void {
+  if (data instanceof Blob) {
+    const text = data.text();
+    const before = known.reading ?? Promise.resolve();
+    known.reading = before.then(async () => receiveMessage(known.session, await text));
+    return;
+  }
+  const text = textOf(data);
+  if (text !== undefined) later(known, () => receiveMessage(known.session, text));
+}
+
+/** At once, or after what came before. */
+function later(known: Known, run: () => void): void {
+  if (known.reading === undefined) run();
+  else known.reading = known.reading.then(run);
+}
