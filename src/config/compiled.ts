@@ -109,7 +109,7 @@ export const SCHEMA: ObjectNode = {
     "tokenizer": { "kind": "boolean" },
     "transportsOff": {
       "kind": "array",
-      "items": { "kind": "enum", "values": ["fetch", "http2", "node-http", "websocket"] },
+      "items": { "kind": "enum", "values": ["fetch", "http2", "node-http", "undici", "websocket"] },
       "examples": [["fetch"]]
     },
     "keys": {
