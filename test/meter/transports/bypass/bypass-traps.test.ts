@@ -178,7 +178,7 @@ describe("the watch", () => {
     await read(fetch(known.url + CHAT_PATH, CHAT_INIT));
     await watched.runtime.start({
       telemetry: false,
-      config: { hosts: [row(known.host)], transportsOff: ["node-http"] },
+      config: { hosts: [row(known.host)], transportsOff: ["node-http", "undici"] },
     });
     await postHttp(known.url + CHAT_PATH);
     expect(await watched.unmetered()).toEqual({ [known.host]: 2 });
