@@ -37,12 +37,15 @@ async function play(
   context: TestContext,
   node: string | undefined,
   mode: "bare" | "metered" | "refused",
+  instrumented = false,
 ): Promise<Played> {
   const cwd = await needApp(context, "http-clients");
   const release = node && join(await needApp(context, node, { scripts: true }), "node_modules/node/bin/node");
   const folder = mkdtempSync(join(tmpdir(), "spendfuse-app-"));
   const program = join(cwd, `${process.pid}-clients.mjs`);
   copyFileSync(join(import.meta.dirname, "node-http/clients.mjs"), program);
+  const preload = join(cwd, `${process.pid}-instrument.cjs`);
+  copyFileSync(join(import.meta.dirname, "node-http/instrument.cjs"), preload);
   answer(model);
   bedrock.play();
   const [collected, seen] = [join(folder, "calls.json"), join(folder, "seen.json")];
@@ -56,7 +59,14 @@ async function play(
   try {
     await run(
       release ?? process.execPath,
-      ["--no-warnings", ...strip, ...ours.flatMap((path) => ["--import", path]), program, mode],
+      [
+        "--no-warnings",
+        ...strip,
+        ...(instrumented ? ["--require", preload] : []),
+        ...ours.flatMap((path) => ["--import", path]),
+        program,
+        mode,
+      ],
       {
         cwd,
         env: {
@@ -69,6 +79,7 @@ async function play(
           MODEL_URL: model.url,
           BEDROCK_URL: bedrock.url,
           SEEN: seen,
+          ...(instrumented && QUIET),
         },
       },
     );
@@ -78,10 +89,22 @@ async function play(
       requests: model.visits.length + bedrock.visits.length,
     };
   } finally {
-    rmSync(program, { force: true });
+    for (const path of [program, preload]) rmSync(path, { force: true });
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Nothing is sent, and nothing waits for it. */
+const QUIET = {
+  OTEL_TRACES_EXPORTER: "none",
+  OTEL_METRICS_EXPORTER: "none",
+  OTEL_LOGS_EXPORTER: "none",
+  DD_TRACE_EXPERIMENTAL_EXPORTER: "log",
+  DD_TRACE_STARTUP_LOGS: "false",
+  DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
+  DD_REMOTE_CONFIGURATION_ENABLED: "false",
+  DD_TRACE_AGENT_URL: "http://127.0.0.1:9",
+};
 
 const NODES = [
   ["Node 22.15", "node-22"],
@@ -118,4 +141,15 @@ describe.each(NODES)("clients of node:http and node:http2 on %s", (name, node) =
     expect(calls).toHaveLength(made);
     expect(requests).toBe(0);
   });
+});
+
+test("beside dd-trace and OpenTelemetry's instrumentations each call is one record", async (context) => {
+  const bare = await play(context, undefined, "bare", true);
+  const ours = await play(context, undefined, "metered", true);
+  expect(ours.seen).toEqual(bare.seen);
+  const made = Object.keys(ours.seen).length;
+  console.log(`with instrumentations: ${ours.calls.length} records of ${made} calls`);
+  expect(ours.requests).toBe(made);
+  expect(ours.calls).toHaveLength(made);
+  expect(ours.calls.filter(({ ending }) => ending !== "completed" && ending !== "canceled")).toEqual([]);
 });
