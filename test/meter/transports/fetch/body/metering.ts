@@ -40,7 +40,7 @@ export async function startMetering(): Promise<Metering> {
   const runtime = createRuntime((message) => warnings.push(message));
   const hosts = [{ host: server.host, like: "api.openai.com" }];
   // What is compared without us goes by node:http for some.
-  await runtime.start({ telemetry: false, env: {}, config: { hosts, transportsOff: ["node-http"] } });
+  await runtime.start({ telemetry: false, env: {}, config: { hosts, transportsOff: ["node-http", "undici"] } });
   runtime.listeners.add((call) => calls.push(call));
   const metering: Metering = {
     server,
