@@ -100,8 +100,8 @@ function evidenceOf(formats: readonly WireFormat[]): readonly { readonly path: R
 
 const WAYS: Readonly<Record<Way, { readonly name: string; readonly fix: string }>> = {
   undici: {
-    name: "the undici package, or a fetch taken before spendfuse began",
-    fix: "use globalThis.fetch, or give the client wrapFetch(fetch) around the one that it uses",
+    name: "a copy of the undici package that is switched off or bundled into the app, or a fetch taken before spendfuse began",
+    fix: 'take "undici" out of transportsOff in spendfuse.config.json, use globalThis.fetch, or give the client wrapFetch(fetch) around the one that it uses',
   },
   http: {
     name: "node:http, as axios and others do",
