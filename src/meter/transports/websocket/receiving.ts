@@ -89,7 +89,8 @@ function respond(session: Session, call: OpenCall): void {
   call.reading.model = call.facts.model ?? session.state.model;
 }
 
-const NO_HEADERS = new Headers();
+/** Not `Headers`, which loads all of Node's fetch. */
+const NO_HEADERS = { get: () => undefined };
 
 /** A response that the server began by itself, as after speech. One that passes a limit is stopped. */
 function startUnasked(session: Session, id: string | undefined): OpenCall | undefined {
