@@ -2,7 +2,7 @@ import type { Bound } from "../bound.ts";
 import { runRace } from "../program.ts";
 import { median } from "../race.ts";
 
-const TRANSPORTS = ["node-http", "http2", "websocket"] as const;
+const TRANSPORTS = ["node-http", "http2", "websocket", "undici"] as const;
 const CALLS_A_TURN = 40;
 const CHUNKS = 800;
 
