@@ -119,6 +119,22 @@ describe("one record for each call", () => {
     expect(switched.calls).toHaveLength(1);
   });
 
+  test("calls that wait in a pool, and are sent as other calls end", async () => {
+    answer(switched.server, (chunks) => [{ pause: 10 }, ...chunks]);
+    const pool = new undici.Pool(switched.server.url, { connections: 1 });
+    await switched.metered(async () => {
+      await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const { body } = await pool.request({ path: PATH, ...(post(request) as object) } as never);
+          await body.text();
+        }),
+      );
+    });
+    await pool.close();
+    expect(switched.server.visits).toHaveLength(6);
+    expect(switched.calls).toHaveLength(6);
+  });
+
   test("a redirect that an interceptor follows", async () => {
     const dispatcher = new undici.Agent().compose(undici.interceptors.redirect({ maxRedirections: 2 }));
     await switched.metered(async () =>
