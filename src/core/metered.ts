@@ -53,6 +53,19 @@ export const NOTHING_METERED: Readonly<MeteredSums> = {
   webSearches: 0,
 };
 
+/** The sums of `calls` calls with this usage and cost. */
+export function countUsage(usage: Usage, costNano: number, calls: number): MeteredSums {
+  return {
+    calls,
+    cost: costNano,
+    inputUncached: usage.input - usage.cacheRead - usage.cacheWrite,
+    cacheRead: usage.cacheRead,
+    cacheWrite: usage.cacheWrite,
+    output: usage.output,
+    webSearches: usage.webSearches,
+  };
+}
+
 const GROUP = [
   ...["day", "provider", "model", "tier", "key", "agent", "rootAgent", "team", "project", "quality", "priced"],
 ] as readonly (keyof MeteredGroup)[];
@@ -143,12 +156,6 @@ export function meteredRows(
   return parts.map(({ model, usage, costNano = 0 }, index) => ({
     ...group,
     model,
-    calls: index === 0 ? 1 : 0,
-    cost: costNano,
-    inputUncached: usage.input - usage.cacheRead - usage.cacheWrite,
-    cacheRead: usage.cacheRead,
-    cacheWrite: usage.cacheWrite,
-    output: usage.output,
-    webSearches: usage.webSearches,
+    ...countUsage(usage, costNano, index === 0 ? 1 : 0),
   }));
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { needApp } from "../apps/installed.ts";
+import { QUIET } from "./frameworks/quiet.ts";
 import { type Metered, runApp } from "./frameworks/run-app.ts";
 
 const PROJECT = "instrumentations";
@@ -100,17 +101,6 @@ describe("with other instrumentations in the process each call is one record, on
     console.log(`  all ${bare.length} spans of the instrumentations as without us`);
   });
 });
-
-/** Nothing is sent, and nothing waits for it. */
-const QUIET = {
-  OTEL_METRICS_EXPORTER: "none",
-  OTEL_LOGS_EXPORTER: "none",
-  DD_TRACE_EXPERIMENTAL_EXPORTER: "log",
-  DD_TRACE_STARTUP_LOGS: "false",
-  DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
-  DD_REMOTE_CONFIGURATION_ENABLED: "false",
-  DD_TRACE_AGENT_URL: "http://127.0.0.1:9",
-};
 
 interface DatadogSpan {
   readonly name: string;

@@ -9,6 +9,7 @@ import { answer } from "../meter/transports/node-http/metering.ts";
 import { run } from "../package/processes.ts";
 import { BEDROCK_USAGE, type BedrockServer, startBedrockServer } from "../servers/bedrock-server.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
+import { QUIET } from "./frameworks/quiet.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const url = (path: string): string => pathToFileURL(join(ROOT, path)).href;
@@ -79,7 +80,7 @@ async function play(
           MODEL_URL: model.url,
           BEDROCK_URL: bedrock.url,
           SEEN: seen,
-          ...(instrumented && QUIET),
+          ...(instrumented && { ...QUIET, OTEL_TRACES_EXPORTER: "none" }),
         },
       },
     );
@@ -93,18 +94,6 @@ async function play(
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-/** Nothing is sent, and nothing waits for it. */
-const QUIET = {
-  OTEL_TRACES_EXPORTER: "none",
-  OTEL_METRICS_EXPORTER: "none",
-  OTEL_LOGS_EXPORTER: "none",
-  DD_TRACE_EXPERIMENTAL_EXPORTER: "log",
-  DD_TRACE_STARTUP_LOGS: "false",
-  DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
-  DD_REMOTE_CONFIGURATION_ENABLED: "false",
-  DD_TRACE_AGENT_URL: "http://127.0.0.1:9",
-};
 
 const NODES = [
   ["Node 22.15", "node-22"],

@@ -1,6 +1,7 @@
 import type { CallPart, Priced, SettledCall } from "../call.ts";
 import { type Json, object, parse } from "../json.ts";
 import {
+  countUsage,
   type MeteredGroup,
   type MeteredSums,
   meteredKey,
@@ -105,16 +106,7 @@ export function metersOf(
 }
 
 function sumsOfUsage(usage: Usage | undefined, costNano = 0): MeteredSums {
-  if (usage === undefined) return { ...NOTHING_METERED, calls: 1 };
-  return {
-    calls: 1,
-    cost: costNano,
-    inputUncached: usage.input - usage.cacheRead - usage.cacheWrite,
-    cacheRead: usage.cacheRead,
-    cacheWrite: usage.cacheWrite,
-    output: usage.output,
-    webSearches: usage.webSearches,
-  };
+  return usage === undefined ? { ...NOTHING_METERED, calls: 1 } : countUsage(usage, costNano, 1);
 }
 
 /** A late call that was written as JSON; undefined for anything else. */

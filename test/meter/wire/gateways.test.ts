@@ -330,7 +330,7 @@ test("the span and the metrics have who answered", async () => {
 describe("the user decides about the question", () => {
   test.each([
     ["askUsage is off", { askUsage: false }],
-    ["the host's row says no", { hosts: [{ host: "llm.example.com", like: "api.openai.com", asksUsage: false }] }],
+    ["the host's row has it off", { hosts: [{ host: "llm.example.com", like: "api.openai.com", asksUsage: false }] }],
   ])("not asked where %s", async (_why, config) => {
     const meter = await startMeter(config);
     const shown = EXAMPLES.litellm?.shown ?? {};

@@ -6,6 +6,7 @@ import { isFinal } from "../../call/checkpoint.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { HeaderLookup } from "../../wire/headers.ts";
 import { createDecoder } from "./decoder.ts";
+import { isEventStream } from "./event-stream.ts";
 import { watchNodeBody } from "./node-body.ts";
 
 /** An answer whose head has come. */
@@ -33,8 +34,7 @@ export function watchAnswer(meter: CallMeter, call: OpenCall, { status, headers,
   if (status >= 400 && call.services.gate !== undefined && type.includes("json")) {
     readError(meter, call, status, body, encoding);
   }
-  // Some hosts send event streams as another content type, but never as JSON.
-  const stream = type.includes(call.target.framing.type) || (call.facts.stream && !type.includes("json"));
+  const stream = isEventStream(call, type);
   call.respond(status, stream, headers);
   if (!call.over) watchNodeBody(body, call, meter.abandoned, { encoding, endOf });
 }

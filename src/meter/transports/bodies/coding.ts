@@ -29,3 +29,12 @@ export function codingOf(name: string): Coding | undefined {
       return undefined;
   }
 }
+
+/** Undefined for bytes that are long, or not in the coding that their header says. */
+export function decoded(coding: Coding, bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    return coding.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

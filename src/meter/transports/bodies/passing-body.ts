@@ -66,6 +66,19 @@ export function createPassingBody(target: Target, mayAsk: boolean): PassingBody 
   return body;
 }
 
+/** The facts of a body that passes, once `done` says that it has ended or broken. */
+export function factsLater(passing: PassingBody): { facts: Promise<RequestFacts | undefined>; done: () => void } {
+  const { promise, resolve, reject } = Promise.withResolvers<RequestFacts | undefined>();
+  const done = (): void => {
+    try {
+      resolve(passing.facts());
+    } catch (error) {
+      reject(error);
+    }
+  };
+  return { facts: promise, done };
+}
+
 /** Passes a request's body stream on, no faster than it is sent. `done`: it has ended or broken. */
 export function passStream(
   body: ReadableStream<Uint8Array>,

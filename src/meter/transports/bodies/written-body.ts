@@ -1,6 +1,6 @@
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { askForUsage, factsOf, type Target, USAGE_QUESTION } from "../../wire/target.ts";
-import { codingOf } from "./coding.ts";
+import { codingOf, decoded } from "./coding.ts";
 import { createPassingBody, type PassingBody } from "./passing-body.ts";
 
 type Piece = string | Uint8Array;
@@ -99,17 +99,10 @@ function ask(text: string, facts: RequestFacts | undefined): string | undefined 
   return facts?.lacksUsage === true ? askForUsage(text, facts.hasStreamOptions === true) : undefined;
 }
 
-/** Undefined for bytes that are long, or not in the coding that their header says. */
 function factsOfCoded(target: Target, name: string, chunks: readonly Uint8Array[]): RequestFacts | undefined {
   const coding = codingOf(name);
-  if (coding === undefined) return undefined;
-  let bytes: Uint8Array;
-  try {
-    bytes = coding.decode(Buffer.concat(chunks));
-  } catch {
-    return undefined;
-  }
-  return factsOf(target, new TextDecoder().decode(bytes));
+  const bytes = coding && decoded(coding, Buffer.concat(chunks));
+  return bytes && factsOf(target, new TextDecoder().decode(bytes));
 }
 
 function bytesOf(piece: Piece, encoding: unknown): Uint8Array {

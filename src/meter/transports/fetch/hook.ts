@@ -7,6 +7,7 @@ import { PREFIX } from "../../propagation/baggage.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
 import type { PricedAddress } from "../../wire/charges/price-list.ts";
 import type { Target } from "../../wire/target.ts";
+import { isEventStream } from "../bodies/event-stream.ts";
 import { isNodeBody, watchNodeBody } from "../bodies/node-body.ts";
 import { type Begun, beginRequest } from "./begun-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
@@ -206,8 +207,7 @@ function carry(call: OpenCall, inner: Fetch, self: unknown, input: FetchInput, i
 function watch(meter: CallMeter, call: OpenCall, response: Response, input: FetchInput, init: FetchInit): void {
   const { headers, body } = response;
   const type = headers.get("content-type") ?? "";
-  // Some hosts send event streams as another content type, but never as JSON.
-  const stream = type.includes(call.target.framing.type) || (call.facts.stream && !type.includes("json"));
+  const stream = isEventStream(call, type);
   call.respond(response.status, stream, headers);
   if (call.over) return;
   if (body === null) call.settle({ type: "end" });

@@ -2,8 +2,8 @@ import { Readable } from "node:stream";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
 import { askForUsage, askForUsageInBytes, factsOf, mayAskUsage, RETRIEVAL, type Target } from "../../wire/target.ts";
-import { type Coding, codingOf } from "../bodies/coding.ts";
-import { createPassingBody, type PassingBody, passIterable, passStream } from "../bodies/passing-body.ts";
+import { codingOf, decoded } from "../bodies/coding.ts";
+import { createPassingBody, factsLater, type PassingBody, passIterable, passStream } from "../bodies/passing-body.ts";
 import { readAhead } from "../bodies/read-ahead.ts";
 
 export type FetchInput = Parameters<typeof fetch>[0];
@@ -88,15 +88,6 @@ function readBytes(target: Target, input: FetchInput, init: FetchInit, body: Arr
   return { input, init, facts, asked: false };
 }
 
-/** Undefined for bytes that are long, or not in the coding that their header says. */
-function decoded(coding: Coding, bytes: Uint8Array): Uint8Array | undefined {
-  try {
-    return coding.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
 function readBlob(target: Target, input: FetchInput, init: FetchInit, body: Blob): Outgoing {
   const text = body.text();
   const facts = text.then((read) => factsOf(target, read));
@@ -149,16 +140,9 @@ function readStream(
   const isLocked = body instanceof ReadableStream && body.locked;
   if (isLocked || Readable.isDisturbed(body as never)) return { input, init, facts: undefined, asked: false };
   const passing = createPassingBody(target, mayAskIn(target, input, init));
-  const { promise, resolve, reject } = Promise.withResolvers<RequestFacts | undefined>();
-  const done = (): void => {
-    try {
-      resolve(passing.facts());
-    } catch (error) {
-      reject(error);
-    }
-  };
+  const { facts, done } = factsLater(passing);
   const sent = body instanceof ReadableStream ? passStream(body, passing, done) : iterableLike(body, passing, done);
-  return { input, init: { ...init, body: sent as never }, facts: promise, sends: true, asked: false, passing };
+  return { input, init: { ...init, body: sent as never }, facts, sends: true, asked: false, passing };
 }
 
 function iterableLike(body: AsyncIterable<unknown>, passing: PassingBody, done: () => void): AsyncIterable<unknown> {

@@ -8,6 +8,7 @@ import type { InFlight } from "../../call/in-flight-requests.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { HeaderLookup } from "../../wire/headers.ts";
 import { createDecoder, type Decoder } from "../bodies/decoder.ts";
+import { isEventStream } from "../bodies/event-stream.ts";
 import type { PassingBody } from "../bodies/passing-body.ts";
 import { createWholeBody, type WholeBody } from "../bodies/whole-body.ts";
 
@@ -69,7 +70,7 @@ export class Answer {
       return { type: "unread" };
     }
     const type = headers.get("content-type") ?? "";
-    const stream = type.includes("text/event-stream") || (call.facts.stream && !type.includes("json"));
+    const stream = isEventStream(call, type);
     call.respond(status, stream, headers);
     if (call.services.gate !== undefined && CAP_STATUSES.has(status) && type.includes("json")) {
       return { type: "error", chunks: [], size: 0 };

@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import type { Target } from "../../wire/target.ts";
-import { createPassingBody, type PassingBody, passIterable } from "../bodies/passing-body.ts";
+import { createPassingBody, factsLater, type PassingBody, passIterable } from "../bodies/passing-body.ts";
 
 export type NodeStream = EventEmitter & { destroy(): void };
 
@@ -56,18 +56,6 @@ export function passPieces(target: Target, body: AsyncIterable<unknown>, mayAsk:
   const passing = createPassingBody(target, mayAsk);
   const { facts, done } = factsLater(passing);
   return { body: passIterable(body, passing, done), facts, passing };
-}
-
-function factsLater(passing: PassingBody): { facts: Promise<RequestFacts | undefined>; done: () => void } {
-  const { promise, resolve, reject } = Promise.withResolvers<RequestFacts | undefined>();
-  const done = (): void => {
-    try {
-      resolve(passing.facts());
-    } catch (error) {
-      reject(error);
-    }
-  };
-  return { facts: promise, done };
 }
 
 /** Pieces that were read before they are sent. */

@@ -2,7 +2,7 @@ import type { Faults } from "../../../core/faults.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
 import { askForUsageInBytes, factsOf, mayAskUsage, RETRIEVAL, type Target } from "../../wire/target.ts";
-import { codingOf } from "../bodies/coding.ts";
+import { codingOf, decoded } from "../bodies/coding.ts";
 import type { PassingBody } from "../bodies/passing-body.ts";
 import type { DispatchOptions } from "./dispatcher.ts";
 import { readable, withoutLength, withValues } from "./headers.ts";
@@ -51,13 +51,8 @@ function mayAskIn(target: Target, { headers }: DispatchOptions): boolean {
 function readBytes(target: Target, options: DispatchOptions, given: Uint8Array, text?: string): Outgoing {
   const name = readHeader(readable(options.headers), "content-encoding");
   const coding = name === undefined ? undefined : codingOf(name);
-  let bytes: Uint8Array;
-  try {
-    bytes = coding === undefined ? given : coding.decode(given);
-  } catch {
-    // Long, or not in the coding that its header says.
-    return { options, facts: undefined, asked: false };
-  }
+  const bytes = coding === undefined ? given : decoded(coding, given);
+  if (bytes === undefined) return { options, facts: undefined, asked: false };
   const facts = factsOf(target, coding === undefined && text !== undefined ? text : new TextDecoder().decode(bytes));
   if (facts?.lacksUsage === true && mayAskIn(target, options)) {
     const asking = askForUsageInBytes(bytes, facts.hasStreamOptions === true);

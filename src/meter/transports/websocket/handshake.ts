@@ -33,13 +33,3 @@ function bytesOf(data: unknown): Buffer | undefined {
 }
 
 const BRACE = 123;
-
-/** Puts a method on one object, where no listing of its members shows it. */
-export function override(target: object, name: string, value: (...args: never[]) => unknown): void {
-  const own: unknown = (target as Record<string, unknown>)[name];
-  if (typeof own === "function") {
-    Object.defineProperty(value, "name", { value: own.name, configurable: true });
-    Object.defineProperty(value, "length", { value: own.length, configurable: true });
-  }
-  Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
-}

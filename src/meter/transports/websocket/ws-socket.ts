@@ -1,7 +1,8 @@
 import type { Refusal } from "../../../limits/refusal.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { isOurs, readScopeHeaders, restOf } from "../../wire/scope-headers.ts";
-import { errorOf, isSure, override, textOf } from "./handshake.ts";
+import { override } from "../bodies/override.ts";
+import { errorOf, isSure, textOf } from "./handshake.ts";
 import { closeSession, receiveMessage } from "./receiving.ts";
 import { sendMessage } from "./sending.ts";
 import { checkHandshake, openSession, type Session } from "./session.ts";
