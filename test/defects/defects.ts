@@ -294,8 +294,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: "each model of a call is a call",
     file: "src/core/metered.ts",
-    find: "calls: index === 0 ? 1 : 0",
-    replace: "calls: 1",
+    find: "costNano, index === 0 ? 1 : 0)",
+    replace: "costNano, 1)",
     tests: ["test/core/metered.test.ts"],
   },
   {
