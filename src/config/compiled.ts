@@ -117,6 +117,23 @@ export const SCHEMA: ObjectNode = {
       },
       "examples": [{ "send": ["orders.internal"], "accept": true }]
     },
+    "proxy": {
+      "kind": "object",
+      "type": "ProxyConfig",
+      "keys": {
+        "upstreams": {
+          "kind": "object",
+          "type": "UpstreamsConfig",
+          "keys": {
+            "openai": { "kind": "string", "form": "url", "examples": ["https://llm.example.com/v1"] },
+            "anthropic": { "kind": "string", "form": "url", "examples": ["https://llm.example.com"] },
+            "gemini": { "kind": "string", "form": "url", "examples": ["https://llm.example.com"] }
+          },
+          "examples": [{ "openai": "https://llm.example.com/v1" }]
+        }
+      },
+      "examples": [{ "upstreams": { "openai": "https://llm.example.com/v1" } }]
+    },
     "prices": {
       "kind": "array",
       "items": {
@@ -217,6 +234,7 @@ export const OTHER_VARIABLES: readonly string[] = [
   "SPENDFUSE_WEBHOOK_SECRET",
   "SPENDFUSE_WEBHOOK_BASIC",
   "SPENDFUSE_OPERATOR_TOKEN",
+  "SPENDFUSE_PROXY_TOKEN",
   "SPENDFUSE_STATE_DIR",
   "SPENDFUSE_EXIT_SENDER",
   "SPENDFUSE_DD_TRACES",

@@ -2,6 +2,7 @@ import type { Node, ObjectNode } from "../node.ts";
 import { BILLING_KEYS, PRICE_KEYS } from "./billing.ts";
 import { GUARD_KEYS } from "./guard.ts";
 import { METERING_KEYS } from "./metering.ts";
+import { PROXY_KEYS } from "./proxy.ts";
 import { SCOPE_KEYS } from "./scope.ts";
 
 /** The keys by subject, in the order of the docs. */
@@ -9,6 +10,7 @@ export const GROUPS: readonly { readonly title: string; readonly keys: Readonly<
   { title: "Who a call belongs to", keys: SCOPE_KEYS },
   { title: "Budgets, circuits, store and breaker", keys: GUARD_KEYS },
   { title: "Metering", keys: METERING_KEYS },
+  { title: "Agent programs", keys: PROXY_KEYS },
   { title: "Prices", keys: PRICE_KEYS },
   { title: "Bills", keys: BILLING_KEYS },
 ];
