@@ -2,7 +2,7 @@ import { amount, array, type Json, object, text } from "../../../core/json.ts";
 import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
-import { openaiRefusal } from "../openai-error.ts";
+import { responsesRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
 import { measureAll, measureTurns, wireLength } from "../text.ts";
@@ -41,7 +41,7 @@ export const openaiResponses: WireFormat = {
     { method: "GET", path: "/responses/resp_{id}" },
   ],
   rates: openaiRates,
-  refusal: openaiRefusal,
+  refusal: responsesRefusal,
 
   readRequest(body) {
     if (body.input === undefined && body.prompt === undefined && body.previous_response_id === undefined) {
