@@ -95,7 +95,11 @@ export const SCHEMA: ObjectNode = {
     "localServers": { "kind": "enum", "values": ["unknown", "free"] },
     "askUsage": { "kind": "boolean" },
     "tokenizer": { "kind": "boolean" },
-    "transportsOff": { "kind": "array", "items": { "kind": "enum", "values": ["fetch"] }, "examples": [["fetch"]] },
+    "transportsOff": {
+      "kind": "array",
+      "items": { "kind": "enum", "values": ["child-process", "fetch"] },
+      "examples": [["fetch"]]
+    },
     "keys": {
       "kind": "map",
       "names": "keyHash",
@@ -235,6 +239,7 @@ export const OTHER_VARIABLES: readonly string[] = [
   "SPENDFUSE_WEBHOOK_BASIC",
   "SPENDFUSE_OPERATOR_TOKEN",
   "SPENDFUSE_PROXY_TOKEN",
+  "SPENDFUSE_PROXY_URL",
   "SPENDFUSE_STATE_DIR",
   "SPENDFUSE_EXIT_SENDER",
   "SPENDFUSE_DD_TRACES",

@@ -239,7 +239,7 @@ export interface ConfigFile {
    */
   readonly tokenizer?: boolean;
   /** Transports that are not hooked: what they carry is neither metered nor refused. */
-  readonly transportsOff?: readonly "fetch"[];
+  readonly transportsOff?: readonly ("child-process" | "fetch")[];
   /** Alias by the short hash of an API key, as the `key` of a scope shows it; `hashKey()` gives the hash. */
   readonly keys?: Readonly<Record<string, string>>;
   /** Emits the standard `gen_ai.client.*` metrics beside our own. Default `true`. Also `SPENDFUSE_GEN_AI_METRICS`. */

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
-import type { SettledCall } from "../core/call.ts";
+import type { CallPart, SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
+import type { ScopeNode } from "../core/scope.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
@@ -53,7 +54,12 @@ export interface AssemblyOptions {
   /** Where what outlives a process is kept; undefined when it cannot be. */
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
+  /** Takes settled calls to the thread that accounts for them, where that is another one. */
+  readonly forward?: Forward | undefined;
 }
+
+/** Passes on a settled call, its parts, and the scope that it belongs to. */
+export type Forward = (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
@@ -99,10 +105,11 @@ export function assemble(options: AssemblyOptions): Parts {
       else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
     },
     ledger: options.ledger,
-    ...(journal && {
+    ...((journal ?? options.forward) && {
       journal(call, parts, open) {
-        journal.record(call, parts);
-        late.record(call, parts, open);
+        options.forward?.(call, parts, open.node);
+        journal?.record(call, parts);
+        late?.record(call, parts, open);
       },
     }),
     price: prices.price,
@@ -162,8 +169,17 @@ export function settingsOf({
   tokenizer,
   transportsOff = [],
   keys = {},
+  env,
 }: Config): CallSettings {
-  return { hosts: hosts.map(hostOf), askUsage, samples: tokenizer === true, transportsOff, keyAliases: keys };
+  const proxy = URL.parse(env.SPENDFUSE_PROXY_URL ?? "")?.host;
+  return {
+    proxy,
+    hosts: hosts.map(hostOf),
+    askUsage,
+    samples: tokenizer === true,
+    transportsOff,
+    keyAliases: keys,
+  };
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {

@@ -11,10 +11,12 @@ const VARIABLES: Readonly<Record<keyof Upstreams, readonly string[]>> = {
   anthropic: ["ANTHROPIC_BASE_URL"],
   gemini: ["GOOGLE_GEMINI_BASE_URL"],
 };
+/** A program that is hooked itself leaves calls to this proxy to the proxy, so that each is counted once. */
+const PROXY_VARIABLE = "SPENDFUSE_PROXY_URL";
 const LOOPBACK = ["127.0.0.1", "localhost"];
 
 /** The environment of a program whose calls go to a proxy on this machine. */
-export function childEnvironment(env: Env, addresses: Addresses): Record<string, string | undefined> {
+export function childEnvironment(env: Env, addresses: Addresses, proxy: string): Record<string, string | undefined> {
   const changed: Record<string, string | undefined> = { ...env };
   for (const [api, names] of Object.entries(VARIABLES) as [keyof Upstreams, readonly string[]][]) {
     for (const name of names) changed[name] = addresses[api];
@@ -22,6 +24,7 @@ export function childEnvironment(env: Env, addresses: Addresses): Record<string,
   // Where both are set, some clients read the one and some the other.
   for (const name of ["NO_PROXY", "no_proxy"])
     changed[name] = withLoopback(env[name] ?? env.NO_PROXY ?? env.no_proxy ?? "");
+  changed[PROXY_VARIABLE] = proxy;
   return changed;
 }
 
@@ -45,20 +48,21 @@ export function readUpstreams(env: Env): Partial<Upstreams> {
 }
 
 /** Programs that start others: what they start is named in their arguments. */
-const STARTERS = /^(?:npx|bunx|pnpx|pnpm|yarn|bun|npm)$/;
+const STARTERS = /^(?:node|npx|bunx|pnpx|pnpm|yarn|bun|npm)$/;
 const CODEX = /^(?:@openai\/)?codex(?:@[\w.-]+)?$/;
 
 /** The command line with the address for Codex, which reads it from its arguments only. */
 export function childArguments(command: readonly string[], addresses: Addresses): readonly string[] {
   const at = command.findIndex((word, index) => {
     if (index > 0 && !STARTERS.test(nameOf(command[0] as string))) return false;
-    return CODEX.test(index === 0 ? nameOf(word) : word);
+    return CODEX.test(nameOf(word)) || CODEX.test(word);
   });
   if (at < 0) return command;
   const setting = `openai_base_url=${JSON.stringify(addresses.openai)}`;
   return [...command.slice(0, at + 1), "-c", setting, ...command.slice(at + 1)];
 }
 
-function nameOf(path: string): string {
+/** The name of a program by its path. */
+export function nameOf(path: string): string {
   return (path.split(/[\\/]/).at(-1) as string).replace(/\.(?:exe|cmd|js|mjs)$/i, "");
 }

@@ -33,6 +33,8 @@ export interface ProxyOptions {
   readonly fields?: ScopeFields;
   /** The agent by a request's API key. */
   readonly agentOfKey?: ((headers: IncomingMessage["headers"]) => string | undefined) | undefined;
+  /** Requests wait for it; whatever comes of it, they then go on. */
+  readonly ready?: Promise<unknown>;
   /** Where the user's own HTTP proxy is named. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -57,6 +59,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     const message = `other machines can reach ${host}, so the proxy needs a token: ${fix}`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host, fix });
   }
+  const ready = options.ready?.catch(() => {});
   const carrier = createCarrier(readUserProxy(options.env));
   const access = createAccess(loopback, token);
   const forwarding: ForwardOptions = {
@@ -70,7 +73,10 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     name: "the proxy",
     host,
     port,
-    route: (exchange) => answer(exchange, access, forwarding),
+    async route(exchange) {
+      await ready;
+      return answer(exchange, access, forwarding);
+    },
     failed: () => ({ status: 500, body: { error: { message: "spendfuse proxy: the request failed" } } }),
   });
   return {

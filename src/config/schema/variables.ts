@@ -45,6 +45,10 @@ export const OTHER_VARIABLES: readonly OtherVariable[] = [
     description: "What requests to `spendfuse proxy` have to carry; needed where other machines can reach it.",
   },
   {
+    name: "SPENDFUSE_PROXY_URL",
+    description: "Set for programs that are started behind a proxy of ours: calls to it are metered there.",
+  },
+  {
     name: "SPENDFUSE_STATE_DIR",
     description:
       "Where exports wait that could not be sent, and where estimates are kept. Default: `<tmp>/spendfuse-<uid>`.",

@@ -24,6 +24,8 @@ export interface CallSettings {
   readonly samples: boolean;
   /** Transports that are not hooked, by their names. */
   readonly transportsOff: readonly string[];
+  /** Host with port of the proxy of ours that this process was started behind, which meters what is sent to it. */
+  readonly proxy?: string | undefined;
   /** Alias by the short hash of an API key. */
   readonly keyAliases: Readonly<Record<string, string>>;
 }
@@ -31,6 +33,16 @@ export interface CallSettings {
 export interface CallMeterOptions extends BeginOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
+  readonly programAddresses: () => ProgramAddresses | undefined;
+}
+
+/** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
+export interface ProgramAddresses {
+  /** Of the proxy alone, without the scope. */
+  readonly proxy: string;
+  readonly openai: string;
+  readonly anthropic: string;
+  readonly gemini: string;
 }
 
 /** The meter as a transport sees it: everything about calls that does not depend on what carries them. */
@@ -43,6 +55,10 @@ export interface CallMeter {
   readonly open: ReadonlySet<OpenCall>;
   /** Whether the configuration has switched a transport off. */
   isOff(transport: string): boolean;
+  /** Whether a host, with its port, is the proxy of ours that meters what is sent to it. */
+  isProxy(host: string): boolean;
+  /** The addresses for a program that the caller is about to start; undefined where it gets none. */
+  programAddresses(): ProgramAddresses | undefined;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
@@ -84,6 +100,8 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     inFlight: createInFlightRequests(),
     escort: options.escort,
     isOff: (transport) => options.settings().transportsOff.includes(transport),
+    isProxy: (host) => host === settings().proxy,
+    programAddresses: () => faults.guard("request", options.programAddresses),
     lookup: () => settings().lookup,
     begin(target, request) {
       try {
@@ -109,8 +127,8 @@ function createSettingsReader(current: () => CallSettings): () => TargetSettings
   return () => {
     const now = current();
     if (made === undefined || from !== now) {
-      const { hosts, askUsage, samples, keyAliases } = now;
-      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf: createKeyReader(keyAliases) };
+      const { hosts, askUsage, samples, proxy, keyAliases } = now;
+      made = { lookup: createHostLookup(hosts), askUsage, samples, proxy, keyOf: createKeyReader(keyAliases) };
       from = now;
     }
     return made;

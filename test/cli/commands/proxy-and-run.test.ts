@@ -181,7 +181,7 @@ test.each([
 });
 
 test("a program's environment keeps what it has", () => {
-  const env = childEnvironment({ HOME: "/h", OPENAI_BASE_URL: "http://own/v1", NO_PROXY: "a.example" }, AT);
+  const env = childEnvironment({ HOME: "/h", OPENAI_BASE_URL: "http://own/v1", NO_PROXY: "a.example" }, AT, "http://p");
   expect(env).toEqual({
     HOME: "/h",
     OPENAI_BASE_URL: AT.openai,
@@ -190,6 +190,7 @@ test("a program's environment keeps what it has", () => {
     GOOGLE_GEMINI_BASE_URL: AT.gemini,
     NO_PROXY: "a.example,127.0.0.1,localhost",
     no_proxy: "a.example,127.0.0.1,localhost",
+    SPENDFUSE_PROXY_URL: "http://p",
   });
 });
 

@@ -37,7 +37,7 @@ export async function run({ agent, usd }: Values, words: readonly string[]): Pro
     gemini: writeAddress(proxy.url, "gemini", { agent, token }),
   };
   try {
-    return await runChild(childArguments(words, addresses), childEnvironment(config.env, addresses));
+    return await runChild(childArguments(words, addresses), childEnvironment(config.env, addresses, proxy.url));
   } finally {
     await proxy.close();
     await theRuntime().flush();

@@ -15,7 +15,7 @@ interface Place {
   readonly host: Host | undefined;
 }
 
-type WatchedMeter = Pick<CallMeter, "inFlight" | "faults" | "lookup">;
+type WatchedMeter = Pick<CallMeter, "inFlight" | "faults" | "lookup" | "isProxy">;
 
 /** What is known of the requests of this process, which each step of looking at one is given. */
 interface BypassState {
@@ -117,7 +117,7 @@ function see(
   // To a proxy, the whole address is written where otherwise the path is.
   const url = target.startsWith("/") ? undefined : URL.parse(target);
   const place = placeOf(state, url?.origin ?? origin);
-  if (place === undefined) return;
+  if (place === undefined || state.meter.isProxy(place.address)) return;
   const path = trim(url?.pathname ?? target);
   // Most are metered calls, which need no reason.
   const inside = inFlight.isInside(path);
