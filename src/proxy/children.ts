@@ -15,11 +15,21 @@ const VARIABLES: Readonly<Record<keyof Upstreams, readonly string[]>> = {
 const PROXY_VARIABLE = "SPENDFUSE_PROXY_URL";
 const LOOPBACK = ["127.0.0.1", "localhost"];
 
-/** The environment of a program whose calls go to a proxy on this machine. */
-export function childEnvironment(env: Env, addresses: Addresses, proxy: string): Record<string, string | undefined> {
+/**
+ * The environment of a program whose calls go to a proxy on this machine.
+ * @param inherited The environment of this process: an address that `env` names otherwise is the app's own choice, and stays.
+ */
+export function childEnvironment(
+  env: Env,
+  addresses: Addresses,
+  proxy: string,
+  inherited: Env = env,
+): Record<string, string | undefined> {
   const changed: Record<string, string | undefined> = { ...env };
   for (const [api, names] of Object.entries(VARIABLES) as [keyof Upstreams, readonly string[]][]) {
-    for (const name of names) changed[name] = addresses[api];
+    for (const name of names) {
+      if (env[name] === undefined || env[name] === inherited[name]) changed[name] = addresses[api];
+    }
   }
   // Where both are set, some clients read the one and some the other.
   for (const name of ["NO_PROXY", "no_proxy"])

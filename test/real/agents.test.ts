@@ -14,6 +14,7 @@ import { answerAgents, USED } from "../servers/agent-vendor.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const REGISTER = new URL("../../src/register.ts", import.meta.url).href;
 const PLATFORM = `${process.platform}-${process.arch}`;
 const CALL = /\/(?:messages|responses|chat\/completions)(?:\?|$)|[gG]enerateContent/;
 /** They change without the lockfile by which an installed project is known. */
@@ -70,6 +71,9 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   },
 };
 
+/** Apps that start a program; they are hooked, and say nothing of an address. */
+const PARENTS = ["Claude Agent SDK", "Codex SDK"];
+
 const CLIENTS = [
   "openai_whole",
   "openai_stream",
@@ -96,7 +100,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await vendor.close();
-  const all = 3 * Object.keys(PROGRAMS).length + CLIENTS.length;
+  const all = 3 * Object.keys(PROGRAMS).length + 2 * PARENTS.length + CLIENTS.length;
   console.log(`agent programs: ${right} right of ${all}`);
 });
 
@@ -207,6 +211,44 @@ describe.each(Object.entries(PROGRAMS))("%s", (_name, program) => {
     expect(callsAtVendor()).toBe(program.calls);
     const sum = new RegExp(`this run spent \\$0\\.00\\d+ of \\$1\\.00 in ${program.calls} calls?\\n`);
     expect(text).toMatch(sum);
+    right += 1;
+  });
+});
+
+describe.each(PARENTS)("%s as the child of a hooked app", (name) => {
+  async function runHooked(context: TestContext, more: ConfigFile = {}): Promise<Ended> {
+    vendor.play(answerAgents);
+    const [node = "", script = ""] = await commandOf(context, PROGRAMS[name] as Program);
+    const upstreams = { openai: `${vendor.url}/v1`, anthropic: vendor.url };
+    const config = {
+      hosts: [{ host: vendor.host, like: "api.openai.com" }],
+      proxy: { upstreams },
+      agent: "boss",
+      ...more,
+    };
+    const own = { SPENDFUSE_CONFIG: JSON.stringify(config), SPENDFUSE_DEBUG: "1" };
+    const env = { ...makeHome(), ...own, SPENDFUSE_STATE_DIR: join(home, "state") };
+    return await runToEnd([node, "--import", REGISTER, script], env);
+  }
+
+  test("its call is exact, one record, of the app's agent", async (context) => {
+    const { code, text } = await runHooked(context);
+    expect(text).toContain("hello there");
+    expect(code).toBe(0);
+    expect(callsAtVendor()).toBe(1);
+    const records = text.split("\n").filter((line) => line.includes("debug: call"));
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatch(
+      /completed in \d+ ms; 1000 in \[cache: 200 read, 0 written\], 100 out.*\(reported\).*; agent boss$/,
+    );
+    right += 1;
+  });
+
+  test("its call is refused over the app's budget, and it says why", async (context) => {
+    const { text } = await runHooked(context, { budgets: [{ name: "tiny", per: "hour", usd: 0.000001 }] });
+    expect(text).toMatch(/spendfuse refused this call of all: the budget \\*"tiny\\*" has/);
+    expect(callsAtVendor()).toBe(0);
+    expect(text.split("\n").filter((line) => line.includes("debug: call")).length).toBeLessThanOrEqual(2);
     right += 1;
   });
 });

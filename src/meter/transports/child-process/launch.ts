@@ -1,3 +1,4 @@
+import { readEnvironment } from "../../../config/config.ts";
 import { childArguments, childEnvironment, nameOf } from "../../../proxy/children.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 
@@ -24,7 +25,7 @@ export function redirect(meter: CallMeter, launch: Launch): Launch {
   const addresses = meter.programAddresses();
   if (addresses === undefined) return launch;
   const [, ...args] = childArguments([launch.file, ...launch.args], addresses);
-  return { file: launch.file, args, env: childEnvironment(launch.env, addresses, addresses.proxy) };
+  return { file: launch.file, args, env: childEnvironment(launch.env, addresses, addresses.proxy, readEnvironment()) };
 }
 
 /** Whether a launch is that of an agent program, or of a shell or runtime that is told to start one. */
