@@ -95,7 +95,7 @@ export function createProcessState(say: (message: string) => void, forward?: For
     programs,
     faults,
     ledger: createLedger(),
-    listeners: new Set(isDebugging() ? [createDebugLog(say)] : []),
+    listeners: new Set(isDebugging() && forward === undefined ? [createDebugLog(say)] : []),
     approvers: new Set(),
     configuration,
     tracing,

@@ -117,17 +117,21 @@ async function passBack(answer: Response, response: ServerResponse): Promise<voi
   response.writeHead(answer.status, answer.statusText, responseHeaders(answer.headers));
   const reader = answer.body?.getReader();
   if (reader === undefined) return void response.end();
-  response.flushHeaders();
+  // A head whose body is there already leaves with it.
+  const flush = setImmediate(() => response.flushHeaders());
   const stop = (): void => void reader.cancel().catch(() => {});
   response.once("close", stop);
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      clearImmediate(flush);
       if (!response.write(next.value) && !response.destroyed) await drained(response);
       if (response.destroyed) return;
     }
     response.end();
   } catch {
     response.destroy();
+  } finally {
+    clearImmediate(flush);
   }
 }
 

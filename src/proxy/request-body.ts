@@ -13,14 +13,27 @@ export async function readRequestBody(request: IncomingMessage): Promise<Buffer 
   if (coding === undefined && (length === undefined || Number(length) === 0)) return undefined;
   if (!type.includes("json") || Number(length ?? 0) > MAX_BYTES) return request;
   const chunks: Buffer[] = [];
+  const whole = await collect(request, chunks);
+  return whole ? Buffer.concat(chunks) : Readable.from(continued(chunks, request), { objectMode: false });
+}
+
+/** Collects chunks up to the limit. False when more follows. */
+function collect(request: IncomingMessage, chunks: Buffer[]): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   let size = 0;
-  const source = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
-  for await (const chunk of source) {
+  const onData = (chunk: Buffer): void => {
     chunks.push(chunk);
     size += chunk.length;
-    if (size > MAX_BYTES) return Readable.from(continued(chunks, request), { objectMode: false });
-  }
-  return Buffer.concat(chunks, size);
+    if (size <= MAX_BYTES) return;
+    request.pause();
+    request.off("data", onData);
+    resolve(false);
+  };
+  request.on("data", onData);
+  request.once("end", () => resolve(true));
+  request.once("error", reject);
+  request.once("close", () => reject(new Error("the client went away")));
+  return promise;
 }
 
 async function* continued(chunks: readonly Buffer[], rest: IncomingMessage): AsyncGenerator<Buffer> {

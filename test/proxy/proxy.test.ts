@@ -335,6 +335,29 @@ describe("a stream", () => {
   });
 });
 
+test("a body that is too long to be kept is sent on as it comes, and is equal", async () => {
+  const hash = createHash("sha256");
+  const own = createServer(async (request, response) => {
+    for await (const chunk of request) hash.update(chunk as Buffer);
+    response.end("taken");
+  });
+  stage = await startStage(await listening(own));
+  const part = Buffer.alloc(1024 * 1024, "x");
+  const expected = createHash("sha256");
+  async function* parts(): AsyncGenerator<Buffer> {
+    for (let n = 0; n < 70; n++) {
+      expected.update(part);
+      yield part;
+    }
+  }
+  const headers = { "content-type": "application/json" };
+  const init = { method: "POST", headers, body: parts(), duplex: "half" } as unknown as RequestInit;
+  const answer = await fetch(`${stage.proxy.url}/openai/v1/vectors`, init);
+  expect(await answer.text()).toBe("taken");
+  expect(hash.digest("hex")).toBe(expected.digest("hex"));
+  own.close();
+});
+
 test("50 calls at once are 50 records", async () => {
   const { proxy, settled } = await open();
   vendor.play(wire.whole(ANSWER));

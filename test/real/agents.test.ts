@@ -239,7 +239,7 @@ describe.each(PARENTS)("%s as the child of a hooked app", (name) => {
     const records = text.split("\n").filter((line) => line.includes("debug: call"));
     expect(records).toHaveLength(1);
     expect(records[0]).toMatch(
-      /completed in \d+ ms; 1000 in \[cache: 200 read, 0 written\], 100 out.*\(reported\).*; agent boss$/,
+      /completed in \d+ ms; 1000 in \[cache: 200 read, 0 written\], 100 out.*\(reported\).*; agent boss; /,
     );
     right += 1;
   });
