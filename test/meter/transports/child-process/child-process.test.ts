@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,6 +64,36 @@ describe("a program's calls are metered in the scope of whoever starts it", () =
     expect(vendor.visits).toHaveLength(1);
     expect(calls).toMatchObject([{ scope: SCOPE, usage: { input: 1000, output: 100 }, ending: "completed" }]);
     expect(counted).toBe(1);
+  });
+
+  test("fifty at once", async () => {
+    const { out, calls, counted } = await startBy("fifty at once");
+    expect([out, calls.length, counted, vendor.visits.length]).toEqual(["200".repeat(50), 50, 50, 50]);
+  });
+
+  test("a child that is killed ends its call at the vendor, and the app ends as soon as it is done", async () => {
+    vendor.play(
+      wire.streamed(
+        wire.messageStart(
+          wire.anthropicMessage({ id: "m", model: "claude-sonnet-4-6" }, [], null, {
+            input_tokens: 9,
+            output_tokens: 1,
+          }),
+        ),
+        "hang",
+      ),
+    );
+    const own = { VENDOR: vendor.url, HOST: vendor.host, SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" };
+    const args = [fixture("program-parent.ts"), "a child that is killed", program, CHILD];
+    const parent = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, ...own } });
+    let out = "";
+    parent.stdout.on("data", (chunk) => (out += chunk));
+    const closed = once(parent, "close");
+    const visit = await vendor.visit(0);
+    parent.kill("SIGUSR2");
+    expect((await visit.over).by).toBe("client");
+    await closed;
+    expect(JSON.parse(out)).toMatchObject({ calls: [{ scope: SCOPE, ending: "canceled" }], counted: 1 });
   });
 
   test("and refused over its budget", async () => {
