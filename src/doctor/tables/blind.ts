@@ -1,6 +1,6 @@
 /** Why calls by a transport that the meter lacks are not seen. With the transport, its line and its rows go. */
 export const MISSING_TRANSPORTS = {
-  "child-process": "a child process makes the calls; the bill shows them as ungoverned",
+  copilot: "a process of its own calls GitHub's servers, which the proxy does not carry",
   http2: "calls go over HTTP/2, not through fetch",
   "node-http": "calls do not go through the global fetch: they are counted as unmetered, without a price",
   websocket: "it runs over a WebSocket, which is not metered",
@@ -39,7 +39,6 @@ const MANTLE = 'new OpenAI({ baseURL: "https://bedrock-mantle.us-east-1.api.aws/
 const HTTP2 = { transport: "http2", fix: MANTLE } as const;
 const BEDROCK = { api: "Bedrock", fix: MANTLE };
 const COHERE = { api: "Cohere chat", fix: 'new OpenAI({ baseURL: "https://api.cohere.ai/compatibility/v1" })' };
-const CHILD = { transport: "child-process", fix: POLL } as const;
 const USAGE = 'session.on("assistant.usage", (event) => console.log(event.data))';
 
 export const BLIND_PACKAGES: readonly BlindPackage[] = [
@@ -50,9 +49,7 @@ export const BLIND_PACKAGES: readonly BlindPackage[] = [
   { package: "cohere-ai", ...COHERE },
   { package: "@ai-sdk/cohere", ...COHERE },
   { package: "@langchain/cohere", ...COHERE },
-  { package: "@anthropic-ai/claude-agent-sdk", ...CHILD, fix: "query({ prompt, options: { maxBudgetUsd: 2 } })" },
-  { package: "@openai/codex-sdk", ...CHILD },
-  { package: "@github/copilot-sdk", ...CHILD, fix: USAGE },
+  { package: "@github/copilot-sdk", transport: "copilot", fix: USAGE },
 ];
 
 const GATEWAY = {
