@@ -117,11 +117,12 @@ function see(
   // To a proxy, the whole address is written where otherwise the path is.
   const url = target.startsWith("/") ? undefined : URL.parse(target);
   const place = placeOf(state, url?.origin ?? origin);
-  if (place === undefined || state.meter.isProxy(place.address)) return;
+  if (place === undefined) return;
   const path = trim(url?.pathname ?? target);
   // Most are metered calls, which need no reason.
   const inside = inFlight.isInside(path);
   if (inside && inFlight.owns(request, place.address, path)) return;
+  if (state.meter.isProxy(place.address)) return;
   const reason = state.reasonOf({ ...sent, path }, way, place.host);
   if (reason === undefined || (!inside && inFlight.owns(request, place.address, path))) return;
   state.onBypass(place.address);
