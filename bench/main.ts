@@ -14,6 +14,14 @@ import { openStreamMemory } from "./bounds/open-stream-memory.ts";
 import { openaiChunk, openaiStream } from "./bounds/openai-chunk.ts";
 import { openaiChunkHidden, openaiStreamHidden } from "./bounds/openai-chunk-hidden.ts";
 import { otherFetch, otherPost } from "./bounds/other-fetch.ts";
+import {
+  litellmStream,
+  litellmWhole,
+  proxyStream,
+  proxyStreamShare,
+  proxyWhole,
+  proxyWholeShare,
+} from "./bounds/proxy.ts";
 import { pulledChunk } from "./bounds/pulled-chunk.ts";
 import { refusal } from "./bounds/refusal.ts";
 import {
@@ -55,6 +63,13 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   refusal,
   // Both take turns with the bare stream in one run, which needs a Redis.
   ...(hasRedis && { "fan-out-events": fanOutEvents, "fan-out-redis": fanOutRedis }),
+  // In one run with LiteLLM's proxy, which is installed when it is first needed.
+  "proxy-whole": proxyWhole,
+  "proxy-stream": proxyStream,
+  "litellm-whole": litellmWhole,
+  "litellm-stream": litellmStream,
+  "proxy-whole-share": proxyWholeShare,
+  "proxy-stream-share": proxyStreamShare,
   startup,
   "open-stream-memory": openStreamMemory,
   soak,

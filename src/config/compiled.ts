@@ -109,7 +109,7 @@ export const SCHEMA: ObjectNode = {
     "tokenizer": { "kind": "boolean" },
     "transportsOff": {
       "kind": "array",
-      "items": { "kind": "enum", "values": ["fetch", "http2", "node-http", "undici", "websocket"] },
+      "items": { "kind": "enum", "values": ["child-process", "fetch", "http2", "node-http", "undici", "websocket"] },
       "examples": [["fetch"]]
     },
     "keys": {
@@ -132,6 +132,23 @@ export const SCHEMA: ObjectNode = {
         "accept": { "kind": "boolean" }
       },
       "examples": [{ "send": ["orders.internal"], "accept": true }]
+    },
+    "proxy": {
+      "kind": "object",
+      "type": "ProxyConfig",
+      "keys": {
+        "upstreams": {
+          "kind": "object",
+          "type": "UpstreamsConfig",
+          "keys": {
+            "openai": { "kind": "string", "form": "url", "examples": ["https://llm.example.com/v1"] },
+            "anthropic": { "kind": "string", "form": "url", "examples": ["https://llm.example.com"] },
+            "gemini": { "kind": "string", "form": "url", "examples": ["https://llm.example.com"] }
+          },
+          "examples": [{ "openai": "https://llm.example.com/v1" }]
+        }
+      },
+      "examples": [{ "upstreams": { "openai": "https://llm.example.com/v1" } }]
     },
     "prices": {
       "kind": "array",
@@ -256,6 +273,8 @@ export const OTHER_VARIABLES: readonly string[] = [
   "SPENDFUSE_WEBHOOK_SECRET",
   "SPENDFUSE_WEBHOOK_BASIC",
   "SPENDFUSE_OPERATOR_TOKEN",
+  "SPENDFUSE_PROXY_TOKEN",
+  "SPENDFUSE_PROXY_URL",
   "SPENDFUSE_STATE_DIR",
   "SPENDFUSE_EXIT_SENDER",
   "SPENDFUSE_DD_TRACES",

@@ -99,6 +99,22 @@ export interface BaggageConfig {
   readonly accept?: boolean;
 }
 
+/** Where the requests of agent programs go, such as a gateway; nowhere else. */
+export interface UpstreamsConfig {
+  /** Where requests for OpenAI's API go, with its `/v1`. Default `https://api.openai.com/v1`. */
+  readonly openai?: string;
+  /** Where requests for Anthropic's API go. Default `https://api.anthropic.com`. */
+  readonly anthropic?: string;
+  /** Where requests for Gemini's API go. Default `https://generativelanguage.googleapis.com`. */
+  readonly gemini?: string;
+}
+
+/** `spendfuse proxy` and `spendfuse run`. */
+export interface ProxyConfig {
+  /** Where the requests of agent programs go, such as a gateway; nowhere else. */
+  readonly upstreams?: UpstreamsConfig;
+}
+
 /** A price of your own. Zero is a real price: use it for what costs nothing. */
 export interface PriceRowConfig {
   /** Without a date in its name it covers the model's dated snapshots too. */
@@ -251,7 +267,7 @@ export interface ConfigFile {
    */
   readonly tokenizer?: boolean;
   /** Transports that are not hooked: what they carry is neither metered nor refused. */
-  readonly transportsOff?: readonly ("fetch" | "http2" | "node-http" | "undici" | "websocket")[];
+  readonly transportsOff?: readonly ("child-process" | "fetch" | "http2" | "node-http" | "undici" | "websocket")[];
   /** Alias by the short hash of an API key, as the `key` of a scope shows it; `hashKey()` gives the hash. */
   readonly keys?: Readonly<Record<string, string>>;
   /** Emits the standard `gen_ai.client.*` metrics beside our own. Default `true`. Also `SPENDFUSE_GEN_AI_METRICS`. */
@@ -260,6 +276,8 @@ export interface ConfigFile {
   readonly spans?: boolean;
   /** Carries the scope to other processes of your own as W3C baggage. Model vendors never get it. */
   readonly baggage?: BaggageConfig;
+  /** `spendfuse proxy` and `spendfuse run`. */
+  readonly proxy?: ProxyConfig;
   /** Prices of your own. They win over the price book, but not over a cost that a vendor itself reports. */
   readonly prices?: readonly PriceRowConfig[];
   /** The first row that fits a call decides. */

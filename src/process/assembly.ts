@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
-import type { SettledCall } from "../core/call.ts";
+import type { CallPart, SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
+import type { ScopeNode } from "../core/scope.ts";
 import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
@@ -58,7 +59,12 @@ export interface AssemblyOptions {
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
   readonly tracing: Tracing;
+  /** Takes settled calls to the thread that accounts for them, where that is another one. */
+  readonly forward?: Forward | undefined;
 }
+
+/** Passes on a settled call, its parts, and the scope that it belongs to. */
+export type Forward = (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
@@ -108,11 +114,12 @@ export function assemble(options: AssemblyOptions): Parts {
       else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
     },
     ledger: options.ledger,
-    ...(journal && {
+    ...((journal ?? options.forward) && {
       journal(call, parts, open) {
         const tags = writeTags(boundTags(bounds, call.scope));
-        journal.record(call, parts, tags);
-        late.record(call, parts, open, tags);
+        options.forward?.(call, parts, open.node);
+        journal?.record(call, parts, tags);
+        late?.record(call, parts, open, tags);
       },
     }),
     price: prices.price,
@@ -197,8 +204,11 @@ export function settingsOf({
   tags = NO_TAGS,
   charges = [],
   toolPrices = false,
+  env,
 }: Config): CallSettings {
+  const proxy = URL.parse(env.SPENDFUSE_PROXY_URL ?? "")?.host;
   return {
+    proxy,
     hosts: hosts.map(hostOf),
     askUsage,
     samples: tokenizer === true,

@@ -17,15 +17,19 @@ import { createBypassWatch } from "../meter/transports/bypass/watch.ts";
 import { createInstallation, type Installation } from "../meter/transports/installation.ts";
 import * as transports from "../meter/transports/registry.ts";
 import { VERSION } from "../package/version.ts";
-import { assemble, type Parts } from "./assembly.ts";
+import { assemble, type Forward, type Parts } from "./assembly.ts";
 import { type ConfigSource, type Configuration, createConfiguration } from "./configuration.ts";
 import { createDebugLog, isDebugging } from "./debug-log.ts";
+import { createProgramProxy, type ProgramProxy } from "./programs/program-proxy.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
 /** The state of one process: what exists from the start, and what the configuration opens. */
 export interface ProcessState {
   /** Writes a line on stderr. */
   readonly say: (message: string) => void;
+  readonly forward: Forward | undefined;
+  /** The proxy for programs that this process starts. */
+  readonly programs: ProgramProxy;
   readonly faults: Faults;
   readonly ledger: Ledger;
   readonly listeners: Set<(call: SettledCall) => unknown>;
@@ -48,7 +52,8 @@ export interface ProcessState {
   begun: boolean;
 }
 
-export function createProcessState(say: (message: string) => void): ProcessState {
+/** @param forward Takes settled calls to another thread; see `programs/thread.ts`. */
+export function createProcessState(say: (message: string) => void, forward?: Forward): ProcessState {
   const faults = createFaults(say, isDebugging);
   const contexts = createContexts();
   const configuration = createConfiguration(faults, say, contexts.setDefaults);
@@ -80,6 +85,14 @@ export function createProcessState(say: (message: string) => void): ProcessState
     settings: configuration.calls,
     services: () => openForCalls(state).services,
     escort: propagation.escort,
+    programAddresses: () => programs.addresses(),
+  });
+  const programs = createProgramProxy({
+    config: configuration.get,
+    baggage: () => propagation.inject<{ baggage?: string }>({}).baggage,
+    adopt: (call, parts, node) => openForCalls(state).recorder.adopt(call, parts, node),
+    say,
+    faults,
   });
   const installation = createInstallation(meter, Object.values(transports), [
     () => listenToFrameworks(identifier),
@@ -88,9 +101,11 @@ export function createProcessState(say: (message: string) => void): ProcessState
   ]);
   const state: ProcessState = {
     say,
+    forward,
+    programs,
     faults,
     ledger: createLedger(),
-    listeners: new Set(isDebugging() ? [createDebugLog(say)] : []),
+    listeners: new Set(isDebugging() && forward === undefined ? [createDebugLog(say)] : []),
     approvers: new Set(),
     configuration,
     tracing,
@@ -140,6 +155,7 @@ export function assembleParts(state: ProcessState): Parts {
     stateDir: configuration.stateDir,
     spoolPending: () => state.telemetry?.pending(),
     tracing: state.tracing,
+    forward: state.forward,
   });
   return state.parts;
 }
@@ -176,7 +192,8 @@ export function openExport(state: ProcessState): void {
 }
 
 /** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */
-function settleNow({ meter, parts }: ProcessState): void {
+function settleNow({ meter, parts, programs }: ProcessState): void {
+  programs.drain();
   meter.settleOpen();
   parts?.prices.drainNow();
   expireClaims();

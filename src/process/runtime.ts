@@ -9,6 +9,7 @@ import type { Propagation } from "../meter/propagation/propagation.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { wrapFetch } from "../meter/transports/fetch/hook.ts";
 import type { ChargeInput } from "../pricing/charge.ts";
+import type { Forward } from "./assembly.ts";
 import { chargeHere } from "./charging.ts";
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
@@ -66,8 +67,9 @@ function warn(message: string): void {
   process.stderr.write(`spendfuse: ${message}\n`);
 }
 
-export function createRuntime(say: (message: string) => void): Runtime {
-  const state = createProcessState(say);
+/** @param forward Takes settled calls to another thread, which accounts for them. */
+export function createRuntime(say: (message: string) => void, forward?: Forward): Runtime {
+  const state = createProcessState(say, forward);
   const runtime: Runtime = {
     scoping: state.scoping,
     propagation: state.propagation,
@@ -127,13 +129,16 @@ async function stop(state: ProcessState): Promise<void> {
   state.propagation.accept(false);
   await flush(state);
   await state.telemetry?.stop();
+  await state.programs.close();
   await closeParts(state);
   state.exports = false;
   state.begun = false;
 }
 
 async function flush(state: ProcessState): Promise<void> {
-  const { meter, parts } = state;
+  const { meter } = state;
+  state.programs.drain();
+  const { parts } = state;
   if (parts === undefined) return;
   meter.settleOpen();
   await parts.prices.drained();

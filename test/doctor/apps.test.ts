@@ -109,13 +109,13 @@ const ROWS: readonly Row[] = [
     notes: ["guard-shadow", "host-local", "vendor-unreachable"],
   },
   {
-    app: "blind-bedrock-claude-agent",
+    app: "bedrock-claude-agent",
     env: () => ({
       ...otlpAt(well.url),
       OPENAI_API_KEY: SECRETS.openai,
       OPENAI_BASE_URL: `${well.url}/v1`,
     }),
-    notes: ["host-local", "package-blind"],
+    notes: ["host-local"],
   },
   {
     app: "two-instrumentations",

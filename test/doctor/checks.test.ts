@@ -204,8 +204,8 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   [
     "package-blind",
     "note",
-    "query({ prompt, options: { maxBudgetUsd: 2 } })",
-    { packages: { "@anthropic-ai/claude-agent-sdk": "0.3.330" } },
+    'session.on("assistant.usage", (event) => console.log(event.data))',
+    { packages: { "@github/copilot-sdk": "1.0.0" } },
   ],
   [
     "way-blind",

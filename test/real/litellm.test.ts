@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
 import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
+import { needPython } from "../apps/python.ts";
 import * as wire from "../servers/formats.ts";
-import { type LitellmProxy, needLitellm, startLitellm } from "../servers/litellm-proxy.ts";
+import { type LitellmProxy, startLitellm } from "../servers/litellm-proxy.ts";
 import { type ModelServer, type Script, startModelServer, type Visit } from "../servers/model-server.ts";
 
 /** The first test installs. */
@@ -38,7 +39,7 @@ afterAll(async () => {
 });
 
 async function needProxy(context: TestContext): Promise<LitellmProxy> {
-  proxy ??= await startLitellm(await needLitellm(context), folder, configOf(vendor.url));
+  proxy ??= await startLitellm(await needPython(context, "litellm"), folder, configOf(vendor.url));
   return proxy;
 }
 

@@ -1,18 +1,12 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { TestContext } from "vitest";
-import { APPS, CACHE } from "../apps/installed.ts";
-import { run } from "../package/processes.ts";
+import { APPS } from "../apps/installed.ts";
 
 const APP = join(APPS, "litellm");
-const REQUIREMENTS = join(APP, "requirements.txt");
-/** An install of 750 MB. */
-const INSTALL_MS = 15 * 60_000;
 const START_MS = 3 * 60_000;
 
 /** One line of the proxy's own log. */
@@ -31,41 +25,6 @@ export interface LitellmProxy {
   /** Waits for the log of a call, which is written after its answer. */
   logged(call: string): Promise<LoggedCost>;
   stop(): Promise<void>;
-}
-
-/**
- * The Python of LiteLLM's virtual environment, installed as its requirements pin it and kept in the user's cache. Where it
- * cannot be installed the test is skipped with the reason; in CI it fails.
- */
-export async function needLitellm(context: TestContext): Promise<string> {
-  try {
-    return join(await installedEnvironment(), "bin/python");
-  } catch (error) {
-    if (process.env.CI === "true") throw error;
-    const [reason = "no reason given"] = (error as Error).message
-      .split("\n")
-      .filter((line) => /ERROR|ended with|ENOENT/.test(line));
-    return context.skip(`LiteLLM cannot be installed: ${reason}`);
-  }
-}
-
-async function installedEnvironment(): Promise<string> {
-  const version = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex").slice(0, 12);
-  const kept = join(CACHE, `litellm-${version}`);
-  if (existsSync(kept)) return kept;
-  mkdirSync(CACHE, { recursive: true });
-  const fresh = mkdtempSync(`${kept}-`);
-  const options = { cwd: fresh, timeoutMs: INSTALL_MS };
-  try {
-    await run("python3", ["-m", "venv", fresh], options);
-    // Its programs name the folder that they were installed in; Python itself may be moved.
-    await run(join(fresh, "bin/python"), ["-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS], options);
-    renameSync(fresh, kept);
-  } catch (error) {
-    rmSync(fresh, { recursive: true, force: true });
-    if (!existsSync(kept)) throw error;
-  }
-  return kept;
 }
 
 /** Starts a proxy on a port of its own. @param folder An empty one, for its files. */

@@ -4,6 +4,8 @@ import type { Command } from "./command.ts";
 export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   demo: () => import("./demo.ts"),
   doctor: () => import("./doctor.ts"),
+  proxy: () => import("./proxy.ts"),
+  run: () => import("./run.ts"),
   breaker: () => import("./breaker.ts"),
   sandbox: () => import("./sandbox.ts"),
   deploy: () => import("./deploy.ts"),

@@ -3,6 +3,7 @@ import { BILLING_KEYS, PRICE_KEYS } from "./billing.ts";
 import { CHARGE_KEYS } from "./charges.ts";
 import { GUARD_KEYS } from "./guard.ts";
 import { METERING_KEYS } from "./metering.ts";
+import { PROXY_KEYS } from "./proxy.ts";
 import { SCOPE_KEYS } from "./scope.ts";
 
 /** The keys by subject, in the order of the docs. */
@@ -10,6 +11,7 @@ export const GROUPS: readonly { readonly title: string; readonly keys: Readonly<
   { title: "Who a call belongs to", keys: SCOPE_KEYS },
   { title: "Budgets, circuits, store and breaker", keys: GUARD_KEYS },
   { title: "Metering", keys: METERING_KEYS },
+  { title: "Agent programs", keys: PROXY_KEYS },
   { title: "Prices", keys: PRICE_KEYS },
   { title: "Charges that are no model call", keys: CHARGE_KEYS },
   { title: "Bills", keys: BILLING_KEYS },

@@ -14,13 +14,13 @@ export interface OtherVariable {
   readonly description: string;
 }
 
-/** Every key that one string can set: single values, and lists of strings, separated by commas. */
+/** Every key of at most two names that one string can set: single values, and lists of strings, separated by commas. */
 export const KEY_VARIABLES: readonly KeyVariable[] = keyVariables(SCHEMA.keys, []);
 
 function keyVariables(keys: Readonly<Record<string, Node>>, above: readonly string[]): readonly KeyVariable[] {
   return Object.entries(keys).flatMap(([key, node]) => {
     const path = [...above, key];
-    if (node.kind === "object") return keyVariables(node.keys, path);
+    if (node.kind === "object") return path.length < 2 ? keyVariables(node.keys, path) : [];
     if (node.kind === "map" || (node.kind === "array" && node.items.kind !== "string")) return [];
     return [{ name: node.variable ?? variableOf(path), path }];
   });
@@ -40,6 +40,14 @@ export const OTHER_VARIABLES: readonly OtherVariable[] = [
   },
   { name: "SPENDFUSE_WEBHOOK_BASIC", description: "`USER:PASSWORD` of the breaker's webhooks, instead of a secret." },
   { name: "SPENDFUSE_OPERATOR_TOKEN", description: "Bearer token of who trips and resets circuits." },
+  {
+    name: "SPENDFUSE_PROXY_TOKEN",
+    description: "What requests to `spendfuse proxy` have to carry; needed where other machines can reach it.",
+  },
+  {
+    name: "SPENDFUSE_PROXY_URL",
+    description: "Set for programs that are started behind a proxy of ours: calls to it are metered there.",
+  },
   {
     name: "SPENDFUSE_STATE_DIR",
     description:

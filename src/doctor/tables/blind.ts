@@ -1,6 +1,6 @@
 /** Why calls by a transport that the meter lacks are not seen. With the transport, its line and its rows go. */
 export const MISSING_TRANSPORTS = {
-  "child-process": "a child process makes the calls; the bill shows them as ungoverned",
+  copilot: "a process of its own calls GitHub's servers, which the proxy does not carry",
 } as const;
 
 /** What is missing: a transport, or a wire format for an API, by its name in `UNREAD_APIS`. */
@@ -24,18 +24,14 @@ export function whyOf(missing: Missing): string {
   return "api" in missing ? `the ${missing.api} API is not read yet` : MISSING_TRANSPORTS[missing.transport];
 }
 
-const POLL = "npx spendfuse poll --every 5m";
 const COHERE = { api: "Cohere chat", fix: 'new OpenAI({ baseURL: "https://api.cohere.ai/compatibility/v1" })' };
-const CHILD = { transport: "child-process", fix: POLL } as const;
 const USAGE = 'session.on("assistant.usage", (event) => console.log(event.data))';
 
 export const BLIND_PACKAGES: readonly BlindPackage[] = [
   { package: "cohere-ai", ...COHERE },
   { package: "@ai-sdk/cohere", ...COHERE },
   { package: "@langchain/cohere", ...COHERE },
-  { package: "@anthropic-ai/claude-agent-sdk", ...CHILD, fix: "query({ prompt, options: { maxBudgetUsd: 2 } })" },
-  { package: "@openai/codex-sdk", ...CHILD },
-  { package: "@github/copilot-sdk", ...CHILD, fix: USAGE },
+  { package: "@github/copilot-sdk", transport: "copilot", fix: USAGE },
 ];
 
 const GATEWAY = {

@@ -29,6 +29,8 @@ export interface CallSettings {
   readonly samples: boolean;
   /** Transports that are not hooked, by their names. */
   readonly transportsOff: readonly string[];
+  /** Host with port of the proxy of ours that this process was started behind, which meters what is sent to it. */
+  readonly proxy?: string | undefined;
   /** Alias by the short hash of an API key. */
   readonly keyAliases: Readonly<Record<string, string>>;
   /** The names of the declared tags. */
@@ -40,6 +42,16 @@ export interface CallSettings {
 export interface CallMeterOptions extends PaidOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
+  readonly programAddresses: () => ProgramAddresses | undefined;
+}
+
+/** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
+export interface ProgramAddresses {
+  /** Of the proxy alone, without the scope. */
+  readonly proxy: string;
+  readonly openai: string;
+  readonly anthropic: string;
+  readonly gemini: string;
 }
 
 /** The meter as a transport sees it: everything about calls that does not depend on what carries them. */
@@ -52,6 +64,10 @@ export interface CallMeter {
   readonly open: ReadonlySet<OpenCall>;
   /** Whether the configuration has switched a transport off. */
   isOff(transport: string): boolean;
+  /** Whether a host, with its port, is the proxy of ours that meters what is sent to it. */
+  isProxy(host: string): boolean;
+  /** The addresses for a program that the caller is about to start; undefined where it gets none. */
+  programAddresses(): ProgramAddresses | undefined;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
@@ -101,6 +117,8 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     inFlight: createInFlightRequests(),
     escort: options.escort,
     isOff: (transport) => options.settings().transportsOff.includes(transport),
+    isProxy: (host) => host === settings().proxy,
+    programAddresses: () => faults.guard("request", options.programAddresses),
     lookup: () => settings().lookup,
     begin(target, request) {
       try {
@@ -141,9 +159,13 @@ function createSettingsReader(current: () => CallSettings): () => MeterSettings 
   return () => {
     const now = current();
     if (made === undefined || from !== now) {
-      const { hosts, askUsage, samples, keyAliases, tags, toolPrices } = now;
-      const keyOf = createKeyReader(keyAliases);
-      made = { lookup: createHostLookup(hosts), askUsage, samples, keyOf, tags, charges: createPriceList(toolPrices) };
+      const { hosts, askUsage, samples, proxy, keyAliases, tags, toolPrices } = now;
+      const [lookup, keyOf, charges] = [
+        createHostLookup(hosts),
+        createKeyReader(keyAliases),
+        createPriceList(toolPrices),
+      ];
+      made = { lookup, askUsage, samples, proxy, keyOf, tags, charges };
       from = now;
     }
     return made;

@@ -2,6 +2,7 @@ import type { CallPart, CallState, Quality, SettledCall } from "../../core/call.
 import type { Faults } from "../../core/faults.ts";
 import { implausible, MAX_CALL_COUNT, MAX_CALL_NANO } from "../../core/figures.ts";
 import { entryOf, type Ledger } from "../../core/ledger.ts";
+import type { ScopeNode } from "../../core/scope.ts";
 import type { Usage } from "../../core/usage.ts";
 import { NOTHING_SPENT, type Spent } from "../../limits/gate.ts";
 import type { PriceSource } from "../../pricing/price.ts";
@@ -35,6 +36,8 @@ export interface RecorderOptions {
 
 export interface Recorder {
   record(call: OpenCall, state: Settled, endedMark: number): void;
+  /** Accounts for a call that another thread has settled; its budgets were charged there. */
+  adopt(call: SettledCall, parts: readonly CallPart[], node: ScopeNode): void;
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
@@ -48,6 +51,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
       } finally {
         if (open.span) releaseCallSpan(open.span, open);
       }
+    },
+    adopt(settled, parts, node) {
+      const nano = settled.costUsd === undefined ? undefined : Math.round(settled.costUsd * 1e9);
+      account(options, node, settled, parts, nano);
+      for (const listener of options.listeners) notifyListener(listener, settled, faults);
     },
   };
 }
@@ -105,30 +113,17 @@ function reportedUsd({ stream, reading }: OpenCall, { ending }: Settled, quality
 
 /** A failing listener does not affect the others. */
 function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money }: Seen): void {
-  const { faults, ledger, journal } = options;
+  const { faults, journal } = options;
   try {
     options.spent(open, spentOf(open, settled, parts, money.nano));
   } catch (error) {
     faults.report("guard", error);
   }
-  try {
-    const now = Math.trunc(open.startedAt + settled.durationMs);
-    ledger.add(open.node, entryOf(settled, money.nano), now);
-    for (let index = 1; index < parts.length; index++) {
-      ledger.add(open.node, { calls: 0, cost: 0, usage: (parts[index] as CallPart).usage, unknown: false }, now);
-    }
-  } catch (error) {
-    faults.report("ledger", error);
-  }
+  account(options, open.node, settled, parts, money.nano);
   try {
     journal?.(settled, parts, open);
   } catch (error) {
     faults.report("ledger", error);
-  }
-  try {
-    options.instruments(settled, parts);
-  } catch (error) {
-    faults.report("instruments", error);
   }
   try {
     if (open.span) closeCallSpan(open.span, open, settled);
@@ -137,6 +132,30 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
     faults.report("span", error);
   }
   for (const listener of options.listeners) notifyListener(listener, settled, faults);
+}
+
+/** Adds a call to the ledger and to the metrics. */
+function account(
+  { faults, ledger, instruments }: RecorderOptions,
+  node: ScopeNode,
+  settled: SettledCall,
+  parts: readonly CallPart[],
+  costNano: number | undefined,
+): void {
+  try {
+    const now = Math.trunc(settled.startedAt + settled.durationMs);
+    ledger.add(node, entryOf(settled, costNano), now);
+    for (let index = 1; index < parts.length; index++) {
+      ledger.add(node, { calls: 0, cost: 0, usage: (parts[index] as CallPart).usage, unknown: false }, now);
+    }
+  } catch (error) {
+    faults.report("ledger", error);
+  }
+  try {
+    instruments(settled, parts);
+  } catch (error) {
+    faults.report("instruments", error);
+  }
 }
 
 function notifyListener(listener: (call: SettledCall) => unknown, settled: SettledCall, faults: Faults): void {

@@ -1,4 +1,5 @@
 /** Every transport, one line each. */
+export { childProcess } from "./child-process.ts";
 export { fetch } from "./fetch.ts";
 export { http2 } from "./http2.ts";
 export { nodeHttp } from "./node-http.ts";

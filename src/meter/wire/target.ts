@@ -49,6 +49,8 @@ export interface TargetSettings {
   readonly askUsage: boolean;
   /** Whether a tokenizer is to count the text of requests. */
   readonly samples?: boolean;
+  /** Host with port of the proxy of ours that this process was started behind, which meters what is sent to it. */
+  readonly proxy?: string | undefined;
   readonly keyOf: KeyReader;
   readonly tags?: readonly string[];
 }
@@ -85,7 +87,7 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
 
   function find(method: string, address: string, settings: TargetSettings): Target | undefined {
     const url = URL.parse(address);
-    if (url === null) return undefined;
+    if (url === null || url.host === settings.proxy) return undefined;
     const path = withoutSlashes(url.pathname);
     const found = findRoute(method, path);
     if (found === undefined) return undefined;

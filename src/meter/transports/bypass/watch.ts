@@ -15,7 +15,7 @@ interface Place {
   readonly host: Host | undefined;
 }
 
-type WatchedMeter = Pick<CallMeter, "inFlight" | "faults" | "lookup">;
+type WatchedMeter = Pick<CallMeter, "inFlight" | "faults" | "lookup" | "isProxy">;
 
 /** What is known of the requests of this process, which each step of looking at one is given. */
 interface BypassState {
@@ -127,6 +127,7 @@ function see(
   // Most are metered calls, which need no reason.
   const inside = inFlight.isInside(path);
   if (inside && inFlight.owns(request, place.address, path)) return;
+  if (state.meter.isProxy(place.address)) return;
   const reason = state.reasonOf({ ...sent, path }, way, place.host);
   if (reason === undefined || (!inside && inFlight.owns(request, place.address, path))) return;
   state.onBypass(place.address);

@@ -3,7 +3,7 @@ import { canonicalUsage, count, type Usage } from "../../../core/usage.ts";
 import { REFUSAL_STATUS } from "../../../limits/refusal.ts";
 import { effortOf } from "../content/effort.ts";
 import { shapeOf } from "../content/tools.ts";
-import { openaiRefusal } from "../openai-error.ts";
+import { responsesRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readCost } from "../reported-cost.ts";
 import type { Received, SocketMessages } from "../sockets/socket-messages.ts";
@@ -69,7 +69,7 @@ export const openaiResponses: WireFormat = {
     { method: "WEBSOCKET", path: "/responses", framing: "message" },
   ],
   rates: openaiRates,
-  refusal: openaiRefusal,
+  refusal: responsesRefusal,
   socket,
 
   readRequest,

@@ -1,0 +1,79 @@
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { constants } from "node:os";
+import type { Config } from "../../../config/config.ts";
+import type { ConfigFile } from "../../../core/config-types.ts";
+import { SpendfuseError } from "../../../core/errors.ts";
+import { theRuntime } from "../../../process/runtime.ts";
+import { writeAddress } from "../../../proxy/address.ts";
+import { childArguments, childEnvironment, readUpstreams } from "../../../proxy/children.ts";
+import { usage } from "../command.ts";
+import { openProxy } from "../proxy/open.ts";
+import type { Values } from "../run.ts";
+import { createSpend } from "./spend.ts";
+
+/** Share of the cap at which a warning is given. */
+const WARN_AT = 0.8;
+
+/** Runs a program to its end. Resolves to its exit code, or to 128 and its signal's number, as shells have it. */
+export async function run({ agent, usd }: Values, words: readonly string[]): Promise<number> {
+  if (words.length === 0) throw usage("name the program after --, such as: spendfuse run --usd 5 -- claude");
+  const cap = usd === undefined ? undefined : Number(usd);
+  if (cap !== undefined && !(cap > 0 && Number.isFinite(cap)))
+    throw usage("--usd must be an amount above 0, such as 5");
+  const id = randomUUID();
+  const spend = createSpend();
+  theRuntime().listeners.add(spend.add);
+  const { proxy, config, token } = await openProxy({
+    port: 0,
+    agent,
+    fields: { run: id },
+    more: (found) => (cap === undefined ? {} : withCap(found, id, cap)),
+    upstreams: ({ env }) => readUpstreams(env),
+  });
+  const addresses = {
+    openai: writeAddress(proxy.url, "openai", { agent, token }),
+    anthropic: writeAddress(proxy.url, "anthropic", { agent, token }),
+    gemini: writeAddress(proxy.url, "gemini", { agent, token }),
+  };
+  try {
+    return await runChild(childArguments(words, addresses), childEnvironment(config.env, addresses, proxy.url));
+  } finally {
+    await proxy.close();
+    await theRuntime().flush();
+    console.error(`spendfuse: ${spend.line(cap)}`);
+    await theRuntime().stop();
+  }
+}
+
+/** @throws SpendfuseError `SPENDFUSE_CONFIG` where the configuration keeps a cap from refusing calls. */
+function withCap({ mode = "enforce", budgets = [] }: Config, run: string, usd: number): ConfigFile {
+  if (mode !== "enforce") {
+    const message = `--usd refuses no call while "mode" is "${mode}": set SPENDFUSE_MODE=enforce, or leave --usd out`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { key: "mode", fix: "SPENDFUSE_MODE=enforce" });
+  }
+  return { mode, budgets: [...budgets, { name: "this run", scope: { run }, per: "run", usd, warnAt: WARN_AT }] };
+}
+
+/** Signals that a terminal, or whoever started us, sends to us and means for the program. */
+const PASSED: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+
+function runChild([file = "", ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(file, args, { env, stdio: "inherit" });
+  // A terminal sends its signals to both of us: then the program has it already.
+  const fromTerminal = new Set<NodeJS.Signals>(process.stdin.isTTY ? ["SIGINT", "SIGQUIT"] : []);
+  const listeners = PASSED.map((signal) => {
+    const pass = (): void => void (fromTerminal.has(signal) || child.kill(signal));
+    process.on(signal, pass);
+    return () => process.off(signal, pass);
+  });
+  return new Promise<number>((resolve, reject) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      const why = error.code === "ENOENT" ? "there is no such program" : error.message;
+      reject(usage(`cannot start ${file}: ${why}`));
+    });
+    child.once("close", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  }).finally(() => {
+    for (const stop of listeners) stop();
+  });
+}

@@ -1,0 +1,119 @@
+import type * as ChildProcess from "node:child_process";
+import { syncBuiltinESMExports } from "node:module";
+import { readEnvironment } from "../../config/config.ts";
+import type { CallMeter } from "../call/call-meter.ts";
+import { type Launch, redirect } from "./child-process/launch.ts";
+import type { Transport } from "./transport.ts";
+
+type Module = typeof ChildProcess;
+
+/** What `ChildProcess.prototype.spawn` is given; `args` begins with the program's own name. */
+interface SpawnOptions {
+  readonly file: string;
+  args?: readonly string[];
+  envPairs?: readonly string[];
+}
+
+interface Spawner {
+  spawn: (this: unknown, options: SpawnOptions) => unknown;
+}
+
+const SYNCHRONOUS = ["spawnSync", "execFileSync", "execSync"] as const;
+
+/**
+ * Agent programs that the process starts: their calls go through a proxy of ours, in the scope of whoever starts them.
+ * Others are started as they are.
+ */
+export const childProcess: Transport = {
+  name: "child-process",
+
+  connect(meter: CallMeter, enabled: () => boolean) {
+    let restore: (() => void) | undefined;
+    return {
+      install() {
+        restore ??= hook(process.getBuiltinModule("node:child_process"), meter, enabled);
+        return true;
+      },
+      remove() {
+        restore?.();
+        restore = undefined;
+      },
+    };
+  },
+};
+
+/** Returns what takes the hook out again, unless other code has put its own on top. */
+function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => void {
+  const mutable = module as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const spawner = (module.ChildProcess as unknown as { readonly prototype: Spawner }).prototype;
+  const { spawn } = spawner;
+  let active = true;
+  const prepare = (launch: Launch): Launch =>
+    active && enabled() ? (meter.faults.guard("request", () => redirect(meter, launch)) ?? launch) : launch;
+
+  function ours(this: unknown, options: SpawnOptions): unknown {
+    const [name = options.file, ...args] = options.args ?? [];
+    const before: Launch = { file: options.file, args, env: fromPairs(options.envPairs ?? []) };
+    const after = prepare(before);
+    if (after === before) return spawn.call(this, options);
+    return spawn.call(this, { ...options, args: [name, ...after.args], envPairs: toPairs(after.env) });
+  }
+  spawner.spawn = ours;
+
+  const originals = SYNCHRONOUS.map((name) => [name, mutable[name] as (...args: unknown[]) => unknown] as const);
+  const replaced = originals.map(([name, original]) => {
+    const { [name]: wrapped } = {
+      [name](this: unknown, ...given: unknown[]): unknown {
+        return original.apply(
+          this,
+          name === "execSync" ? preparedCommand(given, prepare) : preparedFile(given, prepare),
+        );
+      },
+    };
+    mutable[name] = wrapped as (...args: unknown[]) => unknown;
+    return [name, original, wrapped] as const;
+  });
+  syncBuiltinESMExports();
+
+  return () => {
+    active = false;
+    if (spawner.spawn === ours) spawner.spawn = spawn;
+    for (const [name, original, wrapped] of replaced) if (mutable[name] === wrapped) mutable[name] = original;
+    syncBuiltinESMExports();
+  };
+}
+
+type Options = { readonly env?: NodeJS.ProcessEnv };
+
+/** The arguments `(file, args?, options?)` of a synchronous launch. */
+function preparedFile(given: unknown[], prepare: (launch: Launch) => Launch): unknown[] {
+  const [file, ...rest] = given;
+  const args = Array.isArray(rest[0]) ? (rest.shift() as string[]) : [];
+  const [options, ...more] = rest as [Options | undefined, ...unknown[]];
+  const before: Launch = { file: String(file), args, env: options?.env ?? readEnvironment() };
+  const after = prepare(before);
+  return after === before ? given : [file, after.args, { ...options, env: after.env }, ...more];
+}
+
+/** The arguments `(command, options?)` of a synchronous launch by a shell. */
+function preparedCommand(given: unknown[], prepare: (launch: Launch) => Launch): unknown[] {
+  const [command, options] = given as [unknown, Options | undefined];
+  const env = options?.env ?? readEnvironment();
+  const before: Launch = { file: "sh", args: ["-c", String(command)], env };
+  const after = prepare(before);
+  return after === before ? given : [after.args[1], { ...options, env: after.env }];
+}
+
+function fromPairs(pairs: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const pair of pairs) {
+    // On Windows some names begin with the sign.
+    const at = pair.indexOf("=", 1);
+    env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return env;
+}
+
+function toPairs(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : `${name}=${value}`));
+}

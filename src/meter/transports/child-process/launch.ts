@@ -1,0 +1,41 @@
+import { readEnvironment } from "../../../config/config.ts";
+import { childArguments, childEnvironment, nameOf } from "../../../proxy/children.ts";
+import type { CallMeter } from "../../call/call-meter.ts";
+
+/** A program about to be started; `args` without its own name. */
+export interface Launch {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Programs that call models, or may: Python has no hook of ours. */
+const AGENT = /^(?:claude|codex|gemini|opencode|qwen|aider|python[\d.]*|uvx?|pipx)$/;
+/** As packages they are named otherwise. */
+const PACKAGE = /(?:^|[/@])(?:claude-code|claude-agent-sdk|gemini-cli|codex|opencode-ai|qwen-code)(?:[@/]|$)/;
+const SHELL = /^(?:sh|bash|dash|zsh|fish|cmd|powershell|pwsh)$/;
+/** They start what is named in their arguments. */
+const STARTER = /^(?:node|bun|bunx|npx|pnpm|pnpx|yarn|npm|deno|env|timeout|nice|nohup)$/;
+/** Of the arguments of a starter. */
+const LOOKED_AT = 6;
+
+/** The launch of an agent program with the addresses of our proxy in it; any other as it is. */
+export function redirect(meter: CallMeter, launch: Launch): Launch {
+  if (!isAgent(launch)) return launch;
+  const addresses = meter.programAddresses();
+  if (addresses === undefined) return launch;
+  const [, ...args] = childArguments([launch.file, ...launch.args], addresses);
+  return { file: launch.file, args, env: childEnvironment(launch.env, addresses, addresses.proxy, readEnvironment()) };
+}
+
+/** Whether a launch is that of an agent program, or of a shell or runtime that is told to start one. */
+export function isAgent({ file, args }: Pick<Launch, "file" | "args">): boolean {
+  const name = nameOf(file);
+  if (AGENT.test(name)) return true;
+  if (SHELL.test(name)) return args.some((text) => text.split(/[\s;&|()'"`]+/).some(isAgentWord));
+  return STARTER.test(name) && args.slice(0, LOOKED_AT).some(isAgentWord);
+}
+
+function isAgentWord(word: string): boolean {
+  return AGENT.test(nameOf(word)) || PACKAGE.test(word);
+}

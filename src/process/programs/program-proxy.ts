@@ -1,0 +1,156 @@
+import { existsSync } from "node:fs";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { SCHEMA } from "../../config/compiled.ts";
+import type { Config } from "../../config/config.ts";
+import type { CallPart, SettledCall } from "../../core/call.ts";
+import type { ConfigFile } from "../../core/config-types.ts";
+import type { Faults } from "../../core/faults.ts";
+import type { ScopeNode } from "../../core/scope.ts";
+import type { ProgramAddresses } from "../../meter/call/call-meter.ts";
+import { type Upstreams, writeAddress } from "../../proxy/address.ts";
+import { readUpstreams } from "../../proxy/children.ts";
+
+/** What the thread is given. */
+export interface ThreadData {
+  readonly config: ConfigFile;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly upstreams: Partial<Upstreams>;
+  readonly port: MessagePort;
+  /** One integer: 0 until the proxy listens, then its port, or -1 when it cannot. */
+  readonly listening: Int32Array;
+}
+
+/** What the thread reports. */
+export type ThreadMessage =
+  | { readonly type: "say"; readonly line: string }
+  | {
+      readonly type: "call";
+      readonly call: SettledCall;
+      readonly parts: readonly CallPart[];
+      readonly accounts: readonly string[];
+    };
+
+export interface ProgramProxyOptions {
+  readonly config: () => Config;
+  /** The scope that we are called in, as baggage. */
+  readonly baggage: () => string | undefined;
+  readonly adopt: (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
+  readonly say: (message: string) => void;
+  readonly faults: Faults;
+}
+
+/** The proxy for programs that this process starts. It begins with the first of them, on a thread of its own. */
+export interface ProgramProxy {
+  /** The addresses for a program that starts in the scope that we are called in; undefined where there is no proxy. */
+  addresses(): ProgramAddresses | undefined;
+  /** Takes in what has settled by now, without waiting. */
+  drain(): void;
+  close(): Promise<void>;
+}
+
+type State =
+  | { readonly type: "none" }
+  | { readonly type: "failed" }
+  | { readonly type: "running"; readonly worker: Worker; readonly port: MessagePort; readonly url: string };
+
+/** The first program waits for the thread; some 150 ms on an idle machine. */
+const START_MS = 5_000;
+
+/** A thread, because `spawnSync` stops the one that it is called in. */
+export function createProgramProxy(options: ProgramProxyOptions): ProgramProxy {
+  let state: State = { type: "none" };
+  return {
+    addresses() {
+      // Behind a proxy of ours already: it carries the scope of whoever started this process.
+      if (state.type === "none" && options.config().env.SPENDFUSE_PROXY_URL) return undefined;
+      if (state.type === "none") state = start(options, () => (state = { type: "failed" }));
+      if (state.type !== "running") return undefined;
+      const { url } = state;
+      const caller = { baggage: options.baggage() };
+      return {
+        proxy: url,
+        openai: writeAddress(url, "openai", caller),
+        anthropic: writeAddress(url, "anthropic", caller),
+        gemini: writeAddress(url, "gemini", caller),
+      };
+    },
+    drain: () => drain(options, state),
+    async close() {
+      const before = state;
+      state = { type: "none" };
+      if (before.type !== "running") return;
+      drain(options, before);
+      before.port.close();
+      await before.worker.terminate();
+    },
+  };
+}
+
+function drain(options: ProgramProxyOptions, state: State): void {
+  if (state.type !== "running") return;
+  for (let next = receiveMessageOnPort(state.port); next !== undefined; next = receiveMessageOnPort(state.port)) {
+    receive(options, next.message as ThreadMessage);
+  }
+}
+
+function receive({ adopt, say, faults }: ProgramProxyOptions, message: ThreadMessage): void {
+  if (message.type === "say") {
+    say(message.line);
+    return;
+  }
+  const { call, parts, accounts } = message;
+  // Ids are counted in each thread.
+  faults.guard("settle", () =>
+    adopt({ ...call, id: `${call.id}-p` }, parts, { scope: call.scope, accounts, plan: undefined }),
+  );
+}
+
+function start(options: ProgramProxyOptions, onGone: () => void): State {
+  const { say } = options;
+  const script = threadPath();
+  if (script === undefined || !existsSync(script)) {
+    say("programs that this process starts are not metered: the file of the proxy's thread is not beside spendfuse");
+    return { type: "failed" };
+  }
+  const config = options.config();
+  const listening = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const { port1, port2 } = new MessageChannel();
+  // Preloads are for the app, and not for a thread of ours.
+  const { NODE_OPTIONS: _, ...env } = config.env;
+  const data: ThreadData = {
+    config: keysOf(config),
+    env,
+    upstreams: { ...readUpstreams(env), ...config.proxy?.upstreams },
+    port: port2,
+    listening,
+  };
+  const worker = new Worker(script, { workerData: data, transferList: [port2], execArgv: [], env });
+  worker.unref();
+  worker.on("error", (error) => options.faults.report("request", error));
+  worker.on("exit", onGone);
+  port1.on("message", (message: ThreadMessage) => receive(options, message));
+  port1.unref();
+  Atomics.wait(listening, 0, 0, START_MS);
+  const port = Atomics.load(listening, 0);
+  if (port > 0) return { type: "running", worker, port: port1, url: `http://127.0.0.1:${port}` };
+  say("programs that this process starts are not metered: the proxy did not start");
+  void worker.terminate();
+  return { type: "failed" };
+}
+
+/** The configuration's own keys. A breaker in this process is the store's affair, and telemetry this thread's. */
+function keysOf(config: Config): ConfigFile {
+  const { breaker, ...keys } = Object.fromEntries(
+    Object.entries(config).filter(([key]) => Object.hasOwn(SCHEMA.keys, key)),
+  ) as ConfigFile;
+  return breaker?.url === undefined ? keys : { ...keys, breaker: { url: breaker.url } };
+}
+
+/** Undefined where a bundler has taken our file's name away. */
+function threadPath(): string | undefined {
+  const own = import.meta.filename as string | undefined;
+  return own
+    ?.replace(/([\\/]programs[\\/])program-proxy\.ts$/, "$1thread.ts")
+    .replace(/([\\/])spendfuse-[A-Z0-9]+\.c?js$/, "$1spendfuse-proxy.js")
+    .replace(/([\\/])(?:index|register)\.c?js$/, "$1spendfuse-proxy.js");
+}

@@ -1,0 +1,148 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { object, parse, text } from "../core/json.ts";
+import type { ScopeFields } from "../core/scope.ts";
+import type { Answer } from "../http/exchange.ts";
+import { type Address, type Upstreams, upstreamUrl } from "./address.ts";
+import { requestHeaders, responseHeaders } from "./headers.ts";
+import { findProgram, type Program } from "./programs.ts";
+import { readRequestBody } from "./request-body.ts";
+
+/** The meter of this process, as the proxy uses it. */
+export interface Metered {
+  /** A metered fetch over the carrier of the proxy. */
+  readonly fetch: typeof globalThis.fetch;
+  scope<T>(fields: ScopeFields, fn: () => T): T;
+  /** Runs `fn` in the scope that a baggage tells of. */
+  extract<T>(carrier: { readonly baggage: string }, fn: () => T): T;
+}
+
+export interface ForwardOptions {
+  readonly metered: Metered;
+  readonly upstreams: Upstreams;
+  /** The agent of requests whose path, headers and key name none. */
+  readonly agent: string | undefined;
+  /** What every request belongs to, such as a run. */
+  readonly fields: ScopeFields;
+  /** The agent by a request's API key; undefined for a key without a name. */
+  readonly agentOfKey: (headers: IncomingMessage["headers"]) => string | undefined;
+}
+
+/** Set on our own refusals. */
+const BLOCKED = "x-spendfuse-blocked";
+const AGENT = "x-spendfuse-agent";
+
+/**
+ * Passes one request on, in its scope, and the answer back as it comes. Resolves to an answer of our own, or to undefined
+ * when it has written the upstream's.
+ */
+export async function forward(
+  options: ForwardOptions,
+  address: Address,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Answer | undefined> {
+  const { method = "GET" } = request;
+  const gone = new AbortController();
+  response.once("close", () => response.writableFinished || gone.abort());
+  const program = findProgram(request.headers);
+  const body = await readRequestBody(request);
+  const url = upstreamUrl(address, options.upstreams);
+  const headers = headersOf(request, body, program);
+  const init = { method, headers, body, signal: gone.signal, redirect: "manual" } as unknown as RequestInit;
+  let answer: Response;
+  try {
+    answer = await inScope(options, address, request, program, () => options.metered.fetch(url, init));
+  } catch (error) {
+    return response.destroyed ? undefined : unreachable(url, error);
+  }
+  if (answer.headers.has(BLOCKED)) return await refusal(answer, address, program);
+  await passBack(answer, response);
+  return undefined;
+}
+
+function headersOf(request: IncomingMessage, body: unknown, program: Program | undefined): [string, string][] {
+  const named = request.headers[AGENT] ?? program?.inside(request.headers).agent;
+  const headers = requestHeaders(request.rawHeaders)
+    // Of bytes the length is written anew, because the question for usage may be put into them.
+    .filter(([name]) => !(body instanceof Uint8Array && name.toLowerCase() === "content-length"))
+    .map(([name, value]): [string, string] => [name, value]);
+  if (typeof named === "string") headers.push([AGENT, named]);
+  return headers;
+}
+
+/** A scope without `agent` has no span: a proxy does not know when an agent begins or ends. */
+function inScope<T>(
+  options: ForwardOptions,
+  { agent: inPath, baggage }: Address,
+  { headers }: IncomingMessage,
+  program: Program | undefined,
+  send: () => T,
+): T {
+  const { metered, fields } = options;
+  const named =
+    headers[AGENT] === undefined ? (options.agentOfKey(headers) ?? options.agent ?? program?.name) : undefined;
+  const agent = inPath ?? (baggage === undefined ? named : undefined);
+  const conversation = program?.inside(headers).conversation;
+  const own: ScopeFields = {
+    ...fields,
+    ...(agent !== undefined && { parents: [agent] }),
+    ...(conversation !== undefined && { conversation }),
+  };
+  const scoped = (): T => metered.scope(own, send);
+  return baggage === undefined ? scoped() : metered.extract({ baggage }, scoped);
+}
+
+async function refusal(answer: Response, { rest }: Address, program: Program | undefined): Promise<Answer> {
+  const body = await answer.text();
+  const message = text(object(object(parse(body))?.error)?.message) ?? "spendfuse refused this call";
+  const headers = { [BLOCKED]: answer.headers.get(BLOCKED) ?? "" };
+  const shaped = program?.refuse?.(rest.replace(/\?.*$/s, ""), message);
+  if (shaped !== undefined) return { ...shaped, headers: { ...shaped.headers, ...headers } };
+  return { status: answer.status, body, headers: { ...responseHeaders(answer.headers), ...headers } };
+}
+
+/** In the shape of OpenAI's and Anthropic's errors at once; clients try again, as after a broken connection. */
+function unreachable(url: string, error: unknown): Answer {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const says = `spendfuse proxy: cannot reach ${new URL(url).host}: ${code ?? message}`;
+  return {
+    status: 502,
+    body: { type: "error", error: { type: "api_error", code: "upstream_unreachable", message: says } },
+  };
+}
+
+/** Reads no faster than the client does. What breaks on one side breaks on the other. */
+async function passBack(answer: Response, response: ServerResponse): Promise<void> {
+  response.writeHead(answer.status, answer.statusText, responseHeaders(answer.headers));
+  const reader = answer.body?.getReader();
+  if (reader === undefined) return void response.end();
+  // A head whose body is there already leaves with it.
+  const flush = setImmediate(() => response.flushHeaders());
+  const stop = (): void => void reader.cancel().catch(() => {});
+  response.once("close", stop);
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      clearImmediate(flush);
+      if (!response.write(next.value) && !response.destroyed) await drained(response);
+      if (response.destroyed) return;
+    }
+    response.end();
+  } catch {
+    response.destroy();
+  } finally {
+    clearImmediate(flush);
+  }
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([
+      once(response, "drain", { signal: over.signal }),
+      once(response, "close", { signal: over.signal }),
+    ]);
+  } finally {
+    over.abort();
+  }
+}
