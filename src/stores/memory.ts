@@ -4,7 +4,16 @@ import { hourOf, KEEP_MINUTES_MS, type MinuteTotal, mergeMinutes, minuteKey, min
 import { windowStart } from "../core/ledger.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
+import {
+  emptyTally,
+  exchange,
+  isSound,
+  type Report,
+  raisedOf,
+  type Standing,
+  spentOf,
+  type Tally,
+} from "../limits/tally.ts";
 import {
   type AuditEntry,
   type Change,
@@ -120,7 +129,8 @@ function exchangeOne(state: MemoryState, report: Report): Standing | undefined {
     earlier += one === undefined ? (state.left.get(key)?.base ?? 0) : spentOf(one.tally, now);
   }
   const standing = exchange(kept.tally, report, earlier, now);
-  if (kept.tally.holders.size === 0) lay(state, report, kept);
+  const { holders, tightUntil, quietUntil } = kept.tally;
+  if (holders.size === 0 && tightUntil <= now && quietUntil <= now) lay(state, report, kept);
   return standing;
 }
 
@@ -154,7 +164,7 @@ function readCounts({ tallies, left, leftRuns, clock }: MemoryState, limit: numb
   const now = clock();
   const rows: Count[] = [];
   for (const map of [left, leftRuns])
-    for (const [key, { base }] of map) rows.push({ key, spent: base, inUse: 0, held: 0 });
+    for (const [key, { base }] of map) rows.push({ key, spent: base, inUse: 0, held: 0, raised: 0 });
   for (const [key, { tally }] of tallies) rows.push(countOf(key, tally, now));
   return rows.sort((a, b) => b.spent - a.spent).slice(0, limit);
 }
@@ -250,5 +260,5 @@ export function countOf(key: string, tally: Tally, now: number): Count {
     inUse += holding.inUse;
     held += holding.slice;
   }
-  return { key, spent: spentOf(tally, now), inUse, held };
+  return { key, spent: spentOf(tally, now), inUse, held, raised: raisedOf(tally) };
 }

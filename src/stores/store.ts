@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers";
 import type { LateCall, LateSettlement } from "../core/late/late-call.ts";
 import type { MinuteTotal } from "../core/late/minute.ts";
 import type { MeteredRow } from "../core/metered.ts";
+import type { BudgetUnit } from "../limits/budget.ts";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../limits/circuit.ts";
 import type { Report, Standing } from "../limits/tally.ts";
 
@@ -21,6 +22,11 @@ export interface AuditEntry {
   /** As it was after. */
   readonly state: Circuit["state"] | "none";
   readonly until?: number;
+  /** Of a change to a budget: its name, the unit of the cap, and the cap before and after, in USD, tokens or calls. */
+  readonly budget?: string;
+  readonly unit?: BudgetUnit;
+  readonly before?: number;
+  readonly after?: number;
 }
 
 /** A count as it stands, for people. Amounts are in the unit of the budget. */
@@ -31,6 +37,8 @@ export interface Count {
   readonly inUse: number;
   /** Slices of living processes, `inUse` included. */
   readonly held: number;
+  /** By how much operators raised the cap, in all; below zero where they lowered it. */
+  readonly raised: number;
 }
 
 export type Change =
