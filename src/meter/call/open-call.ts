@@ -64,6 +64,8 @@ export class OpenCall {
   reads: Promise<unknown> | undefined = undefined;
   /** What the call holds of its budgets. */
   ticket: Ticket | undefined = undefined;
+  /** It is made on a subscription's login, and so is on no bill. */
+  plan = false;
   /** The user's propagators would send our baggage along. */
   hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
