@@ -57,8 +57,8 @@ export interface AssemblyOptions {
   readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
   readonly approvers: ReadonlySet<Approve>;
   readonly say: (message: string) => void;
-  /** The value of the `instance` tag. */
-  readonly instance: () => string;
+  /** The value of the `process` tag. */
+  readonly processName: () => string;
   /** Where what outlives a process is kept; undefined when it cannot be. */
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
@@ -72,7 +72,7 @@ export type Forward = (call: SettledCall, parts: readonly CallPart[], node: Scop
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
-  const { config, faults, instance } = options;
+  const { config, faults, processName } = options;
   const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
   const own = { prices: rows, discounts, localServers };
   const prices = createPriceQueue(
@@ -83,7 +83,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const forecaster = createForecaster(prices.price);
   const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
-    instance,
+    processName,
     ...(config.tags && { tags: config.tags }),
     bounds,
     genAi: config.genAiMetrics !== false,
@@ -97,7 +97,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const enforcement = isGuarded(config)
     ? openEnforcement({
         config,
-        instance,
+        processName,
         approvers: options.approvers,
         say: options.say,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,

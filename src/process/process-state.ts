@@ -152,7 +152,7 @@ export function assembleParts(state: ProcessState): Parts {
     listeners,
     approvers,
     say,
-    instance: () => configuration.slot().get().name,
+    processName: () => configuration.slot().get().name,
     stateDir: configuration.stateDir,
     spoolPending: () => state.telemetry?.pending(),
     tracing: state.tracing,

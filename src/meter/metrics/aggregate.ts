@@ -27,7 +27,7 @@ type Opened = Series<Tags, number> | undefined;
 
 /** The groups of one process, and the tables that they add to. */
 export interface Groups {
-  readonly instance: () => string;
+  readonly processName: () => string;
   /** Which values of tags are shown. */
   readonly bounds: TagBounds;
   readonly costs: SeriesTable<Tags, number>;
@@ -50,9 +50,9 @@ const AUDIO = 1;
 const IMAGE = 2;
 const UNKNOWN = 3;
 
-export function createGroups(tables: Tables, instance: () => string, bounds: TagBounds): Groups {
+export function createGroups(tables: Tables, processName: () => string, bounds: TagBounds): Groups {
   return {
-    instance,
+    processName,
     bounds,
     costs: tables.cost.table,
     calls: tables.calls.table,
@@ -202,11 +202,11 @@ function addModality(
 }
 
 function spendTags(
-  { instance, bounds }: Groups,
+  { processName, bounds }: Groups,
   { scope, provider, quality, priced }: SettledCall,
   model: string,
 ): Tags {
-  const tags = { ...scopeTags(scope, bounds), provider, model, quality, instance: instance() };
+  const tags = { ...scopeTags(scope, bounds), provider, model, quality, process: processName() };
   // Only here, so that series of other calls stay as they are.
   return priced === "plan" ? { ...tags, priced } : tags;
 }
