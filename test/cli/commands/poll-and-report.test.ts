@@ -282,7 +282,7 @@ test("calls that broke off settle, and what that changes is sent", async () => {
   expect(first).toMatchObject({ code: 0, out: expect.stringContaining("OpenRouter: 1 of 1 late calls settled") });
   const settled = (await store.metered(today, today + 1)).filter(({ provider }) => provider === "openrouter");
   expect(settled).toMatchObject([{ quality: "settled", calls: 1, cost: 1_200_000, inputUncached: 100, output: 30 }]);
-  const points = () => receiver.points().filter(({ tags }) => tags.instance === "poll");
+  const points = () => receiver.points().filter(({ tags }) => tags.process === "poll");
   expect(points().map(({ metric, kind, value, tags }) => [metric, kind, value, tags.token_type])).toEqual([
     ["spendfuse.settled_calls", "sum", 1, undefined],
     ["spendfuse.cost", "sum", 0.0003, undefined],

@@ -5,7 +5,7 @@ const { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, utimesSync, 
   process.getBuiltinModule("node:fs");
 
 /**
- * A small number that only this process holds on this host. It makes the `instance` tag stable: the next process takes
+ * A small number that only this process holds on this host. It makes the `process` tag stable: the next process takes
  * it over, so that restarts do not add series.
  */
 export interface Slot {
