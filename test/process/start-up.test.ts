@@ -11,14 +11,14 @@ const HEAVY =
   /^NativeModule (?:internal\/deps\/undici|internal\/crypto\/|internal\/http2|_?http|https|tls|zlib|internal\/worker$|internal\/fs\/(?:promises|streams)|internal\/readline|internal\/zip|internal\/util\/parse_args)/;
 
 const dir = mkdtempSync(join(tmpdir(), "start-up-"));
-const app = join(dir, "app.mjs");
-writeFileSync(app, "process.stdout.write(JSON.stringify(process.moduleLoadList));");
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** What Node has loaded of its own at the first line of an app. */
-function loadedBy(...flags: readonly string[]): readonly string[] {
+/** What Node has loaded of its own once `imported` has run, in the same turn of the event loop. */
+function loadedWith(imported: string): readonly string[] {
+  const app = join(dir, "app.mjs");
+  writeFileSync(app, `${imported}process.stdout.write(JSON.stringify(process.moduleLoadList));`);
   const { NODE_OPTIONS: _, ...env } = process.env;
-  return JSON.parse(execFileSync(process.execPath, [...flags, app], { env, encoding: "utf8" })) as string[];
+  return JSON.parse(execFileSync(process.execPath, [app], { env, encoding: "utf8" })) as string[];
 }
 
 /** The files that are loaded with a file of `dist`. */
@@ -32,8 +32,8 @@ function filesOf(path: string, found = new Set<string>()): ReadonlySet<string> {
 }
 
 test.skipIf(!existsSync(REGISTER))("an app waits for no heavy module of Node's, and for one file of ours", () => {
-  const bare = loadedBy();
-  const added = loadedBy("--import", pathToFileURL(REGISTER).href).filter((name) => !bare.includes(name));
+  const bare = loadedWith("");
+  const added = loadedWith(`import "${pathToFileURL(REGISTER)}";`).filter((name) => !bare.includes(name));
   expect(added).toContain("NativeModule child_process");
   expect(added.filter((name) => HEAVY.test(name))).toEqual([]);
   expect([...filesOf(REGISTER)]).toHaveLength(2);
