@@ -5,6 +5,7 @@ import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Budget } from "../limits/budget.ts";
 import type { Store } from "../stores/store.ts";
+import { createAlertmanagerRoute } from "./alertmanager-route.ts";
 import { fault, readJson } from "./answer.ts";
 import { createAuthorization } from "./auth.ts";
 import type { BudgetVerb } from "./budgets.ts";
@@ -52,7 +53,7 @@ const TOO_MANY_LISTENERS: Answer = {
 };
 
 /**
- * Receives Datadog's webhooks, changes circuits, and streams the changes to clients.
+ * Receives the webhooks of Datadog and Alertmanager, changes circuits, and streams the changes to clients.
  * @throws SpendfuseError `SPENDFUSE_CONFIG` when it would listen beyond loopback without secrets, or the port is taken.
  */
 export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
@@ -108,8 +109,10 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return { status: 200, body: { ok: true } };
   }
 
+  const webhook = { store, authorization, ttlMs, bodyMs, clock, tags, say };
   const routes: Routes = {
-    "/webhooks/datadog": { POST: createDatadogWebhookRoute({ store, authorization, ttlMs, bodyMs, clock, tags, say }) },
+    "/webhooks/datadog": { POST: createDatadogWebhookRoute(webhook) },
+    "/webhooks/alertmanager": { POST: createAlertmanagerRoute(webhook) },
     "/circuits": {
       GET: reader(async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0")),
     },

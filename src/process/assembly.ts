@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import type { CallPart, SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
@@ -27,12 +26,16 @@ import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
 import { createSettler, type Settler } from "./settler.ts";
+import { openTotals } from "./summary/summary.ts";
+import type { Totals } from "./summary/totals.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 
 /** What the first call needs, made from one configuration. */
 export interface Parts {
   readonly prices: PriceQueue;
   readonly instruments: Instruments;
+  /** By agent, for the table at the end of the process; undefined where none is printed. */
+  readonly totals: Totals | undefined;
   readonly recorder: Recorder;
   readonly forecaster: Forecaster;
   /** Undefined when the configuration asks for no guard. */
@@ -53,8 +56,8 @@ export interface AssemblyOptions {
   readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
   readonly approvers: ReadonlySet<Approve>;
   readonly say: (message: string) => void;
-  /** The value of the `instance` tag. */
-  readonly instance: () => string;
+  /** The value of the `process` tag. */
+  readonly processName: () => string;
   /** Where what outlives a process is kept; undefined when it cannot be. */
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
@@ -68,7 +71,7 @@ export type Forward = (call: SettledCall, parts: readonly CallPart[], node: Scop
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
-  const { config, faults, instance } = options;
+  const { config, faults, processName } = options;
   const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
   const own = { prices: rows, discounts, localServers };
   const prices = createPriceQueue(
@@ -79,7 +82,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const forecaster = createForecaster(prices.price);
   const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
-    instance,
+    processName,
     ...(config.tags && { tags: config.tags }),
     bounds,
     genAi: config.genAiMetrics !== false,
@@ -88,11 +91,12 @@ export function assemble(options: AssemblyOptions): Parts {
     gauges: () => enforcement?.gauges() ?? [],
     version: VERSION,
   });
+  const totals = openTotals(config);
   faults.onFault((step) => instruments.fault(step));
   const enforcement = isGuarded(config)
     ? openEnforcement({
         config,
-        instance,
+        processName,
         approvers: options.approvers,
         say: options.say,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
@@ -100,10 +104,11 @@ export function assemble(options: AssemblyOptions): Parts {
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
-  const holder = randomUUID();
-  const late = keepsJournal(config) ? createLateCalls(holder) : undefined;
+  const holder = keepsJournal(config) ? process.getBuiltinModule("node:crypto").randomUUID() : undefined;
+  const late = holder && createLateCalls(holder);
   const journal = late && openJournal(config, enforcement, late, holder, (error) => faults.report("ledger", error));
-  const settler = journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
+  const settler =
+    late && journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
   const folder = isSharedStore(config.store ?? DEFAULT_STORE) ? options.stateDir() : undefined;
   const estimates = openKnowledge(folder, (error) => faults.report("estimate", error));
   if (config.tokenizer === true) void loadTokenizer(estimates.knowledge, faults, options.say);
@@ -125,6 +130,7 @@ export function assemble(options: AssemblyOptions): Parts {
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
+      totals?.add(call, parts);
       if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
     },
     listeners: options.listeners,
@@ -134,7 +140,10 @@ export function assemble(options: AssemblyOptions): Parts {
     spent: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
     journal: journal && ((one) => journal.charge(boundCharge(bounds, one), writeTags(boundTags(bounds, one.scope)))),
-    instruments: instruments.charge,
+    instruments(one) {
+      instruments.charge(one);
+      totals?.charge(one);
+    },
     tracing: options.tracing,
   });
   const services: ChargingServices = {
@@ -149,7 +158,7 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, recorder, forecaster, enforcement, journal, settler, estimates, services };
+  return { prices, instruments, totals, recorder, forecaster, enforcement, journal, settler, estimates, services };
 }
 
 /** What budgets name is shown before all other values of tags. */

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers";
 import type { SettledCall } from "../core/call.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
@@ -8,6 +9,7 @@ import type { Scoping } from "../meter/identity/scoping.ts";
 import type { Propagation } from "../meter/propagation/propagation.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { wrapFetch } from "../meter/transports/fetch/hook.ts";
+import { openPassing, type PassingOptions, type PassingSocket } from "../meter/transports/websocket/passing.ts";
 import type { ChargeInput } from "../pricing/charge.ts";
 import type { Forward } from "./assembly.ts";
 import { chargeHere } from "./charging.ts";
@@ -28,6 +30,9 @@ export interface StartOptions extends ConfigSource {
   /** False: the hook, the ledger and `onCall` alone, without loading OpenTelemetry. Default true. */
   readonly telemetry?: boolean;
 }
+
+/** Milliseconds for the first lines of an app. While Node reads its files, an immediate would come before them. */
+const FIRST_LINES_MS = 10;
 
 /** Everything of one process. All copies of the package share the first one's, so that each call is metered once. */
 export interface Runtime {
@@ -51,6 +56,8 @@ export interface Runtime {
   /** Counts money that is no model call's. @throws SpendfuseError `SPENDFUSE_CHARGE` */
   charge(input: ChargeInput): void;
   wrapFetch(inner: typeof fetch): typeof fetch;
+  /** Meters a WebSocket that someone else carries, in the scope of the caller; undefined for one that goes to no model. */
+  openSocket(options: PassingOptions): PassingSocket | undefined;
   finalise<T>(fn: () => T): T;
 }
 
@@ -86,6 +93,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     settle: async () => state.parts?.settler?.settle(),
     charge: (input) => chargeHere(state, input),
     wrapFetch: (inner) => wrapFetch(state.meter, inner),
+    openSocket: (options) => openPassing(state.meter, options),
     finalise,
   };
   return runtime;
@@ -97,10 +105,15 @@ function register(state: ProcessState, runtime: Runtime): void {
   faults.guard("config", installation.install);
   shareThroughFetch(runtime);
   state.exports = true;
-  setImmediate(() => faults.guard("exporter", () => openExport(state)));
-  setImmediate(() => faults.guard("identity", () => acceptScopes(state)));
-  // Before the first call: a store, or a breaker, takes a while to answer.
-  setImmediate(() => faults.guard("guard", () => isGuarded(configuration.get()) && assembleParts(state)));
+  setTimeout(() => openBeforeCalls(state), FIRST_LINES_MS);
+}
+
+/** What the first call would open by itself; a store, or a breaker, takes a while to answer. */
+function openBeforeCalls(state: ProcessState): void {
+  const { configuration, faults } = state;
+  faults.guard("exporter", () => openExport(state));
+  faults.guard("identity", () => acceptScopes(state));
+  faults.guard("guard", () => isGuarded(configuration.get()) && assembleParts(state));
 }
 
 async function start(

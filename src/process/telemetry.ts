@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { entryOf, workingDirectory } from "../config/file.ts";
 import type { Faults } from "../core/faults.ts";
 import { readIntake } from "../datadog/intake.ts";
 import { readOtel } from "../meter/export/endpoint.ts";
@@ -8,6 +9,7 @@ import { startExporter } from "../meter/export/exporter.ts";
 import type { Slot } from "../meter/export/spool/slots.ts";
 import type { Instruments } from "../meter/metrics/instruments.ts";
 import type { OtelTracer } from "../meter/tracing/otel-types.ts";
+import { nameOfApp } from "../package/app-name.ts";
 
 /** Our own export, as long as the user has no OpenTelemetry of their own. */
 export interface Telemetry {
@@ -32,21 +34,40 @@ export interface TelemetryOptions {
   readonly warn: (message: string) => void;
   /** Settles open calls and prices deferred ones, before the last interval is collected. Synchronous. */
   readonly settle: () => void;
+  /** Is called when the process ends, after all of it is settled. Synchronous. */
+  readonly last: () => void;
+}
+
+/** Where the environment says that metrics and spans go. */
+function readTarget(env: Config["env"]) {
+  const standard = readOtel(env);
+  const datadog = standard.disabled || standard.endpoint.metrics ? undefined : readIntake(env);
+  return { standard, datadog, endpoint: { ...datadog?.endpoint, ...standard.endpoint } };
+}
+
+/** Whether nobody has said where metrics go, nor that they shall go nowhere. */
+export function lacksTarget({ env }: Config): boolean {
+  const { standard, endpoint } = readTarget(env);
+  return !standard.disabled && endpoint.metrics === undefined;
 }
 
 /** Wires the exporter to where the environment says; the standard `OTEL_*` endpoint comes before Datadog's intake. */
 export function openTelemetry(options: TelemetryOptions): Telemetry {
   const { config, instruments, faults, slot, stateDir, warn } = options;
-  const standard = readOtel(config.env);
-  const datadog = standard.disabled || standard.endpoint.metrics ? undefined : readIntake(config.env);
-  const endpoint = { ...datadog?.endpoint, ...standard.endpoint };
+  const { standard, datadog, endpoint } = readTarget(config.env);
   for (const note of [...standard.notes, ...(datadog?.notes ?? [])]) warn(note);
   const spoolDir = stateDir && join(stateDir, "spool");
   const exporter = startExporter({
     instruments,
     endpoint,
     intervalMs: standard.intervalMs,
-    resource: { "service.name": "unknown_service:node", ...datadog?.resource, ...standard.resource },
+    // Datadog's intake takes deltas only.
+    temporality: datadog?.endpoint.metrics ? "delta" : standard.temporality,
+    resource: {
+      "service.name": nameOfApp(entryOf(config.env), workingDirectory()) ?? "unknown_service:node",
+      ...datadog?.resource,
+      ...standard.resource,
+    },
     version: options.version,
     slot: slot.get,
     spoolDir,
@@ -57,6 +78,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
   const uninstall = installExit({
     exporter,
     settle: options.settle,
+    last: options.last,
     release: slot.release,
     sender: sends ? { endpoint, spoolDir, env: config.env } : undefined,
   });

@@ -63,6 +63,19 @@ const ENV =
 
 /** What an app loads before its own first line. */
 const AGENT_PATH = ["src/index.ts", "src/register.ts"];
+/** Of Node's modules, those whose import makes it load hardly anything. */
+const LIGHT_MODULES = new Set([
+  "async_hooks",
+  "diagnostics_channel",
+  "events",
+  "path",
+  "stream",
+  "timers",
+  "url",
+  "util/types",
+  // A law of its own is about it.
+  "sqlite",
+]);
 const AGENT_ROOMS = ["src/core", "src/meter", "src/guard"];
 
 /** Never loaded in an agent, not even later. */
@@ -72,6 +85,9 @@ const FOREIGN =
 const MAX_LINES = 260;
 /** Tables of facts, and what is generated of them, which are longer than code may be. */
 const DATA_TABLES = new Set(["src/meter/wire/hosts.ts", "src/config/compiled.ts", "src/core/config-types.ts"]);
+
+/** Set by Datadog, the Collector or Prometheus: a tag of such a name is overwritten, doubled or fails the scrape. */
+const BACKEND_LABELS = new Set(["host", "device", "service", "env", "version", "job", "instance", "le", "quantile"]);
 
 const BANNED_NAME = /(^|[/-])(utils?|helpers?|common|managers?)([/.-]|$)/;
 // Written apart, so that this file does not break its own law.
@@ -153,6 +169,13 @@ export const LAWS: Readonly<Record<string, Law>> = {
       .filter(({ to, kind }) => kind === "static" && !to.startsWith("src/") && !to.startsWith("node:"))
       .map(({ from, to }) => `${from} loads ${to}`),
 
+  // Others are loaded by `process.getBuiltinModule`: an import makes Node load all that a module ever loads.
+  "the agent path imports only light modules of Node": (tree) =>
+    [...closure(tree, AGENT_PATH, ["static"])]
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to, kind }) => kind === "static" && to.startsWith("node:") && !LIGHT_MODULES.has(to.slice(5)))
+      .map(({ from, to }) => `${from} imports ${to}`),
+
   // A store's description is loaded everywhere, for its address; the store itself when it is opened.
   "the agent path loads no store that it does not open": (tree) =>
     [...closure(tree, AGENT_PATH, ["static"])]
@@ -191,6 +214,11 @@ export const LAWS: Readonly<Record<string, Law>> = {
     ["src", "test", "bench", "examples"]
       .flatMap((folder) => filesIn(tree, folder))
       .filter((path) => MARKERS.test(tree.get(path) ?? "")),
+
+  "no tag has the name of a label that a backend sets": (tree) =>
+    [...(tree.get("src/core/names.ts") ?? "").matchAll(/"([a-z_]+)"/g)].flatMap(([, name = ""]) =>
+      BACKEND_LABELS.has(name) ? [`the tag ${name}`] : [],
+    ),
 
   "no registry host in the repository": (tree) =>
     [...tree]

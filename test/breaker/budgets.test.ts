@@ -150,7 +150,8 @@ const REJECTED: readonly (readonly [what: string, fields: object, status: number
   ["no scope, where there are several", { scope: undefined }, 400],
 ];
 
-test.each(REJECTED)("rejects an order with %s, and changes nothing", async (_, fields, status, token = TOKEN) => {
+test.each(REJECTED.map((row) => ({ row })))("rejects an order with $row.0, and changes nothing", async ({ row }) => {
+  const [, fields, status, token = TOKEN] = row;
   const store = await openStore("memory");
   closers.push(() => store.close());
   const { url } = await openBreaker(store, BUDGET);

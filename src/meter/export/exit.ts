@@ -1,15 +1,17 @@
-import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isMainThread } from "node:worker_threads";
 import type { Endpoint } from "./endpoint.ts";
 import type { Exporter } from "./exporter.ts";
 import { listenToSignals } from "./signals.ts";
+
+const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
 
 export interface ExitOptions {
   readonly exporter: Exporter;
   /** Settles open calls, synchronously, for the last interval. */
   readonly settle?: () => void;
+  /** Is called once all is settled, when the process ends. */
+  readonly last?: () => void;
   /** Releases the slot. */
   readonly release: () => void;
   /** The process that sends what is left; undefined to leave it to the next start. */
@@ -41,7 +43,7 @@ const PASSED_ON = /^(SystemRoot|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|SSL_CERT_
  * a natural end it sends for at most one second; at any other nothing asynchronous runs any more: what
  * was not sent is written to disk, and a child process sends it. Returns a function that uninstalls all of it.
  */
-export function installExit({ exporter, settle, release, sender }: ExitOptions): () => void {
+export function installExit({ exporter, settle, last, release, sender }: ExitOptions): () => void {
   let flushed = false;
 
   function onBeforeExit(): void {
@@ -69,6 +71,11 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
     } catch {
       // A process that ends must not fail because of us.
     }
+    try {
+      last?.();
+    } catch {
+      // The same.
+    }
   }
 
   function onExit(): void {
@@ -80,7 +87,7 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
   process.prependListener("beforeExit", onBeforeExit);
   process.on("exit", onExit);
   // A signal may not end the process after all, so the slot stays its own; once it is dead the slot is free anyway.
-  const stopSignals = isMainThread ? listenToSignals(save) : () => {};
+  const stopSignals = process.getBuiltinModule("node:worker_threads").isMainThread ? listenToSignals(save) : () => {};
   return () => {
     stopSignals();
     process.off("beforeExit", onBeforeExit);
