@@ -4,20 +4,12 @@ import { hourOf, KEEP_MINUTES_MS, type MinuteTotal, mergeMinutes, minuteKey, min
 import { windowStart } from "../core/ledger.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import {
-  emptyTally,
-  exchange,
-  isSound,
-  type Report,
-  raisedOf,
-  type Standing,
-  spentOf,
-  type Tally,
-} from "../limits/tally.ts";
+import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 import {
   type AuditEntry,
   type Change,
   type Count,
+  countOf,
   KEEP_CLOSED_MS,
   type KeptLate,
   type LateRecords,
@@ -249,16 +241,4 @@ function settle(state: MemoryState, { id }: LateCall, settlement: LateSettlement
 
 function notify({ listeners }: MemoryState, change: Change): void {
   for (const listener of listeners) listener(change);
-}
-
-/** A tally as it stands at `now`; slices that expired are not counted. */
-export function countOf(key: string, tally: Tally, now: number): Count {
-  let inUse = 0;
-  let held = 0;
-  for (const holding of tally.holders.values()) {
-    if (holding.until <= now) continue;
-    inUse += holding.inUse;
-    held += holding.slice;
-  }
-  return { key, spent: spentOf(tally, now), inUse, held, raised: raisedOf(tally) };
 }

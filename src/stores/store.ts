@@ -4,7 +4,7 @@ import type { MinuteTotal } from "../core/late/minute.ts";
 import type { MeteredRow } from "../core/metered.ts";
 import type { BudgetUnit } from "../limits/budget.ts";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../limits/circuit.ts";
-import type { Report, Standing } from "../limits/tally.ts";
+import { type Report, raisedOf, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 
 /** A store may answer at once or later. Later ones reject with a SpendfuseError `SPENDFUSE_STORE`. */
 export type Awaitable<T> = T | Promise<T>;
@@ -183,6 +183,18 @@ function entryOf(
     state: circuit.state,
     ...(circuit.state !== "closed" && { until: circuit.until }),
   };
+}
+
+/** A tally as it stands at `now`; slices that expired are not counted. */
+export function countOf(key: string, tally: Tally, now: number): Count {
+  let inUse = 0;
+  let held = 0;
+  for (const holding of tally.holders.values()) {
+    if (holding.until <= now) continue;
+    inUse += holding.inUse;
+    held += holding.slice;
+  }
+  return { key, spent: spentOf(tally, now), inUse, held, raised: raisedOf(tally) };
 }
 
 /** The answer, or a rejection with `error` after `ms` milliseconds, for which the process stays alive. */

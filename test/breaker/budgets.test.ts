@@ -32,9 +32,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Two calls with 400 tokens of input and of output, a micro-dollar each, fit; what is left is too little for a third. */
-const BUDGET: BudgetConfig = { name: "agent hour", scope: { agent: "*" }, per: "hour", usd: 0.002 };
-const CALL = { maxTokens: 400 };
+const BUDGET: BudgetConfig = { name: "agent hour", scope: { agent: "*" }, per: "hour", calls: 2 };
 
 const ADDRESSES = {
   file: () => `file:${join(folder, `${Math.random()}.db`)}`,
@@ -62,15 +60,15 @@ async function rowsOf(url: string): Promise<readonly BudgetRow[]> {
 }
 
 async function statusOf(process: Guarded): Promise<number> {
-  return (await chat(process, server.url, CALL)).status;
+  return (await chat(process, server.url)).status;
 }
 
-/** The caps in force, in nano-USD, as the processes know them. */
+/** The caps in force, as the processes know them. */
 function capsOf(fleet: readonly Guarded[]): readonly number[] {
   return fleet.flatMap(({ runtime }) => runtime.budgets().map(({ cap }) => cap));
 }
 
-const RAISE = { budget: "agent hour", scope: "agent:researcher", amount: 0.0012, reason: "the launch", by: "ada" };
+const RAISE = { budget: "agent hour", scope: "agent:researcher", amount: 2, reason: "the launch", by: "ada" };
 
 describe.each(Object.entries(ADDRESSES))("an operator's change on the store %s", (name, make) => {
   const it = test.skipIf(name === "redis" && NO_REDIS !== undefined);
@@ -100,23 +98,23 @@ describe.each(Object.entries(ADDRESSES))("an operator's change on the store %s",
     for (const process of fleet) expect(await statusOf(process)).toBe(402);
     const { status, json } = await order(url, "raise", RAISE);
     expect(status).toBe(200);
-    expect(json).toMatchObject({ cap: 0.0032, raised: 0.0012, scope: "agent:researcher" });
+    expect(json).toMatchObject({ cap: 4, raised: 2, scope: "agent:researcher" });
     const at = performance.now();
-    await eventually(() => expect(capsOf(fleet)).toEqual(fleet.map(() => 3_200_000)));
+    await eventually(() => expect(capsOf(fleet)).toEqual(fleet.map(() => 4)));
     expect(performance.now() - at).toBeLessThan(1_000);
     expect(await statusOf(others[0] as Guarded)).toBe(200);
     expect(await statusOf(others[1] as Guarded)).toBe(200);
     for (const process of fleet) expect(await statusOf(process)).toBe(402);
     expect(await store.audit(5)).toMatchObject([
-      { what: "raise", by: "ada", why: "the launch", budget: "agent hour", unit: "usd", before: 0.002, after: 0.0032 },
+      { what: "raise", by: "ada", why: "the launch", budget: "agent hour", unit: "calls", before: 2, after: 4 },
     ]);
   });
 
   it("lowers the cap, though processes hold slices of the old one", async () => {
-    const { fleet, url } = await openFleet({ ...BUDGET, usd: 1 }, 2);
+    const { fleet, url } = await openFleet({ ...BUDGET, calls: 1_000 }, 2);
     for (const process of fleet) expect(await statusOf(process)).toBe(200);
-    await order(url, "lower", { ...RAISE, amount: 0.999 });
-    await eventually(() => expect(capsOf(fleet)).toEqual([1_000_000, 1_000_000]));
+    await order(url, "lower", { ...RAISE, amount: 999 });
+    await eventually(() => expect(capsOf(fleet)).toEqual([1, 1]));
     for (const process of fleet) expect(await statusOf(process)).toBe(402);
   });
 
@@ -124,16 +122,16 @@ describe.each(Object.entries(ADDRESSES))("an operator's change on the store %s",
     const { fleet, url } = await openFleet(BUDGET, 1);
     const [process] = fleet as [Guarded];
     for (const status of [200, 200, 402]) expect(await statusOf(process)).toBe(status);
-    await eventually(async () => expect(await rowsOf(url)).toMatchObject([{ spent: 0.0016 }]));
+    await eventually(async () => expect(await rowsOf(url)).toMatchObject([{ spent: 2 }]));
     expect((await order(url, "reset", { budget: "agent hour", reason: "test data", by: "ada" })).status).toBe(200);
-    expect(await rowsOf(url)).toMatchObject([{ spent: 0.0016, raised: 0.0016, cap: 0.0036 }]);
+    expect(await rowsOf(url)).toMatchObject([{ spent: 2, raised: 2, cap: 4 }]);
     for (const status of [200, 200, 402]) expect(await statusOf(process)).toBe(status);
   });
 
   it("applies an order once that is sent twice", async () => {
     const { url } = await openFleet(BUDGET, 0);
     for (let time = 0; time < 3; time++)
-      expect((await order(url, "raise", { ...RAISE, id: "order 1" })).json).toMatchObject({ cap: 0.0032 });
+      expect((await order(url, "raise", { ...RAISE, id: "order 1" })).json).toMatchObject({ cap: 4 });
   });
 });
 
@@ -144,6 +142,7 @@ const REJECTED: readonly (readonly [what: string, fields: object, status: number
   ["no amount", { amount: undefined }, 400],
   ["a negative amount", { amount: -1 }, 400],
   ["an amount that is text", { amount: "5" }, 400],
+  ["a part of a call too small to count", { amount: 0.1 }, 400],
   ["an absurd amount", { amount: 1e300 }, 400],
   ["an unknown budget", { budget: "other" }, 400],
   ["a scope of another kind", { scope: "team:a" }, 400],

@@ -3,11 +3,11 @@ import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../co
 import { type Circuit, circuitAt, circuitIn } from "../../limits/circuit.ts";
 import { emptyTally, isAmount, isSound, type Report, type Standing, type Tally } from "../../limits/tally.ts";
 import { EXCHANGE_SCRIPT } from "../../limits/tally-script.ts";
-import { countOf } from "../memory.ts";
 import {
   type AuditEntry,
   type Change,
   type Count,
+  countOf,
   KEEP_CLOSED_MS,
   type LateRecords,
   MAX_AUDIT,
