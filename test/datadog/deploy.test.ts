@@ -126,7 +126,7 @@ describe("apply", () => {
       warning_recovery: 33.75,
     });
     expect(body.message).toContain("The limit is $50.");
-    expect(body.message).toContain("the warning at $37.5.");
+    expect(body.message).toContain("the warning at $37.50.");
     expect(body.message).not.toMatch(/\$20|\$15/);
   });
 

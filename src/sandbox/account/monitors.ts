@@ -69,7 +69,10 @@ export function createMonitors({ now, validate, onChange }: MonitorsOptions): Mo
     const merged = { ...before.body, ...(isBody(body) ? body : {}) };
     const fault = faultOf(merged);
     if (fault !== undefined) return refuse(400, fault);
-    const monitor = { ...before, body: storedMonitor(without(merged, SERVER_MADE)), modified: now() };
+    const stored = storedMonitor(without(merged, SERVER_MADE));
+    // Options that are not sent stay as they are, without new defaults.
+    if (!isBody(body) || body.options === undefined) stored.options = before.body.options;
+    const monitor = { ...before, body: stored, modified: now() };
     monitors.set(id, monitor);
     onChange();
     return ok({ ...without(show(monitor), ["creator"]), restriction_policy: null });
