@@ -2,7 +2,7 @@ import { type Refusal, refusalOf } from "../rest/refusal.ts";
 import { readMark } from "./mark.ts";
 import type { Found, Step } from "./plan.ts";
 import type { Remote } from "./remote.ts";
-import { lacking, type Task } from "./setup.ts";
+import { lacking, type Task } from "./task.ts";
 
 /** The result of one step. */
 export interface Outcome {

@@ -4,20 +4,9 @@ import { datadogUnit } from "../metric-units.ts";
 import { refusalOf } from "../rest/refusal.ts";
 import type { Remote } from "./remote.ts";
 import { hasProcess, planIndex } from "./tag-index.ts";
+import { lacking, type Task } from "./task.ts";
 import { isSame, pickLike } from "./units.ts";
 import { type Body, namesOf } from "./wanted.ts";
-
-/** A change to the account besides monitors and dashboards. */
-export interface Task {
-  readonly name: string;
-  /** "skip" is what the keys may not do, and what can be done without. */
-  readonly action: "create" | "update" | "keep" | "wait" | "skip" | "fail";
-  /** What changes, or why not. */
-  readonly detail: string;
-  readonly run: () => Promise<void>;
-  /** The permission that it needs, where all else works without it. */
-  readonly permission?: string;
-}
 
 export interface SetupOptions {
   readonly prefix: string;
@@ -67,12 +56,6 @@ async function optional(name: string, permission: string, plan: () => Promise<Ta
     if (status !== 403) throw error;
     return { name, action: "skip", detail: lacking(permission, message), run: nothing };
   }
-}
-
-/** Why something was left out, and what would change that. */
-export function lacking(permission: string, reason: string): string {
-  const first = reason.split(":")[0];
-  return `left out: the application key may not do it (${first}), give it the permission ${permission} and run this again`;
 }
 
 async function planVariable(remote: Remote, { prefix, secret, rotate }: SetupOptions): Promise<Task> {

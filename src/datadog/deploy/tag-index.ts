@@ -3,7 +3,7 @@ import type { Asset } from "../assets.ts";
 import { queriesOf } from "../queries.ts";
 import { leavesOf } from "../query/filter.ts";
 import type { Remote } from "./remote.ts";
-import type { SetupOptions, Task } from "./setup.ts";
+import type { Task } from "./task.ts";
 import type { Body } from "./wanted.ts";
 
 /** The tag that tells processes apart, so that Datadog adds their points up. It multiplies what is indexed. */
@@ -28,7 +28,7 @@ export function metricsByProcess(assets: readonly Asset[]): ReadonlySet<string> 
 export async function planIndex(
   remote: Remote,
   metric: MetricName,
-  { index, byProcess }: Pick<SetupOptions, "index" | "byProcess">,
+  { index, byProcess }: { readonly index: readonly string[]; readonly byProcess: ReadonlySet<string> },
 ): Promise<Task> {
   const name = `index ${metric.name}`;
   const task = (action: Task["action"], detail: string, run: Task["run"] = async () => {}): Task => {

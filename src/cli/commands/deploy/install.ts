@@ -4,7 +4,8 @@ import { describeStep, differencesOf } from "../../../datadog/deploy/diff.ts";
 import { idsOf, type Places, withLinks } from "../../../datadog/deploy/links.ts";
 import { type Found, planSteps, type Step } from "../../../datadog/deploy/plan.ts";
 import type { Remote } from "../../../datadog/deploy/remote.ts";
-import { planSetup, type SetupOptions, type Task } from "../../../datadog/deploy/setup.ts";
+import { planSetup, type SetupOptions } from "../../../datadog/deploy/setup.ts";
+import type { Task } from "../../../datadog/deploy/task.ts";
 import type { Wanted } from "../../../datadog/deploy/wanted.ts";
 import { refusalOf } from "../../../datadog/rest/refusal.ts";
 
