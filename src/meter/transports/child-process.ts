@@ -2,7 +2,8 @@ import type * as ChildProcess from "node:child_process";
 import { syncBuiltinESMExports } from "node:module";
 import { readEnvironment } from "../../config/config.ts";
 import type { CallMeter } from "../call/call-meter.ts";
-import { type Launch, redirect } from "./child-process/launch.ts";
+import { type Launch, redirect, withScope } from "./child-process/launch.ts";
+import { hookWorkers } from "./child-process/workers.ts";
 import type { Transport } from "./transport.ts";
 
 type Module = typeof ChildProcess;
@@ -22,7 +23,7 @@ const SYNCHRONOUS = ["spawnSync", "execFileSync", "execSync"] as const;
 
 /**
  * Agent programs that the process starts: their calls go through a proxy of ours, in the scope of whoever starts them.
- * Others are started as they are.
+ * Other programs and threads are told that scope, in case that they are hooked themselves.
  */
 export const childProcess: Transport = {
   name: "child-process",
@@ -31,7 +32,15 @@ export const childProcess: Transport = {
     let restore: (() => void) | undefined;
     return {
       install() {
-        restore ??= hook(process.getBuiltinModule("node:child_process"), meter, enabled);
+        if (restore !== undefined) return true;
+        const [forPrograms, forWorkers] = [
+          hook(process.getBuiltinModule("node:child_process"), meter, enabled),
+          hookWorkers(process.getBuiltinModule("node:worker_threads"), meter, enabled),
+        ];
+        restore = () => {
+          forWorkers();
+          forPrograms();
+        };
         return true;
       },
       remove() {
@@ -49,7 +58,9 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
   const { spawn } = spawner;
   let active = true;
   const prepare = (launch: Launch): Launch =>
-    active && enabled() ? (meter.faults.guard("request", () => redirect(meter, launch)) ?? launch) : launch;
+    active && enabled()
+      ? (meter.faults.guard("request", () => redirect(meter, withScope(meter, launch))) ?? launch)
+      : launch;
 
   function ours(this: unknown, options: SpawnOptions): unknown {
     const [name = options.file, ...args] = options.args ?? [];
