@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { setBounded } from "../../core/bounded-map.ts";
 import { nestScope, type ScopeNode } from "../../core/scope.ts";
 import { readHeader } from "../wire/headers.ts";
@@ -31,7 +30,7 @@ export function createKeyReader(aliases: Readonly<Record<string, string>>): (hea
 
 /** The first 8 hex digits of the key's SHA-256. */
 export function hashKey(key: string): string {
-  return createHash("sha256").update(key).digest("hex").slice(0, 8);
+  return process.getBuiltinModule("node:crypto").createHash("sha256").update(key).digest("hex").slice(0, 8);
 }
 
 const keyed = new WeakMap<ScopeNode, Map<string, ScopeNode>>();

@@ -1,7 +1,7 @@
 import type * as ChildProcess from "node:child_process";
-import { syncBuiltinESMExports } from "node:module";
 import { readEnvironment } from "../../config/config.ts";
 import type { CallMeter } from "../call/call-meter.ts";
+import { isLoaded } from "../wire/channels.ts";
 import { type Launch, redirect, withScope } from "./child-process/launch.ts";
 import { hookWorkers } from "./child-process/workers.ts";
 import type { Transport } from "./transport.ts";
@@ -33,6 +33,7 @@ export const childProcess: Transport = {
     return {
       install() {
         if (restore !== undefined) return true;
+        const isImported = ["child_process", "worker_threads"].some((name) => isLoaded(name) !== false);
         const [forPrograms, forWorkers] = [
           hook(process.getBuiltinModule("node:child_process"), meter, enabled),
           hookWorkers(process.getBuiltinModule("node:worker_threads"), meter, enabled),
@@ -40,7 +41,9 @@ export const childProcess: Transport = {
         restore = () => {
           forWorkers();
           forPrograms();
+          syncImports();
         };
+        if (isImported) syncImports();
         return true;
       },
       remove() {
@@ -84,14 +87,17 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
     mutable[name] = wrapped as (...args: unknown[]) => unknown;
     return [name, original, wrapped] as const;
   });
-  syncBuiltinESMExports();
 
   return () => {
     active = false;
     if (spawner.spawn === ours) spawner.spawn = spawn;
     for (const [name, original, wrapped] of replaced) if (mutable[name] === wrapped) mutable[name] = original;
-    syncBuiltinESMExports();
   };
+}
+
+/** What an ES module has imported by name changes only with this. It reads all exports of all loaded modules. */
+function syncImports(): void {
+  process.getBuiltinModule("node:module").syncBuiltinESMExports();
 }
 
 type Options = { readonly env?: NodeJS.ProcessEnv };

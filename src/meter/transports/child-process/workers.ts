@@ -1,4 +1,3 @@
-import { syncBuiltinESMExports } from "node:module";
 import type * as WorkerThreads from "node:worker_threads";
 import { readEnvironment } from "../../../config/config.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
@@ -19,12 +18,9 @@ export function hookWorkers(module: Module, meter: CallMeter, enabled: () => boo
     },
   });
   mutable.Worker = ours;
-  syncBuiltinESMExports();
   return () => {
     active = false;
-    if (mutable.Worker !== ours) return;
-    mutable.Worker = original;
-    syncBuiltinESMExports();
+    if (mutable.Worker === ours) mutable.Worker = original;
   };
 }
 
