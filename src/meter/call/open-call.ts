@@ -69,6 +69,8 @@ export class OpenCall {
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
   tether: Tether | undefined = undefined;
+  /** Adds to the reading what only the transport knows, before the call settles. */
+  completeReading: (() => void) | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
@@ -228,6 +230,7 @@ export class OpenCall {
 
   settle(event: SettleEvent): void {
     if (this.#state.phase === "settled") return;
+    if (this.completeReading !== undefined) this.#faults.guard("settle", this.completeReading);
     if (refusedFigure !== undefined) this.#refuseFigure();
     const { reading } = this;
     const finished = reading.finished || reading.terminal || this.#blind;
