@@ -30,7 +30,7 @@ describe.for(Object.entries(LIBRARIES))("%s", ([, library]) => {
     await stage.settled(1);
     const { length } = stage.server.received;
     client.send(TURN);
-    const message = JSON.parse((await client.until("spendfuse_budget")).slice("message ".length));
+    const message = JSON.parse((await client.until('message {"error"')).slice("message ".length));
     expect(isBlocked(message)).toMatchObject({ reason: "budget" });
     expect(await client.until("close")).toMatch(/^close 4402 .*(?:few|budget)/);
     expect(stage.server.received).toHaveLength(length);
@@ -47,7 +47,7 @@ describe.for(Object.entries(LIBRARIES))("%s", ([, library]) => {
       method: "POST",
       body: JSON.stringify({ scope: "agent:voice", reason: "enough" }),
     });
-    const told = JSON.parse((await client.until("spendfuse_circuit")).slice("message ".length));
+    const told = JSON.parse((await client.until('"error"')).slice("message ".length));
     expect(isBlocked(told)).toMatchObject({ reason: "circuit", why: "enough" });
     if (name === "Realtime") {
       await expect.poll(() => stage.server.received.map(({ type }) => type)).toContain("response.cancel");
