@@ -173,9 +173,8 @@ export class OpenCall {
     try {
       const passed = frames.push(bytes, owned);
       if (refusedFigure !== undefined) this.#refuseFigure();
-      const { reading } = this;
-      if (reading.failed) this.settle({ type: "refused" });
-      else if (reading.terminal) this.settle({ type: "terminal" });
+      if (this.reading.failed) this.settle({ type: "refused" });
+      else if (this.reading.terminal) this.settle({ type: "terminal" });
       return passed;
     } catch (error) {
       this.#lost = true;
@@ -214,17 +213,16 @@ export class OpenCall {
   /** Reads a whole body: its text, its bytes, or what it was parsed into. */
   body(value: unknown): void {
     if (this.#state.phase === "settled") return;
-    const { reading, target } = this;
     try {
       if (this.stream) {
         if (typeof value === "string") this.chunk(Buffer.from(value));
         else if (value instanceof Uint8Array) this.chunk(value);
         this.rest();
-      } else target.format.readBody(parseBody(value), reading);
+      } else this.target.format.readBody(parseBody(value), this.reading);
     } catch (error) {
       this.#faults.report("parser", error);
     }
-    this.settle({ type: reading.failed ? "refused" : "end" });
+    this.settle({ type: this.reading.failed ? "refused" : "end" });
   }
 
   settle(event: SettleEvent): void {
