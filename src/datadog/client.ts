@@ -75,8 +75,13 @@ export async function openClient({ env, user, needsAppKey = true, sleep = wait }
  * @throws SpendfuseError `SPENDFUSE_CONFIG` when neither can be used.
  */
 export function apiOrigin(env: ClientOptions["env"]): string {
-  const { name, protocol } = serverOf(env).server.variables;
-  return `${protocol}://${name}`;
+  return addressesOf(env).origin;
+}
+
+/** That origin, and the address of the web app. @throws SpendfuseError `SPENDFUSE_CONFIG` as {@link apiOrigin} */
+export function addressesOf(env: ClientOptions["env"]): { readonly origin: string; readonly app: string } {
+  const { server, app } = serverOf(env);
+  return { origin: `${server.variables.protocol}://${server.variables.name}`, app };
 }
 
 function serverOf(env: ClientOptions["env"]): {
