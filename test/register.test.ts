@@ -128,14 +128,16 @@ describe("an app that has never heard of us, with --import spendfuse/register", 
     },
   );
 
-  test("without an endpoint one line says that nothing is sent", async () => {
+  test("without an endpoint one line says that nothing is sent, before the table of agents", async () => {
     const { stderr, stdout } = await run(CALL, {
       metered: true,
       env: { OTEL_EXPORTER_OTLP_ENDPOINT: "", SPENDFUSE_CONFIG: "" },
     });
     expect(stdout).toBe("Hello\n");
-    expect(stderr.trim().split("\n")).toHaveLength(1);
-    expect(stderr).toContain("OTEL_EXPORTER_OTLP_ENDPOINT");
+    const [first, second, ...table] = stderr.trim().split("\n");
+    expect(first).toContain("OTEL_EXPORTER_OTLP_ENDPOINT");
+    expect(second).toContain("in 1 call by 1 agent");
+    expect(table).toHaveLength(2);
   });
 
   test("a wrong config file is said, and the app runs and is metered all the same", async () => {

@@ -24,7 +24,7 @@ function guardOf(store: Store, fed: boolean): Guard {
     unpriced: "allow",
     timeoutMs: 50,
     holder: String(process.pid),
-    instance: () => "bench",
+    processName: () => "bench",
     approvers: new Set(),
     say(line) {
       const agent = /^circuit of agent:(\S+) opened/.exec(line)?.[1];

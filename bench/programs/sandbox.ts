@@ -18,7 +18,7 @@ function tagsOf(agent: number): readonly string[] {
     `root_agent:root-${agent % 50}`,
     `team:team-${agent % 9}`,
     "model:gpt-5",
-    "instance:host-1",
+    "process:host-1",
   ];
 }
 

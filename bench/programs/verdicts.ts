@@ -23,7 +23,7 @@ const guard = createGuard({
   unpriced: "allow",
   timeoutMs: 50,
   holder: "bench",
-  instance: () => "bench",
+  processName: () => "bench",
   approvers: new Set(),
   say: () => {},
   onRefused: () => {},

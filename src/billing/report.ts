@@ -14,6 +14,8 @@ export interface ReportRow {
   readonly by: Readonly<Partial<Record<Grouping, string>>>;
   billed: Nano;
   metered: Nano;
+  /** Metered tokens of all kinds. */
+  tokens: bigint;
   /** Part of `billed` that no metered call explains. */
   ungoverned: Nano;
   /** Part of `metered` that is not on the bill, or not yet. */
@@ -21,10 +23,21 @@ export interface ReportRow {
   readonly reasons: Partial<Record<DriftReason | UngovernedReason, Nano>>;
 }
 
+/** The sum of all rows. */
+export function totalOf(rows: readonly ReportRow[]): ReportRow {
+  const all = { billed: 0n, metered: 0n, tokens: 0n, ungoverned: 0n, unbilled: 0n };
+  const reasons: Record<string, Nano> = {};
+  for (const row of rows) {
+    for (const key of Object.keys(all) as (keyof typeof all)[]) all[key] += row[key];
+    for (const [reason, nano] of Object.entries(row.reasons)) reasons[reason] = (reasons[reason] ?? 0n) + nano;
+  }
+  return { by: {}, ...all, reasons };
+}
+
 /** Sums lines by the requested names. Ungoverned spend is a separate row, with agent `(ungoverned)`. */
 export interface Report {
   add(vendor: string, names: Names, day: number, lines: readonly BillLine[]): void;
-  /** The largest bill first. */
+  /** The largest amount first. */
   readonly rows: readonly ReportRow[];
 }
 
@@ -58,7 +71,7 @@ export function createReport(by: readonly Grouping[]): Report {
       }
     },
     get rows() {
-      return [...rows.values()].sort((a, b) => (a.billed === b.billed ? compare(a, b) : a.billed > b.billed ? -1 : 1));
+      return [...rows.values()].sort(byAmount);
     },
   };
 }
@@ -67,19 +80,27 @@ function rowOf(rows: Map<string, ReportRow>, by: ReportRow["by"]): ReportRow {
   const id = JSON.stringify(by);
   let row = rows.get(id);
   if (row === undefined) {
-    row = { by, billed: 0n, metered: 0n, ungoverned: 0n, unbilled: 0n, reasons: {} };
+    row = { by, billed: 0n, metered: 0n, tokens: 0n, ungoverned: 0n, unbilled: 0n, reasons: {} };
     rows.set(id, row);
   }
   return row;
 }
 
-function addLine(row: ReportRow, { bearer, billed, metered, reasons, why }: BillLine): void {
+function addLine(row: ReportRow, { bearer, billed, metered, tokens, reasons, why }: BillLine): void {
   row.billed += billed;
   row.metered += metered;
+  row.tokens += tokens;
   if (bearer === undefined) row.ungoverned += billed;
   row.unbilled += unbilledOf(reasons);
   for (const [reason, nano] of [...Object.entries(reasons), ...Object.entries(why)] as [DriftReason, Nano][])
     row.reasons[reason] = (row.reasons[reason] ?? 0n) + nano;
+}
+
+/** The largest bill first, and of what is on no bill the largest metered cost. */
+function byAmount(a: ReportRow, b: ReportRow): number {
+  if (a.billed !== b.billed) return a.billed > b.billed ? -1 : 1;
+  if (a.metered !== b.metered) return a.metered > b.metered ? -1 : 1;
+  return compare(a, b);
 }
 
 function compare(a: ReportRow, b: ReportRow): number {

@@ -120,6 +120,7 @@ export const SCHEMA: ObjectNode = {
     },
     "genAiMetrics": { "kind": "boolean" },
     "spans": { "kind": "boolean" },
+    "summary": { "kind": "boolean" },
     "baggage": {
       "kind": "object",
       "type": "BaggageConfig",
@@ -255,6 +256,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_TOKENIZER": ["tokenizer"],
   "SPENDFUSE_GEN_AI_METRICS": ["genAiMetrics"],
   "SPENDFUSE_SPANS": ["spans"],
+  "SPENDFUSE_SUMMARY": ["summary"],
   "SPENDFUSE_BAGGAGE_SEND": ["baggage", "send"],
   "SPENDFUSE_BAGGAGE_ACCEPT": ["baggage", "accept"],
   "SPENDFUSE_TOOL_PRICES": ["toolPrices"],

@@ -274,6 +274,11 @@ export interface ConfigFile {
   readonly genAiMetrics?: boolean;
   /** Emits spans of agents and calls. Default `true`. Also `SPENDFUSE_SPANS`. */
   readonly spans?: boolean;
+  /**
+   * Prints a table of agents with calls, tokens and cost on stderr when the process ends. Default: where nothing
+   * exports the metrics. Also `SPENDFUSE_SUMMARY`.
+   */
+  readonly summary?: boolean;
   /** Carries the scope to other processes of your own as W3C baggage. Model vendors never get it. */
   readonly baggage?: BaggageConfig;
   /** `spendfuse proxy` and `spendfuse run`. */

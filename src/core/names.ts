@@ -10,7 +10,7 @@ export interface MetricName {
 const SCOPE = ["agent", "root_agent", "team", "project"] as const;
 const CIRCUIT = ["scope", ...SCOPE, "key"] as const;
 const BILL = ["vendor", "project", "key", "model", "agent"] as const;
-const SPEND = [...SCOPE, "provider", "model", "quality", "instance"] as const;
+const SPEND = [...SCOPE, "provider", "model", "quality", "process"] as const;
 
 export const METRICS = {
   cost: {
@@ -25,7 +25,7 @@ export const METRICS = {
     unit: "USD",
     kind: "counter",
     description: "Charges that are no model call, such as paid searches: with spendfuse.cost the whole spend",
-    attributes: [...SCOPE, "what", "instance"],
+    attributes: [...SCOPE, "what", "process"],
   },
   tokens: {
     name: "spendfuse.tokens",
@@ -39,14 +39,14 @@ export const METRICS = {
     unit: "{call}",
     kind: "counter",
     description: "Settled model calls, by how they ended",
-    attributes: [...SCOPE, "provider", "model", "ending", "quality", "stream", "priced", "instance"],
+    attributes: [...SCOPE, "provider", "model", "ending", "quality", "stream", "priced", "process"],
   },
   settledCalls: {
     name: "spendfuse.settled_calls",
     unit: "{call}",
     kind: "counter",
     description: "Calls of estimated or unknown usage that settled, because the vendor said more later",
-    attributes: [...SCOPE, "provider", "model", "instance"],
+    attributes: [...SCOPE, "provider", "model", "process"],
   },
   overestimatedCost: {
     name: "spendfuse.overestimated_cost",
@@ -67,28 +67,28 @@ export const METRICS = {
     unit: "{call}",
     kind: "counter",
     description: "Model calls that were refused, or in shadow mode would have been",
-    attributes: ["agent", "root_agent", "team", "reason", "mode", "instance"],
+    attributes: ["agent", "root_agent", "team", "reason", "mode", "process"],
   },
   circuitOpen: {
     name: "spendfuse.circuit.open",
     unit: "{circuit}",
     kind: "gauge",
     description: "1 while a circuit refuses calls, 0 when it closed",
-    attributes: [...CIRCUIT, "source", "instance"],
+    attributes: [...CIRCUIT, "source", "process"],
   },
   budgetUsed: {
     name: "spendfuse.budget.used_ratio",
     unit: "1",
     kind: "gauge",
     description: "Spent share of a budget in its window",
-    attributes: [...CIRCUIT, "budget", "instance"],
+    attributes: [...CIRCUIT, "budget", "process"],
   },
   guardUp: {
     name: "spendfuse.guard.up",
     unit: "{guard}",
     kind: "gauge",
     description: "1 while a guard has current budgets and circuits, 0 while it cannot connect to its store or breaker",
-    attributes: ["mode", "instance"],
+    attributes: ["mode", "process"],
   },
   breakerArmed: {
     name: "spendfuse.breaker.armed",
@@ -103,7 +103,7 @@ export const METRICS = {
     kind: "counter",
     description:
       "Requests to model APIs that cost money and were not metered: they bypassed the hook, or the API is not parsed",
-    attributes: ["host"],
+    attributes: ["api_host", "process"],
   },
   billedCost: {
     name: "spendfuse.billed.cost",
@@ -145,14 +145,14 @@ export const METRICS = {
     unit: "{fault}",
     kind: "counter",
     description: "Faults of the meter itself, swallowed so that the caller never sees them",
-    attributes: ["step", "instance"],
+    attributes: ["step", "process"],
   },
   spoolPending: {
     name: "spendfuse.spool.pending",
     unit: "{file}",
     kind: "gauge",
     description: "Exports that wait on disk to be sent again",
-    attributes: ["instance"],
+    attributes: ["process"],
   },
 } as const satisfies Record<string, MetricName>;
 

@@ -20,7 +20,7 @@ export function createGauges(
   open: () => readonly Circuit[],
   counts: Iterable<Count>,
   state: { readonly mode: string; isUnknown(now: number): boolean },
-  instance: () => string,
+  processName: () => string,
   clock: () => number = Date.now,
   showsTag: ShowsTag = () => false,
 ): () => readonly GaugeReading[] {
@@ -33,7 +33,7 @@ export function createGauges(
     for (const circuit of open()) {
       const tags = tagsOf(circuit.scope, showsTag);
       if (tags === undefined || circuit.state === "closed") continue;
-      circuits.set(circuit.scope, { ...tags, source: circuit.source, instance: instance() });
+      circuits.set(circuit.scope, { ...tags, source: circuit.source, process: processName() });
     }
     const points = [...circuits.values()].map((tags) => ({ tags, value: 1 }));
     for (const [scope, tags] of closing) if (!circuits.has(scope)) points.push({ tags, value: 0 });
@@ -43,10 +43,10 @@ export function createGauges(
     readAt = now;
     return [
       { metric: METRICS.circuitOpen, points },
-      { metric: METRICS.budgetUsed, points: used(counts, instance, now, showsTag) },
+      { metric: METRICS.budgetUsed, points: used(counts, processName, now, showsTag) },
       {
         metric: METRICS.guardUp,
-        points: [{ tags: { mode: state.mode, instance: instance() }, value: state.isUnknown(now) ? 0 : 1 }],
+        points: [{ tags: { mode: state.mode, process: processName() }, value: state.isUnknown(now) ? 0 : 1 }],
       },
     ];
   };
@@ -54,7 +54,7 @@ export function createGauges(
 
 function used(
   counts: Iterable<Count>,
-  instance: () => string,
+  processName: () => string,
   now: number,
   showsTag: ShowsTag,
 ): GaugeReading["points"] {
@@ -64,7 +64,7 @@ function used(
     const tags = budget.per.kind === "run" ? undefined : tagsOf(scope, showsTag);
     if (tags === undefined || isOver(count, now)) continue;
     const value = budget.cap === 0 ? 1 : totalOf(count) / budget.cap;
-    rows.push({ tags: { ...tags, budget: budget.name, instance: instance() }, value });
+    rows.push({ tags: { ...tags, budget: budget.name, process: processName() }, value });
   }
   return rows.sort((a, b) => b.value - a.value).slice(0, MAX_BUDGETS);
 }

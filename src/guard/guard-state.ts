@@ -37,7 +37,7 @@ export interface GuardOptions {
   /** The run of calls whose scope names none; the holder without it. */
   readonly run?: string;
   /** Name of this process for people: in the log, as the source of a trip. */
-  readonly instance: () => string;
+  readonly processName: () => string;
   readonly approvers: ReadonlySet<Approve>;
   readonly clock?: () => number;
   /** How long this process counts as alive after its last report, in milliseconds. */
@@ -121,7 +121,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     budgets,
     reservations,
     circuits,
-    trips: createTrips({ store, clock, by: options.instance, onFailure }),
+    trips: createTrips({ store, clock, by: options.processName, onFailure }),
     repeats: options.repeats && createRepeats(options.repeats),
   };
 }

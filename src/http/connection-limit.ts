@@ -9,9 +9,10 @@ interface Connections {
 
 /**
  * Limits the connections of each address, so that one address cannot take all that a server may have: with too many, the
- * one that has been without a request for longest is closed, or the new one where all have one.
+ * one that has been without a request for longest is closed, or the new one where all have one. Returns what marks a
+ * connection as busy for the rest of its life.
  */
-export function limitConnections(server: Server, perAddress: number): void {
+export function limitConnections(server: Server, perAddress: number): (socket: Socket) => void {
   const byAddress = new Map<string, Connections>();
 
   server.on("connection", (socket: Socket) => {
@@ -41,4 +42,5 @@ export function limitConnections(server: Server, perAddress: number): void {
       if (own?.all.has(socket)) own.idle.add(socket);
     });
   });
+  return (socket) => void byAddress.get(socket.remoteAddress ?? "")?.idle.delete(socket);
 }

@@ -1,5 +1,5 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { SpendfuseError } from "../core/errors.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { type Answer, openExchange, type Route, sendAnswer } from "./exchange.ts";
@@ -14,6 +14,10 @@ export interface HttpServerOptions {
   /** Default 5,000: half of all, so that one address cannot keep out the others. */
   readonly connectionsPerAddress?: number | undefined;
   readonly route: Route;
+  /** How long a request may take to arrive, in milliseconds; default 30 s. */
+  readonly requestMs?: number;
+  /** Takes over the connection of a request that opens a WebSocket. Absent: it is a request like others. */
+  readonly upgrade?: (request: IncomingMessage, client: Socket) => Promise<void>;
   /** The answer to a request whose route has thrown. */
   readonly failed: (error: unknown) => Answer;
 }
@@ -38,8 +42,18 @@ const MAX_PER_ADDRESS = 5_000;
 
 /** Serves HTTP until it is closed. @throws SpendfuseError `SPENDFUSE_CONFIG` when it cannot listen, such as on a taken port. */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const { name, host = "127.0.0.1", port, connectionsPerAddress = MAX_PER_ADDRESS, route, failed } = options;
-  const server = createServer(TIMEOUTS, (request, response) => {
+  const {
+    name,
+    host = "127.0.0.1",
+    port,
+    connectionsPerAddress = MAX_PER_ADDRESS,
+    route,
+    failed,
+    requestMs,
+    upgrade,
+  } = options;
+  const limits = { ...TIMEOUTS, ...(requestMs !== undefined && { requestTimeout: requestMs }) };
+  const server = createServer({ ...limits, shouldUpgradeCallback: isWebSocket }, (request, response) => {
     const exchange = openExchange(request, response);
     Promise.resolve()
       .then(() => route(exchange))
@@ -50,7 +64,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  limitConnections(server, connectionsPerAddress);
+  const keepBusy = limitConnections(server, connectionsPerAddress);
+  const upgraded = new Set<Socket>();
+  if (upgrade !== undefined) {
+    server.on("upgrade", (request: IncomingMessage, client: Socket, first: Buffer) => {
+      keepBusy(client);
+      takeOver(upgraded, client, first);
+      if (isWebSocket(request)) upgrade(request, client).catch(() => client.destroy());
+      else client.end(NOT_FOLLOWED);
+    });
+  }
   await listen(server, host, port).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
     const message = `${name} cannot listen on ${host}:${port}: ${why}`;
@@ -60,8 +83,26 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
     unref: () => void server.unref(),
-    close: () => close(server),
+    close() {
+      for (const socket of upgraded) socket.destroy();
+      return close(server);
+    },
   };
+}
+
+/** Upgrades to other protocols, such as HTTP/2, are not followed: the request is answered as it is. */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/** In versions of Node that ask nobody whether to follow. */
+const NOT_FOLLOWED = "HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+function takeOver(upgraded: Set<Socket>, client: Socket, first: Buffer): void {
+  upgraded.add(client);
+  client.on("close", () => upgraded.delete(client)).on("error", () => {});
+  client.setNoDelay(true);
+  if (first.length > 0) client.unshift(first);
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -27,12 +27,16 @@ import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
 import { createSettler, type Settler } from "./settler.ts";
+import { openTotals } from "./summary/summary.ts";
+import type { Totals } from "./summary/totals.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 
 /** What the first call needs, made from one configuration. */
 export interface Parts {
   readonly prices: PriceQueue;
   readonly instruments: Instruments;
+  /** By agent, for the table at the end of the process; undefined where none is printed. */
+  readonly totals: Totals | undefined;
   readonly recorder: Recorder;
   readonly forecaster: Forecaster;
   /** Undefined when the configuration asks for no guard. */
@@ -53,8 +57,8 @@ export interface AssemblyOptions {
   readonly listeners: ReadonlySet<(call: SettledCall) => unknown>;
   readonly approvers: ReadonlySet<Approve>;
   readonly say: (message: string) => void;
-  /** The value of the `instance` tag. */
-  readonly instance: () => string;
+  /** The value of the `process` tag. */
+  readonly processName: () => string;
   /** Where what outlives a process is kept; undefined when it cannot be. */
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
@@ -68,7 +72,7 @@ export type Forward = (call: SettledCall, parts: readonly CallPart[], node: Scop
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
-  const { config, faults, instance } = options;
+  const { config, faults, processName } = options;
   const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
   const own = { prices: rows, discounts, localServers };
   const prices = createPriceQueue(
@@ -79,7 +83,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const forecaster = createForecaster(prices.price);
   const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
-    instance,
+    processName,
     ...(config.tags && { tags: config.tags }),
     bounds,
     genAi: config.genAiMetrics !== false,
@@ -88,11 +92,12 @@ export function assemble(options: AssemblyOptions): Parts {
     gauges: () => enforcement?.gauges() ?? [],
     version: VERSION,
   });
+  const totals = openTotals(config);
   faults.onFault((step) => instruments.fault(step));
   const enforcement = isGuarded(config)
     ? openEnforcement({
         config,
-        instance,
+        processName,
         approvers: options.approvers,
         say: options.say,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
@@ -125,6 +130,7 @@ export function assemble(options: AssemblyOptions): Parts {
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
+      totals?.add(call, parts);
       if (enforcement && call.usage) forecaster.learn(call.requestModel ?? call.model, call.usage);
     },
     listeners: options.listeners,
@@ -134,7 +140,10 @@ export function assemble(options: AssemblyOptions): Parts {
     spent: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
     journal: journal && ((one) => journal.charge(boundCharge(bounds, one), writeTags(boundTags(bounds, one.scope)))),
-    instruments: instruments.charge,
+    instruments(one) {
+      instruments.charge(one);
+      totals?.charge(one);
+    },
     tracing: options.tracing,
   });
   const services: ChargingServices = {
@@ -149,7 +158,7 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, recorder, forecaster, enforcement, journal, settler, estimates, services };
+  return { prices, instruments, totals, recorder, forecaster, enforcement, journal, settler, estimates, services };
 }
 
 /** What budgets name is shown before all other values of tags. */

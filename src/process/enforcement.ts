@@ -33,7 +33,7 @@ export interface Enforcement {
 
 export interface EnforcementOptions {
   readonly config: Config;
-  readonly instance: () => string;
+  readonly processName: () => string;
   readonly approvers: ReadonlySet<Approve>;
   readonly say: (message: string) => void;
   readonly showsTag?: ShowsTag;
@@ -63,13 +63,13 @@ interface EnforcementState {
 }
 
 export function openEnforcement(options: EnforcementOptions): Enforcement {
-  const { config, instance } = options;
+  const { config, processName } = options;
   const state = createState(options);
   const { guard, late, store } = state;
   const mode = modeOf(config);
   const { circuits, counts } = guard;
   const shown = { mode, isUnknown: circuits.isUnknown };
-  const gauges = createGauges(() => circuits.open, counts, shown, instance, Date.now, options.showsTag);
+  const gauges = createGauges(() => circuits.open, counts, shown, processName, Date.now, options.showsTag);
   const feeding = followFeed(state);
   const opening = late?.ready ?? Promise.resolve(store);
   const ready = Promise.all([opening.then(() => serve(state)), feeding]).then(() => {});
@@ -110,7 +110,7 @@ function createState(options: EnforcementOptions): EnforcementState {
     holder: randomUUID(),
     // Threads of a process share its runs as they share its memory.
     ...(late === undefined && { run: "process" }),
-    instance: options.instance,
+    processName: options.processName,
     approvers: options.approvers,
     say: options.say,
     onRefused: options.onRefused,

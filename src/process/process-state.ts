@@ -21,6 +21,7 @@ import { assemble, type Forward, type Parts } from "./assembly.ts";
 import { type ConfigSource, type Configuration, createConfiguration } from "./configuration.ts";
 import { createDebugLog, isDebugging } from "./debug-log.ts";
 import { createProgramProxy, type ProgramProxy } from "./programs/program-proxy.ts";
+import { writeSummary } from "./summary/summary.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
 /** The state of one process: what exists from the start, and what the configuration opens. */
@@ -151,7 +152,7 @@ export function assembleParts(state: ProcessState): Parts {
     listeners,
     approvers,
     say,
-    instance: () => configuration.slot().get().name,
+    processName: () => configuration.slot().get().name,
     stateDir: configuration.stateDir,
     spoolPending: () => state.telemetry?.pending(),
     tracing: state.tracing,
@@ -187,8 +188,14 @@ export function openExport(state: ProcessState): void {
     stateDir: configuration.stateDir(),
     warn: say,
     settle: () => settleNow(state),
+    last: () => printSummary(state),
   });
   state.tracing.reset();
+}
+
+function printSummary({ configuration, parts, say }: ProcessState): void {
+  const text = parts && writeSummary(configuration.get(), parts.totals, parts.instruments);
+  if (text !== undefined) say(text);
 }
 
 /** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */

@@ -8,6 +8,7 @@ import type { Scoping } from "../meter/identity/scoping.ts";
 import type { Propagation } from "../meter/propagation/propagation.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { wrapFetch } from "../meter/transports/fetch/hook.ts";
+import { openPassing, type PassingOptions, type PassingSocket } from "../meter/transports/websocket/passing.ts";
 import type { ChargeInput } from "../pricing/charge.ts";
 import type { Forward } from "./assembly.ts";
 import { chargeHere } from "./charging.ts";
@@ -51,6 +52,8 @@ export interface Runtime {
   /** Counts money that is no model call's. @throws SpendfuseError `SPENDFUSE_CHARGE` */
   charge(input: ChargeInput): void;
   wrapFetch(inner: typeof fetch): typeof fetch;
+  /** Meters a WebSocket that someone else carries, in the scope of the caller; undefined for one that goes to no model. */
+  openSocket(options: PassingOptions): PassingSocket | undefined;
   finalise<T>(fn: () => T): T;
 }
 
@@ -86,6 +89,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     settle: async () => state.parts?.settler?.settle(),
     charge: (input) => chargeHere(state, input),
     wrapFetch: (inner) => wrapFetch(state.meter, inner),
+    openSocket: (options) => openPassing(state.meter, options),
     finalise,
   };
   return runtime;

@@ -32,14 +32,27 @@ export interface TelemetryOptions {
   readonly warn: (message: string) => void;
   /** Settles open calls and prices deferred ones, before the last interval is collected. Synchronous. */
   readonly settle: () => void;
+  /** Is called when the process ends, after all of it is settled. Synchronous. */
+  readonly last: () => void;
+}
+
+/** Where the environment says that metrics and spans go. */
+function readTarget(env: Config["env"]) {
+  const standard = readOtel(env);
+  const datadog = standard.disabled || standard.endpoint.metrics ? undefined : readIntake(env);
+  return { standard, datadog, endpoint: { ...datadog?.endpoint, ...standard.endpoint } };
+}
+
+/** Whether nobody has said where metrics go, nor that they shall go nowhere. */
+export function lacksTarget({ env }: Config): boolean {
+  const { standard, endpoint } = readTarget(env);
+  return !standard.disabled && endpoint.metrics === undefined;
 }
 
 /** Wires the exporter to where the environment says; the standard `OTEL_*` endpoint comes before Datadog's intake. */
 export function openTelemetry(options: TelemetryOptions): Telemetry {
   const { config, instruments, faults, slot, stateDir, warn } = options;
-  const standard = readOtel(config.env);
-  const datadog = standard.disabled || standard.endpoint.metrics ? undefined : readIntake(config.env);
-  const endpoint = { ...datadog?.endpoint, ...standard.endpoint };
+  const { standard, datadog, endpoint } = readTarget(config.env);
   for (const note of [...standard.notes, ...(datadog?.notes ?? [])]) warn(note);
   const spoolDir = stateDir && join(stateDir, "spool");
   const exporter = startExporter({
@@ -57,6 +70,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
   const uninstall = installExit({
     exporter,
     settle: options.settle,
+    last: options.last,
     release: slot.release,
     sender: sends ? { endpoint, spoolDir, env: config.env } : undefined,
   });

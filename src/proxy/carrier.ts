@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
+import { openConnection } from "./connection.ts";
 import { createDecoded } from "./decoded.ts";
 import { createTunnelAgent, type ProxyLookup, proxyHeaders } from "./user-proxy.ts";
 
@@ -13,6 +14,8 @@ export interface Carrier {
    * times out. The body is bytes, text or a Node stream; headers are pairs, an object or `Headers`.
    */
   readonly fetch: Fetch;
+  /** Opens a connection to the server of an address, over TLS where that is HTTPS. */
+  connect(url: URL): Promise<Duplex>;
   /** Ends the connections that are kept open. */
   close(): void;
 }
@@ -34,6 +37,7 @@ export function createCarrier(proxyOf: ProxyLookup): Carrier {
   };
   return {
     fetch: (input, init) => send(state, new URL(String(input)), init ?? {}, true),
+    connect: (url) => openConnection(url, proxyOf(url)),
     close() {
       for (const agent of [state.plain, state.secure, ...state.tunnels.values()]) agent.destroy();
     },

@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { object, parse, text } from "../core/json.ts";
 import type { ScopeFields } from "../core/scope.ts";
 import type { Answer } from "../http/exchange.ts";
+import type { PassingOptions, PassingSocket } from "../meter/transports/websocket/passing.ts";
 import { type Address, type Upstreams, upstreamUrl } from "./address.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import { findProgram, type Program } from "./programs.ts";
@@ -15,10 +17,14 @@ export interface Metered {
   scope<T>(fields: ScopeFields, fn: () => T): T;
   /** Runs `fn` in the scope that a baggage tells of. */
   extract<T>(carrier: { readonly baggage: string }, fn: () => T): T;
+  /** Meters a WebSocket in the scope of the caller; undefined for one that goes to no model. */
+  openSocket(options: PassingOptions): PassingSocket | undefined;
 }
 
 export interface ForwardOptions {
   readonly metered: Metered;
+  /** Opens a connection to the server of an address. */
+  readonly connect: (url: URL) => Promise<Duplex>;
   readonly upstreams: Upstreams;
   /** The agent of requests whose path, headers and key name none. */
   readonly agent: string | undefined;
@@ -28,9 +34,11 @@ export interface ForwardOptions {
   readonly agentOfKey: (headers: IncomingMessage["headers"]) => string | undefined;
 }
 
+/** The text of a refusal that has none. */
+export const MESSAGE = "spendfuse refused this call";
 /** Set on our own refusals. */
 const BLOCKED = "x-spendfuse-blocked";
-const AGENT = "x-spendfuse-agent";
+export const AGENT = "x-spendfuse-agent";
 
 /**
  * Passes one request on, in its scope, and the answer back as it comes. Resolves to an answer of our own, or to undefined
@@ -72,7 +80,7 @@ function headersOf(request: IncomingMessage, body: unknown, program: Program | u
 }
 
 /** A scope without `agent` has no span: a proxy does not know when an agent begins or ends. */
-function inScope<T>(
+export function inScope<T>(
   options: ForwardOptions,
   { agent: inPath, baggage }: Address,
   { headers }: IncomingMessage,
@@ -95,7 +103,7 @@ function inScope<T>(
 
 async function refusal(answer: Response, { rest }: Address, program: Program | undefined): Promise<Answer> {
   const body = await answer.text();
-  const message = text(object(object(parse(body))?.error)?.message) ?? "spendfuse refused this call";
+  const message = text(object(object(parse(body))?.error)?.message) ?? MESSAGE;
   const headers = { [BLOCKED]: answer.headers.get(BLOCKED) ?? "" };
   const shaped = program?.refuse?.(rest.replace(/\?.*$/s, ""), message);
   if (shaped !== undefined) return { ...shaped, headers: { ...shaped.headers, ...headers } };
@@ -103,7 +111,7 @@ async function refusal(answer: Response, { rest }: Address, program: Program | u
 }
 
 /** In the shape of OpenAI's and Anthropic's errors at once; clients try again, as after a broken connection. */
-function unreachable(url: string, error: unknown): Answer {
+export function unreachable(url: string, error: unknown): Answer {
   const { code, message } = error as NodeJS.ErrnoException;
   const says = `spendfuse proxy: cannot reach ${new URL(url).host}: ${code ?? message}`;
   return {

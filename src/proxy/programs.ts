@@ -24,6 +24,10 @@ export interface Program {
   readonly inside: (headers: IncomingHttpHeaders) => Inside;
   /** The refusal with which it ends its turn at once and shows our text; absent: the 402 of its API does. */
   readonly refuse?: (path: string, message: string) => ShapedRefusal | undefined;
+  /** The same as a message on a WebSocket. */
+  readonly refuseOnSocket?: (message: string) => object;
+  /** It goes on over HTTP at once where a handshake is answered 426, and tries again after other errors. */
+  readonly prefersHttp?: boolean;
 }
 
 const MAX_METADATA = 16 * 1024;
@@ -45,6 +49,8 @@ const PROGRAMS: readonly Program[] = [
     },
     // It tries a 402 six times, and shows nothing of a 429.
     refuse: (path, message) => (/\/responses$/.test(path) ? refuseResponses(message) : undefined),
+    refuseOnSocket: failedResponse,
+    prefersHttp: true,
   },
   {
     name: "claude-code",
@@ -75,11 +81,15 @@ export function findProgram(headers: IncomingHttpHeaders): Program | undefined {
   return PROGRAMS.find(({ is }) => is(headers));
 }
 
-/** A turn that ended with an error which no client tries again. */
-function refuseResponses(message: string): ShapedRefusal {
+/** The event of a turn that ended with an error which no client tries again. */
+function failedResponse(message: string): object {
   const error = { code: "invalid_prompt", message };
   const response = { id: "resp_spendfuse", object: "response", status: "failed", output: [], error };
-  const data = JSON.stringify({ type: "response.failed", sequence_number: 0, response });
+  return { type: "response.failed", sequence_number: 0, response };
+}
+
+function refuseResponses(message: string): ShapedRefusal {
+  const data = JSON.stringify(failedResponse(message));
   return {
     status: 200,
     headers: { "content-type": "text/event-stream", "cache-control": "no-store" },

@@ -4,14 +4,17 @@ import type { ScopeFields } from "../core/scope.ts";
 import type { Answer, Exchange } from "../http/exchange.ts";
 import { isLoopback } from "../http/own-host.ts";
 import { serveHttp } from "../http/server.ts";
-import { createAccess } from "./access.ts";
+import { type Access, createAccess } from "./access.ts";
 import { DEFAULT_UPSTREAMS, readAddress, type Upstreams } from "./address.ts";
 import { createCarrier } from "./carrier.ts";
 import { type ForwardOptions, forward, type Metered } from "./forward.ts";
+import { passUpgrade, refuseUpgrade, type Upgrade } from "./sockets/upgrade.ts";
 import { readUserProxy } from "./user-proxy.ts";
 
 /** The port of `spendfuse proxy`. */
 export const DEFAULT_PORT = 4321;
+/** Uploads over a slow connection take a while. */
+const UPLOAD_MS = 60 * 60_000;
 export const TOKEN_VARIABLE = "SPENDFUSE_PROXY_TOKEN";
 
 /** The meter of this process. */
@@ -63,7 +66,13 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
   const carrier = createCarrier(readUserProxy(options.env));
   const access = createAccess(loopback, token);
   const forwarding: ForwardOptions = {
-    metered: { fetch: meter.wrapFetch(carrier.fetch), scope: meter.scope, extract: meter.extract },
+    metered: {
+      fetch: meter.wrapFetch(carrier.fetch),
+      scope: meter.scope,
+      extract: meter.extract,
+      openSocket: meter.openSocket,
+    },
+    connect: carrier.connect,
     upstreams: completeUpstreams(options.upstreams ?? {}),
     agent: options.agent,
     fields,
@@ -76,6 +85,11 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     async route(exchange) {
       await ready;
       return answer(exchange, access, forwarding);
+    },
+    requestMs: UPLOAD_MS,
+    async upgrade(request, client) {
+      await ready;
+      await answerUpgrade({ request, client }, access, forwarding);
     },
     failed: () => ({ status: 500, body: { error: { message: "spendfuse proxy: the request failed" } } }),
   });
@@ -104,7 +118,7 @@ function withoutSlash(url: string): string {
 
 async function answer(
   { request, response, path }: Exchange,
-  access: ReturnType<typeof createAccess>,
+  access: Access,
   options: ForwardOptions,
 ): Promise<Answer | undefined> {
   const address = readAddress(request.url ?? "");
@@ -114,11 +128,19 @@ async function answer(
   }
   const denied = access(request, address);
   if (denied !== undefined) return refuse(denied.status, denied.why);
-  if (address === undefined) return refuse(404, "no such path; it begins with /openai/v1, /anthropic or /gemini");
-  // Codex then goes on over HTTP, in the same turn.
-  if (request.headers.upgrade !== undefined) return { status: 426 };
+  if (address === undefined) return refuse(NO_PATH.status, NO_PATH.why);
   return await forward(options, address, request, response);
 }
+
+async function answerUpgrade(upgrade: Upgrade, access: Access, options: ForwardOptions): Promise<void> {
+  const address = readAddress(upgrade.request.url ?? "");
+  const denied = access(upgrade.request, address) ?? (address === undefined ? NO_PATH : undefined);
+  if (denied === undefined && address !== undefined) return await passUpgrade(options, address, upgrade);
+  const { status, why } = denied ?? NO_PATH;
+  refuseUpgrade(upgrade.client, status, JSON.stringify(refuse(status, why).body));
+}
+
+const NO_PATH = { status: 404, why: "no such path; it begins with /openai/v1, /anthropic or /gemini" };
 
 function refuse(status: number, why: string): Answer {
   return { status, body: { error: { message: `spendfuse proxy: ${why}` } }, headers: { connection: "close" } };

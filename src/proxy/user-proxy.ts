@@ -43,7 +43,11 @@ export function proxyHeaders({ username, password }: URL): Record<string, string
 export function createTunnelAgent(proxy: URL): https.Agent {
   const agent = new https.Agent({ keepAlive: true });
   const open = (options: ConnectOptions, done: OnConnected): undefined => {
-    openTunnel(proxy, options, done);
+    const host = options.host ?? "localhost";
+    openTunnel(proxy, host, Number(options.port ?? 443)).then(
+      (socket) => done(null, connect({ ...(options as object), socket, servername: options.servername ?? host })),
+      (error: Error) => done(error),
+    );
     return undefined;
   };
   return Object.assign(agent, { createConnection: open });
@@ -57,9 +61,10 @@ interface ConnectOptions {
 
 type OnConnected = (error: Error | null, socket?: Duplex) => void;
 
-function openTunnel(proxy: URL, options: ConnectOptions, done: OnConnected): void {
-  const host = options.host ?? "localhost";
-  const authority = `${host.includes(":") ? `[${host}]` : host}:${options.port ?? 443}`;
+/** A connection to a server through the user's proxy. Rejects when the proxy refuses. */
+export function openTunnel(proxy: URL, host: string, port: number): Promise<Duplex> {
+  const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const { request } = proxy.protocol === "https:" ? https : http;
   const asked = request({
     host: proxy.hostname,
@@ -69,12 +74,12 @@ function openTunnel(proxy: URL, options: ConnectOptions, done: OnConnected): voi
     headers: { host: authority, ...proxyHeaders(proxy) },
     agent: false,
   });
-  asked.once("error", (error) => done(error));
+  asked.once("error", reject);
   asked.once("connect", ({ statusCode }, socket) => {
-    if (statusCode === 200)
-      return done(null, connect({ ...(options as object), socket, servername: options.servername ?? host }));
+    if (statusCode === 200) return resolve(socket);
     socket.destroy();
-    done(new Error(`the HTTP proxy ${proxy.host} answered ${statusCode} to CONNECT ${authority}`));
+    reject(new Error(`the HTTP proxy ${proxy.host} answered ${statusCode} to CONNECT ${authority}`));
   });
   asked.end();
+  return promise;
 }

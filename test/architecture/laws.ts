@@ -73,6 +73,9 @@ const MAX_LINES = 260;
 /** Tables of facts, and what is generated of them, which are longer than code may be. */
 const DATA_TABLES = new Set(["src/meter/wire/hosts.ts", "src/config/compiled.ts", "src/core/config-types.ts"]);
 
+/** Set by Datadog, the Collector or Prometheus: a tag of such a name is overwritten, doubled or fails the scrape. */
+const BACKEND_LABELS = new Set(["host", "device", "service", "env", "version", "job", "instance", "le", "quantile"]);
+
 const BANNED_NAME = /(^|[/-])(utils?|helpers?|common|managers?)([/.-]|$)/;
 // Written apart, so that this file does not break its own law.
 const MARKERS = new RegExp(["TO" + "DO", "FIX" + "ME", "\\b(?:test|it|describe)\\.on" + "ly\\("].join("|"));
@@ -191,6 +194,11 @@ export const LAWS: Readonly<Record<string, Law>> = {
     ["src", "test", "bench", "examples"]
       .flatMap((folder) => filesIn(tree, folder))
       .filter((path) => MARKERS.test(tree.get(path) ?? "")),
+
+  "no tag has the name of a label that a backend sets": (tree) =>
+    [...(tree.get("src/core/names.ts") ?? "").matchAll(/"([a-z_]+)"/g)].flatMap(([, name = ""]) =>
+      BACKEND_LABELS.has(name) ? [`the tag ${name}`] : [],
+    ),
 
   "no registry host in the repository": (tree) =>
     [...tree]

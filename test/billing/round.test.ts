@@ -459,7 +459,7 @@ describe("in the sandbox, with Datadog's own client", () => {
     const { sandbox, url } = await startSandbox();
     const at = stage.clock / 1_000 - 600;
     const tags = (more: string) =>
-      `agent:researcher,root_agent:boss,provider:openai,model:gpt-5,quality:reported,instance:a${more}`.split(",");
+      `agent:researcher,root_agent:boss,provider:openai,model:gpt-5,quality:reported,process:a${more}`.split(",");
     const write = (metric: string, value: number, more = ""): void => {
       sandbox.store.write(metric, "count", metric + more, () => tags(more), at, value);
     };

@@ -27,10 +27,62 @@ describe("the spendfuse command", () => {
     expect(run(ROOT, "--version").stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  test.each(["dmo", "toString", "--helo"])("%s is no command: exit code 2", (name) => {
+  test.each([
+    ["dmo", 'unknown command "dmo"; did you mean "demo"?'],
+    ["reports", 'unknown command "reports"; did you mean "report"?'],
+    ["toString", 'unknown command "toString". Commands: demo, '],
+    ["--helo", 'unknown command "--helo"; did you mean "help"?'],
+  ])("%s is no command: exit code 2, and the nearest one", (name, text) => {
     const unknown = run(ROOT, name);
     expect(unknown).toMatchObject({ status: 2, stdout: "" });
-    expect(unknown.stderr).toContain(`"${name}". Commands: demo, `);
+    expect(unknown.stderr).toContain(text);
+  });
+
+  test("help NAME is NAME --help, version is --version", () => {
+    expect(run(ROOT, "help", "report").stdout).toBe(run(ROOT, "report", "--help").stdout);
+    expect(run(ROOT, "help").stdout).toBe(run(ROOT, "--help").stdout);
+    expect(run(ROOT, "help", "reprt")).toMatchObject({ status: 2 });
+    expect(run(ROOT, "version").stdout).toBe(run(ROOT, "--version").stdout);
+  });
+
+  test.each([
+    [["report", "--mnth", "2026-11"], "unknown option --mnth; did you mean --month?"],
+    [["breaker", "trip", "all", "--resaon=x"], "unknown option --resaon; did you mean --reason?"],
+    [["report", "--zzzzzz"], "unknown option --zzzzzz\n"],
+  ])("%j: one line with the option that may have been meant", (args, text) => {
+    const { status, stderr } = run(ROOT, ...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain(text);
+    expect(stderr.trim().split("\n")).toHaveLength(2);
+  });
+
+  /** What bash offers for the last of the words. */
+  function completed(...words: readonly string[]): readonly string[] {
+    const program = `source <("$NODE" "$MAIN" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _spendfuse; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const env = { ...process.env, NODE: process.execPath, MAIN: join(ROOT, "src/cli/main.ts") };
+    const { stdout, stderr } = spawnSync("bash", ["-c", program, "bash", ...words], { encoding: "utf8", env });
+    expect(stderr).toBe("");
+    return stdout.trim().split("\n");
+  }
+
+  test("completion: bash completes commands, their words and their options", () => {
+    expect(completed("spendfuse", "de")).toEqual(["demo", "deploy"]);
+    expect(completed("spendfuse", "breaker", "tr")).toEqual(["trip"]);
+    expect(completed("spendfuse", "report", "--mo")).toEqual(["--month"]);
+    expect(completed("spendfuse", "help", "po")).toEqual(["poll"]);
+    expect(completed("spendfuse", "completion", "f")).toEqual(["fish"]);
+  });
+
+  test("completion: zsh and fish get every command with its summary; another shell is refused", async () => {
+    const [zsh, fish] = ["zsh", "fish"].map((shell) => run(ROOT, "completion", shell).stdout);
+    for (const load of Object.values(COMMANDS)) {
+      const { name, summary } = (await load()).command;
+      const text = summary.replaceAll("'", "'\\''");
+      expect(zsh).toContain(`'${name}:${text}'`);
+      expect(fish).toContain(`-a ${name} -d '${text}'`);
+    }
+    expect(run(ROOT, "completion", "tcsh")).toMatchObject({ status: 2, stdout: "" });
+    expect(run(ROOT, "completion").stderr).toContain("bash, zsh, fish");
   });
 
   test.each(Object.keys(COMMANDS))("%s has its help, and refuses an option that it does not know", async (name) => {

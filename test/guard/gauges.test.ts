@@ -59,7 +59,7 @@ describe("open circuits", () => {
 
   test("have a tag for each part of their scope, and none that grows with the traffic", () => {
     const { points } = read(() => ["agent:a,team:b", "all", "run:1", "agent:a,user:u"].map(opened));
-    const more = { source: "operator", instance: "me" };
+    const more = { source: "operator", process: "me" };
     expect(points("spendfuse.circuit.open").map(({ tags }) => tags)).toEqual([
       { scope: "agent:a/team:b", agent: "a", team: "b", ...more },
       { scope: "all", ...more },
@@ -106,7 +106,7 @@ test.each([
   [true, 0],
 ])("a guard that does not know its state: %s", (unknown, value) => {
   const { points } = read(() => [], [], unknown);
-  expect(points("spendfuse.guard.up")).toEqual([{ tags: { mode: "enforce", instance: "me" }, value }]);
+  expect(points("spendfuse.guard.up")).toEqual([{ tags: { mode: "enforce", process: "me" }, value }]);
 });
 
 test("scopes of the user's own tags are shown where their values are", () => {

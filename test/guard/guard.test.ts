@@ -197,7 +197,7 @@ describe("beside the cap", () => {
           root_agent: "researcher",
           reason: "budget",
           mode: "shadow",
-          instance: expect.any(String),
+          process: expect.any(String),
         },
         value: 2,
       },
@@ -209,17 +209,17 @@ describe("beside the cap", () => {
     const metrics = collectMetrics();
     const one = await open({ budgets: [{ name: "b", scope: { team: "*" }, per: "1m", calls: 2, trip: "1m" }] });
     await one.runtime.scoping.scope({ team: "search" }, () => statuses(one, 3));
-    const instance = expect.any(String);
+    const processName = expect.any(String);
     const read = (await metrics.read()).filter(({ metric }) => /circuit|budget/.test(metric));
     expect(read).toEqual([
       {
         metric: "spendfuse.circuit.open",
-        attributes: { scope: "team:search", team: "search", source: "budget", instance },
+        attributes: { scope: "team:search", team: "search", source: "budget", process: processName },
         value: 1,
       },
       {
         metric: "spendfuse.budget.used_ratio",
-        attributes: { scope: "team:search", team: "search", budget: "b", instance },
+        attributes: { scope: "team:search", team: "search", budget: "b", process: processName },
         value: 1,
       },
     ]);

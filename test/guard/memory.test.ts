@@ -72,7 +72,7 @@ test.each([
       clock: () => now,
       leaseMs: 30,
       holder: "one",
-      instance: () => "one",
+      processName: () => "one",
       approvers: new Set(),
       say: () => {},
       onRefused: () => {},

@@ -30,7 +30,7 @@ function start(processes: number, store: Store, onRefused: (process: Process) =>
       unpriced: "allow",
       timeoutMs: 5_000,
       holder: `process-${index}`,
-      instance: () => `process-${index}`,
+      processName: () => `process-${index}`,
       approvers: new Set(),
       say: () => {},
       onRefused: () => onRefused(one),

@@ -9,7 +9,7 @@ import type { Sums } from "../../src/core/ledger.ts";
 import { createRuntime, type Runtime } from "../../src/process/runtime.ts";
 import type { ModelServer } from "../servers/model-server.ts";
 
-// The slot of the `instance` tag is claimed in this folder, and not in that of the user who runs the tests.
+// The slot of the `process` tag is claimed in this folder, and not in that of the user who runs the tests.
 process.env.SPENDFUSE_STATE_DIR = mkdtempSync(join(tmpdir(), "spendfuse-known-"));
 
 /** One process of ours with nothing in it yet, and what it says and settles. */

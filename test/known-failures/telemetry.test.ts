@@ -137,7 +137,7 @@ describe("dd-trace-py#19760: error in token code drops the span", () => {
 });
 
 describe("claude-code#56317: counters of several processes collide; increase() 100x", () => {
-  test("each process has an instance of its own, and sends what came since the last time", async () => {
+  test("each process has a `process` tag of its own, and sends what came since the last time", async () => {
     receiver = await startOtlpReceiver();
     const stateDir = newStateDir();
     const now = () => 1_790_000_000_000;
@@ -148,7 +148,7 @@ describe("claude-code#56317: counters of several processes collide; increase() 1
         await Promise.all(both.map(({ exporter }) => exporter.flush()));
       }
       const points = receiver.points(METRICS.cost.name);
-      expect(new Set(points.map(({ tags }) => tags.instance)).size).toBe(2);
+      expect(new Set(points.map(({ tags }) => tags.process)).size).toBe(2);
       expect(points.map(({ temporality, value }) => [temporality, Math.round(value * 1e9)])).toEqual(
         Array.from({ length: 6 }, () => [1, 5]),
       );

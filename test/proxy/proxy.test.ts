@@ -224,17 +224,18 @@ describe("what is no model call", () => {
     expect([answer.status, answer.headers.get("location")]).toEqual([307, "http://127.0.0.1:9/elsewhere"]);
   });
 
-  test("an upgrade is answered 426, on which Codex goes on over HTTP", async () => {
+  test("a request that would change to HTTP/2 is answered as it is", async () => {
     const { proxy } = await open();
+    vendor.play(wire.whole(ANSWER));
     const socket = connect(Number(new URL(proxy.url).port), "127.0.0.1");
     socket.write(
-      "GET /openai/v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+      "GET /openai/v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\r\n",
     );
     const head = await new Promise((resolve) =>
       socket.once("data", (bytes) => resolve(String(bytes).split("\r\n")[0])),
     );
     socket.destroy();
-    expect(head).toBe("HTTP/1.1 426 Upgrade Required");
+    expect(head).toBe("HTTP/1.1 200 OK");
   });
 });
 

@@ -29,7 +29,12 @@ export async function startStage(
   globalThis.fetch = before;
   runtime.listeners.add((call) => settled.push(call));
   const proxy = await startProxy({
-    meter: { wrapFetch: runtime.wrapFetch, scope: runtime.scoping.scope, extract: runtime.propagation.extract },
+    meter: {
+      wrapFetch: runtime.wrapFetch,
+      scope: runtime.scoping.scope,
+      extract: runtime.propagation.extract,
+      openSocket: runtime.openSocket,
+    },
     port: 0,
     upstreams: { openai: `${vendor}/v1`, anthropic: vendor, gemini: vendor },
     env: {},

@@ -25,7 +25,7 @@ export function feedMinute({ store, clock }: Sandbox, minute: number): void {
       "project:help",
       `provider:${provider}`,
       `model:${model}`,
-      "instance:host-1",
+      "process:host-1",
     ];
     const reported = [...who, "quality:reported"];
     write("spendfuse.cost", "count", reported, calls * 0.004 * (1 + (index % 3)));
@@ -48,16 +48,16 @@ export function feedMinute({ store, clock }: Sandbox, minute: number): void {
       );
     if ((minute + index) % 11 === 0)
       write("spendfuse.calls", "count", [...who, "quality:unknown", "ending:failed", "stream:false", "priced:none"], 2);
-    const budget = ["budget:agent day", `scope:agent:${agent}`, `agent:${agent}`, "instance:host-1"];
+    const budget = ["budget:agent day", `scope:agent:${agent}`, `agent:${agent}`, "process:host-1"];
     write("spendfuse.budget.used_ratio", "gauge", budget, ((minute % 1_440) / 1_440) * (0.4 + index * 0.14));
   }
   if (minute % 90 < 12) {
-    const who = ["agent:summarizer", "root_agent:researcher", "team:search", "instance:host-1"];
+    const who = ["agent:summarizer", "root_agent:researcher", "team:search", "process:host-1"];
     write("spendfuse.circuit.open", "gauge", [...who, "scope:agent:summarizer", "source:budget"], 1);
     write("spendfuse.blocked_calls", "count", [...who, "reason:budget", "mode:enforce"], 3);
   }
-  write("spendfuse.guard.up", "gauge", ["mode:enforce", "instance:host-1"], 1);
-  write("spendfuse.spool.pending", "gauge", ["instance:host-1"], minute % 240 === 0 ? 3 : 0);
+  write("spendfuse.guard.up", "gauge", ["mode:enforce", "process:host-1"], 1);
+  write("spendfuse.spool.pending", "gauge", ["process:host-1"], minute % 240 === 0 ? 3 : 0);
   if (minute % 5 === 0) feedBill(write, minute);
 }
 

@@ -51,10 +51,26 @@ function chat(id: string, { model, stream, stream_options }: Asked): Script {
 }
 
 function responses(id: string, { model, stream }: Asked): Script {
+  const { done, frames } = response(id, model);
+  return stream === true ? wire.streamed(...wire.numbered(frames)) : wire.whole(done);
+}
+
+/** Codex first sends a request that only prepares the next. */
+export function answerAgentSockets({ body }: Visit, attempt: number): readonly string[] {
+  const asked = readObject(body);
+  if (asked.type !== "response.create") return [];
+  const { done, frames } = response(String(attempt), asked.model);
+  if (asked.generate !== false) return frames.map((frame, at) => JSON.stringify({ ...frame, sequence_number: at }));
+  const [created] = frames;
+  return [created, { type: "response.completed", response: { ...done, output: [], usage: null } }].map((frame, at) =>
+    JSON.stringify({ ...frame, sequence_number: at }),
+  );
+}
+
+function response(id: string, model: unknown) {
   const origin = { id: `resp_${id}`, model: String(model) };
   const message = wire.outputMessage(`msg_${id}`, TEXT);
   const done = wire.responseObject(origin, "completed", [message], wire.responsesUsage(USED));
-  if (stream !== true) return wire.whole(done);
   const item = { output_index: 0, item: message };
   const frames: readonly { readonly type: string; readonly [key: string]: unknown }[] = [
     { type: "response.created", response: wire.responseObject(origin, "in_progress", [], null) },
@@ -63,7 +79,7 @@ function responses(id: string, { model, stream }: Asked): Script {
     { type: "response.output_item.done", ...item },
     { type: "response.completed", response: done },
   ];
-  return wire.streamed(...wire.numbered(frames));
+  return { done, frames };
 }
 
 function messages(id: string, { model, stream }: Asked): Script {

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo, Socket } from "node:net";
 
 /**
@@ -60,6 +61,8 @@ export interface ModelServer {
    */
   play(answer: Answer | Script, root?: string): void;
   readonly visits: readonly Visit[];
+  /** Whether handshakes of WebSockets are accepted; they are answered 404 otherwise. */
+  takesSockets: boolean;
   /** The next request that comes, or the one that already came, by its number since `play`. */
   visit(index: number): Promise<Visit>;
   /** Ends the requests that clients still hold open. */
@@ -67,7 +70,24 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-export async function startModelServer(): Promise<ModelServer> {
+/** Says what to answer to a message on a WebSocket: the messages, in order. */
+export type SocketAnswer = (visit: Visit, attempt: number) => readonly string[];
+
+const { WebSocketServer } = createRequire(import.meta.url)("ws") as {
+  WebSocketServer: new (
+    options: object,
+  ) => {
+    handleUpgrade(request: unknown, socket: unknown, head: unknown, done: (client: SocketClient) => void): void;
+  };
+};
+
+interface SocketClient {
+  on(event: "message", listener: (data: Buffer) => void): void;
+  send(text: string): void;
+}
+
+/** @param onMessage Takes WebSockets, whose messages are visits with the method `WEBSOCKET`. */
+export async function startModelServer(onMessage?: SocketAnswer): Promise<ModelServer> {
   let answer: Answer = () => ({ status: 501, steps: ["no script"] });
   let visits: Visit[] = [];
   let root = "";
@@ -86,6 +106,28 @@ export async function startModelServer(): Promise<ModelServer> {
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => {});
   });
+
+  const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: { threshold: 0 } });
+  if (onMessage !== undefined) {
+    server.on("upgrade", (request: IncomingMessage, socket, head) => {
+      const { url: path = "", headers } = request;
+      if (!self.takesSockets) return void socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+      upgrades.handleUpgrade(request, socket, head, (client) => {
+        client.on("message", (data) => {
+          const over = Promise.resolve<Over>({ by: "server", sent: 0, at: performance.now() });
+          const visit: Visit = {
+            method: "WEBSOCKET",
+            path,
+            headers,
+            body: String(data),
+            over,
+            played: Promise.resolve(),
+          };
+          for (const text of onMessage(visit, visits.push(visit) - 1)) client.send(text);
+        });
+      });
+    });
+  }
 
   async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
@@ -113,9 +155,10 @@ export async function startModelServer(): Promise<ModelServer> {
   server.unref();
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-  return {
+  const self: ModelServer = {
     url: `http://${host}`,
     host,
+    takesSockets: onMessage !== undefined,
     get visits() {
       return visits;
     },
@@ -137,6 +180,7 @@ export async function startModelServer(): Promise<ModelServer> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return self;
 }
 
 async function perform(

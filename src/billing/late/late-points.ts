@@ -9,8 +9,8 @@ import { LATE_MS } from "./settle-late.ts";
 
 /** The book's name for what belongs to no vendor. */
 const BOOK_NAME = "late figures";
-/** The value of the tag `instance`: no process has this name. */
-const INSTANCE = "poll";
+/** The value of the tag `process`: no process that meters has this name. */
+const PROCESS = "poll";
 const BATCH = 1_000;
 
 /**
@@ -52,7 +52,7 @@ export async function publishCorrections(
 export function pointsOf(settled: readonly (readonly [LateCall, LateSettlement])[]): readonly MetricPoint[] {
   const sums = new Map<string, { metric: MetricName; tags: MetricPoint["tags"]; at: number; amount: number }>();
   for (const [call, settlement] of settled)
-    for (const { metric, tags, amount } of correctionsOf(call.group, call, settlement, INSTANCE)) {
+    for (const { metric, tags, amount } of correctionsOf(call.group, call, settlement, PROCESS)) {
       const key = JSON.stringify([settlement.at, metric.name, recordKey(tags)]);
       const sum = sums.get(key);
       if (sum === undefined) sums.set(key, { metric, tags, at: settlement.at, amount });

@@ -33,6 +33,8 @@ export interface BillLine {
   readonly bearer: Bearer | undefined;
   billed: Nano;
   metered: Nano;
+  /** Metered tokens of all kinds. */
+  tokens: bigint;
   /** `billed - metered` of a line with a bearer, by reason: they add up to it. */
   readonly reasons: Partial<Record<DriftReason, Nano>>;
   /** Why a line has no bearer. */
@@ -93,7 +95,9 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
     const where: readonly Part[] =
       own.length > 0 ? own : [{ project: "", key: "", model: row.model, billed: 0n, list: undefined, charges: 0 }];
     const sizes = where.map(({ billed }) => (billed > 0n ? billed : 0n));
-    const costs = splitNano(BigInt(row.cost), sizes.some((size) => size > 0n) ? sizes : where.map(() => 1n));
+    const weights = sizes.some((size) => size > 0n) ? sizes : where.map(() => 1n);
+    const costs = splitNano(BigInt(row.cost), weights);
+    const tokens = splitNano(tokensOf(row), weights);
     const complete = TYPES.every(
       (type) => countOf(row, type) === 0 || billedTypes?.has(type) || billedTypes?.has("tokens"),
     );
@@ -102,6 +106,7 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
       const line = lines.at(part.project, part.key, part.model, bearer);
       line.billed += part.billed;
       line.metered += cost;
+      line.tokens += tokens[index] ?? 0n;
       const facts = {
         row,
         part,
@@ -120,6 +125,11 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
 /** Whom a metered row is charged to. */
 export function bearerOf({ agent, rootAgent, team, tags }: MeteredRow): Bearer {
   return { agent, rootAgent, team, ...(tags !== undefined && { tags }) };
+}
+
+/** The tokens of a metered row, of all kinds. */
+export function tokensOf({ inputUncached, cacheRead, cacheWrite, output }: MeteredRow): bigint {
+  return BigInt(inputUncached + cacheRead + cacheWrite + output);
 }
 
 const TYPES = ["input_uncached", "cache_read", "cache_write", "output"] as const;
@@ -163,7 +173,7 @@ function createLines() {
       const id = JSON.stringify([project, key, model, ...who]);
       let line = lines.get(id);
       if (line === undefined) {
-        line = { project, key, model, bearer, billed: 0n, metered: 0n, reasons: {}, why: {} };
+        line = { project, key, model, bearer, billed: 0n, metered: 0n, tokens: 0n, reasons: {}, why: {} };
         lines.set(id, line);
       }
       return line;

@@ -1,5 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { isSpendfuseError, SpendfuseError } from "../../core/errors.ts";
+import { nearest } from "../../core/nearest.ts";
 
 /**
  * A command of `spendfuse`: one file in this folder that exports `command`, and one line in `registry.ts`. `--help` of
@@ -12,6 +13,8 @@ export interface Command {
   readonly summary: string;
   /** What `spendfuse NAME --help` prints. */
   readonly help: string;
+  /** The long names of its options, without `help`. */
+  readonly options: readonly string[];
   /** Resolves to the exit code: 0, 1 when it failed, 2 on invalid usage. */
   run(args: string[]): Promise<number>;
 }
@@ -39,7 +42,7 @@ export function defineCommand<const Options extends ParseArgsOptionsConfig>(
   definition: CommandDefinition<Options>,
 ): Command {
   const { name, summary, help } = definition;
-  return { name, summary, help, run: (args) => runDefined(definition, args) };
+  return { name, summary, help, options: Object.keys(definition.options), run: (args) => runDefined(definition, args) };
 }
 
 /** Invalid usage: `message` names the problem and the fix. */
@@ -68,11 +71,22 @@ async function runDefined<Options extends ParseArgsOptionsConfig>(
   }
 }
 
+/** What `node:util` says of arguments, in one sentence, with the option that may have been meant. */
+function invalidOption(error: unknown, known: readonly string[]): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const name = /^Unknown option '(-[^']*)'/.exec(message)?.[1];
+  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || name === undefined) return message;
+  const near = nearest(name, known)
+    .slice(0, 3)
+    .map((one) => `--${one}`);
+  return `unknown option ${name}${near.length === 0 ? "" : `; did you mean ${near.join(" or ")}?`}`;
+}
+
 function parse(args: string[], options: ParseArgsOptionsConfig, allowPositionals: boolean) {
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals });
     return { values, words: positionals };
   } catch (error) {
-    throw usage((error as Error).message);
+    throw usage(invalidOption(error, Object.keys(options)));
   }
 }

@@ -1,7 +1,8 @@
 import { GROUPINGS } from "../../billing/report.ts";
 import { type Command, defineCommand, type OptionValues } from "./command.ts";
 
-const HELP = `spendfuse report: the vendors' bills next to the metered spend, from what spendfuse poll has read.
+const HELP = `spendfuse report: the vendors' bills next to the metered spend, from what spendfuse poll has read. Without a bill:
+what was metered, from the store of the processes or from Datadog.
 
   spendfuse report --month 2026-11 --by agent
 
@@ -11,6 +12,7 @@ const HELP = `spendfuse report: the vendors' bills next to the metered spend, fr
                      or a declared tag; with commas. Default: agent
   --vendor NAME      only this vendor; repeatable
   --csv, --json      for machines; amounts are decimal dollars
+  --focus            CSV with the columns of FOCUS 1.2: a row per day, vendor, project, key, model and agent
   --caps             the vendors' own caps beside the bill and the budgets
   --db FILE          as in spendfuse poll
 
@@ -24,6 +26,7 @@ const OPTIONS = {
   vendor: { type: "string", multiple: true },
   csv: { type: "boolean" },
   json: { type: "boolean" },
+  focus: { type: "boolean" },
   caps: { type: "boolean" },
   db: { type: "string" },
 } as const;

@@ -113,5 +113,10 @@ export const METERING_KEYS = {
     description: "Emits the standard `gen_ai.client.*` metrics beside our own.",
   },
   spans: { kind: "boolean", default: true, description: "Emits spans of agents and calls." },
+  summary: {
+    kind: "boolean",
+    description:
+      "Prints a table of agents with calls, tokens and cost on stderr when the process ends. Default: where nothing exports the metrics.",
+  },
   baggage: BAGGAGE,
 } as const satisfies Readonly<Record<string, Node>>;

@@ -23,15 +23,15 @@ export interface Counted {
  * cumulatively even where delta is asked for, and becomes a gauge in Datadog, which does not add up over processes. So
  * what an estimate was too low by is added to the same counters, with the quality `settled`, and what it was too high by
  * to a counter that only rises, which is subtracted.
- * @param instance The value of the tag of that name.
+ * @param processName The value of the tag `process`.
  */
 export function correctionsOf(
   group: MeteredGroup,
   before: Counted,
   after: LateFigures,
-  instance: string,
+  processName: string,
 ): readonly Correction[] {
-  const tags = tagsOf(group, instance);
+  const tags = tagsOf(group, processName);
   const { quality: _, ...callTags } = tags;
   const corrections: Correction[] = [{ metric: METRICS.settledCalls, tags: callTags, amount: 1 }];
   const add = (up: MetricName, down: MetricName, change: number, own: Correction["tags"]): void => {
@@ -46,7 +46,7 @@ export function correctionsOf(
   return corrections;
 }
 
-function tagsOf({ agent, rootAgent, team, project, tags, provider, model }: MeteredGroup, instance: string) {
+function tagsOf({ agent, rootAgent, team, project, tags, provider, model }: MeteredGroup, processName: string) {
   return {
     agent,
     root_agent: rootAgent,
@@ -56,6 +56,6 @@ function tagsOf({ agent, rootAgent, team, project, tags, provider, model }: Mete
     provider,
     model,
     quality: "settled",
-    instance,
+    process: processName,
   };
 }

@@ -158,6 +158,6 @@ function takePending(state: CollectorState): Taken {
   const { pending, now, slot } = state.options;
   state.sentPending = pending() ?? 0;
   state.sentAt = now();
-  const points = [{ tags: { instance: slot().name }, value: state.sentPending }];
+  const points = [{ tags: { process: slot().name }, value: state.sentPending }];
   return { kind: "gauge", metric: METRICS.spoolPending, points };
 }

@@ -10,6 +10,8 @@ export interface ExitOptions {
   readonly exporter: Exporter;
   /** Settles open calls, synchronously, for the last interval. */
   readonly settle?: () => void;
+  /** Is called once all is settled, when the process ends. */
+  readonly last?: () => void;
   /** Releases the slot. */
   readonly release: () => void;
   /** The process that sends what is left; undefined to leave it to the next start. */
@@ -41,7 +43,7 @@ const PASSED_ON = /^(SystemRoot|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|SSL_CERT_
  * a natural end it sends for at most one second; at any other nothing asynchronous runs any more: what
  * was not sent is written to disk, and a child process sends it. Returns a function that uninstalls all of it.
  */
-export function installExit({ exporter, settle, release, sender }: ExitOptions): () => void {
+export function installExit({ exporter, settle, last, release, sender }: ExitOptions): () => void {
   let flushed = false;
 
   function onBeforeExit(): void {
@@ -68,6 +70,11 @@ export function installExit({ exporter, settle, release, sender }: ExitOptions):
       if (exporter.save() && sender) startSender(sender);
     } catch {
       // A process that ends must not fail because of us.
+    }
+    try {
+      last?.();
+    } catch {
+      // The same.
     }
   }
 

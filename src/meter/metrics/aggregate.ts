@@ -27,7 +27,7 @@ type Opened = Series<Tags, number> | undefined;
 
 /** The groups of one process, and the tables that they add to. */
 export interface Groups {
-  readonly instance: () => string;
+  readonly processName: () => string;
   /** Which values of tags are shown. */
   readonly bounds: TagBounds;
   readonly costs: SeriesTable<Tags, number>;
@@ -50,9 +50,9 @@ const AUDIO = 1;
 const IMAGE = 2;
 const UNKNOWN = 3;
 
-export function createGroups(tables: Tables, instance: () => string, bounds: TagBounds): Groups {
+export function createGroups(tables: Tables, processName: () => string, bounds: TagBounds): Groups {
   return {
-    instance,
+    processName,
     bounds,
     costs: tables.cost.table,
     calls: tables.calls.table,
@@ -200,8 +200,8 @@ function addModality(
   if (!series.changed) table.touch(series);
 }
 
-function spendTags({ instance, bounds }: Groups, { scope, provider, quality }: SettledCall, model: string): Tags {
-  return { ...scopeTags(scope, bounds), provider, model, quality, instance: instance() };
+function spendTags({ processName, bounds }: Groups, { scope, provider, quality }: SettledCall, model: string): Tags {
+  return { ...scopeTags(scope, bounds), provider, model, quality, process: processName() };
 }
 
 /** The tags of a scope, always in this order: it is part of what makes a series. */

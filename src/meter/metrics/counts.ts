@@ -8,24 +8,37 @@ import type { Counter, Tables, Tags } from "./tables.ts";
 export interface Counts {
   readonly tables: Tables;
   readonly bounds: TagBounds;
-  readonly instance: () => string;
+  readonly processName: () => string;
 }
 
-export function countCharge({ tables, bounds, instance }: Counts, { scope, what, costNano }: Charge): void {
+export function countCharge({ tables, bounds, processName }: Counts, { scope, what, costNano }: Charge): void {
   if (costNano === 0) return;
   const shown = boundValue(bounds, "what", what);
-  count(tables.charges, { ...scopeTags(scope, bounds), what: shown, instance: instance() }, costNano);
+  count(tables.charges, { ...scopeTags(scope, bounds), what: shown, process: processName() }, costNano);
 }
 
-export function countBlocked({ tables, bounds, instance }: Counts, scope: Scope, reason: string, mode: string): void {
+export function countBlocked(
+  { tables, bounds, processName }: Counts,
+  scope: Scope,
+  reason: string,
+  mode: string,
+): void {
   const team = scope.team === undefined ? {} : { team: scope.team };
   const own = boundTags(bounds, scope);
-  const tags = { agent: scope.agent, root_agent: scope.rootAgent, ...team, ...own, reason, mode, instance: instance() };
+  const tags = {
+    agent: scope.agent,
+    root_agent: scope.rootAgent,
+    ...team,
+    ...own,
+    reason,
+    mode,
+    process: processName(),
+  };
   count(tables.blocked, tags);
 }
 
-export function countFault({ tables, instance }: Counts, step: string): void {
-  count(tables.faults, { step, instance: instance() });
+export function countFault({ tables, processName }: Counts, step: string): void {
+  count(tables.faults, { step, process: processName() });
 }
 
 export function count({ table }: Counter, tags: Tags, amount = 1): void {

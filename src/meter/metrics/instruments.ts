@@ -62,8 +62,8 @@ export interface Instruments {
 }
 
 export interface InstrumentsOptions {
-  /** The value of the `instance` tag, stable over restarts. Asked for once, when something is first counted. */
-  readonly instance: () => string;
+  /** The value of the `process` tag, stable over restarts. Asked for once, when something is first counted. */
+  readonly processName: () => string;
   /** Series of one metric that show their agent; those beyond add up in the agent `other`. */
   readonly seriesLimit?: number;
   /** The version of our instrumentation scope. */
@@ -89,7 +89,7 @@ const MAX_WAITING = 1_000;
 interface InstrumentsState {
   readonly options: InstrumentsOptions;
   readonly genAi: boolean;
-  readonly instance: () => string;
+  readonly processName: () => string;
   readonly gauges: () => readonly Gauge[];
   readonly tables: Tables;
   readonly groups: Groups;
@@ -105,16 +105,16 @@ interface InstrumentsState {
 }
 
 export function createInstruments(options: InstrumentsOptions): Instruments {
-  const instance = once(options.instance);
+  const processName = once(options.processName);
   const tables = createTables(options.seriesLimit ?? 1_900, options.tags);
   const bounds = options.bounds ?? createTagBounds();
   const state: InstrumentsState = {
     options,
     genAi: options.genAi ?? true,
-    instance,
+    processName,
     gauges: options.gauges ?? (() => []),
     tables,
-    groups: createGroups(tables, instance, bounds),
+    groups: createGroups(tables, processName, bounds),
     bounds,
     waiting: [],
     pump: undefined,
@@ -131,7 +131,7 @@ export function createInstruments(options: InstrumentsOptions): Instruments {
     blocked: (scope, reason, mode) => countBlocked(state, scope, reason, mode),
     unmetered(host) {
       watch(state);
-      count(tables.unmetered, { host });
+      count(tables.unmetered, { api_host: host, process: processName() });
     },
     gauges: state.gauges,
     fault: (step) => countFault(state, step),
@@ -177,7 +177,7 @@ function keepDurations(state: InstrumentsState): void {
 
 function correct(state: InstrumentsState, call: LateCall, figures: LateFigures): void {
   watch(state);
-  for (const { metric, tags, amount } of correctionsOf(call.group, call, figures, state.instance())) {
+  for (const { metric, tags, amount } of correctionsOf(call.group, call, figures, state.processName())) {
     const counter = state.tables.counters.find((one) => one.metric === metric);
     if (counter !== undefined) count(counter, tags, amount);
   }
@@ -198,11 +198,11 @@ function attach(state: InstrumentsState, provider: OtelMeterProvider): void {
   if (provider === state.pump?.provider || provider === state.refused) return;
   state.pump?.stop();
   state.pump = undefined;
-  const { tables, instance, gauges } = state;
+  const { tables, processName, gauges } = state;
   const { version, spoolPending = () => undefined } = state.options;
   const onFault = (error: unknown): void => reportFault(state, error);
   try {
-    const pump = createPump(provider, tables, { version, instance, spoolPending, gauges, onFault });
+    const pump = createPump(provider, tables, { version, processName, spoolPending, gauges, onFault });
     state.pump = pump;
     for (const { series, seconds } of state.waiting.splice(0)) pump.record(seconds, series.tags);
   } catch (error) {

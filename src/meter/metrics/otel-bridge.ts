@@ -19,7 +19,7 @@ export interface PumpOptions {
   /** A value could not be recorded. */
   readonly onFault: (error: unknown) => void;
   readonly version: string | undefined;
-  readonly instance: () => string;
+  readonly processName: () => string;
   readonly spoolPending: () => number | undefined;
   readonly gauges: () => readonly {
     readonly metric: MetricName;
@@ -55,7 +55,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     for (const move of counters) move();
     recordDurations();
     // Also without a spool: it is the sign of life of every process.
-    result.observe(options.spoolPending() ?? 0, { instance: options.instance() });
+    result.observe(options.spoolPending() ?? 0, { process: options.processName() });
   });
 
   for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.guardUp]) {

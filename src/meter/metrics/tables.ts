@@ -48,7 +48,7 @@ export interface Tables {
  * quality × ending, 15 series: together they stay below the 2,000 at which OpenTelemetry's own overflow begins.
  */
 const FOLDED_LIMIT = 1980;
-const SPEND_KEPT = new Set(["quality", "ending", "token_type", "instance"]);
+const SPEND_KEPT = new Set(["quality", "ending", "token_type", "process"]);
 const GEN_AI_KEPT = new Set(["gen_ai.operation.name", "gen_ai.token.modality"]);
 const MAX_FAULT_STEPS = 50;
 const MAX_HOSTS = 100;
@@ -69,7 +69,7 @@ export function createTables(limit: number, own: readonly string[] = NO_TAGS): T
   const blocked: readonly Level<Tags>[] = [
     ...taggedLevel(limit, own),
     { limit, fold: (tags) => withoutOwn(tags, own) },
-    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, new Set(["reason", "mode", "instance"]), own) },
+    { limit: Number.POSITIVE_INFINITY, fold: (tags) => keep(tags, new Set(["reason", "mode", "process"]), own) },
   ];
   const faults: readonly Level<Tags>[] = [
     { limit: MAX_FAULT_STEPS, fold: (tags) => tags },
@@ -77,7 +77,7 @@ export function createTables(limit: number, own: readonly string[] = NO_TAGS): T
   ];
   const unmetered: readonly Level<Tags>[] = [
     { limit: MAX_HOSTS, fold: (tags) => tags },
-    { limit: Number.POSITIVE_INFINITY, fold: () => ({ host: OTHER }) },
+    { limit: Number.POSITIVE_INFINITY, fold: (tags) => ({ ...tags, api_host: OTHER }) },
   ];
   const counter = (metric: MetricName, levels: readonly Level<Tags>[], scale = 1): Counter => ({
     metric,

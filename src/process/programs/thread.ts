@@ -22,7 +22,12 @@ const ready = runtime.start({
 ready.catch((error: Error) => tell({ type: "say", line: error.message }));
 
 startProxy({
-  meter: { wrapFetch: runtime.wrapFetch, scope: runtime.scoping.scope, extract: runtime.propagation.extract },
+  meter: {
+    wrapFetch: runtime.wrapFetch,
+    scope: runtime.scoping.scope,
+    extract: runtime.propagation.extract,
+    openSocket: runtime.openSocket,
+  },
   port: 0,
   upstreams,
   env,

@@ -104,7 +104,7 @@ describe("what is sent", () => {
     expect((before.estimated?.cost ?? 0) + change).toBe(billed(stage.bill()));
     expect(sum("spendfuse.settled_calls")).toBe(2e9);
     expect(sent.every(({ value }) => value > 0)).toBe(true);
-    expect(sent.every(({ tags }) => tags.instance === "poll")).toBe(true);
+    expect(sent.every(({ tags }) => tags.process === "poll")).toBe(true);
   });
 
   test("has a second of its own in each round, because a later point of the same second replaces one", async () => {

@@ -10,6 +10,7 @@ import { NO_USAGE } from "../../../src/core/usage.ts";
 import { startBillingServer } from "../../../src/demo/fake-vendor/billing/desk.ts";
 import { openrouterBilling } from "../../../src/demo/fake-vendor/billing/openrouter.ts";
 import { openFile } from "../../../src/stores/file/store.ts";
+import { FOCUS_1_2, focusFaults } from "../../billing/focus-columns.ts";
 import { ADMIN_KEYS, DAY, type Stage, setStage } from "../../billing/stage.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../servers/otlp-receiver.ts";
 
@@ -174,6 +175,20 @@ describe("spendfuse poll", () => {
   });
 });
 
+/** Rows of CSV by the names of the head. */
+function readFocus(csv: string): readonly Readonly<Record<string, string>>[] {
+  const [head = [], ...rows] = csv
+    .trim()
+    .split("\n")
+    .map((line) =>
+      [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map(([, cell = ""]) =>
+        cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell,
+      ),
+    );
+  expect(head.filter((name) => name !== "" && !name.startsWith("x_"))).toEqual(Object.keys(FOCUS_1_2));
+  return rows.map((row) => Object.fromEntries(head.map((name, index) => [name, row[index] ?? ""])));
+}
+
 describe("spendfuse report", () => {
   const days = ["--from", iso(yesterday), "--to", iso(yesterday)];
 
@@ -193,12 +208,60 @@ describe("spendfuse report", () => {
     stage.books.costs = [{ ...(stage.books.costs[0] as object), value: "9.999999999" }];
     await run(["poll", "--once"]);
     const csv = (await run(["report", ...days, "--by", "team,model", "--csv"])).out.trim().split("\n");
-    expect(csv[0]).toBe("team,model,billed_usd,metered_usd,drift_ratio,ungoverned_usd,not_on_the_bill_usd,reasons");
-    const sums = csv.slice(1).map((row) => Number(row.split(",")[2]));
+    expect(csv[0]).toBe(
+      "team,model,billed_usd,metered_usd,drift_ratio,ungoverned_usd,not_on_the_bill_usd,reasons,tokens,bill_read_at",
+    );
+    const sums = csv.slice(1, -1).map((row) => Number(row.split(",")[2]));
     expect(sums.reduce((sum, value) => sum + value, 0)).toBeCloseTo(9.999999999, 9);
+    expect(csv.at(-1)).toMatch(/^all,,9\.999999999,.*,\d+,\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const json = JSON.parse((await run(["report", ...days, "--by", "key", "--json"])).out);
     expect(json).toMatchObject({ from: iso(yesterday), to: iso(yesterday), by: ["key"] });
     expect(json.rows).toContainEqual(expect.objectContaining({ key: "prod", billedUsd: "9.999999999" }));
+    expect(json).toMatchObject({ metered: true, total: { billedUsd: "9.999999999", meteredUsd: "6.250000000" } });
+    expect(json.bills).toEqual([{ vendor: "openai", readAt: expect.stringMatching(/^\d{4}-/) }]);
+    expect(Math.abs(Date.parse(json.generatedAt) - Date.now())).toBeLessThan(60_000);
+  });
+
+  test("a month that is not over ends today", async () => {
+    await run(["poll", "--once"]);
+    const month = ["--month", iso(today).slice(0, 7)];
+    const { out } = await run(["report", ...month]);
+    expect(out.split("\n")[0]).toBe(`${iso(today).slice(0, 7)}-01 to ${iso(Date.now())}, UTC`);
+    expect(JSON.parse((await run(["report", ...month, "--json"])).out).to).toBe(iso(Date.now()));
+  });
+
+  test("with the columns of FOCUS: one row per day, key, model and agent, of what is billed and what is only metered", async () => {
+    await run(["poll", "--once"]);
+    const { out, code } = await run(["report", ...days, "--focus"], { SPENDFUSE_TAGS: "customer" });
+    expect(code).toBe(0);
+    const rows = readFocus(out);
+    for (const row of rows) expect(focusFaults(row)).toEqual([]);
+    const of = (agent: string) => rows.find((row) => row.x_Agent === agent);
+    expect(of("researcher")).toMatchObject({
+      ...{ BilledCost: "6.000000000", EffectiveCost: "6.000000000", x_Source: "bill", ProviderName: "OpenAI" },
+      ChargePeriodStart: `${iso(yesterday)}T00:00:00Z`,
+    });
+    expect(of("(ungoverned)")).toMatchObject({ BilledCost: "4.000000000", ConsumedQuantity: "", Tags: "" });
+    expect(of("painter")).toMatchObject({
+      BilledCost: "0.000000000",
+      EffectiveCost: "0.250000000",
+      x_Source: "metered",
+    });
+    expect(JSON.parse(of("painter")?.Tags ?? "")).toMatchObject({ agent: "painter", customer: "acme" });
+  });
+
+  test("without a bill it shows what the store knows, and says so", async () => {
+    const { code, out } = await run(["report", ...days]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^agent +metered +tokens$/m);
+    expect(out).toMatch(/^researcher +\$6\.00 +[\d,]+$/m);
+    expect(out).toMatch(/^all +\$6\.25 +[\d,]+$/m);
+    expect(out).toContain("no vendor's bill has been read");
+    const json = JSON.parse((await run(["report", ...days, "--json"])).out);
+    expect(json).toMatchObject({ bills: [], total: { billedUsd: "0.000000000", meteredUsd: "6.250000000" } });
+    const focus = readFocus((await run(["report", ...days, "--focus"])).out);
+    expect(focus.map((row) => row.EffectiveCost)).toEqual(["6.000000000", "0.250000000"]);
+    for (const row of focus) expect(focusFaults(row)).toEqual([]);
   });
 
   test("by a declared tag: what has none is on a line of its own", async () => {
@@ -210,7 +273,7 @@ describe("spendfuse report", () => {
       .trim()
       .split("\n")
       .map((line) => line.split(",").slice(0, 4));
-    expect(new Set(rows.slice(1))).toEqual(
+    expect(new Set(rows.slice(1, -1))).toEqual(
       new Set([
         ["(ungoverned)", "(ungoverned)", "4.000000000", "0.000000000"],
         ["", "researcher", "6.000000000", "6.000000000"],
@@ -231,10 +294,12 @@ describe("spendfuse report", () => {
   });
 
   test.each<[string, readonly string[], string]>([
-    ["nothing was read yet", [], "run spendfuse poll first"],
+    ["a book that is not there", ["--db", "other.db"], "run spendfuse poll first"],
+    ["caps without a bill", ["--caps"], "run spendfuse poll first"],
     ["a month that is none", ["--month", "2026-13"], "must be a month"],
     ["a grouping that is none", ["--by", "agnt"], "--by takes agent"],
     ["both forms", ["--csv", "--json"], "mutually exclusive"],
+    ["FOCUS by something", ["--focus", "--by", "agent"], "leave --by out"],
     ["a month and days", ["--month", "2026-11", "--from", "2026-11-01"], "excludes"],
   ])("%s: says what to do", async (_name, args, words) => {
     const { code, err } = await call("report", args);
@@ -282,7 +347,7 @@ test("calls that broke off settle, and what that changes is sent", async () => {
   expect(first).toMatchObject({ code: 0, out: expect.stringContaining("OpenRouter: 1 of 1 late calls settled") });
   const settled = (await store.metered(today, today + 1)).filter(({ provider }) => provider === "openrouter");
   expect(settled).toMatchObject([{ quality: "settled", calls: 1, cost: 1_200_000, inputUncached: 100, output: 30 }]);
-  const points = () => receiver.points().filter(({ tags }) => tags.instance === "poll");
+  const points = () => receiver.points().filter(({ tags }) => tags.process === "poll");
   expect(points().map(({ metric, kind, value, tags }) => [metric, kind, value, tags.token_type])).toEqual([
     ["spendfuse.settled_calls", "sum", 1, undefined],
     ["spendfuse.cost", "sum", 0.0003, undefined],

@@ -85,7 +85,7 @@ test("a settlement replaces the estimate in the metered rows", () => {
 
 describe("counters only rise", () => {
   if (late === undefined) throw new Error("no late call");
-  const tags = { agent: "a", root_agent: "r", team: "t", provider: "openrouter", model: "m", instance: "i" };
+  const tags = { agent: "a", root_agent: "r", team: "t", provider: "openrouter", model: "m", process: "i" };
   const settled = { ...tags, quality: "settled" };
   const of = (input: number, output: number, costNano: number) =>
     correctionsOf(late.group, late, { usage: { ...NO_USAGE, input, output }, costNano, priced: "true" }, "i").map(

@@ -229,7 +229,7 @@ describe("worker threads", () => {
     expect(
       receiver
         .points(COST)
-        .map(({ tags }) => tags.instance)
+        .map(({ tags }) => tags.process)
         .sort(),
     ).toEqual(["host-0", "host-1", "host-2"]);
   });

@@ -88,7 +88,7 @@ describe("exporting by itself", () => {
     });
     const [point] = receiver.points(COST);
     expect(point).toMatchObject({ value: 12e-9, unit: "USD", kind: "sum", temporality: 1 });
-    expect(point?.tags).toMatchObject({ agent: "a", instance: "host-0" });
+    expect(point?.tags).toMatchObject({ agent: "a", process: "host-0" });
     expect(point?.resource).toMatchObject({ "service.name": "test", "service.instance.id": "host-0" });
     expect(point && point.second > point.start).toBe(true);
     expect(receiver.total("spendfuse.tokens")).toBe(2 * (USAGE.input + USAGE.output));
@@ -296,7 +296,7 @@ describe("a point that is no number is left out, alone, and said", () => {
   ])("%s", async (_name, taken, gauges) => {
     const receiver = await receive();
     const instruments = {
-      ...createInstruments({ instance: () => "host-0" }),
+      ...createInstruments({ processName: () => "host-0" }),
       take: () => ("kind" in taken ? [taken] : []) as never,
       hasNews: () => true,
       gauges: () => gauges as never,
@@ -597,8 +597,8 @@ describe("instances", () => {
     for (const { exporter } of both) await exporter.flush();
     expect(new Set(receiver.points(COST).map(({ second }) => second)).size).toBe(1);
     expect(receiver.total(COST)).toBe(10);
-    expect(receiver.points(COST).map(({ tags }) => tags.instance)).toEqual(["host-0", "host-1"]);
-    // The standard metrics have no instance tag: their resource tells them apart.
+    expect(receiver.points(COST).map(({ tags }) => tags.process)).toEqual(["host-0", "host-1"]);
+    // The standard metrics have no `process` tag: their resource tells them apart.
     const durations = receiver.points("gen_ai.client.inference.duration");
     expect(durations.reduce((sum, { count = 0 }) => sum + count, 0)).toBe(2);
   });

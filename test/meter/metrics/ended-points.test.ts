@@ -64,7 +64,7 @@ test("every reader of a meter provider gets the 0, in delta and in cumulative", 
   createPump(provider as unknown as OtelMeterProvider, createTables(100), {
     onFault: (error) => expect.unreachable(String(error)),
     version: "1",
-    instance: () => "me",
+    processName: () => "me",
     spoolPending: () => 0,
     gauges: () => [{ metric: METRICS.circuitOpen, points: open }],
   });

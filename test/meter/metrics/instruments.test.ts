@@ -35,7 +35,7 @@ afterEach(() => {
 });
 
 function instrumentsFor(options: Partial<Parameters<typeof createInstruments>[0]> = {}): Instruments {
-  return createInstruments({ instance: () => "host-0", ...options });
+  return createInstruments({ processName: () => "host-0", ...options });
 }
 
 /** Sums of what was taken for our own export, in nano-units for cost. */
@@ -107,7 +107,7 @@ describe("what a call adds", () => {
           provider: "openai",
           model: "gpt-5",
           quality: "reported",
-          instance: "host-0",
+          process: "host-0",
         },
         value: 0.000012345,
       },
@@ -236,7 +236,7 @@ describe("many agents", () => {
       team: "other",
       provider: "other",
       stream: "other",
-      instance: "host-0",
+      process: "host-0",
     });
   });
 });

@@ -25,7 +25,7 @@ function noteValues() {
   };
 }
 
-const OPTIONS = { version: "1", instance: () => "i", spoolPending: () => 0, gauges: () => [], onFault: () => {} };
+const OPTIONS = { version: "1", processName: () => "i", spoolPending: () => 0, gauges: () => [], onFault: () => {} };
 const durations = Array.from({ length: 1_003 }, (_, index) => index / 1_000);
 
 test("durations reach the provider once, with its next collection, a full buffer, or the end of the pump", () => {

@@ -10,7 +10,7 @@ const TAGS = ["customer", "feature", "release"];
 
 function instrumentsFor(seriesLimit?: number, max?: number) {
   const bounds = createTagBounds(max);
-  return createInstruments({ instance: () => "h-0", tags: TAGS, bounds, ...(seriesLimit && { seriesLimit }) });
+  return createInstruments({ processName: () => "h-0", tags: TAGS, bounds, ...(seriesLimit && { seriesLimit }) });
 }
 
 function pointsOf(taken: readonly Taken[], name: string) {

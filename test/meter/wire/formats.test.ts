@@ -160,7 +160,7 @@ describe("every wire format of the registry", () => {
   );
 
   test.each(formats.map((format) => [format.name, format] as const))("%s: says its operation", (name, format) => {
-    const instruments = createInstruments({ instance: () => "host-0" });
+    const instruments = createInstruments({ processName: () => "host-0" });
     instruments.keepDurations();
     instruments.record(settledCall("a", { format: name }), []);
     const duration = instruments.take().find(({ metric }) => metric === GEN_AI_METRICS.duration);

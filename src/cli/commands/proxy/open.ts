@@ -30,6 +30,7 @@ export async function openProxy(
       wrapFetch: runtime.wrapFetch,
       scope: runtime.scoping.scope,
       extract: runtime.propagation.extract,
+      openSocket: runtime.openSocket,
     },
     port: options.port,
     ...(options.host !== undefined && { host: options.host }),

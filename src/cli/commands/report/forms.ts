@@ -1,40 +1,54 @@
-import type { Book } from "../../../billing/book.ts";
 import { driftOf } from "../../../billing/drift.ts";
-import type { Grouping, ReportRow } from "../../../billing/report.ts";
-import { DAY_MS, type Vendor } from "../../../billing/vendors/vendor.ts";
+import { type Grouping, type ReportRow, totalOf } from "../../../billing/report.ts";
 import { decimalUsd, type Nano } from "../../../core/money.ts";
-import { textTable } from "../../../terminal/table.ts";
+import { type Column, textTable } from "../../../terminal/table.ts";
 
-/** What a report covers. */
+/** A vendor's bill that the report contains. */
+export interface Bill {
+  readonly name: string;
+  readonly title: string;
+  /** When it was last read to its end, in milliseconds since the epoch. */
+  readonly readAt: number | undefined;
+}
+
+/** What a report covers. Times in milliseconds since the epoch; `until` is exclusive. */
 export interface About {
   readonly by: readonly Grouping[];
   readonly from: number;
   readonly until: number;
+  readonly now: number;
   /** Whether there is a source of metered spend. */
   readonly metered: boolean;
-  readonly book: Book;
-  readonly vendors: readonly Vendor[];
+  /** Empty where no bill was read: then everything is metered only. */
+  readonly bills: readonly Bill[];
 }
 
-const AMOUNTS = ["billed", "metered", "drift", "ungoverned", "not on the bill"].map(
-  (title) => ({ title, align: "right" }) as const,
-);
+type Amount = readonly [column: Column, show: (row: ReportRow, about: About) => string];
+
+const right = (title: string): Column => ({ title, align: "right" });
+
+const METERED: Amount = [right("metered"), (row, { metered }) => (metered ? dollars(row.metered) : "-")];
+const TOKENS: Amount = [right("tokens"), (row, { metered }) => (metered ? row.tokens.toLocaleString("en-US") : "-")];
+
+const COMPARED: readonly Amount[] = [
+  [right("billed"), (row) => dollars(row.billed)],
+  METERED,
+  [right("drift"), (row, { metered }) => (metered ? percent(driftOf(row)) : "-")],
+  [right("ungoverned"), (row) => (row.ungoverned === 0n ? "" : dollars(row.ungoverned))],
+  [right("not on the bill"), (row) => (row.unbilled === 0n ? "" : dollars(row.unbilled))],
+  [{ title: "why" }, reasonsOf],
+];
 
 /** Dollars to the cent, or finer below a cent. */
 export function toTable(rows: readonly ReportRow[], about: About): readonly string[] {
   if (rows.length === 0) return [`nothing is known of ${spanOf(about)}: run spendfuse poll --from ${iso(about.from)}`];
-  const all = total(rows);
-  const cells = (row: Omit<ReportRow, "by">, names: readonly string[]): readonly string[] => [
+  const amounts = about.bills.length === 0 ? [METERED, TOKENS] : COMPARED;
+  const cells = (row: ReportRow, names: readonly string[]): readonly string[] => [
     ...names,
-    dollars(row.billed),
-    about.metered ? dollars(row.metered) : "-",
-    about.metered ? percent(driftOf(row)) : "-",
-    row.ungoverned === 0n ? "" : dollars(row.ungoverned),
-    row.unbilled === 0n ? "" : dollars(row.unbilled),
-    reasonsOf(row),
+    ...amounts.map(([, show]) => show(row, about)),
   ];
   const table = textTable(
-    [...about.by, ...AMOUNTS, "why"],
+    [...about.by, ...amounts.map(([column]) => column)],
     [
       ...rows.map((row) =>
         cells(
@@ -42,37 +56,54 @@ export function toTable(rows: readonly ReportRow[], about: About): readonly stri
           about.by.map((name) => row.by[name] || "-"),
         ),
       ),
-      cells(
-        all,
-        about.by.map((_, index) => (index === 0 ? "all" : "")),
-      ),
+      cells(totalOf(rows), namesOfTotal(about)),
     ],
   );
   return [`${spanOf(about)}, UTC`, "", ...table, "", ...notes(about)];
 }
 
-function notes({ vendors, book, metered, until }: About): readonly string[] {
-  const read = vendors.map(({ name, title }) => {
-    const at = book.fact<number>(name, "polled at");
-    return `${title}: read ${at === undefined ? "never to its end" : new Date(at).toISOString().slice(0, 16)}`;
+function namesOfTotal({ by }: About): readonly string[] {
+  return by.map((_, index) => (index === 0 ? "all" : ""));
+}
+
+function notes({ bills, metered, until, now }: About): readonly string[] {
+  if (bills.length === 0)
+    return [
+      "Metered by us alone: no vendor's bill has been read. spendfuse poll reads it, and shows what it explains.",
+    ];
+  const read = bills.map(({ title, readAt }) => {
+    const at = readAt === undefined ? "never to its end" : new Date(readAt).toISOString().slice(0, 16);
+    return `${title}: read ${at}`;
   });
   return [
     ...read,
     ...(metered ? [] : ["What was metered is not known here: set SPENDFUSE_STORE, or DD_API_KEY and DD_APP_KEY."]),
-    ...(until > Date.now()
-      ? ["Bills are hours to a day late, and restated for weeks: the last days are not final."]
-      : []),
+    ...(until > now ? ["Bills are hours to a day late, and restated for weeks: the last days are not final."] : []),
   ];
 }
 
-export function toCsv(rows: readonly ReportRow[], { by }: About): readonly string[] {
-  const head = [...by, "billed_usd", "metered_usd", "drift_ratio", "ungoverned_usd", "not_on_the_bill_usd", "reasons"];
-  return [head.join(","), ...rows.map((row) => csvOf(row, by).map(quoted).join(","))];
+/** A row for each group and one for all of them; the last column says when the oldest bill in it was read. */
+export function toCsv(rows: readonly ReportRow[], about: About): readonly string[] {
+  const { by } = about;
+  const amounts = ["billed_usd", "metered_usd", "drift_ratio", "ungoverned_usd", "not_on_the_bill_usd", "reasons"];
+  const head = [...by, ...amounts, "tokens", "bill_read_at"];
+  const readAt = oldestRead(about) ?? "";
+  const lineOf = (row: ReportRow, names: readonly string[]): string =>
+    [...names, ...amountsOf(row), `${row.tokens}`, readAt].map(quoted).join(",");
+  return [
+    head.join(","),
+    ...rows.map((row) =>
+      lineOf(
+        row,
+        by.map((name) => row.by[name] ?? ""),
+      ),
+    ),
+    ...(rows.length === 0 ? [] : [lineOf(totalOf(rows), namesOfTotal(about))]),
+  ];
 }
 
-function csvOf(row: ReportRow, by: readonly Grouping[]): readonly string[] {
+function amountsOf(row: ReportRow): readonly string[] {
   return [
-    ...by.map((name) => row.by[name] ?? ""),
     decimalUsd(row.billed),
     decimalUsd(row.metered),
     driftOf(row)?.toString() ?? "",
@@ -84,35 +115,41 @@ function csvOf(row: ReportRow, by: readonly Grouping[]): readonly string[] {
   ];
 }
 
-/** Escapes a cell that a spreadsheet would evaluate as a formula. */
-function quoted(cell: string): string {
+/** A cell of CSV. Escapes what a spreadsheet would evaluate as a formula. */
+export function quoted(cell: string): string {
   const safe = /^[=+@]|^-(?![\d.])/.test(cell) ? `'${cell}` : cell;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 export function toJson(rows: readonly ReportRow[], about: About): readonly string[] {
-  const shown = rows.map((row) => ({
-    ...row.by,
+  const { from, by, now, metered, bills } = about;
+  const read = bills.map(({ name, readAt }) => ({ vendor: name, readAt: timeOf(readAt) ?? null }));
+  const span = { from: iso(from), to: iso(lastMs(about)), by, generatedAt: timeOf(now) };
+  const shown = { rows: rows.map((row) => ({ ...row.by, ...figuresOf(row) })), total: figuresOf(totalOf(rows)) };
+  return [JSON.stringify({ ...span, metered, bills: read, ...shown })];
+}
+
+function figuresOf(row: ReportRow) {
+  return {
     billedUsd: decimalUsd(row.billed),
     meteredUsd: decimalUsd(row.metered),
     driftRatio: driftOf(row) ?? null,
     ungovernedUsd: decimalUsd(row.ungoverned),
     notOnTheBillUsd: decimalUsd(row.unbilled),
+    tokens: Number(row.tokens),
     reasonsUsd: Object.fromEntries(Object.entries(row.reasons).map(([name, nano]) => [name, decimalUsd(nano as Nano)])),
-  }));
-  return [JSON.stringify({ from: iso(about.from), to: iso(about.until - 1), by: about.by, rows: shown })];
+  };
 }
 
-function total(rows: readonly ReportRow[]): Omit<ReportRow, "by"> {
-  const all = { billed: 0n, metered: 0n, ungoverned: 0n, unbilled: 0n, reasons: {} as Record<string, Nano> };
-  for (const row of rows) {
-    all.billed += row.billed;
-    all.metered += row.metered;
-    all.ungoverned += row.ungoverned;
-    all.unbilled += row.unbilled;
-    for (const [reason, nano] of Object.entries(row.reasons)) all.reasons[reason] = (all.reasons[reason] ?? 0n) + nano;
-  }
-  return all;
+/** When the bill that is the oldest was read; undefined where one was never read to its end, or there is none. */
+function oldestRead({ bills }: About): string | undefined {
+  const times = bills.map(({ readAt }) => readAt ?? Number.NaN);
+  const oldest = Math.min(...times);
+  return Number.isFinite(oldest) ? timeOf(oldest) : undefined;
+}
+
+function timeOf(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
 function reasonsOf({ reasons }: Pick<ReportRow, "reasons">): string {
@@ -139,8 +176,13 @@ function percent(ratio: number | undefined): string {
   return `${ratio > 0 ? "+" : ""}${(ratio * 100).toFixed(2)} %`;
 }
 
-function spanOf({ from, until }: About): string {
-  return `${iso(from)} to ${iso(Math.min(until, Date.now() + DAY_MS) - 1)}`;
+/** The last moment that is covered: never in the future. */
+function lastMs({ until, now }: About): number {
+  return Math.min(until - 1, now);
+}
+
+function spanOf(about: About): string {
+  return `${iso(about.from)} to ${iso(lastMs(about))}`;
 }
 
 function iso(ms: number): string {

@@ -1,36 +1,49 @@
 import { existsSync } from "node:fs";
 import { type Book, openBook } from "../../../billing/book.ts";
 import { readNames } from "../../../billing/names.ts";
-import { bearerOf } from "../../../billing/reconcile/reconcile.ts";
+import { bearerOf, tokensOf } from "../../../billing/reconcile/reconcile.ts";
 import { createReport, GROUPINGS, type Grouping, type Report } from "../../../billing/report.ts";
 import { type MeteredSource, settle } from "../../../billing/settle.ts";
-import { DAY_MS } from "../../../billing/vendors/vendor.ts";
+import { DAY_MS, type Vendor } from "../../../billing/vendors/vendor.ts";
 import { readCommandConfig } from "../../../config/config.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import { bookPath, openMetered, VENDORS } from "../poll/access.ts";
 import type { Values } from "../report.ts";
 import { capTable } from "./caps.ts";
-import { toCsv, toJson, toTable } from "./forms.ts";
+import { FOCUS_GROUPINGS, toFocus } from "./focus.ts";
+import { type Bill, toCsv, toJson, toTable } from "./forms.ts";
 
 /** Prints the report, or the vendors' caps. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
   const [from, until] = readSpan(values);
-  if (values.csv && values.json) throw usage("--csv and --json are mutually exclusive");
+  if ([values.csv, values.json, values.focus].filter(Boolean).length > 1)
+    throw usage("--csv, --json and --focus are mutually exclusive");
   const config = readCommandConfig((message) => console.error(`spendfuse report: ${message}`));
-  const by = readGroupings(values.by ?? "agent", config.tags ?? []);
+  if (values.focus && values.by !== undefined) throw usage("--focus has rows of its own: leave --by out");
+  const by = values.focus
+    ? [...FOCUS_GROUPINGS, ...(config.tags ?? [])]
+    : readGroupings(values.by ?? "agent", config.tags ?? []);
   const path = bookPath(values.db, config);
-  if (!existsSync(path)) throw usage(`there is no ${path}: run spendfuse poll first, or name the file with --db`);
-  const book = await openBook(path, { alone: false });
   const metered = await openMetered(config);
+  const book = existsSync(path) ? await openBook(path, { alone: false }) : undefined;
   try {
-    const vendors = vendorsOf(values, book);
-    if (values.caps) {
+    if (book === undefined && (metered.source === undefined || values.caps || values.db !== undefined))
+      throw usage(
+        `there is no ${path}: run spendfuse poll first, or name the file with --db${
+          metered.source === undefined && !values.caps
+            ? "; for what was metered alone, set SPENDFUSE_STORE to the store of your processes"
+            : ""
+        }`,
+      );
+    const vendors = book === undefined ? [] : vendorsOf(values, book);
+    if (values.caps && book !== undefined) {
       for (const line of await capTable({ book, vendors, config })) console.log(line);
       return 0;
     }
     const made = createReport(by);
     for (const vendor of vendors) {
+      if (book === undefined) break;
       const settling = await settle(
         {
           book,
@@ -53,12 +66,19 @@ export async function run(values: Values): Promise<number> {
         from,
         until,
       );
-    const about = { by, from, until, metered: metered.source !== undefined, book, vendors };
-    const form = values.csv ? toCsv : values.json ? toJson : toTable;
+    const about = {
+      by,
+      from,
+      until,
+      now: Date.now(),
+      metered: metered.source !== undefined,
+      bills: billsOf(vendors, book),
+    };
+    const form = values.focus ? toFocus : values.csv ? toCsv : values.json ? toJson : toTable;
     for (const line of form(made.rows, about)) console.log(line);
     return 0;
   } finally {
-    book.close();
+    book?.close();
     await metered.close();
   }
 }
@@ -77,10 +97,15 @@ async function addUnbilled(
       if (billed.includes(row.provider)) continue;
       const cost = BigInt(row.cost);
       const whose = { project: "", key: row.key, model: row.model, bearer: bearerOf(row) };
-      const line = { ...whose, billed: 0n, metered: cost, why: {} };
+      const line = { ...whose, billed: 0n, metered: cost, tokens: tokensOf(row), why: {} };
       made.add(row.provider, plain, day, [{ ...line, reasons: { not_billed: -cost } }]);
     }
   }
+}
+
+/** The vendors whose bill was read, and when. */
+function billsOf(vendors: readonly Vendor[], book: Book | undefined): readonly Bill[] {
+  return vendors.map(({ name, title }) => ({ name, title, readAt: book?.fact<number>(name, "polled at") }));
 }
 
 function vendorsOf({ vendor: only }: Values, book: Book) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isRunning, processId } from "./processes.ts";
 
 /**
- * A small number that only this process holds on this host. It makes the `instance` tag stable: the next process takes
+ * A small number that only this process holds on this host. It makes the `process` tag stable: the next process takes
  * it over, so that restarts do not add series.
  */
 export interface Slot {

@@ -66,7 +66,7 @@ test("a process that never called a model by fetch exports what went around it, 
     () => receiver.total(UNMETERED) > 0,
   );
   expect(receiver.points(UNMETERED)).toMatchObject([
-    { kind: "sum", unit: "{call}", tags: { host: vendor.host }, value: 3 },
+    { kind: "sum", unit: "{call}", tags: { api_host: vendor.host, process: expect.any(String) }, value: 3 },
   ]);
   expect(receiver.total("spendfuse.calls")).toBe(0);
   expect(said.trim().split("\n")).toHaveLength(1);
@@ -80,7 +80,7 @@ test("what is no model call is neither counted nor said", async () => {
 });
 
 test("what ends with the process is not lost", async () => {
-  const hasArrived = () => receiver.total(UNMETERED, { host: vendor.host }) > 0;
+  const hasArrived = () => receiver.total(UNMETERED, { api_host: vendor.host }) > 0;
   await run(`${POST}await post(process.env.VENDOR + "${CHAT_PATH}"); process.exit(1);`, hasArrived);
   expect(receiver.total(UNMETERED)).toBe(1);
 });

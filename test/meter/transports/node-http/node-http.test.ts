@@ -235,9 +235,10 @@ const ENDINGS: Readonly<Record<string, { readonly ending: string; readonly run: 
   timeout: {
     ending: "canceled",
     run: async () => {
-      const [sent, answer] = await open(`/hanging${PATH}`, { timeout: 20 });
+      const [sent, answer] = await open(`/hanging${PATH}`);
       const seen = drained(answer);
-      sent.on("timeout", () => sent.destroy());
+      // Set here: as an option it may pass before there is a listener.
+      sent.setTimeout(20, () => sent.destroy());
       return seen;
     },
   },

@@ -1,0 +1,22 @@
+import { isMainThread } from "node:worker_threads";
+import type { Config } from "../../config/config.ts";
+import type { Instruments } from "../../meter/metrics/instruments.ts";
+import { lacksTarget } from "../telemetry.ts";
+import { summaryLines } from "./table.ts";
+import { createTotals, type Totals } from "./totals.ts";
+
+/** The totals of a process that may show them at its end; undefined where it will not. */
+export function openTotals(config: Config): Totals | undefined {
+  return isMainThread && (config.summary ?? lacksTarget(config)) ? createTotals() : undefined;
+}
+
+/** The text to print at the end; undefined where there is nothing to show, or somebody else shows it. */
+export function writeSummary(
+  { summary }: Config,
+  totals: Totals | undefined,
+  instruments: Instruments,
+): string | undefined {
+  if (totals === undefined || (summary !== true && instruments.watch())) return undefined;
+  const lines = summaryLines(totals, process.uptime());
+  return lines.length === 0 ? undefined : lines.join("\n");
+}
