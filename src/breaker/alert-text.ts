@@ -70,7 +70,10 @@ export function readBrokenText(body: string, parse: (text: string) => Json | und
     if (!start) continue;
     const end = starts.slice(index + 1).find((next) => next !== null)?.index ?? body.lastIndexOf("}");
     const quoted = body.slice(start.index + start[0].length, end);
-    free[FREE[index] as string] = quoted.slice(0, Math.max(0, quoted.lastIndexOf('"')));
+    free[FREE[index] as string] = quoted
+      .slice(0, Math.max(0, quoted.lastIndexOf('"')))
+      .replaceAll("\\n", "\n")
+      .replaceAll('\\"', '"');
   }
   return { ...known, ...free };
 }
