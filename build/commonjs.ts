@@ -2,10 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type TransformOptions, transform } from "esbuild";
+import { AGENT, TARGET } from "./bundle.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DIST = join(ROOT, "dist");
-const TARGET = "node22.15";
+const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 
 /** What CommonJS lacks of `import.meta`. In a bundle of ES modules `__filename` is not there either. */
 const IMPORT_META = `var importMetaFilename = typeof __filename === "string" ? __filename : undefined;
@@ -25,19 +24,7 @@ const AS_COMMONJS: TransformOptions = {
  * The entries once more for `require`, with chunks of their own. Esbuild splits only ES modules, so each of the finished
  * files is turned into CommonJS.
  */
-const { outputFiles } = await build({
-  absWorkingDir: ROOT,
-  entryPoints: { index: "src/index.ts", register: "src/register.ts" },
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  platform: "node",
-  target: TARGET,
-  packages: "external",
-  chunkNames: "spendfuse-[hash]",
-  outdir: DIST,
-  write: false,
-});
+const { outputFiles } = await build({ ...AGENT, outdir: DIST, write: false });
 const names = outputFiles.map(({ path }) => path.slice(DIST.length + 1, -".js".length));
 for (const [n, { text }] of outputFiles.entries()) {
   const renamed = names.reduce((code, name) => code.replaceAll(`"./${name}.js"`, `"./${name}.cjs"`), text);

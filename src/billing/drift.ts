@@ -1,9 +1,9 @@
 import type { Nano } from "../core/money.ts";
 import type { BillLine } from "./reconcile/reconcile.ts";
 
-/** Metered but not billed, or not billed yet: left out of the comparison. */
-export function unbilledOf({ late = 0n, not_billed = 0n }: BillLine["reasons"]): Nano {
-  return -(late + not_billed);
+/** Metered but not billed, not billed yet, or never to be: left out of the comparison. */
+export function unbilledOf({ late = 0n, not_billed = 0n, plan = 0n }: BillLine["reasons"]): Nano {
+  return -(late + not_billed + plan);
 }
 
 /** Billed and metered amounts of the same calls. */

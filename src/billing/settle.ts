@@ -64,9 +64,10 @@ export async function settle(options: SettleOptions, from: number, until: number
   };
 }
 
+/** Without calls on subscriptions, which are on no bill. */
 async function meteredOn({ metered, vendor }: SettleOptions, day: number): Promise<readonly MeteredRow[]> {
   const rows = await metered(day, day + DAY_MS);
-  return rows.filter(({ provider }) => vendor.providers.includes(provider));
+  return rows.filter(({ provider, priced }) => vendor.providers.includes(provider) && priced !== "plan");
 }
 
 /** Key names seen on any day, so that a key without calls today is still recognised. */

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SpendfuseError } from "../core/errors.ts";
 import type { Env } from "./environment.ts";
+
+const { existsSync, readFileSync, realpathSync } = process.getBuiltinModule("node:fs");
 
 export const FILE = "spendfuse.config.json";
 

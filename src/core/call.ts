@@ -10,9 +10,10 @@ export type Quality = "reported" | "estimated" | "unknown";
 /**
  * How the cost was found: `true` by an exact price, `inexact` by the price of a model of a similar name or a substitute
  * rate, `partial` when a part of the call has no known price, or one that depends on the account, `false` when nothing
- * has a price; `none` when there is no usage to price.
+ * has a price; `none` when there is no usage to price. `plan`: the call was made on a subscription's login, which costs
+ * nothing more; its cost is the list price, for comparison and for budgets, and is on no bill.
  */
-export type Priced = "true" | "inexact" | "partial" | "false" | "none";
+export type Priced = "true" | "inexact" | "partial" | "false" | "none" | "plan";
 
 /** Where the money figure comes from: the vendor's own response, or our price book. */
 export type CostSource = "provider" | "local";
@@ -61,7 +62,7 @@ export interface SettledCall {
   readonly costSource?: CostSource;
   readonly priced: Priced;
   /**
-   * With `priced: "partial"`, the parts that `costUsd` does not contain, such as `file_search` or `output_audio`; a name
+   * With `priced: "partial"` or `"plan"`, the parts that `costUsd` does not contain, such as `file_search` or `output_audio`; a name
    * that ends in `_allowance` or `_reuse` is of a fee that `costUsd` does contain and the account may not pay.
    */
   readonly unpricedParts?: readonly string[];

@@ -10,7 +10,8 @@ export interface MetricName {
 const SCOPE = ["agent", "root_agent", "team", "project"] as const;
 const CIRCUIT = ["scope", ...SCOPE, "key"] as const;
 const BILL = ["vendor", "project", "key", "model", "agent"] as const;
-const SPEND = [...SCOPE, "provider", "model", "quality", "process"] as const;
+/** `priced` is on those of calls on a subscription's login alone, as `plan`. */
+const SPEND = [...SCOPE, "provider", "model", "quality", "priced", "process"] as const;
 
 export const METRICS = {
   cost: {

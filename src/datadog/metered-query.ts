@@ -7,6 +7,8 @@ import { type Client, refusalOf } from "./client.ts";
 /** Tags that every series has, which a team or a tag of the user's own is not: those without one are in no group. */
 const BY = ["agent", "root_agent", "provider", "model", "quality"];
 const CHARGED_BY = ["agent", "root_agent", "what"];
+/** Calls on subscriptions are on no bill. */
+const ON_A_BILL = "!priced:plan";
 const DAY_S = 86_400;
 /** Days queried together, and how long the answer is cached. */
 const SPAN_MS = 28 * DAY_S * 1_000;
@@ -40,7 +42,7 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
   const api = new v1.MetricsApi(configuration);
 
   async function ask(metric: string, by: readonly string[], from: number, until: number) {
-    const query = `sum:${metric}{*} by {${by.join(",")}}.as_count().rollup(sum, ${DAY_S})`;
+    const query = `sum:${metric}{${ON_A_BILL}} by {${by.join(",")}}.as_count().rollup(sum, ${DAY_S})`;
     try {
       const { series = [] } = await api.queryMetrics({ from: from / 1_000, to: until / 1_000 - 1, query });
       return series.flatMap(({ tagSet = [], pointlist = [] }) => {

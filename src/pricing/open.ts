@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { createPrices, type PriceLibrary, type PricesOptions } from "./library.ts";
 import type { PriceSource } from "./price.ts";
 
@@ -15,5 +14,10 @@ export async function openPriceBook(own: OwnPrices): Promise<PriceSource> {
  * @throws when the library cannot be found as a file, as in a bundle.
  */
 export function openPriceBookNow(own: OwnPrices): PriceSource {
-  return createPrices({ ...own, library: createRequire(import.meta.url)("@pydantic/genai-prices") as PriceLibrary });
+  return createPrices({
+    ...own,
+    library: process.getBuiltinModule("node:module").createRequire(import.meta.url)(
+      "@pydantic/genai-prices",
+    ) as PriceLibrary,
+  });
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import type { CallPart, SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
@@ -105,10 +104,11 @@ export function assemble(options: AssemblyOptions): Parts {
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
-  const holder = randomUUID();
-  const late = keepsJournal(config) ? createLateCalls(holder) : undefined;
+  const holder = keepsJournal(config) ? process.getBuiltinModule("node:crypto").randomUUID() : undefined;
+  const late = holder && createLateCalls(holder);
   const journal = late && openJournal(config, enforcement, late, holder, (error) => faults.report("ledger", error));
-  const settler = journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
+  const settler =
+    late && journal && createSettler({ ...options, late, holder, instruments, prices, store: journal.store });
   const folder = isSharedStore(config.store ?? DEFAULT_STORE) ? options.stateDir() : undefined;
   const estimates = openKnowledge(folder, (error) => faults.report("estimate", error));
   if (config.tokenizer === true) void loadTokenizer(estimates.knowledge, faults, options.say);

@@ -1,5 +1,3 @@
-import { writeSync } from "node:fs";
-import { isMainThread } from "node:worker_threads";
 import { SCHEMA } from "../config/compiled.ts";
 import { type Config, defaultConfig, isQuiet, isStrict, readConfig } from "../config/config.ts";
 import type { ConfigFile } from "../core/config-types.ts";
@@ -12,6 +10,8 @@ import { hostSlot, type LazySlot } from "../meter/export/spool/host-slot.ts";
 import { openState } from "../meter/export/spool/state.ts";
 import { settingsOf } from "./assembly.ts";
 import { startLine } from "./start-line.ts";
+
+const { writeSync } = process.getBuiltinModule("node:fs");
 
 /** Where a configuration comes from: the keys of the file themselves win over all others. */
 export interface ConfigSource extends ConfigFile {
@@ -56,7 +56,9 @@ export function createConfiguration(
   }
 
   /** Once per process, not once per thread. */
-  const tellOnce = isMainThread ? tell : () => {};
+  function tellOnce(message: string): void {
+    if (process.getBuiltinModule("node:worker_threads").isMainThread) tell(message);
+  }
 
   function set(next: Config): Config {
     config = next;

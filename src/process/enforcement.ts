@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { readDuration } from "../core/period.ts";
 import type { ScopeNode } from "../core/scope.ts";
@@ -107,7 +106,7 @@ function createState(options: EnforcementOptions): EnforcementState {
     timeoutMs: readDuration(config.stateTimeout) ?? TIMEOUT_MS,
     openTimeoutMs,
     sources: sourcesOf(config, shown),
-    holder: randomUUID(),
+    holder: process.getBuiltinModule("node:crypto").randomUUID(),
     // Threads of a process share its runs as they share its memory.
     ...(late === undefined && { run: "process" }),
     processName: options.processName,

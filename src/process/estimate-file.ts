@@ -1,7 +1,8 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readKept, writeKept } from "../meter/estimates/kept.ts";
 import { createKnowledge, type Knowledge } from "../meter/estimates/knowledge.ts";
+
+const { readFileSync, renameSync, writeFileSync } = process.getBuiltinModule("node:fs");
 
 /** What reported calls have taught, kept in a file beside the spool from one process to the next. */
 export interface KeptKnowledge {

@@ -92,6 +92,8 @@ function record(
   traces: CallTraces,
   tags: string | undefined,
 ): void {
+  // No vendor reports what is used on a subscription.
+  if (call.priced === "plan") return;
   if (call.quality === "reported") {
     if (call.usage !== undefined && parts.length === 1) addMinute(state, call, call.usage);
     return;

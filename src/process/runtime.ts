@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers";
 import type { SettledCall } from "../core/call.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
@@ -29,6 +30,9 @@ export interface StartOptions extends ConfigSource {
   /** False: the hook, the ledger and `onCall` alone, without loading OpenTelemetry. Default true. */
   readonly telemetry?: boolean;
 }
+
+/** Milliseconds for the first lines of an app. While Node reads its files, an immediate would come before them. */
+const FIRST_LINES_MS = 10;
 
 /** Everything of one process. All copies of the package share the first one's, so that each call is metered once. */
 export interface Runtime {
@@ -101,10 +105,15 @@ function register(state: ProcessState, runtime: Runtime): void {
   faults.guard("config", installation.install);
   shareThroughFetch(runtime);
   state.exports = true;
-  setImmediate(() => faults.guard("exporter", () => openExport(state)));
-  setImmediate(() => faults.guard("identity", () => acceptScopes(state)));
-  // Before the first call: a store, or a breaker, takes a while to answer.
-  setImmediate(() => faults.guard("guard", () => isGuarded(configuration.get()) && assembleParts(state)));
+  setTimeout(() => openBeforeCalls(state), FIRST_LINES_MS);
+}
+
+/** What the first call would open by itself; a store, or a breaker, takes a while to answer. */
+function openBeforeCalls(state: ProcessState): void {
+  const { configuration, faults } = state;
+  faults.guard("exporter", () => openExport(state));
+  faults.guard("identity", () => acceptScopes(state));
+  faults.guard("guard", () => isGuarded(configuration.get()) && assembleParts(state));
 }
 
 async function start(

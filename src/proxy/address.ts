@@ -66,13 +66,32 @@ export function writeAddress(proxy: string, api: Api, { agent, baggage, token }:
 /** Calls of the AI SDK, whose address of Anthropic ends in `/v1`, at one that is written without. */
 const WITHOUT_VERSION = /^\/(?:messages|models|complete)\b/;
 
-/** The URL at the upstream. A path outside OpenAI's `/v1`, such as that of Codex's account usage, begins at its root. */
-export function upstreamUrl({ api, rest }: Pick<Address, "api" | "rest">, upstreams: Upstreams): string {
-  const base = upstreams[api];
+/** Where the vendors themselves serve subscriptions: ChatGPT's, by its own path instead of `/v1`, and Gemini Code Assist. */
+const CHATGPT = "https://chatgpt.com/backend-api/codex";
+const CODE_ASSIST = "https://cloudcode-pa.googleapis.com";
+/** Codex sends it with the token of a ChatGPT login. */
+const CHATGPT_ACCOUNT = "chatgpt-account-id";
+
+/**
+ * The URL at the upstream. A path outside OpenAI's `/v1`, such as that of Codex's account usage, begins at its root. A call
+ * on a subscription's login goes where its vendor takes it, unless the configuration names another upstream.
+ */
+export function upstreamUrl(
+  { api, rest }: Pick<Address, "api" | "rest">,
+  upstreams: Upstreams,
+  headers: Readonly<Record<string, unknown>> = {},
+): string {
+  const base = baseOf(api, rest, upstreams[api], headers);
   if (api === "anthropic" && WITHOUT_VERSION.test(rest)) return `${base}/v1${rest}`;
   if (api !== "openai") return base + rest;
   const below = /^\/v1(?=[/?]|$)/.exec(rest);
   return below === null ? new URL(base).origin + rest : base + rest.slice(below[0].length);
+}
+
+function baseOf(api: Api, rest: string, base: string, headers: Readonly<Record<string, unknown>>): string {
+  if (base !== DEFAULT_UPSTREAMS[api]) return base;
+  if (api === "openai" && headers[CHATGPT_ACCOUNT] !== undefined && /^\/v1(?=[/?]|$)/.test(rest)) return CHATGPT;
+  return api === "gemini" && /^\/v1internal[:/]/.test(rest) ? CODE_ASSIST : base;
 }
 
 function decode(text: string): string {

@@ -11,6 +11,8 @@ const VARIABLES: Readonly<Record<keyof Upstreams, readonly string[]>> = {
   anthropic: ["ANTHROPIC_BASE_URL"],
   gemini: ["GOOGLE_GEMINI_BASE_URL"],
 };
+/** Where Gemini CLI goes with a Google account's login. It names no upstream: that one address is enough for `gemini`. */
+const CODE_ASSIST_VARIABLE = "CODE_ASSIST_ENDPOINT";
 /** A program that is hooked itself leaves calls to this proxy to the proxy, so that each is counted once. */
 const PROXY_VARIABLE = "SPENDFUSE_PROXY_URL";
 const LOOPBACK = ["127.0.0.1", "localhost"];
@@ -31,6 +33,7 @@ export function childEnvironment(
       if (env[name] === undefined || env[name] === inherited[name]) changed[name] = addresses[api];
     }
   }
+  changed[CODE_ASSIST_VARIABLE] ??= addresses.gemini;
   // Where both are set, some clients read the one and some the other.
   for (const name of ["NO_PROXY", "no_proxy"])
     changed[name] = withLoopback(env[name] ?? env.NO_PROXY ?? env.no_proxy ?? "");

@@ -55,7 +55,7 @@ export async function forward(
   response.once("close", () => response.writableFinished || gone.abort());
   const program = findProgram(request.headers);
   const body = await readRequestBody(request);
-  const url = upstreamUrl(address, options.upstreams);
+  const url = upstreamUrl(address, options.upstreams, request.headers);
   const headers = headersOf(request, body, program);
   const init = { method, headers, body, signal: gone.signal, redirect: "manual" } as unknown as RequestInit;
   let answer: Response;

@@ -1,4 +1,4 @@
-import { styleText } from "node:util";
+import type { styleText as StyleText } from "node:util";
 
 /** Ways to show a piece of text. */
 export interface Style {
@@ -14,8 +14,9 @@ export type Paint = (text: string) => string;
 
 /** Colours where the stream shows them: not in a file or a pipe, and not with NO_COLOR. */
 export function createStyle(stream: NodeJS.WritableStream): Style {
+  const { styleText } = process.getBuiltinModule("node:util");
   const paint =
-    (format: Parameters<typeof styleText>[0]): Paint =>
+    (format: Parameters<typeof StyleText>[0]): Paint =>
     (text) =>
       styleText(format, text, { stream });
   return {

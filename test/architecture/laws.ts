@@ -63,6 +63,19 @@ const ENV =
 
 /** What an app loads before its own first line. */
 const AGENT_PATH = ["src/index.ts", "src/register.ts"];
+/** Of Node's modules, those whose import makes it load hardly anything. */
+const LIGHT_MODULES = new Set([
+  "async_hooks",
+  "diagnostics_channel",
+  "events",
+  "path",
+  "stream",
+  "timers",
+  "url",
+  "util/types",
+  // A law of its own is about it.
+  "sqlite",
+]);
 const AGENT_ROOMS = ["src/core", "src/meter", "src/guard"];
 
 /** Never loaded in an agent, not even later. */
@@ -155,6 +168,13 @@ export const LAWS: Readonly<Record<string, Law>> = {
       .flatMap((path) => importsOf(tree, path))
       .filter(({ to, kind }) => kind === "static" && !to.startsWith("src/") && !to.startsWith("node:"))
       .map(({ from, to }) => `${from} loads ${to}`),
+
+  // Others are loaded by `process.getBuiltinModule`: an import makes Node load all that a module ever loads.
+  "the agent path imports only light modules of Node": (tree) =>
+    [...closure(tree, AGENT_PATH, ["static"])]
+      .flatMap((path) => importsOf(tree, path))
+      .filter(({ to, kind }) => kind === "static" && to.startsWith("node:") && !LIGHT_MODULES.has(to.slice(5)))
+      .map(({ from, to }) => `${from} imports ${to}`),
 
   // A store's description is loaded everywhere, for its address; the store itself when it is opened.
   "the agent path loads no store that it does not open": (tree) =>

@@ -47,6 +47,11 @@ describe.each(Object.values(registry))("$name", (vendor) => {
     expect(await settled(vendor, DAY, [other])).toEqual([{ day: DAY, lines: [] }]);
   });
 
+  test("calls on a subscription are on none of its lines", async () => {
+    const plan = { ...called(vendor), priced: "plan" as const };
+    expect(await settled(vendor, DAY, [plan])).toEqual([{ day: DAY, lines: [] }]);
+  });
+
   test("each day has its own calls", async () => {
     const calls = [called(vendor), called(vendor, DAY + DAY_MS), called(vendor, DAY + 3 * DAY_MS)];
     const days = await settled(vendor, DAY, calls, 3);

@@ -81,6 +81,8 @@ export const DRIFT_REASONS = [
   "late",
   /** Metered, and not on the bill of a day that is complete. */
   "not_billed",
+  /** The list price of calls on a subscription's login, which are on no bill. */
+  "plan",
   /** Pieces that are billed beside the tokens, and differ. */
   "tools",
   /** The price of a similar model stood in, or a part had none. */

@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command:
   deploy: () => import("./deploy.ts"),
   poll: () => import("./poll.ts"),
   report: () => import("./report.ts"),
+  top: () => import("./top.ts"),
   prices: () => import("./prices.ts"),
   monitors: () => import("./monitors.ts"),
 };

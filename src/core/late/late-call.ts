@@ -61,7 +61,7 @@ export const POLLER = "poll";
 
 /**
  * The late call of a settled one; undefined when the vendor has reported it, or will not report it: a call that was
- * refused, or one in which several models were at work, whose figures cannot be told apart.
+ * refused, one on a subscription, or one in which several models were at work, whose figures cannot be told apart.
  * @param tags As for `meteredRows`.
  */
 export function lateCallOf(
@@ -71,7 +71,7 @@ export function lateCallOf(
   terms: PriceTerms,
   tags = "",
 ): LateCall | undefined {
-  if (call.quality === "reported" || parts.length > 1) return undefined;
+  if (call.quality === "reported" || call.priced === "plan" || parts.length > 1) return undefined;
   const [row] = meteredRows(call, parts, tags);
   if (row === undefined) return undefined;
   const { day, provider, model, tier, key, agent, rootAgent, team, project, quality, priced } = row;

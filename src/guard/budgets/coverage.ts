@@ -1,4 +1,4 @@
-import { setTimeout as wait } from "node:timers/promises";
+import { setTimeout } from "node:timers";
 import { within } from "../../stores/store.ts";
 import { type Count, isOver, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, exchange, roll, touch } from "./budget-lease.ts";
@@ -174,6 +174,10 @@ function decideInDoubt(budgets: Budgets, call: WaitingCall, hold: Hold, now: num
   const waits = doubt === "lost" && now < call.begun + budgets.lease.timeoutMs;
   if (waits) return wait(RETRY_MS).then(() => ask(budgets, call));
   return { type: "unknown", hold, error: new Error(DOUBTS[doubt]) };
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
 }
 
 /** Reserves without checking that it is covered. */

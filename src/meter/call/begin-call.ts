@@ -2,6 +2,7 @@ import type { Faults } from "../../core/faults.ts";
 import { withKey } from "../identity/api-key.ts";
 import type { Identity } from "../identity/frameworks/framework.ts";
 import { type Identifier, identityAround, nodeFor } from "../identity/identify.ts";
+import { PLAN_KEY } from "../identity/plan-login.ts";
 import { PREFIX } from "../propagation/baggage.ts";
 import { addOpenCall } from "../tracing/agent-span.ts";
 import { openCallSpan } from "../tracing/call-span.ts";
@@ -52,7 +53,7 @@ export function beginCall(
   const context = contexts.capture();
   const around = lookAround();
   const identity = identityAround(identifier, around);
-  const key = target.keyOf(headers);
+  const key = target.host?.plan === true ? PLAN_KEY : target.keyOf(headers);
   const call = new OpenCall({
     target,
     context,
@@ -64,6 +65,7 @@ export function beginCall(
     services: options.services(),
     onSettled,
   });
+  if (key === PLAN_KEY) call.plan = true;
   if (around.context !== undefined) call.hasBaggage = hasBaggage(PREFIX, around);
   if (facts instanceof Promise) {
     const read = readLater(options, call, facts, target.host === undefined, around, (late) => {

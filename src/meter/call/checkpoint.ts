@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Faults } from "../../core/faults.ts";
 import type { Ask, Forecast, Gate, Passage } from "../../limits/gate.ts";
 import type { RefusalShape, StreamEvent } from "../../limits/refusal.ts";
@@ -87,7 +86,9 @@ class CallAsk implements Ask {
   fingerprint(): string | undefined {
     if (typeof this.#sent !== "string") return undefined;
     const { address, path } = this.#call.target;
-    return createHash("sha256")
+    return process
+      .getBuiltinModule("node:crypto")
+      .createHash("sha256")
       .update(`${this.node.scope.agent}\n${address}${path}\n`)
       .update(this.#sent)
       .digest("base64");

@@ -64,6 +64,8 @@ export class OpenCall {
   reads: Promise<unknown> | undefined = undefined;
   /** What the call holds of its budgets. */
   ticket: Ticket | undefined = undefined;
+  /** On a subscription's login, and so on no bill. */
+  plan = false;
   /** The user's propagators would send our baggage along. */
   hasBaggage = false;
   /** Whether the stream may be cut, so that it has to be known where its events end. */
@@ -159,11 +161,8 @@ export class OpenCall {
     if (rest === undefined) return bytes;
     this.#cut = EMPTY;
     this.settle({ type: "cancel" });
-    // A copy, because a byte stream transfers the memory.
-    const last = new Uint8Array(rest.length + event.length);
-    last.set(rest);
-    last.set(event, rest.length);
-    return last;
+    // A copy, because a byte stream transfers the memory; not of Buffer's pool.
+    return Uint8Array.from(Buffer.concat([rest, event]));
   }
 
   #read(bytes: Uint8Array, owned: boolean): Uint8Array {

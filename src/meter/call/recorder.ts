@@ -87,7 +87,7 @@ function readCall(
     stream: open.stream,
     ending: state.ending,
     quality,
-    priced: money.priced,
+    priced: open.plan ? "plan" : money.priced,
     startedAt: open.startedAt,
     durationMs,
   };

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isMainThread } from "node:worker_threads";
 import type { Endpoint } from "./endpoint.ts";
 import type { Exporter } from "./exporter.ts";
 import { listenToSignals } from "./signals.ts";
+
+const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
 
 export interface ExitOptions {
   readonly exporter: Exporter;
@@ -87,7 +87,7 @@ export function installExit({ exporter, settle, last, release, sender }: ExitOpt
   process.prependListener("beforeExit", onBeforeExit);
   process.on("exit", onExit);
   // A signal may not end the process after all, so the slot stays its own; once it is dead the slot is free anyway.
-  const stopSignals = isMainThread ? listenToSignals(save) : () => {};
+  const stopSignals = process.getBuiltinModule("node:worker_threads").isMainThread ? listenToSignals(save) : () => {};
   return () => {
     stopSignals();
     process.off("beforeExit", onBeforeExit);

@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
-import { promisify } from "node:util";
 import { untraced } from "../tracing/otel-global.ts";
 import type { Target } from "./endpoint.ts";
 
@@ -31,7 +30,7 @@ export async function post(target: Target, body: Uint8Array, limits: PostLimits)
     const url = new URL(target.url);
     const { request } = await (url.protocol === "https:" ? import("node:https") : import("node:http"));
     const gzip = target.compression === "gzip";
-    const bytes = gzip ? await promisify((await import("node:zlib")).gzip)(body) : body;
+    const bytes = gzip ? await compress(body) : body;
     const options: RequestOptions = {
       method: "POST",
       headers: {
@@ -94,4 +93,9 @@ function read(response: IncomingMessage, resolve: (reply: Reply) => void): void 
       ...(retryAfterMs > 0 && { retryAfterMs }),
     });
   });
+}
+
+async function compress(body: Uint8Array): Promise<Uint8Array> {
+  const { gzip } = await import("node:zlib");
+  return process.getBuiltinModule("node:util").promisify(gzip)(body);
 }

@@ -1,12 +1,15 @@
-import { createHash } from "node:crypto";
 import { setBounded } from "../../core/bounded-map.ts";
 import { nestScope, type ScopeNode } from "../../core/scope.ts";
 import { readHeader } from "../wire/headers.ts";
+import { isPlanToken, PLAN_KEY } from "./plan-login.ts";
 
 const KEY_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 const MAX_KEYS = 1_000;
 
-/** Finds the request's API key and turns it into its alias or a short hash; the key itself goes nowhere. */
+/**
+ * Finds the request's API key and turns it into its alias or a short hash; the key itself goes nowhere. The token of a
+ * subscription's login is the key `plan`: it changes by the hour.
+ */
 export function createKeyReader(aliases: Readonly<Record<string, string>>): (headers: unknown) => string | undefined {
   const names = new Map<string, string>();
   return (headers) => {
@@ -16,7 +19,7 @@ export function createKeyReader(aliases: Readonly<Record<string, string>>): (hea
       let name = names.get(value);
       if (name === undefined) {
         const hash = hashKey(value.replace(/^Bearer\s+/i, ""));
-        name = aliases[hash] ?? hash;
+        name = aliases[hash] ?? (isPlanToken(value, headers) ? PLAN_KEY : hash);
         setBounded(names, value, name, MAX_KEYS);
       }
       return name;
@@ -27,7 +30,7 @@ export function createKeyReader(aliases: Readonly<Record<string, string>>): (hea
 
 /** The first 8 hex digits of the key's SHA-256. */
 export function hashKey(key: string): string {
-  return createHash("sha256").update(key).digest("hex").slice(0, 8);
+  return process.getBuiltinModule("node:crypto").createHash("sha256").update(key).digest("hex").slice(0, 8);
 }
 
 const keyed = new WeakMap<ScopeNode, Map<string, ScopeNode>>();

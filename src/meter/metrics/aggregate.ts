@@ -75,13 +75,14 @@ export function groupOf(groups: Groups, call: SettledCall, model: string): Group
     before?.scope === scope &&
     last.model === model &&
     before.quality === call.quality &&
+    (before.priced === "plan") === (call.priced === "plan") &&
     before.provider === call.provider &&
     before.requestModel === call.requestModel &&
     before.format === call.format
   ) {
     return last.group;
   }
-  const plain = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}`;
+  const plain = `${scope.agent}\n${scope.rootAgent}\n${scope.team}\n${scope.project}\n${call.provider}\n${model}\n${call.requestModel}\n${call.format}\n${call.quality}${call.priced === "plan" ? "\n\n" : ""}`;
   const key = scope.tags === undefined ? plain : `${plain}\n${writeTags(boundTags(groups.bounds, scope))}`;
   let group = groups.byKey.get(key);
   if (group === undefined) {
@@ -200,8 +201,14 @@ function addModality(
   if (!series.changed) table.touch(series);
 }
 
-function spendTags({ processName, bounds }: Groups, { scope, provider, quality }: SettledCall, model: string): Tags {
-  return { ...scopeTags(scope, bounds), provider, model, quality, process: processName() };
+function spendTags(
+  { processName, bounds }: Groups,
+  { scope, provider, quality, priced }: SettledCall,
+  model: string,
+): Tags {
+  const tags = { ...scopeTags(scope, bounds), provider, model, quality, process: processName() };
+  // Only here, so that series of other calls stay as they are.
+  return priced === "plan" ? { ...tags, priced } : tags;
 }
 
 /** The tags of a scope, always in this order: it is part of what makes a series. */

@@ -45,9 +45,10 @@ export interface Tables {
 
 /**
  * Series in all after which even the folded ones fold. What is left by then is at most quality × token type or
- * quality × ending, 15 series: together they stay below the 2,000 at which OpenTelemetry's own overflow begins.
+ * quality × ending, 15 series, each once more for subscriptions: together they stay below the 2,000 at which
+ * OpenTelemetry's own overflow begins.
  */
-const FOLDED_LIMIT = 1980;
+const FOLDED_LIMIT = 1965;
 const SPEND_KEPT = new Set(["quality", "ending", "token_type", "process"]);
 const GEN_AI_KEPT = new Set(["gen_ai.operation.name", "gen_ai.token.modality"]);
 const MAX_FAULT_STEPS = 50;
@@ -139,12 +140,19 @@ function emptyHistogram(): Histogram {
   return { count: 0, sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, counts };
 }
 
-/** The tags with every value but the kept ones as `other`; `always` are there even if they were not set. */
+/**
+ * The tags with every value but the kept ones as `other`; `always` are there even if they were not set. What is on no bill
+ * stays apart from what is.
+ */
 function keep(tags: Tags, kept: ReadonlySet<string>, always: readonly string[] = []): Tags {
   const folded: Record<string, string> = {};
   for (const name of new Set([...Object.keys(tags), ...always])) {
     const value = tags[name];
-    folded[name] = value !== undefined && kept.has(name) ? value : OTHER;
+    folded[name] = value !== undefined && (kept.has(name) || isPlan(name, value)) ? value : OTHER;
   }
   return Object.fromEntries(Object.entries(folded).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isPlan(name: string, value: string): boolean {
+  return name === "priced" && value === "plan";
 }

@@ -1,7 +1,7 @@
 import type * as ChildProcess from "node:child_process";
-import { syncBuiltinESMExports } from "node:module";
 import { readEnvironment } from "../../config/config.ts";
 import type { CallMeter } from "../call/call-meter.ts";
+import { isLoaded } from "../wire/channels.ts";
 import { type Launch, redirect } from "./child-process/launch.ts";
 import type { Transport } from "./transport.ts";
 
@@ -31,7 +31,10 @@ export const childProcess: Transport = {
     let restore: (() => void) | undefined;
     return {
       install() {
-        restore ??= hook(process.getBuiltinModule("node:child_process"), meter, enabled);
+        if (restore !== undefined) return true;
+        const isImported = isLoaded("child_process") !== false;
+        restore = hook(process.getBuiltinModule("node:child_process"), meter, enabled);
+        if (isImported) syncImports();
         return true;
       },
       remove() {
@@ -73,14 +76,18 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
     mutable[name] = wrapped as (...args: unknown[]) => unknown;
     return [name, original, wrapped] as const;
   });
-  syncBuiltinESMExports();
 
   return () => {
     active = false;
     if (spawner.spawn === ours) spawner.spawn = spawn;
     for (const [name, original, wrapped] of replaced) if (mutable[name] === wrapped) mutable[name] = original;
-    syncBuiltinESMExports();
+    syncImports();
   };
+}
+
+/** What an ES module has imported by name changes only with this. It reads all exports of all loaded modules. */
+function syncImports(): void {
+  process.getBuiltinModule("node:module").syncBuiltinESMExports();
 }
 
 type Options = { readonly env?: NodeJS.ProcessEnv };

@@ -1,12 +1,15 @@
 import type { ClientHttp2Session } from "node:http2";
 import { Duplex } from "node:stream";
 import type { CallMeter } from "../call/call-meter.ts";
-import { type ChannelListeners, listenTo } from "../wire/channels.ts";
+import { type ChannelListeners, isLoaded, listenTo } from "../wire/channels.ts";
 import { createRequest, type Request } from "./http2/hold.ts";
 import type { Transport } from "./transport.ts";
 
 /** On the prototype of our function: a copy of the package has replaced the original. */
 const HOOKED = Symbol.for("spendfuse.http2");
+
+/** What Node loads with `node:http2`. */
+const HTTP2 = "internal/http2/core";
 
 type Session = { request: Request };
 
@@ -19,7 +22,7 @@ export const http2: Transport = {
     let leave: (() => void) | undefined;
 
     function hookLoaded(): boolean {
-      if (!isLoaded()) return false;
+      if (isLoaded(HTTP2) !== true) return false;
       leave?.();
       leave = undefined;
       const sessions = findSessions();
@@ -44,7 +47,7 @@ export const http2: Transport = {
     return {
       install() {
         if (installed !== undefined || leave !== undefined) return true;
-        if (isLoaded()) return hookLoaded();
+        if (isLoaded(HTTP2)) return hookLoaded();
         leave = listen();
         return true;
       },
@@ -58,11 +61,6 @@ export const http2: Transport = {
     };
   },
 };
-
-function isLoaded(): boolean {
-  const { moduleLoadList } = process as unknown as { readonly moduleLoadList?: readonly string[] };
-  return moduleLoadList?.includes("NativeModule internal/http2/core") === true;
-}
 
 /** What all sessions of clients inherit from. Node does not export it: a session that goes nowhere shows it. */
 function findSessions(): Session {

@@ -25,3 +25,9 @@ export function listenTo(listeners: ChannelListeners, onFault: (error: unknown) 
     };
   };
 }
+
+/** Whether Node has loaded a module of its own, by its internal name; undefined where it does not say. */
+export function isLoaded(name: string): boolean | undefined {
+  const { moduleLoadList } = process as unknown as { readonly moduleLoadList?: readonly string[] };
+  return moduleLoadList?.includes(`NativeModule ${name}`);
+}

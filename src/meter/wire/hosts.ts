@@ -14,6 +14,8 @@ export interface Host {
   readonly geo?: string;
   /** `completion_tokens` does not contain the reasoning tokens here. */
   readonly reasoningApart?: boolean;
+  /** It serves subscriptions only: its calls are on no bill by use. */
+  readonly plan?: true;
 }
 
 /**
@@ -24,8 +26,10 @@ export interface Host {
 export const HOSTS: readonly Host[] = [
   { host: "api.openai.com", provider: "openai", asksUsage: true },
   { host: "*.api.openai.com", provider: "openai", asksUsage: true, geo: "regional" },
+  { host: "chatgpt.com", provider: "openai", plan: true },
   { host: "api.anthropic.com", provider: "anthropic" },
   { host: "generativelanguage.googleapis.com", provider: "gcp.gemini", asksUsage: true },
+  { host: "cloudcode-pa.googleapis.com", provider: "gcp.gemini", plan: true },
   { host: "aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true },
   { host: "aiplatform.*.rep.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true, geo: "regional" },
   { host: "*.aiplatform.googleapis.com", provider: "gcp.vertex_ai", asksUsage: true, geo: "regional" },

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { SCHEMA } from "../../config/compiled.ts";
 import type { Config } from "../../config/config.ts";
 import type { CallPart, SettledCall } from "../../core/call.ts";
@@ -9,6 +8,8 @@ import type { ScopeNode } from "../../core/scope.ts";
 import type { ProgramAddresses } from "../../meter/call/call-meter.ts";
 import { type Upstreams, writeAddress } from "../../proxy/address.ts";
 import { readUpstreams } from "../../proxy/children.ts";
+
+const { existsSync } = process.getBuiltinModule("node:fs");
 
 /** What the thread is given. */
 export interface ThreadData {
@@ -88,6 +89,7 @@ export function createProgramProxy(options: ProgramProxyOptions): ProgramProxy {
 
 function drain(options: ProgramProxyOptions, state: State): void {
   if (state.type !== "running") return;
+  const { receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
   for (let next = receiveMessageOnPort(state.port); next !== undefined; next = receiveMessageOnPort(state.port)) {
     receive(options, next.message as ThreadMessage);
   }
@@ -114,6 +116,7 @@ function start(options: ProgramProxyOptions, onGone: () => void): State {
   }
   const config = options.config();
   const listening = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const { MessageChannel, Worker } = process.getBuiltinModule("node:worker_threads");
   const { port1, port2 } = new MessageChannel();
   // Preloads are for the app, and not for a thread of ours.
   const { NODE_OPTIONS: _, ...env } = config.env;

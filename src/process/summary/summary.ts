@@ -1,4 +1,3 @@
-import { isMainThread } from "node:worker_threads";
 import type { Config } from "../../config/config.ts";
 import type { Instruments } from "../../meter/metrics/instruments.ts";
 import { lacksTarget } from "../telemetry.ts";
@@ -7,6 +6,7 @@ import { createTotals, type Totals } from "./totals.ts";
 
 /** The totals of a process that may show them at its end; undefined where it will not. */
 export function openTotals(config: Config): Totals | undefined {
+  const { isMainThread } = process.getBuiltinModule("node:worker_threads");
   return isMainThread && (config.summary ?? lacksTarget(config)) ? createTotals() : undefined;
 }
 

@@ -1,5 +1,7 @@
-import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+
+const { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } =
+  process.getBuiltinModule("node:fs");
 
 const SQLITE = "SQLite format 3\0";
 

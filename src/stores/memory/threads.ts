@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from "node:timers";
-import { BroadcastChannel, isMainThread, threadId } from "node:worker_threads";
+import type { BroadcastChannel } from "node:worker_threads";
 import type { Change, Store } from "../store.ts";
 
 // One memory for all threads of a process: one thread keeps it, the others ask it by a channel. The main thread keeps it
@@ -47,6 +47,8 @@ interface Waiting {
 interface ThreadState {
   readonly open: () => Store;
   readonly channel: BroadcastChannel;
+  /** Of this thread. */
+  readonly id: number;
   readonly listeners: Set<(change: Change) => void>;
   readonly waiting: Map<number, Waiting>;
   role: Role;
@@ -64,11 +66,14 @@ let current: ThreadState | undefined;
 /** Opens the memory of this process; `open` makes the one that is kept. */
 export function openThreadMemory(open: () => Store): Store {
   if (current !== undefined) part(current);
+  // Loaded here: an app without a guard has no need of it.
+  const { BroadcastChannel, isMainThread, threadId } = process.getBuiltinModule("node:worker_threads");
   const channel = new BroadcastChannel(CHANNEL);
   channel.unref();
   const state: ThreadState = {
     open,
     channel,
+    id: threadId,
     listeners: new Set(),
     waiting: new Map(),
     role: { type: "seeking", found: Promise.withResolvers() },
@@ -131,7 +136,7 @@ function ask(state: ThreadState, keeper: number, operation: Operation, given: re
     if (state.role.type === "guest" && state.role.keeper === keeper) seek(state);
   }, BUSY_MS).unref();
   state.waiting.set(seq, { resolve, reject, timer });
-  send(state, { type: "ask", to: keeper, from: threadId, seq, operation, given });
+  send(state, { type: "ask", to: keeper, from: state.id, seq, operation, given });
   return promise;
 }
 
@@ -150,10 +155,10 @@ function keep(state: ThreadState): void {
   const memory = state.open();
   memory.subscribe((change) => {
     notify(state, change);
-    if (state.shared) send(state, { type: "change", from: threadId, change });
+    if (state.shared) send(state, { type: "change", from: state.id, change });
   });
   take(state, { type: "keeper", memory });
-  send(state, { type: "keeper", id: threadId });
+  send(state, { type: "keeper", id: state.id });
 }
 
 /** Takes a role; whoever waits goes on, and everything is reported again. */
@@ -182,10 +187,10 @@ function receive(state: ThreadState, message: Message): void {
       if (role.type === "guest" && role.keeper === message.id) seek(state);
       return;
     case "ask":
-      if (role.type === "keeper" && message.to === threadId) void answer(state, role.memory, message);
+      if (role.type === "keeper" && message.to === state.id) void answer(state, role.memory, message);
       return;
     case "answer":
-      if (message.to === threadId) settle(state, message);
+      if (message.to === state.id) settle(state, message);
       return;
     case "change":
       if (role.type === "guest" && message.from === role.keeper) notify(state, message.change);
@@ -198,13 +203,13 @@ function welcome(state: ThreadState): void {
     state.shared = true;
     notify(state, { type: "back" });
   }
-  send(state, { type: "keeper", id: threadId });
+  send(state, { type: "keeper", id: state.id });
 }
 
 /** Of two keepers, the one with the lower id stays. */
 function meet(state: ThreadState, id: number): void {
   const { role } = state;
-  if (role.type === "keeper" && threadId < id) welcome(state);
+  if (role.type === "keeper" && state.id < id) welcome(state);
   else if (role.type !== "guest" || role.keeper !== id) take(state, { type: "guest", keeper: id });
 }
 
@@ -234,7 +239,7 @@ function part(state: ThreadState): void {
   if (state.parted) return;
   if (current === state) current = undefined;
   clearTimeout(state.seekTimer);
-  if (state.role.type === "keeper") send(state, { type: "gone", id: threadId });
+  if (state.role.type === "keeper") send(state, { type: "gone", id: state.id });
   state.parted = true;
   state.shared = false;
   state.channel.close();

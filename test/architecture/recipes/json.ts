@@ -1,4 +1,3 @@
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type LateCall, type LateSettlement, metersOf } from "../../../src/core/late/late-call.ts";
 import { type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../../../src/core/late/minute.ts";
 import { mergeMetered } from "../../../src/core/metered.ts";
@@ -13,6 +12,8 @@ import {
   type Store,
   type StoreKind,
 } from "../../../src/stores/store.ts";
+
+const { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } = process.getBuiltinModule("node:fs");
 
 const SCHEME = "json:";
 

@@ -284,6 +284,25 @@ describe("spendfuse report", () => {
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("--by takes agent")]);
   });
 
+  test("calls on a subscription are apart, and neither drift nor explain the bill", async () => {
+    await run(["poll", "--once"]);
+    const before = (await run(["report", ...days])).out.split("\n");
+    const store = await openFile(`${cwd}/spend.db`);
+    const plan = {
+      ...{ ...NOTHING_METERED, day: yesterday, provider: "openai", model: "gpt-5", tier: "", key: "plan" },
+      ...{ agent: "coder", rootAgent: "coder", team: "", project: "" },
+      ...{ quality: "reported" as const, priced: "plan" as const, calls: 9, cost: 3_000_000_000, output: 300_000 },
+    };
+    await store.putMetered("q", [{ day: yesterday, key: meteredKey(plan), sums: meteredSums(plan) }]);
+    await store.close();
+    const { out } = await run(["report", ...days]);
+    const line = (name: string): string => out.split("\n").find((one) => one.startsWith(name)) ?? "";
+    expect(line("coder")).toMatch(/^coder +\$0\.00 +\$3\.00 +\$3\.00 +plan -\$3\.00/);
+    for (const name of ["researcher", "(ungoverned)"])
+      expect(line(name)).toBe(before.find((one) => one.startsWith(name)));
+    expect((await run(["report", ...days, "--by", "vendor"])).out).toMatch(/^plan +\$0\.00 +\$3\.00/m);
+  });
+
   test("caps of the vendor beside the bill", async () => {
     await run(["poll", "--once"]);
     const { code, out } = await run(["report", "--caps"]);

@@ -90,6 +90,43 @@ describe("spendfuse run", () => {
     expect(out).toBe("200\n200\n402\n402\n");
   });
 
+  describe("a model without a price", () => {
+    const usage = { input_tokens: 1000, output_tokens: 100 };
+    const unpriced = (): void =>
+      vendor.play(wire.whole(wire.anthropicMessage({ id: "m", model: "own-model-9" }, [], "end_turn", usage)));
+    const command = program(2).map((word) => word.replaceAll("claude-sonnet-4-6", "own-model-9"));
+
+    test("passes a cap in USD, and is said at once and at the end", async () => {
+      unpriced();
+      const { out, err } = await start(["run", "--usd", "1", "--", ...command]).ended;
+      expect(out).toBe("200\n200\n");
+      expect(err.match(/the price of own-model-9 is not known, so --usd does not count it/g)).toHaveLength(1);
+      expect(err.trim().split("\n").at(-1)).toBe(
+        "spendfuse: this run spent $0.00 of $1.00 in 2 calls, the cost of 2 calls is not known, not priced: own-model-9",
+      );
+    });
+
+    test.each([
+      [["--strict"], {}],
+      [[], { SPENDFUSE_STRICT: "1" }],
+    ])("is refused with %j %j", async (flags, env) => {
+      unpriced();
+      const { out } = await start(["run", "--usd", "1", ...flags, "--", ...command], env as Record<string, string>)
+        .ended;
+      expect(out).toBe("402\n402\n");
+      expect(vendor.visits).toHaveLength(0);
+    });
+  });
+
+  test("calls on a subscription count at list price, and are said", async () => {
+    const [node = "", ...rest] = program(6).map((word) =>
+      word.replace('"content-type"', 'authorization: "Bearer sk-ant-oat01-x", "content-type"'),
+    );
+    const { out, err } = await start(["run", "--usd", "0.02", "--", node, ...rest]).ended;
+    expect(out).toBe("200\n200\n200\n200\n402\n402\n");
+    expect(err).toContain("$0.0180 of it on a subscription, at list price");
+  });
+
   test("passes signals on, and ends as the program does", async () => {
     const code = `process.on("SIGTERM", () => { console.log("stopping"); process.exit(3) }); console.log("up"); setInterval(() => {}, 1e6)`;
     const { child, ended, out } = start(["run", "--", process.execPath, "-e", code]);
@@ -188,6 +225,7 @@ test("a program's environment keeps what it has", () => {
     OPENAI_API_BASE: AT.openai,
     ANTHROPIC_BASE_URL: AT.anthropic,
     GOOGLE_GEMINI_BASE_URL: AT.gemini,
+    CODE_ASSIST_ENDPOINT: AT.gemini,
     NO_PROXY: "a.example,127.0.0.1,localhost",
     no_proxy: "a.example,127.0.0.1,localhost",
     SPENDFUSE_PROXY_URL: "http://p",

@@ -24,6 +24,23 @@ function callOf(agent: string, given: object) {
   return settledCall(agent, { scope });
 }
 
+test("cost and tokens of calls on a subscription are series of their own, even when folded", () => {
+  for (const seriesLimit of [1_900, 0]) {
+    const instruments = instrumentsFor(seriesLimit);
+    instruments.record(settledCall("a"), [part(5)]);
+    instruments.record(settledCall("a", { priced: "plan" }), [part(7)]);
+    instruments.record(settledCall("a"), [part(11)]);
+    const taken = instruments.take();
+    const costs = pointsOf(taken, METRICS.cost.name).map(({ value, tags }) => [value, tags.priced]);
+    expect(costs).toEqual([
+      [16e-9, undefined],
+      [7e-9, "plan"],
+    ]);
+    for (const { name } of [METRICS.tokens, METRICS.calls])
+      expect(pointsOf(taken, name).filter(({ tags }) => tags.priced === "plan")).not.toEqual([]);
+  }
+});
+
 describe("tags of the user's own", () => {
   test("are on cost, tokens, calls and blocked calls, in one order however they were set", () => {
     const instruments = instrumentsFor();

@@ -54,7 +54,7 @@ function isAsked(provider: string, asked: string | undefined): boolean {
 function unpricedOf(rows: readonly MeteredRow[]): readonly Unpriced[] {
   const found = new Map<string, Unpriced>();
   for (const { provider, model, tier, priced, calls, inputUncached, cacheRead, cacheWrite, output } of rows) {
-    if (priced === "true" || priced === "none") continue;
+    if (priced === "true" || priced === "none" || priced === "plan") continue;
     const key = JSON.stringify([provider, model, tier, priced]);
     const into = found.get(key) ?? { provider, model, tier, priced, calls: 0, tokens: 0 };
     into.calls += calls;

@@ -83,7 +83,10 @@ export async function run(values: Values): Promise<number> {
   }
 }
 
-/** Metered spend at vendors whose bill is not polled. */
+/** The vendor of rows of calls on subscriptions. */
+const PLAN_VENDOR = "plan";
+
+/** Metered spend at vendors whose bill is not polled, and on subscriptions. */
 async function addUnbilled(
   made: Report,
   metered: MeteredSource,
@@ -94,11 +97,13 @@ async function addUnbilled(
   const plain = readNames([], new Set(), {});
   for (let day = from; day < until; day += DAY_MS) {
     for (const row of await metered(day, day + DAY_MS)) {
-      if (billed.includes(row.provider)) continue;
+      const plan = row.priced === "plan";
+      if (billed.includes(row.provider) && !plan) continue;
       const cost = BigInt(row.cost);
       const whose = { project: "", key: row.key, model: row.model, bearer: bearerOf(row) };
       const line = { ...whose, billed: 0n, metered: cost, tokens: tokensOf(row), why: {} };
-      made.add(row.provider, plain, day, [{ ...line, reasons: { not_billed: -cost } }]);
+      const reasons = plan ? { plan: -cost } : { not_billed: -cost };
+      made.add(plan ? PLAN_VENDOR : row.provider, plain, day, [{ ...line, reasons }]);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
-import type { Config } from "../../../config/config.ts";
+import { type Config, isStrict } from "../../../config/config.ts";
 import type { ConfigFile } from "../../../core/config-types.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
 import { theRuntime } from "../../../process/runtime.ts";
@@ -16,19 +16,20 @@ import { createSpend } from "./spend.ts";
 const WARN_AT = 0.8;
 
 /** Runs a program to its end. Resolves to its exit code, or to 128 and its signal's number, as shells have it. */
-export async function run({ agent, usd }: Values, words: readonly string[]): Promise<number> {
+export async function run({ agent, usd, strict = false }: Values, words: readonly string[]): Promise<number> {
   if (words.length === 0) throw usage("name the program after --, such as: spendfuse run --usd 5 -- claude");
   const cap = usd === undefined ? undefined : Number(usd);
   if (cap !== undefined && !(cap > 0 && Number.isFinite(cap)))
     throw usage("--usd must be an amount above 0, such as 5");
   const id = randomUUID();
-  const spend = createSpend();
+  if (strict && cap === undefined) throw usage("--strict needs --usd");
+  const spend = createSpend(cap === undefined ? undefined : sayUnpriced);
   theRuntime().listeners.add(spend.add);
   const { proxy, config, token } = await openProxy({
     port: 0,
     agent,
     fields: { run: id },
-    more: (found) => (cap === undefined ? {} : withCap(found, id, cap)),
+    more: (found) => (cap === undefined ? {} : withCap(found, id, cap, strict)),
     upstreams: ({ env }) => readUpstreams(env),
   });
   const addresses = {
@@ -47,12 +48,24 @@ export async function run({ agent, usd }: Values, words: readonly string[]): Pro
 }
 
 /** @throws SpendfuseError `SPENDFUSE_CONFIG` where the configuration keeps a cap from refusing calls. */
-function withCap({ mode = "enforce", budgets = [] }: Config, run: string, usd: number): ConfigFile {
+function withCap(
+  { mode = "enforce", budgets = [], env, unpriced = "allow" }: Config,
+  run: string,
+  usd: number,
+  strict: boolean,
+): ConfigFile {
   if (mode !== "enforce") {
     const message = `--usd refuses no call while "mode" is "${mode}": set SPENDFUSE_MODE=enforce, or leave --usd out`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { key: "mode", fix: "SPENDFUSE_MODE=enforce" });
   }
-  return { mode, budgets: [...budgets, { name: "this run", scope: { run }, per: "run", usd, warnAt: WARN_AT }] };
+  const own = { name: "this run", scope: { run }, per: "run", usd, warnAt: WARN_AT };
+  return { mode, unpriced: strict || isStrict(env) ? "refuse" : unpriced, budgets: [...budgets, own] };
+}
+
+function sayUnpriced(model: string): void {
+  console.error(
+    `spendfuse: the price of ${model} is not known, so --usd does not count it; --strict refuses such calls`,
+  );
 }
 
 /** Signals that a terminal, or whoever started us, sends to us and means for the program. */

@@ -7,26 +7,39 @@ export interface Spend {
   line(capUsd: number | undefined): string;
 }
 
-export function createSpend(): Spend {
+/** @param onUnpriced Called once a model, for a call that a cap in USD does not count. */
+export function createSpend(onUnpriced: (model: string) => void = () => {}): Spend {
+  const unpriced = new Set<string>();
   let calls = 0;
   let refused = 0;
   let unknown = 0;
   let estimated = 0;
   let usd = 0;
+  let planUsd = 0;
   return {
-    add({ ending, costUsd, quality, priced }) {
+    add({ ending, costUsd, quality, priced, usage, model, unpricedParts = [] }) {
       if (ending === "blocked") refused += 1;
       else calls += 1;
+      if (priced === "plan") planUsd += costUsd ?? 0;
       if (costUsd !== undefined) usd += costUsd;
-      else if (priced === "false" || (quality === "unknown" && (ending === "completed" || ending === "canceled")))
+      else if (usage !== undefined || (quality === "unknown" && (ending === "completed" || ending === "canceled")))
         unknown += 1;
       if (quality === "estimated") estimated += 1;
+      const lacks =
+        costUsd === undefined && usage !== undefined ? [model] : unpricedParts.map((part) => `${model} (${part})`);
+      for (const name of lacks) {
+        if (unpriced.has(name)) continue;
+        unpriced.add(name);
+        onUnpriced(name);
+      }
     },
     line(capUsd) {
       const cap = capUsd === undefined ? "" : ` of $${money(capUsd)}`;
       const parts = [`this run spent $${money(usd)}${cap} in ${count(calls, "call")}`];
+      if (planUsd > 0) parts.push(`$${money(planUsd)} of it on a subscription, at list price`);
       if (estimated > 0) parts.push(`${count(estimated, "call")} estimated`);
       if (unknown > 0) parts.push(`the cost of ${count(unknown, "call")} is not known`);
+      if (unpriced.size > 0) parts.push(`not priced: ${[...unpriced].join(", ")}`);
       if (refused > 0) parts.push(`${count(refused, "call")} refused`);
       return parts.join(", ");
     },

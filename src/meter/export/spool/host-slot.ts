@@ -1,6 +1,4 @@
-import { hostname } from "node:os";
 import { join } from "node:path";
-import { threadId } from "node:worker_threads";
 import { normalizeTag } from "../../../core/scope.ts";
 import { lazySlot } from "./slots.ts";
 
@@ -14,9 +12,9 @@ export function hostSlot(stateDir: string | undefined): LazySlot {
   if (slot === undefined) {
     slot = lazySlot({
       dir: stateDir && join(stateDir, "slots"),
-      host: normalizeTag(hostname()),
+      host: normalizeTag(process.getBuiltinModule("node:os").hostname()),
       pid: process.pid,
-      thread: threadId,
+      thread: process.getBuiltinModule("node:worker_threads").threadId,
       now: Date.now,
     });
     slots.set(stateDir, slot);

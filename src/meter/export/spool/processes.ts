@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+const { readFileSync } = process.getBuiltinModule("node:fs");
 
 /** A process as another one can recognise it: a pid is reused, in containers at once. */
 export interface ProcessId {

@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRunning, processId } from "./processes.ts";
+
+const { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } =
+  process.getBuiltinModule("node:fs");
 
 /**
  * A small number that only this process holds on this host. It makes the `process` tag stable: the next process takes

@@ -1,8 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Content } from "../encoder.ts";
 import type { Endpoint, Target } from "../endpoint.ts";
 import { isRunning, type ProcessId } from "./processes.ts";
+
+const { mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } =
+  process.getBuiltinModule("node:fs");
 
 /**
  * Exports that were not accepted yet, one file each, shared by all processes of a user. They are resent unchanged, with

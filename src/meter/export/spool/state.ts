@@ -1,6 +1,6 @@
-import { lstatSync, mkdirSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+
+const { lstatSync, mkdirSync } = process.getBuiltinModule("node:fs");
 
 /**
  * The directory of what outlives a process: the given one, or the user's own among the temporary ones. Undefined when it
@@ -8,6 +8,7 @@ import { join } from "node:path";
  */
 export function openState(given: string | undefined): string | undefined {
   try {
+    const { tmpdir, userInfo } = process.getBuiltinModule("node:os");
     const dir = given ?? join(tmpdir(), `spendfuse-${process.getuid?.() ?? userInfo().username}`);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (given !== undefined || process.getuid === undefined) return dir;

@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import { isProxy } from "node:util/types";
 import type { FetchInit, FetchInput } from "./request.ts";
 
 /** The members of a request's options that we read, in the order in which fetch does. */
@@ -44,7 +44,7 @@ export function inputOnce(input: FetchInput): FetchInput {
 
 /** Whether reading these members runs no code of the caller's. */
 function isPlain(value: object, names: readonly string[]): boolean {
-  if (types.isProxy(value)) return false;
+  if (isProxy(value)) return false;
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype !== Object.prototype && prototype !== null) return false;
   for (const name of names) if (Object.getOwnPropertyDescriptor(value, name)?.get !== undefined) return false;

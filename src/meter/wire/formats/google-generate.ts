@@ -27,7 +27,11 @@ export const googleGenerate: WireFormat = {
     event: (message, blocked) => ({ data: errorOf(message, blocked) }),
   },
 
-  readRequest(body, { endpoint, model }) {
+  readRequest(whole, { endpoint, model: named }) {
+    // Google's Code Assist wraps the request, and names the model beside it.
+    const wrapped = whole.contents === undefined ? object(whole.request) : undefined;
+    const body = wrapped ?? whole;
+    const model = wrapped === undefined ? named : text(whole.model);
     if (body.contents === undefined) return undefined;
     const generation = object(body.generationConfig) ?? object(body.generation_config);
     const measured = measureAll(body.systemInstruction ?? body.system_instruction);
@@ -85,7 +89,8 @@ function errorOf(message: string, blocked: Blocked): object {
   return { error: { code: REFUSAL_STATUS, message, status: "RESOURCE_EXHAUSTED", spendfuse: blocked } };
 }
 
-function readChunk(json: Json, reading: Reading): void {
+function readChunk(whole: Json, reading: Reading): void {
+  const json = object(whole.response) ?? whole;
   if (object(json.error)) reading.failed = true;
   reading.responseId = text(json.responseId) ?? reading.responseId;
   reading.model = text(json.modelVersion) ?? reading.model;

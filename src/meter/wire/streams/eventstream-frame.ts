@@ -1,5 +1,3 @@
-import { crc32 } from "node:zlib";
-
 /**
  * A frame of `application/vnd.amazon.eventstream`: its length and that of its headers, 4 bytes each, a checksum of these,
  * the headers, the payload, a checksum of all [smithy.io, Amazon Event Stream]. Numbers are big-endian.
@@ -78,6 +76,7 @@ export function writeException(name: string, data: object): Uint8Array {
 
 /** A frame with headers of text. */
 function writeFrame(headers: Readonly<Record<string, string>>, payload: Uint8Array): Uint8Array {
+  const { crc32 } = process.getBuiltinModule("node:zlib");
   const head = Buffer.concat(Object.entries(headers).map(([name, value]) => writeHeader(name, Buffer.from(value))));
   const frame = Buffer.alloc(PRELUDE + head.length + payload.length + CHECKSUM);
   frame.writeUInt32BE(frame.length, 0);
