@@ -23,6 +23,9 @@ export interface AuthorizationOptions {
   readonly clock: () => number;
 }
 
+const WRONG_SECRET =
+  "x-spendfuse-secret is missing or wrong: see `spendfuse breaker template`; Alertmanager sends the secret as authorization: Bearer SECRET";
+
 export function createAuthorization({
   webhookSecrets,
   basic,
@@ -42,7 +45,9 @@ export function createAuthorization({
   const allStrangers = createLimiter(200, 1_000);
 
   function isKnown({ authorization, "x-spendfuse-secret": secret }: IncomingMessage["headers"]): boolean {
-    return !guarded || isSecret(typeof secret === "string" ? secret : undefined) || isBasic(basicOf(authorization));
+    if (!guarded || isSecret(typeof secret === "string" ? secret : undefined)) return true;
+    // Alertmanager's `credentials` may hold spaces, as a webhook secret may.
+    return isSecret(/^Bearer (.+)$/i.exec(authorization ?? "")?.[1]) || isBasic(basicOf(authorization));
   }
 
   function refuse({ socket }: IncomingMessage, why: string): Answer {
@@ -68,7 +73,7 @@ export function createAuthorization({
       if (foreign) return foreign;
       if (isKnown(request.headers))
         return known.take(request.socket.remoteAddress ?? "", clock()) ? undefined : tooMany();
-      return refuse(request, "x-spendfuse-secret is missing or wrong: see `spendfuse breaker template`");
+      return refuse(request, WRONG_SECRET);
     },
     toOperator(request) {
       if (tokenless) return refuseForeign(request);

@@ -5,6 +5,7 @@ import { fault, readJson } from "./answer.ts";
 import type { Authorization } from "./auth.ts";
 import { stateOf } from "./operations.ts";
 import { readWebhook } from "./webhook.ts";
+import { createWebhookNotices } from "./webhook-notices.ts";
 
 export interface DatadogWebhookOptions {
   readonly store: Store;
@@ -17,8 +18,6 @@ export interface DatadogWebhookOptions {
   readonly say: (message: string) => void;
 }
 
-const SAY_EVERY_MS = 60_000;
-
 /** The route that receives Datadog's webhooks. */
 export function createDatadogWebhookRoute({
   store,
@@ -29,24 +28,10 @@ export function createDatadogWebhookRoute({
   tags,
   say,
 }: DatadogWebhookOptions): Route {
-  const sayRefused = createNotice("refused");
-  const sayIgnored = createNotice("ignored");
-
-  /** Logs at most once a minute: a silent breaker looks healthy. */
-  function createNotice(what: string): (why: string) => void {
-    let saidAt = Number.NEGATIVE_INFINITY;
-    let count = 0;
-    return (why) => {
-      count += 1;
-      const now = clock();
-      if (now - saidAt < SAY_EVERY_MS) return;
-      saidAt = now;
-      say(`a webhook was ${what}: ${why}; ${count} so far`);
-    };
-  }
+  const notices = createWebhookNotices(clock, say);
 
   function refused(answer: Answer, why: string): Answer {
-    sayRefused(`${answer.status}, ${why}`);
+    notices.refused(`${answer.status}, ${why}`);
     return answer;
   }
 
@@ -59,7 +44,7 @@ export function createDatadogWebhookRoute({
     const reading = readWebhook(read.json, now, ttlMs, tags);
     if (reading.type === "fault") return refused(fault(400, "bad_webhook", reading.why), reading.why);
     if (reading.type === "ignore") {
-      sayIgnored(reading.why);
+      notices.ignored(reading.why);
       return { status: 200, body: { applied: false, why: reading.why } };
     }
     const { scope, event, leftOut } = reading;

@@ -4,6 +4,7 @@ import { type Answer, type Exchange, findRoute, type Route, type Routes } from "
 import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Store } from "../stores/store.ts";
+import { createAlertmanagerRoute } from "./alertmanager-route.ts";
 import { fault, readJson } from "./answer.ts";
 import { createAuthorization } from "./auth.ts";
 import { createDatadogWebhookRoute } from "./datadog-webhook-route.ts";
@@ -48,7 +49,7 @@ const TOO_MANY_LISTENERS: Answer = {
 };
 
 /**
- * Receives Datadog's webhooks, changes circuits, and streams the changes to clients.
+ * Receives the webhooks of Datadog and Alertmanager, changes circuits, and streams the changes to clients.
  * @throws SpendfuseError `SPENDFUSE_CONFIG` when it would listen beyond loopback without secrets, or the port is taken.
  */
 export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
@@ -95,8 +96,10 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return { status: 200, body: { ok: true } };
   }
 
+  const webhook = { store, authorization, ttlMs, bodyMs, clock, tags, say };
   const routes: Routes = {
-    "/webhooks/datadog": { POST: createDatadogWebhookRoute({ store, authorization, ttlMs, bodyMs, clock, tags, say }) },
+    "/webhooks/datadog": { POST: createDatadogWebhookRoute(webhook) },
+    "/webhooks/alertmanager": { POST: createAlertmanagerRoute(webhook) },
     "/circuits": {
       GET: reader(async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0")),
     },

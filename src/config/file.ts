@@ -29,7 +29,7 @@ export function readConfigText(env: Env): ConfigText | undefined {
     const message = `SPENDFUSE_CONFIG names ${path}, which does not exist`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { path, fix: "unset SPENDFUSE_CONFIG" });
   }
-  const path = named ? resolve(named) : findFile(workingDirectory(), appOfPm2(env) ?? process.argv[1]);
+  const path = named ? resolve(named) : findFile(workingDirectory(), entryOf(env));
   return path === undefined ? undefined : { source: path, json: parse(read(path), path) };
 }
 
@@ -48,6 +48,11 @@ export function findFile(cwd: string | undefined, entry: string | undefined): st
   }
 }
 
+/** The app's first file; undefined where there is none, as for `node -e`. */
+export function entryOf(env: Env): string | undefined {
+  return appOfPm2(env) ?? process.argv[1];
+}
+
 /** PM2 starts a file of its own, which then loads the app's; its cluster mode names it in JSON. */
 function appOfPm2({ pm_exec_path: path, pm2_env: json }: Env): string | undefined {
   if (path !== undefined || json === undefined) return path;
@@ -59,7 +64,7 @@ function appOfPm2({ pm_exec_path: path, pm2_env: json }: Env): string | undefine
 }
 
 /** Undefined when it was deleted. */
-function workingDirectory(): string | undefined {
+export function workingDirectory(): string | undefined {
   try {
     return process.cwd();
   } catch {

@@ -1,7 +1,7 @@
 import { type Json, object, parse } from "../core/json.ts";
 
 /** Who opened a circuit. */
-export type TripSource = "datadog" | "budget" | "vendor_cap" | "operator";
+export type TripSource = "datadog" | "alertmanager" | "budget" | "vendor_cap" | "operator";
 
 /** The latest alert of one monitor for one scope, so that duplicate and late webhooks have no effect. */
 export interface AlertMark {
@@ -30,7 +30,7 @@ interface Tripped extends Known {
   readonly by: string;
   /** Milliseconds since the epoch. */
   readonly until: number;
-  /** The end requested by sources other than Datadog: a recovery does not shorten the trip below it. */
+  /** The end requested by sources that are no alert: a recovery does not shorten the trip below it. */
   readonly floor?: number;
 }
 
@@ -111,7 +111,7 @@ const ON_THE_WAY_MS = 600_000;
 /** An alert that notified this lately is taken to last: monitors notify again every ten minutes. */
 const ALERTS_LATELY_MS = 3_600_000;
 /** The transition of a mark whose alert is over. */
-const RECOVERED = "Recovered";
+export const RECOVERED = "Recovered";
 const MAX_MARKS = 20;
 
 export function closedCircuit(scope: string): Circuit {
@@ -143,7 +143,8 @@ export function nextCircuit(before: Circuit, event: CircuitEvent, now: number): 
     case "trip": {
       const { source, reason, by, ttlMs } = event;
       const until = now + ttlMs;
-      const asked = source === "datadog" ? {} : { floor: until };
+      const isAlert = source === "datadog" || source === "alertmanager";
+      const asked = isAlert ? {} : { floor: until };
       if (circuit.state !== "open") {
         const tripped: Circuit = { ...known, state: "open", source, reason, by, since: now, until, ...asked };
         return { circuit: tripped, changed: true, why: "tripped" };
@@ -152,7 +153,7 @@ export function nextCircuit(before: Circuit, event: CircuitEvent, now: number): 
       const longer = until > circuit.until && { source, reason, by, until };
       const higher = until > (circuit.floor ?? 0) && asked;
       const why = longer ? "extended" : "open already, and for longer";
-      if (!longer && event.alert === undefined && (!higher || source === "datadog")) return stay(why);
+      if (!longer && event.alert === undefined && (!higher || isAlert)) return stay(why);
       return { circuit: { ...circuit, ...longer, ...higher, ...known }, changed: true, why };
     }
     case "recover": {

@@ -14,7 +14,7 @@ export interface Blocked {
   readonly spent?: number;
   readonly limit?: number;
   /** Who opened the circuit. */
-  readonly source?: "datadog" | "budget" | "vendor_cap" | "operator";
+  readonly source?: "datadog" | "alertmanager" | "budget" | "vendor_cap" | "operator";
   /** The cause, in words. */
   readonly why?: string;
   /** The call is only refused because its state is unknown: no answer came, or a fault of ours kept it from being read. */

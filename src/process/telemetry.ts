@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { entryOf, workingDirectory } from "../config/file.ts";
 import type { Faults } from "../core/faults.ts";
 import { readIntake } from "../datadog/intake.ts";
 import { readOtel } from "../meter/export/endpoint.ts";
@@ -8,6 +9,7 @@ import { startExporter } from "../meter/export/exporter.ts";
 import type { Slot } from "../meter/export/spool/slots.ts";
 import type { Instruments } from "../meter/metrics/instruments.ts";
 import type { OtelTracer } from "../meter/tracing/otel-types.ts";
+import { nameOfApp } from "../package/app-name.ts";
 
 /** Our own export, as long as the user has no OpenTelemetry of their own. */
 export interface Telemetry {
@@ -59,7 +61,13 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
     instruments,
     endpoint,
     intervalMs: standard.intervalMs,
-    resource: { "service.name": "unknown_service:node", ...datadog?.resource, ...standard.resource },
+    // Datadog's intake takes deltas only.
+    temporality: datadog?.endpoint.metrics ? "delta" : standard.temporality,
+    resource: {
+      "service.name": nameOfApp(entryOf(config.env), workingDirectory()) ?? "unknown_service:node",
+      ...datadog?.resource,
+      ...standard.resource,
+    },
     version: options.version,
     slot: slot.get,
     spoolDir,

@@ -265,6 +265,24 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
     { env: { OTEL_EXPORTER_OTLP_ENDPOINT: "", DD_API_KEY: "k" }, answers: { otlp: { status: 403, text: "" } } },
   ],
   [
+    "temporality-refused",
+    "fault",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=cumulative",
+    { env: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://prometheus:9090/api/v1/otlp" } },
+  ],
+  [
+    "temporality-ignored",
+    "note",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta",
+    {
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "",
+        DD_API_KEY: "k",
+        OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "cumulative",
+      },
+    },
+  ],
+  [
     "endpoint-wrong-path",
     "fault",
     "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318",

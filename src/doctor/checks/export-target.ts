@@ -8,6 +8,7 @@ import type { Check } from "./check.ts";
 
 const ASKED = "otlp";
 const ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 const LOCAL = "http://localhost:4318";
 
 /** Metrics are sent: by the app's own OpenTelemetry, to an OTLP endpoint, or to Datadog. */
@@ -34,8 +35,10 @@ export const exportTarget: Check = {
     }
     if (readOtel(facts.env).disabled)
       yield note("export-disabled", "OTEL_SDK_DISABLED", "is true: nothing is exported", "unset OTEL_SDK_DISABLED");
-    else if (target !== undefined) yield verdict(variable, target, answers.get(ASKED));
-    else if (!own && notes.length === 0) yield nowhere(facts);
+    else if (target !== undefined) {
+      yield verdict(variable, target, answers.get(ASKED));
+      if (!own) yield* temporalityRemark(target, facts);
+    } else if (!own && notes.length === 0) yield nowhere(facts);
   },
 };
 
@@ -96,6 +99,19 @@ function verdict(variable: string, { url, hint, headers }: Target, answer: Answe
   }
   if (status < 500) return ok("export", variable, says);
   return note("endpoint-unwell", variable, `${says}: its own failure; exports wait on disk`, probe);
+}
+
+/** An empty export has no temporality, so the answer to it does not tell: Prometheus is known by its path. */
+function* temporalityRemark({ url, headers }: Target, { env }: Facts): Iterable<Remark> {
+  const { temporality } = readOtel(env);
+  const isPrometheus = /\/api\/v1\/otlp\//.test(URL.parse(url)?.pathname ?? "");
+  if (isPrometheus && temporality !== "cumulative") {
+    const says =
+      "is not cumulative: Prometheus refuses deltas, unless it runs with --enable-feature=otlp-deltatocumulative";
+    yield fault("temporality-refused", TEMPORALITY, says, `${TEMPORALITY}=cumulative`);
+  }
+  if ("dd-api-key" in headers && temporality === "cumulative")
+    yield note("temporality-ignored", TEMPORALITY, "is cumulative: Datadog takes deltas only", `${TEMPORALITY}=delta`);
 }
 
 function nowhere({ deployment }: Facts): Remark {

@@ -1,12 +1,13 @@
 import { METRICS } from "../../core/names.ts";
 import { NONE_SHOWN, type ShownPoints, withEnded } from "../metrics/ended-points.ts";
 import type { Gauge, Instruments, Taken } from "../metrics/instruments.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, Temporality } from "./endpoint.ts";
 import { createSeconds, type Seconds } from "./export-timestamps.ts";
 import type { Outbox } from "./outbox.ts";
 import { toMetrics, withoutInvalid } from "./points.ts";
 import type { SpanRecorder } from "./spans.ts";
 import type { Slot } from "./spool/slots.ts";
+import { createTotals, type Totals } from "./totals.ts";
 
 /** Turns data since the last collection into exports in the outbox, synchronously: none is lost in between. */
 export interface Collector {
@@ -34,6 +35,7 @@ export interface CollectorOptions {
   readonly slot: () => Slot;
   readonly pending: () => number | undefined;
   readonly maxRequestBytes: number;
+  readonly temporality: Temporality;
   /** A point has a value that is no number: it is left out, because a receiver would refuse all of its request. */
   readonly onInvalid: (metric: string) => void;
   readonly intervalMs: number;
@@ -52,6 +54,8 @@ interface CollectorState {
   readonly heartbeatMs: number;
   /** Created at the first collection: it reads the slot. */
   seconds: Seconds | undefined;
+  /** Undefined where points are deltas. */
+  readonly totals: Totals | undefined;
   /** The value and the time of the last gauge of spooled exports, which is the heartbeat. */
   sentPending: number;
   sentAt: number;
@@ -68,6 +72,7 @@ export function createCollector(options: CollectorOptions): Collector {
     startMs,
     heartbeatMs: Math.max(intervalMs, Math.min(HEARTBEAT_MS, INTERVALS_PER_HEARTBEAT * intervalMs)),
     seconds: undefined,
+    totals: options.temporality === "cumulative" ? createTotals() : undefined,
     sentPending: 0,
     sentAt: startMs,
     sentGauges: new Map(),
@@ -91,7 +96,8 @@ function hasMetrics(state: CollectorState, { last, faultsAlone, heartbeat }: Wan
 
 function collectMetrics(state: CollectorState, last: boolean): void {
   const { instruments, outbox, slot, now, maxRequestBytes } = state.options;
-  state.seconds ??= createSeconds(slot().last, state.startMs);
+  // The zeros with which totals begin need a second of their own after those of the slot's last holder.
+  state.seconds ??= createSeconds(slot().last + (state.totals ? 1 : 0), state.startMs);
   const interval = state.seconds.next(now(), last);
   // Too early: the data stays in the instruments.
   if (interval === undefined) return;
@@ -104,7 +110,8 @@ function collectMetrics(state: CollectorState, last: boolean): void {
   state.seconds.use(interval);
   slot().mark(interval.end);
   const valid = taken.map((one) => withoutInvalid(one, state.options.onInvalid));
-  for (const data of toMetrics(valid, interval, resourceOf(state), state.scope, maxRequestBytes)) {
+  const sent = state.totals ? state.totals.add(valid, interval) : valid;
+  for (const data of toMetrics(sent, interval, resourceOf(state), state.scope, maxRequestBytes)) {
     outbox.add({ signal: "metrics", data }, interval.end);
   }
 }

@@ -1,6 +1,7 @@
 import type { Content, Encoder } from "./encoder.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type PostLimits, post } from "./post.ts";
+import { reasonOf } from "./refusal-reason.ts";
 
 /** The result of one export. */
 export type Outcome =
@@ -38,7 +39,9 @@ export function createDelivery(endpoint: Endpoint, encoder: Encoder): Deliver {
         reason: `${place} did not take ${rejection.count} points: ${rejection.message}`,
       };
     }
-    const reason = `${place} answered ${status}${status === 401 || status === 403 ? `: ${target.hint}` : ""}`;
+    const said = reasonOf(reply, target);
+    const hint = status === 401 || status === 403 ? target.hint : "";
+    const reason = [`${place} answered ${status}`, said, hint].filter((part) => part !== "").join(": ");
     // A key that is wrong is put right, at the latest at the next start.
     if (status >= 500 || RETRIED.has(status)) {
       return { type: "failed", reason, ...(retryAfterMs !== undefined && { retryAfterMs }) };

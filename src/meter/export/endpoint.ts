@@ -16,6 +16,9 @@ export interface Endpoint {
   readonly traces?: Target;
 }
 
+/** How sums and histograms are sent: what came since the last export, or what came since the process began. */
+export type Temporality = "delta" | "cumulative";
+
 /** The settings of exporting, from the environment. */
 export interface ExportSettings {
   readonly endpoint: Endpoint;
@@ -23,6 +26,7 @@ export interface ExportSettings {
   readonly resource: Readonly<Record<string, string>>;
   /** Milliseconds between two exports. */
   readonly intervalMs: number;
+  readonly temporality: Temporality;
   /** OTEL_SDK_DISABLED: nothing may be exported. */
   readonly disabled: boolean;
   /** What was not understood, a sentence each. */
@@ -48,9 +52,21 @@ export function readOtel(env: Env): ExportSettings {
     endpoint: { ...(metrics && { metrics }), ...(traces && { traces }) },
     resource: service === undefined ? resource : { ...resource, "service.name": service },
     intervalMs: milliseconds(env, "OTEL_METRIC_EXPORT_INTERVAL", notes) ?? DEFAULT_INTERVAL_MS,
+    temporality: temporalityOf(env, notes),
     disabled,
     notes,
   };
+}
+
+const TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+/** Delta by default, as Datadog needs it. `lowmemory` is delta too: all our sums are of synchronous instruments. */
+function temporalityOf(env: Env, notes: string[]): Temporality {
+  const asked = given(env[TEMPORALITY])?.toLowerCase();
+  if (asked === "cumulative") return "cumulative";
+  if (asked !== undefined && asked !== "delta" && asked !== "lowmemory")
+    notes.push(`${TEMPORALITY} is none of delta, cumulative, lowmemory: delta is used`);
+  return "delta";
 }
 
 function target(env: Env, signal: "METRICS" | "TRACES", notes: string[]): Target | undefined {

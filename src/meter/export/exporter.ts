@@ -3,7 +3,7 @@ import { flushUser } from "../tracing/otel-global.ts";
 import type { OtelTracer } from "../tracing/otel-types.ts";
 import { createCollector } from "./collect.ts";
 import { type Encoder, loadEncoder } from "./encoder.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, Temporality } from "./endpoint.ts";
 import { type ExportState, enqueueRun, MAX_BACKOFF_MS, wantNow } from "./export-run.ts";
 import { createExportWarnings, type ExportWarnings } from "./export-warnings.ts";
 import { createOutbox } from "./outbox.ts";
@@ -35,6 +35,8 @@ export interface ExporterOptions {
   readonly endpoint: Endpoint;
   /** Milliseconds between exports. */
   readonly intervalMs: number;
+  /** Default `delta`. */
+  readonly temporality?: Temporality;
   readonly resource: Readonly<Record<string, string>>;
   readonly version: string;
   readonly slot: () => Slot;
@@ -110,6 +112,7 @@ function createState(options: ExporterOptions): ExporterState {
   const maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
   const collector = createCollector({
     ...options,
+    temporality: options.temporality ?? "delta",
     spans,
     outbox,
     pending,

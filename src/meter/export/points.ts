@@ -1,6 +1,7 @@
 import type { Taken } from "../metrics/instruments.ts";
 import { DURATION_BOUNDS, type Histogram, type Tags } from "../metrics/tables.ts";
 import type { Interval } from "./export-timestamps.ts";
+import type { Sent, TimedPoint } from "./totals.ts";
 
 /**
  * Metrics as plain data in the shape that OpenTelemetry's serializers read (`ResourceMetrics` of `sdk-metrics`), so that
@@ -24,8 +25,8 @@ interface MetricData {
     /** 0 integer, 1 double. */
     readonly valueType: 0 | 1;
   };
-  /** Delta. */
-  readonly aggregationTemporality: 0;
+  /** 0 delta, 1 cumulative. */
+  readonly aggregationTemporality: 0 | 1;
   /** 0 histogram, 2 gauge, 3 sum. */
   readonly dataPointType: 0 | 2 | 3;
   readonly isMonotonic?: true;
@@ -58,7 +59,7 @@ function figuresOf(value: unknown): readonly unknown[] {
 
 /** The data of one interval, split into requests that are each below the limit of the receiver. */
 export function toMetrics(
-  taken: readonly Taken[],
+  sent: readonly Sent[],
   interval: Interval,
   resource: Readonly<Record<string, string>>,
   scope: Scope,
@@ -73,11 +74,11 @@ export function toMetrics(
     batch = [];
     bytes = envelope;
   };
-  for (const metric of taken) {
+  for (const metric of sent) {
     const head = headOf(metric);
     const headBytes = 200 + JSON.stringify(head).length;
     let points: DataPoint[] | undefined;
-    for (const point of metric.points) {
+    for (const point of metric.points as readonly TimedPoint<number | Histogram>[]) {
       const size = pointBytes(point.tags, metric.kind);
       if (bytes + headBytes + size > maxBytes) {
         close();
@@ -90,8 +91,8 @@ export function toMetrics(
       }
       points.push({
         attributes: point.tags,
-        startTime: [interval.start, 0],
-        endTime: [interval.end, 0],
+        startTime: [point.start ?? interval.start, 0],
+        endTime: [point.end ?? interval.end, 0],
         value: typeof point.value === "number" ? point.value : toHistogram(point.value),
       });
       bytes += size;
@@ -101,23 +102,18 @@ export function toMetrics(
   return batches.map((metrics) => ({ resource: { attributes: resource }, scopeMetrics: [{ scope, metrics }] }));
 }
 
-function headOf({ metric, kind }: Taken): Omit<MetricData, "dataPoints"> {
+function headOf(sent: Sent): Omit<MetricData, "dataPoints"> {
+  const { metric, kind } = sent;
   const integer = kind !== "histogram" && metric.unit.startsWith("{");
   return {
     descriptor: { name: metric.name, description: metric.description, unit: metric.unit, valueType: integer ? 0 : 1 },
-    aggregationTemporality: 0,
+    aggregationTemporality: "cumulative" in sent ? 1 : 0,
     dataPointType: kind === "histogram" ? 0 : kind === "gauge" ? 2 : 3,
     ...(kind === "sum" && { isMonotonic: true }),
   };
 }
 
-function toHistogram({
-  count,
-  sum,
-  min,
-  max,
-  counts,
-}: Extract<Taken, { kind: "histogram" }>["points"][number]["value"]) {
+function toHistogram({ count, sum, min, max, counts }: Histogram) {
   return { buckets: { boundaries: DURATION_BOUNDS, counts }, count, sum, min, max };
 }
 
