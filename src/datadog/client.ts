@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type * as Datadog from "@datadog/datadog-api-client";
 import { SpendfuseError } from "../core/errors.ts";
 import { findAppPackage } from "../package/from-app.ts";
+import { persistentFetch } from "./rest/persistent-fetch.ts";
 
 /** Datadog's own client, and its APIs that are used here. */
 export interface Client {
@@ -22,9 +23,6 @@ export interface ClientOptions {
 }
 
 const NAME = "@datadog/datadog-api-client";
-const TIMEOUT_MS = 30_000;
-const TRIES = 5;
-const MAX_WAIT_MS = 60_000;
 const UNSTABLE = [
   "v2.createHistoricalMetricsConfiguration",
   "v2.getHistoricalMetricsConfiguration",
@@ -46,23 +44,17 @@ export async function findClient(user: string): Promise<typeof Datadog | undefin
  * @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE`, or `SPENDFUSE_CONFIG` when a key is missing.
  */
 export async function openClient({ env, user, needsAppKey = true, sleep = wait }: ClientOptions): Promise<Client> {
-  const apiKey = env.DD_API_KEY?.trim();
-  const appKey = env.DD_APP_KEY?.trim() || env.DD_APPLICATION_KEY?.trim();
-  const missing = [...(apiKey ? [] : ["DD_API_KEY"]), ...(appKey || !needsAppKey ? [] : ["DD_APP_KEY"])];
-  if (missing.length > 0) {
-    const message = `${missing.join(" and ")} must be set: keys of your Datadog organization (Organization Settings)`;
-    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { missing });
-  }
+  const { apiKey, appKey } = readKeys(env, needsAppKey);
   const found = await findAppPackage<typeof Datadog>(NAME, "v1", user);
   const { client, v1, v2 } = found;
   // It logs what it also throws, and a warning for each operation that it calls unstable.
   found.logger?.setLevel?.("silent");
-  const authMethods = { apiKeyAuth: apiKey as string, ...(appKey && { appKeyAuth: appKey }) };
+  const authMethods = { apiKeyAuth: apiKey, ...(appKey && { appKeyAuth: appKey }) };
   const { server, app } = serverOf(env);
   const configuration = client.createConfiguration({
     serverIndex: server.index,
     authMethods,
-    fetch: persistentFetch(sleep),
+    fetch: persistentFetch(sleep, env),
     isIaC: true,
   });
   configuration.setServerVariables(server.variables);
@@ -106,59 +98,17 @@ function serverOf(env: ClientOptions["env"]): {
   return { server: { index: 1, variables: { name: `api.${site}`, protocol: "https" } }, app };
 }
 
-/**
- * A fetch that times out after 30 seconds and retries: every request after a
- * 429, and idempotent ones after a 5xx or a broken connection. It never rejects.
- */
-function persistentFetch(sleep: NonNullable<ClientOptions["sleep"]>) {
-  return async (url: string, options: RequestInit): Promise<Response> => {
-    for (let attempt = 1; ; attempt += 1) {
-      const response = await tryOnce(url, options);
-      const limited = response.status === 429;
-      const again = limited || (response.status >= 500 && options.method !== "POST");
-      if (!again || attempt >= TRIES) return response;
-      await response.body?.cancel();
-      await sleep(waitOf(response, attempt));
-    }
-  };
-}
-
-async function tryOnce(url: string, options: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (error) {
-    const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
-    const why = `no answer from ${new URL(url).host}: ${cause?.code ?? cause?.message ?? message}`;
-    return new Response(JSON.stringify({ errors: [why] }), {
-      status: 599,
-      headers: { "content-type": "application/json" },
-    });
+/** The keys of an account. @throws SpendfuseError `SPENDFUSE_CONFIG` */
+export function readKeys(
+  env: ClientOptions["env"],
+  needsAppKey: boolean,
+): { readonly apiKey: string; readonly appKey: string | undefined } {
+  const apiKey = env.DD_API_KEY?.trim();
+  const appKey = env.DD_APP_KEY?.trim() || env.DD_APPLICATION_KEY?.trim();
+  const missing = [...(apiKey ? [] : ["DD_API_KEY"]), ...(appKey || !needsAppKey ? [] : ["DD_APP_KEY"])];
+  if (missing.length > 0) {
+    const message = `${missing.join(" and ")} must be set: keys of your Datadog organization (Organization Settings)`;
+    throw new SpendfuseError("SPENDFUSE_CONFIG", message, { missing });
   }
-}
-
-function waitOf({ status, headers }: Response, attempt: number): number {
-  const reset = headers.get("x-ratelimit-reset");
-  if (status === 429 && reset !== null && Number.isFinite(Number(reset)))
-    return Math.min(Math.max(Number(reset) * 1_000, 0), MAX_WAIT_MS);
-  return Math.min(500 * 2 ** attempt, MAX_WAIT_MS);
-}
-
-/** A request that Datadog rejected. `status` is absent when it was never sent. */
-export interface Refusal {
-  readonly status: number | undefined;
-  readonly message: string;
-}
-
-export function refusalOf(error: unknown): Refusal {
-  const { code, body } = error as { code?: unknown; body?: { errors?: unknown } };
-  if (typeof code !== "number")
-    return { status: undefined, message: error instanceof Error ? error.message : String(error) };
-  const reason = Array.isArray(body?.errors) ? body.errors.join("; ") : "no reason given";
-  const message =
-    code === 403
-      ? `403 ${reason}: check that DD_API_KEY and DD_APP_KEY are valid, that the application key may write monitors, dashboards and integrations, and that DD_SITE is their site`
-      : code === 599
-        ? reason
-        : `${code} ${reason}`;
-  return { status: code, message };
+  return { apiKey: apiKey as string, appKey };
 }

@@ -1,6 +1,7 @@
 import type { CostLine, CostSink } from "../billing/costs.ts";
 import { SpendfuseError } from "../core/errors.ts";
-import { type Client, refusalOf } from "./client.ts";
+import type { Client } from "./client.ts";
+import { refusalOf } from "./rest/refusal.ts";
 
 const PAGE = 100;
 const DAY_MS = 86_400_000;

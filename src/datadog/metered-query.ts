@@ -2,7 +2,8 @@ import { SpendfuseError } from "../core/errors.ts";
 import { type MeteredRow, NOTHING_METERED } from "../core/metered.ts";
 import { METRICS } from "../core/names.ts";
 import { CHARGE_PROVIDER } from "../pricing/charge.ts";
-import { type Client, refusalOf } from "./client.ts";
+import type { Client } from "./client.ts";
+import { refusalOf } from "./rest/refusal.ts";
 
 /** Tags that every series has, which a team or a tag of the user's own is not: those without one are in no group. */
 const BY = ["agent", "root_agent", "provider", "model", "quality"];

@@ -117,7 +117,7 @@ function scale(value: number, ratio: number, unit: ParameterUnit): number {
 export function formatFigure(value: number, unit: ParameterUnit): string {
   switch (unit) {
     case "usd":
-      return `$${plain(value)}`;
+      return `$${money(value)}`;
     case "share":
       return `${plain(Number((value * 100).toPrecision(6)))} %`;
     case "seconds":
@@ -126,6 +126,12 @@ export function formatFigure(value: number, unit: ParameterUnit): string {
     default:
       return plain(value);
   }
+}
+
+/** Whole dollars without cents, all else with at least two digits. */
+function money(value: number): string {
+  const text = plain(value);
+  return /^\d+\.\d$/.test(text) ? `${text}0` : text;
 }
 
 /** Without an exponent, which no query takes. */

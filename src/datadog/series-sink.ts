@@ -1,7 +1,8 @@
 import type { MetricPoint, PointSink } from "../billing/points.ts";
 import { SpendfuseError } from "../core/errors.ts";
-import { type Client, refusalOf } from "./client.ts";
+import type { Client } from "./client.ts";
 import { datadogUnit } from "./metric-units.ts";
+import { refusalOf } from "./rest/refusal.ts";
 
 /** Series per request: below the 500 KB that Datadog takes, with the longest tags. */
 const SERIES = 250;

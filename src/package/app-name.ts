@@ -1,5 +1,6 @@
-import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
+
+const { readFileSync, realpathSync } = process.getBuiltinModule("node:fs");
 
 const MODULES = `${sep}node_modules${sep}`;
 

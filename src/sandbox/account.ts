@@ -3,7 +3,8 @@ import { type CustomCostFile, createCustomCosts } from "./account/custom-costs.t
 import { createDashboards, type StoredDashboard } from "./account/dashboards.ts";
 import { createIntegration } from "./account/integration.ts";
 import { createMetadata } from "./account/metadata.ts";
-import { createMonitors, type StoredMonitor } from "./account/monitors.ts";
+import { createMonitors, iso, type StoredMonitor } from "./account/monitors.ts";
+import { createTagConfigurations } from "./account/tag-configurations.ts";
 import type { Webhook } from "./webhook.ts";
 
 /** What an account holds besides its metrics, in memory, and the part of Datadog's API that changes it. */
@@ -16,6 +17,8 @@ export interface Account {
   /** Custom variables of webhooks, secret ones with their values. */
   variables(): ReadonlyMap<string, string>;
   metadata(metric: string): Body | undefined;
+  /** The attributes of a metric's tag configuration. */
+  tagConfiguration(metric: string): Body | undefined;
   isHistorical(metric: string): boolean;
   customCosts(): readonly CustomCostFile[];
 }
@@ -40,6 +43,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
   const dashboards = createDashboards(now, onChange);
   const integration = createIntegration();
   const metadata = createMetadata(now, knowsMetric);
+  const tags = createTagConfigurations(() => iso(now()));
   const customCosts = createCustomCosts(now);
 
   function route(request: AccountRequest): AccountAnswer | undefined {
@@ -49,7 +53,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
     if (isUnder(path, DASHBOARD)) return dashboards.handle(request, path.slice(DASHBOARD.length));
     if (isUnder(path, INTEGRATION)) return integration.handle(request, path.slice(INTEGRATION.length));
     if (isUnder(path, COSTS)) return customCosts.handle(request, path.slice(COSTS.length + 1));
-    return metadata.handle(request);
+    return tags.handle(request) ?? metadata.handle(request);
   }
 
   return {
@@ -57,7 +61,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
       if (!request.path.startsWith("/api/")) return undefined;
       const { headers, path } = request;
       // Any key is accepted; only a missing one is an error.
-      if (!headers["dd-api-key"]) return refuse(403, "Forbidden");
+      if (!headers["dd-api-key"]) return refuse(401, "Unauthorized");
       if (path !== "/api/v1/validate" && !headers["dd-application-key"]) return refuse(403, "Forbidden");
       return route(request);
     },
@@ -66,6 +70,7 @@ export function createAccount({ now, knowsMetric, validate, onChange }: AccountO
     webhooks: () => integration.webhooks,
     variables: () => integration.variables,
     metadata: (metric) => metadata.of(metric),
+    tagConfiguration: (metric) => tags.of(metric),
     isHistorical: (metric) => metadata.isHistorical(metric),
     customCosts: () => customCosts.files,
   };

@@ -4,7 +4,7 @@ import { BodyFault, parseJson, readUnpacked } from "./body.ts";
 import { type MetricConfig, type MetricsRequest, readMetricsRequest, takeMetrics } from "./intake/otlp.ts";
 import { TRACES_SCHEMA } from "./intake/otlp-schema.ts";
 import { readProtobuf } from "./intake/protobuf.ts";
-import { takeSeries } from "./intake/v2-series.ts";
+import { fromFirst, takeSeries } from "./intake/v2-series.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Receives metrics and spans: OTLP over HTTP, and Datadog's own series. */
@@ -45,13 +45,26 @@ export function createIntake({ store, clock }: Sandbox): Intake {
     return unpack(() => takeSeries(body, store, clock.at));
   }
 
+  async function firstSeries(request: IncomingMessage): Promise<Answer> {
+    if (!request.headers["dd-api-key"]) return { status: 403, body: { errors: ["Forbidden"] } };
+    const body = parseJson(await readUnpacked(request, METRICS_LIMITS));
+    const { status, body: answer } = unpack(() => takeSeries(fromFirst(body), store, clock.at));
+    if (status === 400) return { status, body: answer };
+    return { status, body: { status: "ok" }, headers: { "content-type": "text/json" } };
+  }
+
   const post = (take: (request: IncomingMessage) => Promise<Answer>): { readonly POST: Route } => ({
     POST: ({ request }) => take(request),
   });
 
   return {
     // An OTLP exporter configured for a Collector sends no key.
-    routes: { "/v1/metrics": post(metrics), "/v1/traces": post(traces), "/api/v2/series": post(series) },
+    routes: {
+      "/v1/metrics": post(metrics),
+      "/v1/traces": post(traces),
+      "/api/v1/series": post(firstSeries),
+      "/api/v2/series": post(series),
+    },
     get spans() {
       return spans;
     },

@@ -26,6 +26,8 @@ export interface AccountServer {
   readonly requests: readonly Recorded[];
   /** Asked for each request, with its number from 0. */
   trouble(how: (index: number, request: Omit<Recorded, "status">) => Trouble): void;
+  /** Changes a body before it is stored. Reset takes it back. */
+  alter(how: (path: string, body: unknown) => unknown): void;
   reset(): void;
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export async function startAccountServer(known: readonly string[] = []): Promise
   let account = make();
   let requests: Recorded[] = [];
   let how: Parameters<AccountServer["trouble"]>[0] = () => undefined;
+  let altered: Parameters<AccountServer["alter"]>[0] = (_, body) => body;
   let count = 0;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -55,7 +58,10 @@ export async function startAccountServer(known: readonly string[] = []): Promise
     const headers = request.headers as Record<string, string | undefined>;
     const own = typeof trouble === "object" ? trouble : undefined;
     const done = own ??
-      account.handle({ ...said, query: url.searchParams, headers }) ?? { status: 404, body: { errors: ["no"] } };
+      account.handle({ ...said, body: altered(said.path, said.body), query: url.searchParams, headers }) ?? {
+        status: 404,
+        body: { errors: ["no"] },
+      };
     requests.push({ ...said, status: done.status });
     if (trouble === "lost") return void response.destroy();
     response.writeHead(done.status, { "content-type": "application/json", ...own?.headers });
@@ -76,10 +82,14 @@ export async function startAccountServer(known: readonly string[] = []): Promise
       how = next;
       count = 0;
     },
+    alter(next) {
+      altered = next;
+    },
     reset() {
       account = make();
       requests = [];
       how = () => undefined;
+      altered = (_, body) => body;
       count = 0;
     },
     async close() {

@@ -126,7 +126,7 @@ describe("apply", () => {
       warning_recovery: 33.75,
     });
     expect(body.message).toContain("The limit is $50.");
-    expect(body.message).toContain("the warning at $37.5.");
+    expect(body.message).toContain("the warning at $37.50.");
     expect(body.message).not.toMatch(/\$20|\$15/);
   });
 
@@ -159,13 +159,14 @@ describe("apply", () => {
       [/\/custom-variables$/, "POST", "WebhooksIntegrationCustomVariable"],
       [/\/custom-variables\/\w+$/, "PUT", "WebhooksIntegrationCustomVariableUpdateRequest"],
       [/^\/api\/v1\/metrics\//, "PUT", "MetricMetadata"],
+      [/^\/api\/v2\/metrics\/[^/]+\/tags$/, "POST", "MetricTagConfigurationCreateRequest"],
       [/\/historical-metrics-configurations$/, "POST", "HistoricalMetricsConfigurationCreateRequest"],
     ];
     const seen = new Set<string>();
     for (const { method, path, body } of server.requests.filter((one) => one.body !== undefined)) {
       const type = types.find(([pattern, verb]) => verb === method && pattern.test(path))?.[2];
       expect(type, `${method} ${path}`).toBeDefined();
-      const serializer = type?.startsWith("Historical") ? v2.ObjectSerializer : v1.ObjectSerializer;
+      const serializer = path.startsWith("/api/v2/") ? v2.ObjectSerializer : v1.ObjectSerializer;
       const typed = serializer.deserialize(body, type as string, "");
       expect(JSON.stringify(typed)).not.toContain('"_unparsed"');
       expect(JSON.stringify(typed)).not.toContain('"additionalProperties"');

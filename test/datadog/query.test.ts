@@ -41,7 +41,7 @@ describe("monitor queries", () => {
   });
 
   test("a fault says where it is", () => {
-    expect(() => parseMonitorQuery("sum(last_1h):sum:a{x} > 5")).toThrow("(at character 20)");
+    expect(() => parseMonitorQuery("sum(last_1h):sum:a{:x} > 5")).toThrow("(at character 20)");
   });
 });
 
@@ -89,12 +89,16 @@ describe("filters", () => {
     expect(compileFilter(parseFilter(text))(tags)).toBe(expected);
   });
 
-  test.each(["agent", "agent:a team:b", "agent:a AND", "(agent:a", "agent IN a", "agent IN ()", ",", "agent:a)"])(
+  test.each(["agent:a team:b", "agent:a AND", "(agent:a", "agent IN a", "agent IN ()", ",", "agent:a)"])(
     "%s is refused",
     (text) => {
       expect(() => parseFilter(text)).toThrow();
     },
   );
+
+  test("a tag may have no value", () => {
+    expect(parseFilter("agent,team:b")).toMatchObject({ of: [{ key: "agent", value: "" }, { key: "team" }] });
+  });
 
   test("variables are everything, or what they are bound to", () => {
     const bound = (value: string) =>

@@ -222,7 +222,8 @@ describe("Datadog's own client", () => {
 
   test("without a key nothing is taken", async () => {
     expect((await send("/api/v2/series", Buffer.from('{"series":[]}'), {})).status).toBe(403);
-    expect((await fetch(`${server.url}/api/v1/monitor`)).status).toBe(403);
+    expect((await fetch(`${server.url}/api/v1/monitor`)).status).toBe(401);
+    expect((await fetch(`${server.url}/api/v1/monitor`, { headers: { "dd-api-key": "a" } })).status).toBe(403);
     expect(
       (await fetch(`${server.url}/api/v1/nothing`, { headers: { "dd-api-key": "a", "dd-application-key": "b" } }))
         .status,

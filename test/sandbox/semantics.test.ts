@@ -368,6 +368,7 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       ChargePeriodEnd: "2026-11-01",
       BilledCost: 2,
       BillingCurrency: "USD",
+      Tags: { agent: "a" },
     };
     const ask = (method: string, id = "", body?: unknown) =>
       costs.handle({ method, path: "", query: new URLSearchParams(), headers: {}, body }, id);

@@ -8,7 +8,8 @@ const HELP = `spendfuse deploy: dashboards, monitors and the webhook of the brea
   spendfuse deploy             applies the plan (idempotent)
   spendfuse deploy --destroy   deletes only what spendfuse created
 
-It needs DD_API_KEY, DD_APP_KEY and DD_SITE, and the package @datadog/datadog-api-client (npm install it in your app).
+It needs DD_API_KEY, DD_APP_KEY and DD_SITE. --check reads the files with Datadog's own types as well, where the package
+@datadog/datadog-api-client is installed in your app.
 
   --notify HANDLE    who to notify, such as @oncall-payments; repeatable. Or --no-notify: monitors without a recipient
   --webhook-url URL  where the breaker takes webhooks: https://YOUR-BREAKER/webhooks/datadog, with its secret in
@@ -21,10 +22,13 @@ ${PARAMETERS.map(({ name, title }) => `                       ${name.padEnd(23)}
   --overwrite        overwrites edits made in Datadog; otherwise they stay
   --rotate-secret    replaces the webhook's secret
   --assets DIR       uses dashboards/ and monitors/ of this folder instead of the shipped ones
+  --index process    keeps the tag process in Datadog's index; otherwise it is left out of metrics that no asset groups by it
+  --detailed-exitcode   0 when there was nothing to do, 2 when there were changes
   --yes              destroys without asking
   --json             machine-readable
 
-The exit code is 0, 1 when something failed (run it again to continue), 2 on invalid usage.`;
+The exit code is 0, 1 when something failed (run it again to continue), 2 on invalid usage. With --detailed-exitcode, as
+Terraform has it: 0 nothing to do, 2 changes (made, or with --plan to be made), 1 an error.`;
 
 const OPTIONS = {
   check: { type: "boolean" },
@@ -41,6 +45,8 @@ const OPTIONS = {
   without: { type: "string", multiple: true },
   overwrite: { type: "boolean" },
   "rotate-secret": { type: "boolean" },
+  index: { type: "string", multiple: true },
+  "detailed-exitcode": { type: "boolean" },
   assets: { type: "string" },
   yes: { type: "boolean" },
   json: { type: "boolean" },

@@ -1,13 +1,13 @@
-import { type Refusal, refusalOf } from "../client.ts";
+import { type Refusal, refusalOf } from "../rest/refusal.ts";
 import { readMark } from "./mark.ts";
 import type { Found, Step } from "./plan.ts";
 import type { Remote } from "./remote.ts";
-import type { Task } from "./setup.ts";
+import { lacking, type Task } from "./task.ts";
 
 /** The result of one step. */
 export interface Outcome {
   readonly name: string;
-  readonly done: "created" | "updated" | "deleted" | "kept" | "waiting" | "failed";
+  readonly done: "created" | "updated" | "deleted" | "kept" | "waiting" | "skipped" | "failed";
   readonly detail: string;
   readonly url?: string;
 }
@@ -16,20 +16,43 @@ export type Tell = (outcome: Outcome) => void;
 
 /** Runs the tasks one after another. A failure does not stop the others. */
 export async function runTasks(tasks: readonly Task[], tell: Tell): Promise<void> {
-  for (const { name, action, detail, run } of tasks) {
-    if (action === "fail") tell({ name, done: "failed", detail });
-    else if (action === "keep") tell({ name, done: "kept", detail });
-    else if (action === "wait") tell({ name, done: "waiting", detail });
-    else
-      await attempt(name, tell, async () => {
-        await run();
-        return { name, done: action === "create" ? "created" : "updated", detail };
-      });
+  for (const task of tasks) {
+    const { name, detail } = task;
+    const still = STILL[task.action];
+    if (still === undefined) await attempt(name, tell, () => runTask(task));
+    else tell({ name, done: still, detail });
   }
 }
 
-/** Runs the steps. Monitors are validated by Datadog before the first of them is created or changed. */
-export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tell): Promise<void> {
+/** What becomes of tasks that do nothing. */
+const STILL: Partial<Record<Task["action"], Outcome["done"]>> = {
+  fail: "failed",
+  keep: "kept",
+  wait: "waiting",
+  skip: "skipped",
+};
+
+async function runTask({ name, action, detail, permission, run }: Task): Promise<Outcome> {
+  try {
+    await run();
+  } catch (error) {
+    const { status, message } = refusalOf(error);
+    if (status !== 403 || permission === undefined) throw error;
+    return { name, done: "skipped", detail: lacking(permission, message) };
+  }
+  return { name, done: action === "create" ? "created" : "updated", detail };
+}
+
+/**
+ * Runs the steps. Monitors are validated by Datadog before the first of them is created or changed. Resolves to the ids
+ * of what was created, by key.
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  remote: Remote,
+  tell: Tell,
+): Promise<ReadonlyMap<string, string>> {
+  const made = new Map<string, string>();
   const invalid = new Map<Step, Refusal>();
   for (const step of steps) {
     if ((step.action !== "create" && step.action !== "update") || step.wanted.kind !== "monitor") continue;
@@ -43,11 +66,12 @@ export async function runSteps(steps: readonly Step[], remote: Remote, tell: Tel
     const name = nameOf(step);
     const refusal = invalid.get(step);
     if (refusal !== undefined) tell({ name, done: "failed", detail: `rejected by Datadog: ${refusal.message}` });
-    else await attempt(name, tell, () => runStep(step, name, remote));
+    else await attempt(name, tell, () => runStep(step, name, remote, made));
   }
+  return made;
 }
 
-async function runStep(step: Step, name: string, remote: Remote): Promise<Outcome> {
+async function runStep(step: Step, name: string, remote: Remote, made: Map<string, string>): Promise<Outcome> {
   switch (step.action) {
     case "keep":
       return {
@@ -68,8 +92,9 @@ async function runStep(step: Step, name: string, remote: Remote): Promise<Outcom
       };
     }
     default: {
-      const { kind } = step.wanted;
+      const { kind, key } = step.wanted;
       const id = await create(step, remote);
+      made.set(key, String(id));
       return { name, done: "created", detail: "", url: remote.urlOf(kind, id) };
     }
   }

@@ -85,6 +85,8 @@ function planChange(wanted: Wanted, found: Found, mark: Mark, overwrite: boolean
     if (isSame(ours, there)) {
       applied.push(hashOf(ours));
       chosen.push(theirUnits.get(name));
+      // Datadog drops a default that was sent, and could take another when it is missing.
+      if (name === "options") chosen.push(ours);
     } else if (overwrite || hashOf(there) === last) {
       changes.push({ unit: name, from: there, to: ours });
       applied.push(hashOf(ours));
@@ -116,6 +118,6 @@ function unmanagedFields({ kind, body }: Found): Body {
 
 /** Options that only Datadog sets. */
 function withoutServerParts(body: Body): Body {
-  const { silenced: _, ...options } = (body.options ?? {}) as Body;
+  const { silenced: _, avalanche_window: __, ...options } = (body.options ?? {}) as Body;
   return { ...body, options };
 }

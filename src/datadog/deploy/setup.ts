@@ -1,18 +1,12 @@
 import { HEADERS, PAYLOAD, SECRET_VARIABLE } from "../../breaker/template.ts";
 import { METRICS, type MetricName } from "../../core/names.ts";
 import { datadogUnit } from "../metric-units.ts";
+import { refusalOf } from "../rest/refusal.ts";
 import type { Remote } from "./remote.ts";
+import { hasProcess, planIndex } from "./tag-index.ts";
+import { lacking, type Task } from "./task.ts";
 import { isSame, pickLike } from "./units.ts";
 import { type Body, namesOf } from "./wanted.ts";
-
-/** A change to the account besides monitors and dashboards. */
-export interface Task {
-  readonly name: string;
-  readonly action: "create" | "update" | "keep" | "wait" | "fail";
-  /** What changes, or why not. */
-  readonly detail: string;
-  readonly run: () => Promise<void>;
-}
 
 export interface SetupOptions {
   readonly prefix: string;
@@ -23,6 +17,10 @@ export interface SetupOptions {
   readonly secret: string | undefined;
   readonly rotate: boolean;
   readonly overwrite: boolean;
+  /** Tags that stay in the index of every metric. */
+  readonly index: readonly string[];
+  /** Metrics that some asset groups or filters by the process. */
+  readonly byProcess: ReadonlySet<string>;
 }
 
 /** Metrics with points in the past: days of a bill. */
@@ -34,9 +32,30 @@ const nothing = async (): Promise<void> => {};
 export async function planSetup(remote: Remote, options: SetupOptions): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   if (options.webhook) tasks.push(await planVariable(remote, options), await planWebhook(remote, options));
-  for (const metric of Object.values(METRICS)) tasks.push(await planMetadata(remote, metric, options.overwrite));
-  for (const metric of HISTORICAL) tasks.push(await planHistorical(remote, metric));
+  for (const metric of Object.values(METRICS)) {
+    const plan = (): Promise<Task> => planMetadata(remote, metric, options.overwrite);
+    tasks.push(await optional(`metadata ${metric.name}`, "metrics_metadata_write", plan));
+  }
+  for (const metric of Object.values(METRICS).filter(hasProcess)) {
+    const plan = (): Promise<Task> => planIndex(remote, metric, options);
+    tasks.push(await optional(`index ${metric.name}`, "metric_tags_write", plan));
+  }
+  for (const metric of HISTORICAL) {
+    const plan = (): Promise<Task> => planHistorical(remote, metric);
+    tasks.push(await optional(`historical ingestion ${metric}`, "metric_tags_write", plan));
+  }
   return tasks;
+}
+
+/** A task that is left out where the keys may not even read what it is about. */
+async function optional(name: string, permission: string, plan: () => Promise<Task>): Promise<Task> {
+  try {
+    return { ...(await plan()), permission };
+  } catch (error) {
+    const { status, message } = refusalOf(error);
+    if (status !== 403) throw error;
+    return { name, action: "skip", detail: lacking(permission, message), run: nothing };
+  }
 }
 
 async function planVariable(remote: Remote, { prefix, secret, rotate }: SetupOptions): Promise<Task> {

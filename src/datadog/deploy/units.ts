@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Asset } from "../assets.ts";
+import { meaningOf, monitorType } from "../stored.ts";
 import type { Body } from "./wanted.ts";
 
 /** A part of a monitor or a dashboard that is changed, or kept, as a whole. */
@@ -28,7 +29,7 @@ export function splitUnits(kind: Asset["kind"], body: Body): Units {
   const { query, type, message, name, priority } = body;
   const { thresholds, threshold_windows, ...options } = (body.options ?? {}) as Body;
   return new Map<string, unknown>([
-    ["alert", { query, type, options: { thresholds, threshold_windows } }],
+    ["alert", { query, type: monitorType(String(type), String(query)), options: { thresholds, threshold_windows } }],
     ["message", { message }],
     ["name", { name }],
     ["priority", { priority }],
@@ -67,22 +68,15 @@ export function pickLike(theirs: unknown, ours: unknown): unknown {
   return picked;
 }
 
+/** Whether two values mean the same to Datadog, which trims and drops. */
 export function isSame(a: unknown, b: unknown): boolean {
-  return isDeepStrictEqual(normal(a), normal(b));
+  return isDeepStrictEqual(meaningOf(a), meaningOf(b));
 }
 
 /** Six hex digits that identify a unit's content. */
 export function hashOf(unit: unknown): string {
   return createHash("sha256")
-    .update(JSON.stringify(normal(unit)))
+    .update(JSON.stringify(meaningOf(unit)) ?? "")
     .digest("hex")
     .slice(0, 6);
-}
-
-/** With sorted keys and without undefined values. */
-function normal(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(normal);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined && inner !== null);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, normal(inner)]));
 }

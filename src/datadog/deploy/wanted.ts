@@ -4,7 +4,7 @@ import { METRICS } from "../../core/names.ts";
 import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { Asset } from "../assets.ts";
 import { setThreshold, unitOf } from "../parameters.ts";
-import { parseFilter } from "../query/filter.ts";
+import { leavesOf, parseFilter } from "../query/filter.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
 
@@ -62,8 +62,10 @@ export function checkChoices({ notify, filters, prefix }: Choices): void {
       fail(`--notify ${handle}: a handle is such as @oncall-payments, @slack-spend or @someone@example.com`);
   for (const filter of filters) {
     try {
-      const { type } = parseFilter(filter);
-      if (type === "all") fail(`--filter ${filter} filters nothing`);
+      const parsed = parseFilter(filter);
+      if (parsed.type === "all") fail(`--filter ${filter} filters nothing`);
+      const bare = leavesOf(parsed).some((leaf) => leaf.type === "tag" && leaf.value === "");
+      if (bare) fail(`--filter ${filter} names a tag without a value: it is such as env:prod`);
     } catch (cause) {
       fail(`--filter ${filter}: ${(cause as Error).message}; it is such as env:prod`);
     }

@@ -1,9 +1,7 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
-import type { Asset } from "../assets.ts";
-import { type MetricQuery, metricsOf, parseExpression } from "../query/expression.ts";
+import { queriesOf } from "../queries.ts";
+import type { MetricQuery } from "../query/expression.ts";
 import { leavesOf } from "../query/filter.ts";
-import { parseMonitorQuery } from "../query/monitor-query.ts";
-import { requestsOf, widgetsOf } from "../widgets.ts";
 import type { Fault, Lint } from "./lint.ts";
 
 /** Metrics and tags that spendfuse emits. */
@@ -36,35 +34,6 @@ const ALL_TAGS = new Set([...[...METRIC_OF.values()].flatMap(({ attributes }) =>
 /** Suffixes of the metrics that Datadog derives from a histogram. */
 const PARTS = /\.(count|sum|min|max|avg)$/;
 
-interface Query {
-  readonly metrics: readonly MetricQuery[];
-  readonly path: string;
-}
-
-/** Queries that cannot be parsed are left to another lint. */
-function queriesOf({ kind, json }: Asset): readonly Query[] {
-  if (kind === "monitor") {
-    const read = attempt(() => metricsOf(parseMonitorQuery(String(json.query)).expression));
-    return read === undefined ? [] : [{ metrics: read, path: "query" }];
-  }
-  return widgetsOf(json).flatMap((widget) =>
-    requestsOf(widget).flatMap(({ queries }) =>
-      queries.flatMap(({ query, path }) => {
-        const metrics = attempt(() => metricsOf(parseExpression(query)));
-        return metrics === undefined ? [] : [{ metrics, path: `${path}.query` }];
-      }),
-    ),
-  );
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
-
 function* checkMetric({ metric: name, filter, by }: MetricQuery, path: string): Iterable<Fault> {
   const metric = METRIC_OF.get(name) ?? METRIC_OF.get(name.replace(PARTS, ""));
   if (metric === undefined) {
@@ -73,6 +42,9 @@ function* checkMetric({ metric: name, filter, by }: MetricQuery, path: string): 
   }
   const known = new Set<string>([...metric.attributes, ...DATADOG_TAGS]);
   const filtered = leavesOf(filter).flatMap((leaf) => (leaf.type === "tag" ? [leaf.key] : (leaf.key ?? [])));
+  for (const leaf of leavesOf(filter))
+    if (leaf.type === "tag" && leaf.value === "")
+      yield { path, message: `the tag ${leaf.key} is filtered without a value` };
   for (const tag of [...filtered, ...by])
     if (!known.has(tag)) yield { path, message: `${name} has no tag ${tag}: it has ${metric.attributes.join(", ")}` };
 }

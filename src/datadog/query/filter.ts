@@ -11,6 +11,8 @@ export type Filter =
 
 const TOKEN = /\s*(,|\(|\)|!|[^\s,()!]+)/y;
 const TAG = /^([A-Za-z][\w.\-/]*):(.+)$/;
+/** A tag without a value. */
+const BARE = /^[A-Za-z][\w.\-/]*$/;
 const VARIABLE = /^\$([A-Za-z]\w*)(\.value)?$/;
 
 /**
@@ -96,7 +98,8 @@ function readTag(word: string): Filter | undefined {
   const variable = VARIABLE.exec(word);
   if (variable) return { type: "variable", name: variable[1] as string };
   const [, key, value] = TAG.exec(word) ?? [];
-  if (key === undefined || value === undefined) return undefined;
+  if (key === undefined || value === undefined)
+    return BARE.test(word) ? { type: "tag", key: word, value: "" } : undefined;
   const inner = VARIABLE.exec(value);
   if (inner) return { type: "variable", name: inner[1] as string, key };
   return { type: "tag", key, value: value.toLowerCase() };

@@ -98,7 +98,7 @@ function lastOf(text: string, at: number): Window {
 function readShift(reader: Reader): number {
   const at = reader.peek()?.at ?? 0;
   const { text } = reader.take();
-  const [, amount = "", unit] = /^(\d+)([mhd])_ago$/.exec(text) ?? [];
+  const [, amount = "", unit] = /^(\d+)([mhd])_ago$/.exec(text) ?? /^last_(\d+)([mhd])$/.exec(text) ?? [];
   if (unit === undefined || !SHIFTS.includes(`${amount}${unit}`))
     throw new QueryFault(`"${text}" is no shift: ${SHIFTS.map((shift) => `${shift}_ago`).join(", ")}`, at);
   return Number(amount) * SECONDS[unit as "m" | "h" | "d"];

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
+import {
+  type AccountAnswer,
+  type AccountRequest,
+  type Body,
+  isBody,
+  noContent,
+  okJsonApi,
+  refuseJsonApi,
+} from "./answer.ts";
 
 /** An upload of Cloud Cost Management's custom costs. */
 export interface CustomCostFile {
@@ -26,6 +34,16 @@ export interface CustomCosts {
 }
 
 const TEXTS = ["ProviderName", "ChargeDescription", "ChargePeriodStart", "ChargePeriodEnd", "BillingCurrency"] as const;
+const REQUIRED = [
+  "Tags",
+  "ProviderName",
+  "ChargeDescription",
+  "ChargePeriodStart",
+  "ChargePeriodEnd",
+  "BilledCost",
+  "BillingCurrency",
+];
+const STATUSES = new Set(["active", "inactive", "archived", "deleted", "ACTIVE", "INACTIVE", "ARCHIVED", "DELETED"]);
 const MAX_TEXT = 1_000;
 const MAX_FILES = 5_000;
 
@@ -34,19 +52,18 @@ export function createCustomCosts(now: () => number): CustomCosts {
   const files = new Map<string, CustomCostFile>();
 
   function upload(body: unknown): AccountAnswer {
-    if (!Array.isArray(body) || body.length === 0) return refuse(400, "the body must be a list of cost lines");
-    const faults = body.flatMap((line, index) => {
-      const fault = faultOf(line, now());
-      return fault === undefined ? [] : [`line ${index + 1}: ${fault}`];
-    });
-    if (faults.length > 0) return refuse(400, ...faults.slice(0, 10));
-    if (files.size >= MAX_FILES) return refuse(400, `the sandbox keeps ${MAX_FILES} files at most`);
+    if (!Array.isArray(body) || body.length === 0) return refuseJsonApi(400, "the body must be a list of cost lines");
+    const refused = refuseLine(body, now());
+    if (refused !== undefined) return refused;
+    if (files.size >= MAX_FILES) return refuseJsonApi(400, `the sandbox keeps ${MAX_FILES} files at most`);
     const file = { id: randomUUID(), lines: body as CustomCostLine[], uploadedAt: now() * 1_000 };
     files.set(file.id, file);
-    return ok({ data: show(file) }, 202);
+    return okJsonApi({ data: show(file) }, 202);
   }
 
   function list(query: URLSearchParams): AccountAnswer {
+    const status = query.get("filter[status]");
+    if (status !== null && !STATUSES.has(status)) return refuseJsonApi(400, `unknown status, got ${status}`);
     const providers = query.getAll("filter[provider]").flatMap((text) => text.split(","));
     const size = Number(query.get("page[size]") ?? 100);
     const first = (Number(query.get("page[number]") ?? 1) - 1) * size;
@@ -54,7 +71,7 @@ export function createCustomCosts(now: () => number): CustomCosts {
       ({ lines }) => providers.length === 0 || lines.some(({ ProviderName }) => providers.includes(ProviderName)),
     );
     const page = found.slice(first, first + size);
-    return ok({ data: page.map(show), meta: { total_filtered_count: found.length, version: "1" } });
+    return okJsonApi({ data: page.map(show), meta: { total_filtered_count: found.length, version: "1.0" } });
   }
 
   return {
@@ -64,13 +81,28 @@ export function createCustomCosts(now: () => number): CustomCosts {
     handle({ method, query, body }, id) {
       if (id === "") return method === "PUT" ? upload(body) : method === "GET" ? list(query) : undefined;
       const file = files.get(decodeURIComponent(id));
-      if (file === undefined) return refuse(404, "no such file");
-      if (method === "GET") return ok({ data: show(file) });
+      if (file === undefined) return refuseJsonApi(404);
+      if (method === "GET") return okJsonApi({ data: show(file) });
       if (method !== "DELETE") return undefined;
       files.delete(file.id);
-      return { status: 204 };
+      return { ...noContent(), headers: { "content-type": "application/vnd.api+json" } };
     },
   };
+}
+
+/** The refusal of the first line that is at fault, with its place in the body. */
+function refuseLine(body: readonly unknown[], now: number): AccountAnswer | undefined {
+  let start = 1;
+  for (const [index, line] of body.entries()) {
+    const end = start + JSON.stringify(line).length;
+    const missing = isBody(line) ? REQUIRED.filter((name) => line[name] === undefined || line[name] === null) : [];
+    const faults = missing.map((name) => `${name} is a required field`);
+    const fault = faults.length > 0 ? faults.join("\n") : faultOf(line, now);
+    if (fault !== undefined)
+      return refuseJsonApi(400, `errors in object ${index}:\n${fault}`, { end, obj: index, start });
+    start = end + 1;
+  }
+  return undefined;
 }
 
 function faultOf(line: unknown, now: number): string | undefined {
@@ -96,15 +128,16 @@ function show({ id, lines, uploadedAt }: CustomCostFile): Body {
   const ends = lines.map(({ ChargePeriodEnd }) => Date.parse(ChargePeriodEnd));
   return {
     id,
-    type: "Uploaded File",
+    type: "cost_metadata",
     attributes: {
-      name: `${id}.json`,
+      name: "data.json",
       billed_cost: lines.reduce((sum, { BilledCost }) => sum + BilledCost, 0),
       billing_currency: "USD",
       charge_period: { start: Math.min(...starts), end: Math.max(...ends) },
       provider_names: [...new Set(lines.map(({ ProviderName }) => ProviderName))],
-      status: "active",
+      status: "ACTIVE",
       uploaded_at: uploadedAt,
+      uploaded_by: { name: "Sandbox", icon: "", email: "sandbox@example.com" },
     },
   };
 }

@@ -1,9 +1,14 @@
-import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
+import { storedDashboard } from "../../datadog/stored.ts";
+import { type AccountAnswer, type AccountRequest, type Body, isBody, noContent, ok, refuse } from "./answer.ts";
+import { templateFault } from "./dashboard-schema.ts";
+import { iso } from "./monitors.ts";
+import { withWidgetIds } from "./widget-ids.ts";
 
 export interface StoredDashboard {
   readonly id: string;
-  /** As it was last sent, and nothing else. */
+  /** As Datadog stores what was sent, without its id and times. */
   readonly body: Body;
+  /** Seconds. */
   readonly created: number;
   readonly modified: number;
 }
@@ -14,50 +19,93 @@ export interface Dashboards {
 }
 
 const MAX_DASHBOARDS = 500;
+const MAX_SLUG = 80;
 const NEEDED = ["title", "layout_type", "widgets"] as const;
 const LETTERS = "abcdefghijkmnpqrstuvwxyz23456789";
+/** What Datadog sets itself and ignores in a request. */
+const SERVER_MADE = new Set(["id", "author_handle", "author_name", "url", "created_at", "modified_at"]);
 
 export function createDashboards(now: () => number, onChange: () => void): Dashboards {
   const dashboards = new Map<string, StoredDashboard>();
+  const deleted = new Map<string, StoredDashboard>();
   let count = 0;
 
   function put(id: string, body: unknown, created: number): AccountAnswer {
-    const missing = isBody(body) ? NEEDED.find((key) => body[key] === undefined) : "title";
-    if (missing !== undefined) return refuse(400, `Invalid dashboard: '${missing}' is a required property`);
-    const dashboard = { id, body: body as Body, created, modified: now() };
+    const fault = faultOf(body);
+    if (fault !== undefined) return refuse(400, fault);
+    const own = Object.fromEntries(Object.entries(body as Body).filter(([key]) => !SERVER_MADE.has(key)));
+    const dashboard = { id, body: withWidgetIds(storedDashboard(own), id), created, modified: now() };
     dashboards.set(id, dashboard);
     onChange();
     return ok(show(dashboard));
   }
 
+  function create(body: unknown): AccountAnswer {
+    if (dashboards.size >= MAX_DASHBOARDS) return refuse(400, `the sandbox holds ${MAX_DASHBOARDS} dashboards at most`);
+    count += 1;
+    return put(idOf(count), body, now());
+  }
+
   function list(query: URLSearchParams): AccountAnswer {
     const start = Number(query.get("start") ?? 0);
     const size = Number(query.get("count") ?? 100);
-    return ok({ dashboards: [...dashboards.values()].slice(start, start + size).map(summarize) });
+    const from = query.get("filter[deleted]") === "true" ? deleted : dashboards;
+    const shared = query.get("filter[shared]") === "true";
+    return ok({ dashboards: shared ? [] : [...from.values()].slice(start, start + size).map(summarize) });
+  }
+
+  /** Moves dashboards to the bin, or back. All or none. */
+  function move(body: unknown, from: Map<string, StoredDashboard>, to: Map<string, StoredDashboard>): AccountAnswer {
+    const ids = ((body as { data?: readonly Body[] } | undefined)?.data ?? []).map(({ id }) => String(id));
+    const missing = ids.find((id) => !from.has(id));
+    if (missing !== undefined) return refuse(404, `Dashboard with ID ${missing} not found`);
+    for (const id of ids) {
+      to.set(id, from.get(id) as StoredDashboard);
+      from.delete(id);
+    }
+    onChange();
+    return noContent();
+  }
+
+  function all({ method, query, body }: AccountRequest): AccountAnswer | undefined {
+    switch (method) {
+      case "GET":
+        return list(query);
+      case "POST":
+        return create(body);
+      case "DELETE":
+        return move(body, dashboards, deleted);
+      case "PATCH":
+        return move(body, deleted, dashboards);
+      default:
+        return undefined;
+    }
   }
 
   return {
     get all() {
       return [...dashboards.values()];
     },
-    handle({ method, query, body }, rest) {
-      if (rest === "" && method === "GET") return list(query);
-      if (rest === "" && method === "POST") {
-        if (dashboards.size >= MAX_DASHBOARDS)
-          return refuse(400, `the sandbox holds ${MAX_DASHBOARDS} dashboards at most`);
-        count += 1;
-        return put(idOf(count), body, now());
-      }
+    handle(request, rest) {
+      const { method, body } = request;
+      if (rest === "") return all(request);
+      // Lists and shared dashboards are other resources, which the sandbox lacks.
+      if (rest.slice(1).includes("/") || rest === "/public") return undefined;
       const dashboard = dashboards.get(rest.slice(1));
       if (dashboard === undefined) return refuse(404, `Dashboard with ID ${rest.slice(1)} not found`);
       if (method === "GET") return ok(show(dashboard));
       if (method === "PUT") return put(dashboard.id, body, dashboard.created);
       if (method !== "DELETE") return undefined;
-      dashboards.delete(dashboard.id);
-      onChange();
+      move({ data: [{ id: dashboard.id }] }, dashboards, deleted);
       return ok({ deleted_dashboard_id: dashboard.id });
     },
   };
+}
+
+function faultOf(body: unknown): string | undefined {
+  const missing = isBody(body) ? NEEDED.find((key) => body[key] === undefined) : "title";
+  if (missing !== undefined) return `Invalid dashboard: '${missing}' is a required property`;
+  return templateFault(body as Body);
 }
 
 /** Ids in Datadog's form, such as `abc-def-ghi`. */
@@ -76,36 +124,23 @@ function show({ id, body, created, modified }: StoredDashboard): Body {
   const added = {
     author_handle: "sandbox@example.com",
     author_name: "Sandbox",
-    url: `/dashboard/${id}`,
-    is_read_only: false,
+    url: `/dashboard/${id}/${slugOf(String(body.title))}`,
   };
-  return {
-    notify_list: [],
-    template_variables: [],
-    ...body,
-    id,
-    ...added,
-    created_at: iso(created),
-    modified_at: iso(modified),
-  };
+  return { ...body, id, ...added, created_at: iso(created), modified_at: iso(modified) };
+}
+
+/** The title in a dashboard's address. */
+function slugOf(title: string): string {
+  const words = title
+    .toLowerCase()
+    .replace(/[^a-z0-9\s-]/g, "")
+    .trim()
+    .replace(/[\s-]+/g, "-");
+  return words.slice(0, MAX_SLUG).replace(/-$/, "");
 }
 
 function summarize(dashboard: StoredDashboard): Body {
-  const { id, title, description, layout_type, url, author_handle, created_at, modified_at, is_read_only } =
-    show(dashboard);
-  return {
-    id,
-    title,
-    description: description ?? null,
-    layout_type,
-    url,
-    author_handle,
-    created_at,
-    modified_at,
-    is_read_only,
-  };
-}
-
-function iso(seconds: number): string {
-  return new Date(seconds * 1_000).toISOString();
+  const { id, title, description, layout_type, url, author_handle, created_at, modified_at } = show(dashboard);
+  const times = { created_at, modified_at, deleted_at: null };
+  return { id, title, description, layout_type, url, is_read_only: false, ...times, author_handle };
 }

@@ -16,6 +16,9 @@ interface Variable {
 }
 
 const MAX = 200;
+/** What Datadog sends where a webhook has no payload of its own. */
+const PAYLOAD =
+  '{"body": "$EVENT_MSG", "last_updated": "$LAST_UPDATED", "event_type": "$EVENT_TYPE", "title": "$EVENT_TITLE", "date": "$DATE", "org": {"id": "$ORG_ID", "name": "$ORG_NAME"}, "id": "$ID"}';
 const VARIABLE_NAME = /^[A-Z][A-Z0-9_]*$/;
 
 export function createIntegration(): Integration {
@@ -29,10 +32,11 @@ export function createIntegration(): Integration {
     if (custom_headers !== undefined && custom_headers !== null && !isJsonObject(custom_headers))
       return "custom_headers must be a JSON object, as text";
     return {
-      payload: null,
+      auth_method_id: null,
       custom_headers: null,
       encode_as: "json",
-      ...pick({ payload, custom_headers, encode_as }),
+      ...pick({ custom_headers, encode_as }),
+      payload: String(payload ?? PAYLOAD),
       name,
       url,
     } as Webhook;
@@ -49,6 +53,7 @@ export function createIntegration(): Integration {
     map: Map<string, T>,
     read: (body: Body) => T | string,
     show: (item: T) => unknown,
+    missing: string,
   ): (request: AccountRequest, name: string) => AccountAnswer | undefined {
     return ({ method, body }, name) => {
       if (name === "") {
@@ -61,7 +66,7 @@ export function createIntegration(): Integration {
         return ok(show(made), 201);
       }
       const known = map.get(name);
-      if (known === undefined) return refuse(404, `${name} not found`);
+      if (known === undefined) return refuse(404, missing);
       if (method === "GET") return ok(show(known));
       if (method === "DELETE") {
         map.delete(name);
@@ -77,10 +82,8 @@ export function createIntegration(): Integration {
   }
 
   const ways = {
-    webhooks: collection(webhooks, readWebhook, (webhook) => webhook),
-    "custom-variables": collection(variables, readVariable, ({ name, value, is_secret }) =>
-      is_secret ? { name, is_secret } : { name, value, is_secret },
-    ),
+    webhooks: collection(webhooks, readWebhook, (webhook) => webhook, "Webhook does not exist"),
+    "custom-variables": collection(variables, readVariable, showVariable, "Custom variable does not exist"),
   };
 
   return {
@@ -96,6 +99,11 @@ export function createIntegration(): Integration {
       return ways[kind](request, decodeURIComponent(name));
     },
   };
+}
+
+/** The value of a secret is never shown. */
+function showVariable({ name, value, is_secret }: Variable): Body {
+  return is_secret ? { name, is_secret } : { name, value, is_secret };
 }
 
 function isJsonObject(text: unknown): boolean {

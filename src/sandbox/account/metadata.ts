@@ -1,4 +1,4 @@
-import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
+import { type AccountAnswer, type AccountRequest, type Body, isBody, noContent, ok, refuse } from "./answer.ts";
 
 /** Metric metadata of an account. */
 export interface Metadata {
@@ -11,6 +11,16 @@ const METRIC = "/api/v1/metrics/";
 const HISTORICAL = "/api/v2/metrics/historical-metrics-configurations";
 const TYPE = "historical_metrics_configurations";
 const MAX = 5_000;
+/** What Datadog answers of a metric that nobody described. */
+const UNKNOWN = {
+  description: null,
+  short_name: null,
+  integration: null,
+  statsd_interval: null,
+  per_unit: null,
+  type: null,
+  unit: null,
+};
 
 export function createMetadata(now: () => number, knows: (metric: string) => boolean): Metadata {
   const metadata = new Map<string, Body>();
@@ -18,13 +28,14 @@ export function createMetadata(now: () => number, knows: (metric: string) => boo
 
   function describe({ method, path, body }: AccountRequest): AccountAnswer | undefined {
     const name = decodeURIComponent(path.slice(METRIC.length));
+    if (name.includes("/")) return undefined;
     // Before the first point there is nothing to describe.
     if (!knows(name)) return refuse(404, `metric ${name} not found`);
-    if (method === "GET") return ok(metadata.get(name) ?? {});
+    if (method === "GET") return ok({ ...UNKNOWN, ...metadata.get(name) });
     if (method !== "PUT" || !isBody(body)) return undefined;
     if (metadata.size >= MAX && !metadata.has(name)) return refuse(400, `the sandbox describes ${MAX} metrics at most`);
     metadata.set(name, { ...metadata.get(name), ...body });
-    return ok(metadata.get(name));
+    return ok({ ...UNKNOWN, ...metadata.get(name) });
   }
 
   function configure({ method, path, body }: AccountRequest): AccountAnswer | undefined {
@@ -38,7 +49,7 @@ export function createMetadata(now: () => number, knows: (metric: string) => boo
     const name = decodeURIComponent(path.slice(HISTORICAL.length + 1));
     if (method === "DELETE") {
       historical.delete(name);
-      return { status: 204 };
+      return noContent();
     }
     return historical.has(name) ? ok({ data: show(name) }) : refuse(404, `${name} is not configured`);
   }

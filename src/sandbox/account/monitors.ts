@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
+import { storedMonitor } from "../../datadog/stored.ts";
 import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
+import { schemaFault } from "./monitor-schema.ts";
 
 export interface StoredMonitor {
   readonly id: number;
-  /** As it was last sent, and nothing else. */
+  /** As Datadog stores what was sent, without ids and times. */
   readonly body: Body;
+  /** Seconds. */
   readonly created: number;
   readonly modified: number;
 }
@@ -22,32 +25,42 @@ interface MonitorsOptions {
 
 const MAX_MONITORS = 2_000;
 const FIRST_ID = 1_001;
-const NEEDED = ["type", "query"] as const;
 /** What makes two monitors the same one. */
 const IDENTITY = ["type", "query", "name", "message", "tags", "options"] as const;
+/** What Datadog sets itself and ignores in a request. */
+const SERVER_MADE = [
+  "id",
+  "org_id",
+  "created",
+  "created_at",
+  "modified",
+  "deleted",
+  "creator",
+  "multi",
+  "overall_state",
+  "overall_state_modified",
+  "matching_downtimes",
+  "state",
+];
 
 export function createMonitors({ now, validate, onChange }: MonitorsOptions): Monitors {
   const monitors = new Map<number, StoredMonitor>();
   let next = FIRST_ID;
 
-  function faultOf(body: unknown): string | undefined {
-    if (!isBody(body)) return "the body must be a monitor";
-    for (const key of NEEDED)
-      if (typeof body[key] !== "string") return `The value provided for parameter '${key}' is invalid`;
-    return validate(body);
-  }
+  const faultOf = (body: unknown): string | undefined => schemaFault(body) ?? validate(body as Body);
 
   function create(body: unknown): AccountAnswer {
     const fault = faultOf(body);
     if (fault !== undefined) return refuse(400, fault);
-    const known = [...monitors.values()].find((other) => isSame(other.body, body as Body));
+    const stored = storedMonitor(without(body as Body, SERVER_MADE));
+    const known = [...monitors.values()].find((other) => isSame(other.body, stored));
     if (known !== undefined) return refuse(400, `Duplicate of an existing monitor_id:${known.id}`);
     if (monitors.size >= MAX_MONITORS) return refuse(400, `the sandbox holds ${MAX_MONITORS} monitors at most`);
-    const monitor = { id: next, body: body as Body, created: now(), modified: now() };
+    const monitor = { id: next, body: stored, created: now(), modified: now() };
     next += 1;
     monitors.set(monitor.id, monitor);
     onChange();
-    return ok(show(monitor));
+    return ok({ ...show(monitor), restriction_policy: null });
   }
 
   function change(id: number, body: unknown): AccountAnswer {
@@ -56,10 +69,18 @@ export function createMonitors({ now, validate, onChange }: MonitorsOptions): Mo
     const merged = { ...before.body, ...(isBody(body) ? body : {}) };
     const fault = faultOf(merged);
     if (fault !== undefined) return refuse(400, fault);
-    const monitor = { ...before, body: merged, modified: now() };
+    const stored = storedMonitor(without(merged, SERVER_MADE));
+    // Options that are not sent stay as they are, without new defaults.
+    if (!isBody(body) || body.options === undefined) stored.options = before.body.options;
+    const monitor = { ...before, body: stored, modified: now() };
     monitors.set(id, monitor);
     onChange();
-    return ok(show(monitor));
+    return ok({ ...without(show(monitor), ["creator"]), restriction_policy: null });
+  }
+
+  function validated(body: unknown): AccountAnswer {
+    const fault = faultOf(body);
+    return fault === undefined ? ok({}) : refuse(400, fault);
   }
 
   function list(query: URLSearchParams): AccountAnswer {
@@ -71,29 +92,40 @@ export function createMonitors({ now, validate, onChange }: MonitorsOptions): Mo
     });
     const size = Number(query.get("page_size") ?? 100);
     const page = query.get("page");
-    return ok((page === null ? found : found.slice(Number(page) * size, (Number(page) + 1) * size)).map(show));
+    const chosen = page === null ? found : found.slice(Number(page) * size, (Number(page) + 1) * size);
+    return ok(chosen.map((one) => ({ ...show(one), matching_downtimes: [] })));
+  }
+
+  function canDelete(query: URLSearchParams): AccountAnswer {
+    const ids = (query.get("monitor_ids") ?? "").split(",").map(Number);
+    return ok({ data: { ok: ids.filter((id) => monitors.has(id)) }, errors: null });
+  }
+
+  function one({ method, query, body }: AccountRequest, id: number): AccountAnswer | undefined {
+    const monitor = monitors.get(id);
+    if (method === "PUT") return change(id, body);
+    if (monitor === undefined) return refuse(404, "Monitor not found");
+    if (method === "GET") return ok(read(monitor, query));
+    if (method !== "DELETE") return undefined;
+    monitors.delete(id);
+    onChange();
+    return ok({ deleted_monitor_id: id });
   }
 
   return {
     get all() {
       return [...monitors.values()];
     },
-    handle({ method, query, body }, rest) {
+    handle(request, rest) {
+      const { method, query, body } = request;
       if (rest === "") return method === "POST" ? create(body) : method === "GET" ? list(query) : undefined;
-      if (rest === "/validate" && method === "POST") {
-        const fault = faultOf(body);
-        return fault === undefined ? ok({}) : refuse(400, fault);
-      }
-      const id = Number(rest.slice(1));
-      if (!Number.isInteger(id)) return undefined;
-      const monitor = monitors.get(id);
-      if (method === "PUT") return change(id, body);
-      if (monitor === undefined) return refuse(404, "Monitor not found");
-      if (method === "GET") return ok(show(monitor));
-      if (method !== "DELETE") return undefined;
-      monitors.delete(id);
-      onChange();
-      return ok({ deleted_monitor_id: id });
+      if (rest === "/validate") return method === "POST" ? validated(body) : undefined;
+      if (rest === "/can_delete") return method === "GET" ? canDelete(query) : undefined;
+      const [, id, action] = /^\/(\d+)(\/validate)?$/.exec(rest) ?? [];
+      if (id === undefined) return undefined;
+      if (action === undefined) return one(request, Number(id));
+      if (method !== "POST") return undefined;
+      return monitors.has(Number(id)) ? validated(body) : refuse(404, "Monitor not found");
     },
   };
 }
@@ -102,20 +134,49 @@ function isSame(a: Body, b: Body): boolean {
   return IDENTITY.every((key) => isDeepStrictEqual(a[key], b[key]));
 }
 
+/** One monitor, with the parts that the request's query asks for. */
+function read(monitor: StoredMonitor, query: URLSearchParams): Body {
+  const shown = show(monitor);
+  const hidden = query.get("with_restricted_roles") === "false" ? ["restricted_roles"] : [];
+  const more = query.get("with_downtimes") === "true" ? { matching_downtimes: [] } : {};
+  return { ...without(shown, hidden), ...more };
+}
+
 /** With all that Datadog adds. */
 function show({ id, body, created, modified }: StoredMonitor): Body {
-  const iso = (seconds: number): string => new Date(seconds * 1_000).toISOString();
   return {
+    draft_status: "published",
+    restricted_roles: null,
     ...body,
+    assets: ((body.assets ?? []) as readonly Body[]).map((asset) => showAsset(asset, id)),
     id,
     org_id: 1,
     created: iso(created),
+    created_at: Math.floor(created) * 1_000,
     modified: iso(modified),
     deleted: null,
     creator: { id: 1, name: "Sandbox", handle: "sandbox@example.com", email: "sandbox@example.com" },
-    multi: / by \{/.test(String(body.query)),
+    multi: isMulti(String(body.query)),
     overall_state: "No Data",
-    restricted_roles: null,
-    matching_downtimes: [],
+    overall_state_modified: null,
   };
+}
+
+function showAsset(asset: Body, monitor: number): Body {
+  const added = { template_variables: {}, options: {}, resource_key: null, resource_type: null };
+  return { ...added, ...asset, monitor_id: monitor };
+}
+
+/** Whether a query is grouped, in a metric's words or in those of other sources. */
+function isMulti(query: string): boolean {
+  return /\bby\s*\{\s*[^}\s]|\.by\(/.test(query);
+}
+
+/** Datadog writes microseconds and an offset. */
+export function iso(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().replace("Z", "000+00:00");
+}
+
+function without(body: Body, keys: readonly string[]): Body {
+  return Object.fromEntries(Object.entries(body).filter(([key]) => !keys.includes(key)));
 }

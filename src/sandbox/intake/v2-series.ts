@@ -46,3 +46,18 @@ function takeRow(row: Row, store: SeriesStore, toTime: (seconds: number) => numb
   }
   return wrong === 0 ? undefined : `${wrong} points without a number`;
 }
+
+const TYPE_OF: Readonly<Record<string, number>> = { gauge: 3, count: 1, rate: 2 };
+
+/** The body of `POST /api/v1/series`, whose points are pairs, in the form of version 2. */
+export function fromFirst(body: unknown): unknown {
+  const rows = (body as { series?: unknown } | null)?.series;
+  if (!Array.isArray(rows)) return body;
+  const series = (rows as readonly (Row & { readonly host?: string })[]).map(({ host, type, points, ...row }) => ({
+    ...row,
+    type: typeof type === "string" ? TYPE_OF[type] : 3,
+    points: Array.isArray(points) ? points.map(([timestamp, value]) => ({ timestamp, value })) : points,
+    ...(host && { resources: [{ type: "host", name: host }] }),
+  }));
+  return { series };
+}

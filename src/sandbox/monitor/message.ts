@@ -98,6 +98,9 @@ function textOf(name: string, facts: MessageFacts): string {
     case "triggered_duration_sec":
       return String(now - triggeredAt);
     default: {
+      const sum = /^eval\s+"(\w+)\s*([-+])\s*(\d+)"$/.exec(name);
+      if (sum !== null)
+        return String(Number(textOf(sum[1] as string, facts)) + Number(sum[3]) * (sum[2] === "-" ? -1 : 1));
       const computed = /^eval\s+"(.+)"$/.exec(name)?.[1];
       if (computed !== undefined) return evaluateText(computed, value);
       const encoded = /^urlencode\s+"([^"]+)"$/.exec(name)?.[1];

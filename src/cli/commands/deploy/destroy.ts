@@ -1,12 +1,15 @@
 import { createInterface } from "node:readline/promises";
 import { SpendfuseError } from "../../../core/errors.ts";
-import { refusalOf } from "../../../datadog/client.ts";
+import { METRICS } from "../../../core/names.ts";
 import { type Outcome, runDestroy } from "../../../datadog/deploy/apply.ts";
 import { readMark } from "../../../datadog/deploy/mark.ts";
 import { type Found, isUnder } from "../../../datadog/deploy/plan.ts";
 import type { Remote } from "../../../datadog/deploy/remote.ts";
-import { HISTORICAL, isOurs, type Task } from "../../../datadog/deploy/setup.ts";
+import { HISTORICAL, isOurs } from "../../../datadog/deploy/setup.ts";
+import { hasProcess, isOurIndex } from "../../../datadog/deploy/tag-index.ts";
+import type { Task } from "../../../datadog/deploy/task.ts";
 import { namesOf } from "../../../datadog/deploy/wanted.ts";
+import { refusalOf } from "../../../datadog/rest/refusal.ts";
 import { describe, progress, summarize } from "./install.ts";
 
 export interface DestroyOptions {
@@ -71,6 +74,10 @@ async function setupTasks(remote: Remote, prefix: string): Promise<readonly Task
     for (const metric of HISTORICAL)
       if (await remote.isHistorical(metric))
         add(`historical ingestion ${metric}`, () => remote.setHistorical(metric, false));
+  if (prefix === "")
+    for (const { name } of Object.values(METRICS).filter(hasProcess))
+      if (isOurIndex(await remote.tagConfiguration(name)))
+        add(`index ${name}`, () => remote.deleteTagConfiguration(name));
   return tasks;
 }
 

@@ -1,11 +1,13 @@
 import { SpendfuseError } from "../../../core/errors.ts";
-import { refusalOf } from "../../../datadog/client.ts";
 import { type Outcome, runSteps, runTasks, type Tell } from "../../../datadog/deploy/apply.ts";
 import { describeStep, differencesOf } from "../../../datadog/deploy/diff.ts";
-import { planSteps, type Step } from "../../../datadog/deploy/plan.ts";
+import { idsOf, type Places, withLinks } from "../../../datadog/deploy/links.ts";
+import { type Found, planSteps, type Step } from "../../../datadog/deploy/plan.ts";
 import type { Remote } from "../../../datadog/deploy/remote.ts";
-import { planSetup, type SetupOptions, type Task } from "../../../datadog/deploy/setup.ts";
+import { planSetup, type SetupOptions } from "../../../datadog/deploy/setup.ts";
+import type { Task } from "../../../datadog/deploy/task.ts";
 import type { Wanted } from "../../../datadog/deploy/wanted.ts";
+import { refusalOf } from "../../../datadog/rest/refusal.ts";
 
 export interface InstallOptions {
   /** Whether only the plan is shown. */
@@ -13,17 +15,23 @@ export interface InstallOptions {
   readonly json: boolean;
   readonly slug: string;
   readonly overwrite: boolean;
+  /** Whether 2 means that there was something to do, and 0 nothing. */
+  readonly detailedExitCode: boolean;
+  /** The dashboards that messages may link to. */
+  readonly boards: Places["boards"];
   readonly setup: SetupOptions;
 }
 
 /** Plans, and applies the plan. Returns the exit code. */
 export async function install(wanted: readonly Wanted[], remote: Remote, options: InstallOptions): Promise<number> {
   const { dry, json } = options;
-  const { tasks, steps } = await ask(wanted, remote, options);
+  const { tasks, steps, found } = await ask(wanted, remote, options);
+  const open = [...tasks, ...steps].some(({ action }) => action === "create" || action === "update");
+  const code = open && options.detailedExitCode ? CHANGES : 0;
   if (dry) {
     if (json) console.log(JSON.stringify(planJson(tasks, steps)));
     else showPlan(tasks, steps);
-    return tasks.some(({ action }) => action === "fail") ? 1 : 0;
+    return tasks.some(({ action }) => action === "fail") ? 1 : code;
   }
   const outcomes: Outcome[] = [];
   const count = tasks.length + steps.length;
@@ -32,23 +40,51 @@ export async function install(wanted: readonly Wanted[], remote: Remote, options
     if (!json) console.log(`${progress(outcomes.length, count)} ${describe(outcome)}`);
   };
   await runTasks(tasks, tell);
-  await runSteps(steps, remote, tell);
+  const [boards, monitors] = split(steps);
+  const made = await runSteps(boards, remote, tell);
+  // Their messages link to the dashboards that were just made.
+  const linked = made.size === 0 ? monitors : split(plan(wanted, found, remote, options, made))[1];
+  await runSteps(linked, remote, tell);
   if (json) console.log(JSON.stringify({ outcomes }));
   else console.log(`\n${summarize(outcomes)}`);
-  return outcomes.some(({ done }) => done === "failed") ? 1 : 0;
+  return outcomes.some(({ done }) => done === "failed") ? 1 : code;
 }
 
-async function ask(wanted: readonly Wanted[], remote: Remote, { slug, overwrite, setup }: InstallOptions) {
+const CHANGES = 2;
+
+async function ask(wanted: readonly Wanted[], remote: Remote, options: InstallOptions) {
   try {
-    const steps = planSteps(wanted, await remote.find(), { slug, overwrite });
-    return { steps, tasks: await planSetup(remote, setup) };
+    const found = await remote.find();
+    return { found, steps: plan(wanted, found, remote, options), tasks: await planSetup(remote, options.setup) };
   } catch (error) {
     throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot query Datadog: ${refusalOf(error).message}`, {}, error);
   }
 }
 
+/** @param made Dashboards made since, by key. */
+function plan(
+  wanted: readonly Wanted[],
+  found: readonly Found[],
+  { app }: Remote,
+  { slug, overwrite, boards }: InstallOptions,
+  made: ReadonlyMap<string, string> = new Map(),
+): readonly Step[] {
+  const places = { app, boards, ids: new Map([...idsOf(found), ...made]) };
+  return planSteps(
+    wanted.map((one) => withLinks(one, places)),
+    found,
+    { slug, overwrite },
+  );
+}
+
+/** Dashboards, and the rest. */
+function split(steps: readonly Step[]): readonly [readonly Step[], readonly Step[]] {
+  const isBoard = (step: Step): boolean => (step.action === "leave" ? step.found : step.wanted).kind === "dashboard";
+  return [steps.filter(isBoard), steps.filter((step) => !isBoard(step))];
+}
+
 function showPlan(tasks: readonly Task[], steps: readonly Step[]): void {
-  const signs = { create: "+", update: "~", keep: "=", wait: "…", fail: "✗" } as const;
+  const signs = { create: "+", update: "~", keep: "=", wait: "…", skip: "-", fail: "✗" } as const;
   for (const { name, action, detail } of tasks) console.log(`${signs[action]} ${name}: ${detail}`);
   for (const step of steps) for (const line of describeStep(step)) console.log(line);
   const changes = [...tasks, ...steps].filter(({ action }) => action === "create" || action === "update").length;
@@ -75,7 +111,7 @@ export function progress(done: number, count: number): string {
 }
 
 export function describe({ name, done, detail, url }: Outcome): string {
-  const sign = done === "failed" ? "✗" : done === "kept" || done === "waiting" ? "=" : "✓";
+  const sign = done === "failed" ? "✗" : done === "kept" || done === "waiting" || done === "skipped" ? "=" : "✓";
   return `${sign} ${name}: ${[done, detail, url].filter(Boolean).join(", ")}`;
 }
 

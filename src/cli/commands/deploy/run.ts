@@ -1,10 +1,12 @@
 import { readConfig } from "../../../config/config.ts";
 import type { Asset } from "../../../datadog/assets.ts";
 import { readAssets } from "../../../datadog/assets.ts";
-import { openClient } from "../../../datadog/client.ts";
+import { boardsOf } from "../../../datadog/deploy/links.ts";
 import { createRemote, type Remote } from "../../../datadog/deploy/remote.ts";
+import { metricsByProcess, PROCESS } from "../../../datadog/deploy/tag-index.ts";
 import { type Choices, checkChoices, slugOf, wantedOf } from "../../../datadog/deploy/wanted.ts";
 import { readSettings } from "../../../datadog/parameters.ts";
+import { openRest } from "../../../datadog/rest/rest.ts";
 import { usage } from "../command.ts";
 import type { Values } from "../deploy.ts";
 import { checkAssets } from "./check.ts";
@@ -13,20 +15,11 @@ import { install } from "./install.ts";
 
 /** Checks, plans, installs or destroys. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
-  const { stackTraceLimit } = Error;
-  // Datadog's client tries a widget as every type that there is and drops the errors: stacks take a third of its time.
-  Error.stackTraceLimit = 0;
-  try {
-    return await deploy(values);
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
-  }
-}
-
-async function deploy(values: Values): Promise<number> {
   const modes = [values.check, values.plan, values.destroy].filter(Boolean).length;
   if (modes > 1) throw usage("--check, --plan and --destroy are mutually exclusive");
   const assets = selectAssets(readAssets(values.assets), values);
+  const unknown = values.index?.find((tag) => tag !== PROCESS);
+  if (unknown !== undefined) throw usage(`--index ${unknown}: the tag that can be kept is ${PROCESS}`);
   const settings = readSettings(values.set ?? []);
   const lost = [...settings.keys()].find((monitor) => !assets.some(({ name }) => name === monitor));
   if (lost !== undefined) throw usage(`--set is about the monitor ${lost}, which is not among these`);
@@ -43,7 +36,7 @@ async function deploy(values: Values): Promise<number> {
   const slug = slugOf(choices.prefix);
   if (values.destroy) {
     const only = values.only?.map((name) => (slug === "" ? name : `${slug}/${name}`));
-    return await destroy(await open(), {
+    return await destroy(open(), {
       ...choices,
       slug,
       only,
@@ -53,11 +46,13 @@ async function deploy(values: Values): Promise<number> {
   }
   checkDelivery(values);
   const { env } = readConfig({}, undefined, () => {});
-  return await install(wantedOf(assets, choices), await open(), {
+  return await install(wantedOf(assets, choices), open(), {
     dry: values.plan === true,
     json: values.json === true,
     slug,
     overwrite: values.overwrite === true,
+    detailedExitCode: values["detailed-exitcode"] === true,
+    boards: boardsOf(linkable(assets, slug)),
     setup: {
       prefix: choices.prefix,
       webhookUrl: values["webhook-url"],
@@ -65,13 +60,21 @@ async function deploy(values: Values): Promise<number> {
       secret: env.SPENDFUSE_WEBHOOK_SECRET?.split(",")[0]?.trim(),
       rotate: values["rotate-secret"] === true,
       overwrite: values.overwrite === true,
+      index: values.index ?? [],
+      byProcess: metricsByProcess([...readAssets(), ...assets]),
     },
   });
 }
 
-async function open(): Promise<Remote> {
+/** Dashboards that messages may name: the chosen ones, and the shipped ones that were installed before. */
+function linkable(assets: readonly Asset[], slug: string): Parameters<typeof boardsOf>[0] {
+  const boards = [...readAssets(), ...assets].filter(({ kind }) => kind === "dashboard");
+  return boards.map(({ name, json }) => ({ key: slug === "" ? name : `${slug}/${name}`, json }));
+}
+
+function open(): Remote {
   const { env } = readConfig({}, undefined, () => {});
-  return createRemote(await openClient({ env, user: "spendfuse deploy" }));
+  return createRemote(openRest({ env }));
 }
 
 /** Monitors without a recipient or a webhook need an explicit flag, so that they are never an oversight. */
