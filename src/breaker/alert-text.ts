@@ -14,11 +14,8 @@ export interface AlertText {
   readonly isTest: boolean;
 }
 
-/**
- * The members that hold free text, in the order in which `template.ts` writes them, after all others. Datadog does not
- * say how it escapes them.
- */
-const FREE = ["link", "title", "query", "text"] as const;
+/** The members of `template.ts`. Datadog does not say how it escapes the free text in the last four. */
+const MEMBERS = "v monitor event transition cycle scope tags at org link title query text".split(" ");
 const MAX_LENGTH = 300;
 const MAX_LINK = 1_000;
 /** `[Triggered on {agent:a}] `, `[TEST] `, any number of them. */
@@ -58,22 +55,23 @@ function lineOf(value: unknown, max: number): string {
   return (lines.find((line) => line !== "") ?? "").slice(0, max);
 }
 
-/** The members of a body whose free text breaks its JSON; undefined for a body of another form. */
-export function readBrokenText(body: string, parse: (text: string) => Json | undefined): Json | undefined {
-  const starts = FREE.map((name) => new RegExp(`,\\s*"${name}"\\s*:\\s*"`).exec(body));
-  const [first] = starts;
-  if (!first) return undefined;
-  const known = parse(`${body.slice(0, first.index)}}`);
-  if (known === undefined) return undefined;
-  const free: Record<string, string> = {};
-  for (const [index, start] of starts.entries()) {
-    if (!start) continue;
-    const end = starts.slice(index + 1).find((next) => next !== null)?.index ?? body.lastIndexOf("}");
-    const quoted = body.slice(start.index + start[0].length, end);
-    free[FREE[index] as string] = quoted
-      .slice(0, Math.max(0, quoted.lastIndexOf('"')))
-      .replaceAll("\\n", "\n")
-      .replaceAll('\\"', '"');
-  }
-  return { ...known, ...free };
+/** The members of a body whose free text breaks its JSON, in any order; undefined for a body of another form. */
+export function readBrokenText(body: string): Json | undefined {
+  const starts = MEMBERS.flatMap((name) => {
+    const found = new RegExp(`[{,]\\s*"${name}"\\s*:\\s*`).exec(body);
+    return found === null ? [] : [{ name, at: found.index, from: found.index + found[0].length }];
+  }).sort((a, b) => a.at - b.at);
+  if (!starts.some(({ name }) => name === "transition")) return undefined;
+  const members = starts.map(({ name, from }, index) => {
+    const raw = body.slice(from, starts[index + 1]?.at ?? body.lastIndexOf("}")).trim();
+    return [name, raw.startsWith('"') ? unquote(raw) : Number(raw)] as const;
+  });
+  return Object.fromEntries(members);
+}
+
+function unquote(raw: string): string {
+  return raw
+    .slice(1, Math.max(1, raw.lastIndexOf('"')))
+    .replaceAll("\\n", "\n")
+    .replaceAll('\\"', '"');
 }

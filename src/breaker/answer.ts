@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { object, parse } from "../core/json.ts";
+import { parse } from "../core/json.ts";
 import { readBody } from "../http/body.ts";
 import type { Answer } from "../http/exchange.ts";
 import { readBrokenText } from "./alert-text.ts";
@@ -22,7 +22,7 @@ export async function readJson(request: IncomingMessage, maxMs: number): Promise
 
 /** The body's JSON, also where what Datadog filled in breaks it; undefined for anything else. */
 export function parseBody(text: string): unknown {
-  return parse(text) ?? parse(escapeControls(text)) ?? readBrokenText(text, (part) => object(parse(part)));
+  return parse(text) ?? parse(escapeControls(text)) ?? readBrokenText(text);
 }
 
 /** Escapes control characters in strings: Datadog fills in variables, of which one may hold a line break. */
