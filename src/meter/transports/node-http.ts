@@ -3,7 +3,7 @@ import type { ClientRequest } from "node:http";
 import type { CallMeter } from "../call/call-meter.ts";
 import { listenTo } from "../wire/channels.ts";
 import type { Target } from "../wire/target.ts";
-import { headersOf } from "./node-http/head.ts";
+import { headersOf, isHoldable } from "./node-http/head.ts";
 import { holdRequest } from "./node-http/hold.ts";
 import type { Transport } from "./transport.ts";
 
@@ -21,7 +21,7 @@ export const nodeHttp: Transport = {
       {
         [CREATED]: ({ request }: { readonly request: ClientRequest }) => {
           const target = enabled() ? targetOf(meter, request) : undefined;
-          if (target !== undefined) holdRequest(meter, target, request);
+          if (target !== undefined && isHoldable(request)) holdRequest(meter, target, request);
         },
       },
       (error) => meter.faults.report("request", error),

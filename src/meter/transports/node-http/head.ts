@@ -31,6 +31,13 @@ export interface Outgoing {
   _finish(): void;
 }
 
+/** Whether this Node has what holds a request back; a request of another is not held, and so not metered. */
+export function isHoldable(message: object): message is Outgoing {
+  const { _writeRaw: write, _flush: flush, _finish: finish, outputData, outputSize } = message as Partial<Outgoing>;
+  const methods = [write, flush, finish].every((method) => typeof method === "function");
+  return methods && Array.isArray(outputData) && typeof outputSize === "number" && "_header" in message;
+}
+
 /** The headers as the caller set them, by names in lower case. */
 export function headersOf(message: Outgoing): Readonly<Record<string, unknown>> {
   const headers = message.getHeaders();

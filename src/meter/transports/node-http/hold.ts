@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { mayAskUsage, type Target } from "../../wire/target.ts";
 import { watchAnswer } from "../bodies/answer.ts";
@@ -13,8 +13,7 @@ type Method = (...args: unknown[]) => unknown;
  * Holds a request that has just been created. Until it is admitted Node queues what is written to it, as it does for a
  * request that has no socket yet: all that the caller can see of the request is as in that case.
  */
-export function holdRequest(meter: CallMeter, target: Target, request: ClientRequest): void {
-  const message = request as unknown as Outgoing;
+export function holdRequest(meter: CallMeter, target: Target, message: Outgoing): void {
   const { faults } = meter;
   let held: HeldRequest;
   const queue = holdQueue(message, () => held.isHeld);

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Refusal } from "../../../limits/refusal.ts";
 import { override } from "../bodies/override.ts";
 import type { Outgoing } from "./head.ts";
@@ -16,11 +17,34 @@ export function answerInstead(message: Outgoing, refusal: Refusal): void {
   for (const { callback } of queued) if (typeof callback === "function") process.nextTick(callback);
   const answer = render(refusal);
   const give = (): void => {
-    if (message.socket !== null && !message.socket.destroyed) message.socket.emit("data", answer);
+    const { socket } = message;
+    if (socket === null || socket.destroyed) return;
+    socket.emit("data", answer);
+    keepNothing(message, socket);
   };
   // The caller may still add its listeners; no server answers before.
   if (message.socket === null) message.once("socket", () => setImmediate(give));
   else setImmediate(give);
+}
+
+/**
+ * Lets the process end though nobody reads the answer: the server, which was asked nothing, does not end the connection.
+ * Once the answer is read, the socket is as any other, and goes to another request.
+ */
+function keepNothing(message: Outgoing, socket: Socket): void {
+  const { emit } = message;
+  const seen = override(message as never, "emit", function (
+    this: Outgoing,
+    name: unknown,
+    ...args: unknown[]
+  ): unknown {
+    if (name === "close") {
+      socket.ref();
+      seen.undo();
+    }
+    return emit.call(this, name, ...args);
+  } as Method);
+  socket.unref();
 }
 
 function swallowWrites(message: Outgoing): void {

@@ -310,6 +310,36 @@ describe("a refusal", () => {
     agent.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
+
+  test("keeps no process when nobody reads it, and the next request on its socket does", async () => {
+    const server = createServer((asked, answer) => void asked.resume().on("end", () => answer.end("{}")));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const port = (server.address() as AddressInfo).port;
+    const ask = (path: string, done: (answer: IncomingMessage) => void) => {
+      const sent = request({ port, host: "127.0.0.1", agent, path, method: "POST", headers: HEADERS }, done);
+      return sent.on("error", () => {}).end(STREAM);
+    };
+    const held = (sent: ClientRequest) =>
+      (sent.socket as unknown as { readonly _handle: { hasRef(): boolean } })._handle.hasRef();
+    const got = await switched.metered(
+      async () => {
+        const unread = Promise.withResolvers<IncomingMessage>();
+        const first = ask(PATH, unread.resolve);
+        const answer = await unread.promise;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        const before = held(first);
+        const next = Promise.withResolvers<boolean>();
+        const second = ask("/other", (other) => void other.resume().on("end", () => next.resolve(held(second))));
+        answer.resume();
+        return { status: answer.statusCode, before, after: await next.promise };
+      },
+      { ...NONE, hosts: [{ host: `127.0.0.1:${port}`, like: "api.openai.com" }] },
+    );
+    expect(got).toEqual({ status: 402, before: false, after: true });
+    agent.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
 });
 
 describe("what else is on the wire", () => {
