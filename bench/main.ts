@@ -18,8 +18,12 @@ import {
   litellmStream,
   litellmWhole,
   proxyStream,
+  proxyStreamCpu,
+  proxyStreamCpuShare,
   proxyStreamShare,
   proxyWhole,
+  proxyWholeCpu,
+  proxyWholeCpuShare,
   proxyWholeShare,
 } from "./bounds/proxy.ts";
 import { pulledChunk } from "./bounds/pulled-chunk.ts";
@@ -70,6 +74,10 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "litellm-stream": litellmStream,
   "proxy-whole-share": proxyWholeShare,
   "proxy-stream-share": proxyStreamShare,
+  "proxy-whole-cpu": proxyWholeCpu,
+  "proxy-stream-cpu": proxyStreamCpu,
+  "proxy-whole-cpu-share": proxyWholeCpuShare,
+  "proxy-stream-cpu-share": proxyStreamCpuShare,
   startup,
   "open-stream-memory": openStreamMemory,
   soak,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,11 +12,11 @@ import { startLitellm } from "../../test/servers/litellm-proxy.ts";
 import { median } from "../race.ts";
 
 /**
- * Milliseconds that a proxy adds to a whole answer and to a stream of 50 chunks, as the client sees it, ours and
- * LiteLLM's in turn with direct calls: `[[whole, stream] of ours, of LiteLLM's]`. Each proxy is a process of its own; the
- * vendor is in this one, so that all three wait for it alike.
+ * Milliseconds that a proxy adds to a whole answer and to a stream of 50 chunks, as the client sees it, and that it
+ * computes for one, ours and LiteLLM's in turn with direct calls: `[[whole, stream, CPU of whole, of stream] of ours, of
+ * LiteLLM's]`. Each proxy is a process of its own; the vendor is in this one, so that all three wait for it alike.
  */
-const WARM_UP = 40;
+const WARM_UP = 60;
 const TURNS = 200;
 const CHUNKS = 50;
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -90,20 +90,46 @@ async function time({ url: base, key }: Way, stream: boolean): Promise<number> {
   return taken;
 }
 
-const times = WAYS.map(() => ({ whole: [] as number[], stream: [] as number[] }));
-for (let turn = 0; turn < WARM_UP + TURNS; turn++) {
-  for (let step = 0; step < WAYS.length; step++) {
-    // Each way comes first in every third turn.
-    const at = (turn + step) % WAYS.length;
-    const whole = await time(WAYS[at] as Way, false);
-    const stream = await time(WAYS[at] as Way, true);
-    if (turn < WARM_UP) continue;
-    times[at]?.whole.push(whole);
-    times[at]?.stream.push(stream);
+/** Milliseconds that a process has computed so far; NaN where the system does not tell. */
+function cpuOf(pid: number): number {
+  try {
+    // After the name, which may have blanks: user and system time are the 12th and 13th, in hundredths of a second.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return Number.NaN;
   }
 }
-const [direct, ...proxies] = times.map(({ whole, stream }) => [median(whole), median(stream)] as const);
-const added = proxies.map(([whole, stream]) => [whole - (direct?.[0] ?? 0), stream - (direct?.[1] ?? 0)]);
+
+const PIDS = [ours.pid as number, litellm.pid];
+
+/** Medians of all ways, and the CPU of each proxy for one answer. */
+async function measure(
+  stream: boolean,
+): Promise<{ readonly taken: readonly number[]; readonly cpu: readonly number[] }> {
+  const times = WAYS.map((): number[] => []);
+  let before: readonly number[] = [];
+  for (let turn = -WARM_UP; turn < TURNS; turn++) {
+    if (turn === 0) before = PIDS.map(cpuOf);
+    for (let step = 0; step < WAYS.length; step++) {
+      // Each way comes first in every third turn.
+      const at = (turn + WARM_UP + step) % WAYS.length;
+      const taken = await time(WAYS[at] as Way, stream);
+      if (turn >= 0) times[at]?.push(taken);
+    }
+  }
+  const cpu = PIDS.map((pid, at) => (cpuOf(pid) - (before[at] as number)) / TURNS);
+  return { taken: times.map(median), cpu };
+}
+
+const whole = await measure(false);
+const streams = await measure(true);
+const added = [1, 2].map((way) => [
+  ...[whole, streams].map(({ taken }) => (taken[way] as number) - (taken[0] as number)),
+  ...[whole, streams].map(({ cpu }) => cpu[way - 1] as number),
+]);
 
 ours.kill("SIGTERM");
 await Promise.all([once(ours, "close"), litellm.stop()]);

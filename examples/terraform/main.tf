@@ -10,39 +10,6 @@ terraform {
   }
 }
 
-locals {
-  dashboards = { for file in fileset("${var.package}/dashboards", "*.json") : trimsuffix(file, ".json") => file }
-  monitors   = { for file in fileset("${var.package}/monitors", "*.json") : trimsuffix(file, ".json") => file }
-
-  # Each monitor as it is shipped, then with the handles and the threshold that were chosen.
-  shipped = { for name, file in local.monitors : name => jsondecode(file("${var.package}/monitors/${file}")) if !contains(var.without, name) }
-  told = {
-    for name, monitor in local.shipped : name => merge(monitor, {
-      message = replace(monitor.message, "@oncall-REPLACE-ME", join(" ", var.notify))
-      # What Terraform would otherwise set to its own default, which is true.
-      options = merge(monitor.options, { require_full_window = monitor.options.require_full_window })
-    })
-  }
-
-  # A threshold stands in the query, in the options and in the message.
-  set = {
-    for name, monitor in local.told : name => contains(keys(var.critical), name) ? merge(monitor, {
-      query = replace(monitor.query, "/[0-9.]+$/", tostring(var.critical[name]))
-      message = replace(
-        monitor.message,
-        format("$%s", monitor.options.thresholds.critical),
-        format("$%s", var.critical[name]),
-      )
-      options = merge(monitor.options, {
-        thresholds = {
-          for key, value in monitor.options.thresholds :
-          key => value * var.critical[name] / monitor.options.thresholds.critical
-        }
-      })
-    }) : monitor
-  }
-}
-
 resource "datadog_webhook_custom_variable" "secret" {
   name      = "SPENDFUSE_WEBHOOK_SECRET"
   value     = var.webhook_secret
@@ -73,7 +40,7 @@ resource "datadog_webhook" "breaker" {
 }
 
 resource "datadog_monitor_json" "spendfuse" {
-  for_each   = local.set
+  for_each   = local.monitors
   monitor    = jsonencode(each.value)
   depends_on = [datadog_webhook.breaker]
 }
@@ -83,7 +50,7 @@ resource "datadog_dashboard_json" "spendfuse" {
   dashboard = file("${var.package}/dashboards/${each.value}")
 }
 
-# Only metrics that have had a point: Datadog knows no other.
+# Only where asked: Datadog answers 404 for a metric that has had no point yet.
 resource "datadog_metric_metadata" "dollars" {
   for_each = toset(var.metrics_in_dollars)
   metric   = each.value

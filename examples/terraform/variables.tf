@@ -28,6 +28,13 @@ variable "critical" {
   description = "Other critical thresholds in dollars, by monitor, such as { agent_hourly_spend = 50 }."
   type        = map(number)
   default     = {}
+  validation {
+    condition = length(setsubtract(keys(var.critical), [
+      "agent_daily_budget", "agent_fast_burn", "agent_hourly_charges", "agent_hourly_spend",
+      "root_agent_fast_burn", "root_agent_hourly_spend", "team_monthly_budget", "ungoverned_spend",
+    ])) == 0
+    error_message = "Only monitors with a limit in dollars, such as agent_hourly_spend."
+  }
 }
 
 variable "without" {
@@ -37,7 +44,7 @@ variable "without" {
 }
 
 variable "metrics_in_dollars" {
-  description = "Metrics that have had a point, to be shown in dollars."
+  description = "Metrics to be shown in dollars, such as spendfuse.cost: only those that have had a point, so not at the first apply."
   type        = list(string)
-  default     = ["spendfuse.cost"]
+  default     = []
 }

@@ -24,6 +24,7 @@ export function createAccess(loopback: boolean, token: string | undefined): Acce
   return (request, address) => {
     const { origin, "sec-fetch-site": site = "none", [TOKEN_HEADER]: header } = request.headers;
     if (origin !== undefined || site !== "none") return { status: 403, why: "requests of web pages are refused" };
+    if ((request.headersDistinct.host?.length ?? 0) > 1) return { status: 403, why: "it names two hosts" };
     const foreign = loopback ? foreignHost(request) : undefined;
     if (foreign !== undefined) return { status: 403, why: `"${foreign}" is not this machine` };
     const given = typeof header === "string" ? header : address?.token;

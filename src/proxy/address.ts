@@ -27,13 +27,13 @@ export interface Address {
 const PATH = new RegExp(
   `^(?:/token/(?<token>[^/]+))?(?:/agent/(?<agent>[^/]+)|/scope/(?<scope>[\\w-]+))?/(?<api>${APIS.join("|")})(?<rest>[/?].*)?$`,
 );
-/** A segment that a server would resolve, and so leave the path that we have looked at. */
-const DOTS = /\/(?:\.|%2e){1,2}(?:[/?]|$)|\\/i;
+/** What some server would resolve or cut off, and so leave the path that we have looked at. */
+const AMBIGUOUS = /(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:\/|%2f|%5c|$)|[\\#]/i;
 
 /** Reads the target of a request; undefined for one that is not ours. */
 export function readAddress(target: string): Address | undefined {
   const groups = PATH.exec(target)?.groups;
-  if (groups === undefined || DOTS.test(target.replace(/\?.*$/s, ""))) return undefined;
+  if (groups === undefined || AMBIGUOUS.test(target.replace(/\?.*$/s, "")) || target.includes("#")) return undefined;
   const { token, agent, scope, api, rest = "" } = groups;
   const name = agent === undefined ? undefined : decode(agent);
   if (agent !== undefined && !name) return undefined;

@@ -42,6 +42,17 @@ export function responseHeaders(headers: Headers): Record<string, string | strin
   return kept;
 }
 
+/** The same of an answer's own lines, each name and value in turn: their order, their case and repeated names stay. */
+export function answerLines(raw: readonly string[]): string[] {
+  const pairs = pairsOf(raw);
+  const dropped = new Set(HOP_BY_HOP);
+  for (const name of namedByConnection(pairs)) dropped.add(name);
+  if (pairs.some(([name, value]) => name.toLowerCase() === "content-type" && value.includes("text/event-stream"))) {
+    dropped.add("content-length");
+  }
+  return pairs.filter(([name]) => !dropped.has(name.toLowerCase())).flat();
+}
+
 function pairsOf(raw: readonly string[]): Pairs {
   const pairs: [string, string][] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] as string, raw[at + 1] as string]);

@@ -15,11 +15,14 @@ export function readUserProxy(env: Env): ProxyLookup {
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((entry) => entry !== "");
+  // Looked up once: each look into the environment of the process is a call into the system.
+  const named = { all: both("all_proxy"), http: both("http_proxy"), https: both("https_proxy") };
+  if (named.all === undefined && named.http === undefined && named.https === undefined) return () => undefined;
   return (url) => {
     if (exceptions.some((entry) => isException(entry, url))) return undefined;
-    const named = both(url.protocol === "https:" ? "https_proxy" : "http_proxy") ?? both("all_proxy");
-    if (named === undefined) return undefined;
-    const proxy = URL.parse(named.includes("://") ? named : `http://${named}`);
+    const address = (url.protocol === "https:" ? named.https : named.http) ?? named.all;
+    if (address === undefined) return undefined;
+    const proxy = URL.parse(address.includes("://") ? address : `http://${address}`);
     return proxy !== null && /^https?:$/.test(proxy.protocol) ? proxy : undefined;
   };
 }

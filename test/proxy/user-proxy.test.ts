@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
 import { createCarrier } from "../../src/proxy/carrier.ts";
 import { readUserProxy } from "../../src/proxy/user-proxy.ts";
@@ -58,13 +59,18 @@ async function startUserProxy(seen: string[]): Promise<string> {
   return `http://me:pass%20word@127.0.0.1:${await listen(server)}`;
 }
 
+/** The text of an answer, whose body is a Node stream. */
+function read({ body }: Response): Promise<string> {
+  return text(body as never);
+}
+
 const CREDENTIALS = `Basic ${Buffer.from("me:pass word").toString("base64")}`;
 
 test("a request over HTTP goes to it whole", async () => {
   const seen: string[] = [];
   const { fetch, close } = createCarrier(readUserProxy({ HTTP_PROXY: await startUserProxy(seen) }));
   closing.push(close);
-  expect(await (await fetch("http://a.example/v1/x?y=1")).text()).toBe("by the proxy");
+  expect(await read(await fetch("http://a.example/v1/x?y=1"))).toBe("by the proxy");
   expect(seen).toEqual([`GET http://a.example/v1/x?y=1 ${CREDENTIALS}`]);
 });
 
@@ -79,8 +85,8 @@ test("a request over HTTPS goes through a tunnel", async () => {
   const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
   process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
   try {
-    expect(await (await fetch(`https://127.0.0.1:${port}/`)).text()).toBe("hello undefined");
-    expect(await (await fetch(`https://127.0.0.1:${port}/`)).text()).toBe("hello undefined");
+    expect(await read(await fetch(`https://127.0.0.1:${port}/`))).toBe("hello undefined");
+    expect(await read(await fetch(`https://127.0.0.1:${port}/`))).toBe("hello undefined");
   } finally {
     if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;

@@ -25,6 +25,6 @@ export function findChromium(): string | undefined {
   return found;
 }
 
-export async function openBrowser(executablePath: string): Promise<Browser> {
-  return await chromium.launch({ executablePath, args: ARGS });
+export async function openBrowser(executablePath: string, more: readonly string[] = []): Promise<Browser> {
+  return await chromium.launch({ executablePath, args: [...ARGS, ...more] });
 }

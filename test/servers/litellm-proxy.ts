@@ -22,6 +22,7 @@ export interface LoggedCost {
 export interface LitellmProxy {
   readonly url: string;
   readonly key: string;
+  readonly pid: number;
   /** Waits for the log of a call, which is written after its answer. */
   logged(call: string): Promise<LoggedCost>;
   stop(): Promise<void>;
@@ -61,7 +62,7 @@ export async function startLitellm(python: string, folder: string, config: objec
     await stop();
     throw new Error(`LiteLLM's proxy did not start:\n${out}`);
   }
-  return { url, key, stop, logged: (call) => findLogged(log, call) };
+  return { url, key, pid: child.pid as number, stop, logged: (call) => findLogged(log, call) };
 }
 
 async function isReady(url: string, hasEnded: () => boolean): Promise<boolean> {

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import { createDecoded } from "./decoded.ts";
+
+/** An answer whose body is a Node stream, as far as the meter and the proxy read one. */
+export interface NodeAnswer {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: {
+    get(name: string): string | null;
+    has(name: string): boolean;
+  };
+  /** Names and values in turn, as they were sent; of a decoded body without its coding and length. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Readable;
+  /** What the body comes from. */
+  readonly message: IncomingMessage;
+}
+
+export function answerOf(message: IncomingMessage): NodeAnswer {
+  const { statusCode = 502, statusMessage = "", headers, rawHeaders } = message;
+  const decoded = createDecoded(message, headers["content-encoding"] ?? "");
+  return {
+    status: statusCode,
+    statusText: statusMessage,
+    headers: {
+      get(name) {
+        const value = headers[name.toLowerCase()];
+        return typeof value === "string" ? value : (value?.join(", ") ?? null);
+      },
+      has: (name) => headers[name.toLowerCase()] !== undefined,
+    },
+    rawHeaders: decoded === undefined ? rawHeaders : withoutCoding(rawHeaders),
+    body: decoded ?? message,
+    message,
+  };
+}
+
+function withoutCoding(raw: readonly string[]): readonly string[] {
+  return raw.filter((_, at) => !/^content-(?:encoding|length)$/i.test(raw[at - (at % 2)] as string));
+}
