@@ -70,8 +70,8 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     ["one that is not declared", dashboard((d) => d.template_variables.shift()), /\$agent is not declared/],
     [
       "one that is never used",
-      dashboard((d) => d.template_variables.push({ name: "env", prefix: "env", defaults: ["*"] })),
-      /\$env is used by no query/,
+      dashboard((d) => d.template_variables.push({ name: "cloud", prefix: "cloud", defaults: ["*"] })),
+      /\$cloud is used by no query/,
     ],
     [
       "a query that leaves one out",
