@@ -30,6 +30,10 @@ resource "datadog_webhook" "breaker" {
     tags       = "$TAGS"
     at         = "$DATE"
     org        = "$ORG_ID"
+    link       = "$LINK"
+    title      = "$EVENT_TITLE"
+    query      = "$ALERT_QUERY"
+    text       = "$TEXT_ONLY_MSG"
   })
   custom_headers = jsonencode({ "x-spendfuse-secret" = "$SPENDFUSE_WEBHOOK_SECRET" })
   depends_on     = [datadog_webhook_custom_variable.secret]

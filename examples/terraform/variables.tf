@@ -31,7 +31,7 @@ variable "critical" {
   validation {
     condition = length(setsubtract(keys(var.critical), [
       "agent_daily_budget", "agent_fast_burn", "agent_hourly_charges", "agent_hourly_spend",
-      "root_agent_fast_burn", "root_agent_hourly_spend", "team_monthly_budget", "ungoverned_spend",
+      "root_agent_fast_burn", "root_agent_hourly_spend", "team_budget_forecast", "team_monthly_budget", "ungoverned_spend",
     ])) == 0
     error_message = "Only monitors with a limit in dollars, such as agent_hourly_spend."
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { parse } from "../core/json.ts";
 import { readBody } from "../http/body.ts";
 import type { Answer } from "../http/exchange.ts";
+import { readBrokenText } from "./alert-text.ts";
 
 /** Room for the tags of a large host. */
 const MAX_BYTES = 512 * 1024;
@@ -15,8 +16,13 @@ export async function readJson(request: IncomingMessage, maxMs: number): Promise
   const body = await readBody(request, { maxBytes: MAX_BYTES, maxMs });
   if (body.type === "refused") return { ...fault(body.status, "bad_body", body.why), headers: { connection: "close" } };
   const text = body.bytes.toString("utf8");
-  const json = parse(text) ?? parse(escapeControls(text));
+  const json = parseBody(text);
   return json === undefined ? fault(400, "bad_json", "the body is not JSON") : { json };
+}
+
+/** The body's JSON, also where what Datadog filled in breaks it; undefined for anything else. */
+export function parseBody(text: string): unknown {
+  return parse(text) ?? parse(escapeControls(text)) ?? readBrokenText(text);
 }
 
 /** Escapes control characters in strings: Datadog fills in variables, of which one may hold a line break. */

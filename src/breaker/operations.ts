@@ -4,13 +4,17 @@ import type { Answer } from "../http/exchange.ts";
 import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
 import { fault } from "./answer.ts";
+import { resetIncident } from "./incident.ts";
 import { readScope } from "./webhook.ts";
 
 /** What operators can do, over HTTP or directly on a store. */
 export interface Operations {
   /** `{ circuits }`: open ones first. With `all`, closed ones too. */
   circuits(all: boolean): Promise<Answer>;
-  /** `order` is `{ scope, ttl?, reason?, by? }`, as it was sent. */
+  /**
+   * `order` is `{ scope, ttl?, reason?, by?, only? }`, as it was sent. A reset closes the circuits of one incident, those of
+   * an agent and of the root agent of that name, unless `only` is true.
+   */
   change(verb: "trip" | "reset", order: unknown, operator?: string): Promise<Answer>;
   /** `{ entries }`, the newest first. */
   audit(limit: number): Promise<Answer>;
@@ -55,8 +59,9 @@ export function createOperations(
         verb === "trip"
           ? { type: "trip", source: "operator", reason, by, ttlMs: Math.round(forMs) }
           : { type: "reset", by, reason };
+      const rest = event.type === "reset" ? await resetIncident(store, scope, event, clock(), order.only === true) : {};
       const { circuit, changed, why } = await changeCircuit(store, scope, event, clock());
-      return { status: 200, body: { applied: changed, scope, why, ...stateOf(circuit) } };
+      return { status: 200, body: { applied: changed, scope, why, ...stateOf(circuit), ...rest } };
     },
     audit: async (limit) => ({ status: 200, body: { entries: await store.audit(rows(limit)) } }),
     counts: async (limit) => ({ status: 200, body: { counts: await store.counts(rows(limit)) } }),

@@ -1,6 +1,7 @@
 import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
 import { NO_TAGS, tagValue } from "../core/tags/tags.ts";
 import type { AlertMark, CircuitEvent } from "../limits/circuit.ts";
+import { type AlertText, describeAlert, readAlertText } from "./alert-text.ts";
 
 /** What a webhook asks for, why it is ignored, or why it is invalid. */
 export type Reading =
@@ -25,6 +26,7 @@ interface Payload {
   readonly tags: string;
   readonly at: number;
   readonly org: string;
+  readonly said: AlertText;
 }
 
 const TRIPS: ReadonlySet<string> = new Set(["Triggered", "Re-Triggered", "Renotify"]);
@@ -56,6 +58,7 @@ export function readWebhook(body: unknown, now: number, ttlMs: number, tags: rea
   const payload = readPayload(body);
   if (typeof payload === "string") return { type: "fault", why: payload };
   const { transition, at, monitor, cycle, event } = payload;
+  if (payload.said.isTest) return { type: "ignore", why: "a test notification opens and closes nothing" };
   if (at > now + MAX_AHEAD_MS) return { type: "fault", why: '"at" lies more than 10 minutes ahead: check the clocks' };
   if (at < now - MAX_AGE_MS) return { type: "ignore", why: "older than a day" };
   if (WARNS.has(transition)) return { type: "ignore", why: "a warning opens no circuit" };
@@ -71,7 +74,7 @@ export function readWebhook(body: unknown, now: number, ttlMs: number, tags: rea
   if (transition === RECOVERS) {
     return { type: "change", scope, leftOut, event: { type: "recover", by, alert: [monitor, mark] } };
   }
-  const reason = `Datadog monitor ${monitor} alerts on ${scope} (${transition})`;
+  const reason = describeAlert(payload.said, monitor, scope, transition);
   const trip: CircuitEvent = { type: "trip", source: "datadog", reason, by, ttlMs, alert: [monitor, mark] };
   return { type: "change", scope, leftOut, event: trip };
 }
@@ -102,7 +105,7 @@ function readPayload(body: unknown): Payload | string {
   const raw = fields.get("at");
   const at = typeof raw === "string" && /^\d{12,14}$/.test(raw) ? Number(raw) : raw;
   if (typeof at !== "number" || !Number.isSafeInteger(at) || at < 0) return '"at" must be milliseconds since the epoch';
-  return { ...(texts as unknown as Payload), v: 1, at };
+  return { ...(texts as unknown as Payload), v: 1, at, said: readAlertText(fields) };
 }
 
 function isText(value: unknown): value is string {

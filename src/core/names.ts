@@ -91,6 +91,13 @@ export const METRICS = {
     description: "1 while a guard has current budgets and circuits, 0 while it cannot connect to its store or breaker",
     attributes: ["mode", "process"],
   },
+  breakerArmed: {
+    name: "spendfuse.breaker.armed",
+    unit: "{breaker}",
+    kind: "gauge",
+    description: "1 while every monitor that opens circuits is there and not muted, 0 otherwise; sent by the breaker",
+    attributes: ["problem"],
+  },
   unmeteredCalls: {
     name: "spendfuse.unmetered_calls",
     unit: "{call}",

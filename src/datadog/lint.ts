@@ -10,14 +10,14 @@ export interface Finding extends Fault {
 
 export const LINTS: readonly Lint[] = Object.values(registry);
 
-/** Runs every lint on an asset. */
-export function lintAsset(asset: Asset): readonly Finding[] {
+/** Runs every lint on an asset. @param own Whether it is one of ours, which keeps our style as well */
+export function lintAsset(asset: Asset, own = true): readonly Finding[] {
   const { kind, file } = asset;
-  return LINTS.filter(({ kinds }) => kinds.includes(kind)).flatMap(({ name, check }) =>
-    [...check(asset)].map((fault) => ({ ...fault, file, lint: name })),
+  return LINTS.filter(({ kinds, style }) => kinds.includes(kind) && (own || !style)).flatMap(({ name, check }) =>
+    [...check(asset)].filter(({ style }) => own || !style).map((fault) => ({ ...fault, file, lint: name })),
   );
 }
 
-export function lintAssets(assets: readonly Asset[]): readonly Finding[] {
-  return assets.flatMap(lintAsset);
+export function lintAssets(assets: readonly Asset[], own = true): readonly Finding[] {
+  return assets.flatMap((asset) => lintAsset(asset, own));
 }

@@ -35,6 +35,12 @@ export const PARAMETERS: readonly Parameter[] = [
   },
   { name: "agent_daily_usd", monitor: "agent_daily_budget", unit: "usd", title: "max USD per agent per day (UTC)" },
   { name: "team_monthly_usd", monitor: "team_monthly_budget", unit: "usd", title: "max USD per team per month (UTC)" },
+  {
+    name: "team_forecast_usd",
+    monitor: "team_budget_forecast",
+    unit: "usd",
+    title: "max USD per team per month, at the pace of 7 days",
+  },
   { name: "agent_calls", monitor: "agent_runaway_calls", unit: "calls", title: "max calls per agent per 5 minutes" },
   {
     name: "unmeasured_share",
@@ -96,6 +102,7 @@ export function setThreshold(body: Body, unit: ParameterUnit, critical: number):
   return {
     ...body,
     query: query.slice(0, thresholdAt.start) + plain(critical) + query.slice(thresholdAt.end),
+    ...(typeof body.name === "string" && { name: replaceFigures(body.name, figures) }),
     message: replaceFigures(String(body.message ?? ""), figures),
     options: { ...options, thresholds },
   };

@@ -15,7 +15,7 @@ export const SPENDER = "spender";
 /** What the shipped monitor of burning money fast is set to: dollars in five minutes. */
 const BURN_USD = 0.25;
 export const DEMO_LIMITS: ReadonlyMap<string, number> = new Map([["agent_fast_burn", BURN_USD]]);
-const BURN_MONITOR = "Agent burns money fast";
+const BURN_MONITOR = "Agent spend over limit in 5 minutes";
 const RUNAWAY = "runaway";
 const NEIGHBOUR = "neighbour";
 /** The agents of this part, each with its own key. */

@@ -4,7 +4,7 @@ export const GROUPS = {
   started: "Started",
   sdks: "SDKs and frameworks",
   instrumentations: "Other instrumentations",
-  blind: "Blind",
+  blind: "Programs and blind spots",
   export: "Export",
   keys: "Keys",
   guard: "Guard",

@@ -108,6 +108,8 @@ export const PROBING_MS = 60_000;
 export const HOLD_MS = 60_000;
 /** An alert may be that much older than the circuit that it opened: webhooks are sent again. */
 const ON_THE_WAY_MS = 600_000;
+/** An alert that notified this lately is taken to last: monitors notify again every ten minutes. */
+const ALERTS_LATELY_MS = 3_600_000;
 /** The transition of a mark whose alert is over. */
 export const RECOVERED = "Recovered";
 const MAX_MARKS = 20;
@@ -180,6 +182,15 @@ function isAlerting({ alerts, since }: Circuit, recovered: string): boolean {
   return Object.entries(alerts).some(
     ([monitor, { transition, at }]) => monitor !== recovered && transition !== RECOVERED && at >= since - ON_THE_WAY_MS,
   );
+}
+
+/** The monitors that alerted last and have not recovered, as far as their notifications tell: the latest first. */
+export function alertingMonitors(circuit: Circuit, now: number): readonly string[] {
+  const since = circuit.state === "closed" ? now - ALERTS_LATELY_MS : circuit.since - ON_THE_WAY_MS;
+  return Object.entries(circuit.alerts)
+    .filter(([, { transition, at }]) => transition !== RECOVERED && at >= since)
+    .sort(([, a], [, b]) => b.at - a.at)
+    .map(([monitor]) => monitor);
 }
 
 /** The marks with this one, or undefined when it is not newer. */

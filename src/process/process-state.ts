@@ -51,6 +51,8 @@ export interface ProcessState {
   exports: boolean;
   /** A call or an agent's span was begun with the configuration as it is. */
   begun: boolean;
+  /** The scope in which this process was started is around all of it. */
+  isInside: boolean;
 }
 
 /** @param forward Takes settled calls to another thread; see `programs/thread.ts`. */
@@ -87,6 +89,7 @@ export function createProcessState(say: (message: string) => void, forward?: For
     services: () => openForCalls(state).services,
     escort: propagation.escort,
     programAddresses: () => programs.addresses(),
+    scopeForChildren: () => propagation.inject<{ baggage?: string }>({}).baggage,
   });
   const programs = createProgramProxy({
     config: configuration.get,
@@ -120,6 +123,7 @@ export function createProcessState(say: (message: string) => void, forward?: For
     parts: undefined,
     exports: false,
     begun: false,
+    isInside: false,
   };
   return state;
 }

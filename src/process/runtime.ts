@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers";
+import { readEnvironment } from "../config/config.ts";
 import type { SettledCall } from "../core/call.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
@@ -6,6 +7,7 @@ import type { Approve } from "../guard/approval.ts";
 import { type BudgetUse, useOf } from "../guard/budgets/budget-counter.ts";
 import { finalise } from "../guard/finalise.ts";
 import type { Scoping } from "../meter/identity/scoping.ts";
+import { SCOPE_VARIABLE } from "../meter/propagation/baggage.ts";
 import type { Propagation } from "../meter/propagation/propagation.ts";
 import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { wrapFetch } from "../meter/transports/fetch/hook.ts";
@@ -103,6 +105,7 @@ function register(state: ProcessState, runtime: Runtime): void {
   const { configuration, faults, installation } = state;
   configuration.check();
   faults.guard("config", installation.install);
+  enterStarter(state);
   shareThroughFetch(runtime);
   state.exports = true;
   setTimeout(() => openBeforeCalls(state), FIRST_LINES_MS);
@@ -125,12 +128,21 @@ async function start(
   const asks = Object.values(source).some((value) => value !== undefined);
   if (configuration.known === undefined || asks) reconfigure(state, source);
   installation.install();
+  enterStarter(state);
   shareThroughFetch(runtime);
   acceptScopes(state);
   if (isGuarded(configuration.get())) await assembleParts(state).enforcement?.ready;
   if (!telemetry) return;
   state.exports = true;
   openExport(state);
+}
+
+/** Puts this process into the scope that it was started in. The thread of the proxy is told that of each program. */
+function enterStarter(state: ProcessState): void {
+  const around = state.isInside || state.forward !== undefined ? undefined : readEnvironment()[SCOPE_VARIABLE];
+  if (!around) return;
+  state.isInside = true;
+  state.propagation.adopt(around);
 }
 
 function acceptScopes({ propagation, configuration }: ProcessState): void {

@@ -53,7 +53,8 @@ export function createEngine(options: EngineOptions): Engine {
   async function tell(change: Change): Promise<void> {
     const { watch, alert, transition, at } = change;
     const group = groupName(watch.rules?.by ?? [], alert.tags);
-    const handles = transition.told ? handlesOf(renderMessage(String(watch.body.message ?? ""), factsOf(change))) : [];
+    const text = transition.told ? renderMessage(String(watch.body.message ?? ""), factsOf(change)) : "";
+    const handles = handlesOf(text);
     const view = { at, group, transition: transition.name, value: alert.value, notified: handles };
     keep(transitions, { ...view, monitor: watch.id });
     options.onTransition?.(change, view);
@@ -65,7 +66,7 @@ export function createEngine(options: EngineOptions): Engine {
       const delivery =
         webhook === undefined
           ? { attempts: 0, answer: "there is no such webhook", delivered: false }
-          : await options.deliver(fillWebhook(webhook, change, events, options.variables()));
+          : await options.deliver(fillWebhook(webhook, change, events, options.variables(), text));
       keep(webhooks, { at, name, monitor: String(watch.body.name), group, transition: transition.name, ...delivery });
     }
   }

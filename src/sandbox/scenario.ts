@@ -6,7 +6,7 @@ import { createSeriesStore, type MetricType } from "./series/series.ts";
 /** Spend over simulated time, and the expected transitions of a monitor. Times are such as `90s`, `15m`, `2h`, `1d`. */
 export interface Scenario {
   readonly name: string;
-  readonly kind?: "fire" | "stay quiet" | "recover" | "no data" | "flap";
+  readonly kind?: "fire" | "stay quiet" | "recover" | "no data" | "flap" | "blip" | "job end";
   /** When it begins, such as `2026-11-02T09:00:00Z`, which is also what it is when absent. */
   readonly start?: string;
   readonly feed: readonly Feed[];
@@ -38,6 +38,8 @@ export interface Expected {
   readonly transition: string;
   /** The webhooks to be called, by name. None when absent. */
   readonly webhooks?: readonly string[];
+  /** Whether people are told, by a handle that is no webhook. Not compared when absent. */
+  readonly told?: boolean;
 }
 
 export interface Happened {
@@ -46,6 +48,7 @@ export interface Happened {
   readonly group: string;
   readonly transition: string;
   readonly webhooks: readonly string[];
+  readonly told: boolean;
   readonly value: number | undefined;
 }
 
@@ -84,7 +87,8 @@ export async function playScenario(monitor: Readonly<Record<string, unknown>>, s
     deliver: async () => ({ attempts: 1, answer: "200", delivered: true }),
     onTransition(_, { at, group, transition, value, notified }) {
       const webhooks = notified.flatMap((handle) => webhookOf(handle) ?? []);
-      happened.push({ at: at - start, group, transition, webhooks, value });
+      const told = notified.some((handle) => webhookOf(handle) === undefined);
+      happened.push({ at: at - start, group, transition, webhooks, told, value });
     },
   });
   engine.sync([{ id: 1, body: monitor }]);
@@ -145,7 +149,7 @@ function compare(expected: readonly Expected[], happened: readonly Happened[]): 
   return faults;
 }
 
-function matches(expected: Expected, { at, group, transition, webhooks }: Happened): boolean {
+function matches(expected: Expected, { at, group, transition, webhooks, told }: Happened): boolean {
   const [first = "", last = first] = expected.at.split("..");
   const from = readTime(first);
   const to = readTime(last);
@@ -156,13 +160,15 @@ function matches(expected: Expected, { at, group, transition, webhooks }: Happen
     at <= to &&
     group === (expected.group ?? "*") &&
     transition === expected.transition &&
-    webhooks.join() === (expected.webhooks ?? []).join()
+    webhooks.join() === (expected.webhooks ?? []).join() &&
+    told === (expected.told ?? told)
   );
 }
 
-function describe({ at, group = "*", transition, webhooks = [] }: Expected): string {
-  const told = webhooks.length === 0 ? "" : `, webhook ${webhooks.join(", ")}`;
-  return `${at} ${group} ${transition}${told}`;
+function describe({ at, group = "*", transition, webhooks = [], told }: Expected): string {
+  const called = webhooks.length === 0 ? "" : `, webhook ${webhooks.join(", ")}`;
+  const people = told === undefined ? "" : told ? ", people told" : ", nobody told";
+  return `${at} ${group} ${transition}${called}${people}`;
 }
 
 const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;

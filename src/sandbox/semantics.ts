@@ -30,7 +30,7 @@ export const SEMANTICS: readonly SemanticView[] = [
   row("as_count", "Adds up the window before any arithmetic.", "6.2"),
   row(
     "default_zero",
-    "A group that only the other side has counts as zero; without data the last status stays.",
+    "Missing data is zero: a group that only the other side has, and a window without data.",
     "6.2",
     false,
   ),

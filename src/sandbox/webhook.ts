@@ -31,14 +31,19 @@ export type Send = (request: WebhookRequest) => Promise<number>;
 const TIMEOUT_MS = 15_000;
 const ATTEMPTS = 6;
 
-/** The request of a webhook for a change. @param event A number that no other event has. */
+/**
+ * The request of a webhook for a change.
+ * @param event A number that no other event has.
+ * @param text The message as it is sent.
+ */
 export function fillWebhook(
   webhook: Webhook,
   change: Change,
   event: number,
   custom: ReadonlyMap<string, string>,
+  text = "",
 ): WebhookRequest {
-  const variables = variablesOf(change, event);
+  const variables = variablesOf(change, event, text);
   const fill = (text: string): string => fillVariables(text, variables, custom);
   const form = webhook.encode_as === "form";
   const payload = fill(webhook.payload || DEFAULT_PAYLOAD);
@@ -72,7 +77,11 @@ function toForm(payload: string): string {
   }
 }
 
-function variablesOf({ watch, alert, transition, at }: Change, event: number): ReadonlyMap<string, string> {
+function variablesOf(
+  { watch, alert, transition, at }: Change,
+  event: number,
+  text: string,
+): ReadonlyMap<string, string> {
   const { body, rules, id } = watch;
   const by = rules?.by ?? [];
   const group = groupName(by, alert.tags);
@@ -90,6 +99,12 @@ function variablesOf({ watch, alert, transition, at }: Change, event: number): R
     ["ALERT_STATUS", name],
     ["ALERT_TITLE", `[${transition.name}] ${name} on ${group}`],
     ["EVENT_TITLE", `[${transition.name}] ${name} on ${group}`],
+    ["TEXT_ONLY_MSG", text],
+    ["EVENT_MSG", text],
+    [
+      "LINK",
+      `https://app.datadoghq.com/monitors/${id}?group=${encodeURIComponent(group)}&from_ts=${(at - 3_600) * 1_000}`,
+    ],
     ["EVENT_TYPE", "query_alert_monitor"],
     ["ALERT_PRIORITY", body.priority === undefined || body.priority === null ? "" : `P${body.priority}`],
     ["PRIORITY", "normal"],

@@ -13,7 +13,7 @@ export interface AuditEntry {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly scope: string;
-  /** `trip`, `extend`, `recover`, `reset`, `approve` … */
+  /** `trip`, `recover`, `reset`; `approve` for a raised cap, `stop` for a budget that refuses calls. */
   readonly what: string;
   /** An operator, `monitor 123`, a process. */
   readonly by: string;

@@ -325,11 +325,11 @@ describe("in the sandbox, with Datadog's own client", () => {
       const [id] = [...sandbox.engine.watches].find(([, { body }]) => body.name === name) ?? [];
       return sandbox.engine.transitions.filter(({ monitor }) => monitor === id);
     };
-    expect(named("Bill and estimate drift apart")).toMatchObject([
+    expect(named("Vendor bill differs from metered cost")).toMatchObject([
       { group: "vendor:openai,project:help_desk", transition: "Triggered", value: 0.1875 },
     ]);
-    expect(named("Bill that no metered call explains")).toEqual([]);
-    expect(named("Bills are not read")).toEqual([]);
+    expect(named("Vendor billed spend that was not metered")).toEqual([]);
+    expect(named("Vendor bill poller has not run for 6 h")).toEqual([]);
 
     stage.books.costs = [cost(3, { api_key_id: "key_2" }), cost(2), cost(1)];
     rows = [metered(2, { output: 10_000_000, cost: 100e9 }), metered(1, { output: 10_000_000, cost: 100e9 })];
@@ -337,7 +337,7 @@ describe("in the sandbox, with Datadog's own client", () => {
       await round([sink]);
       await advance(5);
     }
-    expect(named("Bill that no metered call explains")).toMatchObject([
+    expect(named("Vendor billed spend that was not metered")).toMatchObject([
       { group: "vendor:openai", transition: "Triggered", value: 100 },
     ]);
 
@@ -369,8 +369,10 @@ describe("in the sandbox, with Datadog's own client", () => {
     expect(drawn.get("Ungoverned")).toBeCloseTo(100, 6);
     expect(drawn.get("Drift")).toBeCloseTo(0, 6);
 
-    await advance(40);
-    expect(named("Bills are not read")).toMatchObject([{ group: "vendor:openai", transition: "No Data" }]);
+    await advance(560);
+    expect(named("Vendor bill poller has not run for 6 h")).toMatchObject([
+      { group: "vendor:openai", transition: "No Data" },
+    ]);
   });
 
   interface Widget {

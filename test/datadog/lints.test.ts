@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { v1 } from "@datadog/datadog-api-client";
 import { describe, expect, test } from "vitest";
 import { type Asset, readAssets } from "../../src/datadog/assets.ts";
 import { LINTS, lintAsset, lintAssets } from "../../src/datadog/lint.ts";
 import { KEYS } from "../../src/datadog/lints/misspelt-keys/tables.ts";
 import { checkTypes } from "../../src/datadog/typed.ts";
+import { PACKAGE_ROOT } from "../../src/package/root.ts";
 
 const ASSETS = readAssets();
 const MONITOR = ASSETS.find(({ name }) => name === "agent_hourly_spend") as Asset;
@@ -67,8 +70,8 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     ["one that is not declared", dashboard((d) => d.template_variables.shift()), /\$agent is not declared/],
     [
       "one that is never used",
-      dashboard((d) => d.template_variables.push({ name: "env", prefix: "env", defaults: ["*"] })),
-      /\$env is used by no query/,
+      dashboard((d) => d.template_variables.push({ name: "cloud", prefix: "cloud", defaults: ["*"] })),
+      /\$cloud is used by no query/,
     ],
     [
       "a query that leaves one out",
@@ -198,6 +201,30 @@ describe("lints", () => {
   test.each(rows)("%s: %s", (lint, _, asset, message) => {
     const found = lintAsset(asset).filter((finding) => finding.lint === lint);
     expect(found.map((finding) => finding.message).join("\n")).toMatch(message);
+  });
+
+  const people = join(PACKAGE_ROOT, "..", "shared", "datadog", "assets");
+  test.skipIf(!existsSync(people))("assets that people ship raise no alarm", () => {
+    const assets = readAssets(people);
+    const alarms = assets.flatMap((asset) => lintAsset(asset, false));
+    console.log(`${assets.length - new Set(alarms.map(({ file }) => file)).size} of ${assets.length} without an alarm`);
+    expect(alarms).toEqual([]);
+  });
+
+  test.each([
+    ["a bracket that stays open", monitor((m) => (m.query = m.query.replace("}", "")))],
+    ["a window that is none", monitor((m) => (m.query = m.query.replace("last_1h", "last_1y")))],
+    ["no comparison", monitor((m) => (m.query = m.query.replace("> 20", "")))],
+    ["a threshold unlike the query", monitor((m) => (m.options.thresholds.critical = 21))],
+    ["a recovery on the wrong side", monitor((m) => (m.options.thresholds.critical_recovery = 25))],
+    ["a word that is none", monitor((m) => (m.options.on_missing_data = "ignore"))],
+    ["a type that is none", monitor((m) => (m.type = "money alert"))],
+    ["a priority that is none", monitor((m) => (m.priority = 9))],
+    ["a misspelt key", monitor((m) => (m.mesage = "x"))],
+    ["a block that never ends", monitor((m) => (m.message += "{{#is_alert}}"))],
+    ["a formula of no query", dashboard((d) => (first(d).requests[0].formulas[0].formula = "b"))],
+  ] as const)("in people's assets, %s is found", (_, asset) => {
+    expect(lintAsset(asset, false)).not.toEqual([]);
   });
 
   test("what we ship is clean", () => {

@@ -49,7 +49,9 @@ describe.concurrent("spendfuse demo", () => {
     expect(STOPPED).toMatch(
       /^spender +\d+ calls, \$0\.00\d+ billed; the next would pass its \$0\.005 a run: refused$/m,
     );
-    expect(STOPPED).toMatch(/^runaway +\d+ calls; monitor "Agent burns money fast", webhook, breaker: refused$/m);
+    expect(STOPPED).toMatch(
+      /^runaway +\d+ calls; monitor "Agent spend over limit in 5 minutes", webhook, breaker: refused$/m,
+    );
     expect(STOPPED).toMatch(/^neighbour +\d+ calls; not stopped$/m);
     const [alert, bill] = ["spend at the alert", "final bill"].map((what) => {
       return Number(new RegExp(`${what} +\\$([\\d.]+)`).exec(STOPPED)?.[1]);

@@ -100,8 +100,50 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   [
     "register-missing",
     "fault",
-    'ENV NODE_OPTIONS="--import spendfuse/register"',
+    'ENV NODE_OPTIONS="--import /app/node_modules/spendfuse/dist/register.js"',
     { manifest: { scripts: {} }, files: { Dockerfile: 'CMD ["node", "main.js"]\n' } },
+  ],
+  [
+    "register-relative",
+    "note",
+    'NODE_OPTIONS="--import $PWD/node_modules/spendfuse/dist/register.js"',
+    { env: { NODE_OPTIONS: "--max-old-space-size=99 --import=spendfuse/register" } },
+  ],
+  [
+    "register-relative",
+    "note",
+    'ENV NODE_OPTIONS="--import /app/node_modules/spendfuse/dist/register.js"',
+    { files: { Dockerfile: 'ENV NODE_OPTIONS="--import ./node_modules/spendfuse/dist/register.js"\n' } },
+  ],
+  [
+    "register-relative",
+    "note",
+    'NODE_OPTIONS: "--import /app/node_modules/spendfuse/dist/register.js"',
+    { files: { "compose.yaml": 'environment:\n  NODE_OPTIONS: "--require spendfuse/register"\n' } },
+  ],
+  [
+    "register-relative",
+    "note",
+    "node-options=--import /app/node_modules/spendfuse/dist/register.js",
+    { files: { ".npmrc": "node-options=--import spendfuse/register\n" } },
+  ],
+  [
+    "program-unmetered",
+    "note",
+    '"transportsOff": []',
+    { packages: { "@openai/codex-sdk": "0.171.0" }, config: { transportsOff: ["child-process"] } },
+  ],
+  [
+    "program-unmetered",
+    "note",
+    "unset CLAUDE_CODE_USE_BEDROCK",
+    { packages: { "@anthropic-ai/claude-agent-sdk": "0.3.332" }, env: { CLAUDE_CODE_USE_BEDROCK: "1" } },
+  ],
+  [
+    "program-unmetered",
+    "note",
+    '"review": "npm test && spendfuse run -- npx claude -p \\"look\\""',
+    { manifest: { scripts: { ...START, review: 'npm test && npx claude -p "look"' } } },
   ],
   [
     "register-missing",
@@ -414,16 +456,24 @@ const RIGHT: readonly (readonly [what: string, app: App])[] = [
     "NODE_OPTIONS of compose",
     {
       manifest: SCRIPTS("next start"),
-      files: { "compose.yaml": 'environment:\n  NODE_OPTIONS: "--import spendfuse/register"\n' },
+      files: {
+        "compose.yaml": 'environment:\n  NODE_OPTIONS: "--import /app/node_modules/spendfuse/dist/register.js"\n',
+      },
     },
   ],
   [
     "node-options of npm",
-    { manifest: SCRIPTS("node main.js"), files: { ".npmrc": "node-options=--import spendfuse/register\n" } },
+    {
+      manifest: SCRIPTS("node main.js"),
+      files: { ".npmrc": "node-options=--import file:///app/node_modules/spendfuse/dist/register.js\n" },
+    },
   ],
   [
     "NODE_OPTIONS of the environment",
-    { manifest: SCRIPTS("node main.js"), env: { NODE_OPTIONS: "--import=spendfuse/register" } },
+    {
+      manifest: SCRIPTS("node main.js"),
+      env: { NODE_OPTIONS: "--import=/app/node_modules/spendfuse/dist/register.js" },
+    },
   ],
   [
     "a file that is loaded first",
@@ -527,7 +577,9 @@ describe("checks", () => {
   test("every id of a fault or a note has its row", () => {
     const folder = join(import.meta.dirname, "../../src/doctor");
     const sources = ["checks", "tables"].flatMap((name) =>
-      readdirSync(join(folder, name)).map((file) => readFileSync(join(folder, name, file), "utf8")),
+      readdirSync(join(folder, name), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".ts"))
+        .map((file) => readFileSync(join(folder, name, file), "utf8")),
     );
     const ids = sources.flatMap((text) =>
       [...text.matchAll(/\b(?:note|fault)\(\s*"([a-z-]+)"|\bid: "(instrumentation-[a-z-]+)",$/gm)].map(
@@ -613,5 +665,29 @@ describe("questions", () => {
   test("Datadog's intake is left alone where the app exports by itself", () => {
     const found = asked({ DD_API_KEY: "d" }, { "@opentelemetry/sdk-node": "0.301.0" });
     expect(found.map(({ id }) => id)).toEqual(["datadog-key"]);
+  });
+});
+
+describe("agent programs that the app starts", () => {
+  const spawn = 'import { spawn, execSync } from "node:child_process";\n';
+  test.each([
+    [
+      "a dependency",
+      { packages: { "@anthropic-ai/claude-agent-sdk": "0.3.332" } },
+      ["@anthropic-ai/claude-agent-sdk 0.3.332"],
+    ],
+    ["a command", { source: `${spawn}spawn("claude", ["-p", prompt]);` }, ["main.js:2"]],
+    ["by its path", { source: `${spawn}spawn("/usr/local/bin/codex", ["exec"]);` }, ["main.js:2"]],
+    ["in a line for a shell", { source: `${spawn}execSync("gemini -p hello");` }, ["main.js:2"]],
+    ["by npx", { source: `${spawn}spawn("npx", ["opencode", "run"]);` }, ["main.js:2"]],
+    ["by a shell", { source: `${spawn}spawn("bash", ["-lc", "codex exec hi"]);` }, ["main.js:2"]],
+    ["with zx", { source: `import { $ } from "zx";\nawait $\`claude -p \${prompt}\`;` }, ["main.js:2"]],
+    ["with execa", { source: 'import { execa } from "execa";\nexeca("codex", args);' }, ["main.js:2"]],
+    ["only its name", { source: `${spawn}if (vendor === "gemini") spawn("ls", ["claude is here"]);` }, []],
+    ["without a start", { source: 'spawn("claude");' }, []],
+  ] as readonly (readonly [string, App, readonly string[]])[])("%s", (_what, app, places) => {
+    const found = look(app).filter(({ id }) => id === "program-metered");
+    expect(found.map(({ subject }) => subject)).toEqual(places);
+    for (const { says } of found) expect(says).toContain("in the scope that starts it");
   });
 });

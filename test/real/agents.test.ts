@@ -87,16 +87,17 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
 /** Apps that start a program; they are hooked, and say nothing of an address. */
 const PARENTS = ["Claude Agent SDK", "Codex SDK"];
 
-const CLIENTS = [
-  "openai_whole",
-  "openai_stream",
-  "openai_responses",
-  "anthropic_whole",
-  "anthropic_stream",
-  "litellm_openai",
-  "litellm_stream",
-  "litellm_anthropic",
-];
+/** Clients of Python, by the project of `test/apps` that has them. */
+const CLIENTS: Readonly<Record<string, readonly string[]>> = {
+  "python-clients": [
+    ...["openai_whole", "openai_stream", "openai_responses", "anthropic_whole", "anthropic_stream"],
+    ...["litellm_openai", "litellm_stream", "litellm_anthropic"],
+  ],
+  "python-agents": [
+    ...["google_genai_whole", "google_genai_stream", "pydantic_ai_openai", "pydantic_ai_anthropic"],
+    ...["langchain_openai_whole", "langchain_openai_stream", "openai_agents"],
+  ],
+};
 
 let vendor: ModelServer;
 let home: string;
@@ -113,7 +114,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await vendor.close();
-  const all = 3 * Object.keys(PROGRAMS).length + 2 * PARENTS.length + CLIENTS.length;
+  const all = 3 * Object.keys(PROGRAMS).length + 2 * PARENTS.length + Object.values(CLIENTS).flat().length;
   console.log(`agent programs: ${right} right of ${all}`);
 });
 
@@ -274,10 +275,10 @@ describe.each(PARENTS)("%s as the child of a hooked app", (name) => {
   });
 });
 
-describe("Python", () => {
-  test.for(CLIENTS)("%s", async (client, context) => {
-    const python = await needPython(context, "python-clients");
-    const script = join(APPS, "python-clients/clients.py");
+describe.each(Object.entries(CLIENTS))("Python: %s", (app, clients) => {
+  test.for(clients)("%s", async (client, context) => {
+    const python = await needPython(context, app);
+    const script = join(APPS, app, "clients.py");
     const { code, text } = await throughProxy([python, script, client], "script");
     expect(text).toContain("hello there");
     expect(code).toBe(0);

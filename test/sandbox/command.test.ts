@@ -54,7 +54,7 @@ describe("spendfuse sandbox", () => {
     expect((await sandbox.post("/sandbox/clock", { advance: 120 })).status).toBe(200);
     const { monitors, now, webhooks } = await sandbox.state();
     expect(new Date(now * 1_000).toISOString()).toBe("2026-11-02T09:02:00.000Z");
-    expect(monitors.find(({ name }) => name === "Agent burns money fast")?.status).toBe("Alert");
+    expect(monitors.find(({ name }) => name === "Agent spend over limit in 5 minutes")?.status).toBe("Alert");
     // Without --breaker there is no webhook to call.
     expect(webhooks[0]).toMatchObject({ name: "spendfuse", delivered: false, answer: "there is no such webhook" });
     expect((await sandbox.post("/sandbox/clock", { advance: -1 })).status).toBe(400);
@@ -85,7 +85,7 @@ describe("spendfuse sandbox", () => {
     expect(await first.ended, first.said()).toBe(0);
     const { monitors, dashboards } = await sandbox.state();
     expect([monitors.length, dashboards.length]).toEqual([18, 4]);
-    expect(monitors.find(({ name }) => name === "Agent spends too much in an hour")?.critical).toBe(7);
+    expect(monitors.find(({ name }) => name === "Agent spend over limit in 1 hour")?.critical).toBe(7);
     expect(monitors.every(({ refused }) => refused === undefined)).toBe(true);
     const again = start([...args, "--plan"], env);
     expect(await again.ended).toBe(0);

@@ -111,7 +111,7 @@ describe.skipIf(chromium === undefined)("the page of the sandbox", () => {
 
   test("a monitor goes to alert, its webhook opens a circuit, and it is reset by hand", async () => {
     await page.click('[data-testid="nav-monitors"]');
-    const burn = page.locator('[data-testid="monitor-row"][data-name="Agent burns money fast"]');
+    const burn = page.locator('[data-testid="monitor-row"][data-name="Agent spend over limit in 5 minutes"]');
     await burn.waitFor();
     expect(await burn.getAttribute("data-status")).toBe("OK");
     // A runaway begins; time passes at the page.

@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from "../../src/package/root.ts";
 import type { Scenario } from "../../src/sandbox/scenario.ts";
 
 const FOLDER = join(PACKAGE_ROOT, "scenarios");
-const KINDS = ["fire", "flap", "no data", "recover", "stay quiet"];
+const KINDS = ["blip", "fire", "flap", "job end", "no data", "recover", "stay quiet"];
 const own = mkdtempSync(join(tmpdir(), "spendfuse-scenarios-"));
 afterAll(() => rmSync(own, { recursive: true }));
 
@@ -53,7 +53,14 @@ describe("spendfuse monitors test", () => {
       const { scenarios } = JSON.parse(readFileSync(join(FOLDER, name), "utf8")) as { scenarios: Scenario[] };
       expect([...new Set(scenarios.map(({ kind }) => kind))].sort(), name).toEqual(KINDS);
       const { tags } = JSON.parse(readFileSync(join(PACKAGE_ROOT, "monitors", name), "utf8")) as { tags: string[] };
-      const told = scenarios.some(({ expect: all }) => all.some(({ webhooks }) => webhooks?.includes("spendfuse")));
+      const all = scenarios.flatMap((scenario) => scenario.expect);
+      expect(
+        all.filter(({ transition }) => transition === "Recovered").map(({ told }) => told),
+        name,
+      ).toContain(true);
+      for (const { kind, expect: quiet } of scenarios)
+        if (kind === "blip" || kind === "job end") expect(quiet, `${name}, ${kind}`).toEqual([]);
+      const told = scenarios.some(({ expect: some }) => some.some(({ webhooks }) => webhooks?.includes("spendfuse")));
       expect(told, name).toBe(tags.includes("breaker:on"));
     }
   });

@@ -143,8 +143,8 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       if (minute === 0) stage.write("b", 0, 4, a);
       if (minute === 1) stage.write("a", 1, 3, a);
     });
-    // 0/4, then 3/4, then nothing in the window: the last status stays.
-    expect(stage.lines).toEqual(["2 agent:a Triggered"]);
+    // 0/4, then 3/4, then nothing in the window, which is zero.
+    expect(stage.lines).toEqual(["2 agent:a Triggered", "11 agent:a Recovered"]);
   },
   async "cumulative windows"() {
     // 09:00 UTC is 10:00 in Berlin; the day begins at 11:00 there, two hours are left of the one before.

@@ -10,10 +10,16 @@ const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and o
     --store S     ${eitherOf(STORE_FORMS)}; default: the configuration's, else ${DEFAULT_STORE}.
                   The other commands change that store directly, without a breaker
     --ttl T       how long a trip lasts, such as 15m
+    --poll-monitors  reads the states of monitors with the tag breaker:on every minute, for accounts that cannot call
+                  this address: up to a minute later than a webhook, which is itself 2 to 4 minutes late.
+                  Needs DD_API_KEY and DD_APP_KEY. --poll-every T sets the time between two readings
   spendfuse breaker status          the circuits that are not closed, and what budgets have spent
   spendfuse breaker trip SCOPE      stops agent:NAME, team:NAME, root_agent:, project:, key: or all
     --ttl T, --reason TEXT, --by NAME
-  spendfuse breaker reset SCOPE     closes the circuit
+  spendfuse breaker reset SCOPE     closes the circuit, and that of the root agent of the same name; names the monitors
+                                    that still alert and would open it again
+    --mute T      mutes them for this scope, such as 1h; needs DD_API_KEY and DD_APP_KEY
+    --only        leaves the root agent's circuit as it is
   spendfuse breaker log             who changed what, and why
   spendfuse breaker template        what to enter in Datadog
 
@@ -22,7 +28,8 @@ const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and o
     --json        the raw response
 
 From the environment: SPENDFUSE_WEBHOOK_SECRET (two, comma-separated, during a rotation), SPENDFUSE_WEBHOOK_BASIC
-(USER:PASSWORD), SPENDFUSE_OPERATOR_TOKEN, SPENDFUSE_BREAKER_URL, SPENDFUSE_STORE.`;
+(USER:PASSWORD), SPENDFUSE_OPERATOR_TOKEN, SPENDFUSE_BREAKER_URL, SPENDFUSE_STORE. With DD_API_KEY, trips, resets, stops
+by budgets and raised caps are sent to Datadog's event stream; with DD_APP_KEY, too, muted monitors are noticed.`;
 
 const OPTIONS = {
   port: { type: "string" },
@@ -34,6 +41,10 @@ const OPTIONS = {
   by: { type: "string" },
   limit: { type: "string" },
   json: { type: "boolean" },
+  "poll-monitors": { type: "boolean" },
+  "poll-every": { type: "string" },
+  mute: { type: "string" },
+  only: { type: "boolean" },
 } as const;
 
 /** The parsed options. */

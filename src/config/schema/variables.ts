@@ -49,6 +49,10 @@ export const OTHER_VARIABLES: readonly OtherVariable[] = [
     description: "Set for programs that are started behind a proxy of ours: calls to it are metered there.",
   },
   {
+    name: "SPENDFUSE_SCOPE",
+    description: "Set for processes and threads that are started in a scope: theirs is inside of it. W3C baggage.",
+  },
+  {
     name: "SPENDFUSE_STATE_DIR",
     description:
       "Where exports wait that could not be sent, and where estimates are kept. Default: `<tmp>/spendfuse-<uid>`.",

@@ -93,8 +93,8 @@ function monitorBody(name: string, json: Body, choices: Choices): Body {
   if (webhook) return { ...body, message };
   // Without a webhook no circuit needs the heartbeat.
   const { renotify_interval: _, renotify_statuses: __, ...options } = (set.options ?? {}) as Body;
-  const tags = ((set.tags ?? []) as readonly string[]).filter((tag) => tag !== "breaker:on");
-  return { ...body, message, tags, options };
+  // The tag stays: a breaker may poll the monitors that have it.
+  return { ...body, message, options };
 }
 
 function dashboardBody(json: Body, { prefix, filters, tags = NO_TAGS }: Choices): Body {
@@ -174,8 +174,8 @@ function addressMessage(message: string, { notify, webhook, prefix }: Choices): 
     .replace(/\{\{#is_renotify\}\}[\s\S]*?\{\{\/is_renotify\}\}\n?/g, "")
     .replaceAll(`${handle} `, "")
     .replace(
-      /\*\*Done by itself:\*\* the breaker was told[^\n]*/g,
-      "**Done by itself:** nothing, no webhook is installed.",
+      /\*\*What happened automatically:\*\* the breaker was told[^\n]*/g,
+      "**What happened automatically:** nothing, unless a breaker reads the states of monitors: no webhook is installed.",
     );
 }
 

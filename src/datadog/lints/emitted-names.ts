@@ -9,6 +9,7 @@ export const emittedNames: Lint = {
   name: "emitted-names",
   rule: "metrics and tags are emitted by spendfuse",
   kinds: ["dashboard", "monitor"],
+  style: true,
   *check(asset) {
     for (const { metrics, path } of queriesOf(asset)) for (const metric of metrics) yield* checkMetric(metric, path);
     if (asset.kind === "dashboard") {

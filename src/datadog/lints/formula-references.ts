@@ -20,12 +20,13 @@ export const formulaReferences: Lint = {
             if (!names.includes(name)) yield { path: `${own}.formula`, message: `there is no query named ${name}` };
           }
           if (typeof alias !== "string" || alias === "")
-            yield { path: own, message: "has no alias: people would read the formula" };
+            yield { path: own, message: "has no alias: people would read the formula", style: true };
         }
-        if (queries.length > 0 && formulas.length === 0) yield { path, message: "has queries and no formula" };
+        if (queries.length > 0 && formulas.length === 0)
+          yield { path, message: "has queries and no formula", style: true };
         for (const { name, path: own } of queries)
           if (formulas.length > 0 && !named.has(name))
-            yield { path: own, message: `no formula uses the query ${name}` };
+            yield { path: own, message: `no formula uses the query ${name}`, style: true };
       }
     }
   },

@@ -17,6 +17,7 @@ export const gridOverlap: Lint = {
   name: "grid-overlap",
   rule: "widgets lie side by side in 12 columns",
   kinds: ["dashboard"],
+  style: true,
   *check({ json }) {
     if (json.layout_type === "ordered") yield* checkLevel(json, json.reflow_type === "fixed", "");
   },

@@ -7,6 +7,8 @@ export interface Lint {
   /** The rule, in one line. */
   readonly rule: string;
   readonly kinds: readonly Asset["kind"][];
+  /** Whether all of it is our own style: Datadog takes assets that break it. */
+  readonly style?: true;
   check(asset: Asset): Iterable<Fault>;
 }
 
@@ -15,4 +17,6 @@ export interface Fault {
   readonly path: string;
   /** What is wrong, and how to fix it. */
   readonly message: string;
+  /** Whether Datadog takes it none the less: advice for our own files. */
+  readonly style?: true;
 }

@@ -39,13 +39,18 @@ function* checkHandles(text: string, before: string, open: readonly Block[]): It
   const path = "message";
   for (const [, , handle = "", next = ""] of (before + text).matchAll(HANDLE)) {
     if (!open.some(({ name }) => name.startsWith("is_")))
-      yield { path, message: `${handle} is notified of every transition: put it inside a block such as {{#is_alert}}` };
+      yield {
+        path,
+        message: `${handle} is notified of every transition: put it inside a block such as {{#is_alert}}`,
+        style: true,
+      };
     else if (handle.startsWith("@webhook-") && !open.some(({ name }) => FOR_WEBHOOKS.has(name)))
       yield {
         path,
         message: `${handle} belongs in {{#is_alert}} or {{#is_renotify}}, not in ${open.at(-1)?.name}`,
+        style: true,
       };
-    if (next !== " ") yield { path, message: `${handle} needs a space after it` };
+    if (next !== " ") yield { path, message: `${handle} needs a space after it`, style: true };
   }
 }
 

@@ -17,7 +17,7 @@ function* checkPart(part: Part, table: string, path: string): Iterable<Fault> {
   if (keys === undefined) return;
   for (const [key, value] of Object.entries(part)) {
     const own = path === "" ? key : `${path}.${key}`;
-    if (!Object.hasOwn(keys, key)) yield { path: own, message: `there is no key "${key}"${suggest(key, keys)}` };
+    if (!Object.hasOwn(keys, key)) yield unknownKey(key, keys, own);
     else yield* checkValue(value, keys[key] as string, own);
   }
 }
@@ -35,11 +35,29 @@ function* checkValue(value: unknown, table: string, path: string): Iterable<Faul
     yield* checkPart(part, WIDGETS[String(part.type)] as string, path);
 }
 
-function suggest(key: string, keys: KeyTable): string {
+/** Keys of any part: one that is known elsewhere is not misspelt. */
+const VOCABULARY: ReadonlySet<string> = new Set(Object.values(KEYS).flatMap((table) => Object.keys(table)));
+/** A key that is so near to another is misspelt, and not one that we do not know. */
+const MISSPELT = { distance: 2, length: 5 };
+
+function unknownKey(key: string, keys: KeyTable, path: string): Fault {
   const near = Object.keys(keys)
     .map((name) => ({ name, far: distance(key, name) }))
     .sort((a, b) => a.far - b.far)[0];
-  return near !== undefined && near.far <= 3 ? `: "${near.name}"?` : "";
+  const hint = near !== undefined && near.far <= 3 ? `: "${near.name}"?` : "";
+  const message = `there is no key "${key}"${hint}`;
+  const misspelt =
+    near !== undefined &&
+    near.far <= MISSPELT.distance &&
+    near.name.length >= MISSPELT.length &&
+    !VOCABULARY.has(key) &&
+    !isPlural(key, near.name);
+  return misspelt ? { path, message } : { path, message, style: true };
+}
+
+/** Whether two keys differ by an s at their end: Datadog has pairs of such. */
+function isPlural(one: string, other: string): boolean {
+  return one === `${other}s` || other === `${one}s`;
 }
 
 /** Letters to change, add or take away. */

@@ -18,6 +18,7 @@ export const monitorOptions: Lint = {
   name: "monitor-options",
   rule: "options are chosen on purpose",
   kinds: ["monitor"],
+  style: true,
   *check({ json }) {
     const options = (json.options ?? {}) as Readonly<Record<string, unknown>>;
     const tags = (Array.isArray(json.tags) ? json.tags : []) as readonly string[];

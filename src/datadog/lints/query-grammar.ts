@@ -1,5 +1,6 @@
 import { type Expression, parseExpression, partsOf } from "../query/expression.ts";
 import { parseMonitorQuery } from "../query/monitor-query.ts";
+import { schemaFault } from "../schema/monitor.ts";
 import { requestsOf, widgetsOf } from "../widgets.ts";
 import type { Fault, Lint } from "./lint.ts";
 
@@ -20,15 +21,19 @@ export const queryGrammar: Lint = {
     else {
       for (const widget of widgetsOf(json)) {
         for (const { queries, formulas } of requestsOf(widget)) {
-          for (const { query, path } of queries) yield* checkText(`${path}.query`, () => parseExpression(query));
-          for (const { formula, path } of formulas) yield* checkText(`${path}.formula`, () => parseExpression(formula));
+          for (const { query, path } of queries) yield* checkText(`${path}.query`, query, () => parseExpression(query));
+          for (const { formula, path } of formulas)
+            yield* checkText(`${path}.formula`, formula, () => parseExpression(formula));
         }
       }
     }
   },
 };
 
-function* checkMonitor({ query, type }: Readonly<Record<string, unknown>>): Iterable<Fault> {
+function* checkMonitor(monitor: Readonly<Record<string, unknown>>): Iterable<Fault> {
+  const fault = schemaFault(monitor);
+  if (fault !== undefined) yield { path: "", message: fault };
+  const { query, type } = monitor;
   if (type !== "query alert" && type !== "metric alert") return;
   let aggregator = "";
   const parse = (): Expression => {
@@ -36,7 +41,7 @@ function* checkMonitor({ query, type }: Readonly<Record<string, unknown>>): Iter
     aggregator = read.aggregator;
     return read.expression;
   };
-  const found = [...checkText("query", parse)];
+  const found = [...checkText("query", String(query), parse)];
   yield* found;
   if (found.length > 0) return;
   const calls = partsOf(parse()).flatMap((part) => (part.kind === "call" ? [part.name] : []));
@@ -44,12 +49,34 @@ function* checkMonitor({ query, type }: Readonly<Record<string, unknown>>): Iter
     yield { path: "query", message: `.as_count() only goes with sum(…), not with ${aggregator}(…)` };
 }
 
-function* checkText(path: string, parse: () => Expression): Iterable<Fault> {
+/** What cannot be read is at fault where it is broken in any grammar; else it may be one that we do not know. */
+function* checkText(path: string, text: string, parse: () => Expression): Iterable<Fault> {
+  const style = isBroken(text) ? {} : ({ style: true } as const);
   try {
     for (const part of partsOf(parse()))
       if (part.kind === "call" && !FUNCTIONS.has(part.name))
-        yield { path, message: `there is no function ${part.name}()` };
+        yield { path, message: `there is no function ${part.name}()`, style: true };
   } catch (error) {
-    yield { path, message: (error as Error).message };
+    yield { path, message: (error as Error).message, ...style };
   }
+}
+
+const PAIRS: Readonly<Record<string, string>> = { ")": "(", "}": "{", "]": "[" };
+const WINDOW = /^\s*\w+\(\s*(?:\w+\(\s*)?([a-z]+_\w+)/;
+const WINDOWS = /^(?:last|next)_\d+(?:mo|[smhdw])$|^current_1(?:h|d|w|mo|q|y)$/;
+
+/** Whether brackets or quotes do not pair, an operator has nothing after it, or a window is none. */
+function isBroken(text: string): boolean {
+  const open: string[] = [];
+  let quote: string | undefined;
+  for (const char of text) {
+    if (quote !== undefined) {
+      if (char === quote) quote = undefined;
+    } else if (char === '"') quote = char;
+    else if ("({[".includes(char)) open.push(char);
+    else if (PAIRS[char] !== undefined && open.pop() !== PAIRS[char]) return true;
+  }
+  if (quote !== undefined || open.length > 0 || /[-+*/<>=]\s*$/.test(text)) return true;
+  const window = /[<>]=?\s*-?[\d.]+\s*$/.test(text) ? WINDOW.exec(text)?.[1] : undefined;
+  return window !== undefined && !WINDOWS.test(window);
 }

@@ -29,17 +29,22 @@ export const templateVariables: Lint = {
             for (const name of own) {
               used.add(name);
               if (!declared.some((variable) => variable.name === name))
-                yield { path: `${path}.query`, message: `$${name} is not declared in template_variables` };
+                yield { path: `${path}.query`, message: `$${name} is not declared in template_variables`, style: true };
             }
             for (const { name = "", prefix = "" } of declared)
               if (TAGS_OF.get(metric)?.includes(prefix) && !own.includes(name))
-                yield { path: `${path}.query`, message: `${metric} has the tag ${prefix}: add $${name} to its filter` };
+                yield {
+                  path: `${path}.query`,
+                  message: `${metric} has the tag ${prefix}: add $${name} to its filter`,
+                  style: true,
+                };
           }
         }
       }
     }
     for (const [index, { name = "" }] of declared.entries())
-      if (!used.has(name)) yield { path: `template_variables[${index}]`, message: `$${name} is used by no query` };
+      if (!used.has(name))
+        yield { path: `template_variables[${index}]`, message: `$${name} is used by no query`, style: true };
   },
 };
 

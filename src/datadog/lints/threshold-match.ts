@@ -18,7 +18,7 @@ export const thresholdMatch: Lint = {
     const { critical, warning } = ((json.options as { thresholds?: Thresholds })?.thresholds ?? {}) as Thresholds;
     const path = "options.thresholds";
     if (critical === undefined)
-      yield { path, message: `critical is missing: it must be ${query.threshold}, as in the query` };
+      yield { path, message: `critical is missing: it must be ${query.threshold}, as in the query`, style: true };
     else if (critical !== query.threshold)
       yield { path: `${path}.critical`, message: `is ${critical}, but the query has ${query.threshold}` };
     const above = query.comparator.startsWith(">");
@@ -29,7 +29,7 @@ export const thresholdMatch: Lint = {
     for (const value of unit === undefined ? [] : [query.threshold, ...(warning === undefined ? [] : [warning])]) {
       const figure = formatFigure(value, unit as NonNullable<typeof unit>);
       if (!message.includes(figure))
-        yield { path: "message", message: `does not say ${figure}, so that it could not be set` };
+        yield { path: "message", message: `does not say ${figure}, so that it could not be set`, style: true };
     }
   },
 };

@@ -9,6 +9,7 @@ export const titlesAndGroups: Lint = {
   name: "titles-and-groups",
   rule: "titles, groups and units follow Datadog's style",
   kinds: ["dashboard"],
+  style: true,
   *check({ json }) {
     const title = String(json.title ?? "");
     if (title.includes("-")) yield { path: "title", message: "has a hyphen" };

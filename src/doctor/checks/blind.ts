@@ -2,9 +2,10 @@ import { placeOf, type SourceFile } from "../facts/sources.ts";
 import { subjectOf, usedOf } from "../facts.ts";
 import { note } from "../finding.ts";
 import { BLIND_PACKAGES, BLIND_WAYS, type BlindWay, whyOf } from "../tables/blind.ts";
+import { programsOf } from "./blind/programs.ts";
 import type { Check } from "./check.ts";
 
-/** Packages, and ways of using them, whose calls are not metered. */
+/** Packages, and ways of using them, whose calls are not metered; and programs, whose calls are another process's. */
 export const blind: Check = {
   name: "blind",
   group: "blind",
@@ -18,6 +19,7 @@ export const blind: Check = {
         if (at !== undefined) yield note("way-blind", placeOf(file, at), `${way.name}: ${whyOf(way)}`, way.fix);
       }
     }
+    yield* programsOf(facts);
   },
 };
 

@@ -5,6 +5,8 @@ import { fault, note, ok, type Remark } from "../finding.ts";
 import type { Check } from "./check.ts";
 
 const OPTION = "--import spendfuse/register";
+/** Where the app is installed decides it; in images mostly in /app. */
+const FILE = "node_modules/spendfuse/dist/register.js";
 
 /** Spendfuse is loaded wherever the app is started. */
 export const loading: Check = {
@@ -21,12 +23,29 @@ export const loading: Check = {
       return;
     }
     for (const { where } of loaders) yield ok("register", where, "loads spendfuse/register before the app");
+    for (const launch of loaders.filter(({ kind, command }) => kind === "environment" && isRelative(command)))
+      yield note("register-relative", launch.where, RELATIVE, absoluteLine(launch));
     for (const place of starts) yield ok("register", place, "starts spendfuse");
     if (starts.length > 0 || loaders.some(({ kind }) => kind === "environment")) return;
     for (const launch of launches.filter(({ production, registers }) => production && !registers))
       yield note("register-partial", launch.where, "starts the app without spendfuse", lineOf(launch));
   },
 };
+
+const RELATIVE = "every Node process inherits it, and one that starts in another folder ends with ERR_MODULE_NOT_FOUND";
+
+/** A name or a relative path is looked up from the folder that a process starts in. */
+function isRelative(command: string): boolean {
+  const preloads = command.matchAll(/(?:--import|--require|-r)[=\s]\s*["'`]?([^\s"'`]+)/g);
+  return [...preloads].some(([, name = ""]) => isRegister(name) && !/^(?:\/|file:|[A-Za-z]:[\\/]|\$)/.test(name));
+}
+
+/** Absolute, in the form of the place. */
+function absoluteLine({ where, name }: Pick<Launch, "where" | "name">): string {
+  if (name === "node-options") return `node-options=--import /app/${FILE}`;
+  if (where === "NODE_OPTIONS") return `NODE_OPTIONS="--import $PWD/${FILE}"`;
+  return /compose/.test(where) ? `NODE_OPTIONS: "--import /app/${FILE}"` : `ENV NODE_OPTIONS="--import /app/${FILE}"`;
+}
 
 function notLoaded({ sources, launches, manifest }: Facts): Remark {
   const own = launches.filter(({ kind }) => kind !== "environment");
@@ -59,7 +78,7 @@ function lineOf({ kind, name, command, where }: Launch): string {
   if (kind === "script") return `"${name}": "${withRegister(command).replaceAll('"', '\\"')}"`;
   if (kind === "procfile") return `${name}: ${withRegister(command)}`;
   if (where.startsWith("ecosystem")) return `node_args: "${OPTION}"`;
-  return /compose/.test(where) ? `NODE_OPTIONS: "${OPTION}"` : `ENV NODE_OPTIONS="${OPTION}"`;
+  return absoluteLine({ where, name });
 }
 
 /** As an option of `node`, or through the environment where a launcher starts Node. */

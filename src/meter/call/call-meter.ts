@@ -43,6 +43,8 @@ export interface CallMeterOptions extends PaidOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
   readonly programAddresses: () => ProgramAddresses | undefined;
+  /** The scope for a process or thread that starts where we are called, as baggage; undefined where there is none. */
+  readonly scopeForChildren: () => string | undefined;
 }
 
 /** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
@@ -68,6 +70,8 @@ export interface CallMeter {
   isProxy(host: string): boolean;
   /** The addresses for a program that the caller is about to start; undefined where it gets none. */
   programAddresses(): ProgramAddresses | undefined;
+  /** The scope for a process or thread that starts where we are called, as baggage; undefined where there is none. */
+  scopeForChildren(): string | undefined;
   /** Finds the row of a host; the same function until the configuration changes. */
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
@@ -119,6 +123,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     isOff: (transport) => options.settings().transportsOff.includes(transport),
     isProxy: (host) => host === settings().proxy,
     programAddresses: () => faults.guard("request", options.programAddresses),
+    scopeForChildren: () => faults.guard("identity", options.scopeForChildren),
     lookup: () => settings().lookup,
     begin(target, request) {
       try {

@@ -6,6 +6,8 @@ import type { ScopeFields, ScopeNode } from "../../core/scope.ts";
  */
 
 export const PREFIX = "spendfuse.";
+/** Where a process or thread finds the scope that it was started in. */
+export const SCOPE_VARIABLE = "SPENDFUSE_SCOPE";
 
 /** Member by the kind of account that it lists. */
 const MEMBERS = {

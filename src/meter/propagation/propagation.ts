@@ -25,6 +25,8 @@ export interface Propagation {
   inject<C extends Carrier>(carrier: C): C;
   /** Runs `fn` inside the scope that a carrier brings. */
   extract<T>(carrier: unknown, fn: () => T): T;
+  /** From now on everything in this process is inside the scope that a baggage tells of. */
+  adopt(baggage: string): void;
   /** What goes along with a request that is no model call; undefined for nearly all. `headers` in any form. */
   escort(headers: unknown, address: () => string): Escort | undefined;
   /** Whether a request to this host, made where we are called, may carry what is ours. */
@@ -83,6 +85,7 @@ export function createPropagation(options: PropagationOptions): Propagation {
   return {
     inject: (carrier) => inject(options, carrier),
     extract: (carrier, fn) => extract(options, carrier, fn),
+    adopt: (baggage) => options.faults.guard("identity", () => adopt(options, baggage)),
     escort: (headers, address) => escort(state, headers, address),
     mayCarry: (host) => mayCarry(state, host),
     accept: (on) => accept(state, on),
@@ -100,6 +103,11 @@ function inject<C extends Carrier>({ faults, identifier }: PropagationOptions, c
 function extract<T>({ faults, scoping }: PropagationOptions, carrier: unknown, fn: () => T): T {
   const scopes = faults.guard("identity", () => scopesOf(carrier)) ?? [];
   return scopes.reduceRight((inner, fields) => () => scoping.scope(fields, inner), fn)();
+}
+
+function adopt({ contexts, identifier }: PropagationOptions, baggage: string): void {
+  for (const fields of readMembers(baggage))
+    contexts.setOutermost({ ...enterScope(identifier, fields, lookAround()), span: undefined });
 }
 
 function membersHere(identifier: Identifier): string {

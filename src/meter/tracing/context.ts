@@ -33,11 +33,13 @@ export interface Contexts {
   /** Where the current context is kept, to be bound to a channel of `node:diagnostics_channel`. */
   readonly storage: ContextStorage;
   setDefaults(fields: ScopeFields): void;
+  /** What is around everything in this process: the scope of whoever started it. */
+  setOutermost(context: Context): void;
 }
 
 export function createContexts(): Contexts {
   const storage = new AsyncLocalStorage<Context>();
-  const outermost: Context = { node: nestScope(undefined, {}), span: undefined, given: {}, heard: "" };
+  let outermost: Context = { node: nestScope(undefined, {}), span: undefined, given: {}, heard: "" };
 
   const contexts: Contexts & { defaults: ScopeFields; hasDefaults: boolean } = {
     storage,
@@ -49,6 +51,9 @@ export function createContexts(): Contexts {
     setDefaults(fields) {
       contexts.defaults = fields;
       contexts.hasDefaults = Object.keys(fields).length > 0;
+    },
+    setOutermost(context) {
+      outermost = context;
     },
   };
   return contexts;

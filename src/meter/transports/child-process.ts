@@ -2,7 +2,8 @@ import type * as ChildProcess from "node:child_process";
 import { readEnvironment } from "../../config/config.ts";
 import type { CallMeter } from "../call/call-meter.ts";
 import { isLoaded } from "../wire/channels.ts";
-import { type Launch, redirect } from "./child-process/launch.ts";
+import { type Launch, redirect, withScope } from "./child-process/launch.ts";
+import { hookWorkers } from "./child-process/workers.ts";
 import type { Transport } from "./transport.ts";
 
 type Module = typeof ChildProcess;
@@ -22,7 +23,7 @@ const SYNCHRONOUS = ["spawnSync", "execFileSync", "execSync"] as const;
 
 /**
  * Agent programs that the process starts: their calls go through a proxy of ours, in the scope of whoever starts them.
- * Others are started as they are.
+ * Other programs and threads are told that scope, in case that they are hooked themselves.
  */
 export const childProcess: Transport = {
   name: "child-process",
@@ -32,8 +33,16 @@ export const childProcess: Transport = {
     return {
       install() {
         if (restore !== undefined) return true;
-        const isImported = isLoaded("child_process") !== false;
-        restore = hook(process.getBuiltinModule("node:child_process"), meter, enabled);
+        const isImported = ["child_process", "worker_threads"].some((name) => isLoaded(name) !== false);
+        const [forPrograms, forWorkers] = [
+          hook(process.getBuiltinModule("node:child_process"), meter, enabled),
+          hookWorkers(process.getBuiltinModule("node:worker_threads"), meter, enabled),
+        ];
+        restore = () => {
+          forWorkers();
+          forPrograms();
+          syncImports();
+        };
         if (isImported) syncImports();
         return true;
       },
@@ -52,7 +61,9 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
   const { spawn } = spawner;
   let active = true;
   const prepare = (launch: Launch): Launch =>
-    active && enabled() ? (meter.faults.guard("request", () => redirect(meter, launch)) ?? launch) : launch;
+    active && enabled()
+      ? (meter.faults.guard("request", () => redirect(meter, withScope(meter, launch))) ?? launch)
+      : launch;
 
   function ours(this: unknown, options: SpawnOptions): unknown {
     const [name = options.file, ...args] = options.args ?? [];
@@ -81,7 +92,6 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
     active = false;
     if (spawner.spawn === ours) spawner.spawn = spawn;
     for (const [name, original, wrapped] of replaced) if (mutable[name] === wrapped) mutable[name] = original;
-    syncImports();
   };
 }
 

@@ -54,8 +54,8 @@ type State =
   | { readonly type: "failed" }
   | { readonly type: "running"; readonly worker: Worker; readonly port: MessagePort; readonly url: string };
 
-/** The first program waits for the thread; some 150 ms on an idle machine. */
-const START_MS = 5_000;
+/** The first program waits for the thread; some 150 ms on an idle machine, seconds on a busy one. */
+const START_MS = 20_000;
 
 /** A thread, because `spawnSync` stops the one that it is called in. */
 export function createProgramProxy(options: ProgramProxyOptions): ProgramProxy {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
+import { schemaFault } from "../../datadog/schema/monitor.ts";
 import { storedMonitor } from "../../datadog/stored.ts";
 import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
-import { schemaFault } from "./monitor-schema.ts";
 
 export interface StoredMonitor {
   readonly id: number;

@@ -101,10 +101,23 @@ function textOf(name: string, facts: MessageFacts): string {
       const sum = /^eval\s+"(\w+)\s*([-+])\s*(\d+)"$/.exec(name);
       if (sum !== null)
         return String(Number(textOf(sum[1] as string, facts)) + Number(sum[3]) * (sum[2] === "-" ? -1 : 1));
+      const computed = /^eval\s+"(.+)"$/.exec(name)?.[1];
+      if (computed !== undefined) return evaluateText(computed, value);
       const encoded = /^urlencode\s+"([^"]+)"$/.exec(name)?.[1];
       const key = (encoded ?? name).replace(/\.name$/, "");
       const text = tags.get(key) ?? "";
       return encoded === undefined ? text : encodeURIComponent(text);
     }
   }
+}
+
+const SUM = /^(round|int)?\(?\s*value\s*([*/])\s*(\d+(?:\.\d+)?)\s*\)?$/;
+
+/** `{{eval "round(value/3600)"}}`: a product or a quotient of the value; empty for anything else. */
+function evaluateText(text: string, value: number | undefined): string {
+  const [, how, sign, factor] = SUM.exec(text) ?? [];
+  if (factor === undefined || value === undefined) return "";
+  const result = sign === "*" ? value * Number(factor) : value / Number(factor);
+  if (how === undefined) return String(result);
+  return String(how === "round" ? Math.round(result) : Math.trunc(result));
 }

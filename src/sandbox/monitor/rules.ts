@@ -87,7 +87,7 @@ export function readRules(body: Readonly<Record<string, unknown>>): Rules {
     delay: options.evaluation_delay ?? 0,
     newGroupDelay: options.new_group_delay ?? 60,
     fullWindow: options.require_full_window ?? false,
-    onMissing: missingOf(options, counts && !zeroed),
+    onMissing: missingOf(options, counts || zeroed),
     noDataAfter: options.notify_no_data ? (options.no_data_timeframe ?? 10) * 60 : 0,
     renotify: renotifyOf(options),
     resolveAfter: options.timeout_h ? options.timeout_h * 3_600 : undefined,

@@ -52,6 +52,10 @@ export const FUNCTIONS: Readonly<Record<string, Run>> = {
   day_before: (call, evaluation, evaluate) => shifted(call, evaluation, evaluate, 24 * HOUR),
   week_before: (call, evaluation, evaluate) => shifted(call, evaluation, evaluate, 7 * 24 * HOUR),
   month_before: (call, evaluation, evaluate) => shifted(call, evaluation, evaluate, 28 * 24 * HOUR),
+  calendar_shift: (call, evaluation, evaluate) =>
+    shifted(call, evaluation, evaluate, evaluation.span.from - monthsBefore(evaluation.span.from, call)),
+  cutoff_min: (call, evaluation, evaluate) => cutOff(call, evaluation, evaluate, (value, limit) => value >= limit),
+  cutoff_max: (call, evaluation, evaluate) => cutOff(call, evaluation, evaluate, (value, limit) => value <= limit),
   top(call, evaluation, evaluate) {
     const [, count, by, order] = call.args;
     const limit = numberOf(count) ?? 10;
@@ -100,6 +104,36 @@ function clamp(call: Call, evaluation: Evaluation, evaluate: Evaluate, by: (a: n
   return mapFrame(evaluate(only(call), evaluation), (values) =>
     values.map((value) => (Number.isNaN(value) ? value : by(value, limit))),
   );
+}
+
+/** Values that are kept, and groups that have any. */
+function cutOff(
+  call: Call,
+  evaluation: Evaluation,
+  evaluate: Evaluate,
+  isKept: (value: number, limit: number) => boolean,
+): Frame {
+  const limit = numberOf(call.args[1]);
+  if (limit === undefined) throw new Unsupported(`${call.name}() without a number`);
+  const frame = mapFrame(evaluate(only(call), evaluation), (values) =>
+    values.map((value) => (isKept(value, limit) ? value : Number.NaN)),
+  );
+  const kept = [...frame.rows].filter(([, { values }]) => values.some((value) => !Number.isNaN(value)));
+  return { ...frame, rows: new Map(kept) };
+}
+
+/** The same time of day some months before, in seconds: of `calendar_shift(…, '-1mo', 'UTC')`. */
+function monthsBefore(seconds: number, call: Call): number {
+  const months = /^-(\d+)mo$/.exec(textOf(call.args[1]) ?? "")?.[1];
+  if (months === undefined || (textOf(call.args[2]) ?? "UTC") !== "UTC")
+    throw new Unsupported("calendar_shift() but by months in UTC");
+  const date = new Date(seconds * 1_000);
+  const day = date.getUTCDate();
+  date.setUTCDate(1);
+  date.setUTCMonth(date.getUTCMonth() - Number(months));
+  const last = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
+  date.setUTCDate(Math.min(day, last));
+  return date.getTime() / 1_000;
 }
 
 function shifted(call: Call, evaluation: Evaluation, evaluate: Evaluate, seconds: number): Frame {

@@ -24,6 +24,10 @@ export interface Changed {
   readonly state: Circuit["state"];
   readonly until?: number;
   readonly why: string;
+  /** See `IncidentAnswer`. */
+  readonly also?: readonly string[];
+  readonly alerting?: readonly { readonly monitor: string; readonly scope: string }[];
+  readonly stillOpen?: readonly string[];
 }
 
 /** @throws SpendfuseError `SPENDFUSE_USAGE` for a store that no other process can use, else what the store throws. */

@@ -1,3 +1,4 @@
+import { TTL_MS } from "../../../breaker/operations.ts";
 import { DEFAULT_PORT, startBreaker } from "../../../breaker/server.ts";
 import { HEADERS, PAYLOAD, SECRET_VARIABLE, WEBHOOK_NAME } from "../../../breaker/template.ts";
 import { type Config, readCommandConfig } from "../../../config/config.ts";
@@ -6,7 +7,9 @@ import { DEFAULT_STORE } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
 import type { Values } from "../breaker.ts";
 import { usage } from "../command.ts";
+import { POLL_EVERY_MS, startDatadogWork } from "./datadog.ts";
 import { type Desk, openDesk } from "./desk.ts";
+import { incidentLines, muteAlerting, muteOf } from "./incident.ts";
 import { circuitTable, countTable, logTable } from "./tables.ts";
 
 const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
@@ -23,7 +26,7 @@ export async function run(values: Values, [verb = "serve", scope, ...more]: read
   const desk = await openDesk(config, values);
   try {
     if (verb === "status") return await status(desk, values);
-    if (changes) return await change(desk, verb, scope as string, values, config.env.USER);
+    if (changes) return await change(desk, verb, scope as string, values, config.env);
     return await log(desk, values);
   } finally {
     await desk.close();
@@ -43,6 +46,9 @@ async function serve(values: Values, { env, store: configured, breaker: own, tag
     SPENDFUSE_OPERATOR_TOKEN: token,
   } = env;
   const store = await openStore(values.store ?? configured ?? DEFAULT_STORE);
+  const say = (message: string): void => console.error(`spendfuse breaker: ${message}`);
+  const everyMs = values["poll-every"] === undefined ? POLL_EVERY_MS : (readDuration(values["poll-every"]) ?? 0);
+  if (!(everyMs >= 1_000)) throw usage("--poll-every must be a time such as 1m, of a second or more");
   const server = await startBreaker({
     store,
     port,
@@ -52,17 +58,33 @@ async function serve(values: Values, { env, store: configured, breaker: own, tag
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(tags && { tags }),
-    say: (message) => console.error(`spendfuse breaker: ${message}`),
+    say,
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
   console.log(`spendfuse breaker listens on ${server.url}; webhooks go to ${server.url}/webhooks/datadog`);
   if (!secrets && !basic) console.log("no webhook secret is set: anyone who can reach this port can stop agents");
+  const poll = values["poll-monitors"] === true;
+  const endWork = startDatadogWork({
+    store,
+    env,
+    poll,
+    everyMs,
+    ttlMs: ttlMs ?? TTL_MS,
+    tags: tags ?? [],
+    say,
+    clock: Date.now,
+  });
+  if (poll)
+    console.log(
+      `monitor states are read every ${everyMs / 1_000} s: a trip comes up to that much later than by webhook`,
+    );
   await new Promise((resolve) => {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);
   });
+  endWork();
   await server.close();
   await store.close();
   return 0;
@@ -101,13 +123,18 @@ async function change(
   verb: "trip" | "reset",
   scope: string,
   values: Values,
-  user?: string,
+  env: Config["env"],
 ): Promise<number> {
-  const { ttl, reason, by = user } = values;
-  const answer = await desk.change(verb, { scope, ttl, reason, by });
+  const { ttl, reason, by = env.USER, only } = values;
+  const muteMs = verb === "reset" ? muteOf(values, env) : undefined;
+  const answer = await desk.change(verb, { scope, ttl, reason, by, ...(only && { only }) });
   const until = answer.until === undefined ? "" : ` until ${new Date(answer.until).toISOString()}`;
-  console.log(values.json ? JSON.stringify(answer) : `${answer.scope}: ${answer.state}${until} (${answer.why})`);
-  return 0;
+  if (values.json) console.log(JSON.stringify(answer));
+  else {
+    console.log(`${answer.scope}: ${answer.state}${until} (${answer.why})`);
+    for (const line of incidentLines(answer, muteMs !== undefined)) console.log(line);
+  }
+  return muteMs === undefined ? 0 : await muteAlerting(answer, env, Date.now() + muteMs, (line) => console.error(line));
 }
 
 function limitOf({ limit }: Values): number {

@@ -32,7 +32,7 @@ export async function run(values: Values): Promise<number> {
     tags: readConfig({}, undefined, () => {}).tags ?? [],
   };
   checkChoices(choices);
-  if (values.check) return await checkAssets(assets, values.json === true);
+  if (values.check) return await checkAssets(assets, values.assets === undefined, values.json === true);
   const slug = slugOf(choices.prefix);
   if (values.destroy) {
     const only = values.only?.map((name) => (slug === "" ? name : `${slug}/${name}`));

@@ -1,6 +1,7 @@
 import { readEnvironment } from "../../../config/config.ts";
 import { childArguments, childEnvironment, nameOf } from "../../../proxy/children.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
+import { SCOPE_VARIABLE } from "../../propagation/baggage.ts";
 
 /** A program about to be started; `args` without its own name. */
 export interface Launch {
@@ -18,6 +19,13 @@ const SHELL = /^(?:sh|bash|dash|zsh|fish|cmd|powershell|pwsh)$/;
 const STARTER = /^(?:node|bun|bunx|npx|pnpm|pnpx|yarn|npm|deno|env|timeout|nice|nohup)$/;
 /** Of the arguments of a starter. */
 const LOOKED_AT = 6;
+
+/** The launch of any program, in the scope that it is started in, for one that is hooked itself. */
+export function withScope(meter: CallMeter, launch: Launch): Launch {
+  const scope = meter.scopeForChildren();
+  if (scope === undefined || launch.env[SCOPE_VARIABLE] === scope) return launch;
+  return { ...launch, env: { ...launch.env, [SCOPE_VARIABLE]: scope } };
+}
 
 /** The launch of an agent program with the addresses of our proxy in it; any other as it is. */
 export function redirect(meter: CallMeter, launch: Launch): Launch {

@@ -1,4 +1,4 @@
-import { type Body, isBody } from "./answer.ts";
+type Body = Readonly<Record<string, unknown>>;
 
 /** Shapes of a value: a word of a list, a number within bounds, or a kind. */
 type Shape =
@@ -100,8 +100,7 @@ function optionsFault(options: Body): string | undefined {
   const fault = faultIn(options, OPTIONS);
   if (fault !== undefined) return fault;
   for (const [name, value] of Object.entries((options.thresholds ?? {}) as Body))
-    if (!THRESHOLDS.includes(name) || !(value === null || typeof value === "number"))
-      return invalid(`thresholds.${name}`);
+    if (THRESHOLDS.includes(name) && value !== null && typeof value !== "number") return invalid(`thresholds.${name}`);
   if (!((options.renotify_statuses ?? []) as readonly unknown[]).every((status) => RENOTIFY.has(status)))
     return invalid("renotify_statuses");
   return windowFault((options.scheduling_options ?? {}) as Body);
@@ -153,4 +152,8 @@ function fits(value: unknown, shape: Shape): boolean {
 
 function invalid(parameter: string): string {
   return `The value provided for parameter '${parameter}' is invalid`;
+}
+
+function isBody(value: unknown): value is Body {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
