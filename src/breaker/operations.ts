@@ -1,10 +1,13 @@
 import { readDuration } from "../core/period.ts";
 import { NO_TAGS } from "../core/tags/tags.ts";
 import type { Answer } from "../http/exchange.ts";
+import type { Budget } from "../limits/budget.ts";
 import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
 import { fault } from "./answer.ts";
+import { type BudgetRow, type BudgetVerb, createBudgetOperations } from "./budgets.ts";
 import { resetIncident } from "./incident.ts";
+import { line } from "./line.ts";
 import { readScope } from "./webhook.ts";
 
 /** What operators can do, over HTTP or directly on a store. */
@@ -18,8 +21,10 @@ export interface Operations {
   change(verb: "trip" | "reset", order: unknown, operator?: string): Promise<Answer>;
   /** `{ entries }`, the newest first. */
   audit(limit: number): Promise<Answer>;
-  /** `{ counts }`, the largest first. */
+  /** `{ counts, budgets }`: what the store counts, the largest first, and how the configured budgets stand. */
   counts(limit: number): Promise<Answer>;
+  /** `order`: see `BudgetOperations`. */
+  changeBudget(verb: BudgetVerb, order: unknown, operator?: string): Promise<Answer>;
 }
 
 export const TTL_MS = 15 * 60_000;
@@ -28,13 +33,18 @@ const MAX_ROWS = 1_000;
 const RANK = { open: 0, probing: 1, closed: 2 };
 const SCOPES = "agent, root_agent, team, project, key";
 
-/** @param tags The tags that the configuration declares. */
+/**
+ * @param tags The tags that the configuration declares.
+ * @param caps Its budgets: others can neither be shown with their caps nor be changed.
+ */
 export function createOperations(
   store: Store,
   ttlMs: number = TTL_MS,
   clock: () => number = Date.now,
   tags: readonly string[] = NO_TAGS,
+  caps: readonly Budget[] = [],
 ): Operations {
+  const budgets = createBudgetOperations(store, caps, clock);
   const badScope = `"scope" must be such as "agent:researcher", of ${[SCOPES, ...tags].join(", ")}; or "all"`;
   return {
     async circuits(all) {
@@ -64,7 +74,12 @@ export function createOperations(
       return { status: 200, body: { applied: changed, scope, why, ...stateOf(circuit), ...rest } };
     },
     audit: async (limit) => ({ status: 200, body: { entries: await store.audit(rows(limit)) } }),
-    counts: async (limit) => ({ status: 200, body: { counts: await store.counts(rows(limit)) } }),
+    async counts(limit) {
+      const [counts, all] = await Promise.all([store.counts(rows(limit)), budgets.rows()]);
+      const shown: readonly BudgetRow[] = all.slice(0, rows(limit));
+      return { status: 200, body: { counts, budgets: shown } };
+    },
+    changeBudget: budgets.change,
   };
 }
 
@@ -73,17 +88,6 @@ export function stateOf(circuit: Circuit): object {
   return circuit.state === "closed"
     ? { state: "closed" }
     : { state: circuit.state, until: circuit.until, source: circuit.source };
-}
-
-/** One line of text; undefined when there is none. */
-function line(text: unknown, max: number): string | undefined {
-  if (typeof text !== "string") return undefined;
-  return (
-    text
-      .replace(/\p{Cc}+/gu, " ")
-      .trim()
-      .slice(0, max) || undefined
-  );
 }
 
 function rows(limit: number): number {

@@ -3,10 +3,12 @@ import { NO_TAGS } from "../core/tags/tags.ts";
 import { type Answer, type Exchange, findRoute, type Route, type Routes } from "../http/exchange.ts";
 import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
+import type { Budget } from "../limits/budget.ts";
 import type { Store } from "../stores/store.ts";
 import { createAlertmanagerRoute } from "./alertmanager-route.ts";
 import { fault, readJson } from "./answer.ts";
 import { createAuthorization } from "./auth.ts";
+import type { BudgetVerb } from "./budgets.ts";
 import { createDatadogWebhookRoute } from "./datadog-webhook-route.ts";
 import { createEvents } from "./events.ts";
 import { createOperations, TTL_MS } from "./operations.ts";
@@ -30,6 +32,8 @@ export interface BreakerOptions {
   readonly clock?: () => number;
   /** The tags that the configuration declares: circuits may be of their values. */
   readonly tags?: readonly string[];
+  /** The budgets of the configuration, which operators can change. */
+  readonly caps?: readonly Budget[];
   readonly say?: (message: string) => void;
 }
 
@@ -54,14 +58,14 @@ const TOO_MANY_LISTENERS: Answer = {
  */
 export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   const { store, host = "127.0.0.1", port = DEFAULT_PORT, webhookSecrets = [], basic, operatorToken } = options;
-  const { ttlMs = TTL_MS, bodyMs = BODY_MS, clock = Date.now, tags = NO_TAGS, say = () => {} } = options;
+  const { ttlMs = TTL_MS, bodyMs = BODY_MS, clock = Date.now, tags = NO_TAGS, caps = [], say = () => {} } = options;
   const open = isLoopback(host);
   if (!open && ((webhookSecrets.length === 0 && basic === undefined) || operatorToken === undefined)) {
     const message = `the breaker listens on ${host}, where others can reach it: set SPENDFUSE_WEBHOOK_SECRET and SPENDFUSE_OPERATOR_TOKEN, or listen on 127.0.0.1`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host });
   }
   const authorization = createAuthorization({ webhookSecrets, basic, operatorToken, loopback: open, host, clock });
-  const operations = createOperations(store, ttlMs, clock, tags);
+  const operations = createOperations(store, ttlMs, clock, tags, caps);
   const events = createEvents(clock);
   const unsubscribe = store.subscribe((change) => {
     if (change.type === "circuit") events.tell(change.circuit);
@@ -79,12 +83,21 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     async (exchange) =>
       authorization.toReader(exchange.request) ?? route(exchange);
 
-  function change(verb: "trip" | "reset"): Route {
+  /** A change by an operator: the order is the body, the operator's name may be a header. */
+  function order(apply: (order: unknown, name?: string) => Promise<Answer>): Route {
     return operator(async ({ request }) => {
       const read = await readJson(request, bodyMs);
       const name = request.headers["x-spendfuse-operator"];
-      return "status" in read ? read : operations.change(verb, read.json, typeof name === "string" ? name : undefined);
+      return "status" in read ? read : apply(read.json, typeof name === "string" ? name : undefined);
     });
+  }
+
+  function change(verb: "trip" | "reset"): Route {
+    return order((sent, name) => operations.change(verb, sent, name));
+  }
+
+  function changeBudget(verb: BudgetVerb): Route {
+    return order((sent, name) => operations.changeBudget(verb, sent, name));
   }
 
   async function stream({ response }: Exchange): Promise<Answer | undefined> {
@@ -107,6 +120,9 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     "/circuits/reset": { POST: change("reset") },
     "/audit": { GET: operator(async ({ query }) => operations.audit(Number(query.get("limit")))) },
     "/budgets": { GET: operator(async ({ query }) => operations.counts(Number(query.get("limit")))) },
+    "/budgets/raise": { POST: changeBudget("raise") },
+    "/budgets/lower": { POST: changeBudget("lower") },
+    "/budgets/reset": { POST: changeBudget("reset") },
     "/events": { GET: reader(stream) },
     "/healthz": { GET: health },
   };

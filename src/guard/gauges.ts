@@ -1,6 +1,6 @@
 import { METRICS, type MetricName } from "../core/names.ts";
 import type { Circuit } from "../limits/circuit.ts";
-import { type Count, isOver, totalOf } from "./budgets/budget-counter.ts";
+import { type Count, capOf, isOver, totalOf } from "./budgets/budget-counter.ts";
 
 export interface GaugeReading {
   readonly metric: MetricName;
@@ -61,9 +61,10 @@ function used(
   const rows: { tags: Record<string, string>; value: number }[] = [];
   for (const count of counts) {
     const { budget, scope } = count;
+    const cap = capOf(count);
     const tags = budget.per.kind === "run" ? undefined : tagsOf(scope, showsTag);
     if (tags === undefined || isOver(count, now)) continue;
-    const value = budget.cap === 0 ? 1 : totalOf(count) / budget.cap;
+    const value = cap === 0 ? 1 : totalOf(count) / cap;
     rows.push({ tags: { ...tags, budget: budget.name, process: processName() }, value });
   }
   return rows.sort((a, b) => b.value - a.value).slice(0, MAX_BUDGETS);

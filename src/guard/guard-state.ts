@@ -4,7 +4,7 @@ import type { Circuit } from "../limits/circuit.ts";
 import type { Store } from "../stores/store.ts";
 import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
-import { type Count, keyOf, totalOf } from "./budgets/budget-counter.ts";
+import { type Count, capOf, keyOf, totalOf } from "./budgets/budget-counter.ts";
 import { type BudgetLease, createLease, reassert, recall } from "./budgets/budget-lease.ts";
 import { type Budgets, createBudgets, dropCount } from "./budgets/budgets.ts";
 import { createReservations, type Reservations } from "./budgets/reservations.ts";
@@ -140,8 +140,8 @@ export function reportStoreFailure(notify: Notices, error: unknown): void {
 }
 
 function warn({ say }: GuardOptions, count: Count): void {
-  const { name, cap } = count.budget;
-  say(`budget "${name}" of ${count.scope} is ${Math.round((totalOf(count) / cap) * 100)} % spent`);
+  const { name } = count.budget;
+  say(`budget "${name}" of ${count.scope} is ${Math.round((totalOf(count) / capOf(count)) * 100)} % spent`);
 }
 
 /** Cuts the streams of the calls that hold some of a budget, all of which is spent. */

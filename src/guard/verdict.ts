@@ -1,6 +1,6 @@
 import type { Circuit } from "../limits/circuit.ts";
 import type { Blocked } from "./blocked.ts";
-import { type Count, totalOf } from "./budgets/budget-counter.ts";
+import { type Count, capOf, totalOf } from "./budgets/budget-counter.ts";
 
 /** A budget does not cover the call. */
 export function blockedByBudget(count: Count): Blocked {
@@ -8,8 +8,8 @@ export function blockedByBudget(count: Count): Blocked {
   const spent = totalOf(count);
   const until = span.end === undefined ? {} : { until: span.end };
   const facts = { reason: "budget", scope, budget: budget.name, ...until } as const;
-  if (budget.unit !== "usd") return { ...facts, unit: budget.unit, spent, limit: budget.cap };
-  return { ...facts, spentUsd: spent / 1e9, limitUsd: budget.cap / 1e9 };
+  if (budget.unit !== "usd") return { ...facts, unit: budget.unit, spent, limit: capOf(count) };
+  return { ...facts, spentUsd: spent / 1e9, limitUsd: capOf(count) / 1e9 };
 }
 
 export function blockedByCircuit(circuit: Circuit): Blocked {

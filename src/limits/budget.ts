@@ -2,7 +2,7 @@ import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
 import { normalizeTag, SCOPE_KINDS, type ScopeKind, type ScopeNode, TAGGED } from "../core/scope.ts";
 import { tagValue } from "../core/tags/tags.ts";
-import { writePart } from "./scope-text.ts";
+import { readParts, writePart } from "./scope-text.ts";
 
 /** What a budget can apply to: a scope with everything inside it, or the agent of the outermost scope. */
 export type BudgetKind = ScopeKind | "root_agent";
@@ -28,12 +28,9 @@ export interface Budget {
 }
 
 export const BUDGET_KINDS: readonly BudgetKind[] = [...SCOPE_KINDS, "root_agent"];
-/** Each unit with what one of it is in the integers of a {@link Budget}. */
-const UNITS: readonly (readonly [unit: BudgetUnit, scale: number])[] = [
-  ["usd", 1e9],
-  ["tokens", 1],
-  ["calls", 1],
-];
+/** What one of each unit is in the integers of a {@link Budget}. */
+export const UNIT_SCALES: Readonly<Record<BudgetUnit, number>> = { usd: 1e9, tokens: 1, calls: 1 };
+const UNITS = Object.entries(UNIT_SCALES) as readonly (readonly [unit: BudgetUnit, scale: number])[];
 
 /** The caps of one valid row of the configuration, one per unit. */
 export function readBudget({
@@ -89,6 +86,19 @@ export function scopesOf(budget: Budget, node: ScopeNode): readonly string[] {
     found = found.flatMap((scope) => parts.map((part) => (scope === "" ? part : `${scope},${part}`)));
   }
   return found[0] === "" ? ["all"] : found;
+}
+
+/** Whether a scope, as {@link scopesOf} writes it, is one of those that a budget counts. */
+export function isScopeOf({ scope }: Budget, written: string): boolean {
+  if (scope.length === 0) return written === "all";
+  const parts = readParts(written);
+  return (
+    parts.length === scope.length &&
+    scope.every(([kind, value], index) => {
+      const part = parts[index] as string;
+      return value === "*" ? part.length > kind.length + 1 && part.startsWith(`${kind}:`) : part === `${kind}:${value}`;
+    })
+  );
 }
 
 /** What a call belongs to of one kind, with the kind before it: `agent:flights`, `agent:planner`. */

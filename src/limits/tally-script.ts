@@ -1,8 +1,8 @@
 /**
  * `exchange` of `tally.ts` in Lua, for Redis: change both, the stores' common tests hold them together. KEYS: of each
  * report its count, then its earlier ones. ARGV: the reports as JSON, `earlier` being how many; the time in ms, or nothing.
- * Answers seven numbers a report: spent, others, slice, idle, held, tight, quiet; seven empty texts for one that failed. A failure of
- * all, such as a full memory, is an error.
+ * Answers eight numbers a report: spent, others, slice, idle, held, tight, quiet, raised; eight empty texts for one that
+ * failed. A failure of all, such as a full memory, is an error.
  */
 export const EXCHANGE_SCRIPT = `
 local now = tonumber(ARGV[2])
@@ -42,11 +42,17 @@ local function load(key)
   end
   return tally
 end
+local function signOf(name)
+  local first = string.sub(name, 3, 3)
+  return first == '+' and 1 or first == '-' and -1 or 0
+end
 local function spentOf(tally)
   local spent = tally.base
-  for _, one in pairs(tally.holders) do
-    spent = spent + one.spent
-    if one.till <= now then spent = spent + one.inUse end
+  for name, one in pairs(tally.holders) do
+    if signOf(name) == 0 then
+      spent = spent + one.spent
+      if one.till <= now then spent = spent + one.inUse end
+    end
   end
   return spent
 end
@@ -54,13 +60,18 @@ local function apply(report, at)
   local key = KEYS[at]
   local tally = load(key)
   local holder = 'h:' .. report.holder
+  local sign = signOf(holder)
+  local spent = sign == 0 and report.spent or 0
+  local raised = sign * report.spent
   local earlier = 0
   for offset = 1, report.earlier do earlier = earlier + spentOf(load(KEYS[at + offset])) end
   local before = tally.holders[holder]
   local others, held, idle = 0, 0, 0
   for name, one in pairs(tally.holders) do
     if name ~= holder then
-      if one.till > now and one.till - now <= 60 * report.leaseMs then
+      if signOf(name) ~= 0 then
+        raised = raised + signOf(name) * one.spent
+      elseif one.till > now and one.till - now <= 60 * report.leaseMs then
         others = others + one.spent
         held = held + one.slice
         idle = idle + one.slice - one.inUse
@@ -81,7 +92,7 @@ local function apply(report, at)
   if report.tight then tally.tight = now + 2000 end
   local tight = tally.tight > now and tally.tight - now <= 2000
   local kept = math.max(report.inUse, report.keep)
-  local left = math.max(0, report.cap - earlier - others - report.spent - held - kept)
+  local left = math.max(0, report.cap + raised - earlier - others - spent - held - kept)
   local need = 0
   if not quiet then need = math.min(report.need, left) end
   local wanted = math.max(0, report.spare - (kept - report.inUse))
@@ -89,7 +100,7 @@ local function apply(report, at)
   if not tight and not quiet then spare = math.min(wanted, math.floor((left - need) * 0.1)) end
   local slice = kept + need + spare
   if report.leave then
-    tally.base = tally.base + report.spent + report.inUse
+    tally.base = tally.base + spent + report.inUse
     redis.call('HDEL', key, holder)
   else
     local taken = need == report.need and need or 0
@@ -98,7 +109,7 @@ local function apply(report, at)
   redis.call('HSET', key, 'base', text(tally.base), 'tight', text(tally.tight), 'quiet', text(tally.quiet))
   redis.call('PEXPIRE', key, text(report.keepMs))
   if report.leave then slice = 0 end
-  return { earlier + others + report.spent, others, slice, idle, held, tight and 1 or 0, quiet and 1 or 0 }
+  return { earlier + others + spent, others, slice, idle, held, tight and 1 or 0, quiet and 1 or 0, raised }
 end
 local answers = {}
 local at = 1
@@ -107,7 +118,7 @@ for _, report in ipairs(cjson.decode(ARGV[1])) do
   local done, answer = pcall(apply, report, at)
   at = at + 1 + report.earlier
   if not done then failure = answer end
-  for index = 1, 7 do answers[#answers + 1] = done and text(answer[index]) or '' end
+  for index = 1, 8 do answers[#answers + 1] = done and text(answer[index]) or '' end
 end
 if failure and #answers > 0 and table.concat(answers) == '' then
   if type(failure) == 'table' then return failure end

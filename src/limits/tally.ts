@@ -5,6 +5,7 @@
 export interface Tally {
   /** Spent by holders that have left. */
   base: number;
+  /** By name. A name that {@link signOf} knows is no process but a change of the cap: `spent` is its amount. */
   readonly holders: Map<string, Holding>;
   /** Until then slices are cut to what is in flight: a holder found too little left. Milliseconds since the epoch. */
   tightUntil: number;
@@ -70,6 +71,43 @@ export interface Standing {
   readonly tight: boolean;
   /** Nothing is granted for now, whatever is left: not every holder may have reported again. */
   readonly quiet: boolean;
+  /** By how much operators have raised the cap of this count, in all; below zero where they lowered it. */
+  readonly raised: number;
+}
+
+export type CapChange = "raise" | "lower";
+
+/** The holder that stands for a change of the cap. A change that is reported again under its id counts once. */
+export function changeHolder(change: CapChange, id: string): string {
+  return `${change === "raise" ? "+" : "-"}${id}`;
+}
+
+/** 1 for the holder of a raise, -1 for that of a reduction, 0 for a process. */
+function signOf(holder: string): -1 | 0 | 1 {
+  const first = holder.charCodeAt(0);
+  return first === PLUS ? 1 : first === MINUS ? -1 : 0;
+}
+
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+/** What the key of a recall ends with when it is the cap that changed. No count's key does: "changed" is no scope. */
+const CHANGED = "|changed|";
+
+/** The key to recall when the cap of a count has changed, so that all processes ask for its standing. */
+export function changedKey(key: string): string {
+  return `${key}${CHANGED}`;
+}
+
+/** The count that {@link changedKey} names; undefined for any other key. */
+export function changedCount(key: string): string | undefined {
+  return key.endsWith(CHANGED) ? key.slice(0, -CHANGED.length) : undefined;
+}
+
+/** By how much the cap of a count is raised, in all; below zero where it is lowered. */
+export function raisedOf(tally: Tally): number {
+  let raised = 0;
+  for (const [name, { spent }] of tally.holders) raised += signOf(name) * spent;
+  return raised;
 }
 
 /** How long holders have to report again what a store has lost. */
@@ -106,7 +144,9 @@ export function emptyTally(): Tally {
 /** Everything that permanently reduces the cap: calls in flight when their holder died may have cost all. */
 export function spentOf(tally: Tally, now: number): number {
   let spent = tally.base;
-  for (const holding of tally.holders.values()) spent += holding.spent + (holding.until > now ? 0 : holding.inUse);
+  for (const [name, holding] of tally.holders) {
+    if (signOf(name) === 0) spent += holding.spent + (holding.until > now ? 0 : holding.inUse);
+  }
   return spent;
 }
 
@@ -115,14 +155,18 @@ export function spentOf(tally: Tally, now: number): number {
  * The Redis script does the same in Lua; the stores' common tests hold them together.
  */
 export function exchange(tally: Tally, report: Report, earlier: number, now: number): Standing {
-  const { holder, spent, inUse, leaseMs } = report;
+  const { holder, inUse, leaseMs } = report;
+  const sign = signOf(holder);
+  const spent = sign === 0 ? report.spent : 0;
   const before = tally.holders.get(holder);
   let others = 0;
   let held = 0;
   let idle = 0;
+  let raised = sign * report.spent;
   for (const [name, holding] of tally.holders) {
     if (name === holder) continue;
-    if (isAlive(holding, leaseMs, now)) {
+    if (signOf(name) !== 0) raised += signOf(name) * holding.spent;
+    else if (isAlive(holding, leaseMs, now)) {
       others += holding.spent;
       held += holding.slice;
       idle += holding.slice - holding.inUse;
@@ -141,7 +185,7 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
   if (report.tight) tally.tightUntil = now + TIGHT_MS;
   const tight = tally.tightUntil > now && tally.tightUntil - now <= TIGHT_MS;
   const kept = Math.max(inUse, report.keep);
-  const left = Math.max(0, report.cap - earlier - others - spent - held - kept);
+  const left = Math.max(0, report.cap + raised - earlier - others - spent - held - kept);
   const need = quiet ? 0 : Math.min(report.need, left);
   const wanted = Math.max(0, report.spare - (kept - inUse));
   const spare = tight || quiet ? 0 : Math.min(wanted, Math.floor((left - need) * SPARE_PART));
@@ -152,7 +196,7 @@ export function exchange(tally: Tally, report: Report, earlier: number, now: num
   } else {
     // What calls wait for is in use once the answer is there, which the holder may not live to report.
     const taken = need === report.need ? need : 0;
-    tally.holders.set(holder, { spent, inUse: inUse + taken, slice, until: now + leaseMs });
+    tally.holders.set(holder, { spent: report.spent, inUse: inUse + taken, slice, until: now + leaseMs });
   }
-  return { spent: earlier + others + spent, others, slice: report.leave ? 0 : slice, idle, held, tight, quiet };
+  return { spent: earlier + others + spent, others, slice: report.leave ? 0 : slice, idle, held, tight, quiet, raised };
 }

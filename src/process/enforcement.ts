@@ -161,6 +161,7 @@ async function serve(state: EnforcementState): Promise<void> {
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(config.tags && { tags: config.tags }),
+    caps: config.caps,
     say,
   });
   // The breaker must not keep an app alive that has finished.

@@ -9,6 +9,7 @@ import {
   type AuditEntry,
   type Change,
   type Count,
+  countOf,
   KEEP_CLOSED_MS,
   type KeptLate,
   type LateRecords,
@@ -120,7 +121,8 @@ function exchangeOne(state: MemoryState, report: Report): Standing | undefined {
     earlier += one === undefined ? (state.left.get(key)?.base ?? 0) : spentOf(one.tally, now);
   }
   const standing = exchange(kept.tally, report, earlier, now);
-  if (kept.tally.holders.size === 0) lay(state, report, kept);
+  const { holders, tightUntil, quietUntil } = kept.tally;
+  if (holders.size === 0 && tightUntil <= now && quietUntil <= now) lay(state, report, kept);
   return standing;
 }
 
@@ -154,7 +156,7 @@ function readCounts({ tallies, left, leftRuns, clock }: MemoryState, limit: numb
   const now = clock();
   const rows: Count[] = [];
   for (const map of [left, leftRuns])
-    for (const [key, { base }] of map) rows.push({ key, spent: base, inUse: 0, held: 0 });
+    for (const [key, { base }] of map) rows.push({ key, spent: base, inUse: 0, held: 0, raised: 0 });
   for (const [key, { tally }] of tallies) rows.push(countOf(key, tally, now));
   return rows.sort((a, b) => b.spent - a.spent).slice(0, limit);
 }
@@ -239,16 +241,4 @@ function settle(state: MemoryState, { id }: LateCall, settlement: LateSettlement
 
 function notify({ listeners }: MemoryState, change: Change): void {
   for (const listener of listeners) listener(change);
-}
-
-/** A tally as it stands at `now`; slices that expired are not counted. */
-export function countOf(key: string, tally: Tally, now: number): Count {
-  let inUse = 0;
-  let held = 0;
-  for (const holding of tally.holders.values()) {
-    if (holding.until <= now) continue;
-    inUse += holding.inUse;
-    held += holding.slice;
-  }
-  return { key, spent: spentOf(tally, now), inUse, held };
 }

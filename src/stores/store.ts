@@ -2,8 +2,9 @@ import { setTimeout } from "node:timers";
 import type { LateCall, LateSettlement } from "../core/late/late-call.ts";
 import type { MinuteTotal } from "../core/late/minute.ts";
 import type { MeteredRow } from "../core/metered.ts";
+import type { BudgetUnit } from "../limits/budget.ts";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../limits/circuit.ts";
-import type { Report, Standing } from "../limits/tally.ts";
+import { type Report, raisedOf, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 
 /** A store may answer at once or later. Later ones reject with a SpendfuseError `SPENDFUSE_STORE`. */
 export type Awaitable<T> = T | Promise<T>;
@@ -21,6 +22,11 @@ export interface AuditEntry {
   /** As it was after. */
   readonly state: Circuit["state"] | "none";
   readonly until?: number;
+  /** Of a change to a budget: its name, the unit of the cap, and the cap before and after, in USD, tokens or calls. */
+  readonly budget?: string;
+  readonly unit?: BudgetUnit;
+  readonly before?: number;
+  readonly after?: number;
 }
 
 /** A count as it stands, for people. Amounts are in the unit of the budget. */
@@ -31,6 +37,8 @@ export interface Count {
   readonly inUse: number;
   /** Slices of living processes, `inUse` included. */
   readonly held: number;
+  /** By how much operators raised the cap, in all; below zero where they lowered it. */
+  readonly raised: number;
 }
 
 export type Change =
@@ -175,6 +183,18 @@ function entryOf(
     state: circuit.state,
     ...(circuit.state !== "closed" && { until: circuit.until }),
   };
+}
+
+/** A tally as it stands at `now`; slices that expired are not counted. */
+export function countOf(key: string, tally: Tally, now: number): Count {
+  let inUse = 0;
+  let held = 0;
+  for (const holding of tally.holders.values()) {
+    if (holding.until <= now) continue;
+    inUse += holding.inUse;
+    held += holding.slice;
+  }
+  return { key, spent: spentOf(tally, now), inUse, held, raised: raisedOf(tally) };
 }
 
 /** The answer, or a rejection with `error` after `ms` milliseconds, for which the process stays alive. */

@@ -48,7 +48,7 @@ describe.each(overSockets)("messages of %s", (name, format) => {
       if (typeof message !== "object" || message === null || Array.isArray(message)) continue;
       const text = JSON.stringify(message);
       socket?.isQuiet?.(text.slice(0, 200), text.length, state);
-      socket?.audio?.(text.slice(0, 200), text.length);
+      socket?.audio?.(text.slice(0, 200), text.length, state);
       socket?.sent(message as never, state);
       socket?.received(message as never, state);
       format.readFrame(message as never, "", reading);

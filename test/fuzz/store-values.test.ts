@@ -14,8 +14,7 @@ import { asCircuit, type CircuitEvent, circuitAt, closedCircuit, nextCircuit } f
 import { emptyTally, exchange, isAmount, type Report, spentOf } from "../../src/limits/tally.ts";
 import { openFile } from "../../src/stores/file/store.ts";
 import { readTally, writeTally } from "../../src/stores/file/tables.ts";
-import { countOf } from "../../src/stores/memory.ts";
-import { type Change, changeCircuit, type Store } from "../../src/stores/store.ts";
+import { type Change, changeCircuit, countOf, type Store } from "../../src/stores/store.ts";
 import { anyJson, fuzz, replaced } from "./fuzz.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12);

@@ -29,14 +29,32 @@ describe("a report", () => {
   test("is kept as it was said, for as long as the lease", () => {
     const tally = emptyTally();
     const standing = exchange(tally, report({ spent: 40, inUse: 10, keep: 30 }), 0, NOW);
-    expect(standing).toEqual({ spent: 40, others: 0, slice: 30, idle: 0, held: 0, tight: false, quiet: false });
+    expect(standing).toEqual({
+      spent: 40,
+      others: 0,
+      slice: 30,
+      idle: 0,
+      held: 0,
+      tight: false,
+      quiet: false,
+      raised: 0,
+    });
     expect([...tally.holders]).toEqual([["one", { spent: 40, inUse: 10, slice: 30, until: NOW + LEASE }]]);
   });
 
   test("sees what others spent, hold and do not use", () => {
     const tally = tallyOf(7, { two: [10, 20, 50, NOW + 1], three: [1, 2, 4, NOW + 1] });
     expect(exchange(tally, report({ spent: 5 }), 100, NOW)).toEqual({
-      ...{ spent: 100 + 7 + 11 + 5, others: 7 + 11, slice: 0, idle: 30 + 2, held: 54, tight: false, quiet: false },
+      ...{
+        spent: 100 + 7 + 11 + 5,
+        others: 7 + 11,
+        slice: 0,
+        idle: 30 + 2,
+        held: 54,
+        tight: false,
+        quiet: false,
+        raised: 0,
+      },
     });
   });
 

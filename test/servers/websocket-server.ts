@@ -33,6 +33,8 @@ export interface WebSocketServer {
   readonly received: readonly Message[];
   /** How the next responses end: whole, or with the connection cut after the first delta. */
   cuts: boolean;
+  /** When Live reports the usage of a turn: with its end, in a message after it, or never. */
+  liveUsage: "with" | "after" | "never";
   readonly sockets: Set<ServerSocket>;
   close(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function startWebSocketServer({
     handshakes,
     received,
     cuts: false,
+    liveUsage: "with",
     sockets: sockets.clients,
     async close() {
       for (const socket of sockets.clients) socket.terminate();
@@ -102,22 +105,28 @@ export async function startWebSocketServer({
   server.on("upgrade", (request, socket, head) => {
     const path = request.url ?? "";
     handshakes.push({ path, headers: request.headers });
-    sockets.handleUpgrade(request, socket, head, (client) => {
-      if (path.includes("/realtime")) {
-        client.send(JSON.stringify({ type: "session.created", event_id: "e0", session: { model: "gpt-realtime" } }));
-      }
-      client.on("message", (data, isBinary) => {
-        let message: Message | undefined;
-        try {
-          message = JSON.parse(String(data)) as Message;
-        } catch {
-          client.send(data, { binary: isBinary });
-          return;
+    // A handshake with this header is answered later than those after it.
+    const wait = Number(request.headers["x-wait-ms"] ?? 0);
+    if (wait > 0) setTimeout(accept, wait);
+    else accept();
+    function accept(): void {
+      sockets.handleUpgrade(request, socket, head, (client) => {
+        if (path.includes("/realtime")) {
+          client.send(JSON.stringify({ type: "session.created", event_id: "e0", session: { model: "gpt-realtime" } }));
         }
-        received.push(message);
-        answer(self, client, path, message);
+        client.on("message", (data, isBinary) => {
+          let message: Message | undefined;
+          try {
+            message = JSON.parse(String(data)) as Message;
+          } catch {
+            client.send(data, { binary: isBinary });
+            return;
+          }
+          received.push(message);
+          answer(self, client, path, message);
+        });
       });
-    });
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -222,7 +231,7 @@ function responses(
     logprobs: [],
   });
   if (server.cuts) client.terminate();
-  else
+  else if (message.stream_id !== "open")
     send({
       type: "response.completed",
       sequence_number: 2,
@@ -237,7 +246,13 @@ function live(server: WebSocketServer, client: ServerSocket, message: Message, s
     sendBinary({ setupComplete: {} });
     return;
   }
-  const content = message.clientContent as { turnComplete?: boolean } | undefined;
+  if (message.realtimeInput !== undefined) {
+    // Speech, which interrupts what the model says.
+    sendBinary({ serverContent: { interrupted: true } });
+    sendBinary({ serverContent: { turnComplete: true }, usageMetadata: LIVE_USAGE });
+    return;
+  }
+  const content = message.clientContent as { turnComplete?: boolean; staysOpen?: boolean } | undefined;
   if (content?.turnComplete !== true && message.toolResponse === undefined) return;
   if (server.cuts) {
     send({ serverContent: { modelTurn: { role: "model", parts: [{ text: "Hello there, my friend" }] } } });
@@ -247,6 +262,9 @@ function live(server: WebSocketServer, client: ServerSocket, message: Message, s
   sendBinary({
     serverContent: { modelTurn: { role: "model", parts: [{ inlineData: { mimeType: "audio/pcm", data: "AAAA" } }] } },
   });
+  if (content?.staysOpen === true) return;
   sendBinary({ serverContent: { generationComplete: true } });
-  sendBinary({ serverContent: { turnComplete: true }, usageMetadata: LIVE_USAGE });
+  const usage = { usageMetadata: LIVE_USAGE };
+  sendBinary({ serverContent: { turnComplete: true }, ...(server.liveUsage === "with" && usage) });
+  if (server.liveUsage === "after") sendBinary(usage);
 }

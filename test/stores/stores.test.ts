@@ -10,7 +10,15 @@ import { type MinuteTotal, minuteOf } from "../../src/core/late/minute.ts";
 import { type MeteredGroup, meteredKey } from "../../src/core/metered.ts";
 import { NO_USAGE } from "../../src/core/usage.ts";
 import { circuitAt } from "../../src/limits/circuit.ts";
-import { emptyTally, exchange, type Report, type Standing, spentOf, type Tally } from "../../src/limits/tally.ts";
+import {
+  changeHolder,
+  emptyTally,
+  exchange,
+  type Report,
+  type Standing,
+  spentOf,
+  type Tally,
+} from "../../src/limits/tally.ts";
 import { openFile } from "../../src/stores/file/store.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import { openStore } from "../../src/stores/open.ts";
@@ -105,6 +113,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       held: 0,
       tight: false,
       quiet: false,
+      raised: 0,
     });
     expect(await ask(store, { holder: "two", need: 5_000 })).toMatchObject({ slice: 810, held: 190, idle: 90 });
     expect(await ask(store, { holder: "three", need: 1 })).toMatchObject({ slice: 0, held: 1_000 });
@@ -120,7 +129,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       held: 0,
       slice: 850,
     });
-    expect(await store.counts(5)).toEqual([{ key: "b|agent:a|1", spent: 150, inUse: 0, held: 850 }]);
+    expect(await store.counts(5)).toEqual([{ key: "b|agent:a|1", spent: 150, inUse: 0, held: 850, raised: 0 }]);
     // It was only slow: what it really spent is what counts.
     expect(await ask(store, { spent: 110, acked: 100 })).toMatchObject({ spent: 110 });
   });
@@ -174,7 +183,7 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
   it("says of any reports what the pure function says", async () => {
     const amount = fc.integer({ min: 0, max: 400 });
     const step = fc.record({
-      holder: fc.constantFrom("a", "b", "c"),
+      holder: fc.constantFrom("a", "b", "c", "+raise", "-lower"),
       key: fc.constantFrom("x", "y"),
       earlier: fc.constantFrom<readonly string[]>([], ["y"], ["x", "z"]),
       more: amount,
@@ -219,6 +228,25 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
       }),
       { numRuns: 20 * SCALE, seed: 11 },
     );
+  });
+
+  it("raises and lowers the cap of a count, each change once, until the count is forgotten", async () => {
+    const opener = make();
+    const store = await handle(opener);
+    await ask(store, { spent: 900, leaseMs: 1_000 });
+    expect(await ask(store, { holder: "two", need: 300 })).toMatchObject({ slice: 100, raised: 0 });
+    const raise = { holder: changeHolder("raise", "1"), cap: 0, spent: 500, leaseMs: 1_000 };
+    expect(await ask(store, raise)).toMatchObject({ raised: 500, spent: 900, slice: 0 });
+    expect(await ask(await handle(opener), raise)).toMatchObject({ raised: 500 });
+    expect(await ask(store, { holder: changeHolder("lower", "1"), cap: 0, spent: 50 })).toMatchObject({ raised: 450 });
+    // No clock ends it, however far it jumps within the window.
+    for (const jump of [-30_000, 55_000]) {
+      clock += jump;
+      expect(await ask(store, { holder: "three", keepMs: 6e9 })).toMatchObject({ raised: 450 });
+    }
+    expect(await store.counts(1)).toMatchObject([{ raised: 450 }]);
+    const { spent } = await ask(store, { holder: "three", keepMs: 6e9 });
+    expect(await ask(store, { holder: "four", need: 9_999 })).toMatchObject({ slice: 1_450 - spent, held: 0 });
   });
 
   it("never grants more than the cap, whoever asks", async () => {

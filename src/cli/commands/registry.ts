@@ -7,6 +7,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command:
   doctor: () => import("./doctor.ts"),
   proxy: () => import("./proxy.ts"),
   run: () => import("./run.ts"),
+  budget: () => import("./budget.ts"),
   breaker: () => import("./breaker.ts"),
   sandbox: () => import("./sandbox.ts"),
   deploy: () => import("./deploy.ts"),

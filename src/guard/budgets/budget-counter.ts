@@ -24,6 +24,8 @@ export interface Count {
   elsewhere: number;
   /** Of `elsewhere`, what others spent in the current window. */
   others: number;
+  /** By how much operators raised the cap in this window, as last reported by the store; below zero: lowered it. */
+  raised: number;
   /** Of a moving window: what was spent in earlier parts. */
   readonly past: Past | undefined;
   /** Reserved by calls in flight. */
@@ -70,6 +72,7 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     acked: 0,
     elsewhere: 0,
     others: 0,
+    raised: 0,
     past: budget.per.kind === "moving" ? { own: new Map(), others: new Map() } : undefined,
     inUse: 0,
     slice: 0,
@@ -103,6 +106,7 @@ export function beginWindow(count: Count, now: number): void {
   count.spent = 0;
   count.acked = 0;
   count.others = 0;
+  count.raised = 0;
   count.elsewhere = count.past === undefined ? 0 : partsOf(count, count.past.own) + partsOf(count, count.past.others);
   count.busy = 0;
   count.leasedUntil = 0;
@@ -125,6 +129,16 @@ export function totalOf(count: Count): number {
   return count.spent + count.elsewhere;
 }
 
+/** The cap in force: the configuration's, with what operators changed in this window. */
+export function capOf({ budget, raised }: Count): number {
+  return Math.max(0, budget.cap + raised);
+}
+
+/** What of {@link capOf} calls may use that do not finalise. */
+export function ordinaryOf({ budget, raised }: Count): number {
+  return Math.max(0, budget.ordinary + raised);
+}
+
 /** How far one budget of one scope is used. Amounts are in its unit, money in nano-USD. */
 export interface BudgetUse {
   readonly budget: string;
@@ -138,7 +152,7 @@ export interface BudgetUse {
 
 export function useOf(count: Count): BudgetUse {
   const { budget, scope, inUse } = count;
-  return { budget: budget.name, scope, unit: budget.unit, spent: totalOf(count), inUse, cap: budget.cap };
+  return { budget: budget.name, scope, unit: budget.unit, spent: totalOf(count), inUse, cap: capOf(count) };
 }
 
 export function keyOf(count: Count, window = count.span.current): string {
@@ -203,6 +217,8 @@ export function applyStanding(count: Count, report: Report, standing: Standing, 
   if (report.key !== keyOf(count)) return;
   count.acked = report.spent;
   count.others = standing.others;
+  if (standing.raised !== count.raised) count.warned = false;
+  count.raised = standing.raised;
   count.elsewhere = standing.spent - report.spent;
   if (count.past !== undefined) keepPast(count, count.past);
   count.idle = standing.idle;

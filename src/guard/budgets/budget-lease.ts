@@ -1,5 +1,5 @@
 import { clearTimeout, setInterval, setTimeout } from "node:timers";
-import type { Report } from "../../limits/tally.ts";
+import { changedCount, type Report } from "../../limits/tally.ts";
 import { within } from "../../stores/store.ts";
 import { beginWindow, type Count, isOver, keyOf, reportOf } from "./budget-counter.ts";
 import type { Asking, BudgetLease, LeaseOptions } from "./lease-state.ts";
@@ -160,10 +160,11 @@ function lastReport({ holder, leaseMs }: BudgetLease, count: Count, now: number)
   return reportOf(count, now, { holder, leaseMs, ...CALM, leave: true, giveBack: true });
 }
 
-/** Releases the idle part of a count that another process waits for. */
+/** Releases the idle part of a count that another process waits for, or whose cap has changed. */
 export function recall(lease: BudgetLease, key: string): void {
+  const changed = changedCount(key);
   for (const count of lease.counts()) {
-    if (keyOf(count) !== key || count.slice <= count.inUse) continue;
+    if (keyOf(count) !== (changed ?? key) || (changed === undefined && count.slice <= count.inUse)) continue;
     count.slice = count.inUse;
     count.typical = 0;
     list(lease, count);

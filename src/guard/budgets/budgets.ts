@@ -4,7 +4,7 @@ import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
 import { joinKey } from "../../limits/scope-text.ts";
-import { type Count, isOver, openCount, totalOf } from "./budget-counter.ts";
+import { type Count, capOf, isOver, openCount, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, depart, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
@@ -191,10 +191,12 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   // What a correction gives back is left in the store, which grants it again.
   count.slice = Math.max(count.inUse, spent > 0 ? count.slice - spent : count.slice);
   if (!lease.alone) touch(lease, count);
-  const { warnAt, cap } = count.budget;
+  const { warnAt } = count.budget;
   const total = count.spent + count.elsewhere;
-  if (total >= cap) budgets.onFull(count);
+  if (total >= count.budget.cap + count.raised) budgets.onFull(count);
   if (warnAt === undefined || count.warned || total < warnAt) return;
+  // A warning is due at its share of the cap in force.
+  if (count.raised !== 0 && total * count.budget.cap < warnAt * capOf(count)) return;
   count.warned = true;
   budgets.onWarning(count);
 }

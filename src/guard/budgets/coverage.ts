@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers";
 import { within } from "../../stores/store.ts";
-import { type Count, isOver, totalOf } from "./budget-counter.ts";
+import { type Count, capOf, isOver, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, exchange, roll, touch } from "./budget-lease.ts";
 import type { Budgets, Hold } from "./budgets.ts";
 
@@ -49,7 +49,7 @@ function covers({ lease }: Budgets, { count, amount }: Hold, finalising: boolean
   if (isOver(count, now)) roll(lease, count, now);
   if (count.inUse + amount > count.slice || !(lease.alone || isLeased(lease, count, now))) return false;
   // The slice may have been granted for finalisation; ordinary calls must not use the rest of it.
-  return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= budget.ordinary;
+  return finalising || budget.ordinary === budget.cap || totalOf(count) + count.inUse + amount <= ordinaryOf(count);
 }
 
 /** A clock that was set back makes no lease longer. */
@@ -69,8 +69,8 @@ export function findShortage(
 ): Hold | undefined {
   return holds.find(({ count, amount }) => {
     if (isOver(count, now)) roll(budgets.lease, count, now);
-    const { budget, inUse, busy } = count;
-    return totalOf(count) + busy + inUse + amount > (finalising ? budget.cap : budget.ordinary);
+    const { inUse, busy } = count;
+    return totalOf(count) + busy + inUse + amount > (finalising ? capOf(count) : ordinaryOf(count));
   });
 }
 
@@ -157,7 +157,7 @@ function decide(budgets: Budgets, call: WaitingCall): Taken | Promise<Taken> {
   for (const hold of holds) if (!short.includes(hold)) touch(budgets.lease, hold.count);
   const doubtful = short.find(({ count }) => count.doubt !== undefined);
   if (doubtful) return decideInDoubt(budgets, call, doubtful, now);
-  const final = short.find(({ count, amount }) => count.idle === 0 || amount > count.budget.cap);
+  const final = short.find(({ count, amount }) => count.idle === 0 || amount > capOf(count));
   if (final || now >= deadline) return { type: "short", hold: final ?? (short[0] as Hold) };
   for (const { count } of short) budgets.recall(count);
   return wait(Math.min(2 ** attempt, 16)).then(() => ask(budgets, { ...call, attempt: attempt + 1 }));

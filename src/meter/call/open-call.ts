@@ -71,6 +71,8 @@ export class OpenCall {
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
   tether: Tether | undefined = undefined;
+  /** Adds to the reading what only the transport knows, before the call settles. */
+  completeReading: (() => void) | undefined = undefined;
   /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
@@ -171,9 +173,8 @@ export class OpenCall {
     try {
       const passed = frames.push(bytes, owned);
       if (refusedFigure !== undefined) this.#refuseFigure();
-      const { reading } = this;
-      if (reading.failed) this.settle({ type: "refused" });
-      else if (reading.terminal) this.settle({ type: "terminal" });
+      if (this.reading.failed) this.settle({ type: "refused" });
+      else if (this.reading.terminal) this.settle({ type: "terminal" });
       return passed;
     } catch (error) {
       this.#lost = true;
@@ -212,21 +213,21 @@ export class OpenCall {
   /** Reads a whole body: its text, its bytes, or what it was parsed into. */
   body(value: unknown): void {
     if (this.#state.phase === "settled") return;
-    const { reading, target } = this;
     try {
       if (this.stream) {
         if (typeof value === "string") this.chunk(Buffer.from(value));
         else if (value instanceof Uint8Array) this.chunk(value);
         this.rest();
-      } else target.format.readBody(parseBody(value), reading);
+      } else this.target.format.readBody(parseBody(value), this.reading);
     } catch (error) {
       this.#faults.report("parser", error);
     }
-    this.settle({ type: reading.failed ? "refused" : "end" });
+    this.settle({ type: this.reading.failed ? "refused" : "end" });
   }
 
   settle(event: SettleEvent): void {
     if (this.#state.phase === "settled") return;
+    if (this.completeReading !== undefined) this.#faults.guard("settle", this.completeReading);
     if (refusedFigure !== undefined) this.#refuseFigure();
     const { reading } = this;
     const finished = reading.finished || reading.terminal || this.#blind;

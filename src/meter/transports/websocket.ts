@@ -1,7 +1,8 @@
 import type { CallMeter } from "../call/call-meter.ts";
 import { listenTo } from "../wire/channels.ts";
 import type { Transport } from "./transport.ts";
-import { createGlobalSockets, type OpenedSocket, type UndiciHandshake } from "./websocket/global-socket.ts";
+import { createGlobalSockets, type OpenedSocket } from "./websocket/global-socket.ts";
+import type { UndiciHandshake } from "./websocket/pending-handshakes.ts";
 import { type HttpHandshake, seeHandshake } from "./websocket/ws-socket.ts";
 
 /** Marks a process whose WebSockets are metered, also by another copy of the package. */

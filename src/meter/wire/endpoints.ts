@@ -7,7 +7,8 @@ export interface Endpoint {
   readonly method: "GET" | "POST" | "WEBSOCKET";
   /**
    * The end of the URL's path, from a slash on, such as `/chat/completions`. A name in braces matches any text within
-   * one segment; `{model}` is the model: `/model/{model}/converse`, `/{model}:generateContent`.
+   * one segment; `{model}` is the model: `/model/{model}/converse`, `/{model}:generateContent`. `{arn}` is a model that may
+   * be an ARN of AWS, with a slash in it.
    */
   readonly path: string;
   /** Whether the answer is a stream, where the path decides it; absent where the request's body does. */
@@ -60,10 +61,12 @@ export function createRouter<Format extends Addressed>(formats: readonly Format[
   };
 }
 
+const ARN = "([^/]+|arn:[^/]+/[^/]+)";
+
 /** A pattern that a path without its query ends with; its one group is the model. */
 export function patternOf(path: string): RegExp {
   const source = piecesOf(path).map((piece) =>
-    piece === "{model}" ? "([^/]+)" : isPlaceholder(piece) ? "[^/]+" : escaped(piece),
+    piece === "{model}" ? "([^/]+)" : piece === "{arn}" ? ARN : isPlaceholder(piece) ? "[^/]+" : escaped(piece),
   );
   return new RegExp(`${source.join("")}$`);
 }

@@ -4,10 +4,10 @@ import type { LateCall, LateSettlement } from "../../core/late/late-call.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
 import { type Circuit, circuitAt, circuitIn } from "../../limits/circuit.ts";
 import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../../limits/tally.ts";
-import { countOf } from "../memory.ts";
 import {
   type AuditEntry,
   type Count,
+  countOf,
   KEEP_CLOSED_MS,
   type LateRecords,
   MAX_AUDIT,

@@ -3,11 +3,11 @@ import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../co
 import { type Circuit, circuitAt, circuitIn } from "../../limits/circuit.ts";
 import { emptyTally, isAmount, isSound, type Report, type Standing, type Tally } from "../../limits/tally.ts";
 import { EXCHANGE_SCRIPT } from "../../limits/tally-script.ts";
-import { countOf } from "../memory.ts";
 import {
   type AuditEntry,
   type Change,
   type Count,
+  countOf,
   KEEP_CLOSED_MS,
   type LateRecords,
   MAX_AUDIT,
@@ -96,7 +96,7 @@ async function exchangeAll(
   const now = clock ? String(clock()) : "";
   const values = [JSON.stringify(asked), now];
   const flat = (await runScript(connection, EXCHANGE_SCRIPT, keys, values)) as readonly string[];
-  const standings = reports.map((_, index) => standingOf(flat.slice(index * 7, index * 7 + 7)));
+  const standings = reports.map((_, index) => standingOf(flat.slice(index * 8, index * 8 + 8)));
   if (reports.length === given.length) return standings;
   const standingOfReport = new Map(reports.map((report, index) => [report, standings[index]]));
   return given.map((report) => standingOfReport.get(report));
@@ -197,8 +197,8 @@ async function readMetered({ connection }: RedisState, from: number, until: numb
 /** Undefined for a report that the script could not apply. */
 function standingOf(texts: readonly string[]): Standing | undefined {
   if (texts.includes("")) return undefined;
-  const [spent = 0, others = 0, slice = 0, idle = 0, held = 0, tight = 0, quiet = 0] = texts.map(Number);
-  return { spent, others, slice, idle, held, tight: tight === 1, quiet: quiet === 1 };
+  const [spent = 0, others = 0, slice = 0, idle = 0, held = 0, tight = 0, quiet = 0, raised = 0] = texts.map(Number);
+  return { spent, others, slice, idle, held, tight: tight === 1, quiet: quiet === 1, raised };
 }
 
 function tallyOf(pairs: readonly (readonly [string, string])[]): Tally {

@@ -3,10 +3,10 @@ import { type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../../../
 import { mergeMetered } from "../../../src/core/metered.ts";
 import type { Circuit } from "../../../src/limits/circuit.ts";
 import { emptyTally, exchange, type Holding, spentOf, type Tally } from "../../../src/limits/tally.ts";
-import { countOf } from "../../../src/stores/memory.ts";
 import {
   type AuditEntry,
   type Change,
+  countOf,
   type MeteredTotal,
   NO_RECORDS,
   type Store,

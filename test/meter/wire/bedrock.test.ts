@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../src/core/call.ts";
 import { modelIdOf } from "../../../src/meter/wire/bedrock/model-id.ts";
+import { FRAMINGS } from "../../../src/meter/wire/framings.ts";
 import { createHostLookup } from "../../../src/meter/wire/hosts.ts";
 import { createRuntime, type Runtime } from "../../../src/process/runtime.ts";
-import { converseAnswer, converseEvents, EVENTSTREAM } from "../../servers/bedrock-frames.ts";
+import { converseAnswer, converseEvents, EVENTSTREAM, eventFrame } from "../../servers/bedrock-frames.ts";
 import { type BedrockServer, json, startBedrockServer } from "../../servers/bedrock-server.ts";
 import type { Script } from "../../servers/model-server.ts";
 
@@ -23,7 +24,13 @@ afterEach(async () => {
 afterAll(() => server.close());
 
 /** The record of one call to the stand-in, which counts as Bedrock. */
-async function metered(model: string, operation: string, request: object, script?: Script): Promise<SettledCall> {
+async function metered(
+  model: string,
+  operation: string,
+  request: object,
+  script?: Script,
+  spelt = (address: string): string => address,
+): Promise<SettledCall> {
   const settled: SettledCall[] = [];
   runtime = createRuntime(() => {});
   runtime.listeners.add((call) => settled.push(call));
@@ -31,7 +38,7 @@ async function metered(model: string, operation: string, request: object, script
   await runtime.start({ telemetry: false, env: { SPENDFUSE_CONFIG: "{}" }, config: { hosts } });
   server.play(script);
   const address = `${server.url}/model/${encodeURIComponent(model)}/${operation}`;
-  const answer = await fetch(address, { method: "POST", body: JSON.stringify(request) });
+  const answer = await fetch(spelt(address), { method: "POST", body: JSON.stringify(request) });
   await answer.arrayBuffer();
   await runtime.flush();
   expect(settled).toHaveLength(1);
@@ -65,6 +72,8 @@ test.each([
   "bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
   "bedrock-runtime.cn-north-1.amazonaws.com.cn",
   "bedrock-runtime.eu-west-1.api.aws",
+  "bedrock-agent-runtime.us-east-1.amazonaws.com",
+  "bedrock-mantle.us-east-1.api.aws",
   "vpce-0a1b-2c3d.bedrock-runtime.us-east-1.vpce.amazonaws.com",
 ])("%s is Bedrock's", (host) => {
   expect(createHostLookup()(host)?.provider).toBe("aws.bedrock");
@@ -86,6 +95,20 @@ describe("Converse", () => {
       expect(call).toMatchObject({ priced: "false", quality: "reported" });
       await runtime?.stop();
     }
+  });
+
+  test.each(["us", "eu", "apac", "jp", "au", "us-gov", "global"])("is priced for a profile of %s", async (where) => {
+    const model = CLAUDE.replace("us.", `${where}.`);
+    const call = await metered(model, "converse", converse, json(converseAnswer("Hello", USAGE)));
+    expect(call).toMatchObject({ model, priced: "true" });
+  });
+
+  test("is read where the slash of an ARN is not escaped", async () => {
+    const arn = `arn:aws:bedrock:us-east-1:123456789012:inference-profile/${CLAUDE}`;
+    const call = await metered(arn, "converse", converse, json(converseAnswer("Hello", USAGE)), (address) =>
+      address.replaceAll("%2F", "/").replaceAll("%3A", ":"),
+    );
+    expect(call).toMatchObject({ model: CLAUDE, priced: "true", usage: { input: 1_000, output: 7 } });
   });
 
   test("names a guardrail whose charges the answer does not show", async () => {
@@ -136,6 +159,34 @@ describe("InvokeModel", () => {
       { prompt: "Hi", max_tokens: 10 },
       { choices: [{ text: "Hello", stop_reason: "stop" }] },
       counted,
+    ],
+    "Cohere's Command R": [
+      "cohere.command-r-v1:0",
+      { message: "Hi", chat_history: [], max_tokens: 10 },
+      { text: "Hello", generation_id: "g", finish_reason: "COMPLETE" },
+      counted,
+    ],
+    "AI21's Jamba": [
+      "ai21.jamba-1-5-mini-v1:0",
+      { messages: [{ role: "user", content: "Hi" }], max_tokens: 10 },
+      {
+        choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
+        usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 },
+      },
+    ],
+    "Mistral's Pixtral": [
+      "mistral.pixtral-large-2502-v1:0",
+      { messages: [{ role: "user", content: "Hi" }], max_tokens: 10 },
+      { choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, stop_reason: "stop" }] },
+      counted,
+    ],
+    Qwen: [
+      "qwen.qwen3-32b-v1:0",
+      { messages: [{ role: "user", content: "Hi" }], max_tokens: 10 },
+      {
+        choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
+        usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 },
+      },
     ],
     "OpenAI's": [
       "openai.gpt-oss-120b-1:0",
@@ -200,6 +251,72 @@ describe("InvokeModel", () => {
     expect(call).toMatchObject({ model: "application-inference-profile/abc123", priced: "inexact" });
   });
 });
+
+describe("Bedrock's own counts end a stream of InvokeModel", () => {
+  const metrics = {
+    ...{ inputTokenCount: 11, outputTokenCount: 7, invocationLatency: 9, firstByteLatency: 3 },
+    ...{ cacheReadInputTokenCount: 5, cacheWriteInputTokenCount: 2 },
+  };
+  const LAST = { "amazon-bedrock-invocationMetrics": metrics };
+  const STREAMS: Readonly<Record<string, readonly [model: string, request: object, ...frames: object[]]>> = {
+    "Cohere's": [
+      "cohere.command-r-v1:0",
+      { message: "Hi" },
+      { event_type: "text-generation", text: "Hello" },
+      { event_type: "stream-end", finish_reason: "COMPLETE", ...LAST },
+    ],
+    "AI21's": [
+      "ai21.jamba-1-5-mini-v1:0",
+      { messages: [{ role: "user", content: "Hi" }] },
+      { choices: [{ index: 0, delta: { content: "Hello" }, finish_reason: null }] },
+      { choices: [{ index: 0, delta: { content: "" }, finish_reason: "stop" }], ...LAST },
+    ],
+    "Mistral's": [
+      "mistral.mistral-large-2402-v1:0",
+      { prompt: "Hi" },
+      { outputs: [{ text: "Hello", stop_reason: null }] },
+      { outputs: [{ text: "", stop_reason: "stop" }], ...LAST },
+    ],
+    "DeepSeek's": [
+      "deepseek.r1-v1:0",
+      { prompt: "Hi" },
+      { choices: [{ text: "Hello", stop_reason: null }] },
+      { choices: [{ text: "", stop_reason: "stop" }], ...LAST },
+    ],
+    "OpenAI's": [
+      "openai.gpt-oss-120b-1:0",
+      { messages: [{ role: "user", content: "Hi" }] },
+      { choices: [{ index: 0, delta: { content: "Hello" } }] },
+      { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], ...LAST },
+    ],
+    "Titan's": [
+      "amazon.titan-text-express-v1",
+      { inputText: "Hi" },
+      { outputText: "Hello", index: 0 },
+      { outputText: "", index: 0, completionReason: "FINISH", ...LAST },
+    ],
+  };
+
+  test.each(Object.entries(STREAMS))("%s", async (_vendor, [model, request, ...frames]) => {
+    const steps = frames.map((frame) =>
+      eventFrame("chunk", { bytes: Buffer.from(JSON.stringify(frame)).toString("base64") }),
+    );
+    const call = await metered(model, "invoke-with-response-stream", request, { headers: EVENTSTREAM, steps });
+    expect(call).toMatchObject({ stream: true, ending: "completed", quality: "reported" });
+    expect(call.usage).toMatchObject({ input: 18, output: 7, cacheRead: 5, cacheWrite: 2 });
+  });
+});
+
+test.each(["modelStreamErrorException", "throttlingException", "internalServerException"])(
+  "a %s in the middle of a stream fails the call, with an estimate",
+  async (name) => {
+    const exception = Buffer.from(FRAMINGS.eventstream.write({ name, data: { message: "broken" } }));
+    const steps = [...converseEvents(["Hello there, my friend"], USAGE).slice(0, 2), exception];
+    const call = await metered(CLAUDE, "converse-stream", converse, { headers: EVENTSTREAM, steps });
+    expect(call).toMatchObject({ stream: true, ending: "failed", quality: "estimated" });
+    expect(call.usage?.output).toBeGreaterThan(3);
+  },
+);
 
 test("a stream that breaks off is estimated", async () => {
   const steps = [...converseEvents(["Hello there, my friend"], USAGE).slice(0, 2)];

@@ -1,3 +1,4 @@
+import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets.ts";
 import { createOperations } from "../../../breaker/operations.ts";
 import type { Config } from "../../../config/config.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
@@ -16,6 +17,9 @@ export interface Desk {
   counts(limit: number): Promise<{ readonly counts: readonly Count[]; readonly why?: string }>;
   audit(limit: number): Promise<readonly AuditEntry[]>;
   change(verb: "trip" | "reset", order: object): Promise<Changed>;
+  /** How the configured budgets stand, at most `limit`. */
+  budgets(limit: number): Promise<readonly BudgetRow[]>;
+  changeBudget(verb: BudgetVerb, order: object): Promise<BudgetRow>;
   close(): Promise<void>;
 }
 
@@ -57,18 +61,23 @@ function breakerDesk(config: Config, url: string | undefined): Desk {
     audit: async (limit) =>
       (await callBreaker<{ entries: readonly AuditEntry[] }>(config, url, "GET", `/audit?limit=${limit}`)).entries,
     change: (verb, order) => callBreaker(config, url, "POST", `/circuits/${verb}`, order),
+    budgets: async (limit) =>
+      (await callBreaker<{ budgets: readonly BudgetRow[] }>(config, url, "GET", `/budgets?limit=${limit}`)).budgets,
+    changeBudget: (verb, order) => callBreaker(config, url, "POST", `/budgets/${verb}`, order),
     close: async () => {},
   };
 }
 
 async function storeDesk(config: Config, address: string): Promise<Desk> {
   const store = await openStore(address);
-  const operations = createOperations(store, readDuration(config.breaker?.ttl), Date.now, config.tags);
+  const operations = createOperations(store, readDuration(config.breaker?.ttl), Date.now, config.tags, config.caps);
   return {
     circuits: async () => bodyOf(await operations.circuits(false)),
     counts: async (limit) => bodyOf(await operations.counts(limit)),
     audit: async (limit) => bodyOf<{ entries: readonly AuditEntry[] }>(await operations.audit(limit)).entries,
     change: async (verb, order) => bodyOf(await operations.change(verb, order)),
+    budgets: async (limit) => bodyOf<{ budgets: readonly BudgetRow[] }>(await operations.counts(limit)).budgets,
+    changeBudget: async (verb, order) => bodyOf(await operations.changeBudget(verb, order)),
     close: async () => store.close(),
   };
 }

@@ -33,7 +33,7 @@ export async function run(values: Values, [verb = "serve", scope, ...more]: read
   }
 }
 
-async function serve(values: Values, { env, store: configured, breaker: own, tags }: Config): Promise<number> {
+async function serve(values: Values, { env, store: configured, breaker: own, tags, caps }: Config): Promise<number> {
   const port = values.port === undefined ? (own?.port ?? DEFAULT_PORT) : Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw usage("--port must be a number from 0 to 65535");
   const ttl = values.ttl ?? own?.ttl;
@@ -58,6 +58,7 @@ async function serve(values: Values, { env, store: configured, breaker: own, tag
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(tags && { tags }),
+    caps,
     say,
   }).catch(async (error: unknown) => {
     await store.close();

@@ -1,3 +1,4 @@
+import type { BudgetUnit } from "../../../limits/budget.ts";
 import type { Circuit } from "../../../limits/circuit.ts";
 import type { AuditEntry, Count } from "../../../stores/store.ts";
 import { textTable } from "../../../terminal/table.ts";
@@ -25,8 +26,23 @@ export function countTable(counts: readonly Count[]): readonly string[] {
 
 export function logTable(entries: readonly AuditEntry[]): readonly string[] {
   if (entries.length === 0) return ["nothing has been changed yet"];
-  const rows = entries.map(({ at, scope, what, by, why }) => [new Date(at).toISOString(), what, scope, by, why]);
+  const rows = entries.map((entry) => {
+    const { at, scope, what, by, why } = entry;
+    return [new Date(at).toISOString(), what, scope, by, `${why}${capChange(entry)}`];
+  });
   return textTable(["at", "what", "scope", "by", "why"], rows);
+}
+
+/** Of a changed budget: its cap before and after. */
+function capChange({ budget, unit = "usd", before, after }: AuditEntry): string {
+  if (before === undefined || after === undefined) return "";
+  return ` ("${budget}": ${amountText(unit, before)} to ${amountText(unit, after)})`;
+}
+
+/** An amount in USD, tokens or calls. */
+export function amountText(unit: BudgetUnit, amount: number): string {
+  if (unit !== "usd") return `${amount} ${unit}`;
+  return `$${amount.toFixed(Math.abs(amount) >= 1 || amount === 0 ? 2 : 4)}`;
 }
 
 function windowName(window: string): string {

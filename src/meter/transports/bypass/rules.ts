@@ -19,8 +19,8 @@ export type Way = "undici" | "http" | "http2" | "websocket";
 export type Reason = { readonly way: Way } | { readonly api: string };
 
 /**
- * What costs money at a model host, by path, and is in no wire format of ours. OpenAI's, Google's, Anthropic's and the AI
- * Gateway's paths were compared with their SDKs for the most part; those of the other vendors are unconfirmed.
+ * What costs money at a model host, by path, and is in no wire format of ours. OpenAI's, Google's, Anthropic's, Bedrock's and
+ * the AI Gateway's paths were compared with their SDKs for the most part; those of the other vendors are unconfirmed.
  */
 export const UNREAD_APIS: readonly {
   readonly api: string;
@@ -33,6 +33,28 @@ export const UNREAD_APIS: readonly {
     path: /\/google\.cloud\.aiplatform\.\w+\.(?:PredictionService|LlmUtilityService)\/\w*(?:Predict|GenerateContent)$/,
   },
   { api: "Bedrock", path: /\/(?:async-invoke|model-invocation-job)$/ },
+  {
+    api: "Bedrock bidirectional stream",
+    path: /\/model\/.+\/invoke-with-bidirectional-stream$/,
+    provider: "aws.bedrock",
+  },
+  {
+    api: "Bedrock guardrail",
+    path: /\/guardrail(?:\/.+\/version\/[^/]+\/apply|-checks\/invoke)$/,
+    provider: "aws.bedrock",
+  },
+  {
+    api: "Bedrock agents",
+    path: /\/agents\/[^/]+(?:\/agentAliases\/[^/]+\/sessions\/[^/]+\/text)?$/,
+    provider: "aws.bedrock",
+  },
+  { api: "Bedrock flows", path: /\/flows\/[^/]+\/aliases\/[^/]+(?:\/executions)?$/, provider: "aws.bedrock" },
+  {
+    api: "Bedrock knowledge bases",
+    path: /\/(?:retrieveAndGenerate(?:Stream)?|agenticRetrieveStream|knowledgebases\/[^/]+\/(?:retrieve|generateQuery)|generateQuery)$/,
+    provider: "aws.bedrock",
+  },
+  { api: "Bedrock prompt optimization", path: /\/optimize-prompt$/, provider: "aws.bedrock" },
   { api: "images", path: /\/images\/(?:generations|edits|variations)$/ },
   { api: "audio", path: /\/audio\/(?:speech|transcriptions|translations)$/ },
   { api: "videos", path: /\/videos(?:\/generations|\/edits|\/extensions|\/[^/]+\/remix)?$/ },

@@ -2,32 +2,19 @@ import type { Refusal } from "../../../limits/refusal.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { isOurs, readScopeHeaders, restOf } from "../../wire/scope-headers.ts";
 import { errorOf, isSure, textOf } from "./handshake.ts";
+import {
+  addPending,
+  type Pending,
+  type PendingHandshakes,
+  takePending,
+  type UndiciHandshake,
+} from "./pending-handshakes.ts";
 import { closeSession, receiveMessage } from "./receiving.ts";
 import { sendMessage } from "./sending.ts";
 import { checkHandshake, openSession, type Session } from "./session.ts";
 
-/** A request of undici's, Node's own or the package's. */
-export interface UndiciHandshake {
-  readonly method: string;
-  readonly origin?: string | URL;
-  readonly path: string;
-  readonly upgrade?: string | null;
-  /** Names and values in turn. */
-  readonly headers: string[] | string;
-  /** Since undici 8. */
-  onResponseError?(error: Error): void;
-  onError?(error: Error): void;
-}
-
 export interface OpenedSocket {
   readonly url: string;
-}
-
-/** A handshake whose socket has not said anything yet. */
-interface Pending {
-  readonly request: UndiciHandshake;
-  readonly session: Session;
-  refusal: Refusal | undefined;
 }
 
 /** What is known of one socket of the class. */
@@ -57,8 +44,7 @@ const OPEN = 1;
 interface SocketsState {
   readonly meter: CallMeter;
   readonly isOn: () => boolean;
-  /** By their addresses, in order. */
-  readonly pending: Map<string, Pending[]>;
+  readonly pending: PendingHandshakes;
   readonly known: WeakMap<object, Known>;
   restore: (() => void) | undefined;
 }
@@ -73,7 +59,7 @@ export function createGlobalSockets(meter: CallMeter, isOn: () => boolean): Glob
     seeOpen(socket) {
       if (socket === undefined || state.known.has(socket)) return;
       // Of the undici package, whose class is another one.
-      const one = takePending(state, socket.url);
+      const one = takePending(state.pending, socket.url);
       if (one !== undefined) meter.inFlight.disclaim(one.request);
     },
     restore() {
@@ -108,10 +94,8 @@ function see(state: SocketsState, request: UndiciHandshake): void {
   // Undici is loaded by now, so that looking at its class costs nothing.
   state.restore ??= patch(state, globalThis.WebSocket);
   meter.inFlight.claim(request);
-  const one: Pending = { request, session, refusal: undefined };
-  const waiting = state.pending.get(address);
-  if (waiting === undefined) state.pending.set(address, [one]);
-  else waiting.push(one);
+  const one: Pending = { request, session, refusal: undefined, answered: false };
+  addPending(state.pending, address, one);
   if (!isSure(target)) return;
   const refusal = checkHandshake(session);
   // One that takes time cannot be waited for: then each request on the connection is refused.
@@ -135,15 +119,6 @@ function dropHeaders(headers: string[]): void {
     if (rest === undefined) headers.splice(at, 2);
     else headers[at + 1] = rest;
   }
-}
-
-/** The handshake of a socket with this address that began first. */
-function takePending(state: SocketsState, url: string): Pending | undefined {
-  const address = url.replace(/^ws/, "http");
-  const waiting = state.pending.get(address);
-  const one = waiting?.shift();
-  if (waiting?.length === 0) state.pending.delete(address);
-  return one;
 }
 
 /**
@@ -203,7 +178,7 @@ function adopt(
   dispatchEvent: Methods["dispatchEvent"],
 ): Known | undefined {
   if (state.pending.size === 0 || (event.type !== "open" && event.type !== "error")) return undefined;
-  const one = takePending(state, socket.url);
+  const one = takePending(state.pending, socket.url);
   if (one === undefined) return undefined;
   const { session, refusal } = one;
   const known: Known = { session, refusal, own: false, reading: undefined };

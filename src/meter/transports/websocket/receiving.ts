@@ -5,14 +5,14 @@ import type { Passage } from "../../../limits/gate.ts";
 import { admit } from "../../call/checkpoint.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { Received } from "../../wire/sockets/socket-messages.ts";
-import { beginCall, forget, HEAD, NO_REQUEST, type Session, tell } from "./session.ts";
+import { beginCall, closeByLimit, forget, HEAD, NO_REQUEST, type Session, tell } from "./session.ts";
 
 /** A text message has arrived. Never throws. */
 export function receiveMessage(session: Session, text: string): void {
   try {
     if (!session.isOn()) return;
     const head = text.length > HEAD ? text.slice(0, HEAD) : text;
-    const part = session.wire.audio?.(head, text.length);
+    const part = session.wire.audio?.(head, text.length, session.state);
     if (part !== undefined) {
       const call = callOf(session, part.id);
       if (call === undefined) return;
@@ -57,6 +57,9 @@ function take(session: Session, message: Json, received: Received): void {
       return;
     case "side":
       aside(session, message, received.model);
+      return;
+    case "late":
+      endLate(session, message);
   }
 }
 
@@ -76,7 +79,9 @@ function nextAsked(session: Session, id: string | undefined): OpenCall | undefin
 }
 
 function run(session: Session, id: string | undefined, call: OpenCall): void {
+  endLate(session);
   respond(session, call);
+  call.completeReading = () => estimateInput(session, call);
   // It has no bytes to cut.
   call.cut = (event) => stop(session, id, { body: new TextDecoder().decode(event) });
   session.running.set(id, call);
@@ -121,25 +126,11 @@ function decide(session: Session, id: string | undefined, call: OpenCall, passag
 function stop(session: Session, id: string | undefined, refusal: { readonly body: string }): void {
   tell(session, refusal);
   const message = session.wire.stop?.(id);
-  setImmediate(() =>
-    session.meter.faults.guard("request", () => {
-      if (message !== undefined) session.port?.send(JSON.stringify(message));
-      else session.port?.close(CLOSED_BY_LIMIT, reasonOf(refusal.body));
-    }),
-  );
-}
-
-/** Of the codes for applications: 402, as the status of a refusal. */
-const CLOSED_BY_LIMIT = 4402;
-
-/** At most 123 bytes, as the protocol allows. */
-function reasonOf(body: string): string {
-  const message = object(object(parse(body))?.error)?.message;
-  const text = typeof message === "string" ? message : "stopped by spendfuse";
-  return Buffer.from(text)
-    .subarray(0, 120)
-    .toString()
-    .replace(/\uFFFD$/, "");
+  if (message === undefined) closeByLimit(session, refusal);
+  else {
+    const sendStop = (): void => session.port?.send(JSON.stringify(message));
+    setImmediate(() => session.meter.faults.guard("request", sendStop));
+  }
 }
 
 function end(session: Session, message: Json, { id, canceled, reports }: Extract<Received, { kind: "end" }>): void {
@@ -151,9 +142,36 @@ function end(session: Session, message: Json, { id, canceled, reports }: Extract
     reading.cached = true;
   }
   readMessage(session, call, message);
-  if (!call.settled) settle(session, call, { type: canceled ? "cancel" : reading.finished ? "terminal" : "end" });
   session.running.delete(id);
   if (session.last === call) session.last = undefined;
+  const event: SettleEvent = { type: canceled ? "cancel" : reading.finished ? "terminal" : "end" };
+  if (call.settled) remember(session, call);
+  else if (session.wire.reportsLate === true && !reading.outputReported) awaitReport(session, call, event);
+  else settle(session, call, event);
+}
+
+/** For so many milliseconds the usage of a response may follow its end. */
+const REPORT_FOLLOWS_MS = 1_000;
+
+function awaitReport(session: Session, call: OpenCall, event: SettleEvent): void {
+  endLate(session);
+  const timer = setTimeout(() => session.meter.faults.guard("body", () => endLate(session)), REPORT_FOLLOWS_MS);
+  timer.unref();
+  session.late = { call, event, timer };
+}
+
+/** Settles the response that waits for its usage; `message` is what reports that. */
+function endLate(session: Session, message?: Json): void {
+  const { late } = session;
+  if (late === undefined) return;
+  clearTimeout(late.timer);
+  session.late = undefined;
+  if (message !== undefined) readMessage(session, late.call, message);
+  settle(session, late.call, late.event);
+}
+
+function settle(session: Session, call: OpenCall, event: SettleEvent): void {
+  call.settle(event);
   remember(session, call);
 }
 
@@ -166,18 +184,15 @@ function remember({ state }: Session, { reading }: OpenCall): void {
   state.addedAudio = 0;
 }
 
-/** Settles a call, with an estimate of its input where the session alone tells what that was. */
-function settle({ state, target }: Session, call: OpenCall, event: SettleEvent): void {
-  const { reading, facts } = call;
-  if (!reading.inputReported && facts.inputBytes === undefined && call.status !== undefined) {
-    const { inputBytes } = target.format.rates(facts.model ?? "");
-    const input = state.knownTokens + state.addedBytes / inputBytes + state.addedAudio;
-    reading.usage = { ...NO_USAGE, input: Math.ceil(input), inputAudio: Math.ceil(state.addedAudio) };
-    reading.inputReported = true;
-    reading.outputReported = false;
-    reading.recognized = true;
-  }
-  call.settle(event);
+/** An estimate of the input of a response whose session alone tells what that was. */
+function estimateInput({ state, target }: Session, { reading, facts }: OpenCall): void {
+  if (reading.inputReported || facts.inputBytes !== undefined) return;
+  const { inputBytes } = target.format.rates(facts.model ?? "");
+  const input = state.knownTokens + state.addedBytes / inputBytes + state.addedAudio;
+  reading.usage = { ...NO_USAGE, input: Math.ceil(input), inputAudio: Math.ceil(state.addedAudio) };
+  reading.inputReported = true;
+  reading.outputReported = false;
+  reading.recognized = true;
 }
 
 /** An error names the message that it is of, or else is of the request that waits, or of what runs. */
@@ -210,12 +225,16 @@ function aside(session: Session, message: Json, model: string): void {
 export function closeSession(session: Session, own: boolean): void {
   const { faults } = session.meter;
   const event: SettleEvent = { type: own ? "cancel" : "error" };
+  faults.guard("body", () => endLate(session));
   for (const call of [...session.running.values(), ...session.asked.map((one) => one.call)]) {
     faults.guard("body", () => {
       if (call.settled) return;
       // What was sent and not answered may have cost its input.
-      if (call.status === undefined) respond(session, call);
-      settle(session, call, call.reading.finished ? { type: "end" } : event);
+      if (call.status === undefined) {
+        respond(session, call);
+        call.completeReading = () => estimateInput(session, call);
+      }
+      call.settle(call.reading.finished ? { type: "end" } : event);
     });
   }
   session.running.clear();

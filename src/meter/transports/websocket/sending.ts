@@ -3,7 +3,7 @@ import type { Passage } from "../../../limits/gate.ts";
 import { admit } from "../../call/checkpoint.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
-import { beginCall, forget, HEAD, type Session, tell } from "./session.ts";
+import { beginCall, forget, HEAD, refuse, type Session } from "./session.ts";
 
 /**
  * A message is about to be sent. `pass` sends it; it is called at once unless the message has to wait for a check, and never
@@ -25,7 +25,7 @@ export function sendMessage(session: Session, text: string | undefined, pass: ()
         const refusal = meter.unchecked(session.target);
         if (refusal !== undefined) {
           refused();
-          tell(session, refusal);
+          refuse(session, refusal);
           return;
         }
       } else {
@@ -64,7 +64,7 @@ function leave(
     forget(session, call);
     call.settle({ type: "block" });
     refused();
-    tell(session, passage.refusal());
+    refuse(session, passage.refusal());
     return;
   }
   call.ticket = passage?.ticket;

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { SettleEvent } from "../../../core/call.ts";
 import { object, parse } from "../../../core/json.ts";
 import type { Passage } from "../../../limits/gate.ts";
 import type { Refusal } from "../../../limits/refusal.ts";
@@ -38,9 +39,18 @@ export interface Session {
   readonly running: Map<string | undefined, OpenCall>;
   /** The call that began to be answered last. */
   last: OpenCall | undefined;
+  /** The response that is over, and whose usage may follow. */
+  late: LateCall | undefined;
   /** What waits for the check of a request that was sent before it, in order. */
   readonly waiting: (() => void)[];
   checking: boolean;
+}
+
+/** A response without a report, and what ends the wait for one. */
+export interface LateCall {
+  readonly call: OpenCall;
+  readonly event: SettleEvent;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** Undefined where the target's format is not spoken on WebSockets. */
@@ -67,6 +77,7 @@ export function openSession(
     asked: [],
     running: new Map(),
     last: undefined,
+    late: undefined,
     waiting: [],
     checking: false,
   };
@@ -107,6 +118,31 @@ export const HEAD = 400;
 export function tell(session: Session, { body }: { readonly body: string }): void {
   const text = JSON.stringify(session.wire.refusal(object(parse(body)) ?? {}));
   setImmediate(() => session.port?.deliver(text));
+}
+
+/** Tells of a refused request, in the way that the protocol has for it. */
+export function refuse(session: Session, refusal: { readonly body: string }): void {
+  tell(session, refusal);
+  if (session.wire.refusalCloses === true) closeByLimit(session, refusal);
+}
+
+/** Of the codes for applications: 402, as the status of a refusal. */
+const CLOSED_BY_LIMIT = 4402;
+
+/** Closes the connection with the reason of a refusal, after what has been told by then. */
+export function closeByLimit(session: Session, { body }: { readonly body: string }): void {
+  const close = (): void => session.port?.close(CLOSED_BY_LIMIT, reasonOf(body));
+  setImmediate(() => session.meter.faults.guard("request", close));
+}
+
+/** At most 123 bytes, as the protocol allows. */
+function reasonOf(body: string): string {
+  const message = object(object(parse(body))?.error)?.message;
+  const text = typeof message === "string" ? message : "stopped by spendfuse";
+  return Buffer.from(text)
+    .subarray(0, 120)
+    .toString()
+    .replace(/\uFFFD$/, "");
 }
 
 export function forget(session: Session, call: OpenCall): void {

@@ -15,8 +15,8 @@ export const bedrockConverse: WireFormat = {
   strictDeltas: true,
 
   endpoints: [
-    { method: "POST", path: "/model/{model}/converse", stream: false, evidence: {} },
-    { method: "POST", path: "/model/{model}/converse-stream", stream: true, framing: "eventstream", evidence: {} },
+    { method: "POST", path: "/model/{arn}/converse", stream: false, evidence: {} },
+    { method: "POST", path: "/model/{arn}/converse-stream", stream: true, framing: "eventstream", evidence: {} },
   ],
   rates: bedrockRates,
   refusal: bedrockRefusal,

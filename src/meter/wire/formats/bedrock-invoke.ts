@@ -23,10 +23,10 @@ export const bedrockInvoke: WireFormat = {
   requestNamesModel: true,
 
   endpoints: [
-    { method: "POST", path: "/model/{model}/invoke", stream: false },
+    { method: "POST", path: "/model/{arn}/invoke", stream: false },
     {
       method: "POST",
-      path: "/model/{model}/invoke-with-response-stream",
+      path: "/model/{arn}/invoke-with-response-stream",
       stream: true,
       framing: "eventstream",
       evidence: {},

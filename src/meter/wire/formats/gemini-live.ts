@@ -43,21 +43,29 @@ const socket: SocketMessages<RequestFacts> = {
     const usage = message.usageMetadata ?? message.usage_metadata;
     const ends = content?.turnComplete === true || content?.turn_complete === true;
     const output = content?.modelTurn ?? content?.model_turn ?? content?.outputTranscription ?? called;
-    if (output === undefined && !state.running && !ends) return undefined;
+    if (output === undefined && !state.running && !ends) return usage === undefined ? undefined : { kind: "late" };
     if (output === undefined && usage === undefined && !ends && content?.interrupted !== true) return undefined;
+    if (content?.interrupted === true) state.interrupted = true;
     // A tool's answer begins the next generation, which has a report of its own.
     const over = ends || (called !== undefined && usage !== undefined);
     const first = !state.running;
     state.running = !over;
-    if (over) return { kind: "end", id: undefined, canceled: false, reports: usage !== undefined };
+    if (over) {
+      const canceled = state.interrupted;
+      state.interrupted = false;
+      return { kind: "end", id: undefined, canceled, reports: usage !== undefined };
+    }
     return { kind: first && output !== undefined ? "start" : "part", id: undefined };
   },
   refusal: (body) => ({ error: body.error, serverContent: { turnComplete: true } }),
+  refusalCloses: true,
+  reportsLate: true,
 };
 
 /**
  * Google's Live API, of the Gemini API and of Vertex AI. A report is of one turn, with the whole conversation as its
- * input; of several in a turn the last one counts. Unconfirmed for turns with tool calls.
+ * input; of several in a turn the last one counts. It may follow the end of its turn. Unconfirmed for turns with tool
+ * calls.
  */
 export const geminiLive: WireFormat = {
   name: "gemini-live",
@@ -125,7 +133,7 @@ function readContent(content: Json, reading: Reading): void {
 
 function countTool(call: Json | undefined, reading: Reading): void {
   reading.toolCalls += 1;
-  reading.visible += wireLength(call?.name) + JSON.stringify(call?.args ?? {}).length;
+  reading.callBytes += wireLength(call?.name) + JSON.stringify(call?.args ?? {}).length;
 }
 
 function usageOf(raw: Json): Usage {

@@ -7,18 +7,26 @@ import type { Received, SocketMessages, SocketState } from "../sockets/socket-me
 import { measureAll, wireLength } from "../text.ts";
 import { type Reading, type RequestFacts, report, type WireFormat } from "./format.ts";
 
-/** Events whose `delta` is text of the answer, under their names in the beta and since. */
-const DELTAS: ReadonlySet<unknown> = new Set([
-  ...["response.text.delta", "response.output_text.delta", "response.function_call_arguments.delta"],
-  ...["response.audio_transcript.delta", "response.output_audio_transcript.delta", "response.mcp_call_arguments.delta"],
-]);
+/** Events whose `delta` is output, and of which kind, under their names in the beta and since. */
+const DELTAS: ReadonlyMap<unknown, "visible" | "callBytes"> = new Map(
+  Object.entries({
+    "response.text.delta": "visible",
+    "response.output_text.delta": "visible",
+    "response.audio_transcript.delta": "visible",
+    "response.output_audio_transcript.delta": "visible",
+    "response.function_call_arguments.delta": "callBytes",
+    "response.mcp_call_arguments.delta": "callBytes",
+  } as const),
+);
 
 const SPEECH = /^\s*\{[^{}[\]]*"type"\s*:\s*"response\.(?:output_)?audio\.delta"/;
 const RESPONSE_ID = /"response_id"\s*:\s*"([^"]+)"/;
 const MICROPHONE = /^\s*\{[^{}[\]]*"type"\s*:\s*"input_audio_buffer\.append"/;
 
-/** Characters of base64 in a second of 16-bit samples at 24 kHz, the usual format. */
+/** Characters of base64 in a second of 16-bit samples at 24 kHz, the usual format, and of telephones' 8 bits at 8 kHz. */
 const SECOND = (24_000 * 2 * 4) / 3;
+const TELEPHONE_SECOND = (8_000 * 4) / 3;
+const TELEPHONE = /^(?:g711_[au]law|audio\/pcm[au])$/;
 /** The vendor counts a token for 50 ms of its own speech, and one for 100 ms of the user's. */
 const SPOKEN_PER_SECOND = 20;
 const HEARD_PER_SECOND = 10;
@@ -30,18 +38,19 @@ const socket: SocketMessages<RequestFacts> = {
   },
   isQuiet(head, length, state) {
     if (!MICROPHONE.test(head)) return false;
-    state.addedAudio += (length / SECOND) * HEARD_PER_SECOND;
+    state.addedAudio += (length / (state.heardSecond ?? SECOND)) * HEARD_PER_SECOND;
     return true;
   },
   sent(message, state) {
     const { type } = message;
-    if (type === "session.update") readSession(object(message.session), state);
+    if (type === "session.update" || type === "transcription_session.update")
+      readSession(object(message.session), state);
     else if (type === "conversation.item.create") state.addedBytes += measureAll(message.item).bytes;
     return type === "response.create" ? factsOf(message, state) : undefined;
   },
-  audio(head, length) {
+  audio(head, length, state) {
     if (!SPEECH.test(head)) return undefined;
-    return { id: RESPONSE_ID.exec(head)?.[1], tokens: (length / SECOND) * SPOKEN_PER_SECOND };
+    return { id: RESPONSE_ID.exec(head)?.[1], tokens: (length / (state.spokenSecond ?? SECOND)) * SPOKEN_PER_SECOND };
   },
   received(message, state): Received | undefined {
     const type = text(message.type);
@@ -50,6 +59,8 @@ const socket: SocketMessages<RequestFacts> = {
     switch (type) {
       case "session.created":
       case "session.updated":
+      case "transcription_session.created":
+      case "transcription_session.updated":
         readSession(object(message.session), state);
         return undefined;
       case "response.created":
@@ -87,9 +98,10 @@ export const openaiRealtime: WireFormat = {
 
   readFrame(frame, event, reading) {
     const type = text(frame.type) ?? event;
-    if (DELTAS.has(type)) {
+    const kind = DELTAS.get(type);
+    if (kind !== undefined) {
       reading.recognized = true;
-      reading.visible += wireLength(frame.delta);
+      reading[kind] += wireLength(frame.delta);
       return false;
     }
     if (type === "response.output_item.added") countItem(object(frame.item), reading);
@@ -106,8 +118,14 @@ function readSession(session: Json | undefined, state: SocketState): void {
   state.model = text(session.model) ?? state.model;
   const transcription = object(session.input_audio_transcription) ?? object(inputOf(session)?.transcription);
   state.transcriber = text(transcription?.model) ?? state.transcriber;
+  state.heardSecond = secondOf(inputOf(session)?.format ?? session.input_audio_format) ?? state.heardSecond;
+  const output = object(object(session.audio)?.output);
+  state.spokenSecond = secondOf(output?.format ?? session.output_audio_format) ?? state.spokenSecond;
+  const limit = session.max_output_tokens ?? session.max_response_output_tokens;
+  if (limit !== undefined) state.maxOutput = amount(limit);
+  if (session.tools !== undefined) state.tools = shapeOf(session.tools);
   if (state.knownTokens === 0) {
-    state.addedBytes = Math.max(state.addedBytes, measureAll(session.instructions).bytes);
+    state.addedBytes = Math.max(state.addedBytes, measureAll(session.instructions, session.tools).bytes);
   }
 }
 
@@ -115,13 +133,19 @@ function inputOf(session: Json): Json | undefined {
   return object(object(session.audio)?.input);
 }
 
+/** Characters of base64 in a second of a format of audio: a name in the beta, an object with a `type` since. */
+function secondOf(format: unknown): number | undefined {
+  const name = text(object(format)?.type) ?? text(format);
+  return name === undefined ? undefined : TELEPHONE.test(name) ? TELEPHONE_SECOND : SECOND;
+}
+
 function factsOf(message: Json, state: SocketState): RequestFacts {
   const response = object(message.response) ?? {};
   return {
     ...NOTHING_SAID,
     model: state.model,
-    maxOutput: amount(response.max_output_tokens ?? response.max_response_output_tokens),
-    tools: response.tools === undefined ? undefined : shapeOf(response.tools),
+    maxOutput: amount(response.max_output_tokens ?? response.max_response_output_tokens) ?? state.maxOutput,
+    tools: response.tools === undefined ? state.tools : shapeOf(response.tools),
     metadata: object(response.metadata),
   };
 }
@@ -129,7 +153,7 @@ function factsOf(message: Json, state: SocketState): RequestFacts {
 function countItem(item: Json | undefined, reading: Reading): void {
   if (item?.type !== "function_call") return;
   reading.toolCalls += 1;
-  reading.visible += wireLength(item.name);
+  reading.callBytes += wireLength(item.name);
 }
 
 function readResponse(response: Json, done: boolean, reading: Reading): void {

@@ -12,8 +12,13 @@ export interface SocketState {
   /** UTF-8 bytes of text that have joined the conversation since, and tokens of audio. */
   addedBytes: number;
   addedAudio: number;
+  /** Characters of base64 in a second of the user's speech, and of the model's; undefined for the format's own. */
+  heardSecond: number | undefined;
+  spokenSecond: number | undefined;
   /** Something has come of the response that runs, where messages have no ids. */
   running: boolean;
+  /** The user has interrupted that response. */
+  interrupted: boolean;
   /** What the session sets for all its responses. */
   maxOutput: number | undefined;
   tools: ToolShape | undefined;
@@ -26,7 +31,10 @@ export function newSocketState(model: string | undefined): SocketState {
     knownTokens: 0,
     addedBytes: 0,
     addedAudio: 0,
+    heardSecond: undefined,
+    spokenSecond: undefined,
     running: false,
+    interrupted: false,
     maxOutput: undefined,
     tools: undefined,
   };
@@ -42,7 +50,9 @@ export type Received =
   /** A message of the client failed; `of` is its id, where that is known. */
   | { readonly kind: "error"; readonly of: string | undefined }
   /** Something of another model, which is over. */
-  | { readonly kind: "side"; readonly model: string };
+  | { readonly kind: "side"; readonly model: string }
+  /** The usage of the response that ended last. */
+  | { readonly kind: "late" };
 
 /** Of a message that is only counted by its length. */
 export interface AudioPart {
@@ -60,11 +70,15 @@ export interface SocketMessages<Facts> {
   /** Reads a message that is sent: the facts of a response that it asks for, undefined where it asks for none. */
   sent(message: Json, state: SocketState): Facts | undefined;
   /** Reads a message that is audio without parsing it. */
-  audio?(head: string, length: number): AudioPart | undefined;
+  audio?(head: string, length: number, state: SocketState): AudioPart | undefined;
   /** Reads a message that is received; undefined for one that has nothing to do with responses. */
   received(message: Json, state: SocketState): Received | undefined;
   /** The message that tells the client of a refusal; `body` is the refusal's parsed JSON. */
   refusal(body: Json): object;
+  /** The usage of a response may follow its end. */
+  readonly reportsLate?: boolean;
+  /** The protocol has no message for an error: a refused request closes the connection, after `refusal`. */
+  readonly refusalCloses?: boolean;
   /** The message that stops a response; absent: only closing the connection does. */
   stop?(id: string | undefined): object;
 }

@@ -1,0 +1,202 @@
+import { randomUUID } from "node:crypto";
+import { object } from "../core/json.ts";
+import { periodName, spanAt } from "../core/period.ts";
+import type { Answer } from "../http/exchange.ts";
+import { type Budget, UNIT_SCALES } from "../limits/budget.ts";
+import { joinKey } from "../limits/scope-text.ts";
+import { type CapChange, changedKey, changeHolder, isAmount, type Report } from "../limits/tally.ts";
+import { changeCircuit, type Store } from "../stores/store.ts";
+import { fault } from "./answer.ts";
+import { findTarget, type Target, targetsIn } from "./budget-targets.ts";
+import { line } from "./line.ts";
+
+/** One budget of one scope in its current window. Amounts are in USD, tokens or calls. */
+export interface BudgetRow {
+  readonly budget: string;
+  readonly scope: string;
+  readonly per: string;
+  readonly unit: Budget["unit"];
+  /** The run, for a budget per run. */
+  readonly run?: string;
+  /** When the window ends, in milliseconds since the epoch; absent for a run. */
+  readonly until?: number;
+  readonly spent: number;
+  /** Reserved by calls in flight. */
+  readonly inUse: number;
+  /** The cap in force, `raised` included. */
+  readonly cap: number;
+  /** By how much operators raised the configuration's cap; below zero where they lowered it. */
+  readonly raised: number;
+}
+
+export type BudgetVerb = CapChange | "reset";
+
+/** What operators can do with budgets, over HTTP or directly on a store. */
+export interface BudgetOperations {
+  /** One row for each budget, scope and window in which something is counted. */
+  rows(): Promise<readonly BudgetRow[]>;
+  /**
+   * Changes the cap of one count until its window ends. `order`, as it was sent: `{ budget, scope?, run?, amount?, reason,
+   * by?, id? }`. `amount`: in the unit of the budget; `reset` takes none, it raises the cap by what is spent. An order
+   * that is sent again with the same `id` is applied once.
+   */
+  change(verb: BudgetVerb, order: unknown, operator?: string): Promise<Answer>;
+}
+
+const MAX_COUNTS = 100_000;
+const MAX_ID = 100;
+const RUN_KEPT_MS = 35 * 86_400_000;
+/** Time beyond the end of a window for which a change is kept, for processes whose clocks are behind. */
+const AFTER_MS = 60_000;
+/** Nobody renews the lease of a change. */
+const LEASE_MS = 10_000;
+
+export function createBudgetOperations(
+  store: Store,
+  budgets: readonly Budget[],
+  clock: () => number = Date.now,
+): BudgetOperations {
+  const targets = async (): Promise<readonly Target[]> => targetsIn(budgets, await store.counts(MAX_COUNTS), clock());
+  return {
+    rows: async () => {
+      const now = clock();
+      return (await targets()).map((target) => rowOf(target, now));
+    },
+    async change(verb, sent, operator) {
+      const order = object(sent) ?? {};
+      const found = findTarget(budgets, await targets(), order);
+      if ("status" in found) return found;
+      const reason = line(order.reason, 500);
+      const by = line(order.by, 200) ?? line(operator, 200);
+      if (reason === undefined) return fault(400, "no_reason", `"reason" is missing: why ${verb} it?`);
+      if (by === undefined) return fault(400, "no_name", '"by" is missing: who asks for it?');
+      const amount = verb === "reset" ? found.spent : amountOf(found.budget, order.amount);
+      if (amount === undefined)
+        return fault(400, "bad_amount", `"amount" must be a number above 0, in ${found.budget.unit}`);
+      const id = line(order.id, MAX_ID) ?? randomUUID();
+      const after = await applyChange(store, found, verb === "lower" ? "lower" : "raise", amount, id, clock());
+      if (after === undefined) return fault(503, "store_broken", "the store cannot read what it keeps of this budget");
+      await record(store, found, { verb, after, amount, by, reason, at: clock() });
+      if (verb !== "lower") await closeCircuit(store, found.scope, by, reason, clock());
+      return { status: 200, body: { applied: true, ...rowOf({ ...found, raised: after }, clock()) } };
+    },
+  };
+}
+
+/** In the integers of the budget. */
+function amountOf({ unit }: Budget, given: unknown): number | undefined {
+  if (typeof given !== "number") return undefined;
+  const amount = Math.round(given * UNIT_SCALES[unit]);
+  return isAmount(amount) && amount > 0 ? amount : undefined;
+}
+
+/**
+ * Writes the change, and tells all processes. A moving window has parts: the change is written to each that lies within
+ * one window from now. Returns by how much the cap is raised now, in all; undefined when the store could not apply it.
+ */
+async function applyChange(
+  store: Store,
+  { budget, scope, run }: Target,
+  change: CapChange,
+  amount: number,
+  id: string,
+  now: number,
+): Promise<number | undefined> {
+  const holder = changeHolder(change, id);
+  const reports = windowsOf(budget, now, run).map(({ window, end }) =>
+    reportOf(joinKey(budget.id, scope, window), holder, amount, end - now),
+  );
+  const [standing] = await store.exchange(reports);
+  for (const { key } of reports) await store.recall(changedKey(key));
+  return standing?.raised;
+}
+
+/** The current window, and of a moving one the parts to come that still count what is spent now. */
+function windowsOf({ per }: Budget, now: number, run: string): readonly { window: string; end: number }[] {
+  const { current, earlier, end = now + RUN_KEPT_MS } = spanAt(per, now, run);
+  if (per.kind !== "moving") return [{ window: current, end }];
+  const index = Number(current);
+  const part = per.ms / earlier.length;
+  return Array.from({ length: earlier.length + 1 }, (_, ahead) => ({
+    window: `${index + ahead}`,
+    end: end + ahead * part,
+  }));
+}
+
+function reportOf(key: string, holder: string, amount: number, leftMs: number): Report {
+  return {
+    key,
+    earlier: [],
+    holder,
+    cap: 0,
+    spent: amount,
+    acked: 0,
+    others: 0,
+    inUse: 0,
+    keep: 0,
+    need: 0,
+    spare: 0,
+    tight: false,
+    leave: false,
+    leaseMs: LEASE_MS,
+    keepMs: Math.max(LEASE_MS * 2, Math.ceil(leftMs) + AFTER_MS),
+  };
+}
+
+interface Done {
+  readonly verb: BudgetVerb;
+  /** Raised in all, after the change. */
+  readonly after: number;
+  readonly amount: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
+async function record(store: Store, target: Target, { verb, after, amount, by, reason, at }: Done): Promise<void> {
+  const { budget, scope, run } = target;
+  const before = verb === "lower" ? after + amount : after - amount;
+  const { end } = spanAt(budget.per, at, run);
+  await store.addAudit({
+    at,
+    scope,
+    what: verb,
+    by,
+    why: reason,
+    state: "none",
+    ...(end !== undefined && { until: end }),
+    budget: budget.name,
+    unit: budget.unit,
+    before: shown(budget, budget.cap + before),
+    after: shown(budget, budget.cap + after),
+  });
+}
+
+/** Closes the circuit that the spent budget opened: with more to spend, it would stop the calls all the same. */
+async function closeCircuit(store: Store, scope: string, by: string, reason: string, now: number): Promise<void> {
+  const circuit = await store.circuit(scope);
+  if (circuit === undefined || circuit.state === "closed" || circuit.source !== "budget") return;
+  await changeCircuit(store, scope, { type: "reset", by, reason }, now);
+}
+
+function rowOf({ budget, scope, run, spent, inUse, raised }: Target, now: number): BudgetRow {
+  const { per, unit, name, cap } = budget;
+  const { end } = spanAt(per, now, run);
+  return {
+    budget: name,
+    scope,
+    per: periodName(per),
+    unit,
+    ...(per.kind === "run" && { run }),
+    ...(end !== undefined && { until: end }),
+    spent: shown(budget, spent),
+    inUse: shown(budget, inUse),
+    cap: shown(budget, cap + raised),
+    raised: shown(budget, raised, true),
+  };
+}
+
+/** An amount in USD, tokens or calls. */
+function shown({ unit }: Budget, amount: number, signed = false): number {
+  return (signed ? amount : Math.max(0, amount)) / UNIT_SCALES[unit];
+}
