@@ -4,9 +4,20 @@ import { hourOf, KEEP_MINUTES_MS, type MinuteTotal, mergeMinutes, minuteKey, min
 import { windowStart } from "../core/ledger.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
+import {
+  changedKey,
+  emptyTally,
+  exchange,
+  isSound,
+  type Report,
+  raisedOf,
+  type Standing,
+  spentOf,
+  type Tally,
+} from "../limits/tally.ts";
 import {
   type AuditEntry,
+  type CapAnswer,
   type Change,
   type Count,
   countOf,
@@ -90,7 +101,8 @@ export function openMemory(clock: () => number = Date.now): Store {
     counts: (limit) => readCounts(state, limit),
     circuits: () => readCircuits(state),
     circuit: (scope) => state.circuits.get(scope),
-    putCircuit: (circuit) => putCircuit(state, circuit),
+    putCircuit: (circuit, entry) => putCircuit(state, circuit, entry),
+    changeCap: (reports, raised, entry) => changeCap(state, reports, raised, entry),
     addAudit: (entry) => addAudit(state, entry),
     audit: (limit) => state.audit.slice(-limit).reverse(),
     putMetered: (holder, totals, late) => putMetered(state, holder, totals, late),
@@ -171,11 +183,23 @@ function readCircuits({ circuits, clock }: MemoryState): readonly Circuit[] {
   return [...circuits.values()];
 }
 
-function putCircuit(state: MemoryState, circuit: Circuit): boolean {
+function putCircuit(state: MemoryState, circuit: Circuit, entry?: AuditEntry): boolean {
   if ((state.circuits.get(circuit.scope)?.rev ?? 0) !== circuit.rev - 1) return false;
   state.circuits.set(circuit.scope, circuit);
+  if (entry !== undefined) addAudit(state, entry);
   notify(state, { type: "circuit", circuit });
   return true;
+}
+
+function changeCap(state: MemoryState, reports: readonly Report[], expected: number, entry: AuditEntry): CapAnswer {
+  const tallies = reports.map(({ key }) => state.tallies.get(key)?.tally);
+  const raised = tallies[0] === undefined ? 0 : raisedOf(tallies[0]);
+  if (reports.some(({ holder }, index) => tallies[index]?.holders.has(holder))) return { outcome: "repeated", raised };
+  if (raised !== expected) return { outcome: "outdated", raised };
+  const [first] = reports.map((report) => exchangeOne(state, report));
+  addAudit(state, entry);
+  for (const { key } of reports) notify(state, { type: "recall", key: changedKey(key) });
+  return { outcome: "applied", raised: first?.raised ?? raised };
 }
 
 function addAudit({ audit }: MemoryState, entry: AuditEntry): void {
