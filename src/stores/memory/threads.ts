@@ -14,16 +14,7 @@ const SEEK_MS = 1_000;
 /** How long a keeper may be busy before another one is sought. */
 const BUSY_MS = 5_000;
 
-type Operation =
-  | "exchange"
-  | "counts"
-  | "circuits"
-  | "circuit"
-  | "putCircuit"
-  | "changeCap"
-  | "addAudit"
-  | "audit"
-  | "recall";
+type Operation = Exclude<keyof Store, "alone" | "subscribe" | "close">;
 
 type Message =
   | { readonly type: "seek" }

@@ -1,4 +1,4 @@
-import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets.ts";
+import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets/changes.ts";
 import { readCommandConfig } from "../../../config/config.ts";
 import { amountText } from "../../../limits/budget.ts";
 import { textTable } from "../../../terminal/table.ts";

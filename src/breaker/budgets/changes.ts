@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { object } from "../core/json.ts";
-import { periodName, spanAt } from "../core/period.ts";
-import type { Answer } from "../http/exchange.ts";
-import { type Budget, UNIT_SCALES } from "../limits/budget.ts";
-import { joinKey } from "../limits/scope-text.ts";
-import { type CapChange, changeHolder, isAmount, type Report } from "../limits/tally.ts";
-import { type AuditEntry, changeCircuit, type Store } from "../stores/store.ts";
-import { fault } from "./answer.ts";
-import { findTarget, type Target, targetsIn } from "./budget-targets.ts";
-import { line } from "./line.ts";
+import { object } from "../../core/json.ts";
+import { periodName, spanAt } from "../../core/period.ts";
+import type { Answer } from "../../http/exchange.ts";
+import { type Budget, UNIT_SCALES } from "../../limits/budget.ts";
+import { joinKey } from "../../limits/scope-text.ts";
+import { type CapChange, changeHolder, isAmount, type Report } from "../../limits/tally.ts";
+import { type AuditEntry, changeCircuit, type Store } from "../../stores/store.ts";
+import { fault } from "../answer.ts";
+import { line } from "../line.ts";
+import { findTarget, type Target, targetsIn } from "./targets.ts";
 
 /** One budget of one scope in its current window. Amounts are in USD, tokens or calls. */
 export interface BudgetRow {
