@@ -1,5 +1,5 @@
 import type { AuditEntry } from "../stores/store.ts";
-import type { Api } from "./api.ts";
+import type { Rest } from "./rest/rest.ts";
 
 /** The body of `POST /api/v1/events`. */
 export interface EventBody {
@@ -44,8 +44,8 @@ export function eventOf({ at, scope, what, by, why, until }: AuditEntry): EventB
   };
 }
 
-/** Sends the event of an entry, if it is one. @throws SpendfuseError `SPENDFUSE_DATADOG` */
-export async function postEntry(api: Api, entry: AuditEntry): Promise<void> {
+/** Sends the event of an entry, if it is one. @throws ApiRefusal */
+export async function postEntry(rest: Rest, entry: AuditEntry): Promise<void> {
   const event = eventOf(entry);
-  if (event !== undefined) await api.request("POST", "/api/v1/events", event);
+  if (event !== undefined) await rest.ask("POST", "/api/v1/events", event);
 }
