@@ -1,6 +1,6 @@
 import { amountText } from "../limits/budget.ts";
 import type { AuditEntry } from "../stores/store.ts";
-import type { Api } from "./api.ts";
+import type { Rest } from "./rest/rest.ts";
 
 /** The body of `POST /api/v1/events`. */
 export interface EventBody {
@@ -59,8 +59,8 @@ function capText({ budget, unit = "usd", before = 0, after = 0 }: AuditEntry): s
   return `The cap of "${budget}" was ${amountText(unit, before)}, and is ${amountText(unit, after)}.`;
 }
 
-/** Sends the event of an entry, if it is one. @throws SpendfuseError `SPENDFUSE_DATADOG` */
-export async function postEntry(api: Api, entry: AuditEntry): Promise<void> {
+/** Sends the event of an entry, if it is one. @throws ApiRefusal */
+export async function postEntry(rest: Rest, entry: AuditEntry): Promise<void> {
   const event = eventOf(entry);
-  if (event !== undefined) await api.request("POST", "/api/v1/events", event);
+  if (event !== undefined) await rest.ask("POST", "/api/v1/events", event);
 }
