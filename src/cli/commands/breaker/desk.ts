@@ -1,4 +1,4 @@
-import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets.ts";
+import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets/changes.ts";
 import { createOperations } from "../../../breaker/operations.ts";
 import type { Config } from "../../../config/config.ts";
 import { SpendfuseError } from "../../../core/errors.ts";

@@ -1,8 +1,9 @@
-import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets.ts";
+import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets/changes.ts";
 import { readCommandConfig } from "../../../config/config.ts";
+import { amountText } from "../../../limits/budget.ts";
 import { textTable } from "../../../terminal/table.ts";
 import { type Desk, openDesk } from "../breaker/desk.ts";
-import { amountText, logTable } from "../breaker/tables.ts";
+import { logTable } from "../breaker/tables.ts";
 import type { Values } from "../budget.ts";
 import { usage } from "../command.ts";
 
