@@ -55,10 +55,10 @@ const LEASE_MS = 10_000;
 
 export function createBudgetOperations(
   store: Store,
-  budgets: readonly Budget[],
+  caps: () => readonly Budget[],
   clock: () => number = Date.now,
 ): BudgetOperations {
-  const targets = async (): Promise<readonly Target[]> => targetsIn(budgets, await store.counts(MAX_COUNTS), clock());
+  const targets = async (): Promise<readonly Target[]> => targetsIn(caps(), await store.counts(MAX_COUNTS), clock());
   return {
     rows: async () => {
       const now = clock();
@@ -66,7 +66,7 @@ export function createBudgetOperations(
     },
     async change(verb, sent, operator) {
       const order = object(sent) ?? {};
-      const found = findTarget(budgets, await targets(), order);
+      const found = findTarget(caps(), await targets(), order);
       if ("status" in found) return found;
       const reason = line(order.reason, 500);
       const by = line(order.by, 200) ?? line(operator, 200);
