@@ -14,7 +14,7 @@ export function createReloading(config: Config): Reloading {
   return {
     caps: () => caps,
     reload() {
-      const next = readConfig({}, process.env);
+      const next = readConfig();
       caps = next.caps;
       const count = next.budgets?.length ?? 0;
       return `configuration read again: ${count} budget${count === 1 ? "" : "s"}`;
