@@ -42,7 +42,7 @@ export function createOperations(
   ttlMs: number = TTL_MS,
   clock: () => number = Date.now,
   tags: readonly string[] = NO_TAGS,
-  caps: readonly Budget[] = [],
+  caps: () => readonly Budget[] = () => [],
 ): Operations {
   const budgets = createBudgetOperations(store, caps, clock);
   const badScope = `"scope" must be such as "agent:researcher", of ${[SCOPES, ...tags].join(", ")}; or "all"`;

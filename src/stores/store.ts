@@ -159,6 +159,8 @@ export interface StoreKind {
   open(address: string): Awaitable<Store>;
 }
 
+/** Recalled as if it were a count, it makes all processes read their configuration again. No count has this key. */
+export const RELOAD_KEY = "|reload|";
 /** Closed circuits are kept for this long, so that a late webhook is recognised as late. */
 export const KEEP_CLOSED_MS = 7 * 86_400_000;
 /** Audit entries that are kept. */

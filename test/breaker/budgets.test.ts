@@ -40,7 +40,7 @@ const ADDRESSES = {
 };
 
 async function openBreaker(store: Store, budget: BudgetConfig): Promise<Breaker> {
-  const breaker = await startBreaker({ store, port: 0, operatorToken: TOKEN, caps: readBudget(budget) });
+  const breaker = await startBreaker({ store, port: 0, operatorToken: TOKEN, caps: () => readBudget(budget) });
   closers.push(() => breaker.close());
   return breaker;
 }

@@ -8,7 +8,7 @@ import { openStore } from "../../src/stores/open.ts";
  */
 const [address = "", budget = "{}", name = ""] = process.argv.slice(2);
 const store = await openStore(address);
-const operations = createBudgetOperations(store, readBudget(JSON.parse(budget)));
+const operations = createBudgetOperations(store, () => readBudget(JSON.parse(budget)));
 
 for (let index = 0; ; index++) {
   const id = `${name}-${index}`;

@@ -86,7 +86,7 @@ describe.each(Object.entries(ADDRESSES))("operators on the store %s", (name, mak
       );
       killed.push(...(await Promise.all(runs)));
     }
-    const operations = createBudgetOperations(store, readBudget(BUDGET));
+    const operations = createBudgetOperations(store, () => readBudget(BUDGET));
     const done = killed.flatMap((one) => one.done);
     expect(done.length).toBeGreaterThan(PROCESSES);
     // Whoever got no answer sends the order again, and so does one who got it.
@@ -112,7 +112,7 @@ describe.each(Object.entries(ADDRESSES))("operators on the store %s", (name, mak
     server.play(vendorOf());
     const budget = { ...BUDGET, calls: 2 };
     const store = await open(address);
-    const operations = createOperations(store, 60_000, Date.now, [], readBudget(budget));
+    const operations = createOperations(store, 60_000, Date.now, [], () => readBudget(budget));
     const fleet = Array.from({ length: PROCESSES }, () => startSpender(address, server, [budget]));
     closers.push(() => Promise.all(fleet.map((spender) => spender.stop())));
     const isRefused = async (spender: Spender) => (await spender.spend(1, 1, 2)).refused === 1;

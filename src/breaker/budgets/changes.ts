@@ -55,18 +55,20 @@ const LEASE_MS = 10_000;
 
 export function createBudgetOperations(
   store: Store,
-  budgets: readonly Budget[],
+  caps: () => readonly Budget[],
   clock: () => number = Date.now,
 ): BudgetOperations {
-  const targets = async (): Promise<readonly Target[]> => targetsIn(budgets, await store.counts(MAX_COUNTS), clock());
+  const targets = async (budgets: readonly Budget[]): Promise<readonly Target[]> =>
+    targetsIn(budgets, await store.counts(MAX_COUNTS), clock());
   return {
     rows: async () => {
       const now = clock();
-      return (await targets()).map((target) => rowOf(target, now));
+      return (await targets(caps())).map((target) => rowOf(target, now));
     },
     async change(verb, sent, operator) {
       const order = object(sent) ?? {};
-      const found = findTarget(budgets, await targets(), order);
+      const budgets = caps();
+      const found = findTarget(budgets, await targets(budgets), order);
       if ("status" in found) return found;
       const reason = line(order.reason, 500);
       const by = line(order.by, 200) ?? line(operator, 200);

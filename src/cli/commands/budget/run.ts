@@ -16,6 +16,7 @@ const WORDS: Readonly<Record<string, number>> = {
   reset: 1,
   pause: 1,
   resume: 1,
+  reload: 0,
 };
 const MAX_ROWS = 1_000;
 
@@ -31,6 +32,7 @@ export async function run(values: Values, [verb = "list", ...words]: readonly st
     const [first = "", second] = words;
     if (verb === "list") return await list(desk, values);
     if (verb === "show") return await show(desk, values, first);
+    if (verb === "reload") return await reload(desk, values, by);
     if (verb === "pause" || verb === "resume") return await pause(desk, verb, first, values, by);
     return await change(desk, verb as BudgetVerb, { budget: first, ...amountOf(second) }, values, by);
   } finally {
@@ -87,6 +89,12 @@ async function pause(
   const until = answer.until === undefined ? "" : ` until ${new Date(answer.until).toISOString()}`;
   const state = answer.state === "closed" ? "calls are allowed" : `calls are refused${until}`;
   console.log(values.json ? JSON.stringify(answer) : `${answer.scope}: ${state}`);
+  return 0;
+}
+
+async function reload(desk: Desk, { reason, json }: Values, by: string | undefined): Promise<number> {
+  const told = await desk.reload({ by, reason });
+  console.log(json ? JSON.stringify({ told }) : told);
   return 0;
 }
 
