@@ -43,7 +43,9 @@ describe.concurrent("spendfuse demo", () => {
     expect(out).not.toContain("✗");
     expect(code).toBe(0);
     const [circuit, ...more] = err.trim().split("\n");
-    expect(circuit).toMatch(/^spendfuse: circuit of agent:runaway opened until \S+: Datadog monitor \d+ alerts/);
+    expect(circuit).toMatch(
+      /^spendfuse: circuit of agent:runaway opened until \S+: runaway spent \$\d+\.\d+ in five minutes\. The limit is \$\d+\.\d+\. Datadog monitor "[^"]+" \(\d+\), Triggered: https:/,
+    );
     expect(more).toEqual([]);
     const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT CUSTOMERS COST"));
     expect(STOPPED).toMatch(
