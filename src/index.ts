@@ -3,6 +3,7 @@ import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import type { Approve } from "./guard/approval.ts";
 import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
+import type { Remaining } from "./guard/budgets/remaining.ts";
 import type { ChargeInput } from "./pricing/charge.ts";
 import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
@@ -115,9 +116,40 @@ export function budgets(): readonly BudgetUse[] {
   return theRuntime().budgets();
 }
 
+/**
+ * What is left of each budget that applies to the scope that it is called in, the least share of its cap first; empty
+ * without any. It is never more than a call would get at that moment; inside {@link finalise} the reserve counts as well.
+ * Never rejects.
+ */
+export function remaining(): Promise<readonly Remaining[]> {
+  return theRuntime().remaining();
+}
+
+/** A tool that a model may call to learn what it has left. `run` returns {@link remaining} as JSON. */
+export const remainingTool: RemainingTool = {
+  name: "remaining_budget",
+  description:
+    "Returns what is left of the budgets of this task, in USD, tokens or calls, and when each is renewed. Call it before long work, and finish with what you have when little is left.",
+  inputSchema: { type: "object", properties: {}, additionalProperties: false },
+  run: async () => JSON.stringify({ budgets: await remaining() }),
+};
+
 /** How often each internal step failed and was swallowed. */
 export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
+}
+
+/** A tool as an SDK needs it: its name, its description, the JSON schema of its input, and what it does. */
+export interface RemainingTool {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: {
+    readonly type: "object";
+    readonly properties: Readonly<Record<string, never>>;
+    readonly additionalProperties: false;
+  };
+  /** Called in the scope of the agent that asks. */
+  readonly run: () => Promise<string>;
 }
 
 export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
@@ -141,6 +173,7 @@ export type { Usage } from "./core/usage.ts";
 export type { Approval, Approve } from "./guard/approval.ts";
 export { type Blocked, isBlocked } from "./guard/blocked.ts";
 export type { BudgetUse } from "./guard/budgets/budget-counter.ts";
+export type { Remaining } from "./guard/budgets/remaining.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/identity/api-key.ts";
 export type { ChargeInput } from "./pricing/charge.ts";

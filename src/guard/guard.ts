@@ -1,3 +1,4 @@
+import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
@@ -6,6 +7,7 @@ import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
 import { charge, countsOf, type Hold, holdsOf, replaceBudgets } from "./budgets/budgets.ts";
 import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
+import { type Remaining, remainingOf } from "./budgets/remaining.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, keepsReserve, openGuardState, reportStoreFailure } from "./guard-state.ts";
@@ -20,6 +22,8 @@ export interface Guard extends Gate {
   readonly circuits: CircuitCache;
   readonly counts: Iterable<Count>;
   forecasts: boolean;
+  /** What is left of the budgets that apply to a scope; nothing where a circuit is open. Never rejects. */
+  remaining(node: ScopeNode): Promise<readonly Remaining[]>;
   /** Takes the budgets of a configuration that was read again. */
   replaceBudgets(next: readonly Budget[]): void;
   /** Reports everything to the store and releases what is held. Never rejects. */
@@ -45,6 +49,7 @@ export function createGuard(options: GuardOptions): Guard {
       if (passesUnknown(guard, "budget")) return undefined;
       return createRefusal(blockedUnchecked(), shape);
     },
+    remaining: (node) => remaining(guard, node),
     replaceBudgets(next) {
       replaceBudgets(budgets, next);
       guard.finalises = keepsReserve(next);
@@ -55,6 +60,14 @@ export function createGuard(options: GuardOptions): Guard {
     close: () => close(guard),
   };
   return own;
+}
+
+async function remaining(guard: GuardState, node: ScopeNode): Promise<readonly Remaining[]> {
+  const { budgets, circuits, clock, finalises, notify, options } = guard;
+  const failed = (error: unknown): void => reportStoreFailure(notify, error);
+  const rows = await remainingOf(budgets, countsOf(budgets, node), finalises && isFinalising(), failed);
+  const blocked = options.mode === "enforce" && circuits.find(node, clock()) !== undefined;
+  return blocked ? rows.map((row) => ({ ...row, left: 0 })) : rows;
 }
 
 function check(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {

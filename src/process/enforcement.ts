@@ -4,6 +4,7 @@ import type { ScopeNode } from "../core/scope.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { Blocked } from "../guard/blocked.ts";
 import type { Count } from "../guard/budgets/budget-counter.ts";
+import type { Remaining } from "../guard/budgets/remaining.ts";
 import { createGauges, type GaugeReading, type ShowsTag } from "../guard/gauges.ts";
 import { createGuard, type Guard } from "../guard/guard.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
@@ -23,6 +24,8 @@ export interface Enforcement {
   readonly ready: Promise<void>;
   /** The counts of this process's budgets. */
   readonly counts: Iterable<Count>;
+  /** What is left of the budgets that apply to a scope. Never rejects. */
+  remaining(node: ScopeNode): Promise<readonly Remaining[]>;
   /** Takes the budgets of a configuration that was read again. */
   replaceBudgets(next: readonly Budget[]): void;
   /** Undefined while it is not open. */
@@ -84,6 +87,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     gate: guard,
     gauges,
     counts,
+    remaining: guard.remaining,
     replaceBudgets(next) {
       state.caps = next;
       guard.replaceBudgets(next);

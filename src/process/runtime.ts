@@ -5,6 +5,7 @@ import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type BudgetUse, useOf } from "../guard/budgets/budget-counter.ts";
+import type { Remaining } from "../guard/budgets/remaining.ts";
 import { finalise } from "../guard/finalise.ts";
 import type { Scoping } from "../meter/identity/scoping.ts";
 import { SCOPE_VARIABLE } from "../meter/propagation/baggage.ts";
@@ -14,7 +15,7 @@ import { wrapFetch } from "../meter/transports/fetch/hook.ts";
 import { openPassing, type PassingOptions, type PassingSocket } from "../meter/transports/websocket/passing.ts";
 import type { ChargeInput } from "../pricing/charge.ts";
 import type { Forward } from "./assembly.ts";
-import { chargeHere } from "./charging.ts";
+import { chargeHere, remainingHere } from "./charging.ts";
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
 import { isGuarded } from "./enforcement.ts";
@@ -47,6 +48,8 @@ export interface Runtime {
   readonly approvers: Set<Approve>;
   /** Usage of the budgets that this process has counted. */
   budgets(): readonly BudgetUse[];
+  /** What is left of the budgets that apply to the scope that it is called in. Never rejects. */
+  remaining(): Promise<readonly Remaining[]>;
   /** The address of the breaker inside this process, if there is one. */
   breakerUrl(): string | undefined;
   /** What `node --import spendfuse/register` does: the hook at once, everything else later; never throws. */
@@ -90,6 +93,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     faults: state.faults,
     approvers: state.approvers,
     budgets: () => [...(state.parts?.enforcement?.counts ?? [])].map(useOf),
+    remaining: () => remainingHere(state),
     breakerUrl: () => state.parts?.enforcement?.breakerUrl(),
     register: () => register(state, runtime),
     start: (options) => start(state, runtime, options),

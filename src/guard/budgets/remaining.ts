@@ -1,0 +1,60 @@
+import { type Budget, UNIT_SCALES } from "../../limits/budget.ts";
+import { within } from "../../stores/store.ts";
+import { type Count, capOf, isOver, ordinaryOf, totalOf } from "./budget-counter.ts";
+import { exchange, roll } from "./budget-lease.ts";
+import type { Budgets } from "./budgets.ts";
+
+/** What is left of one budget that applies to a scope. Amounts are in USD, tokens or calls, as `unit` says. */
+export interface Remaining {
+  readonly budget: string;
+  readonly scope: string;
+  readonly unit: Budget["unit"];
+  /** What a call would get now: less what calls under way have reserved, here and in other processes. */
+  readonly left: number;
+  /** The cap in force; without the part for `finalise()`, outside of it. */
+  readonly cap: number;
+  /** When the window ends, in milliseconds since the epoch; absent for a run, and for a window that moves. */
+  readonly until?: number;
+}
+
+/**
+ * Asks the store how the counts stand, and returns what is left of each, the least share of its cap first. Where the store
+ * does not answer in time, what this process knows is returned. Never rejects.
+ */
+export async function remainingOf(
+  budgets: Budgets,
+  counts: readonly Count[],
+  finalising: boolean,
+  onFailure: (error: unknown) => void,
+): Promise<readonly Remaining[]> {
+  const { lease, clock } = budgets;
+  for (const count of counts) if (isOver(count, clock())) roll(lease, count, clock());
+  try {
+    if (counts.length > 0)
+      await within(Promise.resolve(exchange(lease, counts, { tight: false, finalising })), lease.timeoutMs);
+  } catch (error) {
+    onFailure(error);
+  }
+  return counts.map((count) => rowOf(budgets, count, finalising)).sort((a, b) => shareOf(a) - shareOf(b));
+}
+
+function shareOf({ left, cap }: Remaining): number {
+  return cap > 0 ? left / cap : 0;
+}
+
+function rowOf({ passesUnknown }: Budgets, count: Count, finalising: boolean): Remaining {
+  const { budget, scope, inUse, busy, idle, doubt, end } = count;
+  const cap = finalising ? capOf(count) : ordinaryOf(count);
+  // What others hold idle is not counted: they may use it before it is recalled.
+  const left = doubt !== undefined && passesUnknown !== true ? 0 : cap - totalOf(count) - inUse - busy - idle;
+  const scale = UNIT_SCALES[budget.unit];
+  const ends = budget.per.kind !== "moving" && Number.isFinite(end);
+  return {
+    budget: budget.name,
+    scope,
+    unit: budget.unit,
+    left: Math.max(0, left) / scale,
+    cap: cap / scale,
+    ...(ends && { until: end }),
+  };
+}
