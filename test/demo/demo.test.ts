@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { entryPath, entryUrl } from "../entries.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 const AGENTS = ["researcher", "browser", "planner", "├ flights", "├ hotels", "└ budget", "all"];
 
 interface Ended {
@@ -135,7 +135,7 @@ describe.concurrent("spendfuse demo", () => {
 });
 
 test("it does not spend in an app's own metering", async () => {
-  const register = new URL("../../src/register.ts", import.meta.url).href;
+  const register = entryUrl("register");
   const refused = await run(["demo"], { NODE_OPTIONS: `--import ${register}` });
   expect(refused).toMatchObject({ code: 2, out: "" });
   expect(refused.err).toContain("spendfuse/register");

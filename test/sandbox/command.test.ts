@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { command } from "../../src/cli/commands/sandbox.ts";
 import type { StateView } from "../../src/sandbox/view.ts";
 import { writeSmallAssets } from "../datadog/small-assets.ts";
+import { entryPath } from "../entries.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 const running: ChildProcess[] = [];
 const assets = writeSmallAssets();
 afterAll(() => {
