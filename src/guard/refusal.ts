@@ -4,8 +4,8 @@ import { markOf } from "./blocked.ts";
 /** A refusal as the vendor would write it: every SDK raises its own error, once. `shape` is the call's wire format's. */
 export function createRefusal(blocked: Blocked, shape: RefusalShape): Refusal {
   return {
-    status: REFUSAL_STATUS,
-    statusText: "Payment Required",
+    status: shape.status ?? REFUSAL_STATUS,
+    statusText: shape.status === undefined ? "Payment Required" : "OK",
     headers: {
       "content-type": "application/json",
       // OpenAI's and Anthropic's SDKs honour it; the others do not retry a 402.

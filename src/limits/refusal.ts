@@ -46,6 +46,8 @@ export interface StreamEvent {
 export interface RefusalShape {
   /** Headers by which SDKs tell the kind of an error, beside those of every refusal. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** {@link REFUSAL_STATUS} unless its clients read errors from answers of another. */
+  readonly status?: 200;
   /** The body of the answer. */
   body(message: string, blocked: Blocked): object;
   /** The event that ends a stream in its middle. */

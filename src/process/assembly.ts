@@ -7,8 +7,9 @@ import type { ScopeNode } from "../core/scope.ts";
 import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
-import { type ChargingServices, createChargeRecorder } from "../meter/call/charges.ts";
+import { createChargeRecorder } from "../meter/call/charges.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
+import type { CallServices } from "../meter/call/open-call.ts";
 import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import type { Tracing } from "../meter/tracing/tracing.ts";
@@ -21,6 +22,7 @@ import { TOOL_PRICES } from "../pricing/tool-prices.ts";
 import { DEFAULT_STORE, isSharedStore } from "../stores/addresses.ts";
 import { openMemory } from "../stores/memory.ts";
 import type { Store } from "../stores/store.ts";
+import { createChargeLog } from "./debug-log.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
@@ -46,7 +48,7 @@ export interface Parts {
   readonly settler: Settler | undefined;
   /** Kept from one process to the next where the configuration names a store that outlives them. */
   readonly estimates: KeptKnowledge;
-  readonly services: ChargingServices;
+  readonly services: CallServices;
 }
 
 export interface AssemblyOptions {
@@ -138,6 +140,7 @@ export function assemble(options: AssemblyOptions): Parts {
     },
     listeners: options.listeners,
   });
+  const logCharge = createChargeLog(options.say);
   const charge = createChargeRecorder({
     faults,
     spent: (node, spent) => enforcement?.gate.charge(node, spent),
@@ -146,10 +149,11 @@ export function assemble(options: AssemblyOptions): Parts {
     instruments(one) {
       instruments.charge(one);
       totals?.charge(one);
+      logCharge?.(one);
     },
     tracing: options.tracing,
   });
-  const services: ChargingServices = {
+  const services: CallServices = {
     charge,
     gate: enforcement?.gate,
     forecast: forecaster.forecast,

@@ -1,5 +1,6 @@
 import { readEnvironment } from "../config/config.ts";
 import type { SettledCall } from "../core/call.ts";
+import type { Charge } from "../pricing/charge.ts";
 
 /** Whether `SPENDFUSE_DEBUG` asks for a line per call, and for the stacks of faults. */
 export function isDebugging(): boolean {
@@ -9,6 +10,19 @@ export function isDebugging(): boolean {
 /** Writes one line per settled call. */
 export function createDebugLog(say: (message: string) => void): (call: SettledCall) => void {
   return (call) => say(`debug: ${lineOf(call)}`);
+}
+
+/** Writes one line per charge; undefined unless `SPENDFUSE_DEBUG` asks for it. */
+export function createChargeLog(say: (message: string) => void): ((charge: Charge) => void) | undefined {
+  return isDebugging() ? (charge) => say(`debug: ${chargeLineOf(charge)}`) : undefined;
+}
+
+/** `charge: web_search; 3 units; $0.024; agent a`. */
+export function chargeLineOf({ what, units, costNano, scope }: Charge): string {
+  const parts = [`charge: ${what}`];
+  if (units !== undefined && units !== 1) parts.push(`${units} units`);
+  parts.push(`$${Number((costNano / 1e9).toPrecision(6))}`, ownerOf(scope));
+  return parts.join("; ");
 }
 
 /** `call lx2-0: openai gpt-4o-mini, stream, completed in 412 ms; 78 in, 8 out (reported); $0.00002; agent a`. */

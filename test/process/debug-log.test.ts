@@ -1,7 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
 import { createFaults } from "../../src/core/faults.ts";
-import { createDebugLog, lineOf } from "../../src/process/debug-log.ts";
+import { chargeLineOf, createChargeLog, createDebugLog, lineOf } from "../../src/process/debug-log.ts";
 import { settledCall, USAGE } from "../fixtures/calls.ts";
 
 describe("a line per call", () => {
@@ -51,6 +51,29 @@ describe("a line per call", () => {
     const said: string[] = [];
     createDebugLog((message) => said.push(message))(CALL);
     expect(said).toEqual([`debug: ${lineOf(CALL)}`]);
+  });
+});
+
+describe("a line per charge", () => {
+  const { scope } = settledCall("writer");
+
+  test.each([
+    [{ what: "web_search", units: undefined, costNano: 8_000_000 }, "charge: web_search; $0.008; agent writer"],
+    [{ what: "web_search", units: 1, costNano: 8_000_000 }, "charge: web_search; $0.008; agent writer"],
+    [{ what: "pages", units: 12, costNano: 0 }, "charge: pages; 12 units; $0; agent writer"],
+  ])("%o", (charge, line) => {
+    expect(chargeLineOf({ ...charge, scope, at: 0 })).toBe(line);
+  });
+
+  test.each([
+    ["1", 1],
+    ["0", 0],
+  ])("is written with SPENDFUSE_DEBUG=%s %d times", (debug, times) => {
+    vi.stubEnv("SPENDFUSE_DEBUG", debug);
+    const said: string[] = [];
+    createChargeLog((message) => said.push(message))?.({ what: "a", units: 1, costNano: 1, scope, at: 0 });
+    vi.unstubAllEnvs();
+    expect(said).toHaveLength(times);
   });
 });
 

@@ -13,6 +13,7 @@ import type { RequestFacts } from "../wire/formats/format.ts";
 import type { SaidScope } from "../wire/scope-headers.ts";
 import type { Target } from "../wire/target.ts";
 import { type CallServices, type OnSettled, OpenCall } from "./open-call.ts";
+import { PaidRequest } from "./paid-request.ts";
 
 /** A request to a model that is about to leave, as its transport sees it. */
 export interface LeavingRequest {
@@ -53,9 +54,11 @@ export function beginCall(
   const context = contexts.capture();
   const around = lookAround();
   const identity = identityAround(identifier, around);
+  const paid = target.readFacts === undefined ? undefined : new PaidRequest(target, around, faults);
   const key = target.host?.plan === true ? PLAN_KEY : target.keyOf(headers);
-  const call = new OpenCall({
-    target,
+  const call: OpenCall = new OpenCall({
+    target: paid?.target ?? target,
+    paid,
     context,
     node: withKey(nodeFor(identifier, context, identity, { headers, said, facts: known }), key),
     facts: known,
@@ -75,7 +78,7 @@ export function beginCall(
     if (request.sends !== true) call.reads = read;
   }
   if (known?.retrieval === true || request.handshake === true) return call;
-  if (call.ours === true) openSpan(options, call, around);
+  if (call.ours === true && paid === undefined) openSpan(options, call, around);
   call.agentSpan = context.span;
   if (context.span !== undefined) addOpenCall(context.span);
   return call;
@@ -112,7 +115,7 @@ function readLater(
   call.ours = read;
   return read.then((ours) => {
     call.ours = ours;
-    if (ours && !call.settled) openSpan(options, call, around);
+    if (ours && !call.settled && call.paid === undefined) openSpan(options, call, around);
   });
 }
 

@@ -1,22 +1,21 @@
 import type { CallState } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
-import type { Passage } from "../../limits/gate.ts";
 import type { Refusal } from "../../limits/refusal.ts";
 import type { ToolPrice } from "../../pricing/tool-prices.ts";
 import { createKeyReader } from "../identity/api-key.ts";
 import type { Escort } from "../propagation/propagation.ts";
 import { dropOpenCall } from "../tracing/agent-span.ts";
 import { releaseCallSpan } from "../tracing/call-span.ts";
+import { paidTarget } from "../wire/charges/paid-target.ts";
 import { createPriceList, type PriceList } from "../wire/charges/price-list.ts";
 import * as formats from "../wire/formats/registry.ts";
 import { createHostLookup, type Host, type HostLookup } from "../wire/hosts.ts";
 import { type Classifier, createClassifier, type Target, type TargetSettings } from "../wire/target.ts";
 import { type AbandonedCalls, createAbandonedCalls } from "./abandoned-calls.ts";
 import { createBackground } from "./background.ts";
-import { beginCall, type LeavingRequest } from "./begin-call.ts";
+import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
 import { createInFlightRequests, type InFlightRequests } from "./in-flight-requests.ts";
 import type { OpenCall } from "./open-call.ts";
-import { admitPaid, type LeavingPaidRequest, type PaidOptions, PaidRequest } from "./paid-request.ts";
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
@@ -39,7 +38,7 @@ export interface CallSettings {
   readonly toolPrices: readonly ToolPrice[];
 }
 
-export interface CallMeterOptions extends PaidOptions {
+export interface CallMeterOptions extends BeginOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
   readonly programAddresses: () => ProgramAddresses | undefined;
@@ -60,6 +59,15 @@ export interface ProgramAddresses {
 export interface CallMeter {
   readonly faults: Faults;
   readonly classifier: Classifier;
+  /** Whether an address may be of a request that {@link classify} finds: the only check that others cost. */
+  maybe(address: string): boolean;
+  /**
+   * What a request is for: a model, or another API that has a price. Undefined for any other request. `method` in upper
+   * case.
+   */
+  classify(method: string, address: string): Target | undefined;
+  /** Whether requests that are no model calls have prices: else the path alone of an address rules most out. */
+  hasPrices(): boolean;
   readonly inFlight: InFlightRequests;
   readonly abandoned: AbandonedCalls;
   /** Calls that have not settled. */
@@ -76,14 +84,6 @@ export interface CallMeter {
   lookup(): HostLookup;
   /** Opens a call for a request about to leave. Undefined when that failed: the request is then sent unmetered. */
   begin(target: Target, request: LeavingRequest): OpenCall | undefined;
-  /** Prices of requests that are no model calls; undefined without any. The same object until the configuration changes. */
-  prices(): PriceList | undefined;
-  /** Begins a paid request about to leave. Undefined when that failed: it is then sent uncounted. */
-  beginPaid(request: LeavingPaidRequest): PaidRequest | undefined;
-  /** Whether it may leave; undefined when nothing is to be asked. Never rejects. */
-  admitPaid(paid: PaidRequest): Passage | undefined | Promise<Passage | undefined>;
-  /** What reads the body of its answer. */
-  watchPaid(paid: PaidRequest): OpenCall;
   /** The refusal of a request whose call could not be begun by a fault of ours; undefined where it may leave all the same. */
   unchecked(target: Target): Refusal | undefined;
   /** What is sent along with a request that is no model call, such as baggage; undefined for nearly all. */
@@ -95,6 +95,7 @@ export interface CallMeter {
 export function createCallMeter(options: CallMeterOptions): CallMeter {
   const { faults } = options;
   const settings = createSettingsReader(options.settings);
+  const classifier = createClassifier(Object.values(formats), settings);
   const open = new Set<OpenCall>();
   const background = createBackground();
   const abandoned = createAbandonedCalls(open, faults);
@@ -110,14 +111,24 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   }
 
   function record(call: OpenCall, state: Settled): void {
-    if (background.counts(call)) call.services.record(call, state);
+    if (call.paid !== undefined) call.paid.settle(call);
+    else if (background.counts(call)) call.services.record(call, state);
   }
 
   return {
     faults,
     abandoned,
     open,
-    classifier: createClassifier(Object.values(formats), settings),
+    classifier,
+    maybe: (address) => classifier.maybe.test(address) || settings().charges?.maybe.test(address) === true,
+    classify(method, address) {
+      const found = classifier.maybe.test(address) ? classifier.find(method, address) : undefined;
+      const { charges } = settings();
+      if (found !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
+      const at = charges.find(method, address);
+      return at && paidTarget(at, method, settings());
+    },
+    hasPrices: () => settings().charges !== undefined,
     inFlight: createInFlightRequests(),
     escort: options.escort,
     isOff: (transport) => options.settings().transportsOff.includes(transport),
@@ -135,25 +146,19 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
         return undefined;
       }
     },
-    prices: () => settings().charges,
-    beginPaid: (request) => faults.guard("request", () => new PaidRequest(options, request, settings().tags)),
-    admitPaid: (paid) => admitPaid(paid, options),
-    watchPaid(paid) {
-      const call = paid.watch((settled) => {
-        open.delete(settled);
-        if (settled.tether !== undefined) abandoned.forget(settled);
-      });
-      open.add(call);
-      return call;
-    },
     unchecked: ({ format }) => faults.guard("guard", () => options.services().gate?.unchecked(format.refusal)),
     settleOpen() {
-      for (const call of [...open]) call.settle({ type: "flush", unseen: abandoned.isReadUnseen(call) });
+      for (const call of [...open]) {
+        // A paid request without an answer may still fail, and then costs nothing.
+        if (call.paid !== undefined && call.status === undefined) continue;
+        call.settle({ type: "flush", unseen: abandoned.isReadUnseen(call) });
+      }
     },
   };
 }
 
 interface MeterSettings extends TargetSettings {
+  readonly tags: readonly string[];
   readonly charges: PriceList | undefined;
 }
 

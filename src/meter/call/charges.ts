@@ -7,7 +7,6 @@ import { type AgentSpan, addCharge } from "../tracing/agent-span.ts";
 import { writeChargeSpan } from "../tracing/charge-span.ts";
 import type { Surroundings } from "../tracing/otel-global.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import type { CallServices } from "./open-call.ts";
 
 /** Where a charge was made. */
 export interface ChargePlace {
@@ -18,11 +17,6 @@ export interface ChargePlace {
   readonly agentSpan: AgentSpan | undefined;
   /** What it holds of its budgets, where it was asked about before. */
   readonly ticket?: Ticket | undefined;
-}
-
-/** What paid requests need of the process, too. */
-export interface ChargingServices extends CallServices {
-  readonly charge: RecordCharge;
 }
 
 export type RecordCharge = (charge: Charge, place: ChargePlace) => void;

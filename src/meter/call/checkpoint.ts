@@ -14,16 +14,21 @@ export function admit(
   faults: Faults,
 ): Passage | undefined | Promise<Passage | undefined> {
   const { gate, prices } = call.services;
-  if (gate === undefined || call.facts.retrieval === true) return undefined;
-  call.cuttable = gate.cuts;
+  if (gate === undefined || call.facts.retrieval === true || call.paid?.isUnread(call)) return undefined;
+  // What is paid for by request is done once the answer begins.
+  call.cuttable = gate.cuts && call.paid === undefined;
   try {
-    const loading = gate.forecasts ? prices() : undefined;
-    if (loading === undefined && call.reads === undefined) return gate.admit(new CallAsk(call, sent));
+    const loading = gate.forecasts && call.paid === undefined ? prices() : undefined;
+    if (loading === undefined && call.reads === undefined) return gate.admit(askOf(call, sent));
     return admitLater(gate, call, sent, loading, faults);
   } catch (error) {
     faults.report("guard", error);
     return uncheckedPassage(gate, call);
   }
+}
+
+function askOf(call: OpenCall, sent: unknown): Ask {
+  return call.paid?.ask(call) ?? new CallAsk(call, sent);
 }
 
 /** Undefined where a call passes that our own fault kept from being checked. */
@@ -41,7 +46,7 @@ async function admitLater(
 ): Promise<Passage | undefined> {
   try {
     await Promise.all([loading, call.reads]);
-    return call.ours === false ? undefined : await gate.admit(new CallAsk(call, sent));
+    return call.ours === false ? undefined : await gate.admit(askOf(call, sent));
   } catch (error) {
     faults.report("guard", error);
     return uncheckedPassage(gate, call);
@@ -50,6 +55,7 @@ async function admitLater(
 
 /** Looks at a vendor's error. True when it is a cap of the vendor's own, so that trying again is of no use. */
 export function isFinal(call: OpenCall, status: number, body: unknown, faults: Faults): boolean {
+  if (call.paid !== undefined) return false;
   const { gateway } = call.target.gateway;
   const provider = gateway?.name ?? call.target.provider;
   try {

@@ -2,8 +2,7 @@ import { type CallState, next, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import type { Forecast, Gate, Ticket } from "../../limits/gate.ts";
-import type { Knowledge } from "../estimates/knowledge.ts";
+import type { Ticket } from "../../limits/gate.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
@@ -13,22 +12,14 @@ import type { HeaderLookup } from "../wire/headers.ts";
 import { parseBody } from "../wire/long-text.ts";
 import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
+import type { PaidRequest } from "./paid-request.ts";
+import type { ServicesOf } from "./services.ts";
 import type { Tether } from "./tether.ts";
 
 /** Called when a call settles. */
 export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
 
-/** What a call needs of the process, looked up once when it begins. */
-export interface CallServices {
-  /** The check before each call; undefined without a guard. */
-  readonly gate: Gate | undefined;
-  /** The most that the call may use and cost. */
-  readonly forecast: (call: OpenCall) => Forecast;
-  readonly knowledge: Knowledge;
-  /** Resolves when prices are known; undefined when they are. */
-  readonly prices: () => Promise<void> | undefined;
-  readonly record: OnSettled;
-}
+export type CallServices = ServicesOf<OpenCall>;
 
 export interface CallOptions {
   readonly target: Target;
@@ -40,11 +31,14 @@ export interface CallOptions {
   readonly faults: Faults;
   readonly services: CallServices;
   readonly onSettled: OnSettled;
+  readonly paid?: PaidRequest | undefined;
 }
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
   readonly target: Target;
+  /** It is no model call, but a request with a price. */
+  readonly paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
   node: ScopeNode;
@@ -93,8 +87,9 @@ export class OpenCall {
   /** The stream could not be split into frames: chunks are passed on unchanged. */
   #lost = false;
 
-  constructor({ target, context, node, facts, hides, signal, faults, services, onSettled }: CallOptions) {
+  constructor({ target, paid, context, node, facts, hides, signal, faults, services, onSettled }: CallOptions) {
     this.target = target;
+    this.paid = paid;
     this.context = context;
     this.node = node;
     this.reading = newReading(target.host);
@@ -128,6 +123,10 @@ export class OpenCall {
     if (status >= 400) {
       lookForGateway(this.target.gateway, headers);
       this.settle({ type: "refused" });
+      return;
+    }
+    if (this.paid !== undefined && !this.paid.needsAnswer(this, status)) {
+      this.settle({ type: "end" });
       return;
     }
     readHead(this.target.gateway, headers, stream, this.reading);

@@ -1,189 +1,106 @@
+import type { Faults } from "../../core/faults.ts";
 import { implausible, MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import { NO_TAGS } from "../../core/tags/tags.ts";
-import type { Ask, Forecast, Passage, Ticket } from "../../limits/gate.ts";
-import type { RefusalShape } from "../../limits/refusal.ts";
-import { identityAround, nodeFor } from "../identity/identify.ts";
-import { addOpenCall, dropOpenCall } from "../tracing/agent-span.ts";
-import type { Context } from "../tracing/context.ts";
-import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
-import { type AnswerFacts, answerFormat } from "../wire/charges/answer.ts";
-import { forecastOf, learnUnits, type PricedAddress, type PricedRequest } from "../wire/charges/price-list.ts";
-import type { WireFormat } from "../wire/formats/format.ts";
-import { FRAMINGS } from "../wire/framings.ts";
-import { readScopeHeaders, type SaidScope } from "../wire/scope-headers.ts";
+import type { Ask, Forecast, Ticket } from "../../limits/gate.ts";
+import { type AgentSpan, dropOpenCall } from "../tracing/agent-span.ts";
+import type { Surroundings } from "../tracing/otel-global.ts";
+import { type AnswerFacts, answerOf, type ChargeAnswer, needsAnswer } from "../wire/charges/answer.ts";
+import { targetOfRequest } from "../wire/charges/paid-target.ts";
+import { forecastOf, learnUnits } from "../wire/charges/price-list.ts";
+import type { PricedRequest } from "../wire/charges/priced.ts";
+import type { RequestFacts } from "../wire/formats/format.ts";
 import type { Target } from "../wire/target.ts";
-import type { BeginOptions } from "./begin-call.ts";
-import type { ChargingServices } from "./charges.ts";
-import { OpenCall } from "./open-call.ts";
+import type { RecordCharge } from "./charges.ts";
 
-export interface PaidOptions extends BeginOptions {
-  readonly services: () => ChargingServices;
-}
-
-/** A request to a paid API that is no model, as its transport sees it. */
-export interface LeavingPaidRequest {
-  readonly at: PricedAddress;
-  readonly priced: PricedRequest;
-  readonly method: string;
-  /** In any form: `Headers`, pairs, or an object. */
-  readonly headers: unknown;
-  readonly signal: AbortSignal | null | undefined;
-}
-
-/** A paid request between its sending and its answer. It is counted once, when the answer is a success. */
-export class PaidRequest {
-  readonly priced: PricedRequest;
+/** What of its call a paid request looks at. */
+interface Call {
   readonly node: ScopeNode;
+  readonly facts: RequestFacts;
+  readonly reads: Promise<unknown> | undefined;
+  readonly status: number | undefined;
+  readonly ticket: Ticket | undefined;
+  readonly agentSpan: AgentSpan | undefined;
+  readonly services: { readonly charge: RecordCharge };
+}
+
+/** What a call has where it is no model call but a request with a price. It is counted once, when the answer is a success. */
+export class PaidRequest {
   readonly target: Target;
-  readonly services: ChargingServices;
-  /** The scope in our own headers, which are to be taken off. */
-  readonly said: SaidScope | undefined;
-  ticket: Ticket | undefined = undefined;
-  readonly #facts: AnswerFacts = { failed: false, units: undefined };
-  readonly #format: WireFormat;
-  readonly #options: PaidOptions;
-  readonly #context: Context;
   readonly #around: Surroundings;
-  readonly #signal: AbortSignal | null | undefined;
-  #over = false;
+  readonly #faults: Faults;
+  readonly #answer: ChargeAnswer;
+  #prices: readonly PricedRequest[] | undefined = undefined;
 
-  /** @param tags The declared ones. */
-  constructor(
-    options: PaidOptions,
-    { at, priced, method, headers, signal }: LeavingPaidRequest,
-    tags: readonly string[] = NO_TAGS,
-  ) {
-    const { contexts, identifier } = options;
-    this.#options = options;
-    this.priced = priced;
-    this.#context = contexts.capture();
-    this.#around = lookAround();
-    const identity = identityAround(identifier, this.#around);
-    const said = readScopeHeaders(headers, tags);
-    this.said = said;
-    this.node = nodeFor(identifier, this.#context, identity, { headers, said, facts: undefined });
-    this.#format = answerFormat(priced, this.#facts);
-    this.#signal = signal;
-    this.target = targetOf(at, this.#format, method);
-    this.services = options.services();
-    if (this.#context.span !== undefined) addOpenCall(this.#context.span);
+  constructor(target: Target, around: Surroundings, faults: Faults) {
+    this.#around = around;
+    this.#faults = faults;
+    this.#answer = { prices: () => this.#prices, answers: [] };
+    this.target = targetOfRequest(target, this.#answer);
   }
 
-  get refusal(): RefusalShape {
-    return this.#format.refusal;
+  /** Whether it is not known what it costs, and will not be before it is sent. */
+  isUnread({ facts, reads }: Call): boolean {
+    return facts.prices === undefined && reads === undefined;
   }
 
-  /** What watches the body of a successful answer, for a price that the body decides; it settles this request. */
-  watch(settled: (call: OpenCall) => void): OpenCall {
-    return new OpenCall({
-      target: this.target,
-      context: this.#context,
-      node: this.node,
-      facts: undefined,
-      hides: false,
-      signal: this.#signal,
-      faults: this.#options.faults,
-      services: this.services,
-      onSettled: (call) => {
-        settled(call);
-        this.settle();
-      },
-    });
+  /** Whether the body of an answer with this status decides what it cost. */
+  needsAnswer({ facts }: Call, status: number): boolean {
+    this.#prices = facts.prices;
+    return isSuccess(status) && needsAnswer(facts.prices);
   }
 
-  /** The answer was a success as far as it was read. Where it did not say its figure, the row says what to assume. */
-  settle(): void {
-    if (this.#over) return;
-    if (this.#facts.failed) {
-      this.drop();
-      return;
+  /** What the gate is asked. */
+  ask({ node, facts }: Call): Ask {
+    const prices = facts.prices ?? [];
+    this.#prices = prices;
+    const forecast: Forecast = {
+      tokens: 0,
+      calls: 0,
+      costNano: prices.reduce((sum, { row }) => sum + forecastOf(row), 0),
+    };
+    return {
+      node,
+      refusal: this.target.format.refusal,
+      provider: prices[0]?.row.host ?? this.target.address,
+      model: prices[0]?.what,
+      forecast: () => forecast,
+      fingerprint: () => undefined,
+      cut: () => {},
+    };
+  }
+
+  /** Counts what the answer has shown it to cost: nothing where it was refused, or failed. */
+  settle(call: Call): void {
+    const prices = call.facts.prices ?? [];
+    let ticket = call.ticket;
+    if (call.status !== undefined && isSuccess(call.status)) {
+      prices.forEach((priced, at) => {
+        const facts = answerOf(this.#answer, at);
+        if (facts.failed) return;
+        this.#charge(call, priced, facts, ticket);
+        ticket = undefined;
+      });
     }
-    this.#over = true;
-    const { row, what } = this.priced;
-    const { faults } = this.#options;
-    let units = row.figure === undefined ? 1 : this.#facts.units;
+    ticket?.release();
+    const { agentSpan } = call;
+    if (agentSpan !== undefined) this.#faults.guard("span", () => dropOpenCall(agentSpan));
+  }
+
+  /** Where the answer did not say its figure, the row says what to assume. */
+  #charge(call: Call, { row, what }: PricedRequest, facts: AnswerFacts, ticket: Ticket | undefined): void {
+    let units = row.figure === undefined ? 1 : facts.units;
     if (units !== undefined && !(row.usd * units * 1e9 <= MAX_CALL_NANO)) {
-      faults.report("figure", implausible(`$${row.usd * units}`));
+      this.#faults.report("figure", implausible(`$${row.usd * units}`));
       units = undefined;
     }
     if (units !== undefined && row.figure !== undefined) learnUnits(row, units);
     const costNano = Math.round(row.usd * (units ?? row.assume) * 1e9);
-    const { node, ticket } = this;
-    const place = { node, ticket, around: this.#around, agentSpan: this.#context.span };
-    this.services.charge({ scope: node.scope, what, costNano, units, at: Date.now() }, place);
-    this.#end();
-  }
-
-  /** It was refused, or failed: it costs nothing. */
-  drop(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.ticket?.release();
-    this.#end();
-  }
-
-  #end(): void {
-    const { span } = this.#context;
-    if (span !== undefined) this.#options.faults.guard("span", () => dropOpenCall(span));
+    const { node, agentSpan, services } = call;
+    const place = { node, ticket, around: this.#around, agentSpan };
+    services.charge({ scope: node.scope, what, costNano, units, at: Date.now() }, place);
   }
 }
 
-/**
- * Asks the gate whether a paid request may leave. Undefined when no gate applies. Never rejects.
- */
-export function admitPaid(
-  paid: PaidRequest,
-  { faults }: PaidOptions,
-): Passage | undefined | Promise<Passage | undefined> {
-  const { gate } = paid.services;
-  if (gate === undefined) return undefined;
-  const refused = (error: unknown): Passage | undefined => {
-    faults.report("guard", error);
-    const refusal = gate.unchecked(paid.refusal);
-    return refusal && { pass: false, refusal: () => refusal };
-  };
-  try {
-    const passage = gate.admit(askOf(paid));
-    return passage instanceof Promise ? passage.catch(refused) : passage;
-  } catch (error) {
-    return refused(error);
-  }
+function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
 }
-
-function askOf({ priced, node, refusal }: PaidRequest): Ask {
-  const forecast: Forecast = { tokens: 0, calls: 0, costNano: forecastOf(priced.row) };
-  return {
-    node,
-    refusal,
-    provider: priced.row.host,
-    model: priced.what,
-    forecast: () => forecast,
-    fingerprint: () => undefined,
-    // What is paid for is done once the answer begins.
-    cut: () => {},
-  };
-}
-
-function targetOf({ address, path }: PricedAddress, format: WireFormat, method: string): Target {
-  return {
-    format,
-    route: NO_ROUTE,
-    framing: FRAMINGS.sse,
-    host: undefined,
-    provider: format.provider,
-    geo: undefined,
-    local: false,
-    address,
-    path,
-    method,
-    shapes: new Map(),
-    gateway: { gateway: undefined, looks: 0 },
-    asksUsage: false,
-    samples: false,
-    keyOf: () => undefined,
-    tags: [],
-  };
-}
-
-const NO_ROUTE: Target["route"] = { endpoint: { method: "POST", path: "/" }, model: undefined };

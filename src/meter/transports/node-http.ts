@@ -46,13 +46,17 @@ export const nodeHttp: Transport = {
   },
 };
 
-/** Undefined for what is no model call, and for what our fetch carries and has metered. */
-function targetOf({ classifier, inFlight }: CallMeter, request: ClientRequest): Target | undefined {
+/** Undefined for what is neither a model call nor has a price, and for what our fetch carries and has metered. */
+function targetOf(meter: CallMeter, request: ClientRequest): Target | undefined {
+  const { classifier, inFlight } = meter;
   const { path, method } = request;
-  if (!classifier.maybe.test(path) || (method === "GET" && request.getHeader("upgrade") !== undefined))
+  if (
+    !(classifier.maybe.test(path) || meter.hasPrices()) ||
+    (method === "GET" && request.getHeader("upgrade") !== undefined)
+  )
     return undefined;
   const host = request.getHeader("host") ?? headersOf(request as never).host ?? request.host;
   // To a proxy, the whole address is written where otherwise the path is.
-  const target = classifier.find(method, path.startsWith("/") ? `${request.protocol}//${host}${path}` : path);
+  const target = meter.classify(method, path.startsWith("/") ? `${request.protocol}//${host}${path}` : path);
   return target === undefined || inFlight.isInside(target.path) || inFlight.isMetered() ? undefined : target;
 }

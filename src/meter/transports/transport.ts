@@ -4,14 +4,12 @@ import type { CallMeter } from "../call/call-meter.ts";
  * A transport: one way by which requests to models leave the process. To add one, write a file beside this one and give
  * it a line in `registry.ts`.
  *
- * It asks `meter.classify(method, url)` of each request about to leave. For a model call it then uses, in order:
+ * It asks `meter.classify(method, url)` of each request about to leave. For what that finds it then uses, in order:
  * `meter.begin` with headers and body; `meter.admit`, whose refusal it turns into an answer of its own shape; what
  * carries the request inside `meter.inFlight`; `call.respond` when the head of the answer is there; each chunk or the
  * whole body; and the ending, by `call.end`, `call.breakOff` or `call.settle`. The call does the rest.
  *
- * Any other request may have a price: where `meter.prices()` has a list whose `maybe` fits the address, it uses `find`,
- * `priceOf` with the body, `meter.beginPaid` and `meter.admitPaid`. An answer with an error drops the paid request, any
- * other settles it, at once or, where `needsAnswer`, by what `meter.watchPaid` reads of the body.
+ * A request with a price that is no model call is found and carried in the same way: nothing here has to know it.
  */
 export interface Transport {
   /** The file's name. */

@@ -66,8 +66,12 @@ export function readScopeHeaders(headers: unknown, tags: readonly string[] = NO_
   if (Symbol.iterator in headers) {
     for (const [name, value] of headers as Iterable<[string, unknown]>) readOne(said, name, value, tags);
   } else for (const name in headers) readOne(said, name, (headers as Record<string, unknown>)[name], tags);
-  if (said.tags !== undefined) return { ...said.scope, tags: said.tags };
-  return said.scope ?? (said.ours ? NOTHING : undefined);
+  return scopeOf(said);
+}
+
+function scopeOf({ scope, tags, ours }: Said): SaidScope | undefined {
+  if (tags !== undefined) return { ...scope, tags };
+  return scope ?? (ours ? NOTHING : undefined);
 }
 
 /** What has been found of a scope so far. */
@@ -79,24 +83,17 @@ interface Said {
 }
 
 function readGiven(headers: Headers, tags: readonly string[]): SaidScope | undefined {
-  let scope: { [field in Field]?: string } | undefined;
-  for (const [field, name] of FIELDS) {
-    const value = headers.get(name);
-    if (value) scope = { ...scope, [field]: value };
+  const said: Said = { scope: undefined, tags: undefined, ours: false };
+  for (const name of headers.keys()) {
+    if (name.startsWith(OURS) || name === BAGGAGE) readOne(said, name, headers.get(name), tags);
   }
-  let found: Record<string, string> | undefined;
-  for (const tag of tags) {
-    const value = headers.get(TAG_HEADER + tag) ?? headers.get(TAG_HEADER + tag.replaceAll("_", "-"));
-    if (value) found = { ...found, [tag]: value };
-  }
-  if (found !== undefined) return { ...scope, tags: found };
-  return scope ?? (isOurs(BAGGAGE, headers.get(BAGGAGE)) ? NOTHING : undefined);
+  return scopeOf(said);
 }
 
 function readOne(said: Said, name: string, value: unknown, tags: readonly string[]): void {
   if (!isOurs(name, value)) return;
   const lower = name.toLowerCase();
-  said.ours ||= lower === BAGGAGE || lower.startsWith(TAG_HEADER);
+  said.ours = true;
   if (!value) return;
   const field = FIELDS.find(([, own]) => own === lower)?.[0];
   if (field !== undefined) said.scope = { ...said.scope, [field]: String(value) };

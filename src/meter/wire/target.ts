@@ -9,9 +9,13 @@ import type { Host, HostLookup } from "./hosts.ts";
 import { isLocalHost } from "./local-host.ts";
 import { sampleText } from "./text.ts";
 
-/** A request to a model API, recognised by its path, then its host. */
+/** A request to a model API, recognised by its path, then its host; or to another API that has a price. */
 export interface Target {
   readonly format: WireFormat;
+  /** The facts of every request, where no body has to be read for them; undefined where one has. */
+  readonly facts: RequestFacts | undefined;
+  /** Reads the facts of a body. Only of a paid API that is no model; others are read by their format. */
+  readonly readFacts?: (text: string) => RequestFacts | undefined;
   readonly route: Route;
   readonly framing: Framing;
   readonly host: Host | undefined;
@@ -95,6 +99,7 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
     const host = settings.lookup(url.host);
     return {
       format,
+      facts: method === "GET" ? RETRIEVAL : undefined,
       route,
       framing: FRAMINGS[route.endpoint.framing ?? "sse"],
       host,
@@ -145,7 +150,7 @@ function geoOf(host: Host | undefined, path: string): string | undefined {
 const MAX_KNOWN = 500;
 
 /** The facts of a retrieval, which has no body. */
-export const RETRIEVAL: RequestFacts = {
+const RETRIEVAL: RequestFacts = {
   model: undefined,
   stream: false,
   inputBytes: undefined,
@@ -155,6 +160,7 @@ export const RETRIEVAL: RequestFacts = {
 
 /** The facts of a request's body; undefined when it is not of the format. */
 export function factsOf(target: Target, text: string): RequestFacts | undefined {
+  if (target.readFacts !== undefined) return target.readFacts(text);
   const body = object(parse(text));
   const facts = body && target.format.readRequest(body, target.route);
   return facts !== undefined && target.samples ? { ...facts, sample: () => sampleText(body as Json) } : facts;

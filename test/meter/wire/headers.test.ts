@@ -64,8 +64,8 @@ describe.each(Object.entries(FORMS))("as %s", (_form, make) => {
     expect(readScopeHeaders(make([]))).toBeUndefined();
   });
 
-  test("an empty one says nothing", () => {
-    expect(readScopeHeaders(make([["x-spendfuse-agent", ""]]))).toBeUndefined();
+  test("an empty one says nothing, and is to be removed", () => {
+    expect(readScopeHeaders(make([["x-spendfuse-agent", ""]]))).toEqual({});
   });
 });
 

@@ -9,7 +9,7 @@ import type { InFlight } from "../../call/in-flight-requests.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
-import { RETRIEVAL, type Target } from "../../wire/target.ts";
+import type { Target } from "../../wire/target.ts";
 import { createWrittenBody, type WrittenBody } from "./written-body.ts";
 
 /** No more of a body is held until its end is known. */
@@ -111,7 +111,7 @@ export class HeldRequest {
     let facts: RequestFacts | undefined;
     try {
       this.#body.end(given, encoding);
-      facts = this.#target.method === "GET" ? RETRIEVAL : this.#body.facts();
+      facts = this.#target.facts ?? this.#body.facts();
     } catch (error) {
       faults.report("request", error);
       this.#decideUnchecked();
@@ -142,7 +142,7 @@ export class HeldRequest {
     clearTimeout(this.#timer);
     this.#body.mayAsk = false;
     this.#lateFacts = Promise.withResolvers();
-    this.#decide(this.#lateFacts.promise);
+    this.#decide(this.#target.facts ?? this.#lateFacts.promise);
     this.settleEnd();
   }
 
@@ -187,7 +187,7 @@ export class HeldRequest {
       facts,
       asked: false,
       headers,
-      said: this.#said ?? faults.guard("request", () => readScopeHeaders(headers)),
+      said: this.#said ?? faults.guard("request", () => readScopeHeaders(headers, target.tags)),
       signal: undefined,
       ...(facts instanceof Promise && { sends: true as const }),
     });

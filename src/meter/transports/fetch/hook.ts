@@ -5,13 +5,11 @@ import { admit, isFinal } from "../../call/checkpoint.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { PREFIX } from "../../propagation/baggage.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
-import type { PricedAddress } from "../../wire/charges/price-list.ts";
 import type { Target } from "../../wire/target.ts";
 import { isEventStream } from "../bodies/event-stream.ts";
 import { isNodeBody, watchNodeBody } from "../bodies/node-body.ts";
 import { type Begun, beginRequest } from "./begun-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
-import { sendPaid } from "./paid.ts";
 import {
   addressOf,
   type FetchInit,
@@ -78,18 +76,15 @@ function fetchMetered(
   let init = givenInit;
   let target: Target | undefined;
   let begun: Begun | undefined;
-  let priced: PricedAddress | undefined;
   try {
     if (typeof input !== "string") input = inputOnce(input);
     init = evaluatedOnce(init);
     if (init !== givenInit && isBroken(init as object)) return inner.call(self as never, input, init);
     const address = typeof input === "string" ? input : addressOf(input);
-    if (address !== undefined && meter.classifier.maybe.test(address)) {
-      target = meter.classifier.find(init?.method === "POST" ? "POST" : methodOf(input, init), address);
+    if (address !== undefined && meter.maybe(address)) {
+      target = meter.classify(init?.method === "POST" ? "POST" : methodOf(input, init), address);
     }
-    if (target === undefined) {
-      priced = address === undefined ? undefined : findPriced(meter, address, input, init);
-    } else {
+    if (target !== undefined) {
       if (meter.inFlight.isInside(target.path)) return inner.call(self as never, input, init);
       begun = beginRequest(meter, target, input, init);
     }
@@ -98,10 +93,7 @@ function fetchMetered(
     const refused = target && meter.unchecked(target);
     if (refused !== undefined) return Promise.resolve(answerOf(refused));
   }
-  if (target === undefined) {
-    if (priced === undefined) return pass(meter, inner, self, input, init);
-    return sendPaid(meter, priced, input, init, (sent, sentInit) => pass(meter, inner, self, sent, sentInit));
-  }
+  if (target === undefined) return pass(meter, inner, self, input, init);
   if (begun === undefined) return passUnmetered(meter, target, inner, self, input, init);
   if (begun.call === undefined) {
     const refused = meter.unchecked(target);
@@ -109,14 +101,6 @@ function fetchMetered(
     return inner.call(self as never, begun.input, begun.init);
   }
   return send(meter, inner, self, begun.call, begun);
-}
-
-/** What a request that is no model call may cost; a request inside another of the same path is that one. */
-function findPriced(meter: CallMeter, address: string, input: FetchInput, init: FetchInit): PricedAddress | undefined {
-  const prices = meter.prices();
-  if (prices === undefined || !prices.maybe.test(address)) return undefined;
-  const found = prices.find(methodOf(input, init), address);
-  return found === undefined || meter.inFlight.isInside(found.path) ? undefined : found;
 }
 
 function answerOf({ body, ...init }: Refusal): Response {
@@ -188,7 +172,8 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     call.settle({ type: "end" });
     return response;
   }
-  if (call.services.gate !== undefined && mayBeCap(response)) await readCap(call, response, meter);
+  if (call.services.gate !== undefined && call.paid === undefined && mayBeCap(response))
+    await readCap(call, response, meter);
   try {
     watch(meter, call, response, input, init);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
-import { askForUsage, askForUsageInBytes, factsOf, mayAskUsage, RETRIEVAL, type Target } from "../../wire/target.ts";
+import { askForUsage, askForUsageInBytes, factsOf, mayAskUsage, type Target } from "../../wire/target.ts";
 import { codingOf, decoded } from "../bodies/coding.ts";
 import { createPassingBody, factsLater, type PassingBody, passIterable, passStream } from "../bodies/passing-body.ts";
 import { readAhead } from "../bodies/read-ahead.ts";
@@ -44,7 +44,7 @@ export interface Outgoing {
 
 /** Reads the body without consuming or changing it. The only change is the question for usage, where allowed. */
 export function readOutgoing(target: Target, input: FetchInput, init: FetchInit): Outgoing {
-  if (target.method === "GET") return { input, init, facts: RETRIEVAL, asked: false };
+  if (target.facts !== undefined) return { input, init, facts: target.facts, asked: false };
   const body: unknown = init?.body ?? undefined;
   if (typeof body === "string") return readText(target, input, init, body);
   if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return readBytes(target, input, init, body);

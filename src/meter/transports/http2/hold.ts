@@ -35,20 +35,17 @@ export function createRequest(meter: CallMeter, original: Request, enabled: () =
   return request as Request;
 }
 
-/** Undefined for what is no model call, and for what another transport of ours carries. */
-function targetOf(
-  { classifier, inFlight }: CallMeter,
-  session: ClientHttp2Session,
-  given: Parameters<Request>[0],
-): Target | undefined {
+/** Undefined for what is neither a model call nor has a price, and for what another transport of ours carries. */
+function targetOf(meter: CallMeter, session: ClientHttp2Session, given: Parameters<Request>[0]): Target | undefined {
+  const { classifier, inFlight } = meter;
   const headers = namesOf(given);
   const path = headers[":path"];
-  if (typeof path !== "string" || !classifier.maybe.test(path)) return undefined;
+  if (typeof path !== "string" || !(classifier.maybe.test(path) || meter.hasPrices())) return undefined;
   const authority =
     headers[":authority"] ?? headers.host ?? (session as unknown as Internals)[keyOf(session, "authority")];
   const scheme = headers[":scheme"] ?? (session.encrypted === false ? "http" : "https");
   const method = String(headers[":method"] ?? "GET").toUpperCase();
-  const target = classifier.find(method, `${scheme}://${authority}${path}`);
+  const target = meter.classify(method, `${scheme}://${authority}${path}`);
   if (target === undefined || inFlight.isInside(target.path) || inFlight.isMetered()) return undefined;
   return (session.socket as { readonly [UNDICI]?: true } | undefined)?.[UNDICI] ? undefined : target;
 }
@@ -79,7 +76,7 @@ function hold(
 ): ClientHttp2Stream {
   const { faults } = meter;
   const headers = namesOf(given);
-  const said = faults.guard("request", () => readScopeHeaders(headers));
+  const said = faults.guard("request", () => readScopeHeaders(headers, target.tags));
   const sent =
     (said !== undefined && !Array.isArray(given) && faults.guard("request", () => dropScopeHeaders(headers))) || given;
   const { stream, send } = requestLater(session, () => original.call(session, sent as Headers, options));

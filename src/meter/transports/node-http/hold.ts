@@ -36,7 +36,7 @@ export function holdRequest(meter: CallMeter, target: Target, message: Outgoing)
     },
     {
       mayAsk: mayAskUsage(target) && message.strictContentLength !== true,
-      said: faults.guard("request", () => saidOf(message)),
+      said: faults.guard("request", () => saidOf(message, target.tags)),
     },
   );
   following.give(message, { meter, held, isWritten: true });
@@ -45,10 +45,10 @@ export function holdRequest(meter: CallMeter, target: Target, message: Outgoing)
 }
 
 /** The scope in the headers, which for most requests is not looked for. */
-function saidOf(message: Outgoing): SaidScope | undefined {
+function saidOf(message: Outgoing, tags: readonly string[]): SaidScope | undefined {
   const { _header: head } = message;
   const may = head === null ? message.getHeaderNames().some(mayBeOurs) : mayHoldOurs(head);
-  return may ? readScopeHeaders(headersOf(message)) : undefined;
+  return may ? readScopeHeaders(headersOf(message), tags) : undefined;
 }
 
 const following = createClassMethods<Following>((base) => {

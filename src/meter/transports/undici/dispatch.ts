@@ -42,20 +42,21 @@ export function wrapDispatch(meter: CallMeter, inner: Dispatch, enabled: () => b
   return Object.setPrototypeOf(dispatch, mark) as Dispatch;
 }
 
-/** The model API that a request is for, unless it is looked at elsewhere. Never throws. */
+/** The model or priced API that a request is for, unless it is looked at elsewhere. Never throws. */
 function findTarget(
-  { classifier, inFlight, faults }: CallMeter,
+  meter: CallMeter,
   self: Dispatcher,
   options: DispatchOptions,
   enabled: () => boolean,
 ): Target | undefined {
+  const { inFlight, faults } = meter;
   try {
     if (typeof options !== "object" || options === null || SEEN in options) return undefined;
     const { path, method, upgrade } = options;
     if (typeof path !== "string" || typeof method !== "string" || upgrade || method === "CONNECT") return undefined;
     const address = path.startsWith("/") ? originOf(self, options) + path : path;
-    if (!classifier.maybe.test(address) || !enabled()) return undefined;
-    const target = classifier.find(method === "POST" ? method : method.toUpperCase(), address);
+    if (!meter.maybe(address) || !enabled()) return undefined;
+    const target = meter.classify(method === "POST" ? method : method.toUpperCase(), address);
     if (target === undefined) return undefined;
     // Of a fetch that is metered, its redirects too, whose paths are others.
     return inFlight.isInside(target.path) || inFlight.isMetered() ? undefined : target;
@@ -115,7 +116,7 @@ function begin(meter: CallMeter, target: Target, { facts, asked, sends, options 
     facts,
     asked,
     headers,
-    said: meter.faults.guard("request", () => readScopeHeaders(headers)),
+    said: meter.faults.guard("request", () => readScopeHeaders(headers, target.tags)),
     signal: signal instanceof AbortSignal ? signal : undefined,
     ...(sends && { sends }),
   });

@@ -1,7 +1,7 @@
 import type { Faults } from "../../../core/faults.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
-import { askForUsageInBytes, factsOf, mayAskUsage, RETRIEVAL, type Target } from "../../wire/target.ts";
+import { askForUsageInBytes, factsOf, mayAskUsage, type Target } from "../../wire/target.ts";
 import { codingOf, decoded } from "../bodies/coding.ts";
 import type { PassingBody } from "../bodies/passing-body.ts";
 import type { DispatchOptions } from "./dispatcher.ts";
@@ -26,7 +26,7 @@ const UNCODED = { "accept-encoding": "identity" };
 
 /** Reads the body without consuming or changing it. The only change is the question for usage, where allowed. */
 export function readOutgoing(target: Target, options: DispatchOptions, faults: Faults): Outgoing {
-  if (target.method === "GET") return { options, facts: RETRIEVAL, asked: false };
+  if (target.facts !== undefined) return { options, facts: target.facts, asked: false };
   const { body } = options;
   if (typeof body === "string") return readBytes(target, options, Buffer.from(body), body);
   if (body instanceof ArrayBuffer) return readBytes(target, options, new Uint8Array(body));

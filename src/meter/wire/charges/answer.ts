@@ -1,41 +1,49 @@
 import { object } from "../../../core/json.ts";
+import type { RefusalShape } from "../../../limits/refusal.ts";
 import type { Reading, WireFormat } from "../formats/format.ts";
-import { openaiRefusal } from "../openai-error.ts";
 import { openaiRates } from "../rates.ts";
 import { readToolAnswer, toolRefusal } from "./mcp.ts";
-import type { PricedRequest } from "./price-list.ts";
+import type { PricedRequest } from "./priced.ts";
+import { plainRefusal } from "./refusal.ts";
 
-/** What the answer to a paid request has said so far. */
+/** What the answer has said so far of one price. */
 export interface AnswerFacts {
   failed: boolean;
   /** Units by the row's `figure`; undefined where it was not said, or is no number of zero or more. */
   units: number | undefined;
+  /** Nothing more is said of it. */
+  done: boolean;
+}
+
+/** The answer to one paid request: what it costs, once that is known, and what has been read of it, price by price. */
+export interface ChargeAnswer {
+  readonly prices: () => readonly PricedRequest[] | undefined;
+  readonly answers: AnswerFacts[];
 }
 
 /** Whether the body of an answer decides what it cost; else its status does. */
-export function needsAnswer({ row, rpc }: PricedRequest): boolean {
-  return row.figure !== undefined || rpc !== undefined;
+export function needsAnswer(prices: readonly PricedRequest[] | undefined): boolean {
+  return prices === undefined || prices.some(({ row, rpc }) => row.figure !== undefined || rpc !== undefined);
 }
 
-/** Reads one answer into `facts`, as a wire format so that what watches bodies can read it. */
-export function answerFormat({ row, rpc }: PricedRequest, facts: AnswerFacts): WireFormat {
-  const read = (message: unknown, reading: Reading): void => {
-    const answer = rpc === undefined ? { failed: false } : readToolAnswer(message, rpc.id);
-    if (answer === undefined) return;
-    facts.failed ||= answer.failed;
-    if (row.figure !== undefined) facts.units = unitsAt(message, row.figure) ?? facts.units;
-    reading.recognized = true;
-    reading.finished = true;
-    // The stream of an MCP server may stay open behind the answer.
-    reading.terminal = rpc !== undefined;
-  };
+/** What was read of one price; nothing where its answer has not come. */
+export function answerOf({ answers }: ChargeAnswer, at: number): AnswerFacts {
+  answers[at] ??= { failed: false, units: undefined, done: false };
+  return answers[at];
+}
+
+/** Reads an answer, as a wire format so that what watches bodies can read it. */
+export function chargeFormat(answer: ChargeAnswer): WireFormat {
+  const read = (body: unknown, reading: Reading): void => readAnswer(answer, body, reading);
   return {
     name: "charge",
     operation: "chat",
     provider: "charge",
     endpoints: [],
     rates: openaiRates,
-    refusal: rpc === undefined ? openaiRefusal : toolRefusal(rpc.id),
+    get refusal() {
+      return refusalOf(answer.prices());
+    },
     deltaKeys: [],
     strictDeltas: false,
     readRequest: () => undefined,
@@ -45,6 +53,34 @@ export function answerFormat({ row, rpc }: PricedRequest, facts: AnswerFacts): W
       return false;
     },
   };
+}
+
+function refusalOf(prices: readonly PricedRequest[] | undefined): RefusalShape {
+  const rpc = prices?.find((priced) => priced.rpc !== undefined)?.rpc;
+  return rpc === undefined ? plainRefusal : toolRefusal(rpc);
+}
+
+function readAnswer(answer: ChargeAnswer, body: unknown, reading: Reading): void {
+  const prices = answer.prices() ?? [];
+  const messages: readonly unknown[] = Array.isArray(body) && prices.some(isTool) ? body : [body];
+  for (const message of messages) prices.forEach((priced, at) => void readOne(priced, answerOf(answer, at), message));
+  if (!prices.every((_, at) => answerOf(answer, at).done)) return;
+  reading.recognized = true;
+  reading.finished = true;
+  // The stream of an MCP server may stay open behind the answer.
+  reading.terminal = prices.some(isTool);
+}
+
+function isTool({ rpc }: PricedRequest): boolean {
+  return rpc !== undefined;
+}
+
+function readOne({ row, rpc }: PricedRequest, facts: AnswerFacts, message: unknown): void {
+  const answer = rpc === undefined ? { failed: false } : readToolAnswer(message, rpc.id);
+  if (answer === undefined) return;
+  facts.done = true;
+  facts.failed ||= answer.failed;
+  if (row.figure !== undefined) facts.units = unitsAt(message, row.figure) ?? facts.units;
 }
 
 /** The number at a path such as `usage.credits` or `results.0.cost`. */

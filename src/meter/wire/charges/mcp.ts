@@ -1,6 +1,13 @@
 import { object, text } from "../../../core/json.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
 
+/** A request of JSON-RPC, as it was sent. */
+export interface RpcRequest {
+  readonly id: unknown;
+  /** The ids of all requests that were sent with it; undefined where it was sent alone. */
+  readonly batch: readonly unknown[] | undefined;
+}
+
 /** A `tools/call` request of the Model Context Protocol. */
 export interface ToolCall {
   readonly tool: string;
@@ -27,12 +34,15 @@ export function readToolAnswer(message: unknown, id: unknown): { readonly failed
 /** JSON-RPC's range for errors of an implementation's own. */
 const CODE = -32_000;
 
-/** The refusal of a tool's call, as an error of JSON-RPC. */
-export function toolRefusal(id: unknown): RefusalShape {
-  const body: RefusalShape["body"] = (message, blocked) => ({
-    jsonrpc: "2.0",
-    id: id ?? null,
-    error: { code: CODE, message, data: { spendfuse: blocked } },
-  });
-  return { body, event: (message, blocked) => ({ data: body(message, blocked) }) };
+/**
+ * The refusal of a tool's call: an error of JSON-RPC, and one for each request that was sent with it. Its status is 200, as of every answer of JSON-RPC: a client
+ * of MCP reads no error's body, and would take a 402 for a failure of its connection.
+ */
+export function toolRefusal({ id, batch }: RpcRequest): RefusalShape {
+  const body: RefusalShape["body"] = (message, blocked) => {
+    const error = { code: CODE, message, data: { spendfuse: blocked } };
+    const answerOf = (one: unknown): object => ({ jsonrpc: "2.0", id: one ?? null, error });
+    return batch === undefined ? answerOf(id) : batch.map(answerOf);
+  };
+  return { status: 200, body, event: (message, blocked) => ({ data: body(message, blocked) }) };
 }

@@ -1,38 +1,10 @@
-import { parse } from "../../../core/json.ts";
+import { object, parse } from "../../../core/json.ts";
 import { chargeName } from "../../../pricing/charge.ts";
 import type { ToolPrice } from "../../../pricing/tool-prices.ts";
 import { createHostTest } from "../hosts.ts";
 import { withoutSlashes } from "../target.ts";
-import { readToolCall } from "./mcp.ts";
-
-/** A price, ready to be matched. */
-export interface PriceRow extends ToolPrice {
-  /** What is paid for: by `what`, else by host and path of the row. */
-  readonly name: string;
-  readonly isHost: (host: string) => boolean;
-  readonly isPath: (path: string) => boolean;
-  readonly assume: number;
-  /** What is held before a request: the most units that answers said, which fades with each that says less. */
-  units: number;
-}
-
-/** A request that may cost money: its address, and the rows that fit it. */
-export interface PricedAddress {
-  /** Host with port. */
-  readonly address: string;
-  readonly path: string;
-  readonly rows: readonly PriceRow[];
-  /** Whether the body decides, because a row is of a tool. */
-  readonly needsBody: boolean;
-}
-
-/** A request that costs money. */
-export interface PricedRequest {
-  readonly row: PriceRow;
-  readonly what: string;
-  /** The id of the JSON-RPC request, where it calls an MCP tool. */
-  readonly rpc: { readonly id: unknown } | undefined;
-}
+import { readToolCall, type ToolCall } from "./mcp.ts";
+import type { PricedAddress, PricedRequest, PriceRow } from "./priced.ts";
 
 /** The prices of one configuration. It knows no transport. */
 export interface PriceList {
@@ -63,13 +35,43 @@ export function createPriceList(prices: readonly ToolPrice[]): PriceList | undef
   };
 }
 
-/** Which row a request has, by its body where that decides. */
-export function priceOf({ rows }: PricedAddress, body: string | undefined): PricedRequest | undefined {
-  const call = body === undefined ? undefined : readToolCall(parse(body));
+/**
+ * What a request costs, by its body where that decides: one price, or one for each tool that a batch of JSON-RPC calls.
+ * Empty where no row fits.
+ */
+export function pricesOf({ rows }: PricedAddress, body: string | undefined): readonly PricedRequest[] {
+  const message = body === undefined ? undefined : parse(body);
+  const messages: readonly unknown[] = Array.isArray(message) ? message.slice(0, MAX_BATCH) : [message];
+  const calls = messages.map(readToolCall).filter((call) => call !== undefined);
+  if (calls.length === 0) return present([priceOf(rows, undefined)]);
+  const batch = Array.isArray(message) ? idsOf(messages) : undefined;
+  const priced = calls.map((call) => priceOf(rows, call, batch));
+  // A row of no tool is of the request, and not of each call in it.
+  const whole = priced.find((one) => one !== undefined && one.rpc === undefined);
+  return present(whole === undefined ? priced : [whole]);
+}
+
+/** Messages without an id are not answered. */
+function idsOf(messages: readonly unknown[]): unknown[] {
+  return messages.map((message) => object(message)?.id).filter((id) => id !== undefined);
+}
+
+/** The most messages of one batch that are read. */
+const MAX_BATCH = 1000;
+
+function present(priced: readonly (PricedRequest | undefined)[]): PricedRequest[] {
+  return priced.filter((one) => one !== undefined);
+}
+
+function priceOf(
+  rows: readonly PriceRow[],
+  call: ToolCall | undefined,
+  batch?: readonly unknown[],
+): PricedRequest | undefined {
   for (const row of rows) {
     if (row.tool === undefined) return { row, what: row.name, rpc: undefined };
     if (call === undefined || (row.tool !== "*" && row.tool !== call.tool)) continue;
-    return { row, what: nameOf(row, call.tool), rpc: { id: call.id } };
+    return { row, what: nameOf(row, call.tool), rpc: { id: call.id, batch } };
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
+import type { PricedRequest } from "../charges/priced.ts";
 import type { Attachment } from "../content/attachments.ts";
 import type { Effort } from "../content/effort.ts";
 import type { ToolShape } from "../content/tools.ts";
@@ -96,6 +97,8 @@ export interface RequestFacts {
   readonly freeCode?: boolean;
   /** The request names a guardrail, whose charges the answer shows only where it is asked to. */
   readonly guarded?: boolean;
+  /** What a request that is no model call costs. */
+  readonly prices?: readonly PricedRequest[];
   /** The request only prepares a later one: where no usage is reported, none is charged. */
   readonly prepares?: boolean;
   /** The end user that the request names. */

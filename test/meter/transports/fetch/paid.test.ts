@@ -188,7 +188,7 @@ describe("a tool of an MCP server", () => {
   test("is refused as an error of JSON-RPC, with the request's id", async () => {
     await start(rows, { budgets: [{ per: "day", usd: 0.5 }] });
     const refused = await tool("other", "body", 9);
-    expect(refused.status).toBe(402);
+    expect(refused.status).toBe(200);
     const body = (await refused.json()) as { error: { message: string } };
     expect(body).toMatchObject({ jsonrpc: "2.0", id: 9, error: { code: -32_000 } });
     expect(isBlocked(body)).toMatchObject({ reason: "budget" });

@@ -5,7 +5,7 @@ import {
   forecastOf,
   learnUnits,
   type PriceList,
-  priceOf,
+  pricesOf,
 } from "../../../../src/meter/wire/charges/price-list.ts";
 import { TOOL_PRICES } from "../../../../src/pricing/tool-prices.ts";
 
@@ -23,7 +23,7 @@ function priced(method: string, address: string, body?: string): readonly [usd: 
   const found = list.find(method, address);
   // The cheap check must never hide what has a price.
   if (found !== undefined) expect(list.maybe.test(address)).toBe(true);
-  const one = found && priceOf(found, body);
+  const one = found && pricesOf(found, body)[0];
   return one && [one.row.usd, one.what];
 }
 
@@ -90,7 +90,7 @@ describe("the list prices that are shipped", () => {
   test.each(TOOL_PRICES.map((row) => [`${row.host}${row.path}`, row] as const))("%s", (_, row) => {
     const own = createPriceList(TOOL_PRICES) as PriceList;
     const found = own.find(row.method ?? "GET", `https://${row.host}${row.path}`);
-    const priced = found && priceOf(found, undefined);
+    const priced = found && pricesOf(found, undefined)[0];
     expect(priced?.row.usd).toBe(row.usd);
     expect(row.source).toMatch(/^https:\/\//);
     expect(Date.parse(row.read)).toBeGreaterThan(Date.UTC(2026, 0));

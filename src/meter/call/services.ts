@@ -1,0 +1,18 @@
+import type { CallState } from "../../core/call.ts";
+import type { Forecast, Gate } from "../../limits/gate.ts";
+import type { Knowledge } from "../estimates/knowledge.ts";
+import type { RecordCharge } from "./charges.ts";
+
+/** What a call needs of the process, looked up once when it begins. */
+export interface ServicesOf<Call> {
+  /** The check before each call; undefined without a guard. */
+  readonly gate: Gate | undefined;
+  /** The most that the call may use and cost. */
+  readonly forecast: (call: Call) => Forecast;
+  readonly knowledge: Knowledge;
+  /** Resolves when prices are known; undefined when they are. */
+  readonly prices: () => Promise<void> | undefined;
+  readonly record: (call: Call, state: Extract<CallState, { phase: "settled" }>) => void;
+  /** Takes a charge: what a request costs that is no model call. */
+  readonly charge: RecordCharge;
+}
