@@ -32,6 +32,10 @@ export const UNREAD_APIS: readonly {
     api: "Vertex AI by gRPC",
     path: /\/google\.cloud\.aiplatform\.\w+\.(?:PredictionService|LlmUtilityService)\/\w*(?:Predict|GenerateContent)$/,
   },
+  {
+    api: "Gemini by gRPC",
+    path: /\/google\.ai\.generativelanguage\.\w+\.\w+Service\/\w*(?:Predict\w*|GenerateContent|GenerateAnswer|EmbedContents?)$/,
+  },
   { api: "Bedrock", path: /\/(?:async-invoke|model-invocation-job)$/ },
   {
     api: "Bedrock bidirectional stream",

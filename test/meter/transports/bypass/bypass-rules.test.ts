@@ -90,6 +90,32 @@ describe("at hosts that we know", () => {
     ["ai-gateway.vercel.sh", "/v4/ai/language-model", "AI Gateway"],
     ["dashscope.aliyuncs.com", "/api/v1/services/aigc/text-generation/generation", "DashScope"],
     ["my.snowflakecomputing.com", "/api/v2/cortex/inference:complete", "Cortex"],
+    [
+      "generativelanguage.googleapis.com",
+      "/google.ai.generativelanguage.v1beta.GenerativeService/GenerateContent",
+      "Gemini by gRPC",
+    ],
+    [
+      "generativelanguage.googleapis.com",
+      "/google.ai.generativelanguage.v1.GenerativeService/StreamGenerateContent",
+      "Gemini by gRPC",
+    ],
+    [
+      "generativelanguage.googleapis.com",
+      "/google.ai.generativelanguage.v1beta.GenerativeService/BatchEmbedContents",
+      "Gemini by gRPC",
+    ],
+    [
+      "generativelanguage.googleapis.com",
+      "/google.ai.generativelanguage.v1beta.PredictionService/PredictLongRunning",
+      "Gemini by gRPC",
+    ],
+    [
+      "generativelanguage.googleapis.com",
+      "/google.ai.generativelanguage.v1beta.GenerativeService/CountTokens",
+      undefined,
+    ],
+    ["generativelanguage.googleapis.com", "/google.ai.generativelanguage.v1beta.ModelService/GetModel", undefined],
     ["api.openai.com", "/v1/conversations", undefined],
     ["api.openai.com", "/v1/moderations", undefined],
     ["api.openai.com", "/v1/files", undefined],
