@@ -60,7 +60,8 @@ export function annotationsOf(section: string, options: AnnotationOptions): Anno
     return uid === undefined || grafana === undefined ? name : `[${name}](${addressOf(grafana, uid, by)})`;
   });
   const [first = "", ...rest] = (linked || options.title).split("\n\n");
-  const limit = threshold === undefined ? undefined : unit === undefined ? String(threshold) : formatFigure(threshold, unit);
+  const limit =
+    threshold === undefined ? undefined : unit === undefined ? String(threshold) : formatFigure(threshold, unit);
   return {
     summary: first.replaceAll("**", "").replace(LINK_TEXT, "$1").replace(/\s+/g, " ").trim(),
     description: rest.length === 0 ? first : rest.join("\n\n").trim(),
@@ -95,7 +96,10 @@ function rewordOf(text: string, { opensCircuit, by }: AnnotationOptions): string
     .replace(AUTOMATIC, () => told)
     .replaceAll("`spendfuse deploy --set", "`spendfuse deploy --to grafana --set")
     .replaceAll(" --mute 1h`, which also mutes this monitor for it", "`, and silence this alert in Alertmanager")
-    .replaceAll("Datadog drops what is older than an hour by then", "Prometheus takes it within its out_of_order_time_window")
+    .replaceAll(
+      "Datadog drops what is older than an hour by then",
+      "Prometheus takes it within its out_of_order_time_window",
+    )
     .replaceAll("Datadog", "Prometheus")
     .replace(/\bmonitor(?=s?\b)/g, "rule");
 }

@@ -130,7 +130,8 @@ const START = {
 function gaugeEvaluation(query: MonitorQuery, { delay, requireFullWindow }: EvaluationOptions): Evaluation {
   const { aggregator, window, comparator, expression } = query;
   if (window.type === "current") throw new Untranslated("a growing window over a gauge");
-  if (aggregator === "sum") throw new Untranslated("the sum of a gauge over time, which depends on how often it is sent");
+  if (aggregator === "sum")
+    throw new Untranslated("the sum of a gauge over time, which depends on how often it is sent");
   const isZero = expression.kind === "call" && expression.name === "default_zero";
   const inner = isZero ? expression.args[0] : expression;
   if (inner === undefined) throw new Untranslated("default_zero of nothing");

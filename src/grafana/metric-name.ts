@@ -32,8 +32,3 @@ export function prometheusName({ name, unit, kind }: MetricName): string {
 export function labelOf(tag: string): string {
   return RESOURCE_LABELS[tag] ?? tag.replace(/[^A-Za-z0-9_]/g, "_").replace(/^(?=\d)/, "_");
 }
-
-/** Whether a label is only there when Prometheus promotes a resource attribute. */
-export function isPromoted(tag: string): boolean {
-  return RESOURCE_LABELS[tag] !== undefined && RESOURCE_LABELS[tag] !== "job";
-}

@@ -23,7 +23,12 @@ export interface Span {
 
 /** Seconds as a duration of PromQL. */
 export function duration(seconds: number): string {
-  for (const [unit, size] of [["w", 604_800], ["d", 86_400], ["h", 3_600], ["m", 60]] as const)
+  for (const [unit, size] of [
+    ["w", 604_800],
+    ["d", 86_400],
+    ["h", 3_600],
+    ["m", 60],
+  ] as const)
     if (seconds >= size && seconds % size === 0) return `${seconds / size}${unit}`;
   return `${seconds}s`;
 }
@@ -75,7 +80,9 @@ export function gaugeOf(query: MetricQuery, offset: number, window?: string): Pr
   const by = query.by.map(labelOf);
   const write = (one: string): string =>
     window === undefined ? `${one}${offsetBy(offset)}` : `last_over_time(${one}[${window}]${offsetBy(offset)})`;
-  const series = selectorsOf(prometheusName(metricOf(query.metric)), query.filter).map(write).join(" or ");
+  const series = selectorsOf(prometheusName(metricOf(query.metric)), query.filter)
+    .map(write)
+    .join(" or ");
   return { text: `${query.aggregator}${grouping(by)} (${series})`, by };
 }
 

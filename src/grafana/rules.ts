@@ -43,6 +43,8 @@ interface Options {
   readonly scheduling_options?: { readonly evaluation_window?: { readonly timezone?: string } };
 }
 
+/** How long Prometheus goes on with the last value of a series. */
+const STALE_S = 300;
 /** How long after its last point a series is still missed, beyond the time that a monitor waits. */
 const MISSED_S = 86_400;
 
@@ -72,7 +74,8 @@ function translate({ name, json }: Asset, options: RuleOptions, leave: (part: st
   const tags = (json.tags ?? []) as readonly string[];
   const opensCircuit = options.breaker && tags.includes("breaker:on");
   const describe = describer(json, { unit: unitOf(name), by, opensCircuit, tell: leave, ...options });
-  const compare = comparison({ record, alert, by, sign: query.comparator });
+  const hold = holdOf(settings, query);
+  const compare = comparison({ record, alert, by, sign: query.comparator, hold });
   const labels = { ...labelsOf(tags), ...(typeof json.priority === "number" && { priority: `P${json.priority}` }) };
   const critical: AlertRule = {
     alert,
@@ -88,7 +91,7 @@ function translate({ name, json }: Asset, options: RuleOptions, leave: (part: st
     rules.push({ alert, expr, labels: { severity: "warning", ...labels }, annotations });
   }
   if (settings.notify_no_data && settings.no_data_timeframe !== undefined) {
-    const expr = missing(query, settings.no_data_timeframe * 60);
+    const expr = missing(query, settings.no_data_timeframe * 60 + windowOf(query));
     const annotations = describe("is_no_data", undefined);
     rules.push({ alert: `${alert}NoData`, expr, labels: { severity: "critical", ...labels }, annotations });
   }
@@ -112,15 +115,33 @@ interface Compared {
   readonly alert: string;
   readonly by: readonly string[];
   readonly sign: string;
+  /** How long an alert goes on without a value, in seconds. */
+  readonly hold: number;
 }
 
-/** Writes a comparison. An alert that fires goes on to its recovery threshold. */
-function comparison({ record, alert, by, sign }: Compared) {
+/** Writes a comparison. An alert that fires goes on to its recovery threshold, and while there is no value. */
+function comparison({ record, alert, by, sign, hold }: Compared) {
   return (severity: string, threshold: number, recovery: number | undefined): string => {
-    const above = `${record} ${sign} ${threshold}`;
-    if (recovery === undefined || recovery === threshold) return above;
-    return `${above} or (${record} ${sign} ${recovery} and on (${by.join(", ")}) ${firing(alert, severity)})`;
+    const on = `on (${by.join(", ")})`;
+    const parts = [`${record} ${sign} ${threshold}`];
+    if (recovery !== undefined && recovery !== threshold)
+      parts.push(`(${record} ${sign} ${recovery} and ${on} ${firing(alert, severity)})`);
+    if (hold > 0)
+      parts.push(
+        `(last_over_time(${record}[${duration(hold)}]) and ${on} ${firing(alert, severity)} unless ${on} ${record})`,
+      );
+    return parts.join(" or ");
   };
+}
+
+/** Where people are told of missing data, silence resolves nothing until then. */
+function holdOf({ notify_no_data: told, no_data_timeframe: timeframe }: Options, { window }: MonitorQuery): number {
+  if (!told || timeframe === undefined || window.type === "current") return 0;
+  return Math.max(0, timeframe * 60 - STALE_S);
+}
+
+function windowOf({ window }: MonitorQuery): number {
+  return window.type === "last" ? window.seconds : 0;
 }
 
 /** Groups that have had points in the last day, and none for a time. */

@@ -23,8 +23,7 @@ function item(value: Yaml): readonly string[] {
 }
 
 function entry(key: string, value: Yaml): readonly string[] {
-  if (typeof value === "string" && /^\S[^]*\n[^]*\S$/.test(value))
-    return [`${key}: |-`, ...value.split("\n").map(indent)];
+  if (typeof value === "string" && /^\S.*\n.*\S$/s.test(value)) return [`${key}: |-`, ...value.split("\n").map(indent)];
   if (typeof value !== "object") return [`${key}: ${scalar(value)}`];
   if (isList(value) && value.length === 0) return [`${key}: []`];
   return [`${key}:`, ...lines(value).map(indent)];

@@ -1,4 +1,5 @@
 import { METRICS } from "../../src/core/names.ts";
+import { metricsOf } from "../../src/datadog/query/expression.ts";
 import { parseMonitorQuery } from "../../src/datadog/query/monitor-query.ts";
 import { labelOf, metricOf, prometheusName } from "../../src/grafana/metric-name.ts";
 import { type Expected, type Feed, readTime, type Scenario } from "../../src/sandbox/scenario.ts";
@@ -71,8 +72,10 @@ function spanOf({ at }: Expected): readonly [number, number] {
 /** How far from a transition the state is checked: windows extrapolate, and growing sums are behind by a step. */
 function toleranceOf(query: string, step: number): number {
   const { window } = parseMonitorQuery(query);
-  if (window.type === "current") return window.period === "month" ? 70 : 8;
-  return Math.max(2, 2 * step, Math.ceil(window.seconds / 60 / 30));
+  if (window.type === "current") return window.period === "month" ? 130 : 8;
+  // A gauge keeps its last value for five minutes.
+  const isGauge = metricsOf(parseMonitorQuery(query).expression).every((one) => metricOf(one.metric).kind === "gauge");
+  return Math.max(isGauge ? 7 : 2, 2 * step, Math.ceil(window.seconds / 60 / 30));
 }
 
 /** Minutes around each transition, and some between them. */
@@ -155,6 +158,8 @@ function compress(values: readonly (number | undefined)[]): string {
     else runs.push({ value, count: 1 });
   }
   return runs
-    .map(({ value, count }) => (value === undefined ? `_x${count}` : count === 1 ? `${value}` : `${value}+0x${count - 1}`))
+    .map(({ value, count }) =>
+      value === undefined ? `_x${count}` : count === 1 ? `${value}` : `${value}+0x${count - 1}`,
+    )
     .join(" ");
 }
