@@ -24,6 +24,7 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/summary-reporter.ts"],
     pool: "forks",
+    setupFiles: ["./test/temporary-folder.ts"],
     // Only against what hangs: how long a test takes is the machine's affair.
     testTimeout: 300_000,
     hookTimeout: 600_000,

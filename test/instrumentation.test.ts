@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { entryUrl } from "./entries.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./servers/otlp-receiver.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const INDEX = pathToFileURL(join(ROOT, "src/index.ts")).href;
-const REGISTER = pathToFileURL(join(ROOT, "src/register.ts")).href;
+const INDEX = entryUrl("index");
+const REGISTER = entryUrl("register");
 /** gpt-5: 1,000 input and 100 output tokens. */
 const NANO = 2_250_000;
 

@@ -4,9 +4,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { HostConfig } from "../src/core/config-types.ts";
+import { entryUrl } from "./entries.ts";
 import { startNext, untilArrived, withoutSlowExport } from "./package/leftovers.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./servers/otlp-receiver.ts";
 
@@ -20,7 +20,7 @@ const BODY = JSON.stringify({
 });
 const NANO = 2_250_000;
 
-const REGISTER = pathToFileURL(join(import.meta.dirname, "../src/register.ts")).href;
+const REGISTER = entryUrl("register");
 const CALL = `const response = await fetch(process.env.VENDOR + "/v1/chat/completions", {
   method: "POST",
   headers: { "content-type": "application/json", authorization: "Bearer sk-secret-key" },
@@ -151,7 +151,7 @@ describe("an app that has never heard of us, with --import spendfuse/register", 
   });
 
   test("start() before the first call replaces what register began with", async () => {
-    const index = pathToFileURL(join(import.meta.dirname, "../src/index.ts")).href;
+    const index = entryUrl("index");
     const app = `import { start } from ${JSON.stringify(index)};\nawait start({ config: ${JSON.stringify({ agent: "other", hosts })} });\n${CALL}`;
     const { stderr } = await run(app, { metered: true, env: { SPENDFUSE_AGENT: "" } });
     expect(stderr).toBe("");

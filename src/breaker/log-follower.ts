@@ -33,7 +33,7 @@ export function createLogFollower(
       const entries = (await store.audit(MAX_ROWS)).filter(({ at }) => at >= from).reverse();
       let count = 0;
       for (const entry of entries) {
-        const key = JSON.stringify([entry.at, entry.scope, entry.what, entry.by, entry.why]);
+        const key = JSON.stringify([entry.at, entry.scope, entry.what, entry.by, entry.why, entry.budget, entry.after]);
         if (seen.has(key)) continue;
         if (!isRepeat(entry)) {
           await receive(entry);

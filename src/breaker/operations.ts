@@ -5,7 +5,7 @@ import type { Budget } from "../limits/budget.ts";
 import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts";
 import { changeCircuit, type Store } from "../stores/store.ts";
 import { fault } from "./answer.ts";
-import { type BudgetRow, type BudgetVerb, createBudgetOperations } from "./budgets.ts";
+import { type BudgetRow, type BudgetVerb, createBudgetOperations } from "./budgets/changes.ts";
 import { resetIncident } from "./incident.ts";
 import { line } from "./line.ts";
 import { readScope } from "./webhook.ts";
@@ -42,7 +42,7 @@ export function createOperations(
   ttlMs: number = TTL_MS,
   clock: () => number = Date.now,
   tags: readonly string[] = NO_TAGS,
-  caps: readonly Budget[] = [],
+  caps: () => readonly Budget[] = () => [],
 ): Operations {
   const budgets = createBudgetOperations(store, caps, clock);
   const badScope = `"scope" must be such as "agent:researcher", of ${[SCOPES, ...tags].join(", ")}; or "all"`;

@@ -5,10 +5,11 @@ import { isLoopback } from "../http/own-host.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Budget } from "../limits/budget.ts";
 import type { Store } from "../stores/store.ts";
-import { createAlertmanagerRoute } from "./alertmanager-route.ts";
+import { createAlertmanagerRoute } from "./alertmanager/route.ts";
 import { fault, readJson } from "./answer.ts";
 import { createAuthorization } from "./auth.ts";
-import type { BudgetVerb } from "./budgets.ts";
+import type { BudgetVerb } from "./budgets/changes.ts";
+import { reloadAll } from "./budgets/reload.ts";
 import { createDatadogWebhookRoute } from "./datadog-webhook-route.ts";
 import { createEvents } from "./events.ts";
 import { createOperations, TTL_MS } from "./operations.ts";
@@ -33,7 +34,9 @@ export interface BreakerOptions {
   /** The tags that the configuration declares: circuits may be of their values. */
   readonly tags?: readonly string[];
   /** The budgets of the configuration, which operators can change. */
-  readonly caps?: readonly Budget[];
+  readonly caps?: () => readonly Budget[];
+  /** Reads the configuration again; returns what it did, for people. @throws SpendfuseError `SPENDFUSE_CONFIG` */
+  readonly reload?: () => string;
   readonly say?: (message: string) => void;
 }
 
@@ -58,7 +61,7 @@ const TOO_MANY_LISTENERS: Answer = {
  */
 export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
   const { store, host = "127.0.0.1", port = DEFAULT_PORT, webhookSecrets = [], basic, operatorToken } = options;
-  const { ttlMs = TTL_MS, bodyMs = BODY_MS, clock = Date.now, tags = NO_TAGS, caps = [], say = () => {} } = options;
+  const { ttlMs = TTL_MS, bodyMs = BODY_MS, clock = Date.now, tags = NO_TAGS, caps, say = () => {} } = options;
   const open = isLoopback(host);
   if (!open && ((webhookSecrets.length === 0 && basic === undefined) || operatorToken === undefined)) {
     const message = `the breaker listens on ${host}, where others can reach it: set SPENDFUSE_WEBHOOK_SECRET and SPENDFUSE_OPERATOR_TOKEN, or listen on 127.0.0.1`;
@@ -123,6 +126,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     "/budgets/raise": { POST: changeBudget("raise") },
     "/budgets/lower": { POST: changeBudget("lower") },
     "/budgets/reset": { POST: changeBudget("reset") },
+    "/budgets/reload": { POST: order((sent, name) => reloadAll(store, options.reload, sent, name)) },
     "/events": { GET: reader(stream) },
     "/healthz": { GET: health },
   };

@@ -1,5 +1,6 @@
+import { amountText } from "../limits/budget.ts";
 import type { AuditEntry } from "../stores/store.ts";
-import type { Api } from "./api.ts";
+import type { Rest } from "./rest/rest.ts";
 
 /** The body of `POST /api/v1/events`. */
 export interface EventBody {
@@ -22,20 +23,30 @@ const KINDS: Readonly<Record<string, readonly [title: string, type: EventBody["a
   trip: ["Circuit opened", "error"],
   reset: ["Circuit reset", "success"],
   stop: ["Budget used up", "warning"],
-  approve: ["Cap raised", "info"],
+  approve: ["Call allowed beyond its cap", "info"],
+};
+
+/** The same for changes of a budget's cap. */
+const CAP_KINDS: typeof KINDS = {
+  raise: ["Budget raised", "info"],
+  lower: ["Budget lowered", "warning"],
+  reset: ["Budget reset", "info"],
 };
 
 /** The event of an entry of the log; undefined for what is none. */
-export function eventOf({ at, scope, what, by, why, until }: AuditEntry): EventBody | undefined {
-  const kind = KINDS[what];
+export function eventOf(entry: AuditEntry): EventBody | undefined {
+  const { at, scope, what, by, why, until, budget } = entry;
+  const kind = (budget === undefined ? KINDS : CAP_KINDS)[what];
   if (kind === undefined || /\((?:extended|open already, and for longer)\)$/.test(why)) return undefined;
   const [title, type] = kind;
-  const end = until === undefined ? "" : `\nOpen until ${new Date(until).toISOString()}.`;
+  const cap = budget === undefined ? "" : `\n${capText(entry)}`;
+  const lasts = budget === undefined ? "Open" : "In force";
+  const end = until === undefined ? "" : `\n${lasts} until ${new Date(until).toISOString()}.`;
   // A comma would end the tag.
   const tags = ["source:spendfuse", `spendfuse_event:${what}`, ...(scope === "all" ? ["scope:all"] : scope.split(","))];
   return {
     title: `${title}: ${scope}`,
-    text: `${why}\nBy ${by}.${end}`.slice(0, MAX_TEXT),
+    text: `${why}\nBy ${by}.${cap}${end}`.slice(0, MAX_TEXT),
     tags,
     alert_type: type,
     date_happened: Math.floor(at / 1_000),
@@ -44,8 +55,12 @@ export function eventOf({ at, scope, what, by, why, until }: AuditEntry): EventB
   };
 }
 
-/** Sends the event of an entry, if it is one. @throws SpendfuseError `SPENDFUSE_DATADOG` */
-export async function postEntry(api: Api, entry: AuditEntry): Promise<void> {
+function capText({ budget, unit = "usd", before = 0, after = 0 }: AuditEntry): string {
+  return `The cap of "${budget}" was ${amountText(unit, before)}, and is ${amountText(unit, after)}.`;
+}
+
+/** Sends the event of an entry, if it is one. @throws ApiRefusal */
+export async function postEntry(rest: Rest, entry: AuditEntry): Promise<void> {
   const event = eventOf(entry);
-  if (event !== undefined) await api.request("POST", "/api/v1/events", event);
+  if (event !== undefined) await rest.ask("POST", "/api/v1/events", event);
 }

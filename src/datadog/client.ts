@@ -103,12 +103,27 @@ export function readKeys(
   env: ClientOptions["env"],
   needsAppKey: boolean,
 ): { readonly apiKey: string; readonly appKey: string | undefined } {
-  const apiKey = env.DD_API_KEY?.trim();
-  const appKey = env.DD_APP_KEY?.trim() || env.DD_APPLICATION_KEY?.trim();
-  const missing = [...(apiKey ? [] : ["DD_API_KEY"]), ...(appKey || !needsAppKey ? [] : ["DD_APP_KEY"])];
+  const missing = missingKeys(env, needsAppKey);
   if (missing.length > 0) {
     const message = `${missing.join(" and ")} must be set: keys of your Datadog organization (Organization Settings)`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { missing });
   }
-  return { apiKey: apiKey as string, appKey };
+  const { apiKey = "", appKey } = keysOf(env);
+  return { apiKey, appKey };
+}
+
+/** The names of the variables that are not set. */
+export function missingKeys(env: ClientOptions["env"], needsAppKey: boolean): readonly string[] {
+  const { apiKey, appKey } = keysOf(env);
+  return [...(apiKey ? [] : ["DD_API_KEY"]), ...(appKey || !needsAppKey ? [] : ["DD_APP_KEY"])];
+}
+
+function keysOf(env: ClientOptions["env"]): {
+  readonly apiKey: string | undefined;
+  readonly appKey: string | undefined;
+} {
+  return {
+    apiKey: env.DD_API_KEY?.trim() || undefined,
+    appKey: env.DD_APP_KEY?.trim() || env.DD_APPLICATION_KEY?.trim() || undefined,
+  };
 }

@@ -1,5 +1,5 @@
 import { array, type Json, object } from "../core/json.ts";
-import type { Api } from "./api.ts";
+import type { Rest } from "./rest/rest.ts";
 
 /** A monitor that opens circuits, as its account shows it. Times are in seconds since the epoch. */
 export interface MonitorState {
@@ -27,13 +27,13 @@ const PAGE = 100;
 const MAX_PAGES = 20;
 export const BREAKER_TAG = "breaker:on";
 
-/** All monitors with the tag `breaker:on`, with the states of their groups. @throws SpendfuseError `SPENDFUSE_DATADOG` */
-export async function readMonitorStates(api: Api, now: number): Promise<readonly MonitorState[]> {
+/** All monitors with the tag `breaker:on`, with the states of their groups. @throws ApiRefusal */
+export async function readMonitorStates(rest: Rest, now: number): Promise<readonly MonitorState[]> {
   const states: MonitorState[] = [];
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const query = `monitor_tags=${BREAKER_TAG}&group_states=all&with_downtimes=true&page=${page}&page_size=${PAGE}`;
-    const monitors = array(await api.request("GET", `/api/v1/monitor?${query}`));
-    for (const monitor of monitors) states.push(stateOf(object(monitor) ?? {}, api.app, now));
+    const monitors = array(await rest.ask("GET", `/api/v1/monitor?${query}`));
+    for (const monitor of monitors) states.push(stateOf(object(monitor) ?? {}, rest.app, now));
     if (monitors.length < PAGE) break;
   }
   return states;
@@ -86,9 +86,9 @@ function secondsOf(value: unknown): number {
 
 /**
  * Silences one group of a monitor until a time, in seconds since the epoch. A downtime, because that is how it is recorded
- * and ends by itself. @throws SpendfuseError `SPENDFUSE_DATADOG`
+ * and ends by itself. @throws ApiRefusal
  */
-export async function muteGroup(api: Api, monitor: string, scope: string, until: number): Promise<void> {
+export async function muteGroup(rest: Rest, monitor: string, scope: string, until: number): Promise<void> {
   const body = {
     monitor_id: Number(monitor),
     scope: scope.split(","),
@@ -96,5 +96,5 @@ export async function muteGroup(api: Api, monitor: string, scope: string, until:
     timezone: "UTC",
     message: `Muted by spendfuse: the circuit of ${scope} was reset while this monitor alerts.`,
   };
-  await api.request("POST", "/api/v1/downtime", body);
+  await rest.ask("POST", "/api/v1/downtime", body);
 }

@@ -1,7 +1,7 @@
 import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import type { Circuit } from "../limits/circuit.ts";
-import type { Store } from "../stores/store.ts";
+import { RELOAD_KEY, type Store } from "../stores/store.ts";
 import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
 import { type Count, capOf, keyOf, totalOf } from "./budgets/budget-counter.ts";
@@ -43,6 +43,8 @@ export interface GuardOptions {
   /** How long this process counts as alive after its last report, in milliseconds. */
   readonly leaseMs?: number;
   readonly say: (message: string) => void;
+  /** An operator wants the configuration to be read again. */
+  readonly onReload?: () => void;
   /** A call was refused, or would have been. */
   readonly onRefused: (node: ScopeNode, blocked: Blocked, mode: "enforce" | "shadow") => void;
   readonly onFault: (error: unknown) => void;
@@ -57,7 +59,7 @@ export interface GuardState {
   /** Until when first calls wait for the circuits, in milliseconds of `performance.now()`. */
   readonly openUntil: number;
   /** Whether a budget keeps a reserve for calls inside `finalise()`. */
-  readonly finalises: boolean;
+  finalises: boolean;
   /** Logs a line at most once per kind and interval. */
   readonly notify: Notices;
   readonly lease: BudgetLease;
@@ -106,7 +108,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     fed: options.fed,
     clock,
     onBack: () => reassert(lease),
-    onRecall: (key) => recall(lease, key),
+    onRecall: (key) => (key === RELOAD_KEY ? options.onReload?.() : recall(lease, key)),
     onFailure,
     onChange: (circuit) => applyCircuit(circuit, cuts ? reservations : undefined, notify),
   });
@@ -115,7 +117,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     clock,
     cuts,
     openUntil: performance.now() + (options.openTimeoutMs ?? options.timeoutMs),
-    finalises: options.budgets.some(({ ordinary, cap }) => ordinary < cap),
+    finalises: keepsReserve(options.budgets),
     notify,
     lease,
     budgets,
@@ -124,6 +126,11 @@ export function openGuardState(options: GuardOptions): GuardState {
     trips: createTrips({ store, clock, by: options.processName, onFailure }),
     repeats: options.repeats && createRepeats(options.repeats),
   };
+}
+
+/** Whether a budget keeps a reserve for calls inside `finalise()`. */
+export function keepsReserve(budgets: readonly Budget[]): boolean {
+  return budgets.some(({ ordinary, cap }) => ordinary < cap);
 }
 
 /** Runs an operation of the store that nobody waits for. */

@@ -1,13 +1,14 @@
+import type { Budget } from "../limits/budget.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
-import { charge, countsOf, type Hold, holdsOf } from "./budgets/budgets.ts";
+import { charge, countsOf, type Hold, holdsOf, replaceBudgets } from "./budgets/budgets.ts";
 import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
-import { type GuardOptions, type GuardState, openGuardState, reportStoreFailure } from "./guard-state.ts";
+import { type GuardOptions, type GuardState, keepsReserve, openGuardState, reportStoreFailure } from "./guard-state.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
@@ -18,6 +19,9 @@ import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, bl
 export interface Guard extends Gate {
   readonly circuits: CircuitCache;
   readonly counts: Iterable<Count>;
+  forecasts: boolean;
+  /** Takes the budgets of a configuration that was read again. */
+  replaceBudgets(next: readonly Budget[]): void;
   /** Reports everything to the store and releases what is held. Never rejects. */
   close(): Promise<void>;
 }
@@ -28,7 +32,7 @@ const VENDOR_CAP_MS = 10 * 60_000;
 export function createGuard(options: GuardOptions): Guard {
   const guard = openGuardState(options);
   const { circuits, budgets, clock, cuts } = guard;
-  return {
+  const own: Guard = {
     circuits,
     counts: budgets.counts,
     forecasts: options.budgets.length > 0,
@@ -41,10 +45,16 @@ export function createGuard(options: GuardOptions): Guard {
       if (passesUnknown(guard, "budget")) return undefined;
       return createRefusal(blockedUnchecked(), shape);
     },
+    replaceBudgets(next) {
+      replaceBudgets(budgets, next);
+      guard.finalises = keepsReserve(next);
+      own.forecasts = next.length > 0;
+    },
     charge: (node, spent) => charge(budgets, node, spent),
     answered: (answer) => openVendorCap(guard, answer),
     close: () => close(guard),
   };
+  return own;
 }
 
 function check(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {

@@ -32,6 +32,12 @@ export const BUDGET_KINDS: readonly BudgetKind[] = [...SCOPE_KINDS, "root_agent"
 export const UNIT_SCALES: Readonly<Record<BudgetUnit, number>> = { usd: 1e9, tokens: 1, calls: 1 };
 const UNITS = Object.entries(UNIT_SCALES) as readonly (readonly [unit: BudgetUnit, scale: number])[];
 
+/** An amount in USD, tokens or calls, for people. */
+export function amountText(unit: BudgetUnit, amount: number): string {
+  if (unit !== "usd") return `${amount} ${unit}`;
+  return `$${amount.toFixed(Math.abs(amount) >= 1 || amount === 0 ? 2 : 4)}`;
+}
+
 /** The caps of one valid row of the configuration, one per unit. */
 export function readBudget({
   name,

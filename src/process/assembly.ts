@@ -62,6 +62,8 @@ export interface AssemblyOptions {
   readonly stateDir: () => string | undefined;
   readonly spoolPending: () => number | undefined;
   readonly tracing: Tracing;
+  /** See `reload` of the process. @throws SpendfuseError `SPENDFUSE_CONFIG` */
+  readonly reload: () => string;
   /** Takes settled calls to the thread that accounts for them, where that is another one. */
   readonly forward?: Forward | undefined;
 }
@@ -99,6 +101,7 @@ export function assemble(options: AssemblyOptions): Parts {
         processName,
         approvers: options.approvers,
         say: options.say,
+        reload: options.reload,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
         onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
         onFault: (error) => faults.report("guard", error),

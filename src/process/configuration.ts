@@ -34,11 +34,22 @@ export interface Configuration {
   readonly known: Config | undefined;
   /** @throws SpendfuseError `SPENDFUSE_CONFIG` when it is invalid, or has an unknown key. */
   replace(source: ConfigSource): void;
+  /**
+   * Reads it again, from where it came, and takes its budgets; all else stays as it is, as parts were made from it. Returns
+   * the other keys that have changed. @throws SpendfuseError `SPENDFUSE_CONFIG`, and changes nothing.
+   */
+  reload(): Reloaded;
   /** The configuration of calls; the same object until it is replaced. */
   calls(): CallSettings;
   /** Where what outlives the process is kept; undefined when there is no such place. */
   stateDir(): string | undefined;
   slot(): LazySlot;
+}
+
+export interface Reloaded {
+  readonly config: Config;
+  /** Keys whose new values need a restart. */
+  readonly restart: readonly string[];
 }
 
 export function createConfiguration(
@@ -50,6 +61,7 @@ export function createConfiguration(
   let settings: CallSettings | undefined;
   let state: { readonly dir: string | undefined } | undefined;
   let told: string | undefined;
+  let read = (): Config => readConfig(undefined, undefined, tellOnce);
 
   function tell(message: string): void {
     faults.guard("config", () => say(message));
@@ -79,7 +91,7 @@ export function createConfiguration(
   function get(): Config {
     if (config !== undefined) return config;
     try {
-      return set(readConfig(undefined, undefined, tellOnce));
+      return set(read());
     } catch (error) {
       const message = (error as Error).message;
       if (isStrict()) endProcess(message);
@@ -100,7 +112,17 @@ export function createConfiguration(
       return config;
     },
     check: () => void (isStrict() && get()),
-    replace: ({ config: own, env, ...keys }) => void set(readConfig(given(own, keys), env, tellOnce, true)),
+    replace({ config: own, env, ...keys }) {
+      const next = (): Config => readConfig(given(own, keys), env, tellOnce, true);
+      set(next());
+      read = next;
+    },
+    reload() {
+      const before = get();
+      const next = read();
+      config = { ...before, caps: next.caps, ...(next.budgets && { budgets: next.budgets }) };
+      return { config, restart: changedKeys(before, next) };
+    },
     calls() {
       settings ??= settingsOf(get());
       return settings;
@@ -108,6 +130,12 @@ export function createConfiguration(
     stateDir,
     slot: () => hostSlot(stateDir()),
   };
+}
+
+/** The keys beside `budgets` whose values differ. */
+export function changedKeys(before: ConfigFile, after: ConfigFile): readonly string[] {
+  const keys = Object.keys(SCHEMA.keys) as (keyof ConfigFile)[];
+  return keys.filter((key) => key !== "budgets" && JSON.stringify(before[key]) !== JSON.stringify(after[key]));
 }
 
 /** What `start()` takes beside the configuration's keys. */

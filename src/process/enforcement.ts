@@ -7,6 +7,7 @@ import type { Count } from "../guard/budgets/budget-counter.ts";
 import { createGauges, type GaugeReading, type ShowsTag } from "../guard/gauges.ts";
 import { createGuard, type Guard } from "../guard/guard.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
+import type { Budget } from "../limits/budget.ts";
 import type { Gate } from "../limits/gate.ts";
 import { DEFAULT_STORE, shownStore } from "../stores/addresses.ts";
 import { openThreadMemory } from "../stores/memory/threads.ts";
@@ -22,6 +23,8 @@ export interface Enforcement {
   readonly ready: Promise<void>;
   /** The counts of this process's budgets. */
   readonly counts: Iterable<Count>;
+  /** Takes the budgets of a configuration that was read again. */
+  replaceBudgets(next: readonly Budget[]): void;
   /** Undefined while it is not open. */
   store(): Store | undefined;
   /** Where the breaker inside this process listens. */
@@ -35,6 +38,8 @@ export interface EnforcementOptions {
   readonly processName: () => string;
   readonly approvers: ReadonlySet<Approve>;
   readonly say: (message: string) => void;
+  /** Reads the configuration again. @throws SpendfuseError `SPENDFUSE_CONFIG` */
+  readonly reload: () => string;
   readonly showsTag?: ShowsTag;
   readonly onRefused: (node: ScopeNode, blocked: Blocked, mode: string) => void;
   readonly onFault: (error: unknown) => void;
@@ -59,6 +64,7 @@ interface EnforcementState {
   readonly store: Store;
   readonly closers: (() => unknown)[];
   breakerUrl: string | undefined;
+  caps: readonly Budget[];
 }
 
 export function openEnforcement(options: EnforcementOptions): Enforcement {
@@ -78,6 +84,10 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     gate: guard,
     gauges,
     counts,
+    replaceBudgets(next) {
+      state.caps = next;
+      guard.replaceBudgets(next);
+    },
     store: () => (late === undefined ? store : late.opened),
     breakerUrl: () => state.breakerUrl,
     close: () => close(state),
@@ -112,10 +122,17 @@ function createState(options: EnforcementOptions): EnforcementState {
     processName: options.processName,
     approvers: options.approvers,
     say: options.say,
+    onReload() {
+      try {
+        options.reload();
+      } catch (error) {
+        options.say(`configuration not read again, the old one holds: ${text(error)}`);
+      }
+    },
     onRefused: options.onRefused,
     onFault: options.onFault,
   });
-  return { options, guard, late, store, closers: [], breakerUrl: undefined };
+  return { options, guard, late, store, closers: [], breakerUrl: undefined, caps: config.caps };
 }
 
 /** What has to answer before a call's state is known, by name. */
@@ -161,7 +178,8 @@ async function serve(state: EnforcementState): Promise<void> {
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(config.tags && { tags: config.tags }),
-    caps: config.caps,
+    caps: () => state.caps,
+    reload: state.options.reload,
     say,
   });
   // The breaker must not keep an app alive that has finished.

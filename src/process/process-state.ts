@@ -161,8 +161,23 @@ export function assembleParts(state: ProcessState): Parts {
     spoolPending: () => state.telemetry?.pending(),
     tracing: state.tracing,
     forward: state.forward,
+    reload: () => reload(state),
   });
   return state.parts;
+}
+
+/**
+ * Reads the configuration again, and takes its budgets. Returns what it did, for people.
+ * @throws SpendfuseError `SPENDFUSE_CONFIG`; nothing has changed then
+ */
+export function reload({ configuration, parts, say }: ProcessState): string {
+  const { config, restart } = configuration.reload();
+  parts?.enforcement?.replaceBudgets(config.caps);
+  const other = restart.length === 0 ? "" : `; ${restart.join(", ")} changed too, which takes a restart`;
+  const count = config.budgets?.length ?? 0;
+  const told = `configuration read again: ${count} budget${count === 1 ? "" : "s"}${other}`;
+  say(parts?.enforcement === undefined && count > 0 ? `${told}; without a guard before, budgets take a restart` : told);
+  return told;
 }
 
 /** For a call that begins, or a charge: from now on the configuration is fixed, and what is counted is exported. */

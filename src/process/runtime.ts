@@ -25,6 +25,7 @@ import {
   openExport,
   type ProcessState,
   reconfigure,
+  reload,
 } from "./process-state.ts";
 
 /** What `start()` takes: every key of `spendfuse.config.json`, and how to start. */
@@ -61,6 +62,8 @@ export interface Runtime {
   /** Meters a WebSocket that someone else carries, in the scope of the caller; undefined for one that goes to no model. */
   openSocket(options: PassingOptions): PassingSocket | undefined;
   finalise<T>(fn: () => T): T;
+  /** Reads the configuration again, and takes its budgets. @throws SpendfuseError `SPENDFUSE_CONFIG`, and changes nothing */
+  reload(): void;
 }
 
 /** The one runtime of this process. */
@@ -97,6 +100,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     wrapFetch: (inner) => wrapFetch(state.meter, inner),
     openSocket: (options) => openPassing(state.meter, options),
     finalise,
+    reload: () => void reload(state),
   };
   return runtime;
 }

@@ -1,21 +1,25 @@
 import { setBounded } from "../core/bounded-map.ts";
-import { type LateCall, type LateSettlement, metersOf } from "../core/late/late-call.ts";
-import { hourOf, KEEP_MINUTES_MS, type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../core/late/minute.ts";
-import { windowStart } from "../core/ledger.ts";
-import { KEEP_METERED_MS, type MeteredRow, mergeMetered } from "../core/metered.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../limits/tally.ts";
+import {
+  changedKey,
+  emptyTally,
+  exchange,
+  isSound,
+  type Report,
+  raisedOf,
+  type Standing,
+  spentOf,
+  type Tally,
+} from "../limits/tally.ts";
+import { type MeteredState, putMetered, readLate, readMetered, settle } from "./memory/metered.ts";
 import {
   type AuditEntry,
+  type CapAnswer,
   type Change,
   type Count,
   countOf,
   KEEP_CLOSED_MS,
-  type KeptLate,
-  type LateRecords,
   MAX_AUDIT,
-  type MeteredTotal,
-  NO_RECORDS,
   type Store,
   type StoreKind,
 } from "./store.ts";
@@ -41,20 +45,13 @@ interface Left {
   readonly forgetAt: number;
 }
 
-interface MemoryState {
-  readonly clock: () => number;
+interface MemoryState extends MeteredState {
   readonly tallies: Map<string, Kept>;
   /** What is left of tallies once all holders have left. */
   readonly left: Map<string, Left>;
   /** The same of runs, whose number grows with time. */
   readonly leftRuns: Map<string, Left>;
   readonly circuits: Map<string, Circuit>;
-  /** By day, then by holder and group. */
-  readonly days: Map<number, Map<string, MeteredTotal>>;
-  readonly lateCalls: Map<string, LateCall>;
-  readonly settlements: Map<string, LateSettlement>;
-  /** By holder and group. */
-  readonly minutes: Map<string, MinuteTotal>;
   /** The oldest first. */
   readonly audit: AuditEntry[];
   readonly listeners: Set<(change: Change) => void>;
@@ -90,7 +87,8 @@ export function openMemory(clock: () => number = Date.now): Store {
     counts: (limit) => readCounts(state, limit),
     circuits: () => readCircuits(state),
     circuit: (scope) => state.circuits.get(scope),
-    putCircuit: (circuit) => putCircuit(state, circuit),
+    putCircuit: (circuit, entry) => putCircuit(state, circuit, entry),
+    changeCap: (reports, raised, entry) => changeCap(state, reports, raised, entry),
     addAudit: (entry) => addAudit(state, entry),
     audit: (limit) => state.audit.slice(-limit).reverse(),
     putMetered: (holder, totals, late) => putMetered(state, holder, totals, late),
@@ -171,72 +169,28 @@ function readCircuits({ circuits, clock }: MemoryState): readonly Circuit[] {
   return [...circuits.values()];
 }
 
-function putCircuit(state: MemoryState, circuit: Circuit): boolean {
+function putCircuit(state: MemoryState, circuit: Circuit, entry?: AuditEntry): boolean {
   if ((state.circuits.get(circuit.scope)?.rev ?? 0) !== circuit.rev - 1) return false;
   state.circuits.set(circuit.scope, circuit);
+  if (entry !== undefined) addAudit(state, entry);
   notify(state, { type: "circuit", circuit });
   return true;
+}
+
+function changeCap(state: MemoryState, reports: readonly Report[], expected: number, entry: AuditEntry): CapAnswer {
+  const tallies = reports.map(({ key }) => state.tallies.get(key)?.tally);
+  const raised = tallies[0] === undefined ? 0 : raisedOf(tallies[0]);
+  if (reports.some(({ holder }, index) => tallies[index]?.holders.has(holder))) return { outcome: "repeated", raised };
+  if (raised !== expected) return { outcome: "outdated", raised };
+  const [first] = reports.map((report) => exchangeOne(state, report));
+  addAudit(state, entry);
+  for (const { key } of reports) notify(state, { type: "recall", key: changedKey(key) });
+  return { outcome: "applied", raised: first?.raised ?? raised };
 }
 
 function addAudit({ audit }: MemoryState, entry: AuditEntry): void {
   audit.push(entry);
   if (audit.length > MAX_AUDIT) audit.shift();
-}
-
-function putMetered(
-  { days, lateCalls, minutes, clock }: MemoryState,
-  holder: string,
-  totals: readonly MeteredTotal[],
-  late: LateRecords = NO_RECORDS,
-): void {
-  for (const total of totals) {
-    let day = days.get(total.day);
-    if (day === undefined) {
-      day = new Map();
-      days.set(total.day, day);
-      for (const old of days.keys()) if (old < clock() - KEEP_METERED_MS) days.delete(old);
-    }
-    day.set(`${holder} ${total.key}`, total);
-  }
-  for (const call of late.calls) lateCalls.set(call.id, call);
-  for (const minute of late.minutes) minutes.set(`${holder} ${minuteKey(minute)}`, minute);
-  if (late.minutes.length === 0) return;
-  const oldest = clock() - KEEP_MINUTES_MS;
-  for (const [key, { until }] of minutes) if (until < oldest) minutes.delete(key);
-}
-
-function readMetered(state: MemoryState, from: number, until: number): readonly MeteredRow[] {
-  const kept = [...state.days].filter(([day]) => day >= from && day < until);
-  const totals = kept.flatMap(([, day]) => [...day.values()].map(({ key, sums }) => [key, sums] as const));
-  const corrections = [...state.lateCalls.values()].flatMap((call) => {
-    const settlement = state.settlements.get(call.id);
-    return settlement === undefined || call.group.day < from || call.group.day >= until
-      ? []
-      : metersOf(call, settlement);
-  });
-  return mergeMetered([...totals, ...corrections]);
-}
-
-function readLate({ lateCalls, settlements, minutes }: MemoryState, from: number, until: number): KeptLate {
-  const kept = [...minutes.values()].filter((minute) => minute.from >= hourOf(from) && minute.from < until);
-  return {
-    calls: [...lateCalls.values()].filter(({ group }) => group.day >= windowStart("day", from) && group.day < until),
-    settlements,
-    minutes: mergeMinutes(kept.map((minute) => [minuteKey(minute), JSON.stringify(minuteSums(minute))])),
-  };
-}
-
-function settle(state: MemoryState, { id }: LateCall, settlement: LateSettlement): boolean {
-  const { settlements, lateCalls, clock } = state;
-  if (settlements.has(id)) return false;
-  settlements.set(id, settlement);
-  const oldest = clock() - KEEP_METERED_MS;
-  for (const [old, { endedAt }] of lateCalls) {
-    if (endedAt >= oldest) break;
-    lateCalls.delete(old);
-    settlements.delete(old);
-  }
-  return true;
 }
 
 function notify({ listeners }: MemoryState, change: Change): void {

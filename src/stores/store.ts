@@ -29,6 +29,13 @@ export interface AuditEntry {
   readonly after?: number;
 }
 
+/** What became of a change of the cap. `raised`: by how much the cap is raised now, in all. */
+export interface CapAnswer {
+  /** `repeated`: a count has it already. `outdated`: the cap was not raised by as much as the caller believed. Both change nothing. */
+  readonly outcome: "applied" | "repeated" | "outdated";
+  readonly raised: number;
+}
+
 /** A count as it stands, for people. Amounts are in the unit of the budget. */
 export interface Count {
   readonly key: string;
@@ -89,8 +96,17 @@ export interface Store {
   /** Circuits that were ever changed and are still kept. */
   circuits(): Awaitable<readonly Circuit[]>;
   circuit(scope: string): Awaitable<Circuit | undefined>;
-  /** Writes a circuit, if the stored one has `rev` one below it (0 without one), and notifies all subscribers. */
-  putCircuit(circuit: Circuit): Awaitable<boolean>;
+  /**
+   * Writes a circuit, if the stored one has `rev` one below it (0 without one), together with its entry in the log, and
+   * notifies all subscribers.
+   */
+  putCircuit(circuit: Circuit, entry?: AuditEntry): Awaitable<boolean>;
+  /**
+   * Writes a change of the cap, which all reports carry under one holder, together with its entry in the log, and recalls
+   * the `changedKey` of each count: all of it or nothing. Nothing changes where the first count's cap is not raised by
+   * `raised`, which the entry was written for, or where a count has this holder already.
+   */
+  changeCap(reports: readonly Report[], raised: number, entry: AuditEntry): Awaitable<CapAnswer>;
   addAudit(entry: AuditEntry): Awaitable<void>;
   /** The newest first. */
   audit(limit: number): Awaitable<readonly AuditEntry[]>;
@@ -143,6 +159,8 @@ export interface StoreKind {
   open(address: string): Awaitable<Store>;
 }
 
+/** Recalled as if it were a count, it makes all processes read their configuration again. No count has this key. */
+export const RELOAD_KEY = "|reload|";
 /** Closed circuits are kept for this long, so that a late webhook is recognised as late. */
 export const KEEP_CLOSED_MS = 7 * 86_400_000;
 /** Audit entries that are kept. */
@@ -162,9 +180,8 @@ export async function changeCircuit(
     const before = (await store.circuit(scope)) ?? closedCircuit(scope);
     const step = nextCircuit(before, event, now);
     if (!step.changed) return step;
-    if (!(await store.putCircuit(step.circuit))) continue;
-    if (event.type !== "probe") await store.addAudit(entryOf(step, event, now));
-    return step;
+    const entry = event.type === "probe" ? undefined : entryOf(step, event, now);
+    if (await store.putCircuit(step.circuit, entry)) return step;
   }
   throw new Error(`the circuit of ${scope} is changed by too many at once`);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
-import { readAlertmanager } from "../../src/breaker/alertmanager.ts";
+import { readAlertmanager } from "../../src/breaker/alertmanager/alerts.ts";
 import { type Breaker, startBreaker } from "../../src/breaker/server.ts";
 import { HOLD_MS } from "../../src/limits/circuit.ts";
 import { openMemory } from "../../src/stores/memory.ts";

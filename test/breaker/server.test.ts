@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -11,6 +10,7 @@ import { HEADERS, PAYLOAD } from "../../src/breaker/template.ts";
 import type { Circuit } from "../../src/limits/circuit.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import type { Store } from "../../src/stores/store.ts";
+import { entryPath } from "../entries.ts";
 import { eventually } from "../eventually.ts";
 import { answer, chat, guard } from "../guard/guarded.ts";
 import { startModelServer } from "../servers/model-server.ts";
@@ -285,7 +285,7 @@ describe("operators", () => {
 
   test("trip, see, reset and log, from the command line", async () => {
     const { url } = await open();
-    const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+    const main = entryPath("cli/main");
     const env = { ...process.env, SPENDFUSE_OPERATOR_TOKEN: TOKEN, SPENDFUSE_BREAKER_URL: url };
     const breaker = async (...words: string[]) =>
       (await run(process.execPath, [main, "breaker", ...words], { env })).stdout;

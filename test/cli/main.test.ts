@@ -6,15 +6,20 @@ import { afterAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands/registry.ts";
 import { LAWS } from "../architecture/laws.ts";
 import { readTree } from "../architecture/tree.ts";
+import { entryPath } from "../entries.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const copy = mkdtempSync(join(tmpdir(), "spendfuse-cli-"));
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
 function run(root: string, ...args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "src/cli/main.ts"), ...args], {
-    encoding: "utf8",
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [root === ROOT ? entryPath("cli/main") : join(root, "src/cli/main.ts"), ...args],
+    {
+      encoding: "utf8",
+    },
+  );
   return { status, stdout, stderr };
 }
 
@@ -59,7 +64,7 @@ describe("the spendfuse command", () => {
   /** What bash offers for the last of the words. */
   function completed(...words: readonly string[]): readonly string[] {
     const program = `source <("$NODE" "$MAIN" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _spendfuse; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const env = { ...process.env, NODE: process.execPath, MAIN: join(ROOT, "src/cli/main.ts") };
+    const env = { ...process.env, NODE: process.execPath, MAIN: entryPath("cli/main") };
     const { stdout, stderr } = spawnSync("bash", ["-c", program, "bash", ...words], { encoding: "utf8", env });
     expect(stderr).toBe("");
     return stdout.trim().split("\n");

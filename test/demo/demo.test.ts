@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { entryPath, entryUrl } from "../entries.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 const AGENTS = ["researcher", "browser", "planner", "├ flights", "├ hotels", "└ budget", "all"];
 
 interface Ended {
@@ -43,7 +43,9 @@ describe.concurrent("spendfuse demo", () => {
     expect(out).not.toContain("✗");
     expect(code).toBe(0);
     const [circuit, ...more] = err.trim().split("\n");
-    expect(circuit).toMatch(/^spendfuse: circuit of agent:runaway opened until \S+: Datadog monitor \d+ alerts/);
+    expect(circuit).toMatch(
+      /^spendfuse: circuit of agent:runaway opened until \S+: runaway spent \$\d+\.\d+ in five minutes\. The limit is \$\d+\.\d+\. Datadog monitor "[^"]+" \(\d+\), Triggered: https:/,
+    );
     expect(more).toEqual([]);
     const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT CUSTOMERS COST"));
     expect(STOPPED).toMatch(
@@ -133,7 +135,7 @@ describe.concurrent("spendfuse demo", () => {
 });
 
 test("it does not spend in an app's own metering", async () => {
-  const register = new URL("../../src/register.ts", import.meta.url).href;
+  const register = entryUrl("register");
   const refused = await run(["demo"], { NODE_OPTIONS: `--import ${register}` });
   expect(refused).toMatchObject({ code: 2, out: "" });
   expect(refused.err).toContain("spendfuse/register");

@@ -4,11 +4,11 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import type { Summary } from "../../src/doctor/forms.ts";
+import { entryPath } from "../entries.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 const APPS = join(import.meta.dirname, "apps");
 
 /** Versions by name of package. A name may be a path: `@openai/agents/node_modules/openai`. */

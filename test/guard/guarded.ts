@@ -16,15 +16,23 @@ export const MODEL = "test-model";
 /** One USD for a million tokens, of whichever kind: a token is a micro-dollar. */
 export const PRICE = { model: MODEL, inputPerMTok: 1, outputPerMTok: 1 };
 
-/** `startFails`: whether the store may be one that cannot be opened yet. */
-export async function guard(server: ModelServer | undefined, config: ConfigFile, startFails = false): Promise<Guarded> {
+/**
+ * `startFails`: whether the store may be one that cannot be opened yet. `source`: `SPENDFUSE_CONFIG`, the path of a file or
+ * its text.
+ */
+export async function guard(
+  server: ModelServer | undefined,
+  config: ConfigFile,
+  startFails = false,
+  source = "{}",
+): Promise<Guarded> {
   const said: string[] = [];
   const settled: SettledCall[] = [];
   const runtime = createRuntime((line) => said.push(line));
   const hosts = server === undefined ? [] : [{ host: server.host, like: "api.openai.com" }];
   const started = runtime.start({
     telemetry: false,
-    env: { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1" },
+    env: { SPENDFUSE_CONFIG: source, SPENDFUSE_QUIET: "1" },
     config: { hosts, prices: [PRICE], ...config },
   });
   await (startFails ? started.catch(() => {}) : started);

@@ -8,7 +8,7 @@ import { afterAll, expect, test } from "vitest";
 const REGISTER = fileURLToPath(new URL("../../dist/register.js", import.meta.url));
 /** Of Node's own modules, those whose loading takes more than a millisecond. */
 const HEAVY =
-  /^NativeModule (?:internal\/deps\/undici|internal\/crypto\/|internal\/http2|_?http|https|tls|zlib|internal\/worker$|internal\/fs\/(?:promises|streams)|internal\/readline|internal\/zip|internal\/util\/parse_args)/;
+  /^NativeModule (?:internal\/deps\/undici|internal\/crypto\/|internal\/http2|_?http|https|tls|zlib|internal\/fs\/(?:promises|streams)|internal\/readline|internal\/zip|internal\/util\/parse_args)/;
 
 const dir = mkdtempSync(join(tmpdir(), "start-up-"));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { entryUrl } from "../entries.ts";
 
-const REGISTER = pathToFileURL(join(import.meta.dirname, "../../src/register.ts")).href;
+const REGISTER = entryUrl("register");
 const dir = mkdtempSync(join(tmpdir(), "spendfuse-strict-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -6,16 +6,16 @@ import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
+import { entryPath } from "../entries.ts";
 import { eventually } from "../eventually.ts";
 import { connect, LIBRARIES } from "../meter/transports/websocket/clients.ts";
 import * as wire from "../servers/formats.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 import { startStage } from "./stage.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 const ORIGIN = { id: "chatcmpl-1", model: "gpt-5-mini" };
 const CHAT = { model: "gpt-5-mini", stream: true, messages: [{ role: "user", content: "Hello" }] };
 const FRAMES = ["Hel", "lo"].map((content) => wire.chatDelta(ORIGIN, { content }));

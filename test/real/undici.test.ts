@@ -115,7 +115,8 @@ const CASES = NODES.flatMap(([name, node]) =>
 );
 
 describe.each(CASES)("undici $major on $name", ({ name, node, major }) => {
-  test("behaves as without us, and each call is metered once", async (context) => {
+  // Some behaviours race with a timer: on a busy machine even two bare runs may differ. What we change differs each time.
+  test("behaves as without us, and each call is metered once", { retry: 2 }, async (context) => {
     const [bare, ours, held] = await Promise.all([
       play(context, node, "bare", major),
       play(context, node, "metered", major),

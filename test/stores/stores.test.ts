@@ -11,6 +11,7 @@ import { type MeteredGroup, meteredKey } from "../../src/core/metered.ts";
 import { NO_USAGE } from "../../src/core/usage.ts";
 import { circuitAt } from "../../src/limits/circuit.ts";
 import {
+  changedKey,
   changeHolder,
   emptyTally,
   exchange,
@@ -24,7 +25,14 @@ import { openMemory } from "../../src/stores/memory.ts";
 import { openStore } from "../../src/stores/open.ts";
 import { openRedis } from "../../src/stores/redis/store.ts";
 import * as registry from "../../src/stores/registry.ts";
-import { type Change, changeCircuit, MAX_AUDIT, type MeteredTotal, type Store } from "../../src/stores/store.ts";
+import {
+  type AuditEntry,
+  type Change,
+  changeCircuit,
+  MAX_AUDIT,
+  type MeteredTotal,
+  type Store,
+} from "../../src/stores/store.ts";
 import { eventually } from "../eventually.ts";
 import { NO_REDIS, type RedisServer, redisCommand, startRedis } from "../servers/redis.ts";
 
@@ -247,6 +255,42 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     expect(await store.counts(1)).toMatchObject([{ raised: 450 }]);
     const { spent } = await ask(store, { holder: "three", keepMs: 6e9 });
     expect(await ask(store, { holder: "four", need: 9_999 })).toMatchObject({ slice: 1_450 - spent, held: 0 });
+  });
+
+  it("changes a cap together with its entry, once for an id, and tells the other side", async () => {
+    const opener = make();
+    const [one, two] = [await handle(opener), await handle(opener)];
+    const told: Change[] = [];
+    two.subscribe((change) => told.push(change));
+    await ask(one, { spent: 900 });
+    const keys = ["b|agent:a|1", "b|agent:a|2"];
+    const change = (verb: "raise" | "lower", id: string, amount: number) =>
+      keys.map((key) => report({ key, holder: changeHolder(verb, id), cap: 0, spent: amount }));
+    const entry = (why: string): AuditEntry => ({
+      at: clock,
+      scope: "agent:a",
+      what: "raise",
+      by: "me",
+      why,
+      state: "none",
+    });
+    expect(await one.changeCap(change("raise", "1", 500), 0, entry("1"))).toEqual({ outcome: "applied", raised: 500 });
+    await eventually(() => expect(told).toEqual(keys.map((key) => ({ type: "recall", key: changedKey(key) }))));
+    // Again, with another amount, and from the second part on, as of a moving window that has moved on.
+    for (const again of [change("raise", "1", 500), change("raise", "1", 900), change("raise", "1", 500).slice(1)])
+      expect(await two.changeCap(again, 0, entry("again"))).toEqual({ outcome: "repeated", raised: 500 });
+    expect(await two.changeCap(change("lower", "1", 50), 0, entry("early"))).toEqual({
+      outcome: "outdated",
+      raised: 500,
+    });
+    expect(await two.changeCap(change("lower", "1", 50), 500, entry("2"))).toEqual({ outcome: "applied", raised: 450 });
+    expect(await ask(one, { key: keys[1] as string })).toMatchObject({ raised: 450 });
+    expect(await ask(one, { spent: 900, acked: 900, need: 9_999 })).toMatchObject({
+      raised: 450,
+      spent: 900,
+      slice: 550,
+    });
+    expect((await one.audit(10)).map(({ why }) => why)).toEqual(["2", "1"]);
   });
 
   it("never grants more than the cap, whoever asks", async () => {

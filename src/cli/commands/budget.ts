@@ -14,6 +14,8 @@ const HELP = `spendfuse budget: shows and changes budgets while agents run, with
   spendfuse budget pause SCOPE           refuses calls of agent:NAME, team:NAME, … or all
     --for T       for how long, such as 8h; default 15m
   spendfuse budget resume SCOPE          allows them again
+  spendfuse budget reload                the breaker, and all processes of its store, read their configuration again and take
+                                         its budgets; a wrong one changes nothing. SIGHUP does it for one breaker or proxy
 
     --url U       the breaker to ask; default: the configuration's, else http://127.0.0.1:${DEFAULT_PORT}
     --store S     changes ${eitherOf(SHARED_STORE_FORMS)} directly, without a breaker

@@ -13,7 +13,7 @@ export const NO_TAGS: readonly string[] = [];
 export const RESERVED_TAGS: readonly string[] = [
   ...["agent", "root_agent", "team", "project", "key", "run", "conversation", "user", "scope", "all", "tags", "day"],
   ...["provider", "model", "quality", "token_type", "ending", "stream", "priced", "reason", "mode", "budget", "step"],
-  ...["vendor", "what", "process", "api_host"],
+  ...["vendor", "what", "problem", "process", "api_host"],
   // Datadog, Prometheus and OpenTelemetry's exporters to it.
   ...["host", "device", "source", "service", "env", "version", "status"],
   ...["job", "instance", "le", "quantile", "otel_scope_name", "otel_scope_version"],

@@ -3,20 +3,21 @@ import { TIMEOUT_MS, UNREACHABLE, whyUnreachable } from "./refusal.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const TRIES = 5;
+/** How often a request is tried at most. */
+export const TRIES = 5;
 const MAX_WAIT_MS = 60_000;
 
 /**
  * A fetch that times out after 30 seconds and retries: every request after a
  * 429, and idempotent ones after a 5xx or a broken connection. It never rejects.
  */
-export function persistentFetch(sleep: (ms: number) => Promise<unknown> = wait, env: Env = {}) {
+export function persistentFetch(sleep: (ms: number) => Promise<unknown> = wait, env: Env = {}, tries = TRIES) {
   return async (url: string, options: RequestInit): Promise<Response> => {
     for (let attempt = 1; ; attempt += 1) {
       const response = await tryOnce(url, options, env);
       const limited = response.status === 429;
       const again = limited || (response.status >= 500 && options.method !== "POST");
-      if (!again || attempt >= TRIES) return response;
+      if (!again || attempt >= tries) return response;
       await response.body?.cancel();
       await sleep(waitOf(response, attempt));
     }

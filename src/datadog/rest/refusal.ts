@@ -1,3 +1,5 @@
+import { SpendfuseError } from "../../core/errors.ts";
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** How long a request may take. */
@@ -6,17 +8,14 @@ export const TIMEOUT_MS = 30_000;
 export const UNREACHABLE = 599;
 const MAX_TEXT = 120;
 
-/** A request that Datadog refused, in the form of its client's own errors. */
-export class ApiRefusal extends Error {
-  /** The status; 599 when nothing answered. */
-  readonly code: number;
-  readonly body: unknown;
+/** A request that Datadog refused, or that nothing answered: its status is then {@link UNREACHABLE}. */
+export class ApiRefusal extends SpendfuseError {
+  readonly status: number;
 
-  constructor(code: number, body: unknown) {
-    super(`HTTP status ${code}`);
+  constructor(status: number, body: unknown) {
+    super("SPENDFUSE_DATADOG", messageOf(status, body), { status });
     this.name = "ApiRefusal";
-    this.code = code;
-    this.body = body;
+    this.status = status;
   }
 }
 
@@ -60,15 +59,19 @@ const HINTS: Readonly<Record<number, string>> = {
   429: "the rate limit of the organization is reached: run it again later",
 };
 
-/** What a rejected request says, in the forms of all of Datadog's APIs. */
+/** What a rejected request says: one of ours, or of Datadog's own client, whose errors are `{ code, body }`. */
 export function refusalOf(error: unknown): Refusal {
+  if (error instanceof ApiRefusal) return { status: error.status, message: error.message };
   const { code, body } = error as { code?: unknown; body?: unknown };
-  if (typeof code !== "number")
-    return { status: undefined, message: error instanceof Error ? error.message : String(error) };
+  if (typeof code === "number") return { status: code, message: messageOf(code, body) };
+  return { status: undefined, message: error instanceof Error ? error.message : String(error) };
+}
+
+function messageOf(status: number, body: unknown): string {
   const reason = reasonOf(body);
-  if (code === UNREACHABLE) return { status: code, message: reason };
-  const hint = HINTS[code];
-  return { status: code, message: `${code} ${reason}${hint === undefined ? "" : `: ${hint}`}` };
+  if (status === UNREACHABLE) return reason;
+  const hint = HINTS[status];
+  return `${status} ${reason}${hint === undefined ? "" : `: ${hint}`}`;
 }
 
 /** The errors of an answer: a list of texts, of JSON:API's objects, one text, or a page that is not Datadog's. */

@@ -1,15 +1,15 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { addressesOf, readKeys } from "../client.ts";
-import { persistentFetch } from "./persistent-fetch.ts";
+import { addressesOf, missingKeys, readKeys } from "../client.ts";
+import { persistentFetch, TRIES } from "./persistent-fetch.ts";
 import { ApiRefusal, notDatadog, UNREACHABLE } from "./refusal.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Datadog's API as it is: JSON in and out, with the keys of an account. */
+/** Datadog's API as it is: JSON in and out, with the keys of an account, and without Datadog's client. */
 export interface Rest {
   /**
    * Sends a request; a path begins with `/api/`. Resolves to the answer's JSON, undefined when it has none.
-   * @throws ApiRefusal for a status of 400 or more, and when nothing answers.
+   * @throws ApiRefusal with the reason, for a status of 400 or more and when nothing answers.
    */
   ask(method: string, path: string, body?: unknown): Promise<unknown>;
   /** The address of the web app: `https://app.<site>`. */
@@ -18,22 +18,31 @@ export interface Rest {
 
 export interface RestOptions {
   readonly env: Env;
+  /** False when points and events are only sent, which needs no application key. Default true. */
+  readonly needsAppKey?: boolean;
+  /** 1 for a program that asks again by itself. */
+  readonly tries?: number;
   /** Waits between tries, in milliseconds. */
   readonly sleep?: (ms: number) => Promise<unknown>;
+}
+
+/** Whether the keys are there that {@link openRest} needs. */
+export function hasKeys({ env, needsAppKey = true }: RestOptions): boolean {
+  return missingKeys(env, needsAppKey).length === 0;
 }
 
 /**
  * Opens the account that DD_API_KEY, DD_APP_KEY and DD_SITE name, or SPENDFUSE_DD_API_URL. Needs no package.
  * @throws SpendfuseError `SPENDFUSE_CONFIG` when a key is missing.
  */
-export function openRest({ env, sleep = wait }: RestOptions): Rest {
-  const { apiKey, appKey } = readKeys(env, true);
+export function openRest({ env, needsAppKey = true, tries = TRIES, sleep = wait }: RestOptions): Rest {
+  const { apiKey, appKey } = readKeys(env, needsAppKey);
   const { origin, app } = addressesOf(env);
   const { host } = new URL(origin);
-  const send = persistentFetch(sleep, env);
+  const send = persistentFetch(sleep, env, tries);
   const headers = {
     "dd-api-key": apiKey,
-    "dd-application-key": appKey as string,
+    ...(appKey && { "dd-application-key": appKey }),
     "content-type": "application/json",
     accept: "application/json",
     "x-datadog-managed-by": "iac",

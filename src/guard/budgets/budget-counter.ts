@@ -5,7 +5,8 @@ import type { Report, Standing } from "../../limits/tally.ts";
 
 /** This process's side of one budget, for one scope, in the current window. Amounts are in the unit of the budget. */
 export interface Count {
-  readonly budget: Budget;
+  /** Replaced where the configuration is read again and has it with another cap. */
+  budget: Budget;
   /** `agent:researcher`, `all`. */
   readonly scope: string;
   readonly run: string;

@@ -1,7 +1,7 @@
 import { setBounded } from "../../core/bounded-map.ts";
 import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import { type Budget, scopesOf } from "../../limits/budget.ts";
+import { type Budget, isScopeOf, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
 import { joinKey } from "../../limits/scope-text.ts";
 import { type Count, capOf, isOver, openCount, totalOf } from "./budget-counter.ts";
@@ -32,12 +32,21 @@ export interface BudgetsOptions {
 
 /** The budgets of one process: which apply to a call, and whether they cover it. */
 export interface Budgets extends BudgetsOptions {
+  budgets: readonly Budget[];
+  /** Of `budgets`: plans of an earlier one are made again. */
+  generation: number;
   readonly counts: Iterable<Count>;
   readonly countOfKey: Map<string, Count>;
   /** What was spent of counts that were dropped, for as long as the store does not answer. */
   readonly dropped: Map<string, Dropped>;
   /** Marks counts that are in `countOfKey`: a plan may still hold one that was dropped, which has no owner. */
   readonly owner: object;
+}
+
+/** The counts of one scope, which its node keeps. */
+interface Plan {
+  readonly generation: number;
+  readonly counts: readonly Count[];
 }
 
 interface Dropped {
@@ -55,6 +64,7 @@ export function createBudgets(options: BudgetsOptions): Budgets {
   const countOfKey = new Map<string, Count>();
   return {
     ...options,
+    generation: 0,
     counts: { [Symbol.iterator]: () => countOfKey.values() },
     countOfKey,
     dropped: new Map(),
@@ -64,20 +74,40 @@ export function createBudgets(options: BudgetsOptions): Budgets {
 
 /** The counts of the budgets that apply to a scope. */
 export function countsOf(budgets: Budgets, node: ScopeNode): readonly Count[] {
-  const known = node.plan as readonly Count[] | undefined;
-  if (known !== undefined && isCurrent(budgets, known)) return known;
+  const known = node.plan as Plan | undefined;
+  if (known !== undefined && isCurrent(budgets, known)) return known.counts;
   const found = budgets.budgets.flatMap((budget) =>
     scopesOf(budget, node).map((scope) => countFor(budgets, budget, scope, node)),
   );
-  const plan = found.length === 0 ? NO_COUNTS : found;
-  node.plan = plan;
-  return plan;
+  const counts = found.length === 0 ? NO_COUNTS : found;
+  node.plan = { generation: budgets.generation, counts } satisfies Plan;
+  return counts;
 }
 
-function isCurrent({ owner }: Budgets, plan: readonly Count[]): boolean {
-  if (plan === NO_COUNTS) return true;
-  for (const count of plan) if (count.owner !== owner) return false;
-  return plan.length > 0;
+function isCurrent({ owner, generation }: Budgets, plan: Plan): boolean {
+  if (plan.generation !== generation) return false;
+  for (const count of plan.counts) if (count.owner !== owner) return false;
+  return true;
+}
+
+/**
+ * Takes the budgets of a configuration that was read again. What was spent of a budget stays with it as long as it has
+ * the same id and scope; slices of the old cap are given up.
+ */
+export function replaceBudgets(budgets: Budgets, next: readonly Budget[]): void {
+  const budgetOfId = new Map(next.map((budget) => [budget.id, budget]));
+  budgets.budgets = next;
+  budgets.generation += 1;
+  for (const count of budgets.countOfKey.values()) {
+    const budget = budgetOfId.get(count.budget.id);
+    count.slice = count.inUse;
+    if (budget !== undefined && isScopeOf(budget, count.scope)) {
+      count.budget = budget;
+      count.warned = false;
+      touch(budgets.lease, count);
+      // One in use is dropped once nobody has used it for a while.
+    } else if (count.inUse === 0) dropCount(budgets, count);
+  }
 }
 
 function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNode): Count {

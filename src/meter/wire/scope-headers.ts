@@ -36,6 +36,14 @@ export function isOurs(name: unknown, value: unknown): boolean {
   return name.toLowerCase() === BAGGAGE && String(value).includes(PREFIX);
 }
 
+/** Whether a header of this name, in lower case, can be such a one. */
+export const mayBeOurs = (name: string): boolean => name === BAGGAGE || name.startsWith(OURS);
+
+/** Whether a head, as text, may have such a header: false for most. */
+export const mayHoldOurs = (head: string): boolean => OURS_IN_HEAD.test(head);
+
+const OURS_IN_HEAD = new RegExp(`^(?:${OURS}|${BAGGAGE}:)`, "im");
+
 /** What remains of such a header: other members of a baggage. */
 export function restOf(name: string, value: unknown): string | undefined {
   return isScopeHeader(name) ? undefined : dropMembers(String(value)) || undefined;

@@ -6,8 +6,7 @@ import { createTotals, type Totals } from "./totals.ts";
 
 /** The totals of a process that may show them at its end; undefined where it will not. */
 export function openTotals(config: Config): Totals | undefined {
-  const { isMainThread } = process.getBuiltinModule("node:worker_threads");
-  return isMainThread && (config.summary ?? lacksTarget(config)) ? createTotals() : undefined;
+  return (config.summary ?? lacksTarget(config)) ? createTotals() : undefined;
 }
 
 /** The text to print at the end; undefined where there is nothing to show, or somebody else shows it. */
@@ -16,7 +15,9 @@ export function writeSummary(
   totals: Totals | undefined,
   instruments: Instruments,
 ): string | undefined {
-  if (totals === undefined || (summary !== true && instruments.watch())) return undefined;
+  // A worker's end is not the process's.
+  if (totals === undefined || !process.getBuiltinModule("node:worker_threads").isMainThread) return undefined;
+  if (summary !== true && instruments.watch()) return undefined;
   const lines = summaryLines(totals, process.uptime());
   return lines.length === 0 ? undefined : lines.join("\n");
 }

@@ -3,9 +3,20 @@ import { object, parse } from "../../core/json.ts";
 import type { LateCall, LateSettlement } from "../../core/late/late-call.ts";
 import { KEEP_METERED_MS, type MeteredRow, mergeMetered, sumsOf } from "../../core/metered.ts";
 import { type Circuit, circuitAt, circuitIn } from "../../limits/circuit.ts";
-import { emptyTally, exchange, isSound, type Report, type Standing, spentOf, type Tally } from "../../limits/tally.ts";
+import {
+  changedKey,
+  emptyTally,
+  exchange,
+  isSound,
+  type Report,
+  raisedOf,
+  type Standing,
+  spentOf,
+  type Tally,
+} from "../../limits/tally.ts";
 import {
   type AuditEntry,
+  type CapAnswer,
   type Count,
   countOf,
   KEEP_CLOSED_MS,
@@ -53,7 +64,8 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
     counts: (limit) => readCounts(state, limit),
     circuits: () => readCircuits(state),
     circuit: (scope) => readCircuit(connection, scope),
-    putCircuit: (circuit) => putCircuit(state, circuit),
+    putCircuit: (circuit, entry) => putCircuit(state, circuit, entry),
+    changeCap: (reports, raised, entry) => changeCap(state, reports, raised, entry),
     addAudit: (entry) => state.inTurn(() => addAudit(state, entry)),
     audit: (limit) => readAudit(state, limit),
     putMetered: (holder, totals, late) => state.inTurn(() => putMetered(state, holder, totals, late)),
@@ -120,29 +132,62 @@ function readCircuits({ connection, clock }: FileState): readonly Circuit[] {
   return kept;
 }
 
-async function putCircuit(state: FileState, circuit: Circuit): Promise<boolean> {
+async function putCircuit(state: FileState, circuit: Circuit, entry?: AuditEntry): Promise<boolean> {
   const { connection } = state;
-  const written = await state.inTurn(() => transact(connection, () => writeCircuit(state, circuit)));
+  const written = await state.inTurn(() => transact(connection, () => writeCircuit(state, circuit, entry)));
   if (written) notify(connection, { type: "circuit", circuit });
   return written;
 }
 
 /** False when another process was first. */
-function writeCircuit({ connection, signals, clock }: FileState, circuit: Circuit): boolean {
+function writeCircuit(
+  { connection, signals, clock }: FileState,
+  circuit: Circuit,
+  entry: AuditEntry | undefined,
+): boolean {
   const { sql } = connection;
   const stored = readCircuit(connection, circuit.scope);
   if ((stored?.rev ?? 0) !== circuit.rev - 1) return false;
   sql.putCircuit.run(circuit.scope, circuit.rev, JSON.stringify(circuit));
+  if (entry !== undefined) writeAudit(connection, entry);
   addSignal(connection, signals, { circuit: circuit.scope }, clock());
   return true;
 }
 
+async function changeCap(
+  state: FileState,
+  reports: readonly Report[],
+  raised: number,
+  entry: AuditEntry,
+): Promise<CapAnswer> {
+  const { connection } = state;
+  const answer = await state.inTurn(() => transact(connection, () => writeCap(state, reports, raised, entry)));
+  if (answer.outcome === "applied")
+    for (const { key } of reports) notify(connection, { type: "recall", key: changedKey(key) });
+  return answer;
+}
+
+function writeCap(state: FileState, reports: readonly Report[], expected: number, entry: AuditEntry): CapAnswer {
+  const { connection, signals, clock } = state;
+  const tallies = reports.map(({ key }) => tallyOf(state, key));
+  const raised = tallies[0] === undefined ? 0 : raisedOf(tallies[0]);
+  if (reports.some(({ holder }, index) => tallies[index]?.holders.has(holder))) return { outcome: "repeated", raised };
+  if (raised !== expected) return { outcome: "outdated", raised };
+  const now = clock();
+  const [first] = reports.map((report) => exchangeOne(state, report, now));
+  writeAudit(connection, entry);
+  for (const { key } of reports) addSignal(connection, signals, { type: "recall", key: changedKey(key) }, now);
+  return { outcome: "applied", raised: first?.raised ?? raised };
+}
+
 function addAudit({ connection }: FileState, entry: AuditEntry): void {
-  const { sql } = connection;
-  transact(connection, () => {
-    sql.addAudit.run(JSON.stringify(entry));
-    sql.trimAudit.run(MAX_AUDIT);
-  });
+  transact(connection, () => writeAudit(connection, entry));
+}
+
+/** Call it inside a transaction. */
+function writeAudit({ sql }: Connection, entry: AuditEntry): void {
+  sql.addAudit.run(JSON.stringify(entry));
+  sql.trimAudit.run(MAX_AUDIT);
 }
 
 function readAudit({ connection }: FileState, limit: number): readonly AuditEntry[] {

@@ -14,7 +14,7 @@ const SEEK_MS = 1_000;
 /** How long a keeper may be busy before another one is sought. */
 const BUSY_MS = 5_000;
 
-type Operation = "exchange" | "counts" | "circuits" | "circuit" | "putCircuit" | "addAudit" | "audit" | "recall";
+type Operation = Exclude<keyof Store, "alone" | "subscribe" | "close">;
 
 type Message =
   | { readonly type: "seek" }
@@ -94,7 +94,8 @@ export function openThreadMemory(open: () => Store): Store {
     counts: (limit) => run(state, "counts", [limit]) as ReturnType<Store["counts"]>,
     circuits: () => run(state, "circuits", []) as ReturnType<Store["circuits"]>,
     circuit: (scope) => run(state, "circuit", [scope]) as ReturnType<Store["circuit"]>,
-    putCircuit: (circuit) => run(state, "putCircuit", [circuit]) as ReturnType<Store["putCircuit"]>,
+    putCircuit: (circuit, entry) => run(state, "putCircuit", [circuit, entry]) as ReturnType<Store["putCircuit"]>,
+    changeCap: (...given) => run(state, "changeCap", given) as ReturnType<Store["changeCap"]>,
     addAudit: (entry) => run(state, "addAudit", [entry]) as ReturnType<Store["addAudit"]>,
     audit: (limit) => run(state, "audit", [limit]) as ReturnType<Store["audit"]>,
     putMetered: () => {},

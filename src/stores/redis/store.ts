@@ -14,6 +14,7 @@ import {
   type MeteredTotal,
   type Store,
 } from "../store.ts";
+import { changeCap, tallyKey } from "./cap.ts";
 import { type Connection, destroy, openConnection, runScript, send } from "./connection.ts";
 import { type Hash, pairsOf } from "./hash.ts";
 import { putLate, readCorrections, readLate, readSettlements, settleCall } from "./late.ts";
@@ -29,7 +30,11 @@ const DAY_MS = 86_400_000;
 /** Groups that are written in one command. */
 const MAX_WRITTEN = 500;
 
-/** Writes a circuit if its revision follows, and publishes it. ARGV: scope, rev, JSON, channel, message, broken JSON. */
+/**
+ * Writes a circuit if its revision follows, with its entry in the log, and publishes it. KEYS: circuits, log. ARGV: scope,
+ * rev, JSON, channel, message, broken JSON, entry or nothing, entries to keep. The log first: what fails, fails before
+ * anything is written.
+ */
 const PUT = `
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 local rev = 0
@@ -38,6 +43,10 @@ if before and before ~= ARGV[6] then
   if read and type(circuit) == 'table' and type(circuit.rev) == 'number' then rev = circuit.rev end
 end
 if rev ~= tonumber(ARGV[2]) - 1 then return 0 end
+if ARGV[7] ~= '' then
+  redis.call('LPUSH', KEYS[2], ARGV[7])
+  redis.call('LTRIM', KEYS[2], 0, ARGV[8] - 1)
+end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1
@@ -60,7 +69,8 @@ export async function openRedis(address: string, clock?: () => number): Promise<
       const json = (await send(connection, "HGET", `${prefix}circuits`, scope)) as string | null;
       return json === null ? undefined : circuitIn(json, scope);
     },
-    putCircuit: (circuit) => putCircuit(state, circuit),
+    putCircuit: (circuit, entry) => putCircuit(state, circuit, entry),
+    changeCap: async (reports, raised, entry) => changeCap(connection, await timeOf(state), { reports, raised, entry }),
     addAudit: (entry) => addAudit(state, entry),
     async audit(limit) {
       const rows = (await send(connection, "LRANGE", `${prefix}audit`, "0", String(limit - 1))) as readonly string[];
@@ -100,10 +110,6 @@ async function exchangeAll(
   if (reports.length === given.length) return standings;
   const standingOfReport = new Map(reports.map((report, index) => [report, standings[index]]));
   return given.map((report) => standingOfReport.get(report));
-}
-
-function tallyKey(prefix: string, count: string): string {
-  return `${prefix}tally:${count}`;
 }
 
 async function timeOf({ connection, clock }: RedisState): Promise<number> {
@@ -146,12 +152,15 @@ async function readCircuits(state: RedisState): Promise<readonly Circuit[]> {
   return kept;
 }
 
-async function putCircuit({ connection }: RedisState, circuit: Circuit): Promise<boolean> {
+async function putCircuit({ connection }: RedisState, circuit: Circuit, entry?: AuditEntry): Promise<boolean> {
   const { prefix, channel } = connection;
   const key = `${prefix}circuits`;
   const message = JSON.stringify({ type: "circuit", circuit } satisfies Change);
   const values = [circuit.scope, String(circuit.rev), JSON.stringify(circuit), channel, message];
-  const put = async (broken: string) => Number(await runScript(connection, PUT, [key], [...values, broken])) === 1;
+  const log = [entry === undefined ? "" : JSON.stringify(entry), String(MAX_AUDIT)];
+  const keys = [key, `${prefix}audit`];
+  const put = async (broken: string) =>
+    Number(await runScript(connection, PUT, keys, [...values, broken, ...log])) === 1;
   if (await put("")) return true;
   // A circuit that cannot be read may have a revision still, which nobody follows.
   if (circuit.rev !== 1) return false;

@@ -2,7 +2,15 @@ import { type LateCall, type LateSettlement, metersOf } from "../../../src/core/
 import { type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../../../src/core/late/minute.ts";
 import { mergeMetered } from "../../../src/core/metered.ts";
 import type { Circuit } from "../../../src/limits/circuit.ts";
-import { emptyTally, exchange, type Holding, spentOf, type Tally } from "../../../src/limits/tally.ts";
+import {
+  changedKey,
+  emptyTally,
+  exchange,
+  type Holding,
+  raisedOf,
+  spentOf,
+  type Tally,
+} from "../../../src/limits/tally.ts";
 import {
   type AuditEntry,
   type Change,
@@ -76,12 +84,29 @@ function openJson(path: string): Store {
       ),
     circuits: () => change(({ circuits }) => Object.values(circuits)),
     circuit: (scope) => change(({ circuits }) => circuits[scope]),
-    putCircuit: (circuit) =>
-      change(({ circuits }) => {
+    putCircuit: (circuit, entry) =>
+      change(({ circuits, audit }) => {
         if ((circuits[circuit.scope]?.rev ?? 0) !== circuit.rev - 1) return false;
         circuits[circuit.scope] = circuit;
+        if (entry !== undefined) audit.push(entry);
         for (const listener of listeners) listener({ type: "circuit", circuit });
         return true;
+      }),
+    changeCap: (reports, expected, entry) =>
+      change(({ tallies, audit }) => {
+        const found = reports.map(({ key }) => tallyOf(tallies[key]));
+        const raised = raisedOf(found[0] ?? emptyTally());
+        if (reports.some(({ holder }, index) => found[index]?.holders.has(holder)))
+          return { outcome: "repeated", raised };
+        if (raised !== expected) return { outcome: "outdated", raised };
+        for (const [index, report] of reports.entries()) {
+          const tally = found[index] ?? emptyTally();
+          exchange(tally, report, 0, Date.now());
+          tallies[report.key] = { ...tally, holders: [...tally.holders] };
+          for (const listener of listeners) listener({ type: "recall", key: changedKey(report.key) });
+        }
+        audit.push(entry);
+        return { outcome: "applied", raised: raisedOf(found[0] ?? emptyTally()) };
       }),
     addAudit: (entry) => change(({ audit }) => void audit.push(entry)),
     audit: (limit) => change(({ audit }) => audit.slice(-limit).reverse()),

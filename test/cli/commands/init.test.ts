@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startCommand } from "../../../src/cli/commands/init/start-command.ts";
 import { readConfig } from "../../../src/config/config.ts";
+import { entryPath } from "../../entries.ts";
 
-const MAIN = join(import.meta.dirname, "../../../src/cli/main.ts");
+const MAIN = entryPath("cli/main");
 const FILE = "spendfuse.config.json";
 let folder: string;
 

@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openBook } from "../../../src/billing/book.ts";
 import { meteredKey, meteredSums, NOTHING_METERED } from "../../../src/core/metered.ts";
@@ -12,9 +11,10 @@ import { openrouterBilling } from "../../../src/demo/fake-vendor/billing/openrou
 import { openFile } from "../../../src/stores/file/store.ts";
 import { FOCUS_1_2, focusFaults } from "../../billing/focus-columns.ts";
 import { ADMIN_KEYS, DAY, type Stage, setStage } from "../../billing/stage.ts";
+import { entryPath } from "../../entries.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../servers/otlp-receiver.ts";
 
-const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 const folder = mkdtempSync(join(tmpdir(), "spendfuse-bill-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

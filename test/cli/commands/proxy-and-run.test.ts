@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../src/core/call.ts";
 import { childArguments, childEnvironment, readUpstreams } from "../../../src/proxy/children.ts";
+import { entryPath } from "../../entries.ts";
 import { eventually } from "../../eventually.ts";
 import * as wire from "../../servers/formats.ts";
 import { type ModelServer, startModelServer } from "../../servers/model-server.ts";
 
-const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
+const MAIN = entryPath("cli/main");
 let vendor: ModelServer;
 let folder: string;
 beforeAll(async () => {

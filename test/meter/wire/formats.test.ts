@@ -59,7 +59,7 @@ const ROWS: readonly Row[] = formats.flatMap((format) =>
 
 const ask = async ({ format, endpoint, stream }: Row): Promise<Response> => {
   const example = EXAMPLES[format.name];
-  const path = endpoint.path.replace("{model}", MODEL).replace(/\{\w+\}/g, "1");
+  const path = endpoint.path.replace(/\{(?:model|arn)\}/, MODEL).replace(/\{\w+\}/g, "1");
   const request = stream ? (example?.streamed ?? example?.request) : example?.request;
   // A model that the path names is not in the body.
   const body = path.includes(MODEL) ? { ...request, model: undefined } : request;

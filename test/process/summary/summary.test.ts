@@ -4,8 +4,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { entryUrl } from "../../entries.ts";
 import { startOtlpReceiver } from "../../servers/otlp-receiver.ts";
 
 /** gpt-5: 1,000 input tokens at $1.25 and 100 output tokens at $10 per million. */
@@ -22,8 +22,8 @@ const TABLE = [
   "total           3  3,000     300  $0.0067  reported",
 ];
 
-const source = (path: string): string => pathToFileURL(join(import.meta.dirname, "../../../src", path)).href;
-const APP = `import { scope } from ${JSON.stringify(source("index.ts"))};
+const source = (path: "index" | "register"): string => entryUrl(path);
+const APP = `import { scope } from ${JSON.stringify(source("index"))};
 const call = () => fetch(process.env.VENDOR + "/v1/chat/completions", {
   method: "POST",
   headers: { "content-type": "application/json", authorization: "Bearer sk-secret-key" },
@@ -56,7 +56,7 @@ async function stderrOf(last: string, env: Readonly<Record<string, string>> = {}
   writeFileSync(file, APP + last);
   const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env;
   const config = JSON.stringify({ hosts: [{ host, provider: "openai" }] });
-  const child = spawn(process.execPath, ["--import", source("register.ts"), file], {
+  const child = spawn(process.execPath, ["--import", source("register"), file], {
     env: {
       ...{ PATH, NODE_COMPILE_CACHE, VENDOR: `http://${host}` },
       ...{ SPENDFUSE_CONFIG: config, SPENDFUSE_QUIET: "1", SPENDFUSE_STATE_DIR: join(dir, "state") },

@@ -2,9 +2,9 @@ import { setTimeout } from "node:timers";
 import { createLogFollower } from "../../../breaker/log-follower.ts";
 import { applyMonitorStates, armingOf } from "../../../breaker/monitor-poll.ts";
 import { METRICS } from "../../../core/names.ts";
-import { type Api, openApi } from "../../../datadog/api.ts";
 import { postEntry } from "../../../datadog/circuit-events.ts";
 import { readMonitorStates } from "../../../datadog/monitor-states.ts";
+import { hasKeys, openRest, type Rest } from "../../../datadog/rest/rest.ts";
 import type { Store } from "../../../stores/store.ts";
 import { usage } from "../command.ts";
 
@@ -32,13 +32,13 @@ const GAUGE = 3;
  */
 export function startDatadogWork(options: DatadogWorkOptions): () => void {
   const { env, poll, say } = options;
-  const account = openApi(env);
-  const sender = account ?? openApi(env, false);
-  if (poll && account === undefined) throw usage("--poll-monitors needs DD_API_KEY and DD_APP_KEY");
-  if (sender === undefined) return () => {};
-  const follower = createLogFollower(options.store, options.clock(), (entry) => postEntry(sender, entry));
+  const readsMonitors = hasKeys({ env });
+  if (poll && !readsMonitors) throw usage("--poll-monitors needs DD_API_KEY and DD_APP_KEY");
+  if (!hasKeys({ env, needsAppKey: false })) return () => {};
+  const rest = openRest({ env, needsAppKey: false, tries: 1 });
+  const follower = createLogFollower(options.store, options.clock(), (entry) => postEntry(rest, entry));
   const loops = [repeat("events", LOG_EVERY_MS, say, () => follower.follow())];
-  if (account !== undefined) loops.push(repeat("monitors", options.everyMs, say, createMonitorRound(account, options)));
+  if (readsMonitors) loops.push(repeat("monitors", options.everyMs, say, createMonitorRound(rest, options)));
   else say("without DD_APP_KEY a muted monitor is not noticed");
   return () => {
     for (const stop of loops) stop();
@@ -46,12 +46,12 @@ export function startDatadogWork(options: DatadogWorkOptions): () => void {
 }
 
 /** Reads the monitors once: reports whether they are armed, and with `poll` changes circuits. */
-export function createMonitorRound(api: Api, options: Omit<DatadogWorkOptions, "env">): () => Promise<void> {
+export function createMonitorRound(rest: Rest, options: Omit<DatadogWorkOptions, "env">): () => Promise<void> {
   const { store, poll, ttlMs, tags, say, clock } = options;
   let said = "";
   return async () => {
     const now = clock();
-    const monitors = await readMonitorStates(api, now / 1_000);
+    const monitors = await readMonitorStates(rest, now / 1_000);
     if (poll) {
       const { ignored } = await applyMonitorStates(store, monitors, now, ttlMs, tags);
       for (const why of ignored) say(`an alert opened no circuit: ${why}`);
@@ -59,7 +59,7 @@ export function createMonitorRound(api: Api, options: Omit<DatadogWorkOptions, "
     const { problem, why } = armingOf(monitors, poll);
     if (why !== said) say(why === "" ? "monitors can open circuits again" : `monitors cannot open circuits: ${why}`);
     said = why;
-    await api.request("POST", "/api/v2/series", armedSeries(problem, now));
+    await rest.ask("POST", "/api/v2/series", armedSeries(problem, now));
   };
 }
 

@@ -1,11 +1,12 @@
-import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets.ts";
+import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets/changes.ts";
+import { tellAll } from "../../../breaker/budgets/reload.ts";
 import { createOperations } from "../../../breaker/operations.ts";
 import type { Config } from "../../../config/config.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
 import { readDuration } from "../../../core/period.ts";
 import type { Answer } from "../../../http/exchange.ts";
 import type { Circuit } from "../../../limits/circuit.ts";
-import { eitherOf, SHARED_STORE_FORMS, storeKindOf } from "../../../stores/addresses.ts";
+import { eitherOf, SHARED_STORE_FORMS, shownStore, storeKindOf } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
 import type { AuditEntry, Count } from "../../../stores/store.ts";
 import { callBreaker } from "./client.ts";
@@ -20,6 +21,8 @@ export interface Desk {
   /** How the configured budgets stand, at most `limit`. */
   budgets(limit: number): Promise<readonly BudgetRow[]>;
   changeBudget(verb: BudgetVerb, order: object): Promise<BudgetRow>;
+  /** Makes all processes read their configuration again. Returns what was done, for people. */
+  reload(order: { readonly by?: string | undefined; readonly reason?: string | undefined }): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -64,13 +67,20 @@ function breakerDesk(config: Config, url: string | undefined): Desk {
     budgets: async (limit) =>
       (await callBreaker<{ budgets: readonly BudgetRow[] }>(config, url, "GET", `/budgets?limit=${limit}`)).budgets,
     changeBudget: (verb, order) => callBreaker(config, url, "POST", `/budgets/${verb}`, order),
+    reload: async (order) => (await callBreaker<{ told: string }>(config, url, "POST", "/budgets/reload", order)).told,
     close: async () => {},
   };
 }
 
 async function storeDesk(config: Config, address: string): Promise<Desk> {
   const store = await openStore(address);
-  const operations = createOperations(store, readDuration(config.breaker?.ttl), Date.now, config.tags, config.caps);
+  const operations = createOperations(
+    store,
+    readDuration(config.breaker?.ttl),
+    Date.now,
+    config.tags,
+    () => config.caps,
+  );
   return {
     circuits: async () => bodyOf(await operations.circuits(false)),
     counts: async (limit) => bodyOf(await operations.counts(limit)),
@@ -78,6 +88,11 @@ async function storeDesk(config: Config, address: string): Promise<Desk> {
     change: async (verb, order) => bodyOf(await operations.change(verb, order)),
     budgets: async (limit) => bodyOf<{ budgets: readonly BudgetRow[] }>(await operations.counts(limit)).budgets,
     changeBudget: async (verb, order) => bodyOf(await operations.changeBudget(verb, order)),
+    async reload({ by = "operator", reason }) {
+      const told = `all processes of ${shownStore(address)} read their configuration again`;
+      await tellAll(store, by, reason ?? told);
+      return told;
+    },
     close: async () => store.close(),
   };
 }

@@ -1,6 +1,6 @@
 import { readDuration } from "../../../core/period.ts";
-import { openApi } from "../../../datadog/api.ts";
 import { muteGroup } from "../../../datadog/monitor-states.ts";
+import { hasKeys, openRest } from "../../../datadog/rest/rest.ts";
 import { usage } from "../command.ts";
 import type { Changed } from "./desk.ts";
 
@@ -14,7 +14,7 @@ export function muteOf({ mute }: { readonly mute?: string }, env: Env): number |
   if (mute === undefined) return undefined;
   const ms = readDuration(mute);
   if (ms === undefined || ms <= 0) throw usage("--mute must be a time such as 1h");
-  if (openApi(env) === undefined) throw usage("--mute needs DD_API_KEY and DD_APP_KEY");
+  if (!hasKeys({ env })) throw usage("--mute needs DD_API_KEY and DD_APP_KEY");
   return ms;
 }
 
@@ -41,15 +41,14 @@ export async function muteAlerting(
   until: number,
   say: (line: string) => void,
 ): Promise<number> {
-  const api = openApi(env);
-  if (api === undefined) return 1;
+  const rest = openRest({ env });
   const end = new Date(until).toISOString();
   let failed = 0;
   if (alerting.length === 0) say(`no monitor is known to alert on ${scope}: nothing is muted`);
   for (const { monitor, scope: group } of alerting) {
     if (!MONITOR.test(monitor)) continue;
     try {
-      await muteGroup(api, monitor, group, Math.floor(until / 1_000));
+      await muteGroup(rest, monitor, group, Math.floor(until / 1_000));
       say(`monitor ${monitor} is muted for ${group} until ${end}`);
     } catch (error) {
       failed += 1;

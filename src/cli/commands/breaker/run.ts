@@ -10,6 +10,7 @@ import { usage } from "../command.ts";
 import { POLL_EVERY_MS, startDatadogWork } from "./datadog.ts";
 import { type Desk, openDesk } from "./desk.ts";
 import { incidentLines, muteAlerting, muteOf } from "./incident.ts";
+import { createReloading, followReloads } from "./reloading.ts";
 import { circuitTable, countTable, logTable } from "./tables.ts";
 
 const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
@@ -33,7 +34,8 @@ export async function run(values: Values, [verb = "serve", scope, ...more]: read
   }
 }
 
-async function serve(values: Values, { env, store: configured, breaker: own, tags, caps }: Config): Promise<number> {
+async function serve(values: Values, config: Config): Promise<number> {
+  const { env, store: configured, breaker: own, tags } = config;
   const port = values.port === undefined ? (own?.port ?? DEFAULT_PORT) : Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw usage("--port must be a number from 0 to 65535");
   const ttl = values.ttl ?? own?.ttl;
@@ -49,6 +51,7 @@ async function serve(values: Values, { env, store: configured, breaker: own, tag
   const say = (message: string): void => console.error(`spendfuse breaker: ${message}`);
   const everyMs = values["poll-every"] === undefined ? POLL_EVERY_MS : (readDuration(values["poll-every"]) ?? 0);
   if (!(everyMs >= 1_000)) throw usage("--poll-every must be a time such as 1m, of a second or more");
+  const reloading = createReloading(config);
   const server = await startBreaker({
     store,
     port,
@@ -58,12 +61,14 @@ async function serve(values: Values, { env, store: configured, breaker: own, tag
     ...(token && { operatorToken: token }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(tags && { tags }),
-    caps,
+    caps: reloading.caps,
+    reload: reloading.reload,
     say,
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
+  const unfollow = followReloads(store, reloading, say);
   console.log(`spendfuse breaker listens on ${server.url}; webhooks go to ${server.url}/webhooks/datadog`);
   if (!secrets && !basic) console.log("no webhook secret is set: anyone who can reach this port can stop agents");
   const poll = values["poll-monitors"] === true;
@@ -85,6 +90,7 @@ async function serve(values: Values, { env, store: configured, breaker: own, tag
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);
   });
+  unfollow();
   endWork();
   await server.close();
   await store.close();

@@ -1,4 +1,4 @@
-import type { BudgetUnit } from "../../../limits/budget.ts";
+import { amountText } from "../../../limits/budget.ts";
 import type { Circuit } from "../../../limits/circuit.ts";
 import type { AuditEntry, Count } from "../../../stores/store.ts";
 import { textTable } from "../../../terminal/table.ts";
@@ -37,12 +37,6 @@ export function logTable(entries: readonly AuditEntry[]): readonly string[] {
 function capChange({ budget, unit = "usd", before, after }: AuditEntry): string {
   if (before === undefined || after === undefined) return "";
   return ` ("${budget}": ${amountText(unit, before)} to ${amountText(unit, after)})`;
-}
-
-/** An amount in USD, tokens or calls. */
-export function amountText(unit: BudgetUnit, amount: number): string {
-  if (unit !== "usd") return `${amount} ${unit}`;
-  return `$${amount.toFixed(Math.abs(amount) >= 1 || amount === 0 ? 2 : 4)}`;
 }
 
 function windowName(window: string): string {

@@ -1,8 +1,9 @@
-import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets.ts";
+import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets/changes.ts";
 import { readCommandConfig } from "../../../config/config.ts";
+import { amountText } from "../../../limits/budget.ts";
 import { textTable } from "../../../terminal/table.ts";
 import { type Desk, openDesk } from "../breaker/desk.ts";
-import { amountText, logTable } from "../breaker/tables.ts";
+import { logTable } from "../breaker/tables.ts";
 import type { Values } from "../budget.ts";
 import { usage } from "../command.ts";
 
@@ -15,6 +16,7 @@ const WORDS: Readonly<Record<string, number>> = {
   reset: 1,
   pause: 1,
   resume: 1,
+  reload: 0,
 };
 const MAX_ROWS = 1_000;
 
@@ -30,6 +32,7 @@ export async function run(values: Values, [verb = "list", ...words]: readonly st
     const [first = "", second] = words;
     if (verb === "list") return await list(desk, values);
     if (verb === "show") return await show(desk, values, first);
+    if (verb === "reload") return await reload(desk, values, by);
     if (verb === "pause" || verb === "resume") return await pause(desk, verb, first, values, by);
     return await change(desk, verb as BudgetVerb, { budget: first, ...amountOf(second) }, values, by);
   } finally {
@@ -86,6 +89,12 @@ async function pause(
   const until = answer.until === undefined ? "" : ` until ${new Date(answer.until).toISOString()}`;
   const state = answer.state === "closed" ? "calls are allowed" : `calls are refused${until}`;
   console.log(values.json ? JSON.stringify(answer) : `${answer.scope}: ${state}`);
+  return 0;
+}
+
+async function reload(desk: Desk, { reason, json }: Values, by: string | undefined): Promise<number> {
+  const told = await desk.reload({ by, reason });
+  console.log(json ? JSON.stringify({ told }) : told);
   return 0;
 }
 

@@ -19,6 +19,7 @@ export async function run(values: Values): Promise<number> {
     `spendfuse proxy: ${proxy.url}${host === undefined || isLoopback(host) ? "" : ", open to other machines"}\n`,
   );
   console.log(linesFor(proxy.url, token === undefined ? undefined : "TOKEN"));
+  process.on("SIGHUP", reload);
   await new Promise((resolve) => {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);
@@ -26,6 +27,15 @@ export async function run(values: Values): Promise<number> {
   await proxy.close();
   await theRuntime().stop();
   return 0;
+}
+
+/** Where the configuration is wrong, the old one holds. */
+function reload(): void {
+  try {
+    theRuntime().reload();
+  } catch (error) {
+    console.error(`spendfuse proxy: configuration not read again, the old one holds: ${(error as Error).message}`);
+  }
 }
 
 /** Fails at once where the file cannot be written. */

@@ -21,10 +21,19 @@ const MAX_HELD_MS = 100;
 export interface Carrier {
   /** The request's headers: names and values. */
   headers(): Readonly<Record<string, unknown>>;
+  /** One of them, by its name in lower case. */
+  header(name: string): unknown;
   /** The request goes out. `added`: bytes of the body that we added to it. */
   release(added: number): void;
   /** Nothing goes out; the caller is answered with the refusal. */
   refuse(refusal: Refusal): void;
+}
+
+interface HeldOptions {
+  /** Whether the question for usage may be put. */
+  readonly mayAsk: boolean;
+  /** The scope that the headers said at the request's creation, where they can change after it is made. */
+  readonly said?: SaidScope | undefined;
 }
 
 /** `deciding`: the gate has been asked. `let-go`: the carrier has been told. */
@@ -40,7 +49,6 @@ export class HeldRequest {
   readonly #target: Target;
   readonly #carrier: Carrier;
   readonly #body: WrittenBody;
-  /** The scope at the request's creation; after it our headers are taken off the request. */
   readonly #said: SaidScope | undefined;
   #phase: Phase = "held";
   #started = false;
@@ -54,12 +62,12 @@ export class HeldRequest {
   /** The caller gave up, or the connection failed, before the gate had answered. */
   #endedBy: SettleEvent | undefined = undefined;
 
-  constructor(meter: CallMeter, target: Target, carrier: Carrier, body: { readonly mayAsk: boolean }) {
+  constructor(meter: CallMeter, target: Target, carrier: Carrier, options: HeldOptions) {
     this.#meter = meter;
     this.#target = target;
     this.#carrier = carrier;
-    this.#said = this.#readScope();
-    this.#body = createWrittenBody(target, body.mayAsk, () => this.#headerOf("content-encoding"));
+    this.#said = options.said;
+    this.#body = createWrittenBody(target, options.mayAsk, () => this.#headerOf("content-encoding"));
   }
 
   get isHeld(): boolean {
@@ -179,7 +187,7 @@ export class HeldRequest {
       facts,
       asked: false,
       headers,
-      said: this.#readScope() ?? this.#said,
+      said: this.#said ?? faults.guard("request", () => readScopeHeaders(headers)),
       signal: undefined,
       ...(facts instanceof Promise && { sends: true as const }),
     });
@@ -229,12 +237,8 @@ export class HeldRequest {
     };
   }
 
-  #readScope(): SaidScope | undefined {
-    return this.#meter.faults.guard("request", () => readScopeHeaders(this.#carrier.headers()));
-  }
-
   #headerOf(name: string): string | undefined {
-    const value = this.#carrier.headers()[name];
+    const value = this.#carrier.header(name);
     return value === undefined ? undefined : String(value);
   }
 }

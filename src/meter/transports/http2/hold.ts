@@ -79,8 +79,9 @@ function hold(
 ): ClientHttp2Stream {
   const { faults } = meter;
   const headers = namesOf(given);
-  const isSaid = !Array.isArray(given) && faults.guard("request", () => readScopeHeaders(headers)) !== undefined;
-  const sent = (isSaid && faults.guard("request", () => dropScopeHeaders(headers))) || given;
+  const said = faults.guard("request", () => readScopeHeaders(headers));
+  const sent =
+    (said !== undefined && !Array.isArray(given) && faults.guard("request", () => dropScopeHeaders(headers))) || given;
   const { stream, send } = requestLater(session, () => original.call(session, sent as Headers, options));
   // Without it Node has refused the request, or sent it in a way that is not known to us.
   if (send === undefined) return stream;
@@ -90,6 +91,7 @@ function hold(
     target,
     {
       headers: () => headers,
+      header: (name) => headers[name],
       release() {
         writes.release();
         if (session.connecting) queue(session, send);
@@ -100,7 +102,7 @@ function hold(
         answerInstead(stream, refusal);
       },
     },
-    { mayAsk: mayAskUsage(target) && isAskable(headers) },
+    { mayAsk: mayAskUsage(target) && isAskable(headers), said },
   );
   followWrites(stream, held);
   followEvents(meter, session, stream, held);

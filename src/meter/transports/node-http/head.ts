@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { isOurs, restOf } from "../../wire/scope-headers.ts";
+import { isOurs, mayHoldOurs, restOf } from "../../wire/scope-headers.ts";
 
 /** What Node queues of a request. */
 export interface Output {
@@ -20,6 +20,8 @@ export interface Outgoing {
   outputData: Output[];
   outputSize: number;
   getHeaders(): Record<string, unknown>;
+  getHeaderNames(): string[];
+  getHeader(name: string): unknown;
   write(...args: unknown[]): boolean;
   end(...args: unknown[]): unknown;
   flushHeaders(): void;
@@ -46,6 +48,12 @@ export function headersOf(message: Outgoing): Readonly<Record<string, unknown>> 
   return Object.fromEntries(linesOf(message._header).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
+/** One of these headers, by its name in lower case. */
+export function headerOf(message: Outgoing, name: string): unknown {
+  const value = message.getHeader(name);
+  return value === undefined && message._header !== null ? headersOf(message)[name] : value;
+}
+
 /**
  * Changes the head that is queued, and nothing that the caller can look up: takes our own headers out, and where a
  * question was `added` to the body says its new length, and asks for an answer that is not coded.
@@ -53,7 +61,8 @@ export function headersOf(message: Outgoing): Readonly<Record<string, unknown>> 
 export function rewriteHead(message: Outgoing, added: number): void {
   const head = message._header;
   const [first] = message.outputData;
-  if (head === null || typeof first?.data !== "string" || !first.data.startsWith(head)) return;
+  if (head === null || (added === 0 && !mayHoldOurs(head))) return;
+  if (typeof first?.data !== "string" || !first.data.startsWith(head)) return;
   const lines = linesOf(head);
   // A length that Node has found out itself is right.
   const headers = message.getHeaders();

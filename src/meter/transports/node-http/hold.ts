@@ -1,13 +1,20 @@
 import type { IncomingMessage } from "node:http";
 import type { CallMeter } from "../../call/call-meter.ts";
+import { mayBeOurs, mayHoldOurs, readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
 import { mayAskUsage, type Target } from "../../wire/target.ts";
 import { watchAnswer } from "../bodies/answer.ts";
+import { createClassMethods, stateOf } from "../bodies/class-methods.ts";
 import { HeldRequest, MAX_HELD } from "../bodies/held-request.ts";
-import { type Override, override } from "../bodies/override.ts";
-import { headersOf, type Outgoing, type Output, rewriteHead } from "./head.ts";
+import { headerOf, headersOf, type Outgoing, type Output, rewriteHead } from "./head.ts";
 import { answerInstead } from "./stand-in.ts";
 
-type Method = (...args: unknown[]) => unknown;
+/** What the methods of a request know of it. */
+interface Following {
+  readonly meter: CallMeter;
+  readonly held: HeldRequest;
+  /** Its caller has not ended it. */
+  isWritten: boolean;
+}
 
 /**
  * Holds a request that has just been created. Until it is admitted Node queues what is written to it, as it does for a
@@ -15,108 +22,128 @@ type Method = (...args: unknown[]) => unknown;
  */
 export function holdRequest(meter: CallMeter, target: Target, message: Outgoing): void {
   const { faults } = meter;
-  let held: HeldRequest;
-  const queue = holdQueue(message, () => held.isHeld);
-  held = new HeldRequest(
+  const held = new HeldRequest(
     meter,
     target,
     {
       headers: () => headersOf(message),
+      header: (name) => headerOf(message, name),
       release(added) {
         faults.guard("request", () => rewriteHead(message, added));
-        queue.undo();
         if (message.socket && !message.destroyed) message._flush();
       },
-      refuse(refusal) {
-        queue.undo();
-        answerInstead(message, refusal);
-      },
+      refuse: (refusal) => answerInstead(message, refusal),
     },
-    { mayAsk: mayAskUsage(target) && message.strictContentLength !== true },
+    {
+      mayAsk: mayAskUsage(target) && message.strictContentLength !== true,
+      said: faults.guard("request", () => saidOf(message)),
+    },
   );
-  followWrites(message, held);
-  followEvents(meter, message, held);
+  following.give(message, { meter, held, isWritten: true });
   // Its caller waits for the server's word before it writes the body.
   if (message._header !== null && /^expect:/im.test(message._header)) held.start();
 }
 
-function holdQueue(message: Outgoing, isHeld: () => boolean): Override {
-  const { _writeRaw: writeRaw, _flush: flush } = message;
-  const overrides = [
-    override(message as never, "_writeRaw", function (this: Outgoing, data, encoding, callback, ...more): unknown {
-      if (!isHeld()) return writeRaw.call(this, data, encoding, callback, ...(more as []));
+/** The scope in the headers, which for most requests is not looked for. */
+function saidOf(message: Outgoing): SaidScope | undefined {
+  const { _header: head } = message;
+  const may = head === null ? message.getHeaderNames().some(mayBeOurs) : mayHoldOurs(head);
+  return may ? readScopeHeaders(headersOf(message)) : undefined;
+}
+
+const following = createClassMethods<Following>((base) => {
+  const own = base as Outgoing;
+  return { ...queueMethods(own), ...writeMethods(own), ...eventMethods(own) };
+});
+
+const followed = (message: Outgoing): Following | undefined => stateOf(message);
+
+/** What is written waits in the message's own queue. */
+function queueMethods(own: Outgoing) {
+  return {
+    _writeRaw(this: Outgoing, data: unknown, encoding: unknown, callback: unknown, ...more: unknown[]): boolean {
+      if (followed(this)?.held.isHeld !== true) return own._writeRaw.call(this, data, encoding, callback, ...more);
       if (this.socket?.destroyed) return false;
       const [coding, done] = typeof encoding === "function" ? [null, encoding] : [encoding, callback];
       this.outputData.push({ data, encoding: coding, callback: done } as Output);
       this.outputSize += (data as string).length;
       return this.outputSize < MAX_HELD;
-    } as Method),
-    override(message as never, "_flush", function (this: Outgoing): unknown {
-      return isHeld() ? undefined : flush.call(this);
-    } as Method),
-  ];
-  return { undo: () => overrides.forEach((one) => void one.undo()) };
+    },
+    _flush(this: Outgoing): unknown {
+      return followed(this)?.held.isHeld === true ? undefined : own._flush.call(this);
+    },
+  };
 }
 
-function followWrites(message: Outgoing, held: HeldRequest): void {
-  const { write, end, flushHeaders } = message;
-  const overrides: Override[] = [
-    override(message as never, "write", function (this: Outgoing, chunk, encoding, callback): unknown {
-      if (this.finished || this.destroyed) return write.call(this, chunk, encoding, callback);
+function writeMethods(own: Outgoing) {
+  return {
+    write(this: Outgoing, chunk: unknown, encoding: unknown, callback: unknown): boolean {
+      const state = followed(this);
+      if (state?.isWritten !== true || this.finished || this.destroyed) {
+        return own.write.call(this, chunk, encoding, callback);
+      }
+      const { held } = state;
       const [coding, done] = typeof encoding === "function" ? [null, encoding] : [encoding, callback];
       // A caller that waits for the piece to be taken would never end a body that is held.
       const early = held.isHeld && typeof done === "function";
-      const passed = write.call(this, held.write(chunk, coding), coding, early ? undefined : done);
+      const passed = own.write.call(this, held.write(chunk, coding), coding, early ? undefined : done);
       if (early) process.nextTick(done as () => void);
       held.written(passed === false);
       return passed;
-    } as Method),
-    override(message as never, "end", function (this: Outgoing, chunk, encoding, callback): unknown {
-      if (this.finished || this.destroyed) return end.call(this, chunk, encoding, callback);
+    },
+    end(this: Outgoing, chunk: unknown, encoding: unknown, callback: unknown): unknown {
+      const state = followed(this);
+      if (state?.isWritten !== true || this.finished || this.destroyed) {
+        return own.end.call(this, chunk, encoding, callback);
+      }
+      const { held } = state;
       const [last, coding, done] = typeof chunk === "function" ? [null, null, chunk] : [chunk, encoding, callback];
       try {
-        return end.call(this, held.end(last, coding) ?? null, coding, done);
+        return own.end.call(this, held.end(last, coding) ?? null, coding, done);
       } catch (error) {
         held.fail({ type: "error" });
         throw error;
       } finally {
-        for (const one of overrides) one.undo();
+        state.isWritten = false;
         held.settleEnd();
       }
-    } as Method),
-    override(message as never, "flushHeaders", function (this: Outgoing): unknown {
-      held.begin();
-      return flushHeaders.call(this);
-    } as Method),
-  ];
+    },
+    flushHeaders(this: Outgoing): unknown {
+      const state = followed(this);
+      if (state?.isWritten === true) state.held.begin();
+      return own.flushHeaders.call(this);
+    },
+  };
 }
 
-/** Sees the events of a request where it emits them, so that no listener of ours shows. */
-function followEvents(meter: CallMeter, message: Outgoing, held: HeldRequest): void {
-  const { emit, destroy } = message;
-  const overrides = [
-    override(message as never, "emit", function (this: Outgoing, name: unknown, ...args: unknown[]): unknown {
-      meter.faults.guard("body", () => see(String(name), args[0]));
-      return emit.call(this, name, ...args);
-    } as Method),
-    override(message as never, "destroy", function (this: Outgoing, error): unknown {
+/** The events of a request are seen where it emits them, so that no listener of ours shows. */
+function eventMethods(own: Outgoing) {
+  return {
+    emit(this: Outgoing, name: string, ...args: unknown[]): boolean {
+      if (name === "response" || name === "error" || name === "pipe" || name === "close") {
+        const state = followed(this);
+        if (state !== undefined) state.meter.faults.guard("body", () => see(state, this, name, args[0]));
+      }
+      return own.emit.call(this, name, ...args);
+    },
+    destroy(this: Outgoing, error: unknown): unknown {
       // Node itself marks a request as destroyed, without this method.
-      if (!this.destroyed) held.fail({ type: "cancel" });
-      return destroy.call(this, error);
-    } as Method),
-  ];
+      if (!this.destroyed) followed(this)?.held.fail({ type: "cancel" });
+      return own.destroy.call(this, error);
+    },
+  };
+}
 
-  function see(name: string, value: unknown): void {
-    if (name === "response") seeAnswer(meter, held, value as IncomingMessage);
-    else if (name === "error") {
-      // The error may be one with which the caller has destroyed its answer.
-      if (message.res?.destroyed !== true) held.fail({ type: "error" });
-    } else if (name === "pipe") held.begin();
-    else if (name === "close") {
-      // Once it has an answer, its body tells how the call ended.
-      if (message.res == null) held.fail({ type: "error" });
-      for (const one of overrides) one.undo();
-    }
+function see({ meter, held }: Following, message: Outgoing, name: string, value: unknown): void {
+  if (name === "response") seeAnswer(meter, held, value as IncomingMessage);
+  else if (name === "error") {
+    // The error may be one with which the caller has destroyed its answer.
+    if (message.res?.destroyed !== true) held.fail({ type: "error" });
+  } else if (name === "pipe") held.begin();
+  else {
+    // Once it has an answer, its body tells how the call ended.
+    if (message.res == null) held.fail({ type: "error" });
+    following.takeBack(message);
   }
 }
 

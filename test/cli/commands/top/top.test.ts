@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { meteredKey, meteredSums, NOTHING_METERED } from "../../../../src/core/metered.ts";
 import { openStore } from "../../../../src/stores/open.ts";
+import { entryPath } from "../../../entries.ts";
 
-const MAIN = join(import.meta.dirname, "../../../../src/cli/main.ts");
+const MAIN = entryPath("cli/main");
 const folder = mkdtempSync(join(tmpdir(), "spendfuse-top-"));
 const store = `file:${join(folder, "store.db")}`;
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

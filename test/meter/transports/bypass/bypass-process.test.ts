@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { entryUrl } from "../../../entries.ts";
 import { CHAT_PATH } from "../../../fixtures/around-fetch.ts";
 import { newStateDir, removeStateDirs } from "../../../fixtures/exporting.ts";
 import { startNext, untilArrived, withoutSlowExport } from "../../../package/leftovers.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../../servers/otlp-receiver.ts";
 import { startTransportServer, type TransportServer } from "../../../servers/transport-server.ts";
 
-const REGISTER = pathToFileURL(join(import.meta.dirname, "../../../../src/register.ts")).href;
+const REGISTER = entryUrl("register");
 const UNMETERED = "spendfuse.unmetered_calls";
 
 /** An app that has never heard of us: posts over node:http as axios does, the very first thing. */

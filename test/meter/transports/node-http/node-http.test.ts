@@ -1,5 +1,5 @@
 import { errorMonitor } from "node:events";
-import { Agent, type ClientRequest, createServer, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { Agent, ClientRequest, createServer, type IncomingMessage, type RequestOptions, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -459,6 +459,21 @@ describe("what else is on the wire", () => {
   test("switched off, it meters nothing", async () => {
     await switched.metered(async () => drained((await open(PATH))[1]), { transportsOff: ["node-http"] });
     expect(switched.calls).toEqual([]);
+  });
+
+  test("a request behind a proxy is held as well, and is Node's own again at its end", async () => {
+    const go = async () => {
+      const sent = request(`${switched.server.url}${PATH}`, { method: "POST", headers: HEADERS });
+      const shown = new Proxy(sent, {});
+      const answered = new Promise<IncomingMessage>((resolve) => sent.on("response", resolve));
+      const closed = new Promise((resolve) => sent.on("close", resolve));
+      shown.end(STREAM);
+      const text = await drained(await answered);
+      await closed;
+      return [text, Object.getPrototypeOf(sent) === ClientRequest.prototype];
+    };
+    expect(await switched.metered(go)).toEqual(await switched.bare(go));
+    expect(switched.calls).toMatchObject([{ ending: "completed", quality: "reported" }]);
   });
 
   test("no property or listener of a request shows us", async () => {

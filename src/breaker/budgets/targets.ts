@@ -1,9 +1,9 @@
-import { spanAt } from "../core/period.ts";
-import type { Answer } from "../http/exchange.ts";
-import { type Budget, isScopeOf } from "../limits/budget.ts";
-import { joinKey } from "../limits/scope-text.ts";
-import type { Count } from "../stores/store.ts";
-import { fault } from "./answer.ts";
+import { spanAt } from "../../core/period.ts";
+import type { Answer } from "../../http/exchange.ts";
+import { type Budget, isScopeOf } from "../../limits/budget.ts";
+import { joinKey } from "../../limits/scope-text.ts";
+import type { Count } from "../../stores/store.ts";
+import { fault } from "../answer.ts";
 
 /** A count that can be changed: what the store has of it, and where. */
 export interface Target {

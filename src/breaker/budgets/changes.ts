@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { object } from "../core/json.ts";
-import { periodName, spanAt } from "../core/period.ts";
-import type { Answer } from "../http/exchange.ts";
-import { type Budget, UNIT_SCALES } from "../limits/budget.ts";
-import { joinKey } from "../limits/scope-text.ts";
-import { type CapChange, changedKey, changeHolder, isAmount, type Report } from "../limits/tally.ts";
-import { changeCircuit, type Store } from "../stores/store.ts";
-import { fault } from "./answer.ts";
-import { findTarget, type Target, targetsIn } from "./budget-targets.ts";
-import { line } from "./line.ts";
+import { object } from "../../core/json.ts";
+import { periodName, spanAt } from "../../core/period.ts";
+import type { Answer } from "../../http/exchange.ts";
+import { type Budget, UNIT_SCALES } from "../../limits/budget.ts";
+import { joinKey } from "../../limits/scope-text.ts";
+import { type CapChange, changeHolder, isAmount, type Report } from "../../limits/tally.ts";
+import { type AuditEntry, changeCircuit, type Store } from "../../stores/store.ts";
+import { fault } from "../answer.ts";
+import { line } from "../line.ts";
+import { findTarget, type Target, targetsIn } from "./targets.ts";
 
 /** One budget of one scope in its current window. Amounts are in USD, tokens or calls. */
 export interface BudgetRow {
@@ -48,23 +48,27 @@ const MAX_ID = 100;
 const RUN_KEPT_MS = 35 * 86_400_000;
 /** Time beyond the end of a window for which a change is kept, for processes whose clocks are behind. */
 const AFTER_MS = 60_000;
+/** How often a change is tried that others keep overtaking. */
+const ATTEMPTS = 100;
 /** Nobody renews the lease of a change. */
 const LEASE_MS = 10_000;
 
 export function createBudgetOperations(
   store: Store,
-  budgets: readonly Budget[],
+  caps: () => readonly Budget[],
   clock: () => number = Date.now,
 ): BudgetOperations {
-  const targets = async (): Promise<readonly Target[]> => targetsIn(budgets, await store.counts(MAX_COUNTS), clock());
+  const targets = async (budgets: readonly Budget[]): Promise<readonly Target[]> =>
+    targetsIn(budgets, await store.counts(MAX_COUNTS), clock());
   return {
     rows: async () => {
       const now = clock();
-      return (await targets()).map((target) => rowOf(target, now));
+      return (await targets(caps())).map((target) => rowOf(target, now));
     },
     async change(verb, sent, operator) {
       const order = object(sent) ?? {};
-      const found = findTarget(budgets, await targets(), order);
+      const budgets = caps();
+      const found = findTarget(budgets, await targets(budgets), order);
       if ("status" in found) return found;
       const reason = line(order.reason, 500);
       const by = line(order.by, 200) ?? line(operator, 200);
@@ -74,9 +78,8 @@ export function createBudgetOperations(
       if (amount === undefined)
         return fault(400, "bad_amount", `"amount" must be a number above 0, in ${found.budget.unit}`);
       const id = line(order.id, MAX_ID) ?? randomUUID();
-      const after = await applyChange(store, found, verb === "lower" ? "lower" : "raise", amount, id, clock());
-      if (after === undefined) return fault(503, "store_broken", "the store cannot read what it keeps of this budget");
-      await record(store, found, { verb, after, amount, by, reason, at: clock() });
+      const after = await applyChange(store, found, { verb, amount, by, reason, id, at: clock() });
+      if (after === undefined) return fault(503, "store_busy", "too many change this budget at once: send it again");
       if (verb !== "lower") await closeCircuit(store, found.scope, by, reason, clock());
       return { status: 200, body: { applied: true, ...rowOf({ ...found, raised: after }, clock()) } };
     },
@@ -90,25 +93,38 @@ function amountOf({ unit }: Budget, given: unknown): number | undefined {
   return isAmount(amount) && amount > 0 ? amount : undefined;
 }
 
+/** A change as it is ordered: `amount` in the integers of the budget, `at` in milliseconds since the epoch. */
+interface Order {
+  readonly verb: BudgetVerb;
+  readonly amount: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly id: string;
+  readonly at: number;
+}
+
 /**
- * Writes the change, and tells all processes. A moving window has parts: the change is written to each that lies within
- * one window from now. Returns by how much the cap is raised now, in all; undefined when the store could not apply it.
+ * Writes the change with its entry in the log. A moving window has parts: the change is written to each that lies within
+ * one window from now. Returns by how much the cap is raised now, in all; undefined when others were first each time.
  */
-async function applyChange(
-  store: Store,
-  { budget, scope, run }: Target,
-  change: CapChange,
-  amount: number,
-  id: string,
-  now: number,
-): Promise<number | undefined> {
-  const holder = changeHolder(change, id);
-  const reports = windowsOf(budget, now, run).map(({ window, end }) =>
-    reportOf(joinKey(budget.id, scope, window), holder, amount, end - now),
+async function applyChange(store: Store, target: Target, order: Order): Promise<number | undefined> {
+  const { budget, scope, run } = target;
+  const { verb, amount, id, at } = order;
+  const holder = changeHolder(changeOf(verb), id);
+  const reports = windowsOf(budget, at, run).map(({ window, end }) =>
+    reportOf(joinKey(budget.id, scope, window), holder, amount, end - at),
   );
-  const [standing] = await store.exchange(reports);
-  for (const { key } of reports) await store.recall(changedKey(key));
-  return standing?.raised;
+  let { raised } = target;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const answer = await store.changeCap(reports, raised, entryOf(target, order, raised));
+    if (answer.outcome !== "outdated") return answer.raised;
+    raised = answer.raised;
+  }
+  return undefined;
+}
+
+function changeOf(verb: BudgetVerb): CapChange {
+  return verb === "lower" ? "lower" : "raise";
 }
 
 /** The current window, and of a moving one the parts to come that still count what is spent now. */
@@ -143,21 +159,11 @@ function reportOf(key: string, holder: string, amount: number, leftMs: number): 
   };
 }
 
-interface Done {
-  readonly verb: BudgetVerb;
-  /** Raised in all, after the change. */
-  readonly after: number;
-  readonly amount: number;
-  readonly by: string;
-  readonly reason: string;
-  readonly at: number;
-}
-
-async function record(store: Store, target: Target, { verb, after, amount, by, reason, at }: Done): Promise<void> {
-  const { budget, scope, run } = target;
-  const before = verb === "lower" ? after + amount : after - amount;
+/** The entry of the log, for a cap that is raised by `before` until now. */
+function entryOf({ budget, scope, run }: Target, { verb, amount, by, reason, at }: Order, before: number): AuditEntry {
+  const after = changeOf(verb) === "lower" ? before - amount : before + amount;
   const { end } = spanAt(budget.per, at, run);
-  await store.addAudit({
+  return {
     at,
     scope,
     what: verb,
@@ -169,7 +175,7 @@ async function record(store: Store, target: Target, { verb, after, amount, by, r
     unit: budget.unit,
     before: shown(budget, budget.cap + before),
     after: shown(budget, budget.cap + after),
-  });
+  };
 }
 
 /** Closes the circuit that the spent budget opened: with more to spend, it would stop the calls all the same. */

@@ -1,7 +1,7 @@
-import { type Json, object } from "../core/json.ts";
-import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
-import { NO_TAGS, OTHER, tagValue } from "../core/tags/tags.ts";
-import { type AlertMark, type CircuitEvent, RECOVERED } from "../limits/circuit.ts";
+import { type Json, object } from "../../core/json.ts";
+import { normalizeTag, UNKNOWN_AGENT } from "../../core/scope.ts";
+import { NO_TAGS, OTHER, tagValue } from "../../core/tags/tags.ts";
+import { type AlertMark, type CircuitEvent, RECOVERED } from "../../limits/circuit.ts";
 
 /** What one alert of a webhook asks for, or why it changes nothing. */
 export type AlertReading =

@@ -1,11 +1,11 @@
-import type { Answer, Route } from "../http/exchange.ts";
-import { closedCircuit, nextCircuit } from "../limits/circuit.ts";
-import { changeCircuit } from "../stores/store.ts";
-import { type AlertReading, readAlertmanager } from "./alertmanager.ts";
-import { fault, readJson } from "./answer.ts";
-import type { DatadogWebhookOptions } from "./datadog-webhook-route.ts";
-import { stateOf } from "./operations.ts";
-import { createWebhookNotices } from "./webhook-notices.ts";
+import type { Answer, Route } from "../../http/exchange.ts";
+import { closedCircuit, nextCircuit } from "../../limits/circuit.ts";
+import { changeCircuit } from "../../stores/store.ts";
+import { fault, readJson } from "../answer.ts";
+import type { DatadogWebhookOptions } from "../datadog-webhook-route.ts";
+import { stateOf } from "../operations.ts";
+import { createWebhookNotices } from "../webhook-notices.ts";
+import { type AlertReading, readAlertmanager } from "./alerts.ts";
 
 /**
  * The route that receives Alertmanager's webhooks. Each alert is applied by itself: one that cannot be read does not keep
