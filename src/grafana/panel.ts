@@ -14,7 +14,7 @@ export interface GridPosition {
 
 export type Leave = (part: string, why: string) => void;
 
-export const DATASOURCE = { type: "prometheus", uid: "${datasource}" } as const;
+export const DATASOURCE = { type: "prometheus", uid: "$datasource" } as const;
 
 const TYPES: Readonly<Record<string, string>> = {
   timeseries: "timeseries",

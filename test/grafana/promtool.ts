@@ -13,7 +13,7 @@ export function hasPromtool(): boolean {
 
 /** Runs promtool on a file. Returns its exit code and all that it said. */
 export function promtool(...args: string[]): { readonly code: number | null; readonly said: string } {
-  const { status, stdout, stderr } = spawnSync("promtool", args, { encoding: "utf8", timeout: 110_000 });
+  const { status, stdout, stderr } = spawnSync("promtool", args, { encoding: "utf8", timeout: 280_000 });
   return { code: status, said: `${stdout}${stderr}` };
 }
 

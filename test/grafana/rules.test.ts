@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { readAlertmanager } from "../../src/breaker/alertmanager.ts";
+import { readAlertmanager } from "../../src/breaker/alertmanager/alerts.ts";
 import { readAssets } from "../../src/datadog/assets.ts";
 import { metricsOf } from "../../src/datadog/query/expression.ts";
 import { parseMonitorQuery } from "../../src/datadog/query/monitor-query.ts";
@@ -103,11 +103,11 @@ describe.skipIf(!hasPromtool())("promtool", () => {
         {
           interval: "1m",
           input_series: [
-            { series: 'spendfuse_cost_USD_total{agent="researcher", process="vm-0"}', values: "_x59 0 30+0x60" },
+            { series: 'spendfuse_cost_USD_total{agent="researcher", process="vm-0"}', values: "_x59 0 30+0x90" },
           ],
           alert_rule_test: [
             {
-              eval_time: "2h",
+              eval_time: "90m",
               alertname: critical?.alert,
               exp_alerts: [
                 {

@@ -25,6 +25,7 @@ export function scenarioTest(scenario: Scenario, options: ScenarioOptions): obje
   const { alert, by } = options;
   const pad = padOf(scenario, options.query);
   const until = minutes(scenario.until);
+  const grain = grainOf(options);
   const checks = checkTimes(scenario, options.query, options.step).map((at) => {
     const states = statesAt(scenario.expect, at);
     return {
@@ -44,10 +45,16 @@ export function scenarioTest(scenario: Scenario, options: ScenarioOptions): obje
   });
   return {
     name: scenario.name,
-    interval: "1m",
-    input_series: seriesOf(scenario, pad, pad + until, options.birth),
+    interval: `${grain}m`,
+    input_series: seriesOf(scenario, pad, pad + until, options.birth, grain),
     promql_expr_test: checks,
   };
+}
+
+/** Minutes between samples: long windows over many of them take promtool minutes. */
+function grainOf({ query, step }: ScenarioOptions): number {
+  const { window } = parseMonitorQuery(query);
+  return window.type === "last" && window.seconds >= DAY * 60 ? step : 1;
 }
 
 /** Minutes before the scenario, so that days and months begin where they should: the test begins on January 1st. */
@@ -107,7 +114,7 @@ interface Series {
   readonly points: { readonly at: number; readonly value: number }[];
 }
 
-function seriesOf(scenario: Scenario, pad: number, end: number, birth: Birth): readonly object[] {
+function seriesOf(scenario: Scenario, pad: number, end: number, birth: Birth, grain: number): readonly object[] {
   const all = new Map<string, Series>();
   for (const feed of scenario.feed) {
     const metric = metricOf(feed.metric ?? METRICS.cost.name);
@@ -120,7 +127,8 @@ function seriesOf(scenario: Scenario, pad: number, end: number, birth: Birth): r
   return [...all].map(([series, { counter, points }]) => {
     points.sort((a, b) => a.at - b.at);
     const last = scenario.kind === "job end" ? Math.ceil(points.at(-1)?.at ?? 0) : end;
-    return { series, values: compress(counter ? totals(points, last, birth) : latest(points, end)) };
+    const values = counter ? totals(points, last, birth, grain) : latest(points, end);
+    return { series, values: compress(values.filter((_, minute) => minute % grain === 0)) };
   });
 }
 
@@ -133,13 +141,13 @@ function pointsOf({ from = "0m", until, every = "10s", value, total }: Feed, pad
   });
 }
 
-function totals(points: Series["points"], end: number, birth: Birth): readonly (number | undefined)[] {
+function totals(points: Series["points"], end: number, birth: Birth, grain: number): readonly (number | undefined)[] {
   let sum = 0;
   let next = 0;
   const first = Math.ceil(points[0]?.at ?? 0);
   return Array.from({ length: end + 1 }, (_, minute) => {
     for (; next < points.length && (points[next]?.at ?? 0) <= minute; next += 1) sum += points[next]?.value ?? 0;
-    if (minute < first) return birth === "zero" && minute === first - 1 ? 0 : undefined;
+    if (minute < first) return birth === "zero" && minute >= first - grain ? 0 : undefined;
     return Number(sum.toFixed(9));
   });
 }
