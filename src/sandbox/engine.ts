@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly webhook: (name: string) => Webhook | undefined;
   readonly variables: () => ReadonlyMap<string, string>;
   readonly deliver: (request: WebhookRequest) => Promise<Delivery>;
+  /** Whether a group of a monitor is silenced. */
+  readonly isMuted?: (monitor: number, tags: ReadonlyMap<string, string>) => boolean;
   readonly onTransition?: (change: Change, view: TransitionView) => void;
 }
 
@@ -53,9 +55,11 @@ export function createEngine(options: EngineOptions): Engine {
   async function tell(change: Change): Promise<void> {
     const { watch, alert, transition, at } = change;
     const group = groupName(watch.rules?.by ?? [], alert.tags);
-    const text = transition.told ? renderMessage(String(watch.body.message ?? ""), factsOf(change)) : "";
+    const facts = factsOf(change);
+    const muted = options.isMuted?.(watch.id, facts.tags) === true;
+    const text = transition.told && !muted ? renderMessage(String(watch.body.message ?? ""), facts) : "";
     const handles = handlesOf(text);
-    const view = { at, group, transition: transition.name, value: alert.value, notified: handles };
+    const view = { at, group, transition: transition.name, value: alert.value, notified: handles, muted };
     keep(transitions, { ...view, monitor: watch.id });
     options.onTransition?.(change, view);
     for (const handle of handles) {

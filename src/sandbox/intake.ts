@@ -32,11 +32,17 @@ export function createIntake({ store, clock }: Sandbox): Intake {
 
   async function traces(request: IncomingMessage): Promise<Answer> {
     const bytes = await readUnpacked(request, TRACES_LIMITS);
-    if (!isProtobuf(request)) return { status: 415, body: { errors: ["http/json is not supported for traces"] } };
-    const read = unpack(() => readProtobuf(bytes, TRACES_SCHEMA, "Request")) as TracesRequest;
-    for (const { scopeSpans = [] } of read.resourceSpans ?? [])
-      for (const scope of scopeSpans) spans += scope.spans?.length ?? 0;
-    return { status: 202, headers: { "content-type": "application/x-protobuf" } };
+    const protobuf = isProtobuf(request);
+    // Datadog's own intake has no JSON; a Collector, which needs no key, has.
+    if (!protobuf && request.headers["dd-api-key"] !== undefined)
+      return { status: 415, body: { errors: ["http/json is not supported for traces"] } };
+    const read = (
+      protobuf ? unpack(() => readProtobuf(bytes, TRACES_SCHEMA, "Request")) : (parseJson(bytes) ?? {})
+    ) as TracesRequest;
+    spans += unpack(() => countSpans(read));
+    return protobuf
+      ? { status: 202, headers: { "content-type": "application/x-protobuf" } }
+      : { status: 200, body: {} };
   }
 
   async function series(request: IncomingMessage): Promise<Answer> {
@@ -73,6 +79,12 @@ export function createIntake({ store, clock }: Sandbox): Intake {
 
 interface TracesRequest {
   readonly resourceSpans?: readonly { readonly scopeSpans?: readonly { readonly spans?: readonly unknown[] }[] }[];
+}
+
+function countSpans({ resourceSpans = [] }: TracesRequest): number {
+  let count = 0;
+  for (const { scopeSpans = [] } of resourceSpans) for (const scope of scopeSpans) count += scope.spans?.length ?? 0;
+  return count;
 }
 
 function isProtobuf(request: IncomingMessage): boolean {

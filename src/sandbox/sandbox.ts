@@ -3,6 +3,7 @@ import { type Account, createAccount } from "./account.ts";
 import type { Clock } from "./clock.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { readRules } from "./monitor/rules.ts";
+import { statesOf } from "./monitor/states.ts";
 import { createSeriesStore, type SeriesStore } from "./series/series.ts";
 import { deliver, post, type Send } from "./webhook.ts";
 
@@ -42,12 +43,17 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     knowsMetric: (name) => store.has(name),
     validate: faultOf,
     onChange: () => engine?.sync(account.monitors()),
+    statesOf: (id) => {
+      const watch = engine.watches.get(id);
+      return watch === undefined ? undefined : statesOf(watch);
+    },
   });
   const engine: Engine = createEngine({
     store,
     now: clock.now(),
     webhook: (name) => account.webhooks().find((webhook) => webhook.name === name),
     variables: () => account.variables(),
+    isMuted: (monitor, tags) => account.isMuted(monitor, tags),
     deliver: (request) => deliver(request, send, (attempt) => wait(RETRY_MS * 2 ** (attempt - 1))),
   });
 

@@ -23,7 +23,7 @@ export const SEMANTICS: readonly SemanticView[] = [
   ),
   row(
     "sizes",
-    "413 above 512,000 bytes, or 5,242,880 after decompression; traces 3.2 MB, protobuf only.",
+    "413 above 512,000 bytes, or 5,242,880 after decompression; traces 3.2 MB, with a key protobuf only.",
     "2.1, 2.4, 4",
   ),
   row("202 with errors", "v2 series answers 202 and lists what it did not take.", "4"),
@@ -72,6 +72,7 @@ export const SEMANTICS: readonly SemanticView[] = [
     "6.1, 6.4",
     false,
   ),
+  row("downtimes", "A group that a downtime or a mute covers notifies nobody; its state changes as ever.", "6.4"),
   row("handles", "A handle inside a block is notified of that transition only, one outside of all.", "6.5"),
   row("webhook variables", "Filled in; what is not known stays as it is written.", "7"),
   row("webhook retries", "5xx and no answer within 15 s are tried again, five times, 1 to 16 s apart.", "7", false),

@@ -69,6 +69,8 @@ export interface TransitionView {
   readonly value: number | undefined;
   /** Handles of the message that were notified, such as `@webhook-spendfuse`. */
   readonly notified: readonly string[];
+  /** Whether nobody was notified because of a downtime. */
+  readonly muted: boolean;
 }
 
 export interface CircuitsView {

@@ -151,7 +151,7 @@ describe("events of circuits", () => {
   test.each([
     ["reset", "Circuit reset: agent:a", "success"],
     ["stop", "Budget used up: agent:a", "warning"],
-    ["approve", "Cap raised: agent:a", "info"],
+    ["approve", "Call allowed beyond its cap: agent:a", "info"],
   ] as const)("%s", (what, title, alert_type) => {
     expect(eventOf(entry({ what }))).toMatchObject({ title, alert_type });
   });

@@ -130,10 +130,16 @@ describe("OTLP, as OpenTelemetry's own serializers write it", () => {
     } as never;
     const protobuf = ProtobufTraceSerializer.serializeRequest([span, span]) as Uint8Array;
     expect((await send("/v1/traces", protobuf, { "content-type": "application/x-protobuf" })).status).toBe(202);
-    const state = (await (await fetch(`${server.url}/sandbox/state`)).json()) as { intake: { spans: number } };
-    expect(state.intake.spans).toBe(2);
+    const counted = async (): Promise<number> => {
+      const response = await fetch(`${server.url}/sandbox/state`);
+      return ((await response.json()) as { intake: { spans: number } }).intake.spans;
+    };
+    expect(await counted()).toBe(2);
     const json = JsonTraceSerializer.serializeRequest([span]) as Uint8Array;
-    expect((await send("/v1/traces", json, { "content-type": "application/json" })).status).toBe(415);
+    const type = { "content-type": "application/json" };
+    expect((await send("/v1/traces", json, { ...type, "dd-api-key": "k" })).status).toBe(415);
+    expect((await send("/v1/traces", json, type)).status).toBe(200);
+    expect(await counted()).toBe(3);
   });
 
   test("bytes that are none of it are refused and never break it", async () => {

@@ -107,7 +107,7 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       expect(await send("/v1/metrics", padded(512_001))).toBe(413);
       expect(await send("/v1/metrics", gzipSync(padded(5_242_880)), { "content-encoding": "gzip" })).toBe(200);
       expect(await send("/v1/metrics", gzipSync(padded(5_242_881)), { "content-encoding": "gzip" })).toBe(413);
-      expect(await send("/v1/traces", Buffer.from("{}"))).toBe(415);
+      expect(await send("/v1/traces", Buffer.from("{}"), { "dd-api-key": "k" })).toBe(415);
       expect(await send("/v1/traces", Buffer.alloc(3_200_001), { "content-type": "application/x-protobuf" })).toBe(413);
     } finally {
       await server.close();
@@ -277,6 +277,22 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     await stage.run(12, (minute) => stage.write("m", minute, 11, [], "gauge"));
     expect(stage.lines).toEqual(["1 * Triggered", "4 * Renotify", "7 * Renotify"]);
     expect(stage.requests).toHaveLength(3);
+  },
+  async downtimes() {
+    const stage = createStage({
+      webhook: { name: "x", url: "http://h/" },
+      isMuted: (_, tags) => tags.get("agent") === "a",
+    });
+    stage.watch("avg(last_1m):avg:m{*} by {agent} > 10", {}, "{{#is_alert}}@webhook-x {{/is_alert}}");
+    await stage.run(3, (minute) => {
+      for (const agent of ["a", "b"]) stage.write("m", minute, 11, [`agent:${agent}`], "gauge");
+    });
+    expect(stage.lines).toEqual(["1 agent:a Triggered", "1 agent:b Triggered"]);
+    expect(stage.requests).toHaveLength(1);
+    expect(stage.engine.transitions.map(({ group, muted }) => [group, muted])).toEqual([
+      ["agent:b", false],
+      ["agent:a", true],
+    ]);
   },
   async handles() {
     const stage = createStage();

@@ -12,6 +12,7 @@ interface StageOptions {
   readonly variables?: ReadonlyMap<string, string>;
   /** What each try of a webhook is answered; 200 when used up. */
   readonly answers?: (number | "nothing")[];
+  readonly isMuted?: (monitor: number, tags: ReadonlyMap<string, string>) => boolean;
 }
 
 /** Series and an engine on a clock that stands until it is moved. Times are in minutes since the start. */
@@ -30,6 +31,7 @@ export function createStage(options: StageOptions = {}) {
     now,
     webhook: (name) => (options.webhook ? { ...options.webhook, name } : undefined),
     variables: () => options.variables ?? new Map(),
+    ...(options.isMuted && { isMuted: options.isMuted }),
     deliver: (request) =>
       deliver(
         request,

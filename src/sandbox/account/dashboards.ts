@@ -1,7 +1,7 @@
 import { storedDashboard } from "../../datadog/stored.ts";
 import { type AccountAnswer, type AccountRequest, type Body, isBody, noContent, ok, refuse } from "./answer.ts";
 import { templateFault } from "./dashboard-schema.ts";
-import { iso } from "./monitors.ts";
+import { iso } from "./iso.ts";
 import { withWidgetIds } from "./widget-ids.ts";
 
 export interface StoredDashboard {

@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { schemaFault } from "../../datadog/schema/monitor.ts";
 import { storedMonitor } from "../../datadog/stored.ts";
+import type { MonitorStates } from "../monitor/states.ts";
 import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
+import { iso } from "./iso.ts";
+import { showGroups, showOverall } from "./monitor-states.ts";
 
 export interface StoredMonitor {
   readonly id: number;
@@ -21,6 +24,10 @@ interface MonitorsOptions {
   readonly now: () => number;
   readonly validate: (monitor: Body) => string | undefined;
   readonly onChange: () => void;
+  /** Undefined for a monitor that nothing evaluates. */
+  readonly statesOf: (id: number) => MonitorStates | undefined;
+  /** The downtimes that silence a monitor now, as it shows them. */
+  readonly downtimesOf: (monitor: StoredMonitor) => readonly object[];
 }
 
 const MAX_MONITORS = 2_000;
@@ -43,7 +50,7 @@ const SERVER_MADE = [
   "state",
 ];
 
-export function createMonitors({ now, validate, onChange }: MonitorsOptions): Monitors {
+export function createMonitors({ now, validate, onChange, statesOf, downtimesOf }: MonitorsOptions): Monitors {
   const monitors = new Map<number, StoredMonitor>();
   let next = FIRST_ID;
 
@@ -93,12 +100,27 @@ export function createMonitors({ now, validate, onChange }: MonitorsOptions): Mo
     const size = Number(query.get("page_size") ?? 100);
     const page = query.get("page");
     const chosen = page === null ? found : found.slice(Number(page) * size, (Number(page) + 1) * size);
-    return ok(chosen.map((one) => ({ ...show(one), matching_downtimes: [] })));
+    return ok(chosen.map((one) => ({ ...read(one, query), matching_downtimes: downtimesOf(one) })));
   }
 
   function canDelete(query: URLSearchParams): AccountAnswer {
     const ids = (query.get("monitor_ids") ?? "").split(",").map(Number);
     return ok({ data: { ok: ids.filter((id) => monitors.has(id)) }, errors: null });
+  }
+
+  function show(monitor: StoredMonitor): Body {
+    return { ...showStored(monitor), ...showOverall(statesOf(monitor.id)) };
+  }
+
+  /** One monitor, with the parts that the request's query asks for. */
+  function read(monitor: StoredMonitor, query: URLSearchParams): Body {
+    const hidden = query.get("with_restricted_roles") === "false" ? ["restricted_roles"] : [];
+    const wanted = query.get("group_states")?.split(",") ?? [];
+    return {
+      ...without(show(monitor), hidden),
+      ...(query.get("with_downtimes") === "true" && { matching_downtimes: downtimesOf(monitor) }),
+      ...(wanted.length > 0 && { state: showGroups(statesOf(monitor.id), wanted) }),
+    };
   }
 
   function one({ method, query, body }: AccountRequest, id: number): AccountAnswer | undefined {
@@ -134,16 +156,8 @@ function isSame(a: Body, b: Body): boolean {
   return IDENTITY.every((key) => isDeepStrictEqual(a[key], b[key]));
 }
 
-/** One monitor, with the parts that the request's query asks for. */
-function read(monitor: StoredMonitor, query: URLSearchParams): Body {
-  const shown = show(monitor);
-  const hidden = query.get("with_restricted_roles") === "false" ? ["restricted_roles"] : [];
-  const more = query.get("with_downtimes") === "true" ? { matching_downtimes: [] } : {};
-  return { ...without(shown, hidden), ...more };
-}
-
 /** With all that Datadog adds. */
-function show({ id, body, created, modified }: StoredMonitor): Body {
+function showStored({ id, body, created, modified }: StoredMonitor): Body {
   return {
     draft_status: "published",
     restricted_roles: null,
@@ -157,8 +171,6 @@ function show({ id, body, created, modified }: StoredMonitor): Body {
     deleted: null,
     creator: { id: 1, name: "Sandbox", handle: "sandbox@example.com", email: "sandbox@example.com" },
     multi: isMulti(String(body.query)),
-    overall_state: "No Data",
-    overall_state_modified: null,
   };
 }
 
@@ -170,11 +182,6 @@ function showAsset(asset: Body, monitor: number): Body {
 /** Whether a query is grouped, in a metric's words or in those of other sources. */
 function isMulti(query: string): boolean {
   return /\bby\s*\{\s*[^}\s]|\.by\(/.test(query);
-}
-
-/** Datadog writes microseconds and an offset. */
-export function iso(seconds: number): string {
-  return new Date(seconds * 1_000).toISOString().replace("Z", "000+00:00");
 }
 
 function without(body: Body, keys: readonly string[]): Body {

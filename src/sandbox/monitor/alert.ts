@@ -23,6 +23,15 @@ export interface Alert {
   readonly renotified: number;
   /** The state before there was no data. */
   readonly before: Status;
+  readonly marks: Marks;
+}
+
+/** When a group last did each of these; undefined while it never did. */
+export interface Marks {
+  readonly triggered?: number;
+  readonly resolved?: number;
+  readonly noData?: number;
+  readonly notified?: number;
 }
 
 export interface Transition {
@@ -37,7 +46,7 @@ export interface Transition {
 
 export function newAlert(tags: readonly string[], now: number): Alert {
   const begun = { status: "OK", since: now, firstSeen: now, lastData: now, seen: false, value: undefined } as const;
-  return { ...begun, tags, cycle: undefined, lastTold: now, renotified: 0, before: "OK" };
+  return { ...begun, tags, cycle: undefined, lastTold: now, renotified: 0, before: "OK", marks: {} };
 }
 
 /** The next state of a group. `measured` is absent when its window has no data. */
@@ -117,9 +126,12 @@ function move(
     lastTold: told ? now : alert.lastTold,
     renotified: 0,
     before: to === "No Data" ? from : alert.before,
+    marks: { ...alert.marks, [MARKS[to]]: now, ...(told && { notified: now }) },
   };
   return { alert: next, transition: { name, from, to, cycle, told } };
 }
+
+const MARKS = { OK: "resolved", Warn: "triggered", Alert: "triggered", "No Data": "noData" } as const;
 
 function nameOf(from: Status, to: Status, { before }: Alert): TransitionName {
   if (to === "OK") return "Recovered";
@@ -145,7 +157,7 @@ function renotify(
   if (renotify === undefined || cycle === undefined || !renotify.statuses.has(status.toLowerCase())) return { alert };
   if (now - alert.lastTold < renotify.after || alert.renotified >= renotify.times) return { alert };
   return {
-    alert: { ...alert, lastTold: now, renotified: alert.renotified + 1 },
+    alert: { ...alert, lastTold: now, renotified: alert.renotified + 1, marks: { ...alert.marks, notified: now } },
     transition: { name: "Renotify", from: status, to: status, cycle, told: true },
   };
 }

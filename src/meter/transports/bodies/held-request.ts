@@ -216,7 +216,11 @@ export class HeldRequest {
     } else {
       call.ticket = passage?.ticket;
       if (this.#endedBy === undefined) this.#pass(true);
-      else call.settle(this.#endedBy);
+      else {
+        // Nothing was sent, and nothing will be: it was no call.
+        call.ours = false;
+        call.settle(this.#endedBy);
+      }
     }
     if (late) this.settleEnd();
   }
