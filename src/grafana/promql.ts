@@ -47,7 +47,7 @@ export function isCounter({ metric }: MetricQuery): boolean {
 
 /**
  * What a counter rose by. `increase()` does not see the first value of a series, which through a Collector is money and
- * not 0, so that it is added for series that are new in the window.
+ * not 0, so that the total counts of a series that is new in the window and was not reset.
  */
 export function riseOf(query: MetricQuery, { window, seconds, offset, lookback }: Span): Prom {
   const by = query.by.map(labelOf);
@@ -59,12 +59,10 @@ export function riseOf(query: MetricQuery, { window, seconds, offset, lookback }
   if (!isExact) return { text: `${query.aggregator}${grouping(by)} (${increase})`, by };
   const before = seconds === undefined ? ` offset ${window}` : offsetBy(seconds + offset);
   const known = each((one) => `last_over_time(${one}[${duration(lookback)}]${before})`);
-  const first = each((one) => `min_over_time(${one}[${window}]${offsetBy(offset)})`);
-  const parts = [
-    `label_replace(${increase}, "part", "rise", "", "")`,
-    `label_replace((${first}) unless (${known}), "part", "first", "", "")`,
-  ];
-  return { text: `sum${grouping(by)} (${parts.join(" or ")})`, by };
+  const total = each((one) => `last_over_time(${one}[${window}]${offsetBy(offset)})`);
+  const resets = each((one) => `resets(${one}[${window}]${offsetBy(offset)})`);
+  const fresh = `(${total}) unless (${known}) unless (${resets}) > 0`;
+  return { text: `sum${grouping(by)} (${fresh} or ${increase})`, by };
 }
 
 /** The increase per second. */
