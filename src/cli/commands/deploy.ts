@@ -7,6 +7,7 @@ const HELP = `spendfuse deploy: dashboards, monitors and the webhook of the brea
   spendfuse deploy --plan      shows what would change
   spendfuse deploy             applies the plan (idempotent)
   spendfuse deploy --destroy   deletes only what spendfuse created
+  spendfuse deploy --to grafana DIR   writes Grafana dashboards and Prometheus rules instead: no account, no key
 
 It needs DD_API_KEY, DD_APP_KEY and DD_SITE. --check reads the files with Datadog's own types as well, where the package
 @datadog/datadog-api-client is installed in your app.
@@ -24,6 +25,7 @@ ${PARAMETERS.map(({ name, title }) => `                       ${name.padEnd(23)}
   --assets DIR       uses dashboards/ and monitors/ of this folder instead of the shipped ones
   --index process    keeps the tag process in Datadog's index; otherwise it is left out of metrics that no asset groups by it
   --detailed-exitcode   0 when there was nothing to do, 2 when there were changes
+  --grafana-url URL  with --to grafana: alerts link to the dashboards there
   --yes              destroys without asking
   --json             machine-readable
 
@@ -31,6 +33,8 @@ The exit code is 0, 1 when something failed (run it again to continue), 2 on inv
 Terraform has it: 0 nothing to do, 2 changes (made, or with --plan to be made), 1 an error.`;
 
 const OPTIONS = {
+  to: { type: "string" },
+  "grafana-url": { type: "string" },
   check: { type: "boolean" },
   plan: { type: "boolean" },
   destroy: { type: "boolean" },
@@ -60,5 +64,6 @@ export const command: Command = defineCommand({
   summary: "install dashboards, monitors and the webhook in Datadog; --check, --plan, --destroy",
   help: HELP,
   options: OPTIONS,
-  run: async (values) => (await import("./deploy/run.ts")).run(values),
+  positionals: true,
+  run: async (values, words) => (await import("./deploy/run.ts")).run(values, words),
 });

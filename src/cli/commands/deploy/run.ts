@@ -11,10 +11,12 @@ import { usage } from "../command.ts";
 import type { Values } from "../deploy.ts";
 import { checkAssets } from "./check.ts";
 import { destroy } from "./destroy.ts";
+import { writeGrafana } from "./grafana.ts";
 import { install } from "./install.ts";
 
-/** Checks, plans, installs or destroys. Resolves to the exit code. */
-export async function run(values: Values): Promise<number> {
+/** Checks, plans, installs or destroys, or writes files for Grafana. Resolves to the exit code. */
+export async function run(values: Values, words: readonly string[]): Promise<number> {
+  checkTarget(values, words);
   const modes = [values.check, values.plan, values.destroy].filter(Boolean).length;
   if (modes > 1) throw usage("--check, --plan and --destroy are mutually exclusive");
   const assets = selectAssets(readAssets(values.assets), values);
@@ -32,6 +34,7 @@ export async function run(values: Values): Promise<number> {
     tags: readConfig({}, undefined, () => {}).tags ?? [],
   };
   checkChoices(choices);
+  if (values.to === "grafana") return writeGrafana(assets, choices, words[0], values);
   if (values.check) return await checkAssets(assets, values.assets === undefined, values.json === true);
   const slug = slugOf(choices.prefix);
   if (values.destroy) {
@@ -70,6 +73,14 @@ export async function run(values: Values): Promise<number> {
 function linkable(assets: readonly Asset[], slug: string): Parameters<typeof boardsOf>[0] {
   const boards = [...readAssets(), ...assets].filter(({ kind }) => kind === "dashboard");
   return boards.map(({ name, json }) => ({ key: slug === "" ? name : `${slug}/${name}`, json }));
+}
+
+/** A folder belongs to `--to grafana` alone. */
+function checkTarget({ to, "grafana-url": url }: Values, words: readonly string[]): void {
+  if (to !== undefined && to !== "grafana") throw usage(`--to ${to}: the other target is grafana`);
+  const extra = words[to === undefined ? 0 : 1];
+  if (extra !== undefined) throw usage(`unexpected argument "${extra}"`);
+  if (to === undefined && url !== undefined) throw usage("--grafana-url is for --to grafana DIR");
 }
 
 function open(): Remote {
