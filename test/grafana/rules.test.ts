@@ -1,44 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readAlertmanager } from "../../src/breaker/alertmanager/alerts.ts";
-import { readAssets } from "../../src/datadog/assets.ts";
-import { metricsOf } from "../../src/datadog/query/expression.ts";
-import { parseMonitorQuery } from "../../src/datadog/query/monitor-query.ts";
-import { labelOf } from "../../src/grafana/metric-name.ts";
 import { type AlertRule, rulesOf } from "../../src/grafana/rules.ts";
 import type { Omission } from "../../src/grafana/untranslated.ts";
 import { writeYaml, type Yaml } from "../../src/grafana/yaml.ts";
-import { PACKAGE_ROOT } from "../../src/package/root.ts";
-import { readTime, type Scenario } from "../../src/sandbox/scenario.ts";
 import { hasPromtool, promtool, testRules } from "./promtool.ts";
-import { type Birth, scenarioTest } from "./scenario-test.ts";
+import { groups, omissions, options } from "./translated.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spendfuse-rules-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const monitors = readAssets().filter(({ kind }) => kind === "monitor");
-const omissions: Omission[] = [];
-const options = { slug: "", breaker: true, grafana: undefined, uids: new Map<string, string>() };
-const groups = new Map(
-  monitors.flatMap((asset) => {
-    const group = rulesOf(asset, options, (omission) => omissions.push(omission));
-    return group === undefined ? [] : [[asset.name, group] as const];
-  }),
-);
-
-/** Where rules are meant to differ from a monitor, and why. */
-const DIFFERENT: Readonly<Record<string, string>> = {};
-
-const LONG_S = 4 * 3_600;
-
-/** Minutes between the evaluations of a scenario: fewer where it is long. */
-function stepOf({ until }: Scenario, query: string): number {
-  const { window } = parseMonitorQuery(query);
-  if (window.type === "current" && window.period === "month") return 60;
-  return (readTime(until) ?? 0) > LONG_S ? 5 : 1;
-}
 
 function writeRules(name: string): string {
   const file = join(folder, `${name}.yml`);
@@ -54,32 +26,6 @@ describe.skipIf(!hasPromtool())("promtool", () => {
     expect(said).toContain("SUCCESS");
     expect(code).toBe(0);
   });
-
-  for (const birth of ["zero", "first"] as const satisfies readonly Birth[])
-    test.each([...groups.keys()])(
-      `%s fires as its scenarios say, series begin with ${birth}`,
-      (name) => {
-        const body = monitors.find((one) => one.name === name)?.json ?? {};
-        const query = String(body.query);
-        const alerts = (groups.get(name)?.rules ?? []).filter((rule): rule is AlertRule => "alert" in rule);
-        const { scenarios } = JSON.parse(readFileSync(join(PACKAGE_ROOT, "scenarios", `${name}.json`), "utf8")) as {
-          scenarios: readonly Scenario[];
-        };
-        const by = (metricsOf(parseMonitorQuery(query).expression)[0]?.by ?? []).map(labelOf);
-        const hasWarning = alerts.some(({ labels }) => labels.severity === "warning");
-        const said = (birth === "zero" ? [1, 5, 60] : [1]).map((step) => {
-          const tests = scenarios
-            .filter((scenario) => DIFFERENT[`${name}: ${scenario.name}`] === undefined)
-            .filter((scenario) => stepOf(scenario, query) === step)
-            .map((scenario) =>
-              scenarioTest(scenario, { alert: alerts[0]?.alert ?? "", by, query, hasWarning, birth, step }),
-            );
-          return tests.length === 0 ? "" : testRules(folder, writeRules(name), tests, `${step}m`);
-        });
-        expect(said.join("")).toBe("");
-      },
-      120_000,
-    );
 
   test("an alert says who spent how much of what limit, and opens that circuit", () => {
     const name = "agent_hourly_spend";
