@@ -86,7 +86,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
 const TRUE_BY_DEFAULT: ReadonlySet<string> = new Set(
   Object.entries(DEFAULTS).flatMap(([key, value]) => (value === true ? [key] : [])),
 );
-/** Lists whose order says nothing. */
+/** Lists whose order has no meaning. */
 const SETS: ReadonlySet<string> = new Set([
   "tags",
   "renotify_statuses",

@@ -4,7 +4,7 @@ import { Untranslated } from "./untranslated.ts";
 const BY_NAME: ReadonlyMap<string, MetricName> = new Map(Object.values(METRICS).map((one) => [one.name, one]));
 const UNIT_WORDS: Readonly<Record<string, string>> = { s: "seconds", ms: "milliseconds", By: "bytes", "1": "ratio" };
 
-/** Tags that come from a resource: Prometheus makes `job` of the service, and promotes the others if it is told to. */
+/** Tags that come from a resource: Prometheus makes `job` of the service, and promotes the others where it is configured to. */
 const RESOURCE_LABELS: Readonly<Record<string, string>> = {
   service: "job",
   env: "deployment_environment_name",

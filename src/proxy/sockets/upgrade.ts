@@ -80,7 +80,7 @@ async function answer(options: ForwardOptions, address: Address, { request, clie
   else spliceMetered({ client, vendor }, socket, accepted.compression);
 }
 
-/** An upstream that says no and does not close. */
+/** An upstream that refuses the upgrade and does not close. */
 const IDLE_MS = 30_000;
 
 function messageOf(body: Readonly<Record<string, unknown>>): string {
