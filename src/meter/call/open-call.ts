@@ -65,9 +65,10 @@ export class OpenCall {
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
   tether: Tether | undefined = undefined;
+  /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
+  givenUp: "held" | "sending" | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
-  /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;

@@ -158,10 +158,12 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     }
   }
   const request = inFlight.begin(call.target, true);
+  if (call.signal?.aborted) call.givenUp = "held";
   let response: Response;
   try {
     response = await inFlight.run(request, carry, call, inner, self, input, init);
   } catch (error) {
+    if (request.sent === false) call.givenUp ??= "sending";
     call.settle(endOf(error, call));
     throw error;
   } finally {
