@@ -6,6 +6,9 @@ import { type Desk, openDesk } from "../breaker/desk.ts";
 import { logTable } from "../breaker/tables.ts";
 import type { Values } from "../budget.ts";
 import { usage } from "../command.ts";
+import { replayBudgets } from "./replay.ts";
+import { answerRequest, isRequestVerb } from "./requests.ts";
+import { suggestBudgets } from "./suggest.ts";
 
 /** How many words follow each verb. */
 const WORDS: Readonly<Record<string, number>> = {
@@ -16,7 +19,13 @@ const WORDS: Readonly<Record<string, number>> = {
   reset: 1,
   pause: 1,
   resume: 1,
+  requests: 0,
+  request: 2,
+  approve: 1,
+  deny: 1,
   reload: 0,
+  replay: 0,
+  suggest: 0,
 };
 const MAX_ROWS = 1_000;
 
@@ -26,12 +35,16 @@ export async function run(values: Values, [verb = "list", ...words]: readonly st
   if (wanted === undefined) throw usage(`unknown subcommand "budget ${verb}"`);
   if (words.length !== wanted) throw usage(`budget ${verb} takes ${wanted} argument${wanted === 1 ? "" : "s"}`);
   const config = readCommandConfig((message) => console.error(`spendfuse budget: ${message}`));
+  if (verb === "replay") return await replayBudgets(values, config);
+  if (verb === "suggest") return await suggestBudgets(values, config);
   const by = values.by ?? config.env.USER;
   const desk = await openDesk(config, values);
   try {
     const [first = "", second] = words;
     if (verb === "list") return await list(desk, values);
     if (verb === "show") return await show(desk, values, first);
+    if (isRequestVerb(verb))
+      return await answerRequest(desk, verb, { first, amount: amountOf(second).amount }, values, by);
     if (verb === "reload") return await reload(desk, values, by);
     if (verb === "pause" || verb === "resume") return await pause(desk, verb, first, values, by);
     return await change(desk, verb as BudgetVerb, { budget: first, ...amountOf(second) }, values, by);
