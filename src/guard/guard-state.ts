@@ -11,6 +11,8 @@ import { createReservations, type Reservations } from "./budgets/reservations.ts
 import { type CircuitCache, covers, createCircuitCache } from "./circuits/circuit-cache.ts";
 import { createTrips, type Trips } from "./circuits/trips.ts";
 import { createNotices, type Notices } from "./notices.ts";
+import type { RaiseWith } from "./refusal.ts";
+import { createRefusalLog, type RefusalLog } from "./refusal-log.ts";
 import { createRepeats, type RepeatRule, type Repeats } from "./repeats.ts";
 import { blockedByBudget, blockedByCircuit } from "./verdict.ts";
 
@@ -32,6 +34,8 @@ export interface GuardOptions {
   readonly openTimeoutMs?: number;
   /** Names of the store and, if there is one, the breaker, for messages. */
   readonly sources?: string;
+  /** How budgets are raised while the process runs; they cannot be without it. */
+  readonly raise?: RaiseWith | undefined;
   /** Unique id of this process, never reused, not even after a restart. */
   readonly holder: string;
   /** The run of calls whose scope names none; the holder without it. */
@@ -62,6 +66,7 @@ export interface GuardState {
   finalises: boolean;
   /** Logs a line at most once per kind and interval. */
   readonly notify: Notices;
+  readonly logRefusal: RefusalLog;
   readonly lease: BudgetLease;
   readonly budgets: Budgets;
   readonly reservations: Reservations;
@@ -102,7 +107,7 @@ export function openGuardState(options: GuardOptions): GuardState {
       if (cuts) cutHolders(reservations, count);
     },
   });
-  const reservations = createReservations(budgets, clock);
+  const reservations = createReservations(budgets, clock, options.raise);
   const circuits = createCircuitCache({
     store,
     fed: options.fed,
@@ -119,6 +124,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     openUntil: performance.now() + (options.openTimeoutMs ?? options.timeoutMs),
     finalises: keepsReserve(options.budgets),
     notify,
+    logRefusal: createRefusalLog(options),
     lease,
     budgets,
     reservations,

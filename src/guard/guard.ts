@@ -47,7 +47,7 @@ export function createGuard(options: GuardOptions): Guard {
     },
     unchecked(shape) {
       if (passesUnknown(guard, "budget")) return undefined;
-      return createRefusal(blockedUnchecked(), shape);
+      return createRefusal(blockedUnchecked(), shape, options.raise);
     },
     remaining: (node) => remaining(guard, node),
     replaceBudgets(next) {
@@ -112,7 +112,7 @@ function refuseUncovered(
   }
   const { count } = hold;
   if (guard.options.mode === "enforce") guard.trips.byBudget(count, ask.node);
-  return refuse(guard, ask, blockedByBudget(count), holds);
+  return refuse(guard, ask, blockedByBudget(count, hold.amount, guard.finalises && isFinalising()), holds);
 }
 
 function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number): Passage | Promise<Passage> {

@@ -32,6 +32,7 @@ export function refuse(
   const { mode, approvers, onRefused, onFault } = guard.options;
   if (mode === "shadow") {
     onRefused(ask.node, blocked, "shadow");
+    guard.logRefusal(blocked);
     return force(guard, ask, holds);
   }
   if (approvers.size === 0) return decide(guard, ask, blocked, holds, undefined);
@@ -50,7 +51,8 @@ function decide(
   const { trips, options } = guard;
   if (approval === undefined) {
     options.onRefused(ask.node, blocked, "enforce");
-    return { pass: false, refusal: () => createRefusal(blocked, ask.refusal) };
+    guard.logRefusal(blocked);
+    return { pass: false, refusal: () => createRefusal(blocked, ask.refusal, options.raise) };
   }
   trips.log({ scope: blocked.scope, what: "approve", by: approval.by, why: approval.why });
   const state = blocked.reason === "budget" && blocked.why === undefined ? "over budget" : "blocked";

@@ -1,15 +1,38 @@
+import { periodName } from "../core/period.ts";
 import type { Circuit } from "../limits/circuit.ts";
 import type { Blocked } from "./blocked.ts";
-import { type Count, capOf, totalOf } from "./budgets/budget-counter.ts";
+import { type Count, capOf, ordinaryOf, totalOf } from "./budgets/budget-counter.ts";
 
-/** A budget does not cover the call. */
-export function blockedByBudget(count: Count): Blocked {
-  const { budget, scope, span } = count;
+/**
+ * A budget does not cover a call.
+ * @param need What the call may use, in the unit of the budget; undefined where a stream is cut.
+ */
+export function blockedByBudget(count: Count, need?: number, finalising = false): Blocked {
+  const { budget, scope, span, inUse, busy, idle } = count;
   const spent = totalOf(count);
-  const until = span.end === undefined ? {} : { until: span.end };
-  const facts = { reason: "budget", scope, budget: budget.name, ...until } as const;
-  if (budget.unit !== "usd") return { ...facts, unit: budget.unit, spent, limit: capOf(count) };
-  return { ...facts, spentUsd: spent / 1e9, limitUsd: capOf(count) / 1e9 };
+  const limit = capOf(count);
+  const held = inUse + busy + idle;
+  const kept = finalising ? 0 : limit - ordinaryOf(count);
+  const facts = {
+    reason: "budget",
+    scope,
+    budget: budget.name,
+    per: periodName(budget.per),
+    ...(budget.per.kind === "run" && { run: count.run }),
+    ...(span.end !== undefined && { until: span.end }),
+  } as const;
+  if (budget.unit !== "usd") {
+    const amounts = { spent, limit, ...(need !== undefined && { need }), held, ...(kept > 0 && { kept }) };
+    return { ...facts, unit: budget.unit, ...amounts };
+  }
+  return {
+    ...facts,
+    spentUsd: spent / 1e9,
+    limitUsd: limit / 1e9,
+    ...(need !== undefined && { needUsd: need / 1e9 }),
+    heldUsd: held / 1e9,
+    ...(kept > 0 && { keptUsd: kept / 1e9 }),
+  };
 }
 
 export function blockedByCircuit(circuit: Circuit): Blocked {

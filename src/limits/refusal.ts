@@ -5,6 +5,12 @@ export interface Blocked {
   readonly scope: string;
   readonly spentUsd?: number;
   readonly limitUsd?: number;
+  /** What the refused call may cost; absent where a stream was cut. */
+  readonly needUsd?: number;
+  /** Reserved by calls under way, in all processes. */
+  readonly heldUsd?: number;
+  /** Kept for calls inside `finalise()`; absent where the call was one. */
+  readonly keptUsd?: number;
   /** Milliseconds since the epoch; absent when waiting does not help. */
   readonly until?: number;
   /** The budget's name. */
@@ -13,6 +19,13 @@ export interface Blocked {
   readonly unit?: "tokens" | "calls";
   readonly spent?: number;
   readonly limit?: number;
+  readonly need?: number;
+  readonly held?: number;
+  readonly kept?: number;
+  /** The budget's window: `run`, `hour`, `day`, `month`, or the length of a moving one, such as `5h`. */
+  readonly per?: string;
+  /** The run, of a budget per run. */
+  readonly run?: string;
   /** Who opened the circuit. */
   readonly source?: "datadog" | "alertmanager" | "budget" | "vendor_cap" | "operator";
   /** The cause, in words. */

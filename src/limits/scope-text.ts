@@ -28,3 +28,12 @@ function encodeAs(text: string, separator: string, code: string): string {
 }
 
 const CODES: Readonly<Record<string, string>> = { "%2C": ",", "%25": "%" };
+
+/** The texts that {@link joinKey} joined. */
+export function readKey(key: string): readonly string[] {
+  return key.split("|").map(readKeyPart);
+}
+
+export function readKeyPart(text: string): string {
+  return text.replace(/%7C|%25/g, (code) => (code === "%25" ? "%" : "|"));
+}

@@ -7,6 +7,7 @@ import type { Count } from "../guard/budgets/budget-counter.ts";
 import type { Remaining } from "../guard/budgets/remaining.ts";
 import { createGauges, type GaugeReading, type ShowsTag } from "../guard/gauges.ts";
 import { createGuard, type Guard } from "../guard/guard.ts";
+import type { RaiseWith } from "../guard/refusal.ts";
 import type { RepeatRule } from "../guard/repeats.ts";
 import type { Budget } from "../limits/budget.ts";
 import type { Gate } from "../limits/gate.ts";
@@ -120,6 +121,7 @@ function createState(options: EnforcementOptions): EnforcementState {
     timeoutMs: readDuration(config.stateTimeout) ?? TIMEOUT_MS,
     openTimeoutMs,
     sources: sourcesOf(config, shown),
+    raise: raiseWith(config, late !== undefined),
     holder: process.getBuiltinModule("node:crypto").randomUUID(),
     // Threads of a process share its runs as they share its memory.
     ...(late === undefined && { run: "process" }),
@@ -137,6 +139,12 @@ function createState(options: EnforcementOptions): EnforcementState {
     onFault: options.onFault,
   });
   return { options, guard, late, store, closers: [], breakerUrl: undefined, caps: config.caps };
+}
+
+/** How `spendfuse budget raise` reaches the budgets of this process; undefined where only this process knows them. */
+function raiseWith({ breaker }: Config, shared: boolean): RaiseWith | undefined {
+  if (breaker?.port !== undefined || (shared && breaker?.url !== undefined)) return "breaker";
+  return shared ? "store" : undefined;
 }
 
 /** What has to answer before a call's state is known, by name. */

@@ -14,6 +14,8 @@ export interface Program {
   readonly scoped: boolean;
   /** The app has an OpenTelemetry of its own, which gets all; it checks that itself. */
   readonly own?: boolean;
+  /** Whose prices the models of the app have: OpenAI's unless said. */
+  readonly provider?: string;
   readonly code?: number;
 }
 
@@ -77,7 +79,13 @@ export function jestPrograms(dir: string): readonly Program[] {
 /** The program that uses the framework itself. */
 export function frameworkProgram(project: Project): Program {
   const file = project === "dd-trace" ? "dd-trace.cjs" : `${project}.mjs`;
-  return { name: `${project}'s own`, args: ["--import", REGISTER, file], scoped: true, own: project === "otel-2" };
+  return {
+    name: `${project}'s own`,
+    args: ["--import", REGISTER, file],
+    scoped: true,
+    own: project === "otel-2",
+    ...(project === "mistral" && { provider: "mistral_ai" }),
+  };
 }
 
 async function bundle(entry: string, outfile: string, format: "esm" | "cjs"): Promise<void> {

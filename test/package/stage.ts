@@ -40,7 +40,11 @@ export async function clearStage({ dir, vendor, receiver, rows, agents }: Stage)
 }
 
 /** The environment of a program. */
-export function environmentOf({ vendor, receiver, stateDir }: Stage, agent: string): Record<string, string> {
+export function environmentOf(
+  { vendor, receiver, stateDir }: Stage,
+  agent: string,
+  provider = "openai",
+): Record<string, string> {
   return {
     MODEL_URL: vendor.url,
     GOOGLE_GEMINI_BASE_URL: vendor.url,
@@ -50,7 +54,7 @@ export function environmentOf({ vendor, receiver, stateDir }: Stage, agent: stri
     DD_TRACE_AGENT_URL: vendor.url,
     // Without it the stand-in is a local server, which has no cloud's price.
     SPENDFUSE_QUIET: "1",
-    SPENDFUSE_CONFIG: JSON.stringify({ hosts: [{ host: new URL(vendor.url).host, provider: "openai" }] }),
+    SPENDFUSE_CONFIG: JSON.stringify({ hosts: [{ host: new URL(vendor.url).host, provider }] }),
     DD_INSTRUMENTATION_TELEMETRY_ENABLED: "false",
   };
 }
@@ -95,7 +99,7 @@ async function meter(stage: Stage, project: Project, program: Program, node: Nod
   const out = await run(await node.find(), program.args, {
     cwd: program.dir ?? join(dir, project),
     code: program.code ?? 0,
-    env: { ...environmentOf(stage, agent), ...(!program.scoped && { SPENDFUSE_AGENT: agent }) },
+    env: { ...environmentOf(stage, agent, program.provider), ...(!program.scoped && { SPENDFUSE_AGENT: agent }) },
   });
   if (program.code === undefined) {
     const line = out.trim().split("\n").at(-1)!;

@@ -1,7 +1,7 @@
 import { spanAt } from "../../core/period.ts";
 import type { Answer } from "../../http/exchange.ts";
 import { type Budget, isScopeOf } from "../../limits/budget.ts";
-import { joinKey } from "../../limits/scope-text.ts";
+import { joinKey, readKeyPart } from "../../limits/scope-text.ts";
 import type { Count } from "../../stores/store.ts";
 import { fault } from "../answer.ts";
 
@@ -38,10 +38,6 @@ export function targetsIn(budgets: readonly Budget[], counts: readonly Count[], 
 function placeOf({ per }: Budget, rest: string): readonly [scope: string, run: string] {
   const [scope = "", window = ""] = rest.split("|");
   return [scope, per.kind === "run" ? window : ""];
-}
-
-function readKeyPart(text: string): string {
-  return text.replace(/%7C|%25/g, (code) => (code === "%25" ? "%" : "|"));
 }
 
 export function findTarget(

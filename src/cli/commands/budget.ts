@@ -17,6 +17,15 @@ const HELP = `spendfuse budget: shows and changes budgets while agents run, with
   spendfuse budget reload                the breaker, and all processes of its store, read their configuration again and take
                                          its budgets; a wrong one changes nothing. SIGHUP does it for one breaker or proxy
 
+  spendfuse budget replay                what the configuration's budgets would have stopped, and when: what it would have saved,
+                                         and which runs that finished it would have broken
+    --usd 5 --per run --scope agent:*    tries this cap instead
+  spendfuse budget suggest               caps from what each agent spent, with the share of runs that each would stop
+    --per run|hour|day|month; --of agent a kind of scope, or a declared tag
+    --calls FILE  both read these settled calls (spendfuse proxy --calls; onCall), a JSON object a line; repeatable. Without it:
+                  the store's last 30 days (hours and runs need calls), and what its budgets per run have counted
+    --from DAY --to DAY, --db FILE       as in spendfuse report: where there is a bill, its amounts count
+
     --url U       the breaker to ask; default: the configuration's, else http://127.0.0.1:${DEFAULT_PORT}
     --store S     changes ${eitherOf(SHARED_STORE_FORMS)} directly, without a breaker
     --limit N     rows to show; default 50
@@ -31,6 +40,13 @@ const OPTIONS = {
   reason: { type: "string" },
   by: { type: "string" },
   for: { type: "string" },
+  usd: { type: "string" },
+  per: { type: "string" },
+  of: { type: "string" },
+  calls: { type: "string", multiple: true },
+  from: { type: "string" },
+  to: { type: "string" },
+  db: { type: "string" },
   url: { type: "string" },
   store: { type: "string" },
   limit: { type: "string" },
@@ -42,7 +58,7 @@ export type Values = OptionValues<typeof OPTIONS>;
 
 export const command: Command = defineCommand({
   name: "budget",
-  summary: "list, raise, lower, reset budgets and pause agents while they run",
+  summary: "list, raise, lower, reset budgets and pause agents while they run; try caps on the past",
   help: HELP,
   options: OPTIONS,
   positionals: true,

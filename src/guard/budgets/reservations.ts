@@ -1,7 +1,7 @@
 import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
-import { createRefusalEvent } from "../refusal.ts";
+import { createRefusalEvent, type RaiseWith } from "../refusal.ts";
 import { type Budgets, correctHolds, type Hold, releaseHolds, settleHolds } from "./budgets.ts";
 
 /** What calls in progress hold. A hold that is never settled expires. */
@@ -60,7 +60,7 @@ class Reservation implements Ticket {
   }
 }
 
-export function createReservations(budgets: Budgets, clock: () => number): Reservations {
+export function createReservations(budgets: Budgets, clock: () => number, raise?: RaiseWith): Reservations {
   const open = new Set<Reservation>();
   const sweep = setInterval(expire, SWEEP_MS);
   sweep.unref();
@@ -85,7 +85,7 @@ export function createReservations(budgets: Budgets, clock: () => number): Reser
     cut(why) {
       for (const { ask, holds } of open) {
         const blocked = why(ask, holds);
-        if (blocked) ask.cut(createRefusalEvent(blocked, ask.refusal));
+        if (blocked) ask.cut(createRefusalEvent(blocked, ask.refusal, raise));
       }
     },
     close: () => clearInterval(sweep),

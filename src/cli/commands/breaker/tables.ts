@@ -13,8 +13,11 @@ export function circuitTable(circuits: readonly Circuit[], now: number): readonl
   return textTable(["scope", "state", "by", "time", "reason"], rows);
 }
 
+const NO_BUDGETS =
+  'this store knows no used budget; with "store": "memory" budgets are known only to the process itself';
+
 export function countTable(counts: readonly Count[]): readonly string[] {
-  if (counts.length === 0) return ["no budget has been used"];
+  if (counts.length === 0) return [NO_BUDGETS];
   const rows = counts.map(({ key, spent, inUse }) => {
     const [budget = "", scope = "", window = ""] = key.split("|");
     const unit = budget.slice(budget.lastIndexOf("/") + 1);

@@ -6,6 +6,8 @@ import { type Desk, openDesk } from "../breaker/desk.ts";
 import { logTable } from "../breaker/tables.ts";
 import type { Values } from "../budget.ts";
 import { usage } from "../command.ts";
+import { replayBudgets } from "./replay.ts";
+import { suggestBudgets } from "./suggest.ts";
 
 /** How many words follow each verb. */
 const WORDS: Readonly<Record<string, number>> = {
@@ -17,6 +19,8 @@ const WORDS: Readonly<Record<string, number>> = {
   pause: 1,
   resume: 1,
   reload: 0,
+  replay: 0,
+  suggest: 0,
 };
 const MAX_ROWS = 1_000;
 
@@ -26,6 +30,8 @@ export async function run(values: Values, [verb = "list", ...words]: readonly st
   if (wanted === undefined) throw usage(`unknown subcommand "budget ${verb}"`);
   if (words.length !== wanted) throw usage(`budget ${verb} takes ${wanted} argument${wanted === 1 ? "" : "s"}`);
   const config = readCommandConfig((message) => console.error(`spendfuse budget: ${message}`));
+  if (verb === "replay") return await replayBudgets(values, config);
+  if (verb === "suggest") return await suggestBudgets(values, config);
   const by = values.by ?? config.env.USER;
   const desk = await openDesk(config, values);
   try {
