@@ -367,11 +367,12 @@ describe("in the sandbox, with Datadog's own client", () => {
         expect(answer.fault, definition.title).toBeUndefined();
         if (definition.type === "query_value")
           drawn.set(definition.title ?? "", answer.rows[0]?.values[0] ?? undefined);
-        else if (!/metered|team/i.test(definition.title ?? ""))
+        else if (!/metered|team|budgets|drift of more/i.test(definition.title ?? ""))
           expect(answer.rows.length + answer.series.length, definition.title).toBeGreaterThan(0);
       }
     }
     expect(drawn.get("Billed this month")).toBeCloseTo(300, 6);
+    expect(drawn.get("Metered, on the bill")).toBeCloseTo(200, 6);
     expect(drawn.get("Ungoverned")).toBeCloseTo(100, 6);
     expect(drawn.get("Drift")).toBeCloseTo(0, 6);
 
