@@ -236,6 +236,8 @@ export const ATTR = {
   ending: "spendfuse.ending",
   priced: "spendfuse.priced",
   unpricedParts: "spendfuse.unpriced_parts",
+  downgradedFrom: "spendfuse.downgraded_from",
+  maxOutput: "spendfuse.max_output",
   calls: "spendfuse.calls",
   charges: "spendfuse.charges",
   chargeName: "spendfuse.charge.what",

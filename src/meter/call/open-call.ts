@@ -13,7 +13,7 @@ import { parseBody } from "../wire/long-text.ts";
 import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
 import type { PaidRequest } from "./paid-request.ts";
-import type { ServicesOf } from "./services.ts";
+import type { Changeable, ServicesOf } from "./services.ts";
 import type { Tether } from "./tether.ts";
 
 /** Called when a call settles. */
@@ -65,6 +65,7 @@ export class OpenCall {
   /** Whether the stream may be cut, so that it has to be known where its events end. */
   cuttable = false;
   tether: Tether | undefined = undefined;
+  changeable: Changeable | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
   /** The caller's, by which it may end the call. */
