@@ -1,3 +1,4 @@
+import type { BudgetRequest } from "./breaker/budgets/requests.ts";
 import type { SettledCall } from "./core/call.ts";
 import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
@@ -5,6 +6,7 @@ import type { Approve } from "./guard/approval.ts";
 import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 import type { Remaining } from "./guard/budgets/remaining.ts";
 import type { ChargeInput } from "./pricing/charge.ts";
+import type { BudgetOrder, WaitOptions } from "./process/charging.ts";
 import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
 /**
@@ -134,6 +136,15 @@ export const remainingTool: RemainingTool = {
   run: async () => JSON.stringify({ budgets: await remaining() }),
 };
 
+/**
+ * Asks an operator for a raise of a budget, in the scope that it is called in. Nothing changes until one approves it, and
+ * silence approves nothing. Resolves to the request as it stands after `waitMs` (0 without it), or once it is answered.
+ * @throws SpendfuseError `SPENDFUSE_USAGE` for an invalid order, `SPENDFUSE_CONFIG` where no operator could see it.
+ */
+export function requestBudget(order: BudgetOrder, options?: WaitOptions): Promise<BudgetRequest> {
+  return theRuntime().requestBudget(order, options);
+}
+
 /** How often each internal step failed and was swallowed. */
 export function faults(): ReadonlyMap<string, number> {
   return theRuntime().faults.counts();
@@ -152,6 +163,7 @@ export interface RemainingTool {
   readonly run: () => Promise<string>;
 }
 
+export type { BudgetRequest, RequestState } from "./breaker/budgets/requests.ts";
 export type { CostSource, Ending, Priced, Quality, SettledCall, UsagePart } from "./core/call.ts";
 export type {
   BaggageConfig,
@@ -177,4 +189,5 @@ export type { Remaining } from "./guard/budgets/remaining.ts";
 export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/identity/api-key.ts";
 export type { ChargeInput } from "./pricing/charge.ts";
+export type { BudgetOrder, WaitOptions } from "./process/charging.ts";
 export type { StartOptions } from "./process/runtime.ts";

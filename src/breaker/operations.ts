@@ -6,6 +6,7 @@ import { type Circuit, type CircuitEvent, circuitAt } from "../limits/circuit.ts
 import { changeCircuit, type Store } from "../stores/store.ts";
 import { fault } from "./answer.ts";
 import { type BudgetRow, type BudgetVerb, createBudgetOperations } from "./budgets/changes.ts";
+import { createRequestOperations } from "./budgets/requests.ts";
 import { resetIncident } from "./incident.ts";
 import { line } from "./line.ts";
 import { readScope } from "./webhook.ts";
@@ -25,7 +26,13 @@ export interface Operations {
   counts(limit: number): Promise<Answer>;
   /** `order`: see `BudgetOperations`. */
   changeBudget(verb: BudgetVerb, order: unknown, operator?: string): Promise<Answer>;
+  /** `{ requests }`: raises that are asked for, the newest first. With `all`, those that are answered or over too. */
+  requests(all: boolean): Promise<Answer>;
+  /** `order`: see `RequestOperations`. */
+  answerRequest(verb: RequestVerb, order: unknown, name?: string): Promise<Answer>;
 }
+
+export type RequestVerb = "request" | "approve" | "deny";
 
 export const TTL_MS = 15 * 60_000;
 const MAX_TTL_MS = 31 * 86_400_000;
@@ -45,6 +52,7 @@ export function createOperations(
   caps: () => readonly Budget[] = () => [],
 ): Operations {
   const budgets = createBudgetOperations(store, caps, clock);
+  const requests = createRequestOperations(store, caps, budgets, clock);
   const badScope = `"scope" must be such as "agent:researcher", of ${[SCOPES, ...tags].join(", ")}; or "all"`;
   return {
     async circuits(all) {
@@ -79,7 +87,9 @@ export function createOperations(
       const shown: readonly BudgetRow[] = all.slice(0, rows(limit));
       return { status: 200, body: { counts, budgets: shown } };
     },
-    changeBudget: budgets.change,
+    changeBudget: (verb, order, operator) => budgets.change(verb, order, operator),
+    requests: async (all) => ({ status: 200, body: { requests: await requests.requests(all) } }),
+    answerRequest: (verb, order, name) => requests[verb](order, name),
   };
 }
 

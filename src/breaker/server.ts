@@ -40,6 +40,10 @@ export interface BreakerOptions {
   readonly say?: (message: string) => void;
 }
 
+function isSet(query: URLSearchParams, name: string): boolean {
+  return query.has(name) && query.get(name) !== "0";
+}
+
 /** Its `close` leaves the store open. */
 export type Breaker = HttpServer;
 
@@ -103,6 +107,12 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return order((sent, name) => operations.changeBudget(verb, sent, name));
   }
 
+  /** Needs no operator's token: agents ask, and nothing changes by it. */
+  const askRoute = reader(async ({ request }) => {
+    const read = await readJson(request, bodyMs);
+    return "status" in read ? read : operations.answerRequest("request", read.json);
+  });
+
   async function stream({ response }: Exchange): Promise<Answer | undefined> {
     return (await events.add(response, () => store.circuits())) ? undefined : TOO_MANY_LISTENERS;
   }
@@ -117,7 +127,7 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     "/webhooks/datadog": { POST: createDatadogWebhookRoute(webhook) },
     "/webhooks/alertmanager": { POST: createAlertmanagerRoute(webhook) },
     "/circuits": {
-      GET: reader(async ({ query }) => operations.circuits(query.has("all") && query.get("all") !== "0")),
+      GET: reader(async ({ query }) => operations.circuits(isSet(query, "all"))),
     },
     "/circuits/trip": { POST: change("trip") },
     "/circuits/reset": { POST: change("reset") },
@@ -126,6 +136,10 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     "/budgets/raise": { POST: changeBudget("raise") },
     "/budgets/lower": { POST: changeBudget("lower") },
     "/budgets/reset": { POST: changeBudget("reset") },
+    "/budgets/requests": { GET: operator(async ({ query }) => operations.requests(isSet(query, "all"))) },
+    "/budgets/request": { POST: askRoute },
+    "/budgets/approve": { POST: order((sent, name) => operations.answerRequest("approve", sent, name)) },
+    "/budgets/deny": { POST: order((sent, name) => operations.answerRequest("deny", sent, name)) },
     "/budgets/reload": { POST: order((sent, name) => reloadAll(store, options.reload, sent, name)) },
     "/events": { GET: reader(stream) },
     "/healthz": { GET: health },

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers";
+import type { BudgetRequest } from "../breaker/budgets/requests.ts";
 import { readEnvironment } from "../config/config.ts";
 import type { SettledCall } from "../core/call.ts";
 import type { Faults } from "../core/faults.ts";
@@ -15,7 +16,7 @@ import { wrapFetch } from "../meter/transports/fetch/hook.ts";
 import { openPassing, type PassingOptions, type PassingSocket } from "../meter/transports/websocket/passing.ts";
 import type { ChargeInput } from "../pricing/charge.ts";
 import type { Forward } from "./assembly.ts";
-import { chargeHere, remainingHere } from "./charging.ts";
+import { type BudgetOrder, chargeHere, remainingHere, requestHere, type WaitOptions } from "./charging.ts";
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
 import { isGuarded } from "./enforcement.ts";
@@ -50,6 +51,8 @@ export interface Runtime {
   budgets(): readonly BudgetUse[];
   /** What is left of the budgets that apply to the scope that it is called in. Never rejects. */
   remaining(): Promise<readonly Remaining[]>;
+  /** Asks an operator for a raise, and waits for the answer as long as it is told to. */
+  requestBudget(order: BudgetOrder, options?: WaitOptions): Promise<BudgetRequest>;
   /** The address of the breaker inside this process, if there is one. */
   breakerUrl(): string | undefined;
   /** What `node --import spendfuse/register` does: the hook at once, everything else later; never throws. */
@@ -94,6 +97,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     approvers: state.approvers,
     budgets: () => [...(state.parts?.enforcement?.counts ?? [])].map(useOf),
     remaining: () => remainingHere(state),
+    requestBudget: (order, options) => requestHere(state, order, options),
     breakerUrl: () => state.parts?.enforcement?.breakerUrl(),
     register: () => register(state, runtime),
     start: (options) => start(state, runtime, options),

@@ -14,7 +14,10 @@ export interface AuditEntry {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly scope: string;
-  /** `trip`, `recover`, `reset`; `approve` for a raised cap, `stop` for a budget that refuses calls. */
+  /**
+   * `trip`, `recover`, `reset`; `approve` for a raised cap, `stop` for a budget that refuses calls; `request` for a raise
+   * that is asked for, `deny` for its refusal.
+   */
   readonly what: string;
   /** An operator, `monitor 123`, a process. */
   readonly by: string;
@@ -27,6 +30,9 @@ export interface AuditEntry {
   readonly unit?: BudgetUnit;
   readonly before?: number;
   readonly after?: number;
+  /** The id of the request that this asks, or that it answers; and the run that a request is about. */
+  readonly request?: string;
+  readonly run?: string;
 }
 
 /** What became of a change of the cap. `raised`: by how much the cap is raised now, in all. */

@@ -39,8 +39,9 @@ export interface BudgetOperations {
    * Changes the cap of one count until its window ends. `order`, as it was sent: `{ budget, scope?, run?, amount?, reason,
    * by?, id? }`. `amount`: in the unit of the budget; `reset` takes none, it raises the cap by what is spent. An order
    * that is sent again with the same `id` is applied once.
+   * @param request The id of the request that this answers.
    */
-  change(verb: BudgetVerb, order: unknown, operator?: string): Promise<Answer>;
+  change(verb: BudgetVerb, order: unknown, operator?: string, request?: string): Promise<Answer>;
 }
 
 const MAX_COUNTS = 100_000;
@@ -65,7 +66,7 @@ export function createBudgetOperations(
       const now = clock();
       return (await targets(caps())).map((target) => rowOf(target, now));
     },
-    async change(verb, sent, operator) {
+    async change(verb, sent, operator, request) {
       const order = object(sent) ?? {};
       const budgets = caps();
       const found = findTarget(budgets, await targets(budgets), order);
@@ -78,7 +79,7 @@ export function createBudgetOperations(
       if (amount === undefined)
         return fault(400, "bad_amount", `"amount" must be a number above 0, in ${found.budget.unit}`);
       const id = line(order.id, MAX_ID) ?? randomUUID();
-      const after = await applyChange(store, found, { verb, amount, by, reason, id, at: clock() });
+      const after = await applyChange(store, found, { verb, amount, by, reason, id, request, at: clock() });
       if (after === undefined) return fault(503, "store_busy", "too many change this budget at once: send it again");
       if (verb !== "lower") await closeCircuit(store, found.scope, by, reason, clock());
       return { status: 200, body: { applied: true, ...rowOf({ ...found, raised: after }, clock()) } };
@@ -100,6 +101,7 @@ interface Order {
   readonly by: string;
   readonly reason: string;
   readonly id: string;
+  readonly request: string | undefined;
   readonly at: number;
 }
 
@@ -160,7 +162,11 @@ function reportOf(key: string, holder: string, amount: number, leftMs: number): 
 }
 
 /** The entry of the log, for a cap that is raised by `before` until now. */
-function entryOf({ budget, scope, run }: Target, { verb, amount, by, reason, at }: Order, before: number): AuditEntry {
+function entryOf(
+  { budget, scope, run }: Target,
+  { verb, amount, by, reason, request, at }: Order,
+  before: number,
+): AuditEntry {
   const after = changeOf(verb) === "lower" ? before - amount : before + amount;
   const { end } = spanAt(budget.per, at, run);
   return {
@@ -175,6 +181,7 @@ function entryOf({ budget, scope, run }: Target, { verb, amount, by, reason, at 
     unit: budget.unit,
     before: shown(budget, budget.cap + before),
     after: shown(budget, budget.cap + after),
+    ...(request !== undefined && { request }),
   };
 }
 

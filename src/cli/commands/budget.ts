@@ -14,6 +14,11 @@ const HELP = `spendfuse budget: shows and changes budgets while agents run, with
   spendfuse budget pause SCOPE           refuses calls of agent:NAME, team:NAME, … or all
     --for T       for how long, such as 8h; default 15m
   spendfuse budget resume SCOPE          allows them again
+  spendfuse budget request BUDGET AMOUNT asks an operator for a raise: nothing changes until one approves it
+    --wait T      waits so long for the answer; the exit code is 0 only if it is approved. Also --scope, --run, --reason, --by
+  spendfuse budget requests              those that wait for an answer; --all: also those answered or over
+  spendfuse budget approve ID            raises the cap by what was asked, or by --amount N
+  spendfuse budget deny ID               with --reason
   spendfuse budget reload                the breaker, and all processes of its store, read their configuration again and take
                                          its budgets; a wrong one changes nothing. SIGHUP does it for one breaker or proxy
 
@@ -40,6 +45,9 @@ const OPTIONS = {
   reason: { type: "string" },
   by: { type: "string" },
   for: { type: "string" },
+  wait: { type: "string" },
+  all: { type: "boolean" },
+  amount: { type: "string" },
   usd: { type: "string" },
   per: { type: "string" },
   of: { type: "string" },

@@ -1,5 +1,6 @@
 import type { BudgetRow, BudgetVerb } from "../../../breaker/budgets/changes.ts";
 import { tellAll } from "../../../breaker/budgets/reload.ts";
+import type { BudgetRequest } from "../../../breaker/budgets/requests.ts";
 import { createOperations } from "../../../breaker/operations.ts";
 import type { Config } from "../../../config/config.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
@@ -21,9 +22,22 @@ export interface Desk {
   /** How the configured budgets stand, at most `limit`. */
   budgets(limit: number): Promise<readonly BudgetRow[]>;
   changeBudget(verb: BudgetVerb, order: object): Promise<BudgetRow>;
+  /** Raises that are asked for, the newest first; with `all`, also those that are answered or over. */
+  requests(all: boolean): Promise<readonly BudgetRequest[]>;
+  request(order: object): Promise<BudgetRequest>;
+  approve(order: object): Promise<BudgetRow>;
+  deny(order: object): Promise<BudgetRequest>;
   /** Makes all processes read their configuration again. Returns what was done, for people. */
   reload(order: { readonly by?: string | undefined; readonly reason?: string | undefined }): Promise<string>;
   close(): Promise<void>;
+}
+
+interface Requests {
+  readonly requests: readonly BudgetRequest[];
+}
+
+interface Requested {
+  readonly request: BudgetRequest;
 }
 
 export interface Changed {
@@ -67,6 +81,11 @@ function breakerDesk(config: Config, url: string | undefined): Desk {
     budgets: async (limit) =>
       (await callBreaker<{ budgets: readonly BudgetRow[] }>(config, url, "GET", `/budgets?limit=${limit}`)).budgets,
     changeBudget: (verb, order) => callBreaker(config, url, "POST", `/budgets/${verb}`, order),
+    requests: async (all) =>
+      (await callBreaker<Requests>(config, url, "GET", `/budgets/requests${all ? "?all=1" : ""}`)).requests,
+    request: async (order) => (await callBreaker<Requested>(config, url, "POST", "/budgets/request", order)).request,
+    approve: (order) => callBreaker(config, url, "POST", "/budgets/approve", order),
+    deny: async (order) => (await callBreaker<Requested>(config, url, "POST", "/budgets/deny", order)).request,
     reload: async (order) => (await callBreaker<{ told: string }>(config, url, "POST", "/budgets/reload", order)).told,
     close: async () => {},
   };
@@ -88,6 +107,10 @@ async function storeDesk(config: Config, address: string): Promise<Desk> {
     change: async (verb, order) => bodyOf(await operations.change(verb, order)),
     budgets: async (limit) => bodyOf<{ budgets: readonly BudgetRow[] }>(await operations.counts(limit)).budgets,
     changeBudget: async (verb, order) => bodyOf(await operations.changeBudget(verb, order)),
+    requests: async (all) => bodyOf<Requests>(await operations.requests(all)).requests,
+    request: async (order) => bodyOf<Requested>(await operations.answerRequest("request", order)).request,
+    approve: async (order) => bodyOf(await operations.answerRequest("approve", order)),
+    deny: async (order) => bodyOf<Requested>(await operations.answerRequest("deny", order)).request,
     async reload({ by = "operator", reason }) {
       const told = `all processes of ${shownStore(address)} read their configuration again`;
       await tellAll(store, by, reason ?? told);

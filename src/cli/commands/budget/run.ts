@@ -7,6 +7,7 @@ import { logTable } from "../breaker/tables.ts";
 import type { Values } from "../budget.ts";
 import { usage } from "../command.ts";
 import { replayBudgets } from "./replay.ts";
+import { answerRequest, isRequestVerb } from "./requests.ts";
 import { suggestBudgets } from "./suggest.ts";
 
 /** How many words follow each verb. */
@@ -18,6 +19,10 @@ const WORDS: Readonly<Record<string, number>> = {
   reset: 1,
   pause: 1,
   resume: 1,
+  requests: 0,
+  request: 2,
+  approve: 1,
+  deny: 1,
   reload: 0,
   replay: 0,
   suggest: 0,
@@ -38,6 +43,8 @@ export async function run(values: Values, [verb = "list", ...words]: readonly st
     const [first = "", second] = words;
     if (verb === "list") return await list(desk, values);
     if (verb === "show") return await show(desk, values, first);
+    if (isRequestVerb(verb))
+      return await answerRequest(desk, verb, { first, amount: amountOf(second).amount }, values, by);
     if (verb === "reload") return await reload(desk, values, by);
     if (verb === "pause" || verb === "resume") return await pause(desk, verb, first, values, by);
     return await change(desk, verb as BudgetVerb, { budget: first, ...amountOf(second) }, values, by);
