@@ -5,6 +5,8 @@ import { startBreaker } from "../../src/breaker/server.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/datadog-webhook.md"), "utf8");
+/** What curl sends with `-d` unless it is told another. */
+const CURLS = { "content-type": "application/x-www-form-urlencoded" };
 const SECRET = "a secret of the test";
 
 test("the trial request of the page is taken, and changes nothing", async () => {
@@ -20,7 +22,7 @@ test("the trial request of the page is taken, and changes nothing", async () => 
   const store = openMemory();
   const breaker = await startBreaker({ store, port: 0, webhookSecrets: [SECRET] });
   try {
-    const init = { method: "POST", headers: Object.fromEntries(headers) as Record<string, string>, body };
+    const init = { method: "POST", headers: { ...CURLS, ...Object.fromEntries(headers) }, body };
     const response = await fetch(`${breaker.url}${line?.path}`, init);
     expect([response.status, await response.json()]).toEqual([200, expect.anything()]);
     expect(await (await fetch(`${breaker.url}/circuits`)).json()).toMatchObject({ circuits: [] });
