@@ -51,7 +51,44 @@ export const SCHEMA: ObjectNode = {
           "calls": { "kind": "number", "minimum": 0, "maximum": 9007199254740991, "examples": [500] },
           "warnAt": { "kind": "number", "minimum": 0, "maximum": 1, "examples": [0.8] },
           "finalisation": { "kind": "number", "minimum": 0, "maximum": 0.99, "examples": [0.2] },
-          "trip": { "kind": "string", "form": "window", "examples": ["15m"] }
+          "trip": { "kind": "string", "form": "window", "examples": ["15m"] },
+          "ladder": {
+            "kind": "object",
+            "type": "LadderConfig",
+            "keys": {
+              "downgrade": {
+                "kind": "object",
+                "type": "DowngradeConfig",
+                "required": ["at", "models"],
+                "keys": {
+                  "at": { "kind": "number", "minimum": 0, "maximum": 1, "examples": [0.8] },
+                  "models": {
+                    "kind": "map",
+                    "values": { "kind": "string", "examples": ["gpt-5-mini"] },
+                    "examples": [{ "gpt-5": "gpt-5-mini" }]
+                  }
+                },
+                "examples": [{ "at": 0.8, "models": { "gpt-5": "gpt-5-mini" } }]
+              },
+              "shorten": {
+                "kind": "object",
+                "type": "ShortenConfig",
+                "required": ["at", "maxOutput"],
+                "keys": {
+                  "at": { "kind": "number", "minimum": 0, "maximum": 1, "examples": [0.8] },
+                  "maxOutput": {
+                    "kind": "number",
+                    "integer": true,
+                    "minimum": 1,
+                    "maximum": 9007199254740991,
+                    "examples": [1000]
+                  }
+                },
+                "examples": [{ "at": 0.9, "maxOutput": 1000 }]
+              }
+            },
+            "examples": [{ "downgrade": { "at": 0.8, "models": { "gpt-5": "gpt-5-mini" } } }]
+          }
         },
         "examples": [{ "scope": { "agent": "*" }, "per": "hour", "usd": 20 }]
       },

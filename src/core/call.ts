@@ -66,6 +66,15 @@ export interface SettledCall {
    * that ends in `_allowance` or `_reuse` is of a fee that `costUsd` does contain and the account may not pay.
    */
   readonly unpricedParts?: readonly string[];
+  /** What a budget changed in the request before it was sent. */
+  readonly changes?: {
+    /** The budget's name. */
+    readonly budget: string;
+    /** The model that the caller asked. */
+    readonly model?: string;
+    /** The limit of output tokens that was set. */
+    readonly maxOutput?: number;
+  };
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly durationMs: number;

@@ -22,6 +22,30 @@ export interface BudgetScope {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
+/** Asks another model than the request names. The span, the record and a header of the answer say so. */
+export interface DowngradeConfig {
+  /** The share of the cap; `0.8` is 80 %. */
+  readonly at: number;
+  /** The model to ask instead, by the model's exact name in the request; both of the same API. */
+  readonly models: Readonly<Record<string, string>>;
+}
+
+/** Limits the output of each call; a lower limit of the request's own stays. */
+export interface ShortenConfig {
+  /** The share of the cap; `0.9` is 90 %. */
+  readonly at: number;
+  /** Output tokens of one call. */
+  readonly maxOutput: number;
+}
+
+/** What is done to calls before the cap refuses them, each from its share of the cap on. */
+export interface LadderConfig {
+  /** Asks another model than the request names. The span, the record and a header of the answer say so. */
+  readonly downgrade?: DowngradeConfig;
+  /** Limits the output of each call; a lower limit of the request's own stays. */
+  readonly shorten?: ShortenConfig;
+}
+
 /** A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own. */
 export interface BudgetConfig {
   /** Shown in refusals, and the budget's identity in a shared store. Without it: the scope and the window. */
@@ -42,6 +66,8 @@ export interface BudgetConfig {
   readonly finalisation?: number;
   /** Opens the scope's circuit for this long when the cap refuses a call. */
   readonly trip?: string;
+  /** What is done to calls before the cap refuses them, each from its share of the cap on. */
+  readonly ladder?: LadderConfig;
 }
 
 /** `enforce` refuses calls, `shadow` only records what would have been refused, `off` checks nothing. */

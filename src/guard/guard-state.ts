@@ -64,6 +64,8 @@ export interface GuardState {
   readonly openUntil: number;
   /** Whether a budget keeps a reserve for calls inside `finalise()`. */
   finalises: boolean;
+  /** Whether a budget changes requests. */
+  climbs: boolean;
   /** Logs a line at most once per kind and interval. */
   readonly notify: Notices;
   readonly logRefusal: RefusalLog;
@@ -123,6 +125,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     cuts,
     openUntil: performance.now() + (options.openTimeoutMs ?? options.timeoutMs),
     finalises: keepsReserve(options.budgets),
+    climbs: options.budgets.some(({ ladder }) => ladder !== undefined),
     notify,
     logRefusal: createRefusalLog(options),
     lease,

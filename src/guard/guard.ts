@@ -11,6 +11,7 @@ import { type Remaining, remainingOf } from "./budgets/remaining.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, keepsReserve, openGuardState, reportStoreFailure } from "./guard-state.ts";
+import { applyLadders, hasLadder } from "./ladder.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
@@ -22,6 +23,7 @@ export interface Guard extends Gate {
   readonly circuits: CircuitCache;
   readonly counts: Iterable<Count>;
   forecasts: boolean;
+  changes: boolean;
   /** What is left of the budgets that apply to a scope; nothing where a circuit is open. Never rejects. */
   remaining(node: ScopeNode): Promise<readonly Remaining[]>;
   /** Takes the budgets of a configuration that was read again. */
@@ -41,6 +43,7 @@ export function createGuard(options: GuardOptions): Guard {
     counts: budgets.counts,
     forecasts: options.budgets.length > 0,
     cuts,
+    changes: hasLadder(options.budgets),
     admit(ask) {
       const now = clock();
       return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, now);
@@ -53,6 +56,8 @@ export function createGuard(options: GuardOptions): Guard {
     replaceBudgets(next) {
       replaceBudgets(budgets, next);
       guard.finalises = keepsReserve(next);
+      guard.climbs = hasLadder(next);
+      own.changes = guard.climbs;
       own.forecasts = next.length > 0;
     },
     charge: (node, spent) => charge(budgets, node, spent),
@@ -81,6 +86,7 @@ function checkBudgets(guard: GuardState, ask: Ask, now: number): Passage | Promi
   const { budgets, options } = guard;
   const counts = countsOf(budgets, ask.node);
   if (counts.length === 0) return pass(guard, ask, NO_HOLDS);
+  if (guard.climbs) applyLadders(guard, ask, counts, now);
   const forecast = ask.forecast();
   const holds = holdsOf(counts, forecast);
   if (forecast.costNano === undefined && options.unpriced === "refuse") {

@@ -2,6 +2,7 @@ import type { BudgetConfig } from "../core/config-types.ts";
 import { type Period, periodName, readDuration, readPeriod } from "../core/period.ts";
 import { normalizeTag, SCOPE_KINDS, type ScopeKind, type ScopeNode, TAGGED } from "../core/scope.ts";
 import { tagValue } from "../core/tags/tags.ts";
+import { type Ladder, readLadder } from "./ladder.ts";
 import { readParts, writePart } from "./scope-text.ts";
 
 /** What a budget can apply to: a scope with everything inside it, or the agent of the outermost scope. */
@@ -25,6 +26,8 @@ export interface Budget {
   readonly ordinary: number;
   /** Milliseconds for which the circuit opens. */
   readonly tripMs: number | undefined;
+  /** What is done to calls before they are refused. */
+  readonly ladder: Ladder | undefined;
 }
 
 export const BUDGET_KINDS: readonly BudgetKind[] = [...SCOPE_KINDS, "root_agent"];
@@ -46,6 +49,7 @@ export function readBudget({
   warnAt,
   finalisation = 0,
   trip,
+  ladder,
   ...row
 }: BudgetConfig): readonly Budget[] {
   const period = readPeriod(per) as Period;
@@ -69,6 +73,7 @@ export function readBudget({
       warnAt: warnAt === undefined ? undefined : Math.round(cap * warnAt),
       ordinary: cap - Math.round(cap * finalisation),
       tripMs: readDuration(trip),
+      ladder: readLadder(ladder),
     };
   });
 }

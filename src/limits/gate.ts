@@ -1,4 +1,5 @@
 import type { ScopeNode } from "../core/scope.ts";
+import type { RequestChange } from "./ladder.ts";
 import type { Refusal, RefusalShape, StreamEvent } from "./refusal.ts";
 
 /** The most that a call may use, estimated before it is sent. */
@@ -18,6 +19,11 @@ export interface Ask {
   readonly refusal: RefusalShape;
   readonly provider: string;
   readonly model: string | undefined;
+  /**
+   * Changes the request, before {@link forecast} is asked. Returns whether anything of it was changed; absent where the
+   * transport cannot.
+   */
+  readonly change?: ((change: RequestChange) => boolean) | undefined;
   /** Called only where a budget applies. */
   forecast(): Forecast;
   /** Equal for equal requests, to detect repeats; undefined when unknown. */
@@ -70,6 +76,8 @@ export interface Gate {
   readonly forecasts: boolean;
   /** Whether streams may be cut. */
   readonly cuts: boolean;
+  /** Whether requests may be changed. */
+  readonly changes: boolean;
   /** Synchronous, unless the store or an `onBlocked` listener has to be awaited. Never rejects. */
   admit(ask: Ask): Passage | Promise<Passage>;
   /**

@@ -71,7 +71,7 @@ class CallAsk implements Ask {
   readonly node: Ask["node"];
   readonly refusal: RefusalShape;
   readonly provider: string;
-  readonly model: string | undefined;
+  readonly change: Ask["change"];
   readonly #call: OpenCall;
   readonly #sent: unknown;
 
@@ -79,9 +79,14 @@ class CallAsk implements Ask {
     this.node = call.node;
     this.refusal = call.target.format.refusal;
     this.provider = call.target.provider;
-    this.model = call.facts.model;
     this.#call = call;
     this.#sent = sent;
+    const { changeable } = call;
+    this.change = changeable && ((change) => changeable.change(change));
+  }
+
+  get model(): string | undefined {
+    return this.#call.facts.model;
   }
 
   forecast(): Forecast {

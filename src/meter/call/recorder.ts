@@ -93,6 +93,8 @@ function readCall(
   };
   // Not spread into it, which would cost more than all else here.
   if (reading.responseId !== undefined) settled.responseId = reading.responseId;
+  const changes = open.changeable?.changes;
+  if (changes !== undefined && state.ending !== "blocked") settled.changes = changes;
   if (facts.model !== undefined) settled.requestModel = facts.model;
   if (reading.tier !== undefined) settled.tier = reading.tier;
   if (status !== undefined) settled.status = status;
@@ -171,7 +173,7 @@ function notifyListener(listener: (call: SettledCall) => unknown, settled: Settl
 function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; quality: Quality } {
   const { reading, status, facts, target } = open;
   if (state.ending === "blocked") return NOTHING;
-  if (status === undefined && state.ending === "failed") return NOTHING;
+  if (status === undefined && (state.ending === "failed" || open.givenUp === "sending")) return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
   // Out of a cache even zeros are a report: nothing was used.

@@ -1,6 +1,8 @@
 import type { CallState } from "../../core/call.ts";
 import type { Forecast, Gate } from "../../limits/gate.ts";
+import type { RequestChange } from "../../limits/ladder.ts";
 import type { Knowledge } from "../estimates/knowledge.ts";
+import type { Changes } from "../wire/changes/change-request.ts";
 import type { RecordCharge } from "./charges.ts";
 
 /** What a call needs of the process, looked up once when it begins. */
@@ -15,4 +17,12 @@ export interface ServicesOf<Call> {
   readonly record: (call: Call, state: Extract<CallState, { phase: "settled" }>) => void;
   /** Takes a charge: what a request costs that is no model call. */
   readonly charge: RecordCharge;
+}
+
+/** How a call's transport changes its request, where it can. */
+export interface Changeable {
+  /** Returns whether anything was changed. */
+  change(change: RequestChange): boolean;
+  /** What was changed. */
+  readonly changes: Changes | undefined;
 }

@@ -102,6 +102,11 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     [ATTR.ending]: call.ending,
   };
   if (call.unpricedParts !== undefined) attributes[ATTR.unpricedParts] = call.unpricedParts;
+  if (call.changes?.model !== undefined) {
+    attributes[ATTR.downgradedFrom] = call.changes.model;
+    attributes[ATTR.requestModel] = call.requestModel;
+  }
+  if (call.changes?.maxOutput !== undefined) attributes[ATTR.maxOutput] = call.changes.maxOutput;
   // An agent's name that an SDK has written is kept.
   if (scope.agent !== UNKNOWN_AGENT && !(enriched && span.attributes?.[ATTR.agent])) {
     attributes[ATTR.agent] = scope.agent;

@@ -9,6 +9,7 @@ import type { Target } from "../../wire/target.ts";
 import { isEventStream } from "../bodies/event-stream.ts";
 import { isNodeBody, watchNodeBody } from "../bodies/node-body.ts";
 import { type Begun, beginRequest } from "./begun-request.ts";
+import { ChangeableRequest, showChanges } from "./changed-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
 import {
   addressOf,
@@ -141,8 +142,9 @@ function passUnmetered(
 
 async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCall, begun: Begun): Promise<Response> {
   const { faults, inFlight } = meter;
-  const { input } = begun;
-  let { init } = begun;
+  let { input, init } = begun;
+  const changeable = call.services.gate?.changes === true ? new ChangeableRequest(call, input, init) : undefined;
+  call.changeable = changeable;
   const asked = admit(call, init?.body, faults);
   const passage = asked instanceof Promise ? await asked : asked;
   if (passage?.pass === false) {
@@ -150,6 +152,7 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     return answerOf(passage.refusal());
   }
   call.ticket = passage?.ticket;
+  if (changeable !== undefined) ({ input, init } = changeable);
   if (begun.ask !== undefined) {
     const body = await begun.ask();
     if (body !== undefined) {
@@ -157,11 +160,16 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
       call.hides = true;
     }
   }
-  const request = inFlight.begin(call.target, true);
+  const request = inFlight.begin(
+    changeable?.path === undefined ? call.target : { ...call.target, path: changeable.path },
+    true,
+  );
+  if (call.signal?.aborted) call.givenUp = "held";
   let response: Response;
   try {
     response = await inFlight.run(request, carry, call, inner, self, input, init);
   } catch (error) {
+    if (request.sent === false) call.givenUp ??= "sending";
     call.settle(endOf(error, call));
     throw error;
   } finally {
@@ -176,6 +184,7 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     await readCap(call, response, meter);
   try {
     watch(meter, call, response, input, init);
+    if (changeable?.changes !== undefined) showChanges(response, changeable.changes);
   } catch (error) {
     faults.report("body", error);
     call.settle({ type: "collect", unseen: true });

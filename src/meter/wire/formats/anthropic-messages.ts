@@ -24,6 +24,11 @@ export const anthropicMessages: WireFormat = {
     { method: "POST", path: "/publishers/anthropic/models/{model}:streamRawPredict" },
   ],
   rates: anthropicRates,
+  // What the model may think with has to be less than the limit.
+  settings: {
+    limits: () => [["max_tokens"]],
+    least: ({ thinking }) => (amount(object(thinking)?.budget_tokens) ?? 0) + 1,
+  },
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ name: "error", data: errorOf(message, blocked) }),

@@ -1,6 +1,7 @@
 import type { Json } from "../../../core/json.ts";
 import type { Usage } from "../../../core/usage.ts";
 import type { RefusalShape } from "../../../limits/refusal.ts";
+import type { RequestSettings } from "../changes/settings.ts";
 import type { PricedRequest } from "../charges/priced.ts";
 import type { Attachment } from "../content/attachments.ts";
 import type { Effort } from "../content/effort.ts";
@@ -34,6 +35,8 @@ export interface WireFormat {
   readonly refusal: RefusalShape;
   /** The facts of a request, or undefined when the body is of something else. */
   readRequest(body: Json, route: Route): RequestFacts | undefined;
+  /** Where a request says its limits; absent: budgets change nothing in it. */
+  readonly settings?: RequestSettings;
   /** The request names the model more fully than the answer, so that its name is the call's. */
   readonly requestNamesModel?: true;
   /** Reads the head of an answer that is no error, where the vendor reports in headers. */

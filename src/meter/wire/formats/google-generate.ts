@@ -22,6 +22,7 @@ export const googleGenerate: WireFormat = {
     { method: "POST", path: "/{model}:streamGenerateContent", stream: true, evidence: {} },
   ],
   rates: googleRates,
+  settings: { limits },
   refusal: {
     body: errorOf,
     event: (message, blocked) => ({ data: errorOf(message, blocked) }),
@@ -165,4 +166,9 @@ function modality(details: unknown, name: string): number {
     if (detail?.modality === name) sum += count(detail.tokenCount);
   }
   return sum;
+}
+
+function limits(body: Json): readonly (readonly string[])[] {
+  if (body.contents === undefined) return [];
+  return [[body.generation_config === undefined ? "generationConfig" : "generation_config", "maxOutputTokens"]];
 }

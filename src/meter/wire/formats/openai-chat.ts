@@ -28,6 +28,7 @@ export const openaiChat: WireFormat = {
   endpoints: [{ method: "POST", path: "/chat/completions", evidence: {} }],
   rates: chatRates,
   refusal: openaiRefusal,
+  settings: { limits },
 
   readRequest(body): RequestFacts | undefined {
     if (!Array.isArray(body.messages)) return undefined;
@@ -235,4 +236,14 @@ function hourWrites(input: Json | undefined, raw: Json): number {
 function firstCount(...values: readonly unknown[]): number {
   for (const value of values) if (value !== undefined && value !== null) return count(value);
   return 0;
+}
+
+const LIMITS = ["max_completion_tokens", "max_tokens"] as const;
+/** Their newer models refuse the older name, which is the only one that many other vendors know. */
+const NEW_NAME = new Set(["openai", "azure.ai.openai", "azure.ai.inference"]);
+
+function limits(body: Json, provider: string | undefined): readonly (readonly string[])[] {
+  const own = LIMITS.filter((name) => typeof body[name] === "number");
+  if (own.length > 0) return own.map((name) => [name]);
+  return [[provider !== undefined && NEW_NAME.has(provider) ? LIMITS[0] : LIMITS[1]]];
 }

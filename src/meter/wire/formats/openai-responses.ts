@@ -69,6 +69,7 @@ export const openaiResponses: WireFormat = {
     { method: "WEBSOCKET", path: "/responses", framing: "message" },
   ],
   rates: openaiRates,
+  settings: { limits: () => [["max_output_tokens"]], least: () => 16 },
   refusal: responsesRefusal,
   socket,
 

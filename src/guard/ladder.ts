@@ -1,0 +1,46 @@
+import type { Budget } from "../limits/budget.ts";
+import type { Ask } from "../limits/gate.ts";
+import { addRungs, type RequestChange } from "../limits/ladder.ts";
+import { type Count, capOf, isOver, totalOf } from "./budgets/budget-counter.ts";
+import type { GuardState } from "./guard-state.ts";
+
+/** Whether a budget changes requests before it refuses them. */
+export function hasLadder(budgets: readonly Budget[]): boolean {
+  return budgets.some(({ ladder }) => ladder !== undefined);
+}
+
+/** Changes a request as the budgets' ladders say, as far as this process knows what is spent. */
+export function applyLadders(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): void {
+  if (ask.change === undefined) return;
+  let wanted: RequestChange | undefined;
+  for (const count of counts) {
+    const { ladder, name } = count.budget;
+    if (ladder !== undefined) wanted = addRungs(wanted, ladder, name, shareOf(count, now), ask.model);
+  }
+  if (wanted === undefined) return;
+  const { mode } = guard.options;
+  const asked = ask.model;
+  if (mode === "enforce" && !ask.change(wanted)) return;
+  const { budget, model, maxOutput } = wanted;
+  const agent = ask.node.scope.agent;
+  const would = mode === "shadow" ? "would be " : "";
+  if (model !== undefined) {
+    guard.notify(
+      `downgrade ${agent} ${budget}`,
+      `budget "${budget}": ${agent}'s calls to ${asked} ${would || "are "}sent to ${model}`,
+    );
+  }
+  if (maxOutput !== undefined) {
+    guard.notify(
+      `shorten ${agent} ${budget}`,
+      `budget "${budget}": ${agent}'s output ${would || "is "}limited to ${maxOutput} tokens`,
+    );
+  }
+}
+
+/** The share of the cap in force that is spent. */
+function shareOf(count: Count, now: number): number {
+  if (isOver(count, now)) return 0;
+  const cap = capOf(count);
+  return cap === 0 ? 1 : totalOf(count) / cap;
+}
