@@ -1,9 +1,12 @@
+import { windowStart } from "../core/ledger.ts";
 import { type Nano, usdOf } from "../core/money.ts";
 import { METRICS, type MetricName } from "../core/names.ts";
 import { readRecord, recordKey } from "../core/record-key.ts";
 import { type Compared, driftOf, unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 import type { BillLine } from "./reconcile/reconcile.ts";
+
+const DAY_MS = 86_400_000;
 
 /** A value of a metric at a moment: sent again with the same tags and time, it overwrites. */
 export interface MetricPoint {
@@ -53,15 +56,30 @@ function named(tag: string, value: string): Record<string, string> {
 
 /** The month to date, summed day by day, as gauges. */
 export interface MonthToDate {
-  add(lines: readonly BillLine[]): void;
+  /** @param day Start of the UTC day. */
+  add(day: number, lines: readonly BillLine[]): void;
   points(at: number): readonly MetricPoint[];
+  /** Seconds since the end of the last day with a bill; undefined before the month's first. */
+  lag(at: number): number | undefined;
 }
 
 export function createMonthToDate(vendor: string, names: Names): MonthToDate {
   const billed = new Map<string, Nano>();
   const ungoverned = new Map<string, Nano>();
+  const metered = new Map<string, Nano>();
   const drifts = new Map<string, { -readonly [K in keyof Compared]: Nano }>();
   let any = false;
+  /** The last day with an amount on the bill, which is seldom complete, and what was billed before it. */
+  let lastDay: number | undefined;
+  let before: ReadonlyMap<string, Nano> = new Map();
+
+  function addBilled(day: number, tags: string, nano: Nano): void {
+    if (lastDay === undefined || day > lastDay) {
+      before = new Map(billed);
+      lastDay = day;
+    }
+    billed.set(tags, (billed.get(tags) ?? 0n) + nano);
+  }
 
   function addDrift({ project, billed: bill, metered, reasons }: BillLine): void {
     const tags = recordKey({ vendor, ...named("project", names.project(project)) });
@@ -73,19 +91,31 @@ export function createMonthToDate(vendor: string, names: Names): MonthToDate {
   }
 
   return {
-    add(lines) {
+    add(day, lines) {
       for (const line of lines) {
         any = true;
         const tags = recordKey(tagsOf(vendor, names, line));
-        if (line.billed !== 0n) billed.set(tags, (billed.get(tags) ?? 0n) + line.billed);
-        if (line.bearer !== undefined) addDrift(line);
-        else ungoverned.set(tags, (ungoverned.get(tags) ?? 0n) + line.billed);
+        if (line.billed !== 0n) addBilled(day, tags, line.billed);
+        if (line.bearer !== undefined) {
+          addDrift(line);
+          const same = line.metered - unbilledOf(line.reasons);
+          if (same !== 0n) metered.set(tags, (metered.get(tags) ?? 0n) + same);
+        } else ungoverned.set(tags, (ungoverned.get(tags) ?? 0n) + line.billed);
       }
     },
+    lag: (at) => (lastDay === undefined ? undefined : Math.max(0, Math.round((at - lastDay - DAY_MS) / 1_000))),
     points(at) {
       const points: MetricPoint[] = [];
       for (const [tags, nano] of billed)
         points.push({ metric: METRICS.billedMonthToDate, tags: readRecord(tags), at, value: usdOf(nano) });
+      if (lastDay !== undefined) {
+        const complete = before.size > 0;
+        const factor = paceFactor(complete ? lastDay : lastDay + DAY_MS);
+        for (const [tags, nano] of complete ? before : billed)
+          points.push({ metric: METRICS.billedProjection, tags: readRecord(tags), at, value: usdOf(nano) * factor });
+      }
+      for (const [tags, nano] of metered)
+        points.push({ metric: METRICS.meteredMonthToDate, tags: readRecord(tags), at, value: usdOf(nano) });
       for (const [tags, nano] of ungoverned)
         points.push({ metric: METRICS.ungovernedCost, tags: readRecord(tags), at, value: usdOf(nano) });
       // Zero is sent as well, so that an alert can recover.
@@ -97,4 +127,11 @@ export function createMonthToDate(vendor: string, names: Names): MonthToDate {
       return points;
     },
   };
+}
+
+/** What the bill of the month's days until `until` is multiplied by, for that of the whole month. */
+function paceFactor(until: number): number {
+  const start = windowStart("month", until - 1);
+  const date = new Date(start);
+  return (Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) - start) / (until - start);
 }

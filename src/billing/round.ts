@@ -1,6 +1,6 @@
 import type { Discount } from "../core/config-types.ts";
 import { windowStart } from "../core/ledger.ts";
-import { METRICS } from "../core/names.ts";
+import { METRICS, type MetricName } from "../core/names.ts";
 import { ask, faultOf, type Patience } from "./ask.ts";
 import type { Book } from "./book.ts";
 import { keepCaps } from "./caps.ts";
@@ -133,16 +133,16 @@ async function publish(options: RoundOptions, vendor: Vendor, now: number, round
     const monthToDate = createMonthToDate(vendor.name, settling.names);
     const publishers = sinks.map((sink) => createPublisher(book, sink, vendor.name, settling.names));
     for await (const settlement of settling.days()) {
-      if (settlement.day >= month) monthToDate.add(settlement.lines);
+      if (settlement.day >= month) monthToDate.add(settlement.day, settlement.lines);
       for (const publisher of publishers) await publisher.add(settlement);
       if (costs && settlement.day < dayOf(now))
         round.uploads += await upload(book, costs, vendor, settling, settlement.day, settlement.lines);
     }
     for (const publisher of publishers) round.points += await publisher.end();
     const points = [...monthToDate.points(now)].filter(
-      ({ metric }) => options.metered !== undefined || metric === METRICS.billedMonthToDate,
+      ({ metric }) => options.metered !== undefined || BILL_ALONE.has(metric),
     );
-    await sendGauges(options, vendor, now, points);
+    await sendGauges(options, vendor, now, points, monthToDate.lag(now));
   } catch (error) {
     round.errors.push(error);
     // Unknown figures are not sent, but the heartbeat is.
@@ -178,14 +178,17 @@ async function sendGauges(
   vendor: Vendor,
   now: number,
   points: readonly MetricPoint[],
+  lag: number | undefined,
 ): Promise<void> {
+  const tags = { vendor: vendor.name };
+  const age = lag === undefined ? [] : [{ metric: METRICS.billedLag, tags, at: now, value: lag }];
   const values: Sent["values"] = points.map(({ metric, tags, value }) => [metric.name, tags, value]);
   for (const sink of sinks) {
     const name = `gauges ${sink.name}`;
     const last = book.fact<Sent>(vendor.name, name);
     const same = JSON.stringify(last?.values) === JSON.stringify(values);
     if (last && same && now - last.at < GAUGES_MS && now >= last.at) continue;
-    await sink.send([...points, ...zeroesFor(last, points, now), lagOf(book, vendor, now)]);
+    await sink.send([...points, ...zeroesFor(last, points, now), ...age, lagOf(book, vendor, now)]);
     book.putFact(vendor.name, name, { at: now, values } satisfies Sent);
   }
 }
@@ -202,10 +205,19 @@ function lagOf(book: Book, { name }: Vendor, now: number): MetricPoint {
   };
 }
 
+const AMOUNTS = [
+  METRICS.billedMonthToDate,
+  METRICS.billedProjection,
+  METRICS.meteredMonthToDate,
+  METRICS.ungovernedCost,
+] as const;
+/** What is known without metered spend. */
+const BILL_ALONE: ReadonlySet<MetricName> = new Set([METRICS.billedMonthToDate, METRICS.billedProjection]);
+
 /** Zeroes for amounts that no longer exist: their gauges would keep the last value. */
 function zeroesFor(last: Sent | undefined, points: readonly MetricPoint[], at: number): readonly MetricPoint[] {
   const there = new Set(points.map(({ metric, tags }) => JSON.stringify([metric.name, tags])));
-  return [METRICS.billedMonthToDate, METRICS.ungovernedCost].flatMap((metric) =>
+  return AMOUNTS.flatMap((metric) =>
     (last?.values ?? []).flatMap(([name, tags, value]) =>
       name === metric.name && value !== 0 && !there.has(JSON.stringify([name, tags]))
         ? [{ metric, tags, at, value: 0 }]

@@ -10,6 +10,7 @@ export interface MetricName {
 const SCOPE = ["agent", "root_agent", "team", "project"] as const;
 const CIRCUIT = ["scope", ...SCOPE, "key"] as const;
 const BILL = ["vendor", "project", "key", "model", "agent"] as const;
+const BILL_GAUGE = { unit: "USD", kind: "gauge", attributes: BILL } as const;
 /** `priced` is on those of calls on a subscription's login alone, as `plan`. */
 const SPEND = [...SCOPE, "provider", "model", "quality", "priced", "process"] as const;
 
@@ -84,6 +85,13 @@ export const METRICS = {
     description: "Spent share of a budget in its window",
     attributes: [...CIRCUIT, "budget", "process"],
   },
+  budgetLimit: {
+    name: "spendfuse.budget.limit",
+    unit: "USD",
+    kind: "gauge",
+    description: "Cap of a budget of money in its window; times spendfuse.budget.used_ratio it is what was spent",
+    attributes: [...CIRCUIT, "budget", "process"],
+  },
   guardUp: {
     name: "spendfuse.guard.up",
     unit: "{guard}",
@@ -103,22 +111,35 @@ export const METRICS = {
     unit: "{call}",
     kind: "counter",
     description:
-      "Requests to model APIs that cost money and were not metered: they bypassed the hook, or the API is not parsed",
+      "Requests to model APIs that cost money and were not metered: they bypassed the hook, or are not parsed",
     attributes: ["api_host", "process"],
   },
   billedCost: {
     name: "spendfuse.billed.cost",
-    unit: "USD",
-    kind: "gauge",
+    ...BILL_GAUGE,
     description: "Vendor's bill, a point a day at the day's start in UTC",
-    attributes: BILL,
   },
   billedMonthToDate: {
     name: "spendfuse.billed.month_to_date",
-    unit: "USD",
-    kind: "gauge",
+    ...BILL_GAUGE,
     description: "Vendor's bill since the month began in UTC",
-    attributes: BILL,
+  },
+  billedProjection: {
+    name: "spendfuse.billed.month_projection",
+    ...BILL_GAUGE,
+    description: "Vendor's bill at the end of the month, at its mean pace until the last day that was billed",
+  },
+  billedLag: {
+    name: "spendfuse.billed.lag",
+    unit: "s",
+    kind: "gauge",
+    description: "Time since the end of the last day of this month that a vendor has billed; 0 when that is today",
+    attributes: ["vendor"],
+  },
+  meteredMonthToDate: {
+    name: "spendfuse.metered.month_to_date",
+    ...BILL_GAUGE,
+    description: "Metered cost of the calls that are on the bill, since the month began in UTC",
   },
   driftRatio: {
     name: "spendfuse.drift_ratio",
@@ -129,10 +150,8 @@ export const METRICS = {
   },
   ungovernedCost: {
     name: "spendfuse.ungoverned_cost",
-    unit: "USD",
-    kind: "gauge",
+    ...BILL_GAUGE,
     description: "Bill of the month to date that no metered call explains",
-    attributes: BILL,
   },
   pollLag: {
     name: "spendfuse.poll.lag",
@@ -157,6 +176,14 @@ export const METRICS = {
   },
 } as const satisfies Record<string, MetricName>;
 
+const GEN_AI = [
+  "gen_ai.operation.name",
+  "gen_ai.provider.name",
+  "gen_ai.request.model",
+  "gen_ai.response.model",
+  "gen_ai.agent.name",
+] as const;
+
 /** The standard metrics of the GenAI semantic conventions, emitted beside ours unless switched off. */
 export const GEN_AI_METRICS = {
   duration: {
@@ -164,43 +191,21 @@ export const GEN_AI_METRICS = {
     unit: "s",
     kind: "histogram",
     description: "Duration of a model call, to the end of its stream",
-    attributes: [
-      "gen_ai.operation.name",
-      "gen_ai.provider.name",
-      "gen_ai.request.model",
-      "gen_ai.response.model",
-      "gen_ai.agent.name",
-      "error.type",
-      "server.address",
-    ],
+    attributes: [...GEN_AI, "error.type", "server.address"],
   },
   inputTokens: {
     name: "gen_ai.client.inference.usage.input_tokens",
     unit: "{token}",
     kind: "counter",
     description: "Input tokens, cached ones included",
-    attributes: [
-      "gen_ai.operation.name",
-      "gen_ai.provider.name",
-      "gen_ai.token.modality",
-      "gen_ai.request.model",
-      "gen_ai.response.model",
-      "gen_ai.agent.name",
-    ],
+    attributes: [...GEN_AI, "gen_ai.token.modality"],
   },
   outputTokens: {
     name: "gen_ai.client.inference.usage.output_tokens",
     unit: "{token}",
     kind: "counter",
     description: "Output tokens, reasoning included",
-    attributes: [
-      "gen_ai.operation.name",
-      "gen_ai.provider.name",
-      "gen_ai.token.modality",
-      "gen_ai.request.model",
-      "gen_ai.response.model",
-      "gen_ai.agent.name",
-    ],
+    attributes: [...GEN_AI, "gen_ai.token.modality"],
   },
 } as const satisfies Record<string, MetricName>;
 
@@ -245,6 +250,6 @@ export const ATTR = {
   key: "spendfuse.key",
   run: "spendfuse.run",
   user: "spendfuse.user",
-  /** Before the name of a tag. */
+  /** Before its name. */
   tag: "spendfuse.tag.",
 } as const;

@@ -1,7 +1,17 @@
 import type { CostLine, CostSink } from "../billing/costs.ts";
 import { SpendfuseError } from "../core/errors.ts";
+import type { MetricName } from "../core/names.ts";
 import type { Client } from "./client.ts";
 import { refusalOf } from "./rest/refusal.ts";
+
+/** What Datadog makes of the custom costs that are uploaded to Cloud Cost Management, a point a day. */
+export const CLOUD_COST: MetricName = {
+  name: "custom.cost.amortized",
+  unit: "USD",
+  kind: "counter",
+  description: "Allocated bill, as custom costs",
+  attributes: ["providername", "project", "key", "model", "agent", "root_agent", "team", "governed"],
+};
 
 const PAGE = 100;
 const DAY_MS = 86_400_000;

@@ -49,6 +49,7 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
       SPENDFUSE_CONFIG: "{}",
       SPENDFUSE_QUIET: "1",
       OTEL_SERVICE_NAME: "spendfuse-demo",
+      SPENDFUSE_PROJECT: "demo",
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${standIn.url}/v1/metrics`,
       // A minute of the stand-in's clock, as it is in production.
       OTEL_METRIC_EXPORT_INTERVAL: "1000",
@@ -65,6 +66,8 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
       budgets: [
         { scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD },
         { scope: { tags: { customer: "*" } }, per: "run", usd: CUSTOMER_USD },
+        // Never used up: for the dashboards, which show budgets against what was spent.
+        { name: "agent month", scope: { agent: "*" }, per: "month", usd: 5 },
       ],
       tags: ["customer"],
       charges: [{ host: new URL(search.url).host, path: "/search", usd: SEARCH_USD, what: "web search" }],

@@ -83,7 +83,8 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
     },
     timeAt: (moment) => clock.at(moment / 1_000),
     connect(breaker, secret, token) {
-      const assets = readAssets();
+      // The demo uploads no custom costs.
+      const assets = readAssets().filter(({ name }) => name !== "cloud_cost");
       // The same bodies that deploy installs.
       const wanted = wantedOf(assets, choices).map(
         ({ kind, key, body }): Asset => ({ kind, name: key, file: key, json: body }),

@@ -1,6 +1,8 @@
 import type { Asset } from "../datadog/assets.ts";
+import { CLOUD_COST } from "../datadog/custom-costs.ts";
 import { slugOf } from "../datadog/deploy/wanted.ts";
 import { setThreshold, unitOf } from "../datadog/parameters.ts";
+import { queriesOf } from "../datadog/queries.ts";
 import { dashboardOf, uidOf } from "./dashboard.ts";
 import { type RuleGroup, rulesOf } from "./rules.ts";
 import type { Omission } from "./untranslated.ts";
@@ -30,7 +32,12 @@ export function filesOf(assets: readonly Asset[], { settings, prefix, breaker, g
     if (!isTold) omissions.push(omission);
   };
   const slug = slugOf(prefix);
-  const boards = assets.filter(({ kind }) => kind === "dashboard");
+  const boards = assets.filter((asset) => {
+    if (asset.kind !== "dashboard") return false;
+    const isCosts = usesCloudCost(asset);
+    if (isCosts) tell({ asset: asset.name, part: "dashboard", why: "Cloud Cost Management is Datadog's" });
+    return !isCosts;
+  });
   const uids = new Map(boards.map(({ name, json }) => [String(json.title), uidOf(name, slug)]));
   const files = boards.map((asset) => {
     const text = `${JSON.stringify(dashboardOf(asset, { slug, prefix }, tell), undefined, 2)}\n`;
@@ -46,6 +53,10 @@ export function filesOf(assets: readonly Asset[], { settings, prefix, breaker, g
     files.push({ path, text: writeYaml({ groups } as unknown as Yaml) });
   }
   return { files, omissions };
+}
+
+function usesCloudCost(asset: Asset): boolean {
+  return queriesOf(asset).some(({ metrics }) => metrics.some(({ metric }) => metric === CLOUD_COST.name));
 }
 
 function withThreshold(asset: Asset, settings: ReadonlyMap<string, number>): Asset {

@@ -57,8 +57,22 @@ function formulaValue(expression: Expression, request: PanelRequest): Prom | num
     if (query === undefined) throw new Untranslated(`a formula of ${expression.name}, which is no query`);
     return queryOf(query.expression, { ...query, request, offset: 0, window: undefined });
   }
+  const zeroed = zeroedName(expression);
+  if (zeroed !== undefined) {
+    const query = request.queries.get(zeroed);
+    if (query === undefined) throw new Untranslated(`a formula of ${zeroed}, which is no query`);
+    const context = { ...query, request, offset: 0, window: undefined };
+    return orZero(queryOf(query.expression, context), context);
+  }
   if (expression.kind === "call") throw new Untranslated(`PromQL has no function such as ${expression.name}`);
   throw new Untranslated(`a ${expression.kind} in a formula`);
+}
+
+/** `a` of `default_zero(a)`. */
+function zeroedName(expression: Expression): string | undefined {
+  if (expression.kind !== "call" || expression.name !== "default_zero") return undefined;
+  const [inner] = expression.args;
+  return inner?.kind === "name" ? inner.name : undefined;
 }
 
 interface Context {

@@ -1,4 +1,5 @@
 import { METRICS, type MetricName } from "../core/names.ts";
+import { UNIT_SCALES } from "../limits/budget.ts";
 import type { Circuit } from "../limits/circuit.ts";
 import { type Count, capOf, isOver, totalOf } from "./budgets/budget-counter.ts";
 
@@ -41,9 +42,14 @@ export function createGauges(
     if (now - readAt > 1_000) closing = circuits;
     else for (const [scope, tags] of circuits) closing.set(scope, tags);
     readAt = now;
+    const rows = budgetRows(counts, processName, now, showsTag);
     return [
       { metric: METRICS.circuitOpen, points },
-      { metric: METRICS.budgetUsed, points: used(counts, processName, now, showsTag) },
+      { metric: METRICS.budgetUsed, points: rows.map(({ tags, used: value }) => ({ tags, value })) },
+      {
+        metric: METRICS.budgetLimit,
+        points: rows.flatMap(({ tags, usd: value }) => (value === undefined ? [] : [{ tags, value }])),
+      },
       {
         metric: METRICS.guardUp,
         points: [{ tags: { mode: state.mode, process: processName() }, value: state.isUnknown(now) ? 0 : 1 }],
@@ -52,22 +58,31 @@ export function createGauges(
   };
 }
 
-function used(
+interface BudgetRow {
+  readonly tags: Readonly<Record<string, string>>;
+  /** Spent share. */
+  readonly used: number;
+  /** The cap of a budget of money. */
+  readonly usd: number | undefined;
+}
+
+function budgetRows(
   counts: Iterable<Count>,
   processName: () => string,
   now: number,
   showsTag: ShowsTag,
-): GaugeReading["points"] {
-  const rows: { tags: Record<string, string>; value: number }[] = [];
+): readonly BudgetRow[] {
+  const rows: BudgetRow[] = [];
   for (const count of counts) {
     const { budget, scope } = count;
     const cap = capOf(count);
     const tags = budget.per.kind === "run" ? undefined : tagsOf(scope, showsTag);
     if (tags === undefined || isOver(count, now)) continue;
-    const value = cap === 0 ? 1 : totalOf(count) / cap;
-    rows.push({ tags: { ...tags, budget: budget.name, process: processName() }, value });
+    const used = cap === 0 ? 1 : totalOf(count) / cap;
+    const usd = budget.unit === "usd" ? cap / UNIT_SCALES.usd : undefined;
+    rows.push({ tags: { ...tags, budget: budget.name, process: processName() }, used, usd });
   }
-  return rows.sort((a, b) => b.value - a.value).slice(0, MAX_BUDGETS);
+  return rows.sort((a, b) => b.used - a.used).slice(0, MAX_BUDGETS);
 }
 
 /** The tags of `agent:a,team:b`; undefined when it has a part that must not be a tag. */

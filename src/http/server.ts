@@ -37,6 +37,8 @@ const TIMEOUTS = {
   keepAliveTimeout: 30_000,
   connectionsCheckingInterval: 5_000,
 };
+/** Of clients that connect before they have something to say. */
+const PATIENT_MS = 5 * 60_000;
 const MAX_CONNECTIONS = 10_000;
 const MAX_PER_ADDRESS = 5_000;
 
@@ -52,7 +54,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     requestMs,
     upgrade,
   } = options;
-  const limits = { ...TIMEOUTS, ...(requestMs !== undefined && { requestTimeout: requestMs }) };
+  const limits = { ...TIMEOUTS, ...(requestMs !== undefined && patientLimits(requestMs)) };
   const server = createServer({ ...limits, shouldUpgradeCallback: isWebSocket }, (request, response) => {
     const exchange = openExchange(request, response);
     Promise.resolve()
@@ -112,4 +114,8 @@ function listen(server: Server, host: string, port: number): Promise<void> {
 function close(server: Server): Promise<void> {
   server.closeAllConnections();
   return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function patientLimits(requestTimeout: number): { requestTimeout: number; headersTimeout: number } {
+  return { requestTimeout, headersTimeout: Math.min(requestTimeout, PATIENT_MS) };
 }

@@ -33,25 +33,38 @@ interface Request {
 const INTERVALS = [10, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400];
 const MAX_ROWS = 1_000;
 
-/** What a widget shows. Never throws: what cannot be drawn is named in `fault`. */
-export function draw({ request, from, to, variables, points }: DrawOrder, store: SeriesStore): DrawAnswer {
+/**
+ * What a widget shows. Never throws: what cannot be drawn is named in `fault`.
+ * @param costs The series of Cloud Cost Management.
+ */
+export function draw(
+  { request, from, to, variables, points }: DrawOrder,
+  metrics: SeriesStore,
+  costs?: () => SeriesStore,
+): DrawAnswer {
   try {
-    const parsed = parseRequest(request as Request);
+    const parsed = parseRequest(request as Request, metrics, costs);
     const keys = keysOf(parsed.queries);
     const variable = (name: string): { key: string; value: string } | undefined => {
       const value = variables[name];
       return value === undefined ? undefined : { key: keys.get(name) ?? name, value };
     };
-    const evaluation = { store, span: spanOf(parsed, from, to, points), variable };
+    const evaluation = { store: metrics, onDashboard: true, span: spanOf(parsed, from, to, points), variable };
     return parsed.format === "timeseries" ? drawLines(parsed, evaluation) : drawRows(parsed, evaluation);
   } catch (error) {
     return { times: [], interval: 0, series: [], rows: [], fault: (error as Error).message };
   }
 }
 
+interface ParsedQuery {
+  readonly expression: Expression;
+  readonly aggregator: string | undefined;
+  readonly store: SeriesStore;
+}
+
 interface Parsed {
   readonly format: string;
-  readonly queries: ReadonlyMap<string, { readonly expression: Expression; readonly aggregator: string | undefined }>;
+  readonly queries: ReadonlyMap<string, ParsedQuery>;
   readonly formulas: readonly {
     readonly expression: Expression;
     readonly label: string;
@@ -60,12 +73,19 @@ interface Parsed {
   readonly sort: Request["sort"];
 }
 
-function parseRequest({ response_format: format = "timeseries", queries = [], formulas, sort }: Request): Parsed {
-  const foreign = queries.find(({ data_source: source = "metrics" }) => source !== "metrics");
-  if (foreign !== undefined) throw new Unsupported(`the data source "${foreign.data_source}"`);
+function parseRequest(
+  { response_format: format = "timeseries", queries = [], formulas, sort }: Request,
+  metrics: SeriesStore,
+  costs: (() => SeriesStore) | undefined,
+): Parsed {
+  const storeOf = (source: string): SeriesStore => {
+    if (source === "metrics") return metrics;
+    if (source === "cloud_cost" && costs !== undefined) return costs();
+    throw new Unsupported(`the data source "${source}"`);
+  };
   if (format !== "timeseries" && format !== "scalar") throw new Unsupported(`the response format "${format}"`);
-  const read = queries.map(({ name, query, aggregator }) => {
-    return [name, { expression: parseExpression(query), aggregator }] as const;
+  const read = queries.map(({ name, query, aggregator, data_source: source = "metrics" }) => {
+    return [name, { expression: parseExpression(query), aggregator, store: storeOf(source) }] as const;
   });
   const shown = formulas ?? queries.map(({ name }): Formula => ({ formula: name }));
   return {
@@ -99,7 +119,10 @@ function spanOf({ queries, format }: Parsed, from: number, to: number, points: n
 function drawLines({ queries, formulas }: Parsed, evaluation: Evaluation): DrawAnswer {
   const { from, interval } = evaluation.span;
   const steps = stepsOf(evaluation.span);
-  const named = (name: string, at: Evaluation): Frame => evaluate(queryOf(queries, name).expression, at);
+  const named = (name: string, at: Evaluation): Frame => {
+    const { expression, store } = queryOf(queries, name);
+    return evaluate(expression, { ...at, store });
+  };
   const series = formulas.flatMap(({ expression, label, limit }, formula): readonly SeriesView[] => {
     const frame = evaluate(expression, { ...evaluation, named });
     const lines: SeriesView[] = linesOf(frame, steps).map(({ tags, values }) => {
@@ -122,10 +145,10 @@ function linesOf(frame: Frame, steps: number): Row[] {
 /** Each query is made into one value a group first, then the formulas are computed of these. */
 function drawRows({ queries, formulas, sort }: Parsed, evaluation: Evaluation): DrawAnswer {
   const named = (name: string, at: Evaluation): Frame => {
-    const { expression, aggregator = "avg" } = queryOf(queries, name);
+    const { expression, aggregator = "avg", store } = queryOf(queries, name);
     const measure = Object.hasOwn(MEASURES, aggregator) ? MEASURES[aggregator] : undefined;
     if (measure === undefined) throw new Unsupported(`the aggregator "${aggregator}"`);
-    return mapFrame(evaluate(expression, { ...at, span: spanFor(aggregator, at.span) }), (values) => {
+    return mapFrame(evaluate(expression, { ...at, store, span: spanFor(aggregator, at.span) }), (values) => {
       return Float64Array.of(measure(values));
     });
   };
@@ -159,7 +182,7 @@ function sortRows(rows: RowView[], formulas: Parsed["formulas"], sort: Request["
   return sorted.slice(0, Math.min(MAX_ROWS, sort?.count ?? formulas[index]?.limit?.count ?? MAX_ROWS));
 }
 
-function queryOf(queries: Parsed["queries"], name: string): { expression: Expression; aggregator: string | undefined } {
+function queryOf(queries: Parsed["queries"], name: string): ParsedQuery {
   const query = queries.get(name);
   if (query === undefined) throw new Error(`the formula names "${name}", and there is no such query`);
   return query;

@@ -5,6 +5,7 @@ import { type Answer, type Exchange, findRoute, type Route, type Routes } from "
 import { foreignHost } from "../http/own-host.ts";
 import { serveHttp } from "../http/server.ts";
 import { PACKAGE_ROOT } from "../package/root.ts";
+import { costSeries } from "./account/cost-series.ts";
 import { BodyFault, parseJson, readUnpacked } from "./body.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
 import { draw } from "./draw.ts";
@@ -43,6 +44,7 @@ const MAX_SKIP_S = 31 * 86_400;
 export async function startSandboxServer(sandbox: Sandbox, options: ServerOptions): Promise<SandboxServer> {
   const intake = createIntake(sandbox);
   let breaker = options.breaker;
+  const costs = () => costSeries(sandbox.account.customCosts(), sandbox.clock.now);
 
   const routes: Routes = {
     ...intake.routes,
@@ -55,7 +57,9 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     "/sandbox/tags": {
       GET: own(async ({ query }) => ok({ values: sandbox.store.valuesOf(query.get("key") ?? "") })),
     },
-    "/sandbox/draw": { POST: own(async (exchange) => ok(draw((await bodyOf(exchange)) as DrawOrder, sandbox.store))) },
+    "/sandbox/draw": {
+      POST: own(async (exchange) => ok(draw((await bodyOf(exchange)) as DrawOrder, sandbox.store, costs))),
+    },
     "/sandbox/clock": { POST: own(async (exchange) => moveClock(sandbox, await bodyOf(exchange))) },
     "/sandbox/circuits/trip": {
       POST: own(async (exchange) => changeCircuit(breaker, "trip", await bodyOf(exchange))),

@@ -138,12 +138,14 @@ describe("what a round publishes", () => {
         ["billed.cost", "-", -1, 40],
         ["billed.month_to_date", "researcher", now, 120],
         ["billed.month_to_date", "-", now, 80],
+        ["metered.month_to_date", "researcher", now, 120],
+        ["billed.lag", "-", now, (NOW - TODAY) / 1_000],
         ["ungoverned_cost", "-", now, 80],
         ["drift_ratio", "-", now, 0],
         ["poll.lag", "-", now, 0],
       ]),
     );
-    expect(sink.sent).toHaveLength(9);
+    expect(sink.sent).toHaveLength(13);
     expect(sink.sent[0]?.tags).toMatchObject({ vendor: "openai", project: "help_desk", key: "prod", model: "gpt-5" });
   });
 
@@ -229,7 +231,11 @@ describe("what a round publishes", () => {
     const sink = bucket();
     await round([sink], { metered: undefined });
     expect(new Set(sink.sent.map(({ metric }) => metric.name))).toEqual(
-      new Set(["spendfuse.billed.cost", "spendfuse.billed.month_to_date", "spendfuse.poll.lag"]),
+      new Set(
+        ["billed.cost", "billed.lag", "billed.month_projection", "billed.month_to_date", "poll.lag"].map(
+          (name) => `spendfuse.${name}`,
+        ),
+      ),
     );
   });
 
@@ -361,11 +367,12 @@ describe("in the sandbox, with Datadog's own client", () => {
         expect(answer.fault, definition.title).toBeUndefined();
         if (definition.type === "query_value")
           drawn.set(definition.title ?? "", answer.rows[0]?.values[0] ?? undefined);
-        else if (!/metered|team/i.test(definition.title ?? ""))
+        else if (!/metered|team|budgets|drift of more/i.test(definition.title ?? ""))
           expect(answer.rows.length + answer.series.length, definition.title).toBeGreaterThan(0);
       }
     }
     expect(drawn.get("Billed this month")).toBeCloseTo(300, 6);
+    expect(drawn.get("Metered, on the bill")).toBeCloseTo(200, 6);
     expect(drawn.get("Ungoverned")).toBeCloseTo(100, 6);
     expect(drawn.get("Drift")).toBeCloseTo(0, 6);
 

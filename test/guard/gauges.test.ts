@@ -82,6 +82,15 @@ describe("used budgets", () => {
     ]);
   });
 
+  test("of money have their cap beside them", () => {
+    const { points } = read(
+      () => [],
+      [counted({ per: "month", usd: 20 }, "team:t", 5e9), counted({ per: "month", calls: 4 }, "team:t", 2)],
+    );
+    expect(points("spendfuse.budget.used_ratio").map(({ value }) => value)).toEqual([0.5, 0.25]);
+    expect(points("spendfuse.budget.limit").map(({ tags, value }) => [tags.scope, value])).toEqual([["team:t", 20]]);
+  });
+
   test("of a cap of nothing are full", () => {
     expect(used(counted({ per: "hour", calls: 0 }, "all", 0))).toEqual([["all", 1]]);
   });
@@ -124,6 +133,7 @@ test("scopes of the user's own tags are shown where their values are", () => {
   );
   const tags = read().flatMap(({ points }) => points.map((point) => [point.tags.scope, point.tags.customer]));
   expect(tags.filter(([scope]) => scope !== undefined)).toEqual([
+    ["customer:acme", "acme"],
     ["customer:acme", "acme"],
     ["customer:acme", "acme"],
   ]);

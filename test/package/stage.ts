@@ -34,7 +34,7 @@ export async function setStage(projects: readonly Project[]): Promise<Stage> {
 
 export async function clearStage({ dir, vendor, receiver, rows, agents }: Stage): Promise<void> {
   const result = `${rows.length} of ${agents} programs metered once, exported, and ended as without us`;
-  console.log([...rows, result].join("\n"));
+  if (agents > 0) console.log([...rows, result].join("\n"));
   await Promise.all([vendor.close(), receiver.close()]);
   rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
 }

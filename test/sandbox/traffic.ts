@@ -49,6 +49,7 @@ export function feedMinute({ store, clock }: Sandbox, minute: number): void {
     if ((minute + index) % 11 === 0)
       write("spendfuse.calls", "count", [...who, "quality:unknown", "ending:failed", "stream:false", "priced:none"], 2);
     const budget = ["budget:agent day", `scope:agent:${agent}`, `agent:${agent}`, "process:host-1"];
+    write("spendfuse.budget.limit", "gauge", budget, 20);
     write("spendfuse.budget.used_ratio", "gauge", budget, ((minute % 1_440) / 1_440) * (0.4 + index * 0.14));
   }
   if (minute % 90 < 12) {
@@ -72,6 +73,12 @@ function feedBill(
     const tags = [`vendor:${vendor}`, "project:help", "key:prod"];
     write("spendfuse.poll.lag", "gauge", [`vendor:${vendor}`], 200 + (minute % 60));
     write("spendfuse.billed.month_to_date", "gauge", [...tags, `model:${model}`], 40 + minute * 0.05);
+    const billed = 40 + minute * 0.05;
+    const ungoverned = vendor === "openai" ? 12 : 0;
+    write("spendfuse.billed.month_projection", "gauge", [...tags, `model:${model}`], billed * 1.2);
+    write("spendfuse.billed.lag", "gauge", [`vendor:${vendor}`], 40_000);
+    const metered = (billed - ungoverned) / (1 + drift);
+    write("spendfuse.metered.month_to_date", "gauge", [...tags, `model:${model}`, "agent:support"], metered);
     write("spendfuse.drift_ratio", "gauge", [...tags, `model:${model}`], drift);
     write("spendfuse.ungoverned_cost", "gauge", tags, vendor === "openai" ? 12 : 0);
     if (minute % 1_440 === 0) write("spendfuse.billed.cost", "gauge", [...tags, `model:${model}`], 36);

@@ -1,4 +1,5 @@
 import { GEN_AI_METRICS, METRICS, type MetricName } from "../../core/names.ts";
+import { CLOUD_COST } from "../custom-costs.ts";
 import { queriesOf } from "../queries.ts";
 import type { MetricQuery } from "../query/expression.ts";
 import { leavesOf } from "../query/filter.ts";
@@ -27,7 +28,7 @@ export const emittedNames: Lint = {
 };
 
 const METRIC_OF = new Map<string, MetricName>(
-  [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS)].map((metric) => [metric.name, metric]),
+  [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS), CLOUD_COST].map((metric) => [metric.name, metric]),
 );
 /** Tags that Datadog adds at intake and users filter by. */
 const DATADOG_TAGS = ["env", "host", "service", "version"];

@@ -1,4 +1,5 @@
 import { GEN_AI_METRICS, METRICS } from "../../core/names.ts";
+import { CLOUD_COST } from "../custom-costs.ts";
 import { metricsOf, parseExpression } from "../query/expression.ts";
 import { leavesOf } from "../query/filter.ts";
 import { requestsOf, widgetsOf } from "../widgets.ts";
@@ -10,7 +11,10 @@ interface Variable {
 }
 
 const TAGS_OF = new Map<string, readonly string[]>(
-  [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS)].map(({ name, attributes }) => [name, attributes]),
+  [...Object.values(METRICS), ...Object.values(GEN_AI_METRICS), CLOUD_COST].map(({ name, attributes }) => [
+    name,
+    attributes,
+  ]),
 );
 
 /** Every variable in use is declared, and every query uses those whose tag its metric has. */

@@ -2,7 +2,7 @@ import { requestsOf, widgetsOf } from "../widgets.ts";
 import type { Lint } from "./lint.ts";
 
 const SMALL = new Set(["a", "an", "and", "as", "at", "by", "for", "in", "is", "of", "on", "or", "the", "to", "with"]);
-const MONEY = /spendfuse\.(cost|billed\.|ungoverned_cost)/;
+const MONEY = /spendfuse\.(cost|billed\.month|billed\.cost|metered\.|ungoverned_cost)|custom\.cost/;
 
 /** A dashboard that people find their way in. */
 export const titlesAndGroups: Lint = {

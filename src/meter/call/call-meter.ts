@@ -103,7 +103,9 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
   function settled(call: OpenCall, state: Settled): void {
     open.delete(call);
     if (call.tether !== undefined) abandoned.forget(call);
-    if (call.ours === true) record(call, state);
+    // Nothing was sent, and nothing will be: it was no call.
+    if (call.givenUp === "held" && call.status === undefined) drop(call);
+    else if (call.ours === true) record(call, state);
     else
       Promise.resolve(call.ours).then((ours) =>
         faults.guard("settle", () => (ours ? record(call, state) : drop(call))),

@@ -13,6 +13,8 @@ export interface InFlight {
   lent: boolean;
   /** It was answered without an error, so that no retry follows. */
   answered: boolean;
+  /** Whether all of the request that left for it was sent; undefined where that cannot be told. */
+  sent: boolean | undefined;
   /** The transport has answered. */
   over: boolean;
 }
@@ -39,6 +41,8 @@ export interface InFlightRequests {
   owns(request: object, address: string, path: string): boolean;
   /** A request was answered with this status, or failed without one; only reported where it can be retried unseen. */
   answered(request: object, status: number | undefined): void;
+  /** A request was sent to its last byte. */
+  sent(request: object): void;
 }
 
 /**
@@ -72,6 +76,8 @@ export function createInFlightRequests(): InFlightRequests {
   function take(request: object, sending: InFlight, lent: boolean): true {
     sending.seen = true;
     sending.lent = lent;
+    // What another call sends says nothing of this one.
+    sending.sent = lent ? undefined : false;
     requests.set(request, sending);
     return true;
   }
@@ -85,7 +91,16 @@ export function createInFlightRequests(): InFlightRequests {
       if (claimed.delete(request)) this.onDisclaimed?.(request);
     },
     begin({ address, path }, metered) {
-      const request: InFlight = { address, path, metered, seen: false, lent: false, answered: false, over: false };
+      const request: InFlight = {
+        address,
+        path,
+        metered,
+        seen: false,
+        lent: false,
+        answered: false,
+        sent: undefined,
+        over: false,
+      };
       open.add(request);
       return request;
     },
@@ -120,6 +135,10 @@ export function createInFlightRequests(): InFlightRequests {
       if (status !== undefined && status < 300) sending.answered = true;
       // It may be sent once more: to where it was redirected, or by a dispatcher that retries.
       else sending.seen = sending.lent = false;
+    },
+    sent(request) {
+      const sending = requests.get(request);
+      if (sending?.sent === false) sending.sent = true;
     },
   };
 }

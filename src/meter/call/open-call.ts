@@ -60,15 +60,15 @@ export class OpenCall {
   ticket: Ticket | undefined = undefined;
   /** On a subscription's login, and so on no bill. */
   plan = false;
-  /** The user's propagators would send our baggage along. */
   hasBaggage = false;
-  /** Whether the stream may be cut, so that it has to be known where its events end. */
+  /** Whether the stream may be cut. */
   cuttable = false;
   tether: Tether | undefined = undefined;
+  /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
+  givenUp: "held" | "sending" | undefined = undefined;
   changeable: Changeable | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
-  /** The caller's, by which it may end the call. */
   readonly signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;
@@ -236,7 +236,7 @@ export class OpenCall {
     // A parser that failed before it recognised anything has seen nothing.
     const settled = this.#blind && !reading.recognized ? { ...now, unseen: true } : now;
     this.#state = settled;
-    this.#frames = this.hides ? this.#frames : undefined;
+    if (!this.hides) this.#frames = undefined;
     try {
       this.#onSettled(this, settled);
     } catch (error) {

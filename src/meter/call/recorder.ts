@@ -173,7 +173,7 @@ function notifyListener(listener: (call: SettledCall) => unknown, settled: Settl
 function usageOf(open: OpenCall, state: Settled): { usage: Usage | undefined; quality: Quality } {
   const { reading, status, facts, target } = open;
   if (state.ending === "blocked") return NOTHING;
-  if (status === undefined && state.ending === "failed") return NOTHING;
+  if (status === undefined && (state.ending === "failed" || open.givenUp === "sending")) return NOTHING;
   if ((status !== undefined && status >= 400) || state.unseen || open.doubt === "usage") return NOTHING;
   if (state.ending === "completed" && !reading.recognized) return NOTHING;
   // Out of a cache even zeros are a report: nothing was used.

@@ -58,7 +58,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     result.observe(options.spoolPending() ?? 0, { process: options.processName() });
   });
 
-  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.guardUp]) {
+  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.budgetLimit, METRICS.guardUp]) {
     const other = meter.createObservableGauge(metric.name, describe(metric, false));
     let before = NONE_SHOWN;
     // Each reader of the provider gets what is observed at the collection of any.

@@ -39,7 +39,7 @@ const OPERATIONS = {
   "/": (a: number, b: number) => (b === 0 ? Number.NaN : a / b),
 } as const;
 
-function evaluateMetric(query: MetricQuery, { store, span, variable, rollup }: Evaluation): Frame {
+function evaluateMetric(query: MetricQuery, { store, span, variable, rollup, onDashboard }: Evaluation): Frame {
   const filter = compileFilter(bindVariables(query.filter, (name) => variable?.(name)));
   const steps = stepsOf(span);
   const rows = new Map<string, Row & { readonly seen: Float64Array }>();
@@ -48,7 +48,7 @@ function evaluateMetric(query: MetricQuery, { store, span, variable, rollup }: E
     rollUp(series, span, own);
     if (!own.any) continue;
     const how = rollup ?? defaultRollup(series, query.aggregator);
-    for (const tags of groupsOf(series, query.by)) {
+    for (const tags of groupsOf(series, query.by, onDashboard ? UNTAGGED : NO_GROUP)) {
       const key = tags.join("\u0000");
       let row = rows.get(key);
       if (row === undefined) {
@@ -67,12 +67,16 @@ function evaluateMetric(query: MetricQuery, { store, span, variable, rollup }: E
   return { by: query.by, rows, missing: Number.NaN };
 }
 
-/** The values of the tags that a query is grouped by; a series without one of them is in no group. */
-function groupsOf({ tags }: Series, by: readonly string[]): readonly (readonly string[])[] {
+/** The value of a tag that a series does not have, as Datadog shows it. */
+export const NOT_TAGGED = "N/A";
+const UNTAGGED = [NOT_TAGGED];
+const NO_GROUP: readonly string[] = [];
+
+/** The values of the tags that a query is grouped by. @param missing Stands for those of a tag that it does not have. */
+function groupsOf({ tags }: Series, by: readonly string[], missing: readonly string[]): readonly (readonly string[])[] {
   let groups: readonly (readonly string[])[] = [[]];
   for (const key of by) {
-    const values = tags.get(key);
-    if (values === undefined) return [];
+    const values = tags.get(key) ?? missing;
     groups = groups.flatMap((group) => values.map((value) => [...group, value]));
   }
   return groups;

@@ -9,6 +9,8 @@ export interface Evaluation {
   readonly variable?: (name: string) => { readonly key: string; readonly value: string } | undefined;
   /** Other queries that a formula names. */
   readonly named?: (name: string, evaluation: Evaluation) => Frame;
+  /** On a dashboard, series without a tag that is grouped by are a group, `N/A`; and no data at all can be zero. */
+  readonly onDashboard?: boolean;
   /** How a metric is rolled up in time, when `.rollup()` is given. */
   readonly rollup?: Rollup;
 }

@@ -1,6 +1,6 @@
 import type { Expression } from "../../datadog/query/expression.ts";
 import type { Evaluation, Rollup } from "./evaluation.ts";
-import { type Frame, mapFrame, type Row, Unsupported } from "./frame.ts";
+import { type Frame, mapFrame, type Row, stepsOf, Unsupported } from "./frame.ts";
 
 type Call = Extract<Expression, { kind: "call" }>;
 type Evaluate = (expression: Expression, evaluation: Evaluation) => Frame;
@@ -30,8 +30,12 @@ export const FUNCTIONS: Readonly<Record<string, Run>> = {
     if (how === "null") return frame;
     return mapFrame(frame, (values) => (how === "zero" ? values.map(orZero) : carry(values)), frame.missing);
   },
-  default_zero: (call, evaluation, evaluate) =>
-    mapFrame(evaluate(only(call), evaluation), (values) => values.map(orZero), 0),
+  default_zero(call, evaluation, evaluate) {
+    const frame = mapFrame(evaluate(only(call), evaluation), (values) => values.map(orZero), 0);
+    if (!evaluation.onDashboard || frame.by.length > 0 || frame.rows.size > 0 || frame.constant !== undefined)
+      return frame;
+    return { ...frame, rows: new Map([["", { tags: [], values: new Float64Array(stepsOf(evaluation.span)) }]]) };
+  },
   abs: (call, evaluation, evaluate) => mapFrame(evaluate(only(call), evaluation), (values) => values.map(Math.abs)),
   cumsum(call, evaluation, evaluate) {
     return mapFrame(evaluate(only(call), evaluation), (values) => {
@@ -46,8 +50,7 @@ export const FUNCTIONS: Readonly<Record<string, Run>> = {
   clamp_max: (call, evaluation, evaluate) => clamp(call, evaluation, evaluate, Math.min),
   per_minute: (call, evaluation, evaluate) => scale(evaluate(only(call), evaluation), 60 / evaluation.span.interval),
   per_hour: (call, evaluation, evaluate) => scale(evaluate(only(call), evaluation), HOUR / evaluation.span.interval),
-  // Groups without a value of the tag are never made here.
-  exclude_null: (call, evaluation, evaluate) => evaluate(only(call), evaluation),
+  exclude_null: (call, evaluation, evaluate) => evaluate(only(call), { ...evaluation, onDashboard: false }),
   hour_before: (call, evaluation, evaluate) => shifted(call, evaluation, evaluate, HOUR),
   day_before: (call, evaluation, evaluate) => shifted(call, evaluation, evaluate, 24 * HOUR),
   week_before: (call, evaluation, evaluate) => shifted(call, evaluation, evaluate, 7 * 24 * HOUR),
@@ -185,6 +188,7 @@ function nameOf(expression: Expression | undefined): string | undefined {
 export function rollupOf(expression: Expression): number {
   if (expression.kind === "operation") return Math.max(rollupOf(expression.left), rollupOf(expression.right));
   if (expression.kind !== "call") return 0;
-  const own = expression.name === "rollup" ? (numberOf(expression.args[2]) ?? 0) : 0;
+  const asked = expression.name === "rollup" ? expression.args[2] : undefined;
+  const own = numberOf(asked) ?? (nameOf(asked) === "daily" ? 24 * HOUR : 0);
   return Math.max(own, ...expression.args.map(rollupOf));
 }

@@ -146,14 +146,24 @@ export class HeldRequest {
     this.settleEnd();
   }
 
-  /** The request has no answer: the caller ended it, or its connection failed. */
-  fail(event: SettleEvent): void {
+  /**
+   * The request has no answer: the caller ended it, or its connection failed.
+   * @param unsent Before all of it was sent.
+   */
+  fail(event: SettleEvent, unsent = false): void {
     clearTimeout(this.#timer);
     this.#started = true;
     this.#lateFacts?.resolve(undefined);
     this.#endInFlight();
     if (this.#phase === "deciding") this.#endedBy ??= event;
-    else this.call?.settle(event);
+    else this.#settle(event, unsent ? "sending" : undefined);
+  }
+
+  #settle(event: SettleEvent, givenUp: OpenCall["givenUp"]): void {
+    const { call } = this;
+    if (call === undefined) return;
+    call.givenUp = givenUp;
+    call.settle(event);
   }
 
   /** The head of the answer has come. Returns the call to watch, if there is any. */
@@ -216,11 +226,7 @@ export class HeldRequest {
     } else {
       call.ticket = passage?.ticket;
       if (this.#endedBy === undefined) this.#pass(true);
-      else {
-        // Nothing was sent, and nothing will be: it was no call.
-        call.ours = false;
-        call.settle(this.#endedBy);
-      }
+      else this.#settle(this.#endedBy, "held");
     }
     if (late) this.settleEnd();
   }
@@ -230,7 +236,7 @@ export class HeldRequest {
     this.#tell(() => {
       if (this.#endedBy === undefined) this.#inFlight = this.#meter.inFlight.begin(this.#target, metered);
       this.#carrier.release(this.#body.added);
-      if (this.#endedBy !== undefined) this.call?.settle(this.#endedBy);
+      if (this.#endedBy !== undefined) this.#settle(this.#endedBy, "held");
     });
   }
 

@@ -53,6 +53,7 @@ export function createBypassWatch(
   };
   const listeners: ChannelListeners = {
     "undici:request:create": ({ request }: { readonly request: UndiciRequest }) => seeUndici(state, request),
+    "undici:request:bodySent": ({ request }: { readonly request: object }) => inFlight.sent(request),
     "undici:request:headers": ({ request, response }: UndiciAnswer) => inFlight.answered(request, response.statusCode),
     "undici:request:error": ({ request }: { readonly request: object }) => inFlight.answered(request, undefined),
     "undici:client:connected": ({ socket }: { readonly socket?: object }) => markUndici(socket),

@@ -166,10 +166,12 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     changeable?.path === undefined ? call.target : { ...call.target, path: changeable.path },
     true,
   );
+  if (call.signal?.aborted) call.givenUp = "held";
   let response: Response;
   try {
     response = await inFlight.run(request, carry, call, inner, self, input, init);
   } catch (error) {
+    if (request.sent === false) call.givenUp ??= "sending";
     call.settle(endOf(error, call));
     throw error;
   } finally {

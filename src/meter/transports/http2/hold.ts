@@ -191,12 +191,13 @@ function followEvents(
       return emit.call(this, name, ...args);
     } as Method),
     override(stream as never, "close", function (this: ClientHttp2Stream, ...args: unknown[]): unknown {
-      if (!this.closed) held.fail({ type: !this.pending && isCut() ? "error" : "cancel" });
+      if (!this.closed) held.fail({ type: !this.pending && isCut() ? "error" : "cancel" }, !this.writableFinished);
       return close.apply(this, args);
     } as Method),
     override(stream as never, "destroy", function (this: ClientHttp2Stream, error): unknown {
       // Node itself destroys a stream once it is closed, or with an error.
-      if (!this.closed) held.fail({ type: error === undefined || isAbort(error) ? "cancel" : "error" });
+      if (!this.closed)
+        held.fail({ type: error === undefined || isAbort(error) ? "cancel" : "error" }, !this.writableFinished);
       return destroy.call(this, error);
     } as Method),
   ];

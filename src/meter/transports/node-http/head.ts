@@ -13,6 +13,7 @@ export interface Outgoing {
   readonly socket: Socket | null;
   readonly destroyed: boolean;
   readonly finished: boolean;
+  readonly writableFinished: boolean;
   readonly res: { readonly destroyed: boolean } | null | undefined;
   readonly strictContentLength?: boolean;
   /** The head as text, once it is rendered. */

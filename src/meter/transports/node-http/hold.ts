@@ -128,7 +128,7 @@ function eventMethods(own: Outgoing) {
     },
     destroy(this: Outgoing, error: unknown): unknown {
       // Node itself marks a request as destroyed, without this method.
-      if (!this.destroyed) followed(this)?.held.fail({ type: "cancel" });
+      if (!this.destroyed) followed(this)?.held.fail({ type: "cancel" }, !this.writableFinished);
       return own.destroy.call(this, error);
     },
   };

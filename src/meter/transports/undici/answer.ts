@@ -130,6 +130,7 @@ export class Answer {
     if (call === undefined) return NOTHING;
     const body = this.#body;
     this.#body = { type: "unread" };
+    if (this.#request.sent === false) call.givenUp ??= "sending";
     const event: SettleEvent = aborted ? { type: "cancel" } : endOf(error, call);
     if (body.type === "stream") return call.breakOff(event);
     if (body.type === "coded") {

@@ -198,6 +198,7 @@ function answerRefused({ handler }: Sending, refusal: Refusal, body: unknown): t
 /** Sends a request; `call` is undefined for one that only has the path of a model call. */
 function send(sending: Sending, call: OpenCall | undefined, { options, passing }: Outgoing): boolean {
   const { meter, target, handler } = sending;
+  if (call?.signal?.aborted) call.givenUp = "held";
   const request = meter.inFlight.begin(target, call !== undefined);
   const answer = new Answer(meter, call, request, passing);
   const sent = call === undefined ? options : withoutOurs(meter, options);
