@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { entryOf, workingDirectory } from "../config/file.ts";
 import type { Faults } from "../core/faults.ts";
 import { readIntake } from "../datadog/intake.ts";
-import { readOtel } from "../meter/export/endpoint.ts";
+import { foreignExporter, readOtel } from "../meter/export/endpoint.ts";
 import { installExit } from "../meter/export/exit.ts";
 import { startExporter } from "../meter/export/exporter.ts";
 import type { Slot } from "../meter/export/spool/slots.ts";
@@ -51,6 +51,13 @@ export function lacksTarget({ env }: Config): boolean {
   return !standard.disabled && endpoint.metrics === undefined;
 }
 
+/** Why nothing is exported, where a variable of OpenTelemetry says so. */
+function whyUnsent(env: Config["env"]): string | undefined {
+  const exporter = foreignExporter(env);
+  if (exporter === undefined) return undefined;
+  return `nothing is exported: OTEL_METRICS_EXPORTER is ${exporter}, and only otlp, or an OpenTelemetry meter provider of the app, takes our metrics`;
+}
+
 /** Wires the exporter to where the environment says; the standard `OTEL_*` endpoint comes before Datadog's intake. */
 export function openTelemetry(options: TelemetryOptions): Telemetry {
   const { config, instruments, faults, slot, stateDir, warn } = options;
@@ -71,6 +78,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
     version: options.version,
     slot: slot.get,
     spoolDir,
+    unsent: whyUnsent(config.env),
     warn: standard.disabled ? () => {} : warn,
     fault: (step) => faults.report(step),
   });

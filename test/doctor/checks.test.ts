@@ -281,6 +281,12 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
     "OTEL_METRICS_EXPORTER=otlp",
     { packages: { "@opentelemetry/sdk-node": "0.301.0" }, env: { OTEL_METRICS_EXPORTER: "none" } },
   ],
+  [
+    "export-nowhere",
+    "note",
+    "OTEL_METRICS_EXPORTER=otlp",
+    { env: { OTEL_METRICS_EXPORTER: "console", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" } },
+  ],
   ["otlp-grpc", "fault", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", { env: { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" } }],
   [
     "otlp-grpc",

@@ -1,5 +1,5 @@
 import { readIntake } from "../../datadog/intake.ts";
-import { readOtel, type Target } from "../../meter/export/endpoint.ts";
+import { foreignExporter, readOtel, type Target } from "../../meter/export/endpoint.ts";
 import { exportsMetrics, type Facts, settingOf } from "../facts.ts";
 import { fault, note, ok, type Remark } from "../finding.ts";
 import type { Answer } from "../question.ts";
@@ -114,7 +114,12 @@ function* temporalityRemark({ url, headers }: Target, { env }: Facts): Iterable<
     yield note("temporality-ignored", TEMPORALITY, "is cumulative: Datadog takes deltas only", `${TEMPORALITY}=delta`);
 }
 
-function nowhere({ deployment }: Facts): Remark {
+function nowhere({ deployment, env }: Facts): Remark {
+  const exporter = foreignExporter(env);
+  if (exporter !== undefined) {
+    const name = "OTEL_METRICS_EXPORTER";
+    return note("export-nowhere", name, `is ${exporter}: only otlp is exported, so nothing is sent`, `${name}=otlp`);
+  }
   for (const name of [ENDPOINT, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "DD_API_KEY"]) {
     const set = deployment.variables.get(name);
     if (set !== undefined) return ok("export", name, `set in ${set.where}, not here: not asked`);

@@ -69,9 +69,18 @@ function temporalityOf(env: Env, notes: string[]): Temporality {
   return "delta";
 }
 
-function target(env: Env, signal: "METRICS" | "TRACES", notes: string[]): Target | undefined {
+/** The exporter of metrics that the environment names where it is none of ours: we have `otlp` alone. */
+export function foreignExporter(env: Env): string | undefined {
+  return exportsOtlp(env, "METRICS") ? undefined : given(env.OTEL_METRICS_EXPORTER);
+}
+
+function exportsOtlp(env: Env, signal: "METRICS" | "TRACES"): boolean {
   const exporters = given(env[`OTEL_${signal}_EXPORTER`])?.split(",") ?? ["otlp"];
-  if (!exporters.some((one) => one.trim() === "otlp")) return undefined;
+  return exporters.some((one) => one.trim() === "otlp");
+}
+
+function target(env: Env, signal: "METRICS" | "TRACES", notes: string[]): Target | undefined {
+  if (!exportsOtlp(env, signal)) return undefined;
   const of = (name: string) =>
     given(env[`OTEL_EXPORTER_OTLP_${signal}_${name}`]) ?? given(env[`OTEL_EXPORTER_OTLP_${name}`]);
   const url = urlOf(env, signal, notes);

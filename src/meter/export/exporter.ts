@@ -46,6 +46,8 @@ export interface ExporterOptions {
   readonly maxSpoolBytes?: number;
   /** Maximum bytes of one request before compression. */
   readonly maxRequestBytes?: number;
+  /** What is logged when nothing is exported. Default {@link NOTHING_SENT}. */
+  readonly unsent?: string | undefined;
   readonly warn: (message: string) => void;
   readonly fault: (step: "exporter") => void;
   readonly now?: () => number;
@@ -164,10 +166,10 @@ function tick(state: ExporterState, options: ExporterOptions): void {
   }
 }
 
-function warnNothingSent(state: ExporterState, { instruments, warn }: ExporterOptions): void {
+function warnNothingSent(state: ExporterState, { instruments, warn, unsent = NOTHING_SENT }: ExporterOptions): void {
   if (state.warnedUnsent || instruments.watch()) return;
   state.warnedUnsent = true;
-  warn(NOTHING_SENT);
+  warn(unsent);
 }
 
 async function flush(state: ExporterState, timeoutMs: number): Promise<void> {
