@@ -97,6 +97,12 @@ export const SCHEMA: ObjectNode = {
     "mode": { "kind": "enum", "type": "Mode", "values": ["enforce", "shadow", "off"] },
     "store": { "kind": "string", "form": "store", "examples": ["file:/var/lib/app/spendfuse.db"] },
     "whenStateUnknown": { "kind": "enum", "values": ["open", "closed"] },
+    "whenSpent": {
+      "kind": "object",
+      "type": "WhenSpentConfig",
+      "keys": { "wait": { "kind": "string", "form": "duration", "examples": ["10m"] } },
+      "examples": [{ "wait": "10m" }]
+    },
     "stateTimeout": { "kind": "string", "form": "duration", "examples": ["2s"] },
     "openTimeout": { "kind": "string", "form": "duration", "examples": ["5s"] },
     "unpriced": { "kind": "enum", "values": ["allow", "refuse"] },
@@ -277,6 +283,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_MODE": ["mode"],
   "SPENDFUSE_STORE": ["store"],
   "SPENDFUSE_WHEN_STATE_UNKNOWN": ["whenStateUnknown"],
+  "SPENDFUSE_WHEN_SPENT_WAIT": ["whenSpent", "wait"],
   "SPENDFUSE_STATE_TIMEOUT": ["stateTimeout"],
   "SPENDFUSE_OPEN_TIMEOUT": ["openTimeout"],
   "SPENDFUSE_UNPRICED": ["unpriced"],

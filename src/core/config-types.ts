@@ -73,6 +73,15 @@ export interface BudgetConfig {
 /** `enforce` refuses calls, `shadow` only records what would have been refused, `off` checks nothing. */
 export type Mode = "enforce" | "shadow" | "off";
 
+/** What a call gets whose budget is spent, or whose scope an operator has paused. Without it: a refusal at once. */
+export interface WhenSpentConfig {
+  /**
+   * How long it waits before it is refused; it goes on when the budget is raised, the scope resumed or the window over.
+   * Also `SPENDFUSE_WHEN_SPENT_WAIT`.
+   */
+  readonly wait?: string;
+}
+
 /** A breaker to listen to (`url`), or one to run inside this process (`port`). */
 export interface BreakerConfig {
   /** The breaker to listen to. Also `SPENDFUSE_BREAKER_URL`. */
@@ -252,6 +261,8 @@ export interface ConfigFile {
    * it. Default `open`. Also `SPENDFUSE_WHEN_STATE_UNKNOWN`.
    */
   readonly whenStateUnknown?: "open" | "closed";
+  /** What a call gets whose budget is spent, or whose scope an operator has paused. Without it: a refusal at once. */
+  readonly whenSpent?: WhenSpentConfig;
   /**
    * How long a call waits for the store's answer. Far from a cap no call waits. Default `2s`. Also
    * `SPENDFUSE_STATE_TIMEOUT`.

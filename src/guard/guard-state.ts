@@ -15,6 +15,7 @@ import type { RaiseWith } from "./refusal.ts";
 import { createRefusalLog, type RefusalLog } from "./refusal-log.ts";
 import { createRepeats, type RepeatRule, type Repeats } from "./repeats.ts";
 import { blockedByBudget, blockedByCircuit } from "./verdict.ts";
+import type { Waiting } from "./waiting.ts";
 
 export interface GuardOptions {
   readonly budgets: readonly Budget[];
@@ -24,6 +25,8 @@ export interface GuardOptions {
   readonly fed: boolean;
   /** Whether calls are allowed (`open`) or refused (`closed`) when the state cannot be read in time. */
   readonly whenStateUnknown: "open" | "closed";
+  /** How long calls wait for a spent budget or a paused scope, in milliseconds; absent: they are refused at once. */
+  readonly waitMs?: number | undefined;
   readonly unpriced: "allow" | "refuse";
   /** Whether streams in progress are ended when their budget is spent or their circuit opens. */
   readonly cutStreams?: boolean;
@@ -68,6 +71,8 @@ export interface GuardState {
   climbs: boolean;
   /** Logs a line at most once per kind and interval. */
   readonly notify: Notices;
+  /** Calls that wait; undefined where they are refused at once. */
+  waiting: Waiting | undefined;
   readonly logRefusal: RefusalLog;
   readonly lease: BudgetLease;
   readonly budgets: Budgets;
@@ -86,6 +91,8 @@ export function openGuardState(options: GuardOptions): GuardState {
   const cuts = options.cutStreams === true && options.mode === "enforce";
   const notify = createNotices(options.say, clock);
   const onFailure = (error: unknown): void => reportStoreFailure(notify, error);
+  // Undefined until all of it is made: a store may answer before.
+  let state: GuardState | undefined;
   const lease: BudgetLease = createLease({
     store,
     holder: options.holder,
@@ -105,6 +112,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     lease,
     recall: (count) => attempt(() => store.recall(keyOf(count)), onFailure),
     onWarning: (count) => warn(options, count),
+    ...(options.waitMs !== undefined && { onFreed: () => state?.waiting?.wake() }),
     onFull: (count) => {
       if (cuts) cutHolders(reservations, count);
     },
@@ -115,11 +123,18 @@ export function openGuardState(options: GuardOptions): GuardState {
     fed: options.fed,
     clock,
     onBack: () => reassert(lease),
-    onRecall: (key) => (key === RELOAD_KEY ? options.onReload?.() : recall(lease, key)),
+    onRecall(key) {
+      if (key === RELOAD_KEY) options.onReload?.();
+      else recall(lease, key);
+      state?.waiting?.wake();
+    },
     onFailure,
-    onChange: (circuit) => applyCircuit(circuit, cuts ? reservations : undefined, notify),
+    onChange(circuit) {
+      applyCircuit(circuit, cuts ? reservations : undefined, notify);
+      state?.waiting?.wake();
+    },
   });
-  return {
+  state = {
     options,
     clock,
     cuts,
@@ -134,7 +149,9 @@ export function openGuardState(options: GuardOptions): GuardState {
     circuits,
     trips: createTrips({ store, clock, by: options.processName, onFailure }),
     repeats: options.repeats && createRepeats(options.repeats),
+    waiting: undefined,
   };
+  return state;
 }
 
 /** Whether a budget keeps a reserve for calls inside `finalise()`. */

@@ -8,15 +8,17 @@ import { leave } from "./budgets/budget-lease.ts";
 import { charge, countsOf, type Hold, holdsOf, replaceBudgets } from "./budgets/budgets.ts";
 import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
 import { type Remaining, remainingOf } from "./budgets/remaining.ts";
+import { pausedCause, spentCause } from "./cause.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, keepsReserve, openGuardState, reportStoreFailure } from "./guard-state.ts";
 import { applyLadders, hasLadder } from "./ladder.ts";
-import { force, NO_HOLDS, pass, passesUnknown, refuse } from "./passage.ts";
+import { force, NO_HOLDS, pass, passesUnknown, refuse, refuseNow } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
 import { readVendorCap } from "./vendor-cap.ts";
 import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, blockedUnpriced } from "./verdict.ts";
+import { createWaiting } from "./waiting.ts";
 
 /** The check before each call: budgets and circuits in, a verdict out. */
 export interface Guard extends Gate {
@@ -38,6 +40,15 @@ const VENDOR_CAP_MS = 10 * 60_000;
 export function createGuard(options: GuardOptions): Guard {
   const guard = openGuardState(options);
   const { circuits, budgets, clock, cuts } = guard;
+  if (options.waitMs !== undefined && options.waitMs > 0 && options.mode === "enforce") {
+    guard.waiting = createWaiting({
+      waitMs: options.waitMs,
+      clock,
+      check: (ask) => check(guard, ask, clock()),
+      refuse: (ask, blocked) => refuseNow(guard, ask, blocked),
+      onFault: options.onFault,
+    });
+  }
   const own: Guard = {
     circuits,
     counts: budgets.counts,
@@ -46,6 +57,8 @@ export function createGuard(options: GuardOptions): Guard {
     changes: hasLadder(options.budgets),
     admit(ask) {
       const now = clock();
+      const waits = guard.waiting !== undefined && !isFinalising() ? guard.waiting.join(ask) : undefined;
+      if (waits !== undefined) return waits;
       return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, now);
     },
     unchecked(shape) {
@@ -58,6 +71,7 @@ export function createGuard(options: GuardOptions): Guard {
       guard.finalises = keepsReserve(next);
       guard.climbs = hasLadder(next);
       own.changes = guard.climbs;
+      guard.waiting?.wake();
       own.forecasts = next.length > 0;
     },
     charge: (node, spent) => charge(budgets, node, spent),
@@ -118,7 +132,8 @@ function refuseUncovered(
   }
   const { count } = hold;
   if (guard.options.mode === "enforce") guard.trips.byBudget(count, ask.node);
-  return refuse(guard, ask, blockedByBudget(count, hold.amount, guard.finalises && isFinalising()), holds);
+  const blocked = blockedByBudget(count, hold.amount, guard.finalises && isFinalising());
+  return refuse(guard, ask, blocked, holds, guard.waiting && spentCause(guard.budgets, count, blocked));
 }
 
 function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number): Passage | Promise<Passage> {
@@ -148,7 +163,9 @@ function refuseUnknown(
 function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage | Promise<Passage> {
   const { mode, approvers } = guard.options;
   const mayPass = mode === "shadow" || approvers.size > 0;
-  return refuse(guard, ask, blockedByCircuit(circuit), mayPass ? needsOf(guard, ask) : NO_HOLDS);
+  const blocked = blockedByCircuit(circuit);
+  const cause = guard.waiting && pausedCause(circuit, blocked);
+  return refuse(guard, ask, blocked, mayPass ? needsOf(guard, ask) : NO_HOLDS, cause);
 }
 
 async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
@@ -192,8 +209,9 @@ function openVendorCap({ options, clock, trips }: GuardState, answer: ErrorAnswe
   return true;
 }
 
-async function close({ reservations, lease, circuits, notify, options }: GuardState): Promise<void> {
+async function close({ waiting, reservations, lease, circuits, notify, options }: GuardState): Promise<void> {
   const failed = (error: unknown): void => reportStoreFailure(notify, error);
+  waiting?.close();
   reservations.close();
   await leave(lease).catch(failed);
   circuits.close();

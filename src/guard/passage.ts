@@ -5,6 +5,7 @@ import type { Hold } from "./budgets/budgets.ts";
 import { forceHolds } from "./budgets/coverage.ts";
 import type { GuardState } from "./guard-state.ts";
 import { createRefusal } from "./refusal.ts";
+import type { Cause } from "./waiting.ts";
 
 // How a check ends: the call passes, or is refused.
 
@@ -28,6 +29,7 @@ export function refuse(
   ask: Ask,
   blocked: Blocked,
   holds: readonly Hold[],
+  cause?: Cause,
 ): Passage | Promise<Passage> {
   const { mode, approvers, onRefused, onFault } = guard.options;
   if (mode === "shadow") {
@@ -35,10 +37,10 @@ export function refuse(
     guard.logRefusal(blocked);
     return force(guard, ask, holds);
   }
-  if (approvers.size === 0) return decide(guard, ask, blocked, holds, undefined);
+  if (approvers.size === 0) return decide(guard, ask, blocked, holds, undefined, cause);
   const approval = approvalOf(approvers, blocked, ask.node.scope, onFault);
-  if (approval instanceof Promise) return approval.then((found) => decide(guard, ask, blocked, holds, found));
-  return decide(guard, ask, blocked, holds, approval);
+  if (approval instanceof Promise) return approval.then((found) => decide(guard, ask, blocked, holds, found, cause));
+  return decide(guard, ask, blocked, holds, approval, cause);
 }
 
 function decide(
@@ -47,17 +49,24 @@ function decide(
   blocked: Blocked,
   holds: readonly Hold[],
   approval: Approval | undefined,
-): Passage {
+  cause: Cause | undefined,
+): Passage | Promise<Passage> {
   const { trips, options } = guard;
   if (approval === undefined) {
-    options.onRefused(ask.node, blocked, "enforce");
-    guard.logRefusal(blocked);
-    return { pass: false, refusal: () => createRefusal(blocked, ask.refusal, options.raise) };
+    return cause !== undefined && guard.waiting !== undefined
+      ? guard.waiting.wait(ask, cause)
+      : refuseNow(guard, ask, blocked);
   }
   trips.log({ scope: blocked.scope, what: "approve", by: approval.by, why: approval.why });
   const state = blocked.reason === "budget" && blocked.why === undefined ? "over budget" : "blocked";
   options.say(`call of ${ask.node.scope.agent} allowed although ${blocked.scope} is ${state}: ${approval.why}`);
   return force(guard, ask, holds);
+}
+
+export function refuseNow({ options, logRefusal }: GuardState, ask: Ask, blocked: Blocked): Passage {
+  options.onRefused(ask.node, blocked, "enforce");
+  logRefusal(blocked);
+  return { pass: false, refusal: () => createRefusal(blocked, ask.refusal, options.raise) };
 }
 
 /** Whether a call may pass although the state could not be read in time. Logs which. */

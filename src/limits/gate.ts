@@ -19,6 +19,8 @@ export interface Ask {
   readonly refusal: RefusalShape;
   readonly provider: string;
   readonly model: string | undefined;
+  /** The caller's, by which it may end the call while it waits. */
+  readonly signal?: AbortSignal | undefined;
   /**
    * Changes the request, before {@link forecast} is asked. Returns whether anything of it was changed; absent where the
    * transport cannot.

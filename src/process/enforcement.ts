@@ -118,6 +118,7 @@ function createState(options: EnforcementOptions): EnforcementState {
     unpriced: config.unpriced ?? "allow",
     cutStreams: config.cutStreams === true,
     repeats: repeatRule(config),
+    waitMs: readDuration(config.whenSpent?.wait),
     timeoutMs: readDuration(config.stateTimeout) ?? TIMEOUT_MS,
     openTimeoutMs,
     sources: sourcesOf(config, shown),

@@ -34,13 +34,17 @@ export async function changeCircuit(
 ): Promise<{ readonly status: number; readonly body: unknown }> {
   if (link?.token === undefined)
     return fault(409, "start the sandbox with --breaker URL and SPENDFUSE_OPERATOR_TOKEN to operate circuits");
-  const { scope } = (order ?? {}) as { scope?: unknown };
+  const { scope, reason, by, ttl } = (order ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof scope !== "string") return fault(400, '"scope" must be a text such as agent:researcher');
   try {
     const response = await fetch(`${link.url}/circuits/${verb}`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${link.token}` },
-      body: JSON.stringify({ scope, by: "sandbox page", reason: `${verb} by hand at the sandbox` }),
+      body: JSON.stringify({
+        ...{ scope, ttl },
+        by: by || "sandbox page",
+        reason: reason || `${verb} by hand at the sandbox`,
+      }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return { status: response.status, body: await response.json() };

@@ -7,6 +7,7 @@ import { serveHttp } from "../http/server.ts";
 import { PACKAGE_ROOT } from "../package/root.ts";
 import { costSeries } from "./account/cost-series.ts";
 import { BodyFault, parseJson, readUnpacked } from "./body.ts";
+import { changeBudget, readBudgets } from "./budgets.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
 import { draw } from "./draw.ts";
 import { createIntake } from "./intake.ts";
@@ -52,7 +53,10 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     "/main.js": page("main.js", "text/javascript; charset=utf-8"),
     "/style.css": page("style.css", "text/css; charset=utf-8"),
     "/sandbox/state": {
-      GET: own(async () => ok(viewState(sandbox, intake.spans, await readCircuits(breaker)))),
+      GET: own(async () => {
+        const [circuits, budgets] = await Promise.all([readCircuits(breaker), readBudgets(breaker)]);
+        return ok(viewState(sandbox, intake.spans, circuits, budgets));
+      }),
     },
     "/sandbox/tags": {
       GET: own(async ({ query }) => ok({ values: sandbox.store.valuesOf(query.get("key") ?? "") })),
@@ -67,6 +71,7 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     "/sandbox/circuits/reset": {
       POST: own(async (exchange) => changeCircuit(breaker, "reset", await bodyOf(exchange))),
     },
+    "/sandbox/budgets": { POST: own(async (exchange) => changeBudget(breaker, await bodyOf(exchange))) },
     "/api/v1/query": { GET: async ({ query }) => queryMetrics(query, sandbox.store) },
   };
 

@@ -1,7 +1,7 @@
 import { groupName, type Watch } from "./monitor/watch.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { SEMANTICS } from "./semantics.ts";
-import { type CircuitsView, compareStatus, type MonitorView, type StateView } from "./view.ts";
+import { type BudgetsView, type CircuitsView, compareStatus, type MonitorView, type StateView } from "./view.ts";
 
 const NOTICE =
   "This is not Datadog. It is a stand-in on this machine that evaluates the monitors and draws the dashboards that spendfuse ships, as far as their behaviour is documented.";
@@ -13,6 +13,7 @@ export function viewState(
   { clock, store, account, engine }: Sandbox,
   spans: number,
   circuits: CircuitsView,
+  budgets: BudgetsView,
 ): StateView {
   const { points, series, held, limit } = store.stats;
   return {
@@ -22,6 +23,7 @@ export function viewState(
     intake: { points, series, spans, held, limit, dropped: store.dropped },
     monitors: [...engine.watches.values()].map((watch) => viewMonitor(watch, engine.transitions)),
     circuits,
+    budgets,
     webhooks: engine.webhooks.slice(0, MAX_TRANSITIONS),
     dashboards: account.dashboards().map(({ id, body }) => ({ id, title: String(body.title) })),
     semantics: SEMANTICS,

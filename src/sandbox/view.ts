@@ -9,6 +9,7 @@ export interface StateView {
   readonly intake: IntakeView;
   readonly monitors: readonly MonitorView[];
   readonly circuits: CircuitsView;
+  readonly budgets: BudgetsView;
   /** Newest first. */
   readonly webhooks: readonly WebhookView[];
   readonly dashboards: readonly { readonly id: string; readonly title: string }[];
@@ -88,6 +89,40 @@ export interface CircuitView {
   readonly until: number | undefined;
   readonly source: string;
   readonly reason: string;
+}
+
+export interface BudgetsView {
+  /** Why none are shown: no breaker is set, it has no operator's token, or it does not answer. */
+  readonly why: string | undefined;
+  readonly budgets: readonly BudgetRowView[];
+  /** Raises that wait for an answer. */
+  readonly requests: readonly RequestView[];
+}
+
+/** As the breaker shows it. Amounts are in USD, tokens or calls; times in milliseconds since the epoch. */
+export interface BudgetRowView {
+  readonly budget: string;
+  readonly scope: string;
+  readonly run?: string;
+  readonly unit: "usd" | "tokens" | "calls";
+  /** Absent for a run. */
+  readonly until?: number;
+  readonly spent: number;
+  readonly inUse: number;
+  readonly cap: number;
+  readonly raised: number;
+}
+
+export interface RequestView {
+  readonly id: string;
+  readonly budget: string;
+  readonly scope: string;
+  readonly run?: string;
+  readonly unit: BudgetRowView["unit"];
+  readonly amount: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly until: number;
 }
 
 export interface WebhookView {

@@ -42,7 +42,11 @@ describe.concurrent("spendfuse demo", () => {
     });
     expect(out).not.toContain("✗");
     expect(code).toBe(0);
-    const [circuit, ...more] = err.trim().split("\n");
+    const said = err.trim().split("\n");
+    // The first refusal of each scope is said.
+    const refused = said.flatMap((line) => /^spendfuse: refuses calls of (\S+): /.exec(line)?.[1] ?? []);
+    expect(refused).toContain("agent:spender");
+    const [circuit, ...more] = said.filter((line) => !line.startsWith("spendfuse: refuses calls of "));
     expect(circuit).toMatch(
       /^spendfuse: circuit of agent:runaway opened until \S+: runaway spent \$\d+\.\d+ in five minutes\. The limit is \$\d+\.\d+\. Datadog monitor "[^"]+" \(\d+\), Triggered: https:/,
     );

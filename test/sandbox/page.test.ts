@@ -11,6 +11,7 @@ import { createSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
 import { type SandboxServer, startSandboxServer } from "../../src/sandbox/server.ts";
 import { openMemory } from "../../src/stores/memory.ts";
 import { findChromium, openBrowser } from "../servers/chromium.ts";
+import { findBarriers } from "./accessibility.ts";
 import { feedMinute } from "./traffic.ts";
 
 const chromium = findChromium();
@@ -128,12 +129,37 @@ describe.skipIf(chromium === undefined)("the page of the sandbox", () => {
     expect(await circuit.getAttribute("data-state")).toBe("open");
     await picture(page, "sandbox-circuits");
     await circuit.locator('[data-testid="reset"]').click();
+    const dialog = page.getByRole("dialog", { name: "Reset agent:runaway?" });
+    await dialog.getByLabel("Your name").fill("ada");
+    await dialog.getByRole("button", { name: "Reset" }).click();
     await expect.poll(() => circuit.count(), SOON).toBe(0);
     const { circuits } = (await (await fetch(`${breaker.url}/circuits`)).json()) as { circuits: { scope: string }[] };
     expect(circuits.map(({ scope }) => scope)).not.toContain("agent:runaway");
 
     await page.click('[data-testid="nav-webhooks"]');
     await page.waitForSelector('[data-testid="webhook-row"]:has-text("agent:runaway")');
+  });
+
+  test.each([
+    ["light", 390],
+    ["light", 1_280],
+    ["dark", 390],
+    ["dark", 1_280],
+  ] as const)("nothing keeps people out: %s, %d px", async (theme, width) => {
+    const own = await open(theme);
+    await own.setViewportSize({ width, height: 900 });
+    const views = await own
+      .locator("nav a")
+      .evaluateAll((links) => links.map((link) => link.getAttribute("href") ?? ""));
+    const seen: Record<string, readonly string[]> = {};
+    for (const href of views) {
+      await own.locator(`nav a[href="${href}"]`).click();
+      await own.waitForSelector(`nav a[aria-current="page"][href="${href}"]`);
+      if (href.startsWith("#dashboards")) await drawn(own);
+      seen[href] = await own.evaluate(findBarriers);
+    }
+    await own.close();
+    expect(seen).toEqual(Object.fromEntries(views.map((href) => [href, []])));
   });
 
   test("in the dark as well, and nothing went wrong", async () => {

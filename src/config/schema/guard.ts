@@ -210,6 +210,22 @@ export const GUARD_KEYS = {
     description:
       "What a call gets when store or breaker do not answer: `open` checks it by what this process knows, `closed` refuses it.",
   },
+  whenSpent: {
+    kind: "object",
+    type: "WhenSpentConfig",
+    description:
+      "What a call gets whose budget is spent, or whose scope an operator has paused. Without it: a refusal at once.",
+    examples: [{ wait: "10m" }],
+    keys: {
+      wait: {
+        kind: "string",
+        form: "duration",
+        description:
+          "How long it waits before it is refused; it goes on when the budget is raised, the scope resumed or the window over.",
+        examples: ["10m"],
+      },
+    },
+  },
   stateTimeout: {
     kind: "string",
     form: "duration",

@@ -26,6 +26,8 @@ export interface BudgetsOptions {
   /** Asks other processes to release what they hold idle. */
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
+  /** A call gave back what it held. */
+  readonly onFreed?: () => void;
   /** All of the cap is spent. */
   readonly onFull: (count: Count) => void;
 }

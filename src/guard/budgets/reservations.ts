@@ -43,6 +43,7 @@ class Reservation implements Ticket {
     this.#settled ??= holds;
     this.#spent = spent;
     this.#settledAt = settleHolds(this.#budgets, holds, spent);
+    this.#budgets.onFreed?.();
   }
 
   correct(spent: Spent): void {
@@ -57,6 +58,7 @@ class Reservation implements Ticket {
     this.holds = [];
     this.#open.delete(this);
     releaseHolds(this.#budgets, holds);
+    this.#budgets.onFreed?.();
   }
 }
 
@@ -73,6 +75,7 @@ export function createReservations(budgets: Budgets, clock: () => number, raise?
       releaseHolds(budgets, reservation.holds);
       // What the call spends still counts when it settles.
       reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));
+      budgets.onFreed?.();
     }
   }
 

@@ -71,6 +71,7 @@ class CallAsk implements Ask {
   readonly node: Ask["node"];
   readonly refusal: RefusalShape;
   readonly provider: string;
+  readonly signal: AbortSignal | undefined;
   readonly change: Ask["change"];
   readonly #call: OpenCall;
   readonly #sent: unknown;
@@ -79,6 +80,7 @@ class CallAsk implements Ask {
     this.node = call.node;
     this.refusal = call.target.format.refusal;
     this.provider = call.target.provider;
+    this.signal = call.signal;
     this.#call = call;
     this.#sent = sent;
     const { changeable } = call;

@@ -1,5 +1,5 @@
 import type { StateView } from "../view.ts";
-import { h } from "./dom.ts";
+import { h, panelOf } from "./dom.ts";
 import { formatTime, formatValue } from "./format.ts";
 import { pill } from "./pill.ts";
 
@@ -20,10 +20,9 @@ export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement
       h("td", {}, name),
       h("td", {}, rule),
       h("td", { class: "soft" }, cites),
-      h("td", {}, confirmed ? "" : h("span", { class: "pill tone-warn" }, "unconfirmed")),
+      h("td", {}, confirmed ? "yes" : h("span", { class: "pill tone-warn" }, "unconfirmed")),
     ),
   );
-  const head = ["What", "As it is done here", "Known from", ""].map((text) => h("th", {}, text));
   return h(
     "div",
     {},
@@ -41,13 +40,12 @@ export function viewAbout({ notice, intake, semantics }: StateView): HTMLElement
         counts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
       ),
     ),
-    h("div", { class: "panel" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))),
+    panelOf("what is done here as Datadog does it", ["What", "As it is done here", "Known from", "Confirmed"], rows),
   );
 }
 
 /** The webhooks that were sent, and their responses. */
 export function viewWebhooks({ webhooks }: StateView): HTMLElement {
-  const head = ["At", "Webhook", "Transition", "Group", "Monitor", "Tries", "Answer"].map((text) => h("th", {}, text));
   const rows = webhooks.map(({ at, name, transition, group, monitor, attempts, answer, delivered }) =>
     h(
       "tr",
@@ -61,6 +59,7 @@ export function viewWebhooks({ webhooks }: StateView): HTMLElement {
       h("td", {}, delivered ? pill("OK") : pill("Alert"), ` ${answer}`),
     ),
   );
-  if (rows.length === 0) return h("p", { class: "empty" }, "No webhook was sent so far.");
-  return h("div", { class: "panel" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+  if (rows.length === 0)
+    return h("p", { class: "empty" }, "No webhook was sent so far: a monitor sends one when it goes to alert.");
+  return panelOf("webhooks", ["At", "Webhook", "Transition", "Group", "Monitor", "Tries", "Answer"], rows);
 }

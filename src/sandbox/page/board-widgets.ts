@@ -59,7 +59,13 @@ function createGroup(definition: PlacedWidget["definition"], columns: number, ce
 }
 
 function createWidget(definition: Definition, cells: WidgetCell[]): HTMLElement {
-  const body = h("div", { class: "body" });
+  // It may scroll, also by keyboard.
+  const body = h("div", {
+    class: "body",
+    tabindex: 0,
+    role: "group",
+    "aria-label": definition.title ?? definition.type,
+  });
   const box = h(
     "div",
     { class: "widget", "data-testid": "widget", "data-type": definition.type },

@@ -1,6 +1,7 @@
 import type { StateView } from "../view.ts";
 import { ask } from "./ask.ts";
-import { h } from "./dom.ts";
+import { confirm } from "./confirm.ts";
+import { h, panelOf } from "./dom.ts";
 import { pill } from "./pill.ts";
 
 /** Circuits that are not closed, and what an operator may do. */
@@ -9,14 +10,22 @@ export function viewCircuits(
   outcome: string,
   tell: (text: string) => void,
 ): HTMLElement {
-  const change = async (verb: "trip" | "reset", scope: string): Promise<void> => {
-    try {
-      const { state } = await ask<{ state: string }>(`/sandbox/circuits/${verb}`, { scope });
-      tell(`${scope}: ${state}`);
-    } catch (error) {
-      tell((error as Error).message);
-    }
-  };
+  const change = (verb: "trip" | "reset", scope: string): void =>
+    confirm(
+      {
+        title: verb === "trip" ? `Stop ${scope}?` : `Reset ${scope}?`,
+        effect: () =>
+          verb === "trip"
+            ? `Every call of ${scope} is refused, for as long as the breaker's trips last. Calls under way go on.`
+            : `Calls of ${scope} are allowed again at once, and so are those of the same incident. A monitor that still alerts stops them again with its next webhook.`,
+        action: verb === "trip" ? "Trip" : "Reset",
+        reasonNeeded: false,
+      },
+      async ({ reason, by }) => {
+        const { state } = await ask<{ state: string }>(`/sandbox/circuits/${verb}`, { scope, reason, by });
+        tell(`${scope}: ${state}`);
+      },
+    );
   const input = h("input", { placeholder: "agent:researcher", "aria-label": "scope to trip" });
   const form = h(
     "form",
@@ -24,7 +33,7 @@ export function viewCircuits(
       class: "row",
       onsubmit: (event) => {
         event.preventDefault();
-        void change("trip", input.value.trim());
+        if (input.value.trim() !== "") change("trip", input.value.trim());
       },
     },
     input,
@@ -43,23 +52,27 @@ export function viewCircuits(
         "td",
         {},
         operable &&
-          h("button", { type: "button", "data-testid": "reset", onclick: () => void change("reset", scope) }, "Reset"),
+          h(
+            "button",
+            {
+              type: "button",
+              "data-testid": "reset",
+              "aria-label": `Reset ${scope}`,
+              onclick: () => change("reset", scope),
+            },
+            "Reset",
+          ),
       ),
     ),
   );
-  const head = ["State", "Scope", "Until", "By", "Why", ""].map((text) => h("th", {}, text));
   return h(
     "div",
     {},
     why && h("p", { class: "banner" }, why),
     operable && form,
     outcome !== "" && h("p", { class: "banner", role: "status" }, outcome),
-    h(
-      "div",
-      { class: "panel" },
-      rows.length === 0
-        ? h("p", { class: "empty" }, "Every circuit is closed.")
-        : h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)),
-    ),
+    rows.length === 0
+      ? h("div", { class: "panel" }, h("p", { class: "empty" }, "Every circuit is closed."))
+      : panelOf("circuits", ["State", "Scope", "Until", "By", "Why", "Actions"], rows),
   );
 }

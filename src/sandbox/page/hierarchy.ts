@@ -26,14 +26,22 @@ function toBranches(rows: readonly RowView[], depth = 0): readonly Branch[] {
   });
 }
 
+/** Parts that the text instead of the chart names. */
+const SAID = 10;
+
 /** A widget that shows parts of a whole as one series of a chart. */
 export function viewHierarchy(body: HTMLElement, seriesOf: () => Readonly<Record<string, unknown>>): WidgetView {
-  const place = h("div", { class: "chart" });
+  const place = h("div", { class: "chart", role: "img", "aria-label": "chart" });
   body.replaceChildren(place);
   const chart = createChart(place);
   return {
     draw({ definition, answers }) {
       const format = definition.requests?.[0]?.formulas?.[0]?.number_format;
+      const rows = answers[0]?.rows ?? [];
+      const parts = rows
+        .slice(0, SAID)
+        .map(({ group, values }) => `${group.join(" ")} ${formatValue(values[0], format)}`);
+      place.setAttribute("aria-label", rows.length === 0 ? "no data" : parts.join(", "));
       chart.draw({
         tooltip: { trigger: "item", valueFormatter: (value: number) => formatValue(value, format) },
         series: [{ ...seriesOf(), data: toBranches(answers[0]?.rows ?? []) }],

@@ -2,8 +2,9 @@ import type { StateView } from "../view.ts";
 import { viewAbout, viewWebhooks } from "./about.ts";
 import { ask } from "./ask.ts";
 import { type Board, openBoard } from "./board.ts";
+import { viewBudgets } from "./budgets.ts";
 import { viewCircuits } from "./circuits.ts";
-import { h } from "./dom.ts";
+import { h, refill } from "./dom.ts";
 import { formatTime } from "./format.ts";
 import { viewMonitors } from "./monitors.ts";
 
@@ -45,7 +46,7 @@ function route(): { readonly view: string; readonly detail: string } {
     : { view: view || "monitors", detail };
 }
 
-function drawNav({ dashboards, monitors, circuits }: StateView): void {
+function drawNav({ dashboards, monitors, circuits, budgets }: StateView): void {
   const { view, detail } = route();
   const link = (name: string, href: string, text: string, badge?: HTMLElement | string): HTMLElement => {
     const current = href === `#${view}${detail && view === "dashboards" ? `/${detail}` : ""}`;
@@ -55,13 +56,15 @@ function drawNav({ dashboards, monitors, circuits }: StateView): void {
   const opened = circuits.circuits.filter((circuit) => circuit.state === "open").length;
   const count = (number: number): HTMLElement | undefined =>
     number > 0 ? h("span", { class: "tone-bad pill" }, number) : undefined;
-  nav.replaceChildren(
+  refill(
+    nav,
     h("div", { class: "brand" }, "spendfuse sandbox", h("small", {}, "not Datadog")),
     h("h2", {}, "Dashboards"),
     ...dashboards.map(({ id, title }) => link(title, `#dashboards/${id}`, title.replace(/^Spendfuse /, ""))),
     h("h2", {}, "Live"),
     link("monitors", "#monitors", "Monitors", count(alerting)),
     link("circuits", "#circuits", "Circuits", count(opened)),
+    link("budgets", "#budgets", "Budgets", count(budgets.requests.length)),
     link("webhooks", "#webhooks", "Webhooks"),
     link("about", "#about", "What this is"),
     h(
@@ -78,6 +81,7 @@ function drawHead({ now, clock, dashboards }: StateView): void {
   const titles: Record<string, string> = {
     monitors: "Monitors",
     circuits: "Circuits",
+    budgets: "Budgets",
     webhooks: "Webhooks",
     about: "What this is",
   };
@@ -98,6 +102,11 @@ function drawHead({ now, clock, dashboards }: StateView): void {
   );
 }
 
+function tell(text: string): void {
+  outcome = text;
+  void show();
+}
+
 async function drawContent(known: StateView): Promise<void> {
   const { view, detail } = route();
   if (view !== "dashboards") {
@@ -110,21 +119,19 @@ async function drawContent(known: StateView): Promise<void> {
     case "circuits": {
       // Not while the user is typing.
       if (content.contains(document.activeElement) && document.activeElement?.tagName === "INPUT") return;
-      content.replaceChildren(
-        viewCircuits(known, outcome, (text) => {
-          outcome = text;
-          void show();
-        }),
-      );
+      refill(content, viewCircuits(known, outcome, tell));
       return;
     }
+    case "budgets":
+      return refill(content, viewBudgets(known, outcome, tell));
     case "webhooks":
-      return content.replaceChildren(viewWebhooks(known));
+      return refill(content, viewWebhooks(known));
     case "about":
-      return content.replaceChildren(viewAbout(known));
+      return refill(content, viewAbout(known));
     default:
       if (detail !== "") open.add(Number(detail));
-      content.replaceChildren(
+      refill(
+        content,
         viewMonitors(known, open, (id) => {
           if (!open.delete(id)) open.add(id);
         }),

@@ -1,5 +1,5 @@
 import { compareStatus, type MonitorView, type StateView } from "../view.ts";
-import { h } from "./dom.ts";
+import { h, panelOf } from "./dom.ts";
 import { formatTime } from "./format.ts";
 import { pill } from "./pill.ts";
 
@@ -12,9 +12,10 @@ export function viewMonitors(
   toggle: (id: number) => void,
 ): HTMLElement {
   const sorted = [...monitors].sort((a, b) => compareStatus(a, b) || a.name.localeCompare(b.name));
-  const head = ["Status", "Monitor", "Groups", "Last transitions"].map((text) => h("th", {}, text));
   const rows = sorted.map((monitor) => row(monitor, open.has(monitor.id), toggle));
-  return h("div", { class: "panel" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+  if (rows.length === 0)
+    return h("p", { class: "empty" }, "There is no monitor: spendfuse sandbox loads those that spendfuse ships.");
+  return panelOf("monitors", ["Status", "Monitor", "Groups", "Last transitions"], rows);
 }
 
 function row(monitor: MonitorView, open: boolean, toggle: (id: number) => void): HTMLElement {

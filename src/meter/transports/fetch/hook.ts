@@ -152,6 +152,8 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     return answerOf(passage.refusal());
   }
   call.ticket = passage?.ticket;
+  // Given up while it was checked or waited: nothing is sent, and it is no call.
+  if (asked instanceof Promise && call.signal?.aborted === true) call.ours = false;
   if (changeable !== undefined) ({ input, init } = changeable);
   if (begun.ask !== undefined) {
     const body = await begun.ask();

@@ -22,8 +22,8 @@ export const manageStatus: WidgetType = {
               return h(
                 "div",
                 {},
-                h("span", {}, pill(status), ` ${name}`),
-                h("span", {}, h("a", { href: `#monitors/${id}` }, alerting.slice(0, 3).join(", "))),
+                h("span", {}, pill(status), " ", h("a", { href: `#monitors/${id}` }, name)),
+                h("span", {}, alerting.slice(0, 3).join(", ")),
               );
             }),
           ),

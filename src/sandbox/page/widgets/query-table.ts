@@ -12,13 +12,13 @@ export const queryTable: WidgetType = {
         const rows = answers[0]?.rows ?? [];
         if (rows.length === 0) return fill(body, h("p", { class: "empty" }, "No data"));
         const most = formulas.map((_, index) => Math.max(...rows.map(({ values }) => Math.abs(values[index] ?? 0))));
-        const head = formulas.map(({ alias, formula }) => h("th", { class: "number" }, alias ?? formula));
+        const head = formulas.map(({ alias, formula }) => h("th", { class: "number", scope: "col" }, alias ?? formula));
         fill(
           body,
           h(
             "table",
             {},
-            h("thead", {}, h("tr", {}, h("th", {}, ""), head)),
+            h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Group"), head)),
             h(
               "tbody",
               {},

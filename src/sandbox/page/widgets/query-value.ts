@@ -8,7 +8,7 @@ export const queryValue: WidgetType = {
   name: "query_value",
   create(body) {
     const figure = h("strong", {});
-    const place = h("div", { class: "chart" });
+    const place = h("div", { class: "chart", "aria-hidden": "true" });
     const box = h("div", { class: "value" }, place, figure);
     body.replaceChildren(box);
     let chart: Chart | undefined;

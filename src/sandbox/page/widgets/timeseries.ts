@@ -14,11 +14,31 @@ export const timeseries: WidgetType = {
   create(body) {
     const place = document.createElement("div");
     place.className = "chart";
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", "chart");
     body.replaceChildren(place);
     const chart = createChart(place);
-    return { draw: (drawing) => chart.draw(optionOf(drawing)), dispose: () => chart.dispose() };
+    return {
+      draw(drawing) {
+        place.setAttribute("aria-label", textOf(drawing));
+        chart.draw(optionOf(drawing));
+      },
+      dispose: () => chart.dispose(),
+    };
   },
 };
+
+/** What the chart says, for those who do not see it: each line's last value. */
+function textOf({ definition, answers }: Drawing): string {
+  const format = definition.requests?.[0]?.formulas?.[0]?.number_format;
+  const lines = answers.flatMap(({ series }) => series);
+  const said = lines
+    .slice(0, SAID)
+    .map(({ label, group, values }) => `${nameOf(group, label)} ${formatValue(values.at(-1), format)}`);
+  return lines.length === 0 ? "no data" : `over time; last: ${said.join(", ")}`;
+}
+
+const SAID = 10;
 
 function optionOf({ definition, answers, from, to }: Drawing): Readonly<Record<string, unknown>> {
   const requests = definition.requests ?? [];

@@ -1,0 +1,208 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { ScopeNode } from "../core/scope.ts";
+import type { Ask, Passage } from "../limits/gate.ts";
+import type { Blocked } from "./blocked.ts";
+
+/** What calls wait for: a budget that is spent, or a circuit that an operator opened. */
+export interface Cause {
+  /** Equal for the same budget, scope and run, or for the same circuit. */
+  readonly key: string;
+  readonly blocked: Blocked;
+  /** When it ends by itself, in milliseconds since the epoch. */
+  readonly until: number | undefined;
+  applies(node: ScopeNode): boolean;
+}
+
+/** The calls that wait for one cause, in the order in which they came. */
+interface Line {
+  cause: Cause;
+  readonly calls: Set<WaitingCall>;
+  timer: NodeJS.Timeout | undefined;
+  /** Whether its first call is being checked; and whether something happened since. */
+  checking: boolean;
+  again: boolean;
+}
+
+interface WaitingCall {
+  readonly ask: Ask;
+  readonly inContext: ReturnType<typeof AsyncLocalStorage.snapshot>;
+  /** In milliseconds of `performance.now()`. */
+  readonly deadline: number;
+  readonly resolve: (passage: Passage) => void;
+  readonly giveUp: () => void;
+  line: Line;
+}
+
+export interface WaitingOptions {
+  /** How long a call waits, in milliseconds. */
+  readonly waitMs: number;
+  readonly clock: () => number;
+  /** Checks a call again. Where it still has to wait, {@link Waiting.wait} returns `STILL` for it. */
+  readonly check: (ask: Ask) => Passage | Promise<Passage>;
+  readonly refuse: (ask: Ask, blocked: Blocked) => Passage;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Calls that wait until a budget or circuit lets them go on. Only the first of each line is ever checked. */
+export interface Waiting {
+  /** A call that comes while others wait for a cause of its own waits behind them; undefined where none do. */
+  join(ask: Ask): Promise<Passage> | undefined;
+  wait(ask: Ask, cause: Cause): Passage | Promise<Passage>;
+  /** Something may have changed: a cap, a circuit, what other calls hold. */
+  wake(): void;
+  /** Refuses all. */
+  close(): void;
+}
+
+const STILL: Passage = {
+  pass: false,
+  refusal: () => {
+    throw new Error("the call still waits");
+  },
+};
+/** Sent as it is: its signal is aborted, so that nothing leaves and the caller gets the runtime's own error. */
+const ABORTED: Passage = { pass: true, ticket: undefined };
+/** How often the first call of a line asks again, for what no event tells: amounts that other processes release. */
+const ASK_MS = 5_000;
+/** The longest delay of a timer. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+interface WaitingState {
+  readonly options: WaitingOptions;
+  readonly lines: Map<string, Line>;
+  readonly callOf: Map<Ask, WaitingCall>;
+}
+
+export function createWaiting(options: WaitingOptions): Waiting {
+  const state: WaitingState = { options, lines: new Map(), callOf: new Map() };
+  return {
+    join(ask) {
+      for (const line of state.lines.values()) if (line.cause.applies(ask.node)) return enter(state, line, ask);
+      return undefined;
+    },
+    wait(ask, cause) {
+      const line = lineOf(state, cause);
+      const waiting = state.callOf.get(ask);
+      if (waiting === undefined) return enter(state, line, ask);
+      if (waiting.line !== line) move(state, waiting, line);
+      return STILL;
+    },
+    wake() {
+      for (const line of state.lines.values()) wakeLine(state, line);
+    },
+    close() {
+      for (const call of [...state.callOf.values()]) call.giveUp();
+    },
+  };
+}
+
+function lineOf({ lines }: WaitingState, cause: Cause): Line {
+  let line = lines.get(cause.key);
+  if (line === undefined) {
+    line = { cause, calls: new Set(), timer: undefined, checking: false, again: false };
+    lines.set(cause.key, line);
+  }
+  line.cause = cause;
+  return line;
+}
+
+function enter(state: WaitingState, line: Line, ask: Ask): Promise<Passage> {
+  const { waitMs, refuse } = state.options;
+  const { signal } = ask;
+  if (signal?.aborted === true) return Promise.resolve(ABORTED);
+  return new Promise((resolve) => {
+    const onAbort = (): void => finish(ABORTED);
+    function finish(passage: Passage): void {
+      signal?.removeEventListener("abort", onAbort);
+      state.callOf.delete(ask);
+      leave(state, call);
+      resolve(passage);
+    }
+    const call: WaitingCall = {
+      ask,
+      inContext: AsyncLocalStorage.snapshot(),
+      deadline: performance.now() + waitMs,
+      resolve: finish,
+      giveUp: () => finish(refuse(ask, call.line.cause.blocked)),
+      line,
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    state.callOf.set(ask, call);
+    line.calls.add(call);
+    schedule(state, line);
+  });
+}
+
+/** To another line, in which deadlines stay in order. */
+function move(state: WaitingState, call: WaitingCall, line: Line): void {
+  leave(state, call);
+  call.line = line;
+  const after = [...line.calls].filter(({ deadline }) => deadline > call.deadline);
+  for (const one of after) line.calls.delete(one);
+  for (const one of [call, ...after]) line.calls.add(one);
+  state.lines.set(line.cause.key, line);
+  schedule(state, line);
+}
+
+function leave(state: WaitingState, call: WaitingCall): void {
+  const { line } = call;
+  line.calls.delete(call);
+  if (line.calls.size > 0) return;
+  clearTimeout(line.timer);
+  line.timer = undefined;
+  if (state.lines.get(line.cause.key) === line) state.lines.delete(line.cause.key);
+}
+
+/** One timer a line: for the end of its cause, the deadline of its first call, or to ask again. */
+function schedule(state: WaitingState, line: Line): void {
+  if (line.timer !== undefined || line.calls.size === 0) return;
+  const [first] = line.calls as Iterable<WaitingCall> as [WaitingCall];
+  const untilEnd = (line.cause.until ?? Number.POSITIVE_INFINITY) - state.options.clock();
+  const ms = Math.min(Math.max(untilEnd, 1), first.deadline - performance.now(), ASK_MS, MAX_DELAY_MS);
+  line.timer = setTimeout(
+    () => {
+      line.timer = undefined;
+      wakeLine(state, line);
+    },
+    Math.max(Math.ceil(ms), 1),
+  );
+}
+
+function wakeLine(state: WaitingState, line: Line): void {
+  line.again = true;
+  if (line.checking) return;
+  line.checking = true;
+  serve(state, line).catch(state.options.onFault);
+}
+
+/** Lets calls go on, one after the other, until one still has to wait. */
+async function serve(state: WaitingState, line: Line): Promise<void> {
+  const { check, onFault } = state.options;
+  try {
+    while (line.again) {
+      line.again = false;
+      // Not in the turn of whatever woke it, whose own step may not be over.
+      await Promise.resolve();
+      for (const call of line.calls) {
+        if (call.deadline <= performance.now()) {
+          call.giveUp();
+          continue;
+        }
+        const passage = await call.inContext(check, call.ask);
+        const isGone = state.callOf.get(call.ask) !== call;
+        if (isGone) {
+          if (passage.pass) passage.ticket?.release();
+        } else if (passage !== STILL) call.resolve(passage);
+        else if (call.line === line) break;
+      }
+    }
+  } catch (error) {
+    onFault(error);
+  } finally {
+    line.checking = false;
+    clearTimeout(line.timer);
+    line.timer = undefined;
+    schedule(state, line);
+  }
+}
