@@ -1,3 +1,4 @@
+import { findByte } from "./bytes.ts";
 import type { WireFormat } from "./formats/format.ts";
 
 const HEAD = 40;
@@ -20,6 +21,8 @@ export interface DeltaTemplate {
   readonly head: Uint8Array;
   /** The bytes just before the text. */
   readonly window: Uint8Array;
+  /** Where the line with the text begins, from the start of the frame. */
+  readonly line: number;
   /** Where the text begins, from the start of the frame. */
   readonly offset: number;
   /** The bytes after the text that must be equal. */
@@ -76,6 +79,7 @@ export function learnDelta(
   return {
     head: Buffer.from(frame.slice(0, head), "latin1"),
     window: Buffer.from(frame.slice(window, offset), "latin1"),
+    line: frame.lastIndexOf("\n", offset) + 1,
     offset,
     suffix: Buffer.from(suffix, "latin1"),
     tail: !strict ? "any" : padding >= 0 ? "padding" : "none",
@@ -92,12 +96,14 @@ export function matchDelta(template: DeltaTemplate, chunk: Uint8Array, at: numbe
   const start = at + template.offset;
   if (start + suffix.length + 2 > length) return false;
   if (differs(chunk, at, head) || differs(chunk, start - window.length, window)) return false;
+  // A shorter frame may end before, and another have its text just there.
+  const end = findByte(chunk, LF, at + template.line);
+  if (end < start || chunk[end + 1] !== LF) return false;
   let i = start;
   let escaped = 0;
-  for (; i < length; i++) {
+  for (; i < end; i++) {
     const byte = chunk[i];
     if (byte === QUOTE) break;
-    if (byte === LF) return false;
     if (byte !== BACKSLASH) continue;
     i += 1;
     escaped += 1;
@@ -108,16 +114,15 @@ export function matchDelta(template: DeltaTemplate, chunk: Uint8Array, at: numbe
     }
   }
   const close = i;
-  if (close + suffix.length + 2 > length) return false;
-  if (differs(chunk, close, suffix)) return false;
   i = close + suffix.length;
+  if (i > end || differs(chunk, close, suffix)) return false;
   if (template.tail === "padding") {
-    while (i < length && chunk[i] !== QUOTE && chunk[i] !== LF) i++;
+    while (i < end && chunk[i] !== QUOTE) i++;
     if (chunk[i] !== QUOTE || chunk[i + 1] !== BRACE) return false;
     i += 2;
-  } else if (template.tail === "any") while (i < length && chunk[i] !== LF) i++;
-  if (i + 1 >= length || chunk[i] !== LF || chunk[i + 1] !== LF) return false;
-  match.end = i + 2;
+  }
+  if (i !== end && template.tail !== "any") return false;
+  match.end = end + 2;
   match.bytes = close - start - escaped;
   match.nullUsage = template.nullUsage < 0 ? -1 : close + template.nullUsage;
   return true;

@@ -133,21 +133,22 @@ describe.each(Object.entries(SENDS))("%s, aborted", (name, send) => {
   });
 
   // The undici package tells its dispatcher of an abort only once it is connected.
-  test.skipIf(name.startsWith("undici"))("while it connects", async () => {
-    const control = new AbortController();
-    const connected = new Promise((resolve) => silent.once("connection", resolve));
-    await switched.metered(
-      async () => {
-        const sent = outcome(send(`https://${silentHost()}`, control.signal));
-        await connected;
-        control.abort();
-        expect(await sent).toBe("AbortError");
-        await settled();
-      },
-      { hosts: [{ host: silentHost(), like: "api.openai.com" }] },
-    );
-    expectNoCost();
-  });
+  if (!name.startsWith("undici"))
+    test("while it connects", async () => {
+      const control = new AbortController();
+      const connected = new Promise((resolve) => silent.once("connection", resolve));
+      await switched.metered(
+        async () => {
+          const sent = outcome(send(`https://${silentHost()}`, control.signal));
+          await connected;
+          control.abort();
+          expect(await sent).toBe("AbortError");
+          await settled();
+        },
+        { hosts: [{ host: silentHost(), like: "api.openai.com" }] },
+      );
+      expectNoCost();
+    });
 
   test("once it is sent: its input is estimated", async () => {
     const control = new AbortController();

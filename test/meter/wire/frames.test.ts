@@ -51,6 +51,20 @@ const STREAMS: Record<string, { format: WireFormat; body: string }> = {
       report +
       done,
   },
+  "a delta longer by one frame": {
+    format: openaiChat,
+    body:
+      chat({ content: "a" }) +
+      chat({ content: "Hello" }).replace(
+        '"default"',
+        `"${"d".repeat("default".length + chat({ content: "near" }).length)}"`,
+      ) +
+      chat({ content: "near" }) +
+      chat({ content: "near" }) +
+      stop +
+      report +
+      done,
+  },
   "usage in a delta": {
     format: openaiChat,
     body: chat({ content: "a" }) + chat({ content: "b" }, usage) + chat({ content: "c" }) + done,
