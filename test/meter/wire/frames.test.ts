@@ -57,10 +57,10 @@ const STREAMS: Record<string, { format: WireFormat; body: string }> = {
       chat({ content: "a" }) +
       chat({ content: "Hello" }).replace(
         '"default"',
-        `"${"d".repeat("default".length + chat({ content: "near" }).length)}"`,
+        `"${"d".repeat("default".length + chat({ content: " near Sunderland Point" }).length)}"`,
       ) +
-      chat({ content: "near" }) +
-      chat({ content: "near" }) +
+      chat({ content: " near Sunderland Point" }) +
+      chat({ content: " near Sunderland Point" }) +
       stop +
       report +
       done,
