@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../eventually.ts";
 import * as wire from "../servers/formats.ts";
@@ -118,8 +118,13 @@ describe("a call", () => {
     expect(settled[0]).toMatchObject({ quality: "reported", usage: { input: 7, output: 2 } });
   });
 
-  test("with a compressed body is read, and passed as it came", async () => {
-    const bytes = gzipSync(JSON.stringify(CHAT));
+  test.each([
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+    ["br", brotliCompressSync],
+    ["zstd", zstdCompressSync],
+  ] as const)("with a body in %s is read, and passed as it came", async (coding, compress) => {
+    const bytes = compress(JSON.stringify(CHAT));
     const got = Promise.withResolvers<Buffer>();
     const own = createServer((request, response) => {
       const chunks: Buffer[] = [];
@@ -130,7 +135,7 @@ describe("a call", () => {
       });
     });
     stage = await startStage(await listening(own));
-    await post(`${stage.proxy.url}/openai/v1/chat/completions`, bytes, { "content-encoding": "gzip" });
+    await post(`${stage.proxy.url}/openai/v1/chat/completions`, bytes, { "content-encoding": coding });
     expect((await got.promise).equals(bytes)).toBe(true);
     expect(stage.settled).toMatchObject([{ requestModel: "gpt-5-mini", usage: { input: 1000 } }]);
     own.close();

@@ -1,5 +1,14 @@
 import { Readable } from "node:stream";
-import { brotliCompressSync, brotliDecompressSync, deflateSync, gunzipSync, gzipSync, inflateSync } from "node:zlib";
+import {
+  brotliCompressSync,
+  brotliDecompressSync,
+  deflateSync,
+  gunzipSync,
+  gzipSync,
+  inflateSync,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../src/core/call.ts";
 import { createRuntime, type Runtime } from "../../../src/process/runtime.ts";
@@ -55,6 +64,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
     make: (text) => brotliCompressSync(text),
     headers: { "content-encoding": "br" },
     decode: brotliDecompressSync,
+  },
+  zstd: {
+    make: (text) => zstdCompressSync(text),
+    headers: { "content-encoding": "zstd" },
+    decode: zstdDecompressSync,
   },
 };
 
@@ -166,7 +180,7 @@ describe.each(Object.entries(KINDS))("a body that is a %s", (_name, kind) => {
   });
 });
 
-test.each(["gzip", "deflate", "br"])(
+test.each(["gzip", "deflate", "br", "zstd"])(
   "what is not in the coding %s, or in one unknown, is sent as it is",
   async (coding) => {
     for (const [name, body] of [

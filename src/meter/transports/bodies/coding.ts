@@ -25,6 +25,11 @@ export function codingOf(name: string): Coding | undefined {
         decode: (bytes) => zlib.brotliDecompressSync(bytes, options),
         encode: (bytes) => zlib.brotliCompressSync(bytes, QUICK),
       };
+    case "zstd":
+      return {
+        decode: (bytes) => zlib.zstdDecompressSync(bytes, options),
+        encode: (bytes) => zlib.zstdCompressSync(bytes),
+      };
     default:
       return undefined;
   }
