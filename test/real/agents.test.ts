@@ -211,7 +211,7 @@ describe.each(Object.entries(PROGRAMS))("%s", (name, program) => {
   test("over its budget it stops within two requests, and its user reads why", async (context) => {
     const budgets = [{ name: "tiny", scope: { agent: "boss" }, per: "hour", usd: 0.000001 }];
     const { text } = await throughProxy(await commandOf(context, program), "boss", { budgets });
-    expect(text).toMatch(/spendfuse refused this call of agent:boss: the budget \\*"tiny\\*" has/);
+    expect(text).toMatch(/spendfuse refused this call of agent:boss: .*the budget \\*"tiny\\*" has/);
     expect(callsAtVendor()).toBe(0);
     expect(stage?.settled.length).toBeLessThanOrEqual(2);
     for (const call of stage?.settled ?? [])
@@ -268,7 +268,7 @@ describe.each(PARENTS)("%s as the child of a hooked app", (name) => {
 
   test("its call is refused over the app's budget, and it says why", async (context) => {
     const { text } = await runHooked(context, { budgets: [{ name: "tiny", per: "hour", usd: 0.000001 }] });
-    expect(text).toMatch(/spendfuse refused this call of all: the budget \\*"tiny\\*" has/);
+    expect(text).toMatch(/spendfuse refused this call of all: .*the budget \\*"tiny\\*" has/);
     expect(callsAtVendor()).toBe(0);
     expect(text.split("\n").filter((line) => line.includes("debug: call")).length).toBeLessThanOrEqual(2);
     right += 1;
