@@ -1,5 +1,4 @@
-import { findByte } from "./bytes.ts";
-import type { WireFormat } from "./formats/format.ts";
+import type { Reading, WireFormat } from "./formats/format.ts";
 
 const HEAD = 40;
 const WINDOW = 32;
@@ -96,14 +95,12 @@ export function matchDelta(template: DeltaTemplate, chunk: Uint8Array, at: numbe
   const start = at + template.offset;
   if (start + suffix.length + 2 > length) return false;
   if (differs(chunk, at, head) || differs(chunk, start - window.length, window)) return false;
-  // A shorter frame may end before, and another have its text just there.
-  const end = findByte(chunk, LF, at + template.line);
-  if (end < start || chunk[end + 1] !== LF) return false;
   let i = start;
   let escaped = 0;
-  for (; i < end; i++) {
+  for (; i < length; i++) {
     const byte = chunk[i];
     if (byte === QUOTE) break;
+    if (byte === LF) return false;
     if (byte !== BACKSLASH) continue;
     i += 1;
     escaped += 1;
@@ -114,15 +111,16 @@ export function matchDelta(template: DeltaTemplate, chunk: Uint8Array, at: numbe
     }
   }
   const close = i;
+  if (close + suffix.length + 2 > length) return false;
+  if (differs(chunk, close, suffix)) return false;
   i = close + suffix.length;
-  if (i > end || differs(chunk, close, suffix)) return false;
   if (template.tail === "padding") {
-    while (i < end && chunk[i] !== QUOTE) i++;
+    while (i < length && chunk[i] !== QUOTE && chunk[i] !== LF) i++;
     if (chunk[i] !== QUOTE || chunk[i + 1] !== BRACE) return false;
     i += 2;
-  }
-  if (i !== end && template.tail !== "any") return false;
-  match.end = end + 2;
+  } else if (template.tail === "any") while (i < length && chunk[i] !== LF) i++;
+  if (i + 1 >= length || chunk[i] !== LF || chunk[i + 1] !== LF) return false;
+  match.end = i + 2;
   match.bytes = close - start - escaped;
   match.nullUsage = template.nullUsage < 0 ? -1 : close + template.nullUsage;
   return true;
@@ -135,4 +133,15 @@ export function matchDelta(template: DeltaTemplate, chunk: Uint8Array, at: numbe
 function differs(chunk: Uint8Array, at: number, expected: Uint8Array): boolean {
   for (let i = 0; i < expected.length; i += 4) if (chunk[at + i] !== expected[i]) return true;
   return false;
+}
+
+/** Adds the text of a recognised frame to what was read. */
+export function countDelta(reading: Reading, kind: DeltaTemplate["kind"], bytes: number): void {
+  if (kind === "visible") {
+    reading.visible += bytes;
+    if (bytes > 0) reading.deltas += 1;
+  } else if (kind === "callBytes") {
+    reading.callBytes += bytes;
+    if (bytes > 0) reading.deltas += 1;
+  } else if (kind === "thought") reading.thought += bytes;
 }

@@ -1,6 +1,7 @@
 import { type Json, object, parse } from "../../core/json.ts";
 import { concat, cut, endsEvent, findByte, frameEnd, likeChunk, restOfEvent } from "./bytes.ts";
 import {
+  countDelta,
   type DeltaMatch,
   type DeltaShapes,
   type DeltaTemplate,
@@ -35,6 +36,8 @@ export class FrameReader implements StreamReader {
   #broken = false;
   #carry: Uint8Array = EMPTY;
   #template: DeltaTemplate | undefined = undefined;
+  /** The template has matched a frame that was looked at whole. */
+  #proven = false;
   /** A frame that is long and has not ended, and its last bytes. */
   #long: LongText | undefined = undefined;
   #ends: Uint8Array = EMPTY;
@@ -67,8 +70,12 @@ export class FrameReader implements StreamReader {
     let at = 0;
     while (at < bytes.length) {
       const template = this.#template;
-      if (template !== undefined && matchDelta(template, bytes, at, MATCH)) {
-        count(this.#reading, template.kind, MATCH.bytes);
+      if (
+        template !== undefined &&
+        matchDelta(template, bytes, at, MATCH) &&
+        (this.#proven || this.#prove(template, bytes, at))
+      ) {
+        countDelta(this.#reading, template.kind, MATCH.bytes);
         if (this.#hideUsage && MATCH.nullUsage >= 0) cuts.push(MATCH.nullUsage, MATCH.nullUsage + NULL_USAGE_BYTES);
         at = MATCH.end;
         continue;
@@ -88,6 +95,12 @@ export class FrameReader implements StreamReader {
     // Its memory may still be shared, as with a recorded response that is replayed.
     if (cuts.length > 0) kept = cut(bytes === chunk && !owned ? new Uint8Array(bytes) : bytes, cuts, at);
     return likeChunk(kept, chunk);
+  }
+
+  /** A shorter frame may end before the text of the template, and another have its text just there. */
+  #prove({ line }: DeltaTemplate, bytes: Uint8Array, at: number): boolean {
+    this.#proven = findByte(bytes, LF, at + line) === MATCH.end - 2;
+    return this.#proven;
   }
 
   #carryOn(chunk: Uint8Array): Uint8Array {
@@ -215,6 +228,7 @@ export class FrameReader implements StreamReader {
       // Before it is known what stream this is, nothing may be left unread.
       if (this.#template === undefined && reading.recognized) {
         this.#template = shapes.get(key);
+        this.#proven = false;
         if (this.#template) return;
       }
       if (!ordinary || frame === undefined) return;
@@ -224,6 +238,7 @@ export class FrameReader implements StreamReader {
       // Of what is recognised only this spelling of no usage is taken out.
       if (this.#hideUsage && json.usage !== undefined && learned.nullUsage < 0) return;
       this.#template = learned;
+      this.#proven = false;
       if (learned.shared && (shapes.size < MAX_SHAPES || shapes.has(key))) shapes.set(key, learned);
     } catch (error) {
       this.#broken = true;
@@ -231,16 +246,6 @@ export class FrameReader implements StreamReader {
       this.#onFault(error);
     }
   }
-}
-
-function count(reading: Reading, kind: DeltaTemplate["kind"], bytes: number): void {
-  if (kind === "visible") {
-    reading.visible += bytes;
-    if (bytes > 0) reading.deltas += 1;
-  } else if (kind === "callBytes") {
-    reading.callBytes += bytes;
-    if (bytes > 0) reading.deltas += 1;
-  } else if (kind === "thought") reading.thought += bytes;
 }
 
 /** What the last frame that matched held; used at once. */
