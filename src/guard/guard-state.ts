@@ -1,6 +1,7 @@
 import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import type { Circuit } from "../limits/circuit.ts";
+import { hasLadder } from "../limits/ladder.ts";
 import { RELOAD_KEY, type Store } from "../stores/store.ts";
 import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
@@ -140,7 +141,7 @@ export function openGuardState(options: GuardOptions): GuardState {
     cuts,
     openUntil: performance.now() + (options.openTimeoutMs ?? options.timeoutMs),
     finalises: keepsReserve(options.budgets),
-    climbs: options.budgets.some(({ ladder }) => ladder !== undefined),
+    climbs: hasLadder(options.budgets),
     notify,
     logRefusal: createRefusalLog(options),
     lease,

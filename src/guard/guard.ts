@@ -2,6 +2,7 @@ import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
+import { hasLadder } from "../limits/ladder.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
@@ -12,7 +13,7 @@ import { pausedCause, spentCause } from "./cause.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, keepsReserve, openGuardState, reportStoreFailure } from "./guard-state.ts";
-import { applyLadders, hasLadder } from "./ladder.ts";
+import { applyLadders } from "./ladder.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse, refuseNow } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
@@ -54,7 +55,7 @@ export function createGuard(options: GuardOptions): Guard {
     counts: budgets.counts,
     forecasts: options.budgets.length > 0,
     cuts,
-    changes: hasLadder(options.budgets),
+    changes: guard.climbs,
     admit(ask) {
       const now = clock();
       const waits = guard.waiting !== undefined && !isFinalising() ? guard.waiting.join(ask) : undefined;

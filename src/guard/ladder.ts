@@ -1,13 +1,7 @@
-import type { Budget } from "../limits/budget.ts";
 import type { Ask } from "../limits/gate.ts";
 import { addRungs, type RequestChange } from "../limits/ladder.ts";
 import { type Count, capOf, isOver, totalOf } from "./budgets/budget-counter.ts";
 import type { GuardState } from "./guard-state.ts";
-
-/** Whether a budget changes requests before it refuses them. */
-export function hasLadder(budgets: readonly Budget[]): boolean {
-  return budgets.some(({ ladder }) => ladder !== undefined);
-}
 
 /** Changes a request as the budgets' ladders say, as far as this process knows what is spent. */
 export function applyLadders(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): void {

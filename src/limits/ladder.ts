@@ -17,6 +17,11 @@ export interface RequestChange {
   readonly maxOutput?: number;
 }
 
+/** Whether a budget changes requests before it refuses them. */
+export function hasLadder(budgets: readonly { readonly ladder: Ladder | undefined }[]): boolean {
+  return budgets.some(({ ladder }) => ladder !== undefined);
+}
+
 export function readLadder(ladder: LadderConfig | undefined): Ladder | undefined {
   return ladder && { downgrade: ladder.downgrade, shorten: ladder.shorten };
 }

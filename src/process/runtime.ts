@@ -51,7 +51,7 @@ export interface Runtime {
   budgets(): readonly BudgetUse[];
   /** What is left of the budgets that apply to the scope that it is called in. Never rejects. */
   remaining(): Promise<readonly Remaining[]>;
-  /** Asks an operator for a raise, and waits for the answer as long as it is told to. */
+  /** Asks an operator for a raise, and waits for the answer as long as the options say. */
   requestBudget(order: BudgetOrder, options?: WaitOptions): Promise<BudgetRequest>;
   /** The address of the breaker inside this process, if there is one. */
   breakerUrl(): string | undefined;

@@ -57,8 +57,8 @@ interface ReplayState {
 }
 
 /**
- * Plays the calls back in the order in which they began, with all budgets at once. A call is refused where it would pass a
- * cap with what it came to: a guard refuses it a little earlier, by its estimate. A run ends with its first refused call;
+ * Plays the calls back in the order in which they began, with all budgets at once. A call is refused where its actual cost
+ * would pass a cap: a guard refuses it a little earlier, by its estimate. A run ends with its first refused call;
  * a call that names no run is refused alone. What is refused takes nothing from any budget. Ordinary calls are assumed:
  * `finalisation` is not used.
  */

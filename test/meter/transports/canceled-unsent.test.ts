@@ -83,6 +83,22 @@ function expectNoCost(): void {
   expect(server.visits).toHaveLength(0);
 }
 
+async function abortWhileConnecting(send: Send): Promise<void> {
+  const control = new AbortController();
+  const connected = new Promise((resolve) => silent.once("connection", resolve));
+  await switched.metered(
+    async () => {
+      const sent = outcome(send(`https://${silentHost()}`, control.signal));
+      await connected;
+      control.abort();
+      expect(await sent).toBe("AbortError");
+      await settled();
+    },
+    { hosts: [{ host: silentHost(), like: "api.openai.com" }] },
+  );
+  expectNoCost();
+}
+
 describe.each(Object.entries(SENDS))("%s, aborted", (name, send) => {
   test("before it is made: no call", async () => {
     const seen = await switched.metered(() => outcome(send(switched.server.url, AbortSignal.abort())));
@@ -133,22 +149,7 @@ describe.each(Object.entries(SENDS))("%s, aborted", (name, send) => {
   });
 
   // The undici package tells its dispatcher of an abort only once it is connected.
-  if (!name.startsWith("undici"))
-    test("while it connects", async () => {
-      const control = new AbortController();
-      const connected = new Promise((resolve) => silent.once("connection", resolve));
-      await switched.metered(
-        async () => {
-          const sent = outcome(send(`https://${silentHost()}`, control.signal));
-          await connected;
-          control.abort();
-          expect(await sent).toBe("AbortError");
-          await settled();
-        },
-        { hosts: [{ host: silentHost(), like: "api.openai.com" }] },
-      );
-      expectNoCost();
-    });
+  if (!name.startsWith("undici")) test("while it connects", () => abortWhileConnecting(send));
 
   test("once it is sent: its input is estimated", async () => {
     const control = new AbortController();
@@ -165,18 +166,4 @@ describe.each(Object.entries(SENDS))("%s, aborted", (name, send) => {
   });
 });
 
-test("a request by HTTP/2 that is aborted while it connects costs nothing", async () => {
-  const control = new AbortController();
-  const connected = new Promise((resolve) => silent.once("connection", resolve));
-  await switched.metered(
-    async () => {
-      const sent = outcome(sendByHttp2(`https://${silentHost()}`, control.signal));
-      await connected;
-      control.abort();
-      expect(await sent).toBe("AbortError");
-      await settled();
-    },
-    { hosts: [{ host: silentHost(), like: "api.openai.com" }] },
-  );
-  expectNoCost();
-});
+test("a request by HTTP/2 that is aborted while it connects costs nothing", () => abortWhileConnecting(sendByHttp2));
