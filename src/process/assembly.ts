@@ -1,9 +1,8 @@
 import type { Config } from "../config/config.ts";
-import type { CallPart, SettledCall } from "../core/call.ts";
+import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
-import type { ScopeNode } from "../core/scope.ts";
 import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
@@ -25,6 +24,7 @@ import type { Store } from "../stores/store.ts";
 import { createChargeLog } from "./debug-log.ts";
 import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
+import type { Forward } from "./forward.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
 import { createSettler, type Settler } from "./settler.ts";
@@ -49,6 +49,8 @@ export interface Parts {
   /** Kept from one process to the next where the configuration names a store that outlives them. */
   readonly estimates: KeptKnowledge;
   readonly services: CallServices;
+  /** The values of tags that are shown. */
+  readonly bounds: TagBounds;
 }
 
 export interface AssemblyOptions {
@@ -69,9 +71,6 @@ export interface AssemblyOptions {
   /** Takes settled calls to the thread that accounts for them, where that is another one. */
   readonly forward?: Forward | undefined;
 }
-
-/** Passes on a settled call, its parts, and the scope that it belongs to. */
-export type Forward = (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
@@ -105,7 +104,7 @@ export function assemble(options: AssemblyOptions): Parts {
         say: options.say,
         reload: options.reload,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
-        onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
+        onRefused: ({ scope }, { reason }, mode) => (options.forward ?? instruments).blocked(scope, reason, mode),
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
@@ -127,7 +126,7 @@ export function assemble(options: AssemblyOptions): Parts {
     ...((journal ?? options.forward) && {
       journal(call, parts, open) {
         const tags = writeTags(boundTags(bounds, call.scope));
-        options.forward?.(call, parts, open.node);
+        options.forward?.call(call, parts, open.node, open.child);
         journal?.record(call, parts, tags);
         late?.record(call, parts, open, tags);
       },
@@ -165,7 +164,8 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, totals, recorder, forecaster, enforcement, journal, settler, estimates, services };
+  const made = { prices, instruments, totals, recorder, forecaster, enforcement, journal, settler, estimates };
+  return { ...made, services, bounds };
 }
 
 /** What budgets name is shown before all other values of tags. */

@@ -29,6 +29,8 @@ export interface ForwardOptions {
   readonly upstreams: Upstreams;
   /** The agent of requests whose path, headers and key name none. */
   readonly agent: string | undefined;
+  /** Runs what sends a request of a program that this process started, by its number. */
+  readonly around?: (<T>(child: string, send: () => T) => T) | undefined;
   /** What every request belongs to, such as a run. */
   readonly fields: ScopeFields;
   /** The agent by a request's API key; undefined for a key without a name. */
@@ -82,8 +84,8 @@ function headersOf(request: IncomingMessage, body: unknown, program: Program | u
 /** A scope without `agent` has no span: a proxy does not know when an agent begins or ends. */
 export function inScope<T>(
   options: ForwardOptions,
-  { agent: inPath, baggage }: Address,
-  { headers }: IncomingMessage,
+  { agent: inPath, baggage, child }: Address,
+  { headers, method }: IncomingMessage,
   program: Program | undefined,
   send: () => T,
 ): T {
@@ -97,7 +99,11 @@ export function inScope<T>(
     ...(agent !== undefined && { parents: [agent] }),
     ...(conversation !== undefined && { conversation }),
   };
-  const scoped = (): T => metered.scope(own, send);
+  // Not for probes: a program may send them though its calls go elsewhere.
+  const calls = method === "POST" || headers.upgrade !== undefined;
+  const { around } = options;
+  const sent = child === undefined || around === undefined || !calls ? send : () => around(child, send);
+  const scoped = (): T => metered.scope(own, sent);
   return baggage === undefined ? scoped() : metered.extract({ baggage }, scoped);
 }
 

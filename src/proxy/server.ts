@@ -34,6 +34,8 @@ export interface ProxyOptions {
   readonly agent?: string | undefined;
   /** What every request belongs to. */
   readonly fields?: ScopeFields;
+  /** Runs what sends a request of a program that this process started, by its number. */
+  readonly around?: ForwardOptions["around"];
   /** The agent by a request's API key. */
   readonly agentOfKey?: ((headers: IncomingMessage["headers"]) => string | undefined) | undefined;
   /** Requests wait for it; whatever comes of it, they then go on. */
@@ -75,6 +77,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     connect: carrier.connect,
     upstreams: completeUpstreams(options.upstreams ?? {}),
     agent: options.agent,
+    around: options.around,
     fields,
     agentOfKey,
   };
