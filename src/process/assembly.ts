@@ -75,13 +75,7 @@ export interface AssemblyOptions {
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
   const { config, faults, processName } = options;
-  const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
-  const own = { prices: rows, discounts, localServers };
-  const prices = createPriceQueue(
-    () => openPriceBook(own),
-    () => openPriceBookNow(own),
-    faults,
-  );
+  const prices = openPrices(config, faults);
   const forecaster = createForecaster(prices.price);
   const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
@@ -164,8 +158,17 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  const made = { prices, instruments, totals, recorder, forecaster, enforcement, journal, settler, estimates };
-  return { ...made, services, bounds };
+  const kept = { enforcement, journal, settler, estimates, bounds };
+  return { prices, instruments, totals, recorder, forecaster, services, ...kept };
+}
+
+function openPrices({ prices = [], discounts = [], localServers = "unknown" }: Config, faults: Faults): PriceQueue {
+  const own = { prices, discounts, localServers };
+  return createPriceQueue(
+    () => openPriceBook(own),
+    () => openPriceBookNow(own),
+    faults,
+  );
 }
 
 /** What budgets name is shown before all other values of tags. */

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { object, parse, text } from "../core/json.ts";
 import type { ScopeFields } from "../core/scope.ts";
 import type { Answer } from "../http/exchange.ts";
+import { READ_AT_ONCE } from "../meter/transports/bodies/node-body.ts";
 import type { PassingOptions, PassingSocket } from "../meter/transports/websocket/passing.ts";
 import { type Address, type Upstreams, upstreamUrl } from "./address.ts";
 import { answerLines, requestHeaders, responseHeaders } from "./headers.ts";
@@ -152,9 +153,9 @@ function passNodeBack(answer: NodeAnswer, response: ServerResponse): void {
   message.once("close", () => message.complete || response.destroy());
 }
 
-/** Bytes of a body that is passed on as it came; NaN where they are not known before its end. */
+/** Bytes of a body whose end may be sent as soon as they have come; NaN where they are not known, or its call settles first. */
 function lengthOf({ headers, body, message }: NodeAnswer): number {
-  const length = headers.get("content-length");
+  const length = READ_AT_ONCE in body ? headers.get("content-length") : null;
   if (length === null || body !== message || message.headers["transfer-encoding"] !== undefined) return Number.NaN;
   // What was asked for usage may be taken out again.
   return (headers.get("content-type") ?? "").includes("text/event-stream") ? Number.NaN : Number(length);

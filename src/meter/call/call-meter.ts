@@ -47,15 +47,6 @@ export interface CallMeterOptions extends BeginOptions {
   readonly scopeForChildren: () => string | undefined;
 }
 
-/** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
-export interface ProgramAddresses {
-  /** Of the proxy alone, without the scope. */
-  readonly proxy: string;
-  readonly openai: string;
-  readonly anthropic: string;
-  readonly gemini: string;
-}
-
 /** The meter as a transport sees it: everything about calls that does not depend on what carries them. */
 export interface CallMeter {
   readonly faults: Faults;

@@ -1,5 +1,13 @@
 import type { Usage } from "../../core/usage.ts";
-import type { ProgramAddresses } from "./call-meter.ts";
+
+/** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
+export interface ProgramAddresses {
+  /** Of the proxy alone, without the scope. */
+  readonly proxy: string;
+  readonly openai: string;
+  readonly anthropic: string;
+  readonly gemini: string;
+}
 
 /** What is known of an agent program when it is started. */
 export interface ProgramStart {

@@ -7,7 +7,7 @@ import type { Faults } from "../../core/faults.ts";
 import type { Scope, ScopeNode } from "../../core/scope.ts";
 import { type Approval, type Approve, approvalOf } from "../../guard/approval.ts";
 import type { Blocked } from "../../guard/blocked.ts";
-import type { ProgramAddresses } from "../../meter/call/call-meter.ts";
+import type { ProgramAddresses } from "../../meter/call/started-program.ts";
 import { type Upstreams, writeAddress } from "../../proxy/address.ts";
 import { readUpstreams } from "../../proxy/children.ts";
 

@@ -3,14 +3,8 @@ import { childArguments, childEnvironment, nameOf } from "../../../proxy/childre
 import type { CallMeter } from "../../call/call-meter.ts";
 import type { ProgramStart, StartedProgram } from "../../call/started-program.ts";
 import { SCOPE_VARIABLE } from "../../propagation/baggage.ts";
+import type { Launch } from "./command.ts";
 import { findProgram, pastProxy, startOf } from "./past.ts";
-
-/** A program about to be started; `args` without its own name. */
-export interface Launch {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
 
 /** Programs that call models, or may: Python has no hook of ours. */
 const AGENT = /^(?:claude|codex|gemini|opencode|qwen|aider|python[\d.]*|uvx?|pipx)$/;

@@ -1,7 +1,7 @@
 import type { Addresses } from "../../../proxy/children.ts";
 import { nameOf } from "../../../proxy/children.ts";
 import type { Past, ProgramStart } from "../../call/started-program.ts";
-import type { Launch } from "./launch.ts";
+import type { Launch } from "./command.ts";
 
 /** An agent program whose ways past a proxy are known. */
 interface KnownProgram {
@@ -132,7 +132,7 @@ export function pastProxy(
     return named === undefined || named === addresses[api] ? undefined : ownAddress(named, variable, api, program.host);
   }
   if (program.name !== "codex") return undefined;
-  const own = args.map((arg) => /^openai_base_url\s*=\s*"?([^"]+)/.exec(arg)?.[1]).find((url) => url !== undefined);
+  const own = args.map((arg) => /^openai_base_url\s*=\s*"?([^"]+)/.exec(arg)?.[1]).findLast((url) => url !== undefined);
   if (own !== undefined && own !== addresses.openai) return ownAddress(own, "openai_base_url", "openai", program.host);
   if (!byShell) return undefined;
   const reason = "it takes the proxy's address as an argument only, and a shell starts it";
