@@ -19,7 +19,6 @@ import { type BudgetOrder, chargeHere, remainingHere, requestHere, type WaitOpti
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
 import { isGuarded } from "./enforcement.ts";
-import type { Forward } from "./forward.ts";
 import {
   assembleParts,
   closeParts,
@@ -29,6 +28,7 @@ import {
   reconfigure,
   reload,
 } from "./process-state.ts";
+import type { Forward } from "./programs/forward.ts";
 
 /** What `start()` takes: every key of `spendfuse.config.json`, and how to start. */
 export interface StartOptions extends ConfigSource {

@@ -1,7 +1,7 @@
-import type { CallPart, SettledCall } from "../core/call.ts";
-import type { Scope, ScopeNode } from "../core/scope.ts";
-import type { Approve } from "../guard/approval.ts";
-import type { Blocked } from "../guard/blocked.ts";
+import type { CallPart, SettledCall } from "../../core/call.ts";
+import type { Scope, ScopeNode } from "../../core/scope.ts";
+import type { Approve } from "../../guard/approval.ts";
+import type { Blocked } from "../../guard/blocked.ts";
 
 /** Takes to the app's own thread what the thread of the proxy sees. */
 export interface Forward {
