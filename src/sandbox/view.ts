@@ -104,7 +104,7 @@ export interface BudgetRowView {
   readonly budget: string;
   readonly scope: string;
   readonly run?: string;
-  readonly unit: "usd" | "tokens" | "calls";
+  readonly unit: "usd" | "tokens" | "calls" | "seconds";
   /** Absent for a run. */
   readonly until?: number;
   readonly spent: number;

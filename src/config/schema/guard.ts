@@ -5,6 +5,9 @@ import type { Node, NumberNode, ObjectNode, StringNode } from "../node.ts";
 /** Nano-USD are counted in integers up to 2^53. */
 const MOST_USD = 9_007_199;
 
+/** A year of a hundred agents. Milliseconds are counted in integers. */
+const MOST_SECONDS = 3_153_600_000;
+
 const SCOPE_VALUE: StringNode = {
   kind: "string",
   description: "A name, or `*` for each.",
@@ -20,6 +23,32 @@ const LADDER: ObjectNode = {
   description: "What is done to calls before the cap refuses them, each from its share of the cap on.",
   examples: [{ downgrade: { at: 0.8, models: { "gpt-5": "gpt-5-mini" } } }],
   keys: {
+    throttle: {
+      kind: "object",
+      type: "ThrottleConfig",
+      description:
+        "Slows calls down: each scope's wait for one another, in the order in which they came, in each process.",
+      examples: [{ at: 0.6, every: "2s", atOnce: 2 }],
+      required: ["at"],
+      anyOf: ["every", "atOnce"],
+      keys: {
+        at: { ...SHARE, description: "The share of the cap; `0.6` is 60 %." },
+        every: {
+          kind: "string",
+          form: "duration",
+          description: "The least time from one call to the next.",
+          examples: ["2s"],
+        },
+        atOnce: {
+          kind: "number",
+          integer: true,
+          minimum: 1,
+          maximum: Number.MAX_SAFE_INTEGER,
+          description: "The most calls at once.",
+          examples: [2],
+        },
+      },
+    },
     downgrade: {
       kind: "object",
       type: "DowngradeConfig",
@@ -60,10 +89,11 @@ const LADDER: ObjectNode = {
 const BUDGET: ObjectNode = {
   kind: "object",
   type: "BudgetConfig",
-  description: "A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own.",
+  description:
+    "A cap on what a scope may spend. `usd`, `tokens`, `calls` and `seconds` of one row are caps of their own.",
   examples: [{ scope: { agent: "*" }, per: "hour", usd: 20 }],
   required: ["per"],
-  anyOf: ["usd", "tokens", "calls"],
+  anyOf: ["usd", "tokens", "calls", "seconds"],
   keys: {
     name: {
       kind: "string",
@@ -107,6 +137,13 @@ const BUDGET: ObjectNode = {
       maximum: Number.MAX_SAFE_INTEGER,
       description: "The cap in calls. A retry is a call.",
       examples: [500],
+    },
+    seconds: {
+      kind: "number",
+      minimum: 0,
+      maximum: MOST_SECONDS,
+      description: "The cap in seconds that calls take, from sending to their end; calls at once add up.",
+      examples: [600],
     },
     warnAt: {
       kind: "number",
