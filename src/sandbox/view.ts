@@ -99,7 +99,7 @@ export interface BudgetsView {
   readonly requests: readonly RequestView[];
 }
 
-/** As the breaker shows it. Amounts are in USD, tokens or calls; times in milliseconds since the epoch. */
+/** As the breaker shows it. Amounts are in USD, tokens, calls or seconds; times in milliseconds since the epoch. */
 export interface BudgetRowView {
   readonly budget: string;
   readonly scope: string;
