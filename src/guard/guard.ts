@@ -29,6 +29,7 @@ export interface Guard extends Gate {
   readonly counts: Iterable<Count>;
   forecasts: boolean;
   changes: boolean;
+  waits: boolean;
   /** What is left of the budgets that apply to a scope; nothing where a circuit is open. Never rejects. */
   remaining(node: ScopeNode): Promise<readonly Remaining[]>;
   /** Takes the budgets of a configuration that was read again. */
@@ -50,6 +51,7 @@ export function createGuard(options: GuardOptions): Guard {
     forecasts: options.budgets.length > 0,
     cuts,
     changes: guard.climbs,
+    waits: guard.waiting !== undefined,
     admit(ask) {
       const now = clock();
       const waits = guard.waiting !== undefined && !isFinalising() ? guard.waiting.join(ask) : undefined;
@@ -67,6 +69,7 @@ export function createGuard(options: GuardOptions): Guard {
       guard.climbs = hasLadder(next);
       guard.throttles = hasThrottle(next);
       openWaiting(guard);
+      own.waits = guard.waiting !== undefined;
       own.changes = guard.climbs;
       guard.waiting?.wake();
       own.forecasts = next.length > 0;

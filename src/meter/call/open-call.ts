@@ -70,7 +70,7 @@ export class OpenCall {
   treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
-  readonly signal: AbortSignal | undefined;
+  signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;
   readonly services: CallServices;
