@@ -183,7 +183,7 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     await readCap(call, response, meter);
   try {
     watch(meter, call, response, input, init);
-    showTreatment(response, call);
+    if (changes?.sent !== undefined || call.treatment !== undefined) showTreatment(response, call);
   } catch (error) {
     faults.report("body", error);
     call.settle({ type: "collect", unseen: true });
