@@ -99,12 +99,12 @@ export interface BudgetsView {
   readonly requests: readonly RequestView[];
 }
 
-/** As the breaker shows it. Amounts are in USD, tokens or calls; times in milliseconds since the epoch. */
+/** As the breaker shows it. Amounts are in USD, tokens, calls or seconds; times in milliseconds since the epoch. */
 export interface BudgetRowView {
   readonly budget: string;
   readonly scope: string;
   readonly run?: string;
-  readonly unit: "usd" | "tokens" | "calls";
+  readonly unit: "usd" | "tokens" | "calls" | "seconds";
   /** Absent for a run. */
   readonly until?: number;
   readonly spent: number;
