@@ -129,9 +129,10 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
       // Without prices of requests an address that comes here is one that may be a model's.
       const isModel = charges === undefined || classifier.maybe(address);
       const found = isModel ? classifier.find(method, address, current) : undefined;
-      if (found !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
+      if (found?.host !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
       const at = charges.find(method, address);
-      return at && paidTarget(at, method, current);
+      const paid = at && paidTarget(at, method, current);
+      return found === undefined || paid === undefined ? (found ?? paid) : { ...found, otherwise: paid };
     },
     hasPrices: () => settings().charges !== undefined,
     inFlight: createInFlightRequests(),
