@@ -36,9 +36,9 @@ export interface CallOptions {
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
-  readonly target: Target;
+  target: Target;
   /** It is no model call, but a request with a price. */
-  readonly paid: PaidRequest | undefined;
+  paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
   node: ScopeNode;
