@@ -1,10 +1,10 @@
 import { setBounded } from "../../core/bounded-map.ts";
 import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import { type Budget, isScopeOf, scopesOf } from "../../limits/budget.ts";
+import { type Budget, scopesOf } from "../../limits/budget.ts";
 import type { Forecast, Spent } from "../../limits/gate.ts";
 import { joinKey } from "../../limits/scope-text.ts";
-import { type Count, capOf, isOver, openCount, totalOf } from "./budget-counter.ts";
+import { type Count, capOf, isOver, openCount, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, depart, roll, touch } from "./budget-lease.ts";
 
 /** What one call holds of one count. */
@@ -27,7 +27,7 @@ export interface BudgetsOptions {
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
   /** A call gave back what it held. */
-  readonly onFreed?: () => void;
+  onFreed?: (() => void) | undefined;
   /** All of the cap is spent. */
   readonly onFull: (count: Count) => void;
 }
@@ -35,6 +35,8 @@ export interface BudgetsOptions {
 /** The budgets of one process: which apply to a call, and whether they cover it. */
 export interface Budgets extends BudgetsOptions {
   budgets: readonly Budget[];
+  /** Whether one of them counts seconds. */
+  timed: boolean;
   /** Of `budgets`: plans of an earlier one are made again. */
   generation: number;
   readonly counts: Iterable<Count>;
@@ -66,12 +68,17 @@ export function createBudgets(options: BudgetsOptions): Budgets {
   const countOfKey = new Map<string, Count>();
   return {
     ...options,
+    timed: options.budgets.some(isTimed),
     generation: 0,
     counts: { [Symbol.iterator]: () => countOfKey.values() },
     countOfKey,
     dropped: new Map(),
     owner: {},
   };
+}
+
+export function isTimed({ unit }: Budget): boolean {
+  return unit === "seconds";
 }
 
 /** The counts of the budgets that apply to a scope. */
@@ -90,26 +97,6 @@ function isCurrent({ owner, generation }: Budgets, plan: Plan): boolean {
   if (plan.generation !== generation) return false;
   for (const count of plan.counts) if (count.owner !== owner) return false;
   return true;
-}
-
-/**
- * Takes the budgets of a configuration that was read again. What was spent of a budget stays with it as long as it has
- * the same id and scope; slices of the old cap are given up.
- */
-export function replaceBudgets(budgets: Budgets, next: readonly Budget[]): void {
-  const budgetOfId = new Map(next.map((budget) => [budget.id, budget]));
-  budgets.budgets = next;
-  budgets.generation += 1;
-  for (const count of budgets.countOfKey.values()) {
-    const budget = budgetOfId.get(count.budget.id);
-    count.slice = count.inUse;
-    if (budget !== undefined && isScopeOf(budget, count.scope)) {
-      count.budget = budget;
-      count.warned = false;
-      touch(budgets.lease, count);
-      // One in use is dropped once nobody has used it for a while.
-    } else if (count.inUse === 0) dropCount(budgets, count);
-  }
 }
 
 function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNode): Count {
@@ -153,26 +140,52 @@ function keyInMemory({ id }: Budget, scope: string, run: string): string {
   return run === "" ? joinKey(id, scope) : joinKey(id, scope, run);
 }
 
+/** How long a call may take where none has ended yet, in milliseconds. */
+const FIRST_LASTS_MS = 1_000;
+
 /** What a call needs of each count. */
 export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
   const holds: Hold[] = [];
-  for (const count of counts) holds.push({ count, amount: amountOf(count.budget.unit, forecast) });
+  for (const count of counts) {
+    const { unit } = count.budget;
+    holds.push({ count, amount: unit === "seconds" ? lastingOf(count, forecast) : amountOf(unit, forecast) });
+  }
   return holds;
 }
 
 /**
- * Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts.
- * Returns the time.
+ * How long a call of a count may take, in milliseconds: as long as its calls typically did, and no longer than an unspent
+ * budget allows, so that it lets at least one pass.
  */
-export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined): number {
+export function lastingOf(count: Count, { calls }: Pick<Forecast, "calls">): number {
+  if (calls === 0) return 0;
+  return Math.ceil(Math.min(count.lasting ?? FIRST_LASTS_MS, Math.max(1, ordinaryOf(count))));
+}
+
+/** Learns from a call how long those of a count take. */
+function learnLasting(count: Count, ms: number): void {
+  count.lasting = count.lasting === undefined ? ms : (count.lasting * 7 + ms) / 8;
+}
+
+/**
+ * Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts.
+ * `ms`: how long it took. Returns the time.
+ */
+export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined, ms = 0): number {
   const now = budgets.clock();
-  for (const hold of holds) settleOne(budgets, hold.count, hold.amount, countedOf(hold, spent), now);
+  for (const hold of holds) {
+    const { count } = hold;
+    if (count.budget.unit === "seconds") learnLasting(count, ms);
+    count.open -= 1;
+    settleOne(budgets, count, hold.amount, countedOf(hold, spent, ms), now);
+  }
   return now;
 }
 
-/** What counts as spent of one budget. An unknown price is not zero: then what was held counts. */
-function countedOf({ count, amount }: Hold, spent: Spent | undefined): number {
+/** What counts as spent of one budget. An unknown price is not zero: then what was held counts. `ms`: how long it took. */
+function countedOf({ count, amount }: Hold, spent: Spent | undefined, ms: number): number {
   const { unit } = count.budget;
+  if (unit === "seconds") return spent?.calls === 0 ? 0 : Math.max(0, Math.round(ms));
   const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
   return spent === undefined || unpriced ? amount : amountOf(unit, spent);
 }
@@ -194,7 +207,7 @@ export function correctHolds(
     const isCurrent = count.owner === budgets.owner && !isOver(count, now) && !isOver(count, settledAt);
     if (!isCurrent) continue;
     // Never below zero: a report with a negative sum is refused.
-    const change = Math.max(-count.spent, countedOf(hold, after) - countedOf(hold, before));
+    const change = Math.max(-count.spent, countedOf(hold, after, 0) - countedOf(hold, before, 0));
     if (change !== 0) settleOne(budgets, count, 0, change, now);
   }
 }
@@ -202,7 +215,10 @@ export function correctHolds(
 /** Gives back what was held; nothing was spent. */
 export function releaseHolds(budgets: Budgets, holds: readonly Hold[]): void {
   const now = budgets.clock();
-  for (const { count, amount } of holds) settleOne(budgets, count, amount, 0, now);
+  for (const { count, amount } of holds) {
+    count.open -= 1;
+    settleOne(budgets, count, amount, 0, now);
+  }
 }
 
 /** Adds spend that was not held. */
@@ -210,7 +226,7 @@ export function charge(budgets: Budgets, node: ScopeNode, spent: Spent): void {
   const now = budgets.clock();
   for (const count of countsOf(budgets, node)) {
     const { unit } = count.budget;
-    settleOne(budgets, count, 0, unit === "calls" ? 0 : amountOf(unit, spent), now);
+    settleOne(budgets, count, 0, unit === "calls" || unit === "seconds" ? 0 : amountOf(unit, spent), now);
   }
 }
 
@@ -233,7 +249,7 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   budgets.onWarning(count);
 }
 
-/** An amount in the unit of a budget; of one call, so that no figure spoils a sum. */
+/** An amount in the unit of a budget; of one call, so that no figure spoils a sum. Seconds are counted as calls end. */
 function amountOf(unit: Budget["unit"], { tokens, costNano, calls }: Spent | Forecast): number {
   if (unit === "calls") return calls ?? 1;
   const amount = unit === "tokens" ? tokens : (costNano ?? 0);

@@ -77,6 +77,7 @@ export function findShortage(
 function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void {
   for (const { count, amount } of holds) {
     count.inUse += amount;
+    count.open += 1;
     count.usedAt = now;
     count.typical = (count.typical * 7 + amount) / 8;
     if (!lease.alone) touch(lease, count);

@@ -62,7 +62,9 @@ export async function readCalls(
         }
       }
     } catch (error) {
-      throw usageError(`--calls: ${(error as Error).message}`);
+      throw usageError(
+        `--calls: ${(error as Error).message}: it must be a file of settled calls that this user can read`,
+      );
     }
   }
   return { calls, metered: mergeMetered(rows), invalid, unpriced };
@@ -127,6 +129,7 @@ function pastCall(call: SettledCall): BilledCall {
     usd: isMade && costUsd !== undefined ? nanoOf(costUsd) : 0,
     tokens: isMade ? used.reduce((sum, { input, output }) => sum + input + output, 0) : 0,
     calls: isMade ? 1 : 0,
+    seconds: isMade ? Math.max(0, Math.round(call.durationMs - (call.throttled?.waitedMs ?? 0))) : 0,
   };
 }
 
