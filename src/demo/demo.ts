@@ -9,6 +9,7 @@ import { runCustomers } from "./customers.ts";
 import { startSearchApi } from "./fake-vendor/search.ts";
 import { startFakeVendor } from "./fake-vendor.ts";
 import { runIncident } from "./incident.ts";
+import { runLadder } from "./ladder.ts";
 import { startMetering } from "./metering.ts";
 import { billTable, estimateTable, verdict } from "./report.ts";
 import { runSettlement } from "./settlement.ts";
@@ -86,6 +87,7 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   const parts: (() => Promise<DemoPart>)[] = [
     () => runStops(stage, style),
     () => runIncident(stage, style),
+    () => runLadder(stage, style),
     () => runCustomers(stage, style),
     () => runSettlement({ vendor, standInUrl: standIn.url, ...meter }, style),
   ];
