@@ -15,7 +15,11 @@ const BUILD_MS = 30 * 60_000;
  * Where they cannot be built the test is skipped with the reason; in CI it fails.
  * @param packages What is built: `./...` is every program of the module's own.
  */
-export async function needGo(context: TestContext, app: string, packages: readonly string[] = ["./..."]): Promise<string> {
+export async function needGo(
+  context: TestContext,
+  app: string,
+  packages: readonly string[] = ["./..."],
+): Promise<string> {
   try {
     return await builtGo(app, packages);
   } catch (error) {

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync } from "node:fs";
+import { cpSync, readdirSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { expect } from "vitest";
+import { eventually } from "../../eventually.ts";
 import { environmentOf, type Stage } from "../../package/stage.ts";
 import * as wire from "../../servers/formats.ts";
 
@@ -67,22 +70,32 @@ async function end(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-/** What a fleet has spent in units of 1e-9 dollars, by agent. */
-export type Spent = Readonly<Record<string, number>>;
+/** What a fleet has spent, in units of 1e-9 dollars. */
+export interface Spent {
+  readonly byAgent: Readonly<Record<string, number>>;
+  /** By the tag `process`, of those that a slot is certain for. */
+  readonly byProcess: Readonly<Record<string, number>>;
+}
 
 /**
- * `count` processes of a host spend side by side on one agent. Then the first ends, another takes its slot at once, and
- * the last exports many times in a second.
+ * `count` processes of a host spend side by side on one agent, and export often. Then the first ends and another takes
+ * over its slot; the last exports many times in a second, ends, and another starts at once, while the seconds of its slot
+ * are in the future.
  */
 export async function spendAsFleet(stage: Stage, count: number, env: Readonly<Record<string, string>>): Promise<Spent> {
   const agents: Agent[] = [];
-  const tasks: Task[] = [];
+  const byAgent: Record<string, number> = {};
+  const byProcess: Record<string, number> = {};
   const spend = (index: number, task: Task): Promise<unknown> => {
-    tasks.push(task);
+    add(byAgent, task.agent, costOf(task));
+    if (task.agent !== LATECOMER) add(byProcess, `${hostname()}-${index}`, costOf(task));
     return (agents[index] as Agent).spend(task);
   };
-  // One after another: each has a slot of its own from its start.
-  for (let index = 0; index < count; index++) agents.push(await startAgent(stage, env));
+  for (let index = 0; index < count; index++) {
+    agents.push(await startAgent(stage, env));
+    // A slot is taken with the first export: so they are numbered as the processes are.
+    await spend(index, { agent: "researcher", calls: 1, input: 10_000, output: index, flushes: true });
+  }
   await Promise.all(
     agents.map(async (_, index) => {
       for (let round = 0; round < 4; round++)
@@ -90,12 +103,26 @@ export async function spendAsFleet(stage: Stage, count: number, env: Readonly<Re
     }),
   );
   await (agents[0] as Agent).end();
+  await untilPast(join(env.SPENDFUSE_STATE_DIR as string, "slots"));
   agents[0] = await startAgent(stage, env);
   await spend(0, { agent: "researcher", calls: 5, input: 1, output: 1 });
-  await spend(0, { agent: "writer", calls: 1, input: 1_001, output: 17 });
+  await spend(0, { agent: "writer", calls: 1, input: 1_001, output: 17, flushes: true });
   await spend(count - 1, { agent: "researcher", calls: 40, input: 3, output: 1, flushes: true });
+  await (agents[count - 1] as Agent).end();
+  agents[count - 1] = await startAgent(stage, env);
+  await spend(count - 1, { agent: LATECOMER, calls: 2, input: 77, output: 7 });
   await Promise.all(agents.map((agent) => agent.end()));
-  const spent: Record<string, number> = {};
-  for (const task of tasks) spent[task.agent] = (spent[task.agent] ?? 0) + costOf(task);
-  return spent;
+  return { byAgent, byProcess };
+}
+
+const LATECOMER = "latecomer";
+
+function add(sums: Record<string, number>, key: string, amount: number): void {
+  sums[key] = (sums[key] ?? 0) + amount;
+}
+
+/** Waits until the last second that was exported in any slot, which is the time of its file, is over. */
+async function untilPast(slots: string): Promise<void> {
+  const newest = () => Math.max(...readdirSync(slots).map((file) => statSync(join(slots, file)).mtimeMs));
+  await eventually(() => expect(newest()).toBeLessThan(Date.now() - 1_000));
 }

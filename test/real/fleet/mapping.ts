@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { type Program, startProgram } from "./program.ts";
 
+/** What the mapping endpoint calls the machine where it runs. */
+export const COLLECTOR_HOST = "collector-host";
+
 /** A point as Datadog's library maps it. */
 export interface MappedPoint {
   readonly name: string;
@@ -18,7 +21,9 @@ export interface MappedPoint {
 export interface Mapping extends Program {
   readonly url: string;
   points(name?: string): readonly MappedPoint[];
-  /** Of a metric, by `by`, in units of 1e-9, as Datadog keeps it: the last of points with equal tags and second. */
+  /** What Datadog keeps of them: the last of points with equal tags and second. */
+  keptPoints(name: string): readonly MappedPoint[];
+  /** Their sums by a tag, in units of 1e-9. */
   kept(name: string, by: string): Readonly<Record<string, number>>;
 }
 
@@ -35,16 +40,26 @@ export async function startMapping(programs: string, folder: string): Promise<Ma
       .slice(1)
       .map((line) => JSON.parse(line) as MappedPoint)
       .filter((point) => name === undefined || point.name === name);
-  return { ...program, url: `http://127.0.0.1:${port}`, points, kept: (name, by) => keep(points(name), by) };
+  const keptPoints = (name: string): readonly MappedPoint[] => keep(points(name));
+  const kept = (name: string, by: string) => sumBy(keptPoints(name), ({ tags }) => tagOf(tags, by) ?? "none");
+  return { ...program, url: `http://127.0.0.1:${port}`, points, keptPoints, kept };
 }
 
-function keep(points: readonly MappedPoint[], by: string): Record<string, number> {
+function keep(points: readonly MappedPoint[]): readonly MappedPoint[] {
   const last = new Map<string, MappedPoint>();
   for (const point of points) last.set(JSON.stringify([point.host, point.tags.toSorted(), point.time / 1e9]), point);
+  return [...last.values()];
+}
+
+/** Sums in units of 1e-9 by what `groupOf` says; what it has no group for is left out. */
+export function sumBy(
+  points: readonly MappedPoint[],
+  groupOf: (point: MappedPoint) => string | undefined,
+): Record<string, number> {
   const sums: Record<string, number> = {};
-  for (const { tags, value } of last.values()) {
-    const group = tagOf(tags, by) ?? "none";
-    sums[group] = (sums[group] ?? 0) + Math.round(value * 1e9);
+  for (const point of points) {
+    const group = groupOf(point);
+    if (group !== undefined) sums[group] = (sums[group] ?? 0) + Math.round(point.value * 1e9);
   }
   return sums;
 }

@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { setTimeout as wait } from "node:timers/promises";
+import type { TestContext } from "vitest";
 
 /** A program ends by itself when the test that started it is gone. */
 const LONGEST_LIFE_S = 900;
@@ -23,7 +24,11 @@ export interface ProgramOptions {
 }
 
 /** Starts a program and waits until it is ready. @throws Error with its output when it ends before. */
-export async function startProgram(command: string, args: readonly string[], options: ProgramOptions): Promise<Program> {
+export async function startProgram(
+  command: string,
+  args: readonly string[],
+  options: ProgramOptions,
+): Promise<Program> {
   const { cwd, env = {}, isReady } = options;
   const child = spawn("timeout", ["--foreground", String(LONGEST_LIFE_S), command, ...args], {
     cwd,
@@ -58,4 +63,11 @@ export async function answers(url: string): Promise<boolean> {
   const answer = await fetch(url).catch(() => undefined);
   await answer?.body?.cancel();
   return answer?.status === 200;
+}
+
+/** A program that the machine must have. Where it has not the test is skipped with the reason; in CI it fails. */
+export function needProgram(context: TestContext, name: string): string {
+  if (spawnSync(name, ["--version"]).status === 0) return name;
+  if (process.env.CI === "true") throw new Error(`${name} is not installed`);
+  return context.skip(`${name} is not installed`);
 }

@@ -25,6 +25,12 @@ interface Answer {
   };
 }
 
+/** A configuration that scrapes a target as often as it can, and keeps no labels but what it exposes. */
+export const scrape = (target: string): object => ({
+  global: { scrape_interval: "1s", evaluation_interval: "1s" },
+  scrape_configs: [{ job_name: "collector", honor_labels: true, static_configs: [{ targets: [target] }] }],
+});
+
 /** Starts Prometheus with an empty store. @param config Its configuration, as JSON. */
 export async function startPrometheus(
   program: string,
