@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { METRICS } from "../../src/core/names.ts";
+import { PACKAGE_ROOT } from "../../src/package/root.ts";
 import { needGo } from "../apps/go.ts";
 import { eventually } from "../eventually.ts";
 import { clearStage, type Stage, setStage } from "../package/stage.ts";
@@ -10,7 +11,7 @@ import { playTokens, spendAsFleet } from "./fleet/agents.ts";
 import { datadogOverOtlp, shipped, startCollector } from "./fleet/collector.ts";
 import { COLLECTOR_HOST, type MappedPoint, startMapping, sumBy, tagOf } from "./fleet/mapping.ts";
 import { needProgram, type Program } from "./fleet/program.ts";
-import { counted, scrape, startPrometheus } from "./fleet/prometheus.ts";
+import { countedBy, scrape, startPrometheus } from "./fleet/prometheus.ts";
 
 let stage: Stage;
 const running: Program[] = [];
@@ -88,19 +89,48 @@ describe("agents, the Collector with our configuration for Datadog, Datadog's ow
   );
 });
 
+const COST = "spendfuse_cost_USD_total";
+const PUNCTUAL = `${COST}{agent!="latecomer"}`;
+
 describe("agents, the Collector with our configuration for Prometheus, Prometheus", () => {
   test.for([2, 3])("%i processes, scraped: every nano-dollar", async (count, context) => {
     const programs = await needGo(context, "collector");
     const program = needProgram(context, "prometheus");
-    const folder = newFolder("prometheus");
+    const folder = newFolder("scraped");
     const collector = started(await startCollector(programs, folder, shipped("prometheus")));
     const prometheus = started(await startPrometheus(program, folder, scrape(collector.scraped)));
     const { byAgent, byProcess } = await spendAsFleet(stage, count, sendTo(collector.url, folder));
-    const sums = async (by: string, of = ""): Promise<Record<string, number>> => {
-      const series = await prometheus.query(`sum by (${by}) (spendfuse_cost_USD_total${of})`);
-      return Object.fromEntries(series.map((one) => [one.labels[by], counted(one)]));
-    };
-    await eventually(async () => expect(await sums("agent")).toEqual(byAgent));
-    expect(await sums("process", '{agent!="latecomer"}')).toEqual(byProcess);
+    await eventually(async () => expect(countedBy(await prometheus.samples(COST), "agent")).toEqual(byAgent));
+    expect(countedBy(await prometheus.samples(PUNCTUAL), "process")).toEqual(byProcess);
   });
+});
+
+describe("agents that send cumulative metrics, Prometheus's own OTLP endpoint", () => {
+  test.for([2, 3])("%i processes: every nano-dollar", async (count, context) => {
+    const programs = await needGo(context, "prometheus", ["github.com/prometheus/prometheus/cmd/prometheus"]);
+    const folder = newFolder("otlp");
+    const config = { storage: { tsdb: { out_of_order_time_window: "1h" } } };
+    const flags = ["--web.enable-otlp-receiver"];
+    const prometheus = started(await startPrometheus(join(programs, "prometheus"), folder, config, flags));
+    const { byAgent, byProcess } = await spendAsFleet(stage, count, {
+      ...sendTo(`${prometheus.url}/api/v1/otlp`, folder),
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "cumulative",
+      OTEL_TRACES_EXPORTER: "none",
+    });
+    await eventually(async () => expect(countedBy(await prometheus.samples(COST), "agent")).toEqual(byAgent));
+    expect(countedBy(await prometheus.samples(PUNCTUAL), "process")).toEqual(byProcess);
+  });
+});
+
+test("each configuration that is shipped for the Collector starts in it", async (context) => {
+  const programs = await needGo(context, "collector");
+  const files = readdirSync(join(PACKAGE_ROOT, "examples/collector")).filter((file) => file.endsWith(".yaml"));
+  // The Datadog Agent is another program, which cannot be had here.
+  expect(files.sort()).toEqual(["datadog-agent.yaml", "datadog.yaml", "prometheus.yaml"]);
+  // With `otlp_http` in the place of the exporter `datadog`.
+  for (const config of [shipped("prometheus"), datadogOverOtlp("http://127.0.0.1:9")]) {
+    const collector = await startCollector(programs, newFolder("starts"), config);
+    await collector.stop();
+    expect(collector.output()).not.toMatch(/\t(?:error|warn)\t|deprecated/);
+  }
 });

@@ -78,7 +78,7 @@ export interface Spent {
 }
 
 /**
- * `count` processes of a host spend side by side on one agent, and export often. Then the first ends and another takes
+ * `count` processes of a host spend side by side on the same agents, and export often. Then the first ends and another takes
  * over its slot; the last exports many times in a second, ends, and another starts at once, while the seconds of its slot
  * are in the future.
  */
@@ -94,19 +94,21 @@ export async function spendAsFleet(stage: Stage, count: number, env: Readonly<Re
   for (let index = 0; index < count; index++) {
     agents.push(await startAgent(stage, env));
     // A slot is taken with the first export: so they are numbered as the processes are.
-    await spend(index, { agent: "researcher", calls: 1, input: 10_000, output: index, flushes: true });
+    await spend(index, { agent: "researcher", calls: 1, input: 10_000, output: 1 + index, flushes: true });
   }
   await Promise.all(
     agents.map(async (_, index) => {
-      for (let round = 0; round < 4; round++)
-        await spend(index, { agent: "researcher", calls: 3, input: 7 + index, output: 3 + round, flushes: true });
+      // Each series is idle while the other's is exported.
+      for (const [round, agent] of ["researcher", "writer", "researcher", "writer", "researcher"].entries())
+        await spend(index, { agent, calls: 2, input: 7 + index, output: 3 + round, flushes: true });
     }),
   );
   await (agents[0] as Agent).end();
   await untilPast(join(env.SPENDFUSE_STATE_DIR as string, "slots"));
   agents[0] = await startAgent(stage, env);
   await spend(0, { agent: "researcher", calls: 5, input: 1, output: 1 });
-  await spend(0, { agent: "writer", calls: 1, input: 1_001, output: 17, flushes: true });
+  // Less than before the restart: a counter that is scraped shows a restart only by its fall.
+  await spend(0, { agent: "writer", calls: 1, input: 101, output: 1, flushes: true });
   await spend(count - 1, { agent: "researcher", calls: 40, input: 3, output: 1, flushes: true });
   await (agents[count - 1] as Agent).end();
   agents[count - 1] = await startAgent(stage, env);

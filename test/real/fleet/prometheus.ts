@@ -5,22 +5,24 @@ import { answers, type Program, startProgram } from "./program.ts";
 
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** Value and, for a range, all values in order. */
+  /** In the order of their times. */
   readonly values: readonly number[];
 }
 
 export interface Prometheus extends Program {
   readonly url: string;
-  /** The series of a query at this moment; each has the values of a range, or one. */
-  query(promql: string): Promise<readonly Series[]>;
+  /** The samples of a selector in the last hour. */
+  samples(selector: string): Promise<readonly Series[]>;
 }
+
+/** Exports of one second are dated a second apart, and so may be ahead of the clock. */
+const AHEAD_S = 300;
 
 interface Answer {
   readonly data: {
     readonly result: readonly {
       readonly metric: Record<string, string>;
-      readonly value?: readonly [number, string];
-      readonly values?: readonly (readonly [number, string])[];
+      readonly values: readonly (readonly [number, string])[];
     }[];
   };
 }
@@ -48,21 +50,32 @@ export async function startPrometheus(
     ...flags,
   ];
   const started = await startProgram(program, args, { cwd: folder, isReady: () => answers(`${url}/-/ready`) });
-  return { ...started, url, query: (promql) => query(url, promql) };
+  return { ...started, url, samples: (selector) => query(url, `${selector}[1h]`) };
 }
 
 async function query(url: string, promql: string): Promise<readonly Series[]> {
-  const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(promql)}`);
+  const time = Math.floor(Date.now() / 1_000) + AHEAD_S;
+  const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(promql)}&time=${time}`);
   if (!answer.ok) throw new Error(`${promql}: ${answer.status} ${await answer.text()}`);
   const { data } = (await answer.json()) as Answer;
-  return data.result.map(({ metric, value, values = value ? [value] : [] }) => ({
+  return data.result.map(({ metric, values }) => ({
     labels: metric,
     values: values.map(([, text]) => Number(text)),
   }));
 }
 
-/** What a counter has counted, in units of 1e-9: its first value, and every rise; after a restart it rises from 0. */
-export function counted({ values }: Series): number {
+/** What counters have counted by a label, in units of 1e-9. */
+export function countedBy(series: readonly Series[], label: string): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const one of series) {
+    const group = one.labels[label] ?? "none";
+    sums[group] = (sums[group] ?? 0) + counted(one);
+  }
+  return sums;
+}
+
+/** The first value, and every rise; a fall is a restart, after which it rises from 0. */
+function counted({ values }: Series): number {
   const rises = values.map((value, index) => {
     const before = values[index - 1] ?? 0;
     return value < before ? value : value - before;
