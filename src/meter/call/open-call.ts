@@ -1,4 +1,4 @@
-import { type CallState, next, type SettleEvent } from "../../core/call.ts";
+import { type CallState, next, OPEN, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
@@ -13,7 +13,7 @@ import { parseBody } from "../wire/long-text.ts";
 import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
 import type { PaidRequest } from "./paid-request.ts";
-import type { Changeable, ServicesOf } from "./services.ts";
+import type { Changeable, ServicesOf, Treatment } from "./services.ts";
 import type { Tether } from "./tether.ts";
 
 /** Called when a call settles. */
@@ -36,9 +36,9 @@ export interface CallOptions {
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
-  readonly target: Target;
+  target: Target;
   /** It is no model call, but a request with a price. */
-  readonly paid: PaidRequest | undefined;
+  paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
   node: ScopeNode;
@@ -67,6 +67,7 @@ export class OpenCall {
   /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
   givenUp: "held" | "sending" | undefined = undefined;
   changeable: Changeable | undefined = undefined;
+  treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
   readonly signal: AbortSignal | undefined;
@@ -256,5 +257,4 @@ export class OpenCall {
   }
 }
 
-const OPEN: CallState = { phase: "open" };
 const EMPTY = new Uint8Array(0);
