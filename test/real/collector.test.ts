@@ -39,6 +39,8 @@ function started<T extends Program>(program: T): T {
 const sendTo = (url: string, folder: string): Record<string, string> => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: url,
   OTEL_METRIC_EXPORT_INTERVAL: "500",
+  // A busy machine may take long to answer: what is sent again arrives after newer points.
+  OTEL_EXPORTER_OTLP_TIMEOUT: "60000",
   OTEL_SERVICE_NAME: "bots",
   SPENDFUSE_STATE_DIR: join(folder, "state"),
 });
