@@ -61,7 +61,7 @@ export class OpenCall {
   /** On a subscription's login, and so on no bill. */
   plan = false;
   hasBaggage = false;
-  /** Whether the stream may be cut. */
+  child: string | undefined = undefined;
   cuttable = false;
   tether: Tether | undefined = undefined;
   /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
