@@ -7,11 +7,11 @@ import type { Sums } from "../core/ledger.ts";
 import type { Blocked } from "../guard/blocked.ts";
 import type { Remaining } from "../guard/budgets/remaining.ts";
 import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, remaining, scope, start, stop } from "../index.ts";
+import { CLIMB, CLIMBER } from "./acts/ladder.ts";
 import { AGENTS, type RunInScope } from "./agents.ts";
 import { CUSTOMER_USD, SCOUT, SEARCH_USD } from "./customers.ts";
 import type { SearchApi } from "./fake-vendor/search.ts";
 import type { FakeVendor } from "./fake-vendor.ts";
-import { CLIMB, CLIMBER } from "./ladder.ts";
 import type { StandIn } from "./stand-in.ts";
 import { SPENDER, SPENDER_USD, STOPPED } from "./stops.ts";
 

@@ -1,11 +1,11 @@
-import type { SettledCall } from "../core/call.ts";
-import type { Blocked } from "../guard/blocked.ts";
-import type { Remaining } from "../guard/budgets/remaining.ts";
-import type { Style } from "../terminal/style.ts";
-import type { RunInScope } from "./agents.ts";
-import { dollars } from "./amounts.ts";
-import type { Clients } from "./clients.ts";
-import type { BilledCall } from "./fake-vendor.ts";
+import type { SettledCall } from "../../core/call.ts";
+import type { Blocked } from "../../guard/blocked.ts";
+import type { Remaining } from "../../guard/budgets/remaining.ts";
+import type { Style } from "../../terminal/style.ts";
+import type { RunInScope } from "../agents.ts";
+import { dollars } from "../amounts.ts";
+import type { Clients } from "../clients.ts";
+import type { BilledCall } from "../fake-vendor.ts";
 
 /** The agent whose budget warns and downgrades before it stops it, and that budget. */
 export const CLIMBER = "climber";
