@@ -20,6 +20,7 @@ import { VERSION } from "../package/version.ts";
 import { assemble, type Forward, type Parts } from "./assembly.ts";
 import { type ConfigSource, type Configuration, createConfiguration } from "./configuration.ts";
 import { createDebugLog, isDebugging } from "./debug-log.ts";
+import { createOutcomes, type Outcomes } from "./outcomes/outcomes.ts";
 import { createProgramProxy, type ProgramProxy } from "./programs/program-proxy.ts";
 import { writeSummary } from "./summary/summary.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
@@ -39,6 +40,7 @@ export interface ProcessState {
   readonly tracing: Tracing;
   readonly contexts: Contexts;
   readonly identifier: Identifier;
+  readonly outcomes: Outcomes;
   readonly scoping: Scoping;
   readonly propagation: Propagation;
   readonly meter: CallMeter;
@@ -70,7 +72,13 @@ export function createProcessState(say: (message: string) => void, forward?: For
     declaredTags: () => configuration.get().tags ?? NO_TAGS,
     onUndeclaredTag: createTagWarning(say),
   });
-  const scoping = createScoping(contexts, tracing, faults, identifier);
+  const ledger = createLedger();
+  const outcomes = createOutcomes(
+    ledger,
+    () => state.parts?.outcomes,
+    (error) => faults.report("ledger", error),
+  );
+  const scoping = createScoping(contexts, tracing, faults, identifier, outcomes);
   const propagation = createPropagation({
     contexts,
     identifier,
@@ -108,7 +116,8 @@ export function createProcessState(say: (message: string) => void, forward?: For
     forward,
     programs,
     faults,
-    ledger: createLedger(),
+    ledger,
+    outcomes,
     listeners: new Set(isDebugging() && forward === undefined ? [createDebugLog(say)] : []),
     approvers: new Set(),
     configuration,
@@ -161,6 +170,7 @@ export function assembleParts(state: ProcessState): Parts {
     spoolPending: () => state.telemetry?.pending(),
     tracing: state.tracing,
     forward: state.forward,
+    outcomes: state.outcomes,
     reload: () => reload(state),
   });
   return state.parts;

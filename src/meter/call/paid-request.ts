@@ -1,6 +1,7 @@
 import type { Faults } from "../../core/faults.ts";
 import { implausible, MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
+import type { Work } from "../../core/work/work.ts";
 import type { Ask, Forecast, Ticket } from "../../limits/gate.ts";
 import { type AgentSpan, dropOpenCall } from "../tracing/agent-span.ts";
 import type { Surroundings } from "../tracing/otel-global.ts";
@@ -20,6 +21,7 @@ interface Call {
   readonly status: number | undefined;
   readonly ticket: Ticket | undefined;
   readonly agentSpan: AgentSpan | undefined;
+  readonly context: { readonly work?: Work | undefined };
   readonly services: { readonly charge: RecordCharge };
 }
 
@@ -95,8 +97,8 @@ export class PaidRequest {
     }
     if (units !== undefined && row.figure !== undefined) learnUnits(row, units);
     const costNano = Math.round(row.usd * (units ?? row.assume) * 1e9);
-    const { node, agentSpan, services } = call;
-    const place = { node, ticket, around: this.#around, agentSpan };
+    const { node, agentSpan, services, context } = call;
+    const place = { node, ticket, around: this.#around, agentSpan, work: context.work };
     services.charge({ scope: node.scope, what, costNano, units, at: Date.now() }, place);
   }
 }
