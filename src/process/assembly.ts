@@ -5,6 +5,7 @@ import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { ScopeNode } from "../core/scope.ts";
 import { boundValue, createTagBounds, NO_TAGS, type TagBounds } from "../core/tags/tags.ts";
+import { lazy } from "../core/values/lazy.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createChargeRecorder } from "../meter/call/charges.ts";
@@ -124,10 +125,7 @@ export function assemble(options: AssemblyOptions): Parts {
   const writer: MeteredWriter = { bounds, journal, late, outcomes: options.outcomes };
   const recorder = createRecorder({
     faults,
-    spent({ ticket, node, facts }, spent) {
-      if (ticket !== undefined) ticket.settle(spent);
-      else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
-    },
+    charge: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
     journal(call, parts, open) {
       options.forward?.(call, parts, open.node);
@@ -159,7 +157,7 @@ export function assemble(options: AssemblyOptions): Parts {
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
     knowledge: estimates.knowledge,
-    prices: prices.loaded,
+    prices,
     record(call, state) {
       const ended = performance.now();
       if (prices.ready) recorder.record(call, state, ended);
@@ -205,7 +203,7 @@ function openJournal(
   return createJournal({ ...options, store: () => store, opening, release: () => store?.close() });
 }
 
-const knownHost = createHostLookup();
+const knownHosts = lazy(() => createHostLookup());
 
 /** The configuration of calls. */
 export function settingsOf({
@@ -233,6 +231,6 @@ export function settingsOf({
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {
-  const known = like === undefined ? undefined : knownHost(like);
+  const known = like === undefined ? undefined : knownHosts()(like);
   return { provider: known?.provider ?? "openai", ...known, ...row };
 }

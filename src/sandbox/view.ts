@@ -168,6 +168,19 @@ export interface DrawAnswer {
   readonly fault?: string;
 }
 
+/** `GET /sandbox/events?q=QUERY&from=SECONDS&to=SECONDS`: what a graph with `events` is overlaid with. */
+export interface EventsAnswer {
+  /** Newest first. */
+  readonly events: readonly EventView[];
+}
+
+export interface EventView {
+  readonly at: number;
+  readonly title: string;
+  /** `error`, `warning`, `info`, `success` and others. */
+  readonly type: string;
+}
+
 export interface SeriesView {
   /** Index of the formula. */
   readonly formula: number;

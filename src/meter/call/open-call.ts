@@ -36,9 +36,9 @@ export interface CallOptions {
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
-  readonly target: Target;
+  target: Target;
   /** It is no model call, but a request with a price. */
-  readonly paid: PaidRequest | undefined;
+  paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
   node: ScopeNode;
@@ -115,7 +115,7 @@ export class OpenCall {
 
   /** Nothing of the call is left to observe, or to remove from what the caller reads. */
   get over(): boolean {
-    return this.settled && !(this.hides && this.stream);
+    return this.#state.phase === "settled" && !(this.hides && this.stream);
   }
 
   /** The response's head has arrived. */

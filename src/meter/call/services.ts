@@ -5,6 +5,13 @@ import type { Knowledge } from "../estimates/knowledge.ts";
 import type { Changes } from "../wire/changes/change-request.ts";
 import type { RecordCharge } from "./charges.ts";
 
+/** Whether prices are known yet. */
+export interface PricesReady {
+  readonly ready: boolean;
+  /** Resolves when prices are known; undefined when they are. */
+  loaded(): Promise<void> | undefined;
+}
+
 /** What a call needs of the process, looked up once when it begins. */
 export interface ServicesOf<Call> {
   /** The check before each call; undefined without a guard. */
@@ -12,8 +19,7 @@ export interface ServicesOf<Call> {
   /** The most that the call may use and cost. */
   readonly forecast: (call: Call) => Forecast;
   readonly knowledge: Knowledge;
-  /** Resolves when prices are known; undefined when they are. */
-  readonly prices: () => Promise<void> | undefined;
+  readonly prices: PricesReady;
   readonly record: (call: Call, state: Extract<CallState, { phase: "settled" }>) => void;
   /** Takes a charge: what a request costs that is no model call. */
   readonly charge: RecordCharge;
