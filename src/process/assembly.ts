@@ -1,9 +1,8 @@
 import type { Config } from "../config/config.ts";
-import type { CallPart, SettledCall } from "../core/call.ts";
+import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
-import type { ScopeNode } from "../core/scope.ts";
 import { boundValue, createTagBounds, NO_TAGS, type TagBounds } from "../core/tags/tags.ts";
 import { lazy } from "../core/values/lazy.ts";
 import type { Approve } from "../guard/approval.ts";
@@ -29,6 +28,7 @@ import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
 import { type MeteredWriter, sinkOf, writeCall, writeCharge } from "./outcomes/metered-writer.ts";
 import type { OutcomeSink, Outcomes } from "./outcomes/outcomes.ts";
+import type { Forward } from "./programs/forward.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { openTotals } from "./summary/summary.ts";
 import type { Totals } from "./summary/totals.ts";
@@ -53,6 +53,8 @@ export interface Parts {
   readonly services: CallServices;
   /** Where outcomes are written. */
   readonly outcomes: OutcomeSink;
+  /** The values of tags that are shown. */
+  readonly bounds: TagBounds;
 }
 
 export interface AssemblyOptions {
@@ -75,19 +77,10 @@ export interface AssemblyOptions {
   readonly outcomes: Outcomes;
 }
 
-/** Passes on a settled call, its parts, and the scope that it belongs to. */
-export type Forward = (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
-
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
   const { config, faults, processName } = options;
-  const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
-  const own = { prices: rows, discounts, localServers };
-  const prices = createPriceQueue(
-    () => openPriceBook(own),
-    () => openPriceBookNow(own),
-    faults,
-  );
+  const prices = openPrices(config, faults);
   const forecaster = createForecaster(prices.price);
   const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
@@ -110,7 +103,7 @@ export function assemble(options: AssemblyOptions): Parts {
         say: options.say,
         reload: options.reload,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
-        onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
+        onRefused: ({ scope }, { reason }, mode) => (options.forward ?? instruments).blocked(scope, reason, mode),
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
@@ -128,7 +121,7 @@ export function assemble(options: AssemblyOptions): Parts {
     charge: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
     journal(call, parts, open) {
-      options.forward?.(call, parts, open.node);
+      options.forward?.call(call, parts, open.node, open.child);
       writeCall(writer, call, parts, open);
     },
     price: prices.price,
@@ -164,8 +157,17 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  const spending = { prices, instruments, totals, recorder, forecaster, enforcement };
-  return { ...spending, journal, settler, estimates, services, outcomes: sinkOf(writer) };
+  const kept = { enforcement, journal, settler, estimates, bounds, outcomes: sinkOf(writer) };
+  return { prices, instruments, totals, recorder, forecaster, services, ...kept };
+}
+
+function openPrices({ prices = [], discounts = [], localServers = "unknown" }: Config, faults: Faults): PriceQueue {
+  const own = { prices, discounts, localServers };
+  return createPriceQueue(
+    () => openPriceBook(own),
+    () => openPriceBookNow(own),
+    faults,
+  );
 }
 
 /** What budgets name is shown before all other values of tags. */

@@ -61,7 +61,7 @@ export class OpenCall {
   /** On a subscription's login, and so on no bill. */
   plan = false;
   hasBaggage = false;
-  /** Whether the stream may be cut. */
+  child: string | undefined = undefined;
   cuttable = false;
   tether: Tether | undefined = undefined;
   /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
@@ -70,7 +70,7 @@ export class OpenCall {
   treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
-  readonly signal: AbortSignal | undefined;
+  signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;
   readonly services: CallServices;

@@ -1,6 +1,6 @@
 import type { CallState } from "../../core/call.ts";
 import type { Forecast, Gate } from "../../limits/gate.ts";
-import type { RequestChange } from "../../limits/ladder.ts";
+import type { ChangeOutcome, RequestChange } from "../../limits/ladder.ts";
 import type { Knowledge } from "../estimates/knowledge.ts";
 import type { Changes } from "../wire/changes/change-request.ts";
 import type { RecordCharge } from "./charges.ts";
@@ -35,8 +35,7 @@ export interface Treatment {
 
 /** How a call's transport changes its request, where it can. */
 export interface Changeable {
-  /** Returns whether anything was changed. */
-  change(change: RequestChange): boolean;
+  change(change: RequestChange): ChangeOutcome;
   /** What was changed. */
   readonly changes: Changes | undefined;
 }

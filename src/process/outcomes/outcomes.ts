@@ -1,5 +1,6 @@
 import { setBounded } from "../../core/bounded-map.ts";
 import { SpendfuseError } from "../../core/errors.ts";
+import type { Faults } from "../../core/faults.ts";
 import type { LateCall } from "../../core/late/late-call.ts";
 import { type Ledger, windowStart } from "../../core/ledger.ts";
 import { type MeteredRow, type MeteredSums, NOTHING_METERED } from "../../core/metered.ts";
@@ -64,7 +65,7 @@ interface OutcomesState {
   readonly ledger: Ledger;
   readonly sink: () => OutcomeSink | undefined;
   readonly clock: () => number;
-  readonly onFault: (error: unknown) => void;
+  readonly faults: Pick<Faults, "report">;
   /** By outcome; `calls` of these sums are calls, and `works` are counted apart. */
   readonly totals: Map<string, { works: number; readonly sums: MeteredSums }>;
   /** Failed work by its run. */
@@ -77,10 +78,10 @@ const MAX_RUNS = 1_000;
 export function createOutcomes(
   ledger: Ledger,
   sink: () => OutcomeSink | undefined,
-  onFault: (error: unknown) => void,
+  faults: Pick<Faults, "report">,
   clock: () => number = Date.now,
 ): Outcomes {
-  const state: OutcomesState = { ledger, sink, clock, onFault, totals: new Map(), failed: new Map() };
+  const state: OutcomesState = { ledger, sink, clock, faults, totals: new Map(), failed: new Map() };
   return {
     begin: (parent, node, run) => begin(state, parent, node, run),
     end: (work, error) => guard(state, () => end(state, work, error)),
@@ -100,11 +101,11 @@ function useOf(outcome: string, { works, sums }: { works: number; readonly sums:
   return { outcome, works, calls: sums.calls, costUsd, ...(works > 0 && { costPerWorkUsd: costUsd / works }) };
 }
 
-function guard({ onFault }: OutcomesState, step: () => void): void {
+function guard({ faults }: OutcomesState, step: () => void): void {
   try {
     step();
   } catch (error) {
-    onFault(error);
+    faults.report("ledger", error);
   }
 }
 

@@ -32,7 +32,7 @@ function stage(max?: number) {
   const outcomes = createOutcomes(
     ledger,
     () => ({ add, bounds, retell: (call) => retold.push(call.group.tags ?? "") }),
-    (error) => expect.fail(String(error)),
+    { report: (_step, error) => expect.fail(String(error)) },
     () => DAY + 1_000,
   );
   return {
