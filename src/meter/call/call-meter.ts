@@ -16,6 +16,7 @@ import { createBackground } from "./background.ts";
 import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
 import { createInFlightRequests, type InFlightRequests } from "./in-flight-requests.ts";
 import type { OpenCall } from "./open-call.ts";
+import type { ProgramStart, StartedProgram } from "./started-program.ts";
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
@@ -41,25 +42,16 @@ export interface CallSettings {
 export interface CallMeterOptions extends BeginOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
-  readonly programAddresses: () => ProgramAddresses | undefined;
+  readonly startProgram: (start: ProgramStart) => StartedProgram | undefined;
   /** The scope for a process or thread that starts where we are called, as baggage; undefined where there is none. */
   readonly scopeForChildren: () => string | undefined;
-}
-
-/** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
-export interface ProgramAddresses {
-  /** Of the proxy alone, without the scope. */
-  readonly proxy: string;
-  readonly openai: string;
-  readonly anthropic: string;
-  readonly gemini: string;
 }
 
 /** The meter as a transport sees it: everything about calls that does not depend on what carries them. */
 export interface CallMeter {
   readonly faults: Faults;
   readonly classifier: Classifier;
-  /** Whether an address may be of a request that {@link classify} finds: the only check that others cost. */
+  /** Whether an address may be of a request that {@link classify} finds, which is asked only then: all that others cost. */
   maybe(address: string): boolean;
   /**
    * What a request is for: a model, or another API that has a price. Undefined for any other request. `method` in upper
@@ -76,8 +68,8 @@ export interface CallMeter {
   isOff(transport: string): boolean;
   /** Whether a host, with its port, is the proxy of ours that meters what is sent to it. */
   isProxy(host: string): boolean;
-  /** The addresses for a program that the caller is about to start; undefined where it gets none. */
-  programAddresses(): ProgramAddresses | undefined;
+  /** For an agent program that the caller is about to start; undefined where it is not looked after. */
+  startProgram(start: ProgramStart): StartedProgram | undefined;
   /** The scope for a process or thread that starts where we are called, as baggage; undefined where there is none. */
   scopeForChildren(): string | undefined;
   /** Finds the row of a host; the same function until the configuration changes. */
@@ -122,20 +114,24 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     abandoned,
     open,
     classifier,
-    maybe: (address) => classifier.maybe.test(address) || settings().charges?.maybe.test(address) === true,
+    maybe: (address) => classifier.maybe(address) || settings().charges?.maybe.test(address) === true,
     classify(method, address) {
-      const found = classifier.maybe.test(address) ? classifier.find(method, address) : undefined;
-      const { charges } = settings();
-      if (found !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
+      const current = settings();
+      const { charges } = current;
+      // Without prices of requests an address that comes here is one that may be a model's.
+      const isModel = charges === undefined || classifier.maybe(address);
+      const found = isModel ? classifier.find(method, address, current) : undefined;
+      if (found?.host !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
       const at = charges.find(method, address);
-      return at && paidTarget(at, method, settings());
+      const paid = at && paidTarget(at, method, current);
+      return found === undefined || paid === undefined ? (found ?? paid) : { ...found, otherwise: paid };
     },
     hasPrices: () => settings().charges !== undefined,
     inFlight: createInFlightRequests(),
     escort: options.escort,
     isOff: (transport) => options.settings().transportsOff.includes(transport),
     isProxy: (host) => host === settings().proxy,
-    programAddresses: () => faults.guard("request", options.programAddresses),
+    startProgram: (start) => faults.guard("request", () => options.startProgram(start)),
     scopeForChildren: () => faults.guard("identity", options.scopeForChildren),
     lookup: () => settings().lookup,
     begin(target, request) {

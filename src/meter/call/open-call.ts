@@ -36,9 +36,9 @@ export interface CallOptions {
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
-  readonly target: Target;
+  target: Target;
   /** It is no model call, but a request with a price. */
-  readonly paid: PaidRequest | undefined;
+  paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
   node: ScopeNode;
@@ -61,7 +61,7 @@ export class OpenCall {
   /** On a subscription's login, and so on no bill. */
   plan = false;
   hasBaggage = false;
-  /** Whether the stream may be cut. */
+  child: string | undefined = undefined;
   cuttable = false;
   tether: Tether | undefined = undefined;
   /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
@@ -70,7 +70,7 @@ export class OpenCall {
   treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
-  readonly signal: AbortSignal | undefined;
+  signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;
   readonly services: CallServices;
@@ -115,7 +115,7 @@ export class OpenCall {
 
   /** Nothing of the call is left to observe, or to remove from what the caller reads. */
   get over(): boolean {
-    return this.settled && !(this.hides && this.stream);
+    return this.#state.phase === "settled" && !(this.hides && this.stream);
   }
 
   /** The response's head has arrived. */

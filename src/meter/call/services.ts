@@ -1,9 +1,16 @@
 import type { CallState } from "../../core/call.ts";
 import type { Forecast, Gate } from "../../limits/gate.ts";
-import type { RequestChange } from "../../limits/ladder.ts";
+import type { ChangeOutcome, RequestChange } from "../../limits/ladder.ts";
 import type { Knowledge } from "../estimates/knowledge.ts";
 import type { Changes } from "../wire/changes/change-request.ts";
 import type { RecordCharge } from "./charges.ts";
+
+/** Whether prices are known yet. */
+export interface PricesReady {
+  readonly ready: boolean;
+  /** Resolves when prices are known; undefined when they are. */
+  loaded(): Promise<void> | undefined;
+}
 
 /** What a call needs of the process, looked up once when it begins. */
 export interface ServicesOf<Call> {
@@ -12,8 +19,7 @@ export interface ServicesOf<Call> {
   /** The most that the call may use and cost. */
   readonly forecast: (call: Call) => Forecast;
   readonly knowledge: Knowledge;
-  /** Resolves when prices are known; undefined when they are. */
-  readonly prices: () => Promise<void> | undefined;
+  readonly prices: PricesReady;
   readonly record: (call: Call, state: Extract<CallState, { phase: "settled" }>) => void;
   /** Takes a charge: what a request costs that is no model call. */
   readonly charge: RecordCharge;
@@ -29,8 +35,7 @@ export interface Treatment {
 
 /** How a call's transport changes its request, where it can. */
 export interface Changeable {
-  /** Returns whether anything was changed. */
-  change(change: RequestChange): boolean;
+  change(change: RequestChange): ChangeOutcome;
   /** What was changed. */
   readonly changes: Changes | undefined;
 }

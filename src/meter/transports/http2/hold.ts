@@ -1,5 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import type { CallMeter } from "../../call/call-meter.ts";
+import { treatmentHeaders } from "../../call/treatment.ts";
 import { readHeader } from "../../wire/headers.ts";
 import { dropScopeHeaders, readScopeHeaders } from "../../wire/scope-headers.ts";
 import { mayAskUsage, type Target } from "../../wire/target.ts";
@@ -40,7 +41,7 @@ function targetOf(meter: CallMeter, session: ClientHttp2Session, given: Paramete
   const { classifier, inFlight } = meter;
   const headers = namesOf(given);
   const path = headers[":path"];
-  if (typeof path !== "string" || !(classifier.maybe.test(path) || meter.hasPrices())) return undefined;
+  if (typeof path !== "string" || !(classifier.maybe(path) || meter.hasPrices())) return undefined;
   const authority =
     headers[":authority"] ?? headers.host ?? (session as unknown as Internals)[keyOf(session, "authority")];
   const scheme = headers[":scheme"] ?? (session.encrypted === false ? "http" : "https");
@@ -89,10 +90,14 @@ function hold(
     {
       headers: () => headers,
       header: (name) => headers[name],
-      release() {
-        writes.release();
+      // The head is rendered already.
+      changing: { address: String(headers[":path"] ?? ""), mayResize: false, mayMove: false },
+      release(_added, changed) {
+        const isChanged = changed === undefined || writes.isWhole;
+        writes.release(isChanged ? changed?.body : undefined);
         if (session.connecting) queue(session, send);
         else send();
+        return isChanged;
       },
       refuse(refusal) {
         writes.swallow();
@@ -226,6 +231,8 @@ function seeAnswer(meter: CallMeter, stream: ClientHttp2Stream, held: HeldReques
     body: stream,
     endOf: () => ({ type: "error" }),
   });
+  const said = treatmentHeaders(call);
+  if (said !== undefined) Object.assign(headers, said);
 }
 
 const textOf = (value: unknown): string | undefined =>
