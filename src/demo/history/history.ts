@@ -4,6 +4,7 @@ import { runRound } from "../../billing/round.ts";
 import { anthropic } from "../../billing/vendors/anthropic.ts";
 import { openai } from "../../billing/vendors/openai.ts";
 import { DAY_MS } from "../../billing/vendors/vendor.ts";
+import { isSpendfuseError } from "../../core/errors.ts";
 import { boundTags, createTagBounds, writeTags } from "../../core/tags/tags.ts";
 import { createCustomCosts } from "../../datadog/custom-costs.ts";
 import { openRest } from "../../datadog/rest/rest.ts";
@@ -174,9 +175,9 @@ async function openPoller(
         say: () => {},
       });
       first = false;
-      able = rounds.every(({ errors }) => errors.length === 0);
       const [error] = rounds.flatMap(({ errors }) => errors);
-      if (error !== undefined && process.env.SPENDFUSE_DEBUG) console.error(error);
+      able = error === undefined;
+      if (error !== undefined && !(isSpendfuseError(error) && error.code === "SPENDFUSE_MISSING_PACKAGE")) throw error;
     },
     close: () => book.close(),
   };
