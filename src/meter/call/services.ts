@@ -1,9 +1,15 @@
 import type { CallState } from "../../core/call.ts";
+import type { Faults } from "../../core/faults.ts";
+import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate } from "../../limits/gate.ts";
 import type { RequestChange } from "../../limits/ladder.ts";
 import type { Knowledge } from "../estimates/knowledge.ts";
+import type { Context } from "../tracing/context.ts";
 import type { Changes } from "../wire/changes/change-request.ts";
+import type { RequestFacts } from "../wire/formats/format.ts";
+import type { Target } from "../wire/target.ts";
 import type { RecordCharge } from "./charges.ts";
+import type { PaidRequest } from "./paid-request.ts";
 
 /** What a call needs of the process, looked up once when it begins. */
 export interface ServicesOf<Call> {
@@ -19,10 +25,35 @@ export interface ServicesOf<Call> {
   readonly charge: RecordCharge;
 }
 
+/** Called when a call settles. */
+export type OnSettledOf<Call> = (call: Call, state: Extract<CallState, { phase: "settled" }>) => void;
+
+/** What a call begins with. */
+export interface CallOptionsOf<Call> {
+  readonly target: Target;
+  readonly context: Context;
+  readonly node: ScopeNode;
+  readonly facts: RequestFacts | undefined;
+  readonly hides: boolean;
+  readonly signal: AbortSignal | null | undefined;
+  readonly faults: Faults;
+  readonly services: ServicesOf<Call>;
+  readonly onSettled: OnSettledOf<Call>;
+  readonly paid?: PaidRequest | undefined;
+}
+
 /** How a call's transport changes its request, where it can. */
 export interface Changeable {
   /** Returns whether anything was changed. */
   change(change: RequestChange): boolean;
   /** What was changed. */
   readonly changes: Changes | undefined;
+}
+
+/** What ends a stream in its middle. */
+export interface Cut {
+  /** Our event, as it stands in the stream. */
+  readonly event: Uint8Array;
+  /** Makes the error of the same, where no event can be added to the stream. */
+  readonly error: () => Error;
 }

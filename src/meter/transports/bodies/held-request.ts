@@ -155,6 +155,8 @@ export class HeldRequest {
     this.#started = true;
     this.#lateFacts?.resolve(undefined);
     this.#endInFlight();
+    // We end what we cut, and the call settles by that.
+    if (this.call?.isCut) return;
     if (this.#phase === "deciding") this.#endedBy ??= event;
     else this.#settle(event, unsent ? "sending" : undefined);
   }
