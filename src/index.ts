@@ -131,7 +131,7 @@ export function remaining(): Promise<readonly Remaining[]> {
 export const remainingTool: RemainingTool = {
   name: "remaining_budget",
   description:
-    "Returns what is left of the budgets of this task, in USD, tokens or calls, and when each is renewed. Call it before long work, and finish with what you have when little is left.",
+    "Returns what is left of the budgets of this task, in USD, tokens, calls or seconds of calls, and when each is renewed. Call it before long work, and finish with what you have when little is left or `finalising` is true.",
   inputSchema: { type: "object", properties: {}, additionalProperties: false },
   run: async () => JSON.stringify({ budgets: await remaining() }),
 };

@@ -21,7 +21,7 @@ export const SCHEMA: ObjectNode = {
         "kind": "object",
         "type": "BudgetConfig",
         "required": ["per"],
-        "anyOf": ["usd", "tokens", "calls"],
+        "anyOf": ["usd", "tokens", "calls", "seconds"],
         "keys": {
           "name": { "kind": "string", "examples": ["agent hour"] },
           "scope": {
@@ -49,6 +49,7 @@ export const SCHEMA: ObjectNode = {
           "usd": { "kind": "number", "minimum": 0, "maximum": 9007199, "examples": [20] },
           "tokens": { "kind": "number", "minimum": 0, "maximum": 9007199254740991, "examples": [1000000] },
           "calls": { "kind": "number", "minimum": 0, "maximum": 9007199254740991, "examples": [500] },
+          "seconds": { "kind": "number", "minimum": 0, "maximum": 3153600000, "examples": [600] },
           "warnAt": { "kind": "number", "minimum": 0, "maximum": 1, "examples": [0.8] },
           "finalisation": { "kind": "number", "minimum": 0, "maximum": 0.99, "examples": [0.2] },
           "trip": { "kind": "string", "form": "window", "examples": ["15m"] },
@@ -56,6 +57,24 @@ export const SCHEMA: ObjectNode = {
             "kind": "object",
             "type": "LadderConfig",
             "keys": {
+              "throttle": {
+                "kind": "object",
+                "type": "ThrottleConfig",
+                "required": ["at"],
+                "anyOf": ["every", "atOnce"],
+                "keys": {
+                  "at": { "kind": "number", "minimum": 0, "maximum": 1, "examples": [0.8] },
+                  "every": { "kind": "string", "form": "duration", "examples": ["2s"] },
+                  "atOnce": {
+                    "kind": "number",
+                    "integer": true,
+                    "minimum": 1,
+                    "maximum": 9007199254740991,
+                    "examples": [2]
+                  }
+                },
+                "examples": [{ "at": 0.6, "every": "2s", "atOnce": 2 }]
+              },
               "downgrade": {
                 "kind": "object",
                 "type": "DowngradeConfig",

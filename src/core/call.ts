@@ -75,6 +75,10 @@ export interface SettledCall {
     /** The limit of output tokens that was set. */
     readonly maxOutput?: number;
   };
+  /** The budget that slowed the call down, and how long it waited for its turn before it was sent, in milliseconds. */
+  readonly throttled?: { readonly budget: string; readonly waitedMs: number };
+  /** It was made inside `finalise()`, under a budget that keeps a part of its cap for that. */
+  readonly finalising?: true;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly durationMs: number;
@@ -107,6 +111,8 @@ export type CallState =
       /** The body was read where we could not observe it: its content is unknown. */
       readonly unseen: boolean;
     };
+
+export const OPEN: CallState = { phase: "open" };
 
 /** What was observed before the event. */
 export interface Passed {

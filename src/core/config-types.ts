@@ -22,6 +22,16 @@ export interface BudgetScope {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
+/** Slows calls down: each scope's wait for one another, in the order in which they came, in each process. */
+export interface ThrottleConfig {
+  /** The share of the cap; `0.6` is 60 %. */
+  readonly at: number;
+  /** The least time from one call to the next. */
+  readonly every?: string;
+  /** The most calls at once. */
+  readonly atOnce?: number;
+}
+
 /** Asks another model than the request names. The span, the record and a header of the answer say so. */
 export interface DowngradeConfig {
   /** The share of the cap; `0.8` is 80 %. */
@@ -40,13 +50,15 @@ export interface ShortenConfig {
 
 /** What is done to calls before the cap refuses them, each from its share of the cap on. */
 export interface LadderConfig {
+  /** Slows calls down: each scope's wait for one another, in the order in which they came, in each process. */
+  readonly throttle?: ThrottleConfig;
   /** Asks another model than the request names. The span, the record and a header of the answer say so. */
   readonly downgrade?: DowngradeConfig;
   /** Limits the output of each call; a lower limit of the request's own stays. */
   readonly shorten?: ShortenConfig;
 }
 
-/** A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own. */
+/** A cap on what a scope may spend. `usd`, `tokens`, `calls` and `seconds` of one row are caps of their own. */
 export interface BudgetConfig {
   /** Shown in refusals, and the budget's identity in a shared store. Without it: the scope and the window. */
   readonly name?: string;
@@ -60,6 +72,8 @@ export interface BudgetConfig {
   readonly tokens?: number;
   /** The cap in calls. A retry is a call. */
   readonly calls?: number;
+  /** The cap in seconds that calls take, from sending to their end; calls at once add up. */
+  readonly seconds?: number;
   /** Share of the cap at which one warning per window is given; `0.8` is 80 %. */
   readonly warnAt?: number;
   /** Share of the cap that only calls inside `finalise()` may use. Default `0`. */

@@ -238,6 +238,8 @@ export const ATTR = {
   unpricedParts: "spendfuse.unpriced_parts",
   downgradedFrom: "spendfuse.downgraded_from",
   maxOutput: "spendfuse.max_output",
+  throttledMs: "spendfuse.throttled_ms",
+  finalising: "spendfuse.finalising",
   calls: "spendfuse.calls",
   charges: "spendfuse.charges",
   chargeName: "spendfuse.charge.what",

@@ -8,6 +8,7 @@ import { findClients } from "./clients.ts";
 import { runCustomers } from "./customers.ts";
 import { startSearchApi } from "./fake-vendor/search.ts";
 import { startFakeVendor } from "./fake-vendor.ts";
+import { runIncident } from "./incident.ts";
 import { startMetering } from "./metering.ts";
 import { billTable, estimateTable, verdict } from "./report.ts";
 import { runSettlement } from "./settlement.ts";
@@ -84,6 +85,7 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   const stage = { clients, bill, search, standIn, ...meter };
   const parts: (() => Promise<DemoPart>)[] = [
     () => runStops(stage, style),
+    () => runIncident(stage, style),
     () => runCustomers(stage, style),
     () => runSettlement({ vendor, standInUrl: standIn.url, ...meter }, style),
   ];

@@ -23,6 +23,8 @@ export interface Metering {
   ledger(account: string): Readonly<Sums> | undefined;
   isBlocked(error: unknown): Blocked | undefined;
   flush(): Promise<void>;
+  /** The breaker in this process, and what its operators say. */
+  readonly breaker: { readonly url: string; readonly token: string };
   /** A folder of this demo, gone when it stops, and the agents' store in it. */
   readonly folder: string;
   readonly store: string;
@@ -78,13 +80,15 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
     },
   });
   onCall((call) => settled.push(call));
-  standIn.connect(breakerUrl() ?? "", secret, token);
+  const breaker = { url: breakerUrl() ?? "", token };
+  standIn.connect(breaker.url, secret, token);
   return {
     settled,
     scope,
     isBlocked,
     ledger: (account) => ledger().sums(account, "ever", Date.now()),
     flush,
+    breaker,
     folder: state,
     store,
     async stop() {

@@ -30,12 +30,16 @@ export interface StandIn {
   readonly byAgent: ReadonlyMap<string, Received>;
   /** Nano-USD of calls and charges that arrived, by the value of a tag. */
   spendBy(tag: string): ReadonlyMap<string, number>;
+  /** The latest value of a gauge in its series, by the value of a tag. */
+  latestBy(metric: string, tag: string): ReadonlyMap<string, number>;
   /** Newest first. */
   readonly happened: readonly Happened[];
   /** When a webhook was answered, in milliseconds of `performance.now()`. */
   readonly answeredAt: number | undefined;
   /** The sandbox's seconds at a real moment, in milliseconds since the epoch. */
   timeAt(moment: number): number;
+  /** Runs at {@link SPEED} again: from the first webhook on a second is a second, so that an operator has time. */
+  resume(): void;
   /** Sets the breaker that webhooks go to. */
   connect(breaker: string, secret: string, token: string): void;
   close(): Promise<void>;
@@ -52,9 +56,14 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
   let answeredAt: number | undefined;
   const sandbox = createSandbox({
     clock,
+    // Breaker and agents live in real time.
+    webhookDate: () => Math.floor(Date.now() / 1_000),
     async send(request) {
       const status = await post(request);
-      answeredAt ??= performance.now();
+      if (answeredAt === undefined) {
+        answeredAt = performance.now();
+        clock.pace(1);
+      }
       return status;
     },
   });
@@ -74,6 +83,7 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
       return sumByAgent(sandbox.store);
     },
     spendBy: (tag) => sumByTag(sandbox.store, tag),
+    latestBy: (metric, tag) => latestBy(sandbox.store, metric, tag),
     get happened() {
       const { transitions, watches } = sandbox.engine;
       return transitions.map((one) => ({ ...one, monitor: String(watches.get(one.monitor)?.body.name) }));
@@ -82,6 +92,7 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
       return answeredAt;
     },
     timeAt: (moment) => clock.at(moment / 1_000),
+    resume: () => clock.pace(SPEED),
     connect(breaker, secret, token) {
       // The demo uploads no custom costs.
       const assets = readAssets().filter(({ name }) => name !== "cloud_cost");
@@ -124,6 +135,17 @@ function sumByTag(store: SeriesStore, tag: string): ReadonlyMap<string, number> 
     }
   }
   return sums;
+}
+
+function latestBy(store: SeriesStore, metric: string, tag: string): ReadonlyMap<string, number> {
+  const latest = new Map<string, readonly [time: number, value: number]>();
+  for (const { tags, cells } of store.select(metric, () => true)) {
+    const value = tags.get(tag)?.[0] ?? "";
+    scanCells(cells, 0, Number.POSITIVE_INFINITY, (time, sum, count) => {
+      if (time >= (latest.get(value)?.[0] ?? 0)) latest.set(value, [time, sum / count]);
+    });
+  }
+  return new Map([...latest].map(([value, [, last]]) => [value, last]));
 }
 
 const SUMS = [

@@ -14,9 +14,14 @@ export const SPENDER_USD = 0.005;
 export const SPENDER = "spender";
 /** What the shipped monitor of burning money fast is set to: dollars in five minutes. */
 const BURN_USD = 0.25;
-export const DEMO_LIMITS: ReadonlyMap<string, number> = new Map([["agent_fast_burn", BURN_USD]]);
+export const DEMO_LIMITS: ReadonlyMap<string, number> = new Map([
+  ["agent_fast_burn", BURN_USD],
+  ["root_agent_fast_burn", BURN_USD],
+]);
 const BURN_MONITOR = "Agent spend over limit in 5 minutes";
-const RUNAWAY = "runaway";
+/** Alerts as well: an agent that nobody called is its own root agent. */
+export const BURN_MONITORS = [BURN_MONITOR, "Root agent spend over limit in 5 minutes"];
+export const RUNAWAY = "runaway";
 const NEIGHBOUR = "neighbour";
 /** The agents of this part, each with its own key. */
 export const STOPPED = [SPENDER, RUNAWAY, NEIGHBOUR];
@@ -141,7 +146,7 @@ function linesOf(facts: Facts, problems: readonly string[], { standIn }: StopsSt
   const others = [
     ...new Set(
       standIn.happened.flatMap(({ monitor, transition }) =>
-        transition === "Triggered" && monitor !== BURN_MONITOR ? [monitor] : [],
+        transition === "Triggered" && !BURN_MONITORS.includes(monitor) ? [monitor] : [],
       ),
     ),
   ];

@@ -1,7 +1,7 @@
 import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import type { Circuit } from "../limits/circuit.ts";
-import { hasLadder } from "../limits/ladder.ts";
+import { hasLadder, hasThrottle } from "../limits/ladder.ts";
 import { RELOAD_KEY, type Store } from "../stores/store.ts";
 import type { Approve } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
@@ -70,9 +70,13 @@ export interface GuardState {
   finalises: boolean;
   /** Whether a budget changes requests. */
   climbs: boolean;
+  /** Whether a budget slows calls down. */
+  throttles: boolean;
+  /** Whether calls wait for spent budgets and paused scopes. */
+  readonly waits: boolean;
   /** Logs a line at most once per kind and interval. */
   readonly notify: Notices;
-  /** Calls that wait; undefined where they are refused at once. */
+  /** Calls that wait; undefined where none ever do. */
   waiting: Waiting | undefined;
   readonly logRefusal: RefusalLog;
   readonly lease: BudgetLease;
@@ -113,7 +117,6 @@ export function openGuardState(options: GuardOptions): GuardState {
     lease,
     recall: (count) => attempt(() => store.recall(keyOf(count)), onFailure),
     onWarning: (count) => warn(options, count),
-    ...(options.waitMs !== undefined && { onFreed: () => state?.waiting?.wake() }),
     onFull: (count) => {
       if (cuts) cutHolders(reservations, count);
     },
@@ -142,6 +145,8 @@ export function openGuardState(options: GuardOptions): GuardState {
     openUntil: performance.now() + (options.openTimeoutMs ?? options.timeoutMs),
     finalises: keepsReserve(options.budgets),
     climbs: hasLadder(options.budgets),
+    throttles: hasThrottle(options.budgets),
+    waits: options.waitMs !== undefined && options.waitMs > 0 && options.mode === "enforce",
     notify,
     logRefusal: createRefusalLog(options),
     lease,

@@ -2,11 +2,12 @@ import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
-import { hasLadder } from "../limits/ladder.ts";
+import { hasLadder, hasThrottle } from "../limits/ladder.ts";
 import type { Blocked } from "./blocked.ts";
+import { type Hold, holdsOf } from "./budgets/amounts.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
-import { charge, countsOf, type Hold, holdsOf, replaceBudgets } from "./budgets/budgets.ts";
+import { charge, countsOf, replaceBudgets } from "./budgets/budgets.ts";
 import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
 import { type Remaining, remainingOf } from "./budgets/remaining.ts";
 import { pausedCause, spentCause } from "./cause.ts";
@@ -17,6 +18,7 @@ import { applyLadders } from "./ladder.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse, refuseNow } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
+import { endTurn, isTurn, takeTurn } from "./throttle.ts";
 import { readVendorCap } from "./vendor-cap.ts";
 import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, blockedUnpriced } from "./verdict.ts";
 import { createWaiting } from "./waiting.ts";
@@ -41,15 +43,7 @@ const VENDOR_CAP_MS = 10 * 60_000;
 export function createGuard(options: GuardOptions): Guard {
   const guard = openGuardState(options);
   const { circuits, budgets, clock, cuts } = guard;
-  if (options.waitMs !== undefined && options.waitMs > 0 && options.mode === "enforce") {
-    guard.waiting = createWaiting({
-      waitMs: options.waitMs,
-      clock,
-      check: (ask) => check(guard, ask, clock()),
-      refuse: (ask, blocked) => refuseNow(guard, ask, blocked),
-      onFault: options.onFault,
-    });
-  }
+  openWaiting(guard);
   const own: Guard = {
     circuits,
     counts: budgets.counts,
@@ -71,6 +65,8 @@ export function createGuard(options: GuardOptions): Guard {
       replaceBudgets(budgets, next);
       guard.finalises = keepsReserve(next);
       guard.climbs = hasLadder(next);
+      guard.throttles = hasThrottle(next);
+      openWaiting(guard);
       own.changes = guard.climbs;
       guard.waiting?.wake();
       own.forecasts = next.length > 0;
@@ -80,6 +76,21 @@ export function createGuard(options: GuardOptions): Guard {
     close: () => close(guard),
   };
   return own;
+}
+
+/** Makes the place where calls wait, once something may make them. */
+function openWaiting(guard: GuardState): void {
+  const { budgets, clock, options, throttles, waits } = guard;
+  if (guard.waiting !== undefined || !(waits || (throttles && options.mode === "enforce"))) return;
+  const waiting = createWaiting({
+    waitMs: options.waitMs ?? 0,
+    clock,
+    check: (ask) => check(guard, ask, clock()),
+    refuse: (ask, blocked) => refuseNow(guard, ask, blocked),
+    onFault: options.onFault,
+  });
+  guard.waiting = waiting;
+  budgets.onFreed = () => waiting.wake();
 }
 
 async function remaining(guard: GuardState, node: ScopeNode): Promise<readonly Remaining[]> {
@@ -98,9 +109,28 @@ function check(guard: GuardState, ask: Ask, now: number): Passage | Promise<Pass
 }
 
 function checkBudgets(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {
-  const { budgets, options } = guard;
-  const counts = countsOf(budgets, ask.node);
+  const counts = countsOf(guard.budgets, ask.node);
   if (counts.length === 0) return pass(guard, ask, NO_HOLDS);
+  return guard.throttles ? checkTurn(guard, ask, counts, now) : checkCounts(guard, ask, counts, now);
+}
+
+/** Makes a call wait its turn where a budget slows it down. */
+function checkTurn(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): Passage | Promise<Passage> {
+  const turn = takeTurn(guard, ask, counts, now);
+  const { waiting } = guard;
+  if (!isTurn(turn)) return waiting === undefined ? checkCounts(guard, ask, counts, now) : waiting.wait(ask, turn);
+  const slowed = waiting?.throttledFor(ask);
+  if (slowed !== undefined) ask.throttled?.(slowed.budget, slowed.waitedMs);
+  const passage = checkCounts(guard, ask, counts, now);
+  if (passage instanceof Promise) void passage.then((late) => endTurn(turn, late), guard.options.onFault);
+  else endTurn(turn, passage);
+  return passage;
+}
+
+function checkCounts(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): Passage | Promise<Passage> {
+  const { budgets, options } = guard;
+  const finalising = guard.finalises && isFinalising();
+  if (finalising && keepsReserve(counts.map(({ budget }) => budget))) ask.finalises?.();
   if (guard.climbs) applyLadders(guard, ask, counts, now);
   const forecast = ask.forecast();
   const holds = holdsOf(counts, forecast);
@@ -108,7 +138,7 @@ function checkBudgets(guard: GuardState, ask: Ask, now: number): Passage | Promi
     const unpriced = counts.find(({ budget }) => budget.unit === "usd");
     if (unpriced) return refuse(guard, ask, blockedUnpriced(unpriced, ask.model), holds);
   }
-  const taken = takeHolds(budgets, holds, guard.finalises && isFinalising(), now);
+  const taken = takeHolds(budgets, holds, finalising, now);
   if (taken === "taken") return { pass: true, ticket: guard.reservations.open(holds, ask, now) };
   if (taken instanceof Promise) {
     return taken.then((one) => (one === "taken" ? pass(guard, ask, holds) : refuseUncovered(guard, ask, holds, one)));
@@ -134,7 +164,7 @@ function refuseUncovered(
   const { count } = hold;
   if (guard.options.mode === "enforce") guard.trips.byBudget(count, ask.node);
   const blocked = blockedByBudget(count, hold.amount, guard.finalises && isFinalising());
-  return refuse(guard, ask, blocked, holds, guard.waiting && spentCause(guard.budgets, count, blocked));
+  return refuse(guard, ask, blocked, holds, guard.waits ? spentCause(guard.budgets, count, blocked) : undefined);
 }
 
 function checkCircuit(guard: GuardState, ask: Ask, circuit: Circuit, now: number): Passage | Promise<Passage> {
@@ -165,7 +195,7 @@ function refuseByCircuit(guard: GuardState, ask: Ask, circuit: Circuit): Passage
   const { mode, approvers } = guard.options;
   const mayPass = mode === "shadow" || approvers.size > 0;
   const blocked = blockedByCircuit(circuit);
-  const cause = guard.waiting && pausedCause(circuit, blocked);
+  const cause = guard.waits ? pausedCause(circuit, blocked) : undefined;
   return refuse(guard, ask, blocked, mayPass ? needsOf(guard, ask) : NO_HOLDS, cause);
 }
 

@@ -1,6 +1,6 @@
 import type { Ask } from "../limits/gate.ts";
 import { addRungs, type RequestChange } from "../limits/ladder.ts";
-import { type Count, capOf, isOver, totalOf } from "./budgets/budget-counter.ts";
+import { type Count, shareOf } from "./budgets/budget-counter.ts";
 import type { GuardState } from "./guard-state.ts";
 
 /** Changes a request as the budgets' ladders say, as far as this process knows what is spent. */
@@ -30,11 +30,4 @@ export function applyLadders(guard: GuardState, ask: Ask, counts: readonly Count
       `budget "${budget}": ${agent}'s output ${would || "is "}limited to ${maxOutput} tokens`,
     );
   }
-}
-
-/** The share of the cap in force that is spent. */
-function shareOf(count: Count, now: number): number {
-  if (isOver(count, now)) return 0;
-  const cap = capOf(count);
-  return cap === 0 ? 1 : totalOf(count) / cap;
 }

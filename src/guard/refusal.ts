@@ -1,4 +1,5 @@
 import { SpendfuseError } from "../core/errors.ts";
+import type { BudgetUnit } from "../limits/budget.ts";
 import { type Blocked, REFUSAL_STATUS, type Refusal, type RefusalShape, type StreamEvent } from "../limits/refusal.ts";
 import { markOf } from "./blocked.ts";
 
@@ -129,7 +130,7 @@ function quote(word: string): string {
   return /^[\w.:,/@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function amount(unit: "usd" | "tokens" | "calls", value: number, digits?: number): string {
+function amount(unit: BudgetUnit, value: number, digits?: number): string {
   if (unit !== "usd") return `${value} ${value === 1 ? unit.slice(0, -1) : unit}`;
   const decimals = value === 0 || value >= 0.1 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(value)));
   return `$${value.toFixed(digits ?? decimals).replace(/(\.\d\d\d*?)0+$/, "$1")}`;

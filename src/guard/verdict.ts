@@ -1,4 +1,5 @@
 import { periodName } from "../core/period.ts";
+import { UNIT_SCALES } from "../limits/budget.ts";
 import type { Circuit } from "../limits/circuit.ts";
 import type { Blocked } from "./blocked.ts";
 import { type Count, capOf, ordinaryOf, totalOf } from "./budgets/budget-counter.ts";
@@ -22,7 +23,14 @@ export function blockedByBudget(count: Count, need?: number, finalising = false)
     ...(span.end !== undefined && { until: span.end }),
   } as const;
   if (budget.unit !== "usd") {
-    const amounts = { spent, limit, ...(need !== undefined && { need }), held, ...(kept > 0 && { kept }) };
+    const scale = UNIT_SCALES[budget.unit];
+    const amounts = {
+      spent: spent / scale,
+      limit: limit / scale,
+      ...(need !== undefined && { need: need / scale }),
+      held: held / scale,
+      ...(kept > 0 && { kept: kept / scale }),
+    };
     return { ...facts, unit: budget.unit, ...amounts };
   }
   return {

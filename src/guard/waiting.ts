@@ -4,13 +4,15 @@ import type { ScopeNode } from "../core/scope.ts";
 import type { Ask, Passage } from "../limits/gate.ts";
 import type { Blocked } from "./blocked.ts";
 
-/** What calls wait for: a budget that is spent, or a circuit that an operator opened. */
+/** What calls wait for: a budget that is spent, a throttle, or a circuit that an operator opened. */
 export interface Cause {
   /** Equal for the same budget, scope and run, or for the same circuit. */
   readonly key: string;
   readonly blocked: Blocked;
   /** When it ends by itself, in milliseconds since the epoch. */
   readonly until: number | undefined;
+  /** The name of the budget that slows calls down: then they wait as long as it takes. */
+  readonly throttle?: string;
   applies(node: ScopeNode): boolean;
 }
 
@@ -27,7 +29,8 @@ interface Line {
 interface WaitingCall {
   readonly ask: Ask;
   readonly inContext: ReturnType<typeof AsyncLocalStorage.snapshot>;
-  /** In milliseconds of `performance.now()`. */
+  /** When it came, and until when it waits for what is spent or paused, in milliseconds of `performance.now()`. */
+  readonly cameAt: number;
   readonly deadline: number;
   readonly resolve: (passage: Passage) => void;
   readonly giveUp: () => void;
@@ -35,7 +38,7 @@ interface WaitingCall {
 }
 
 export interface WaitingOptions {
-  /** How long a call waits, in milliseconds. */
+  /** How long a call waits for what is spent or paused, in milliseconds. */
   readonly waitMs: number;
   readonly clock: () => number;
   /** Checks a call again. Where it still has to wait, {@link Waiting.wait} returns `STILL` for it. */
@@ -49,10 +52,18 @@ export interface Waiting {
   /** A call that comes while others wait for a cause of its own waits behind them; undefined where none do. */
   join(ask: Ask): Promise<Passage> | undefined;
   wait(ask: Ask, cause: Cause): Passage | Promise<Passage>;
+  /** How long a call that a throttle holds has waited. */
+  throttledFor(ask: Ask): Throttled | undefined;
   /** Something may have changed: a cap, a circuit, what other calls hold. */
   wake(): void;
   /** Refuses all. */
   close(): void;
+}
+
+/** A call was slowed down by a budget. */
+export interface Throttled {
+  readonly budget: string;
+  readonly waitedMs: number;
 }
 
 const STILL: Passage = {
@@ -88,6 +99,11 @@ export function createWaiting(options: WaitingOptions): Waiting {
       if (waiting.line !== line) move(state, waiting, line);
       return STILL;
     },
+    throttledFor(ask) {
+      const call = state.callOf.get(ask);
+      const budget = call?.line.cause.throttle;
+      return call && budget !== undefined ? { budget, waitedMs: performance.now() - call.cameAt } : undefined;
+    },
     wake() {
       for (const line of state.lines.values()) wakeLine(state, line);
     },
@@ -119,10 +135,12 @@ function enter(state: WaitingState, line: Line, ask: Ask): Promise<Passage> {
       leave(state, call);
       resolve(passage);
     }
+    const cameAt = performance.now();
     const call: WaitingCall = {
       ask,
+      cameAt,
       inContext: AsyncLocalStorage.snapshot(),
-      deadline: performance.now() + waitMs,
+      deadline: cameAt + waitMs,
       resolve: finish,
       giveUp: () => finish(refuse(ask, call.line.cause.blocked)),
       line,
@@ -159,7 +177,7 @@ function schedule(state: WaitingState, line: Line): void {
   if (line.timer !== undefined || line.calls.size === 0) return;
   const [first] = line.calls as Iterable<WaitingCall> as [WaitingCall];
   const untilEnd = (line.cause.until ?? Number.POSITIVE_INFINITY) - state.options.clock();
-  const ms = Math.min(Math.max(untilEnd, 1), first.deadline - performance.now(), ASK_MS, MAX_DELAY_MS);
+  const ms = Math.min(Math.max(untilEnd, 1), deadlineOf(first) - performance.now(), ASK_MS, MAX_DELAY_MS);
   line.timer = setTimeout(
     () => {
       line.timer = undefined;
@@ -167,6 +185,10 @@ function schedule(state: WaitingState, line: Line): void {
     },
     Math.max(Math.ceil(ms), 1),
   );
+}
+
+function deadlineOf({ line, deadline }: WaitingCall): number {
+  return line.cause.throttle === undefined ? deadline : Number.POSITIVE_INFINITY;
 }
 
 function wakeLine(state: WaitingState, line: Line): void {
@@ -185,7 +207,7 @@ async function serve(state: WaitingState, line: Line): Promise<void> {
       // Not in the turn of whatever woke it, whose own step may not be over.
       await Promise.resolve();
       for (const call of line.calls) {
-        if (call.deadline <= performance.now()) {
+        if (deadlineOf(call) <= performance.now()) {
           call.giveUp();
           continue;
         }

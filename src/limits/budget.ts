@@ -9,9 +9,9 @@ import { readParts, writePart } from "./scope-text.ts";
 export type BudgetKind = ScopeKind | "root_agent";
 /** The same, or the name of a tag. */
 export type BudgetDimension = BudgetKind | (string & {});
-export type BudgetUnit = "usd" | "tokens" | "calls";
+export type BudgetUnit = "usd" | "tokens" | "calls" | "seconds";
 
-/** One cap. Amounts are integers: nano-USD, tokens or calls. */
+/** One cap. Amounts are integers: nano-USD, tokens, calls, or the milliseconds that calls take. */
 export interface Budget {
   /** The same in every process that has the same budget, whatever its cap. */
   readonly id: string;
@@ -32,10 +32,15 @@ export interface Budget {
 
 export const BUDGET_KINDS: readonly BudgetKind[] = [...SCOPE_KINDS, "root_agent"];
 /** What one of each unit is in the integers of a {@link Budget}. */
-export const UNIT_SCALES: Readonly<Record<BudgetUnit, number>> = { usd: 1e9, tokens: 1, calls: 1 };
+export const UNIT_SCALES: Readonly<Record<BudgetUnit, number>> = {
+  usd: 1e9,
+  tokens: 1,
+  calls: 1,
+  seconds: 1_000,
+};
 const UNITS = Object.entries(UNIT_SCALES) as readonly (readonly [unit: BudgetUnit, scale: number])[];
 
-/** An amount in USD, tokens or calls, for people. */
+/** An amount in USD, tokens, calls or seconds, for people. */
 export function amountText(unit: BudgetUnit, amount: number): string {
   if (unit !== "usd") return `${amount} ${unit}`;
   return `$${amount.toFixed(Math.abs(amount) >= 1 || amount === 0 ? 2 : 4)}`;

@@ -26,6 +26,10 @@ export interface Ask {
    * transport cannot.
    */
   readonly change?: ((change: RequestChange) => boolean) | undefined;
+  /** A budget's throttle made the call wait so long, in milliseconds. */
+  throttled?(budget: string, waitedMs: number): void;
+  /** The call may use what a budget keeps for `finalise()`. */
+  finalises?(): void;
   /** Called only where a budget applies. */
   forecast(): Forecast;
   /** Equal for equal requests, to detect repeats; undefined when unknown. */

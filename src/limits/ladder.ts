@@ -1,10 +1,21 @@
 import type { LadderConfig } from "../core/config-types.ts";
+import { readDuration } from "../core/period.ts";
 
 /** What a budget does to calls before it refuses them, each from its share of the cap on. Shares are of 1. */
 export interface Ladder {
+  readonly throttle: Throttle | undefined;
   readonly downgrade: { readonly at: number; readonly models: Readonly<Record<string, string>> } | undefined;
   /** `maxOutput`: tokens. */
   readonly shorten: { readonly at: number; readonly maxOutput: number } | undefined;
+}
+
+/** How calls of one scope are slowed down. */
+export interface Throttle {
+  readonly at: number;
+  /** The least time from one call to the next, in milliseconds. */
+  readonly everyMs: number | undefined;
+  /** The most calls at once. */
+  readonly atOnce: number | undefined;
 }
 
 /** What is to be changed in a request before it is sent. */
@@ -19,11 +30,22 @@ export interface RequestChange {
 
 /** Whether a budget changes requests before it refuses them. */
 export function hasLadder(budgets: readonly { readonly ladder: Ladder | undefined }[]): boolean {
-  return budgets.some(({ ladder }) => ladder !== undefined);
+  return budgets.some(({ ladder }) => ladder?.downgrade !== undefined || ladder?.shorten !== undefined);
+}
+
+/** Whether a budget slows calls down before it refuses them. */
+export function hasThrottle(budgets: readonly { readonly ladder: Ladder | undefined }[]): boolean {
+  return budgets.some(({ ladder }) => ladder?.throttle !== undefined);
 }
 
 export function readLadder(ladder: LadderConfig | undefined): Ladder | undefined {
-  return ladder && { downgrade: ladder.downgrade, shorten: ladder.shorten };
+  if (ladder === undefined) return undefined;
+  const { throttle, downgrade, shorten } = ladder;
+  return {
+    throttle: throttle && { at: throttle.at, everyMs: readDuration(throttle.every), atOnce: throttle.atOnce },
+    downgrade,
+    shorten,
+  };
 }
 
 /**

@@ -15,8 +15,8 @@ export interface Blocked {
   readonly until?: number;
   /** The budget's name. */
   readonly budget?: string;
-  /** Of a budget that counts tokens or calls. */
-  readonly unit?: "tokens" | "calls";
+  /** Of a budget that counts tokens, calls or seconds of calls. */
+  readonly unit?: "tokens" | "calls" | "seconds";
   readonly spent?: number;
   readonly limit?: number;
   readonly need?: number;

@@ -21,7 +21,7 @@ export async function remainingHere(state: ProcessState): Promise<readonly Remai
 export interface BudgetOrder {
   /** The budget's name. */
   readonly budget: string;
-  /** USD, tokens or calls, as the budget counts. */
+  /** USD, tokens, calls or seconds, as the budget counts. */
   readonly amount: number;
   readonly reason: string;
   /** Which of the budget's scopes; without it, that of the caller. */

@@ -89,7 +89,7 @@ function open(
   if (url.protocol === "https:") {
     return https.request(url, { ...options, agent: proxy === undefined ? state.secure : tunnelOf(state, proxy) });
   }
-  if (proxy === undefined) return http.request(url, { ...options, agent: state.plain });
+  if (proxy === undefined) return http.request({ ...options, ...partsOf(url), agent: state.plain });
   return http.request({
     ...options,
     host: proxy.hostname,
@@ -98,6 +98,13 @@ function open(
     headers: { host: url.host, ...headers, ...proxyHeaders(proxy) },
     agent: state.plain,
   });
+}
+
+/** In parts an address costs less than one that Node takes apart for each request. */
+function partsOf({ hostname, port, pathname, search, username, password }: URL): http.RequestOptions {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const auth = username === "" ? {} : { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` };
+  return { host, port, path: pathname + search, ...auth };
 }
 
 function tunnelOf({ tunnels }: CarrierState, proxy: URL): https.Agent {

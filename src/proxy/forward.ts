@@ -73,10 +73,8 @@ export async function forward(
 
 function headersOf(request: IncomingMessage, body: unknown, program: Program | undefined): [string, string][] {
   const named = request.headers[AGENT] ?? program?.inside(request.headers).agent;
-  const headers = requestHeaders(request.rawHeaders)
-    // Of bytes the length is written anew, because the question for usage may be put into them.
-    .filter(([name]) => !(body instanceof Uint8Array && name.toLowerCase() === "content-length"))
-    .map(([name, value]): [string, string] => [name, value]);
+  // Of bytes the length is written anew, because the question for usage may be put into them.
+  const headers = requestHeaders(request.rawHeaders, body instanceof Uint8Array ? "content-length" : undefined);
   if (typeof named === "string") headers.push([AGENT, named]);
   return headers;
 }
@@ -123,22 +121,37 @@ export function unreachable(url: string, error: unknown): Answer {
 }
 
 /** The same for a Node stream, without a promise for each chunk. */
-function passNodeBack({ status, statusText, rawHeaders, body, message }: NodeAnswer, response: ServerResponse): void {
-  response.writeHead(status, statusText, answerLines(rawHeaders));
+function passNodeBack(answer: NodeAnswer, response: ServerResponse): void {
+  const { status, statusText, headers, rawHeaders, body, message } = answer;
+  const lines = answerLines(rawHeaders, headers.get("content-type") ?? "");
+  response.writeHead(status, statusText, lines);
   // A head whose body is there already leaves with it.
   const flush = setImmediate(() => response.flushHeaders());
   response.once("close", () => {
     clearImmediate(flush);
-    message.destroy();
+    // Of an answer that has left, all was read: its connection is kept.
+    if (!response.writableFinished) message.destroy();
   });
   if (response.destroyed) return void message.destroy();
   response.on("drain", () => body.resume());
+  let left = lengthOf(answer);
   body.on("data", (chunk: Buffer) => {
-    if (!response.write(chunk)) body.pause();
+    left -= chunk.length;
+    // Head, body and end leave in one write, before the call is settled.
+    if (left === 0) response.end(chunk);
+    else if (!response.write(chunk)) body.pause();
   });
   body.once("end", () => response.end());
   for (const part of body === message ? [body] : [body, message]) part.once("error", () => response.destroy());
   message.once("close", () => message.complete || response.destroy());
+}
+
+/** Bytes of a body that is passed on as it came; NaN where they are not known before its end. */
+function lengthOf({ headers, body, message }: NodeAnswer): number {
+  const length = headers.get("content-length");
+  if (length === null || body !== message || message.headers["transfer-encoding"] !== undefined) return Number.NaN;
+  // What was asked for usage may be taken out again.
+  return (headers.get("content-type") ?? "").includes("text/event-stream") ? Number.NaN : Number(length);
 }
 
 /** Reads no faster than the client does. What breaks on one side breaks on the other. */

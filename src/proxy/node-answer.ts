@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import { READ_AT_ONCE } from "../meter/transports/bodies/node-body.ts";
 import { createDecoded } from "./decoded.ts";
 
 /** An answer whose body is a Node stream, as far as the meter and the proxy read one. */
@@ -20,6 +21,8 @@ export interface NodeAnswer {
 export function answerOf(message: IncomingMessage): NodeAnswer {
   const { statusCode = 502, statusMessage = "", headers, rawHeaders } = message;
   const decoded = createDecoded(message, headers["content-encoding"] ?? "");
+  const body = decoded ?? message;
+  Object.defineProperty(body, READ_AT_ONCE, { value: true });
   return {
     status: statusCode,
     statusText: statusMessage,
@@ -31,7 +34,7 @@ export function answerOf(message: IncomingMessage): NodeAnswer {
       has: (name) => headers[name.toLowerCase()] !== undefined,
     },
     rawHeaders: decoded === undefined ? rawHeaders : withoutCoding(rawHeaders),
-    body: decoded ?? message,
+    body,
     message,
   };
 }

@@ -83,7 +83,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     host,
     port,
     async route(exchange) {
-      await ready;
+      if (ready !== undefined) await ready;
       return answer(exchange, access, forwarding);
     },
     requestMs: UPLOAD_MS,

@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly webhook: (name: string) => Webhook | undefined;
   readonly variables: () => ReadonlyMap<string, string>;
   readonly deliver: (request: WebhookRequest) => Promise<Delivery>;
+  /** The date of a webhook by the clock of its receiver, in whole seconds; that of its alert without. */
+  readonly webhookDate?: (at: number) => number;
   /** Whether a group of a monitor is silenced. */
   readonly isMuted?: (monitor: number, tags: ReadonlyMap<string, string>) => boolean;
   readonly onTransition?: (change: Change, view: TransitionView) => void;
@@ -70,7 +72,9 @@ export function createEngine(options: EngineOptions): Engine {
       const delivery =
         webhook === undefined
           ? { attempts: 0, answer: "there is no such webhook", delivered: false }
-          : await options.deliver(fillWebhook(webhook, change, events, options.variables(), text));
+          : await options.deliver(
+              fillWebhook(webhook, change, events, options.variables(), text, options.webhookDate?.(at)),
+            );
       keep(webhooks, { at, name, monitor: String(watch.body.name), group, transition: transition.name, ...delivery });
     }
   }

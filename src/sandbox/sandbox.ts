@@ -24,6 +24,8 @@ export interface SandboxOptions {
   /** Posts a webhook; over HTTP when absent. */
   readonly send?: Send;
   readonly maxPoints?: number;
+  /** See `EngineOptions`: for a simulated clock that is far from the receiver's. */
+  readonly webhookDate?: (at: number) => number;
 }
 
 const MINUTE_S = 60;
@@ -54,6 +56,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     webhook: (name) => account.webhooks().find((webhook) => webhook.name === name),
     variables: () => account.variables(),
     isMuted: (monitor, tags) => account.isMuted(monitor, tags),
+    ...(options.webhookDate && { webhookDate: options.webhookDate }),
     deliver: (request) => deliver(request, send, (attempt) => wait(RETRY_MS * 2 ** (attempt - 1))),
   });
 

@@ -6,6 +6,7 @@ import { foreignHost } from "../http/own-host.ts";
 import { serveHttp } from "../http/server.ts";
 import { PACKAGE_ROOT } from "../package/root.ts";
 import { costSeries } from "./account/cost-series.ts";
+import { searchEvents } from "./account/events/v2.ts";
 import { BodyFault, parseJson, readUnpacked } from "./body.ts";
 import { changeBudget, readBudgets } from "./budgets.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
@@ -14,7 +15,7 @@ import { createIntake } from "./intake.ts";
 import { queryMetrics } from "./metrics-query.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { viewState } from "./state.ts";
-import type { DrawOrder } from "./view.ts";
+import type { DrawOrder, EventsAnswer } from "./view.ts";
 
 export interface SandboxServer {
   /** Without a slash at its end. */
@@ -39,6 +40,8 @@ const PAGE_HEADERS = {
   "x-content-type-options": "nosniff",
   "cache-control": "no-cache",
 };
+/** Events over one graph. */
+const MAX_EVENTS = 100;
 const MAX_SKIP_S = 31 * 86_400;
 
 /** Serves a sandbox on this machine alone: intake, API and page. Its monitors are evaluated as its clock runs. */
@@ -64,6 +67,7 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     "/sandbox/draw": {
       POST: own(async (exchange) => ok(draw((await bodyOf(exchange)) as DrawOrder, sandbox.store, costs))),
     },
+    "/sandbox/events": { GET: own(async ({ query }) => ok(eventsOf(sandbox, query))) },
     "/sandbox/clock": { POST: own(async (exchange) => moveClock(sandbox, await bodyOf(exchange))) },
     "/sandbox/circuits/trip": {
       POST: own(async (exchange) => changeCircuit(breaker, "trip", await bodyOf(exchange))),
@@ -122,6 +126,12 @@ function refuse(status: number, message: string): Answer {
 function dashboardOf({ account }: Sandbox, wanted: string): Answer {
   const found = account.dashboards().find(({ id }) => id === wanted);
   return found === undefined ? refuse(404, "no such dashboard") : ok(found.body);
+}
+
+function eventsOf({ account }: Sandbox, query: URLSearchParams): EventsAnswer {
+  const [from, to] = ["from", "to"].map((name) => Number(query.get(name) ?? Number.NaN)) as [number, number];
+  const found = searchEvents(account.events(), query.get("q") ?? "", from, to).slice(0, MAX_EVENTS);
+  return { events: found.map(({ at, title, alertType: type }) => ({ at, title, type })) };
 }
 
 function page(name: string, type: string): { readonly GET: Route } {

@@ -99,12 +99,12 @@ export interface BudgetsView {
   readonly requests: readonly RequestView[];
 }
 
-/** As the breaker shows it. Amounts are in USD, tokens or calls; times in milliseconds since the epoch. */
+/** As the breaker shows it. Amounts are in USD, tokens, calls or seconds; times in milliseconds since the epoch. */
 export interface BudgetRowView {
   readonly budget: string;
   readonly scope: string;
   readonly run?: string;
-  readonly unit: "usd" | "tokens" | "calls";
+  readonly unit: "usd" | "tokens" | "calls" | "seconds";
   /** Absent for a run. */
   readonly until?: number;
   readonly spent: number;
@@ -166,6 +166,19 @@ export interface DrawAnswer {
   readonly rows: readonly RowView[];
   /** What could not be evaluated, by name. */
   readonly fault?: string;
+}
+
+/** `GET /sandbox/events?q=QUERY&from=SECONDS&to=SECONDS`: what a graph with `events` is overlaid with. */
+export interface EventsAnswer {
+  /** Newest first. */
+  readonly events: readonly EventView[];
+}
+
+export interface EventView {
+  readonly at: number;
+  readonly title: string;
+  /** `error`, `warning`, `info`, `success` and others. */
+  readonly type: string;
 }
 
 export interface SeriesView {

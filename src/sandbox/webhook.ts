@@ -35,6 +35,7 @@ const ATTEMPTS = 6;
  * The request of a webhook for a change.
  * @param event A number that no other event has.
  * @param text The message as it is sent.
+ * @param date What `$DATE` says, in seconds.
  */
 export function fillWebhook(
   webhook: Webhook,
@@ -42,8 +43,9 @@ export function fillWebhook(
   event: number,
   custom: ReadonlyMap<string, string>,
   text = "",
+  date = change.at,
 ): WebhookRequest {
-  const variables = variablesOf(change, event, text);
+  const variables = variablesOf(change, event, text, date);
   const fill = (text: string): string => fillVariables(text, variables, custom);
   const form = webhook.encode_as === "form";
   const payload = fill(webhook.payload || DEFAULT_PAYLOAD);
@@ -81,6 +83,7 @@ function variablesOf(
   { watch, alert, transition, at }: Change,
   event: number,
   text: string,
+  date: number,
 ): ReadonlyMap<string, string> {
   const { body, rules, id } = watch;
   const by = rules?.by ?? [];
@@ -109,10 +112,10 @@ function variablesOf(
     ["ALERT_PRIORITY", body.priority === undefined || body.priority === null ? "" : `P${body.priority}`],
     ["PRIORITY", "normal"],
     ["TAGS", tags.join(",")],
-    ["DATE", String(at * 1_000)],
-    ["DATE_POSIX", String(at)],
-    ["LAST_UPDATED", String(at * 1_000)],
-    ["LAST_UPDATED_POSIX", String(at)],
+    ["DATE", String(date * 1_000)],
+    ["DATE_POSIX", String(date)],
+    ["LAST_UPDATED", String(date * 1_000)],
+    ["LAST_UPDATED_POSIX", String(date)],
     ["ORG_ID", "1"],
     ["ORG_NAME", "sandbox"],
     ["AGGREG_KEY", cycle],

@@ -25,7 +25,7 @@ export interface AuditEntry {
   /** As it was after. */
   readonly state: Circuit["state"] | "none";
   readonly until?: number;
-  /** Of a change to a budget: its name, the unit of the cap, and the cap before and after, in USD, tokens or calls. */
+  /** Of a change to a budget: its name, the unit of the cap, and the cap before and after, in USD, tokens, calls or seconds. */
   readonly budget?: string;
   readonly unit?: BudgetUnit;
   readonly before?: number;

@@ -38,7 +38,7 @@ const WRONG: readonly Row[] = [
   ],
   [{ hosts: [{ host: "a" }, { like: "api.openai.com" }] }, "hosts[1]", 'needs "host"', '"host": "llm.example.com"'],
   [{ budgets: [{ usd: 1 }] }, "budgets[0]", 'budgets[0] needs "per"', '"per": "hour"'],
-  [{ budgets: [{ per: "day" }] }, "budgets[0]", 'needs "usd" or "tokens" or "calls"', '"usd": 20'],
+  [{ budgets: [{ per: "day" }] }, "budgets[0]", 'needs "usd" or "tokens" or "calls" or "seconds"', '"usd": 20'],
   [{ repeats: { max: 3 } }, "repeats", 'repeats needs "within"', '"within": "5m"'],
   // Rows and lists that are none.
   [{ prices: [null] }, "prices[0]", "prices[0] must be an object, not null", '{ "model": "our-model",'],

@@ -46,12 +46,15 @@ describe.concurrent("spendfuse demo", () => {
     // The first refusal of each scope is said.
     const refused = said.flatMap((line) => /^spendfuse: refuses calls of (\S+): /.exec(line)?.[1] ?? []);
     expect(refused).toContain("agent:spender");
-    const [circuit, ...more] = said.filter((line) => !line.startsWith("spendfuse: refuses calls of "));
+    const [circuit, root, ...more] = said.filter((line) => !line.startsWith("spendfuse: refuses calls of "));
     expect(circuit).toMatch(
       /^spendfuse: circuit of agent:runaway opened until \S+: runaway spent \$\d+\.\d+ in five minutes\. The limit is \$\d+\.\d+\. Datadog monitor "[^"]+" \(\d+\), Triggered: https:/,
     );
+    expect(root).toMatch(
+      /^spendfuse: circuit of root_agent:runaway opened until \S+: runaway and its sub-agents spent /,
+    );
     expect(more).toEqual([]);
-    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("WHAT CUSTOMERS COST"));
+    const STOPPED = out.slice(out.indexOf("WHAT SPENDFUSE STOPS"), out.indexOf("HOW ITS OPERATOR ENDS IT"));
     expect(STOPPED).toMatch(
       /^spender +\d+ calls, \$0\.00\d+ billed; the next would pass its \$0\.005 a run: refused$/m,
     );
@@ -66,6 +69,19 @@ describe.concurrent("spendfuse demo", () => {
     expect(bill).toBeGreaterThanOrEqual(alert);
     expect(STOPPED).toMatch(/time to the alert +\d+\.\d min simulated/);
     expect(STOPPED).toMatch(/time to block +\d+ ms/);
+    const ENDED = out.slice(out.indexOf("HOW ITS OPERATOR ENDS IT"), out.indexOf("WHAT CUSTOMERS COST"));
+    const INCIDENT = [
+      /^ {2}tripped +agent:runaway and root_agent:runaway$/m,
+      /^ {2}reset +agent:runaway: closed$/m,
+      /^ {12}root_agent:runaway: closed, too/m,
+      /^ {12}monitors \d+, \d+ still alert: the next notification opens the circuit again/m,
+      /^ {12}mute them for this scope: spendfuse breaker reset agent:runaway --mute 1h$/m,
+      /^ {2}muted +monitor \d+ is muted for agent:runaway until \S+Z\n {12}monitor \d+ is muted for root_agent:runaway until/m,
+      /^ {2}gauge +spendfuse\.circuit\.open is 0 and 0$/m,
+      /^ {2}recovery +2 monitors recovered, and told @oncall-demo$/m,
+      /^ {2}events +Circuit opened: agent:runaway\n {12}Circuit opened: root_agent:runaway\n {12}Circuit reset: root_agent:runaway\n {12}Circuit reset: agent:runaway$/m,
+    ];
+    for (const line of INCIDENT) expect(ENDED).toMatch(line);
     const CUSTOMERS = out.slice(out.indexOf("WHAT CUSTOMERS COST"), out.indexOf("WHAT THE VENDORS' OWN"));
     for (const [customer, searches] of [
       ["acme", 5],
@@ -128,8 +144,18 @@ describe.concurrent("spendfuse demo", () => {
     const state = (await (await fetch(`${url}/sandbox/state`)).json()) as {
       monitors: { name: string; status: string }[];
       circuits: { circuits: { scope: string }[] };
+      now: number;
     };
-    expect(state.circuits.circuits.map(({ scope }) => scope)).toContain("agent:runaway");
+    // The incident is over: no circuit is open, and the graphs' events tell of it.
+    expect(state.circuits.circuits).toEqual([]);
+    const span = `from=${state.now - 3_600}&to=${state.now}`;
+    const { events } = (await (await fetch(`${url}/sandbox/events?q=source:spendfuse&${span}`)).json()) as {
+      events: { title: string; type: string }[];
+    };
+    for (const scope of ["agent:runaway", "root_agent:runaway"]) {
+      expect(events).toContainEqual(expect.objectContaining({ title: `Circuit opened: ${scope}`, type: "error" }));
+      expect(events).toContainEqual(expect.objectContaining({ title: `Circuit reset: ${scope}`, type: "success" }));
+    }
     expect(state.monitors.length).toBeGreaterThanOrEqual(17);
     child.kill("SIGINT");
     expect(await ended).toBe(0);

@@ -1,72 +1,15 @@
-import { setImmediate } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { createBudgetOperations } from "../../src/breaker/budgets/changes.ts";
 import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope, type ScopeNode } from "../../src/core/scope.ts";
 import { finalise } from "../../src/guard/finalise.ts";
-import { createGuard, type Guard } from "../../src/guard/guard.ts";
 import { readBudget } from "../../src/limits/budget.ts";
-import type { Ask, Passage } from "../../src/limits/gate.ts";
-import { openaiChat } from "../../src/meter/wire/formats/openai-chat.ts";
-import { openMemory } from "../../src/stores/memory.ts";
-import { changeCircuit, type Store } from "../../src/stores/store.ts";
+import { changeCircuit } from "../../src/stores/store.ts";
 import { startModelServer } from "../servers/model-server.ts";
 import { answer, chat, guard as guardedProcess } from "./guarded.ts";
+import { askOf, call, MINUTE, open, settled } from "./waiting-guard.ts";
 
 const BUDGET: BudgetConfig = { name: "b", scope: { agent: "*" }, per: "hour", calls: 2 };
-const MINUTE = 60_000;
-
-const guards: Guard[] = [];
-afterEach(async () => {
-  await Promise.all(guards.splice(0).map((one) => one.close()));
-});
-
-interface Opened {
-  readonly guard: Guard;
-  readonly store: Store;
-  readonly clock: { now: number };
-  readonly refused: string[];
-}
-
-function open(budgets: readonly BudgetConfig[], waitMs: number | undefined = 10 * MINUTE): Opened {
-  const clock = { now: Date.UTC(2026, 10, 24, 12) };
-  const store = openMemory();
-  const refused: string[] = [];
-  const guard = createGuard({
-    budgets: budgets.flatMap(readBudget),
-    mode: "enforce",
-    store,
-    fed: false,
-    whenStateUnknown: "open",
-    unpriced: "allow",
-    timeoutMs: 1_000,
-    holder: "1",
-    waitMs,
-    processName: () => "test",
-    approvers: new Set(),
-    clock: () => clock.now,
-    say: () => {},
-    onRefused: (_node, { reason }) => refused.push(reason),
-    onFault(error) {
-      throw error;
-    },
-  });
-  guards.push(guard);
-  return { guard, store, clock, refused };
-}
-
-function askOf(node: ScopeNode, signal?: AbortSignal): Ask {
-  return {
-    node,
-    signal,
-    refusal: openaiChat.refusal,
-    provider: "openai",
-    model: "m",
-    forecast: () => ({ tokens: 10, costNano: 10 }),
-    fingerprint: () => undefined,
-    cut: () => {},
-  };
-}
 
 // A node keeps the counts of the guard that it was used with.
 let A: ScopeNode;
@@ -76,23 +19,11 @@ beforeEach(() => {
   B = nestScope(undefined, { agent: "b" });
 });
 
-/** Makes a call, and notes its name when it is decided. */
-function call(guard: Guard, done: string[], name: string, node = A, signal?: AbortSignal): Promise<Passage> {
-  return Promise.resolve(guard.admit(askOf(node, signal))).then((passage) => {
-    done.push(passage.pass ? name : `${name} refused`);
-    return passage;
-  });
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await setImmediate();
-}
-
 describe("a call whose budget is spent waits", () => {
   test("until it is raised, in order of arrival; others do not wait", async () => {
     const { guard, store, clock, refused } = open([BUDGET]);
     const done: string[] = [];
-    for (const name of ["1", "2", "3", "4", "5"]) call(guard, done, name);
+    for (const name of ["1", "2", "3", "4", "5"]) call(guard, done, name, A);
     call(guard, done, "other", B);
     await settled();
     expect(done).toEqual(["1", "2", "other"]);
@@ -106,7 +37,7 @@ describe("a call whose budget is spent waits", () => {
     await settled();
     expect(done).toEqual(["1", "2", "other", "3", "4"]);
     // One that comes now is behind the one that waits.
-    call(guard, done, "6");
+    call(guard, done, "6", A);
     await operations.change("raise", { ...order, amount: 1 });
     await settled();
     expect(done.at(-1)).toBe("5");
@@ -116,9 +47,9 @@ describe("a call whose budget is spent waits", () => {
   test("until another call gives back what it held", async () => {
     const { guard } = open([BUDGET]);
     const done: string[] = [];
-    const first = await call(guard, done, "1");
-    call(guard, done, "2");
-    call(guard, done, "3");
+    const first = await call(guard, done, "1", A);
+    call(guard, done, "2", A);
+    call(guard, done, "3", A);
     await settled();
     expect(done).toEqual(["1", "2"]);
     if (first.pass) first.ticket?.release();
@@ -130,9 +61,9 @@ describe("a call whose budget is spent waits", () => {
     const { guard, clock } = open([BUDGET]);
     const done: string[] = [];
     clock.now = Date.UTC(2026, 10, 24, 13) - 20;
-    const first = await Promise.all([call(guard, done, "1"), call(guard, done, "2")]);
+    const first = await Promise.all([call(guard, done, "1", A), call(guard, done, "2", A)]);
     for (const passage of first) if (passage.pass) passage.ticket?.settle({ tokens: 1, costNano: 1 });
-    const waiting = [call(guard, done, "3"), call(guard, done, "4")];
+    const waiting = [call(guard, done, "3", A), call(guard, done, "4", A)];
     await settled();
     expect(done).toEqual(["1", "2"]);
     clock.now += 20;
@@ -143,7 +74,7 @@ describe("a call whose budget is spent waits", () => {
   test("no longer than it may", async () => {
     const { guard, refused } = open([BUDGET], 20);
     const done: string[] = [];
-    await Promise.all(["1", "2", "3", "4"].map((name) => call(guard, done, name)));
+    await Promise.all(["1", "2", "3", "4"].map((name) => call(guard, done, name, A)));
     expect(done).toEqual(["1", "2", "3 refused", "4 refused"]);
     expect(refused).toEqual(["budget", "budget"]);
   });
@@ -151,11 +82,11 @@ describe("a call whose budget is spent waits", () => {
   test("but not one that may use what is kept for finalisation", async () => {
     const { guard } = open([{ ...BUDGET, finalisation: 0.5 }]);
     const done: string[] = [];
-    call(guard, done, "1");
-    call(guard, done, "2");
+    call(guard, done, "1", A);
+    call(guard, done, "2", A);
     await settled();
     expect(done).toEqual(["1"]);
-    await finalise(() => call(guard, done, "last"));
+    await finalise(() => call(guard, done, "last", A));
     expect(done).toEqual(["1", "last"]);
   });
 });
@@ -166,7 +97,7 @@ test("calls of a paused agent wait until it is resumed; those of a circuit that 
   await changeCircuit(store, "agent:a", { ...trip, source: "operator" }, clock.now);
   await changeCircuit(store, "agent:b", { ...trip, source: "datadog" }, clock.now);
   const done: string[] = [];
-  call(guard, done, "a");
+  call(guard, done, "a", A);
   call(guard, done, "b", B);
   await settled();
   expect(done).toEqual(["b refused"]);

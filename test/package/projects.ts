@@ -6,7 +6,9 @@ import { run } from "./processes.ts";
 
 /** Projects with dependencies that spendfuse must install beside, each with a program of its own. */
 export const BESIDE = ["otel-2", "google-adk", "mistral", "dd-trace"] as const;
-export type Project = "empty" | "examples" | (typeof BESIDE)[number];
+/** Apps of `examples/` whose trees are too heavy for the one that the other examples share. */
+export const APART = ["next", "nest", "bun"] as const;
+export type Project = "empty" | "examples" | (typeof APART)[number] | (typeof BESIDE)[number];
 
 /** A new directory for projects. No directory around it holds packages: Node would find there what ours is missing. */
 export function makeHome(): string {

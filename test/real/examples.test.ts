@@ -1,19 +1,21 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { needApp } from "../apps/installed.ts";
 import { type RunOptions, run } from "../package/processes.ts";
-import { install } from "../package/projects.ts";
+import { APART, install } from "../package/projects.ts";
 import { clearStage, type Stage, setStage } from "../package/stage.ts";
 import { ROOT } from "../package/tarball.ts";
 import { answerAgents, USED } from "../servers/agent-vendor.ts";
 import { type ModelServer, startModelServer } from "../servers/model-server.ts";
 
-const STAND_IN = pathToFileURL(join(import.meta.dirname, "examples/stand-in.mjs")).href;
+const STAND_IN_FILE = join(import.meta.dirname, "examples/stand-in.mjs");
+const STAND_IN = pathToFileURL(STAND_IN_FILE).href;
+const NEXT = "node_modules/next/dist/bin/next";
 const PRELOADS = ["--import", STAND_IN, "--import", "spendfuse/register"];
 const REGISTERED = ["openai", "openai-agents", "langgraph", "ai-sdk"] as const;
 
@@ -24,7 +26,7 @@ const CALLS: Readonly<Record<(typeof REGISTERED)[number], Readonly<Record<string
   langgraph: { draft: 1, edit: 1 },
   "ai-sdk": { chat: 1, summary: 1 },
 };
-const ELSEWHERE = ["express", "lambda", "own-opentelemetry"];
+const ELSEWHERE = ["express", "lambda", "own-opentelemetry", ...APART];
 /** They are no apps, and have tests of their own. */
 const NO_APPS = ["collector", "terraform"];
 
@@ -59,6 +61,54 @@ function tableOf(output: string): Record<string, number> {
     expect(Number(cost)).toBeGreaterThan(0);
   }
   return calls;
+}
+
+interface Served {
+  readonly app: ChildProcess;
+  /** What it has printed until now on both outputs. */
+  readonly printed: { text: string };
+  /** All that it has printed, once it has ended. */
+  readonly closed: Promise<string>;
+}
+
+/** Starts a server with Node. */
+function serve(args: readonly string[], { cwd, env }: RunOptions): Served {
+  const app = spawn(process.execPath, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const printed = { text: "" };
+  for (const output of [app.stdout, app.stderr])
+    output.setEncoding("utf8").on("data", (text) => (printed.text += text));
+  return { app, printed, closed: once(app, "close").then(() => printed.text) };
+}
+
+/** Asks the server for each path once it has printed its port, and then has it end. */
+async function askOf({ app, printed, closed }: Served, port: RegExp, paths: readonly string[]): Promise<string[]> {
+  try {
+    while (!port.test(printed.text)) {
+      const [ended] = await Promise.race([once(app.stdout as Readable, "data"), closed.then(() => [undefined])]);
+      if (ended === undefined) throw new Error(`it has ended: ${printed.text}`);
+    }
+    const url = `http://127.0.0.1:${port.exec(printed.text)?.[1]}`;
+    const answers: string[] = [];
+    for (const path of paths) {
+      const answer = await fetch(url + path, { headers: { connection: "close" } });
+      answers.push(await answer.text());
+    }
+    app.kill("SIGTERM");
+    await closed;
+    return answers;
+  } finally {
+    app.kill("SIGKILL");
+  }
+}
+
+/** The binary of the package for this machine, which the lockfile pins; without one the test cannot run. */
+function bunOf(project: string): string {
+  const [platform] = readdirSync(join(project, "node_modules/@oven")).filter((name) => /^bun-/.test(name));
+  return join(project, "node_modules/@oven", String(platform), "bin/bun");
 }
 
 describe("an example runs from the tarball, with nothing configured", () => {
@@ -99,23 +149,9 @@ describe("an example runs from the tarball, with nothing configured", () => {
 
   test("express", async (context) => {
     await needApp(context, "examples");
-    const env = { ...process.env, ...environment(), PORT: "0" };
-    const app = spawn(process.execPath, [...PRELOADS, "app.mjs"], { cwd: place("express"), env });
-    try {
-      let output = "";
-      app.stderr.setEncoding("utf8").on("data", (text) => (output += text));
-      const closed = once(app, "close");
-      const [line] = (await Promise.race([once(createInterface(app.stdout), "line"), closed])) as [string];
-      const port = /listening on (\d+)/.exec(line)?.[1];
-      expect(port, `${line} ${output}`).toBeDefined();
-      const answer = await fetch(`http://127.0.0.1:${port}/ask?q=water`, { headers: { connection: "close" } });
-      expect(await answer.text()).toBe("hello there");
-      app.kill("SIGTERM");
-      await closed;
-      expect(tableOf(output), output).toEqual({ helpdesk: 1 });
-    } finally {
-      app.kill("SIGKILL");
-    }
+    const app = serve([...PRELOADS, "app.mjs"], { cwd: place("express"), env: { ...environment(), PORT: "0" } });
+    expect(await askOf(app, /listening on (\d+)/, ["/ask?q=water"])).toEqual(["hello there"]);
+    expect(tableOf(await app.closed)).toEqual({ helpdesk: 1 });
   });
 
   test("own-opentelemetry", async (context) => {
@@ -126,6 +162,47 @@ describe("an example runs from the tarball, with nothing configured", () => {
     expect(stage.receiver.total("spendfuse.calls", tags)).toBe(1);
     expect(stage.receiver.total("spendfuse.tokens", tags)).toBe(USED.input + USED.output);
     expect(stage.receiver.total("spendfuse.cost", tags)).toBeGreaterThan(0);
+  });
+});
+
+describe("an example with a tree of its own runs from the tarball", () => {
+  const project = (name: (typeof APART)[number]): string => join(stage.dir, name);
+
+  test.for(APART)("%s installs", async (name, context) => {
+    await needApp(context, name);
+    await install(name, stage.tarball.path, project(name));
+    cpSync(join(ROOT, "examples", name), project(name), { recursive: true });
+  });
+
+  test("nest", async (context) => {
+    const kept = await needApp(context, "nest");
+    const cwd = project("nest");
+    await run(process.execPath, [join(kept, "node_modules/typescript/bin/tsc")], { cwd });
+    const app = serve([...PRELOADS, "dist/main.js"], { cwd, env: { ...environment(), PORT: "0" } });
+    expect(await askOf(app, /listening on (\d+)/, ["/ask?q=water"])).toEqual(["hello there"]);
+    expect(tableOf(await app.closed)).toEqual({ helpdesk: 1 });
+  });
+
+  test("next", async (context) => {
+    await needApp(context, "next");
+    const cwd = project("next");
+    const env = { ...environment(), NEXT_TELEMETRY_DISABLED: "1" };
+    await run(process.execPath, [NEXT, "build"], { cwd, env });
+    const app = serve([NEXT, "start", "--port", "0"], { cwd, env: { ...env, NODE_OPTIONS: PRELOADS.join(" ") } });
+    const [page, answer] = await askOf(app, /Local: +http:\/\/localhost:(\d+)/, ["/", "/api/ask?q=water"]);
+    expect(page).toContain("<main>hello there</main>");
+    expect(answer).toBe("hello there");
+    expect(tableOf(await app.closed)).toEqual({ "front-page": 1, helpdesk: 1 });
+  });
+
+  test("bun", async (context) => {
+    await needApp(context, "bun");
+    const bun = bunOf(project("bun"));
+    const preloads = ["--preload", STAND_IN_FILE, "--preload", "spendfuse/register"];
+    const args = ["-c", 'exec "$0" "$@" 2>&1', bun, ...preloads, "app.mjs"];
+    const output = await run("sh", args, { cwd: project("bun"), env: environment() });
+    expect(output).toContain("hello there");
+    expect(tableOf(output), output).toEqual({ researcher: 1, writer: 1 });
   });
 });
 

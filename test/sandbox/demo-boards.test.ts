@@ -30,6 +30,7 @@ const MAY_BE_EMPTY = [
   "Agents, last hour",
   "Guards without store or breaker",
   "Models without a price",
+  "Open now",
   "Unmetered calls by API host",
 ];
 
@@ -73,7 +74,7 @@ const FIGURES: Readonly<Record<string, Readonly<Record<string, (ledger: Ledger) 
   },
   "Metering Quality": { Unknown: () => "0 %", "Calls without a price": () => "0", "Unmetered calls": () => "0" },
   "Breakers and On Call": {
-    "Any circuit open": () => "1",
+    "Any circuit open": () => "0",
     "Fullest budget": ({ calls, charges }) => {
       const whole = Math.max(...by([...calls, ...charges], ({ rootAgent }) => rootAgent).map(([, usd]) => usd));
       return formatValue(whole / MONTH_USD, { unit: { unit_name: "fraction" } });

@@ -143,6 +143,28 @@ describe("rungs that change a request, with the SDKs", () => {
     expect(one.settled[0]).toMatchObject({ requestModel: CHEAPER, ending: "completed" });
   });
 
+  test.each(SHAPES.map((shape) => [shape.name, shape] as const))("%s, slowed down", async (_, shape) => {
+    const bare = await callWith(globalThis.fetch, shape);
+    const one = await guarded(shape.host, { throttle: { at: 0, every: "300ms" } });
+    try {
+      await callWith(one.fetch, shape);
+      const begun = performance.now();
+      const slowed = await callWith(one.fetch, shape);
+      const tookMs = performance.now() - begun;
+      expect(slowed.visit.body).toBe(bare.visit.body);
+      expect(slowed.visit.path).toBe(bare.visit.path);
+      expect(slowed.bytes).toBe(bare.bytes);
+      const [first, second] = one.settled;
+      expect([first?.throttled, second?.ending]).toEqual([undefined, "completed"]);
+      const waitedMs = second?.throttled?.waitedMs ?? 0;
+      expect(waitedMs).toBeLessThanOrEqual(tookMs);
+      // From one sending to the next; what the first call took is in between.
+      expect((second?.startedAt ?? 0) + waitedMs - (first?.startedAt ?? 0)).toBeGreaterThan(250);
+    } finally {
+      await one.stop();
+    }
+  });
+
   test.each(SHAPES.map((shape) => [shape.name, shape] as const))(
     "%s, without a rung: byte for byte",
     async (_, shape) => {

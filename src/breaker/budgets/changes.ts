@@ -10,7 +10,7 @@ import { fault } from "../answer.ts";
 import { line } from "../line.ts";
 import { findTarget, type Target, targetsIn } from "./targets.ts";
 
-/** One budget of one scope in its current window. Amounts are in USD, tokens or calls. */
+/** One budget of one scope in its current window. Amounts are in USD, tokens, calls or seconds. */
 export interface BudgetRow {
   readonly budget: string;
   readonly scope: string;
@@ -209,7 +209,7 @@ function rowOf({ budget, scope, run, spent, inUse, raised }: Target, now: number
   };
 }
 
-/** An amount in USD, tokens or calls. */
+/** An amount in USD, tokens, calls or seconds. */
 function shown({ unit }: Budget, amount: number, signed = false): number {
   return (signed ? amount : Math.max(0, amount)) / UNIT_SCALES[unit];
 }

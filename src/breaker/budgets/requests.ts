@@ -12,7 +12,7 @@ import { findTarget, type Target, targetsIn } from "./targets.ts";
 /** `expired`: nobody answered before its end. Only an approval changes a cap. */
 export type RequestState = "pending" | "approved" | "denied" | "expired";
 
-/** A higher cap that is asked for. Amounts are in USD, tokens or calls. */
+/** A higher cap that is asked for. Amounts are in USD, tokens, calls or seconds. */
 export interface BudgetRequest {
   readonly id: string;
   readonly state: RequestState;

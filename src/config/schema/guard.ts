@@ -1,9 +1,13 @@
 import { BUDGET_KINDS } from "../../limits/budget.ts";
 import { DEFAULT_STORE, STORE_KINDS } from "../../stores/addresses.ts";
-import type { Node, NumberNode, ObjectNode, StringNode } from "../node.ts";
+import type { Node, ObjectNode, StringNode } from "../node.ts";
+import { LADDER } from "./ladder.ts";
 
 /** Nano-USD are counted in integers up to 2^53. */
 const MOST_USD = 9_007_199;
+
+/** A year of a hundred agents. Milliseconds are counted in integers. */
+const MOST_SECONDS = 3_153_600_000;
 
 const SCOPE_VALUE: StringNode = {
   kind: "string",
@@ -11,59 +15,14 @@ const SCOPE_VALUE: StringNode = {
   examples: ["*"],
 };
 
-/** A share of a cap. */
-const SHARE: Omit<NumberNode, "description"> = { kind: "number", minimum: 0, maximum: 1, examples: [0.8] };
-
-const LADDER: ObjectNode = {
-  kind: "object",
-  type: "LadderConfig",
-  description: "What is done to calls before the cap refuses them, each from its share of the cap on.",
-  examples: [{ downgrade: { at: 0.8, models: { "gpt-5": "gpt-5-mini" } } }],
-  keys: {
-    downgrade: {
-      kind: "object",
-      type: "DowngradeConfig",
-      description: "Asks another model than the request names. The span, the record and a header of the answer say so.",
-      examples: [{ at: 0.8, models: { "gpt-5": "gpt-5-mini" } }],
-      required: ["at", "models"],
-      keys: {
-        at: { ...SHARE, description: "The share of the cap; `0.8` is 80 %." },
-        models: {
-          kind: "map",
-          description: "The model to ask instead, by the model's exact name in the request; both of the same API.",
-          examples: [{ "gpt-5": "gpt-5-mini" }],
-          values: { kind: "string", description: "The model to ask instead.", examples: ["gpt-5-mini"] },
-        },
-      },
-    },
-    shorten: {
-      kind: "object",
-      type: "ShortenConfig",
-      description: "Limits the output of each call; a lower limit of the request's own stays.",
-      examples: [{ at: 0.9, maxOutput: 1_000 }],
-      required: ["at", "maxOutput"],
-      keys: {
-        at: { ...SHARE, description: "The share of the cap; `0.9` is 90 %." },
-        maxOutput: {
-          kind: "number",
-          integer: true,
-          minimum: 1,
-          maximum: Number.MAX_SAFE_INTEGER,
-          description: "Output tokens of one call.",
-          examples: [1_000],
-        },
-      },
-    },
-  },
-};
-
 const BUDGET: ObjectNode = {
   kind: "object",
   type: "BudgetConfig",
-  description: "A cap on what a scope may spend. `usd`, `tokens` and `calls` of one row are caps of their own.",
+  description:
+    "A cap on what a scope may spend. `usd`, `tokens`, `calls` and `seconds` of one row are caps of their own.",
   examples: [{ scope: { agent: "*" }, per: "hour", usd: 20 }],
   required: ["per"],
-  anyOf: ["usd", "tokens", "calls"],
+  anyOf: ["usd", "tokens", "calls", "seconds"],
   keys: {
     name: {
       kind: "string",
@@ -107,6 +66,13 @@ const BUDGET: ObjectNode = {
       maximum: Number.MAX_SAFE_INTEGER,
       description: "The cap in calls. A retry is a call.",
       examples: [500],
+    },
+    seconds: {
+      kind: "number",
+      minimum: 0,
+      maximum: MOST_SECONDS,
+      description: "The cap in seconds that calls take, from sending to their end; calls at once add up.",
+      examples: [600],
     },
     warnAt: {
       kind: "number",

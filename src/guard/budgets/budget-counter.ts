@@ -37,6 +37,8 @@ export interface Count {
   need: number;
   /** The amount of a typical call; it decides how much to hold. */
   typical: number;
+  /** Of a budget of seconds: how long its calls typically took, in milliseconds; undefined before the first ended. */
+  lasting: number | undefined;
   /** What other processes hold and do not use, as last reported by the store. */
   idle: number;
   /** Reserved by calls in flight in other processes, as last reported by the store. */
@@ -47,6 +49,10 @@ export interface Count {
   leasedUntil: number;
   usedAt: number;
   warned: boolean;
+  /** Calls under way in this process. */
+  open: number;
+  /** When a throttle last let a call go, in milliseconds since the epoch. */
+  pacedAt: number;
   /** It is in the list of counts to report. */
   listed: boolean;
 }
@@ -79,12 +85,15 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     slice: 0,
     need: 0,
     typical: 0,
+    lasting: undefined,
     idle: 0,
     busy: 0,
     doubt: undefined,
     leasedUntil: 0,
     usedAt: now,
     warned: false,
+    open: 0,
+    pacedAt: Number.NEGATIVE_INFINITY,
     listed: false,
   };
 }
@@ -133,6 +142,13 @@ export function totalOf(count: Count): number {
 /** The cap in force: the configuration's, with what operators changed in this window. */
 export function capOf({ budget, raised }: Count): number {
   return Math.max(0, budget.cap + raised);
+}
+
+/** The share of the cap in force that is spent, of 1. */
+export function shareOf(count: Count, now: number): number {
+  if (isOver(count, now)) return 0;
+  const cap = capOf(count);
+  return cap === 0 ? 1 : totalOf(count) / cap;
 }
 
 /** What of {@link capOf} calls may use that do not finalise. */

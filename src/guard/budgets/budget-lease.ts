@@ -124,7 +124,7 @@ async function unlessLost<T>(answer: Promise<T>): Promise<T> {
 function keepAlive(lease: BudgetLease): void {
   const now = lease.clock();
   for (const count of lease.counts()) {
-    if (count.inUse === 0 && Math.abs(now - count.usedAt) > UNUSED_MS) {
+    if (count.inUse === 0 && count.open === 0 && Math.abs(now - count.usedAt) > UNUSED_MS) {
       lease.drop(count);
       continue;
     }

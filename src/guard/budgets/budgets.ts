@@ -1,17 +1,11 @@
 import { setBounded } from "../../core/bounded-map.ts";
-import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { type Budget, isScopeOf, scopesOf } from "../../limits/budget.ts";
-import type { Forecast, Spent } from "../../limits/gate.ts";
+import type { Spent } from "../../limits/gate.ts";
 import { joinKey } from "../../limits/scope-text.ts";
+import { amountOf, countedOf, type Hold, learnLasting } from "./amounts.ts";
 import { type Count, capOf, isOver, openCount, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, depart, roll, touch } from "./budget-lease.ts";
-
-/** What one call holds of one count. */
-export interface Hold {
-  count: Count;
-  readonly amount: number;
-}
 
 export interface BudgetsOptions {
   readonly budgets: readonly Budget[];
@@ -27,7 +21,7 @@ export interface BudgetsOptions {
   readonly recall: (count: Count) => void;
   readonly onWarning: (count: Count) => void;
   /** A call gave back what it held. */
-  readonly onFreed?: () => void;
+  onFreed?: (() => void) | undefined;
   /** All of the cap is spent. */
   readonly onFull: (count: Count) => void;
 }
@@ -35,6 +29,8 @@ export interface BudgetsOptions {
 /** The budgets of one process: which apply to a call, and whether they cover it. */
 export interface Budgets extends BudgetsOptions {
   budgets: readonly Budget[];
+  /** Whether one of them counts seconds. */
+  timed: boolean;
   /** Of `budgets`: plans of an earlier one are made again. */
   generation: number;
   readonly counts: Iterable<Count>;
@@ -66,12 +62,17 @@ export function createBudgets(options: BudgetsOptions): Budgets {
   const countOfKey = new Map<string, Count>();
   return {
     ...options,
+    timed: options.budgets.some(isTimed),
     generation: 0,
     counts: { [Symbol.iterator]: () => countOfKey.values() },
     countOfKey,
     dropped: new Map(),
     owner: {},
   };
+}
+
+function isTimed({ unit }: Budget): boolean {
+  return unit === "seconds";
 }
 
 /** The counts of the budgets that apply to a scope. */
@@ -99,6 +100,7 @@ function isCurrent({ owner, generation }: Budgets, plan: Plan): boolean {
 export function replaceBudgets(budgets: Budgets, next: readonly Budget[]): void {
   const budgetOfId = new Map(next.map((budget) => [budget.id, budget]));
   budgets.budgets = next;
+  budgets.timed = next.some(isTimed);
   budgets.generation += 1;
   for (const count of budgets.countOfKey.values()) {
     const budget = budgetOfId.get(count.budget.id);
@@ -153,28 +155,19 @@ function keyInMemory({ id }: Budget, scope: string, run: string): string {
   return run === "" ? joinKey(id, scope) : joinKey(id, scope, run);
 }
 
-/** What a call needs of each count. */
-export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
-  const holds: Hold[] = [];
-  for (const count of counts) holds.push({ count, amount: amountOf(count.budget.unit, forecast) });
-  return holds;
-}
-
 /**
  * Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts.
- * Returns the time.
+ * `ms`: how long it took. Returns the time.
  */
-export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined): number {
+export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spent | undefined, ms = 0): number {
   const now = budgets.clock();
-  for (const hold of holds) settleOne(budgets, hold.count, hold.amount, countedOf(hold, spent), now);
+  for (const hold of holds) {
+    const { count } = hold;
+    if (count.budget.unit === "seconds") learnLasting(count, ms);
+    count.open -= 1;
+    settleOne(budgets, count, hold.amount, countedOf(hold, spent, ms), now);
+  }
   return now;
-}
-
-/** What counts as spent of one budget. An unknown price is not zero: then what was held counts. */
-function countedOf({ count, amount }: Hold, spent: Spent | undefined): number {
-  const { unit } = count.budget;
-  const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
-  return spent === undefined || unpriced ? amount : amountOf(unit, spent);
 }
 
 /**
@@ -194,7 +187,7 @@ export function correctHolds(
     const isCurrent = count.owner === budgets.owner && !isOver(count, now) && !isOver(count, settledAt);
     if (!isCurrent) continue;
     // Never below zero: a report with a negative sum is refused.
-    const change = Math.max(-count.spent, countedOf(hold, after) - countedOf(hold, before));
+    const change = Math.max(-count.spent, countedOf(hold, after, 0) - countedOf(hold, before, 0));
     if (change !== 0) settleOne(budgets, count, 0, change, now);
   }
 }
@@ -202,7 +195,10 @@ export function correctHolds(
 /** Gives back what was held; nothing was spent. */
 export function releaseHolds(budgets: Budgets, holds: readonly Hold[]): void {
   const now = budgets.clock();
-  for (const { count, amount } of holds) settleOne(budgets, count, amount, 0, now);
+  for (const { count, amount } of holds) {
+    count.open -= 1;
+    settleOne(budgets, count, amount, 0, now);
+  }
 }
 
 /** Adds spend that was not held. */
@@ -210,7 +206,7 @@ export function charge(budgets: Budgets, node: ScopeNode, spent: Spent): void {
   const now = budgets.clock();
   for (const count of countsOf(budgets, node)) {
     const { unit } = count.budget;
-    settleOne(budgets, count, 0, unit === "calls" ? 0 : amountOf(unit, spent), now);
+    settleOne(budgets, count, 0, unit === "calls" || unit === "seconds" ? 0 : amountOf(unit, spent), now);
   }
 }
 
@@ -231,11 +227,4 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   if (count.raised !== 0 && total * count.budget.cap < warnAt * capOf(count)) return;
   count.warned = true;
   budgets.onWarning(count);
-}
-
-/** An amount in the unit of a budget; of one call, so that no figure spoils a sum. */
-function amountOf(unit: Budget["unit"], { tokens, costNano, calls }: Spent | Forecast): number {
-  if (unit === "calls") return calls ?? 1;
-  const amount = unit === "tokens" ? tokens : (costNano ?? 0);
-  return amount <= MAX_CALL_NANO && amount >= 0 ? Math.round(amount) : 0;
 }

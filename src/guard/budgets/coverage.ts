@@ -1,8 +1,9 @@
 import { setTimeout } from "node:timers";
 import { within } from "../../stores/store.ts";
+import type { Hold } from "./amounts.ts";
 import { type Count, capOf, isOver, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, exchange, roll, touch } from "./budget-lease.ts";
-import type { Budgets, Hold } from "./budgets.ts";
+import type { Budgets } from "./budgets.ts";
 
 /** A budget does not cover a call. */
 export interface Shortage {
@@ -77,6 +78,7 @@ export function findShortage(
 function reserve({ lease }: Budgets, holds: readonly Hold[], now: number): void {
   for (const { count, amount } of holds) {
     count.inUse += amount;
+    count.open += 1;
     count.usedAt = now;
     count.typical = (count.typical * 7 + amount) / 8;
     if (!lease.alone) touch(lease, count);

@@ -1,18 +1,26 @@
 import { type Budget, UNIT_SCALES } from "../../limits/budget.ts";
 import { within } from "../../stores/store.ts";
+import { lastingOf } from "./amounts.ts";
 import { type Count, capOf, isOver, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { exchange, roll } from "./budget-lease.ts";
 import type { Budgets } from "./budgets.ts";
 
-/** What is left of one budget that applies to a scope. Amounts are in USD, tokens or calls, as `unit` says. */
+/** What is left of one budget that applies to a scope. Amounts are in USD, tokens, calls or seconds, as `unit` says. */
 export interface Remaining {
   readonly budget: string;
   readonly scope: string;
   readonly unit: Budget["unit"];
-  /** What a call would get now: less what calls under way have reserved, here and in other processes. */
+  /**
+   * What a call would get now: less what calls under way have reserved, here and in other processes. 0 seconds where the
+   * rest is too short for a typical call.
+   */
   readonly left: number;
   /** The cap in force; without the part for `finalise()`, outside of it. */
   readonly cap: number;
+  /** What the cap keeps for calls inside `finalise()`; absent inside of it, and where it keeps nothing. */
+  readonly kept?: number;
+  /** The agent is inside `finalise()`: it has what was kept for its end, and should come to it. */
+  readonly finalising?: true;
   /** When the window ends, in milliseconds since the epoch; absent for a run, and for a window that moves. */
   readonly until?: number;
 }
@@ -45,8 +53,10 @@ function shareOf({ left, cap }: Remaining): number {
 function rowOf({ passesUnknown }: Budgets, count: Count, finalising: boolean): Remaining {
   const { budget, scope, inUse, busy, idle, doubt, end } = count;
   const cap = finalising ? capOf(count) : ordinaryOf(count);
+  const kept = capOf(count) - ordinaryOf(count);
   // What others hold idle is not counted: they may use it before it is recalled.
-  const left = doubt !== undefined && passesUnknown !== true ? 0 : cap - totalOf(count) - inUse - busy - idle;
+  const rest = doubt !== undefined && passesUnknown !== true ? 0 : cap - totalOf(count) - inUse - busy - idle;
+  const left = budget.unit === "seconds" && rest < lastingOf(count, {}) ? 0 : rest;
   const scale = UNIT_SCALES[budget.unit];
   const ends = budget.per.kind !== "moving" && Number.isFinite(end);
   return {
@@ -55,6 +65,7 @@ function rowOf({ passesUnknown }: Budgets, count: Count, finalising: boolean): R
     unit: budget.unit,
     left: Math.max(0, left) / scale,
     cap: cap / scale,
+    ...(kept > 0 && (finalising ? { finalising: true } : { kept: kept / scale })),
     ...(ends && { until: end }),
   };
 }

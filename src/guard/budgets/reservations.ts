@@ -2,7 +2,8 @@ import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
 import { createRefusalError, createRefusalEvent, type RaiseWith } from "../refusal.ts";
-import { type Budgets, correctHolds, type Hold, releaseHolds, settleHolds } from "./budgets.ts";
+import type { Hold } from "./amounts.ts";
+import { type Budgets, correctHolds, releaseHolds, settleHolds } from "./budgets.ts";
 
 /** What calls in progress hold. A hold that is never settled expires. */
 export interface Reservations {
@@ -27,6 +28,8 @@ class Reservation implements Ticket {
   #settled: readonly Hold[] | undefined = undefined;
   #spent: Spent | undefined = undefined;
   #settledAt = 0;
+  /** `performance.now()` when it began, where a budget counts seconds. */
+  readonly #mark: number;
 
   constructor(holds: readonly Hold[], ask: Ask, at: number, budgets: Budgets, open: Set<Reservation>) {
     this.holds = holds;
@@ -34,6 +37,7 @@ class Reservation implements Ticket {
     this.at = at;
     this.#budgets = budgets;
     this.#open = open;
+    this.#mark = budgets.timed ? performance.now() : 0;
   }
 
   settle(spent: Spent | undefined): void {
@@ -42,7 +46,12 @@ class Reservation implements Ticket {
     this.#open.delete(this);
     this.#settled ??= holds;
     this.#spent = spent;
-    this.#settledAt = settleHolds(this.#budgets, holds, spent);
+    this.#settledAt = settleHolds(
+      this.#budgets,
+      holds,
+      spent,
+      this.#budgets.timed ? performance.now() - this.#mark : 0,
+    );
     this.#budgets.onFreed?.();
   }
 
@@ -73,6 +82,8 @@ export function createReservations(budgets: Budgets, clock: () => number, raise?
       if (now - reservation.at < LEASE_MS) return;
       open.delete(reservation);
       releaseHolds(budgets, reservation.holds);
+      // It is still under way.
+      for (const { count } of reservation.holds) count.open += 1;
       // What the call spends still counts when it settles.
       reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));
       budgets.onFreed?.();

@@ -1,3 +1,4 @@
+import type { Period } from "../../core/period.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Budget, BudgetUnit } from "../budget.ts";
 
@@ -14,6 +15,8 @@ export interface PastCall {
   readonly usd: number;
   readonly tokens: number;
   readonly calls: number;
+  /** How long it took, in milliseconds; 0 for a day, of which it is not known. */
+  readonly seconds: number;
 }
 
 /** What a run came to, where the store counted it and no single call is known. In the integers of the budget's unit. */
@@ -28,8 +31,15 @@ const DAY_MS = 86_400_000;
 /** A moving window of so many days has parts of a day or more. */
 const DAYS_OF_PARTS = 10;
 
-/** Whether a window can be tried on a call: runs need their name, and windows below a day the time of each call. */
-export function isKnownIn({ per }: Pick<Budget, "per">, { isDay, node }: PastCall): boolean {
+/**
+ * Whether a window can be tried on a call: runs need their name, windows below a day the time of each call, and seconds how
+ * long it took.
+ */
+export function isKnownIn(
+  { per, unit = "usd" }: { readonly per: Period; readonly unit?: BudgetUnit },
+  { isDay, node }: PastCall,
+): boolean {
+  if (unit === "seconds" && isDay) return false;
   if (per.kind === "run") return !isDay && node.scope.run !== undefined;
   if (!isDay) return true;
   return per.kind === "moving" ? per.ms >= DAYS_OF_PARTS * DAY_MS : per.kind !== "hour";

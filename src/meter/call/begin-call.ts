@@ -54,7 +54,8 @@ export function beginCall(
   const context = contexts.capture();
   const around = lookAround();
   const identity = identityAround(identifier, around);
-  const paid = target.readFacts === undefined ? undefined : new PaidRequest(target, around, faults);
+  const priced = pricedTarget(target, known);
+  const paid = priced && new PaidRequest(priced, around, faults);
   const key = target.host?.plan === true ? PLAN_KEY : target.keyOf(headers);
   const call: OpenCall = new OpenCall({
     target: paid?.target ?? target,
@@ -69,10 +70,12 @@ export function beginCall(
     onSettled,
   });
   if (key === PLAN_KEY) call.plan = true;
+  if (known !== undefined) paid?.expect(call, known);
   if (around.context !== undefined) call.hasBaggage = hasBaggage(PREFIX, around);
   if (facts instanceof Promise) {
     const read = readLater(options, call, facts, target.host === undefined, around, (late) => {
       call.facts = late;
+      takePrice(call, late, around, faults);
       call.node = nodeOfLate(options, call, identity, request, late, key);
     });
     if (request.sends !== true) call.reads = read;
@@ -82,6 +85,22 @@ export function beginCall(
   call.agentSpan = context.span;
   if (context.span !== undefined) addOpenCall(context.span);
   return call;
+}
+
+/** The target of a request that has a price, as far as is known; undefined for a model call. */
+function pricedTarget(target: Target, facts: RequestFacts | undefined): Target | undefined {
+  if (target.readFacts !== undefined) return target;
+  return facts?.prices === undefined ? undefined : target.otherwise;
+}
+
+/** Makes a call that turned out to be a request with a price into one. */
+function takePrice(call: OpenCall, late: RequestFacts, around: Surroundings, faults: Faults): void {
+  const priced = call.paid === undefined ? pricedTarget(call.target, late) : undefined;
+  if (priced !== undefined) {
+    call.paid = new PaidRequest(priced, around, faults);
+    call.target = call.paid.target;
+  }
+  call.paid?.expect(call, late);
 }
 
 function openSpan({ tracing, faults }: BeginOptions, call: OpenCall, around: Surroundings): void {

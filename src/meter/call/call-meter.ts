@@ -126,9 +126,10 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     classify(method, address) {
       const found = classifier.maybe.test(address) ? classifier.find(method, address) : undefined;
       const { charges } = settings();
-      if (found !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
+      if (found?.host !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
       const at = charges.find(method, address);
-      return at && paidTarget(at, method, settings());
+      const paid = at && paidTarget(at, method, settings());
+      return found === undefined || paid === undefined ? (found ?? paid) : { ...found, otherwise: paid };
     },
     hasPrices: () => settings().charges !== undefined,
     inFlight: createInFlightRequests(),

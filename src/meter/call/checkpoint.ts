@@ -91,6 +91,14 @@ class CallAsk implements Ask {
     return this.#call.facts.model;
   }
 
+  throttled(budget: string, waitedMs: number): void {
+    this.#call.treatment = { ...this.#call.treatment, throttled: { budget, waitedMs } };
+  }
+
+  finalises(): void {
+    this.#call.treatment = { ...this.#call.treatment, finalising: true };
+  }
+
   forecast(): Forecast {
     return this.#call.services.forecast(this.#call);
   }

@@ -1,4 +1,4 @@
-import { type CallState, next, type SettleEvent } from "../../core/call.ts";
+import { type CallState, next, OPEN, type SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
@@ -13,7 +13,7 @@ import { parseBody } from "../wire/long-text.ts";
 import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
 import type { PaidRequest } from "./paid-request.ts";
-import type { CallOptionsOf, Changeable, Cut, OnSettledOf, ServicesOf } from "./services.ts";
+import type { CallOptionsOf, Changeable, Cut, OnSettledOf, ServicesOf, Treatment } from "./services.ts";
 import type { Tether } from "./tether.ts";
 
 export type OnSettled = OnSettledOf<OpenCall>;
@@ -21,9 +21,9 @@ export type CallServices = ServicesOf<OpenCall>;
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
-  readonly target: Target;
+  target: Target;
   /** It is no model call, but a request with a price. */
-  readonly paid: PaidRequest | undefined;
+  paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
   node: ScopeNode;
@@ -48,12 +48,15 @@ export class OpenCall {
   hasBaggage = false;
   /** Whether the stream may be cut. */
   cuttable = false;
-  /** The caller gets the stream coded: its transport cuts it, by {@link pendingCut} and {@link breakOff}. */
+  /** The caller gets the stream coded: its transport cuts it, and says so by {@link cutBy}. */
   coded = false;
+  /** What the stream is to end with, at the end of the event that the caller is reading; `done` once it has. */
+  cutBy: Cut | "done" | undefined = undefined;
   tether: Tether | undefined = undefined;
   /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
   givenUp: "held" | "sending" | undefined = undefined;
   changeable: Changeable | undefined = undefined;
+  treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
   readonly signal: AbortSignal | undefined;
@@ -64,8 +67,6 @@ export class OpenCall {
   readonly #onSettled: OnSettled;
   #state: CallState = OPEN;
   #frames: StreamReader | undefined = undefined;
-  /** What the caller receives next instead of the stream, until it has received it. */
-  #cut: Cut | "done" | undefined = undefined;
   /** What the caller has received so far ends at the end of an event. */
   #atEnd = true;
   /** Our parser failed: the call settles with what was known before. */
@@ -138,28 +139,18 @@ export class OpenCall {
 
   /** The stream was cut: nothing follows. */
   get isCut(): boolean {
-    return this.#cut === "done";
-  }
-
-  /** What the stream is to end with, at the end of the event that the caller is reading. */
-  get pendingCut(): Cut | undefined {
-    return this.#cut === "done" ? undefined : this.#cut;
+    return this.cutBy === "done";
   }
 
   cut(cut: Cut): void {
     if (!this.cuttable || this.settled || this.#frames === undefined || this.#lost) return;
-    this.#cut = cut;
-  }
-
-  /** Its transport has ended the coded stream, and reads to the end what had passed. */
-  setCut(): void {
-    this.#cut = "done";
+    this.cutBy = cut;
   }
 
   /** Reads a chunk of an event stream and returns the bytes for the caller. */
   chunk(bytes: Uint8Array, owned = false): Uint8Array {
     if (this.coded) return this.#read(bytes, owned);
-    if (this.#cut !== undefined) return this.#cutIn(bytes, this.#cut);
+    if (this.cutBy !== undefined) return this.#cutIn(bytes, this.cutBy);
     const passed = this.#read(bytes, owned);
     if (this.cuttable && passed.byteLength > 0) this.#atEnd = this.#frames?.endsEvent(passed) === true;
     return passed;
@@ -169,7 +160,7 @@ export class OpenCall {
     if (cut === "done") return EMPTY;
     const rest = this.#atEnd ? EMPTY : this.#frames?.restOfEvent(this.#read(bytes, false));
     if (rest === undefined) return bytes;
-    this.#cut = "done";
+    this.cutBy = "done";
     this.settle({ type: "cancel" });
     // A copy, because a byte stream transfers the memory; not of Buffer's pool.
     return Uint8Array.from(Buffer.concat([rest, cut.event]));
@@ -264,5 +255,4 @@ export class OpenCall {
   }
 }
 
-const OPEN: CallState = { phase: "open" };
 const EMPTY = new Uint8Array(0);

@@ -94,7 +94,10 @@ function readCall(
   // Not spread into it, which would cost more than all else here.
   if (reading.responseId !== undefined) settled.responseId = reading.responseId;
   const changes = open.changeable?.changes;
-  if (changes !== undefined && state.ending !== "blocked") settled.changes = changes;
+  if (state.ending !== "blocked") {
+    if (changes !== undefined) settled.changes = changes;
+    if (open.treatment !== undefined) Object.assign(settled, open.treatment);
+  }
   if (facts.model !== undefined) settled.requestModel = facts.model;
   if (reading.tier !== undefined) settled.tier = reading.tier;
   if (status !== undefined) settled.status = status;

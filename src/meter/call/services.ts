@@ -42,6 +42,14 @@ export interface CallOptionsOf<Call> {
   readonly paid?: PaidRequest | undefined;
 }
 
+/** What budgets did with a call that they let pass. */
+export interface Treatment {
+  /** The name of the budget that slowed it down, and how long it waited for its turn, in milliseconds. */
+  readonly throttled?: { readonly budget: string; readonly waitedMs: number };
+  /** It may use what a budget keeps for `finalise()`. */
+  readonly finalising?: true;
+}
+
 /** How a call's transport changes its request, where it can. */
 export interface Changeable {
   /** Returns whether anything was changed. */

@@ -107,6 +107,8 @@ function attributesOf({ span, enriched }: SpanHandle, call: SettledCall): Tracin
     attributes[ATTR.requestModel] = call.requestModel;
   }
   if (call.changes?.maxOutput !== undefined) attributes[ATTR.maxOutput] = call.changes.maxOutput;
+  if (call.throttled !== undefined) attributes[ATTR.throttledMs] = Math.round(call.throttled.waitedMs);
+  if (call.finalising) attributes[ATTR.finalising] = true;
   // An agent's name that an SDK has written is kept.
   if (scope.agent !== UNKNOWN_AGENT && !(enriched && span.attributes?.[ATTR.agent])) {
     attributes[ATTR.agent] = scope.agent;

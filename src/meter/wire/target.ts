@@ -1,5 +1,6 @@
 import { type Json, object, parse } from "../../core/json.ts";
 import { NO_TAGS } from "../../core/tags/tags.ts";
+import type { PricedAddress } from "./charges/priced.ts";
 import type { DeltaShapes } from "./delta-template.ts";
 import { createRouter, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
@@ -16,6 +17,10 @@ export interface Target {
   readonly facts: RequestFacts | undefined;
   /** Reads the facts of a body. Only of a paid API that is no model; others are read by their format. */
   readonly readFacts?: (text: string) => RequestFacts | undefined;
+  /** Only of such an API. */
+  readonly priced?: PricedAddress;
+  /** What it is where its body is of no model call: a path such as `/messages` is of other APIs too. */
+  readonly otherwise?: Target;
   readonly route: Route;
   readonly framing: Framing;
   readonly host: Host | undefined;
@@ -163,6 +168,7 @@ export function factsOf(target: Target, text: string): RequestFacts | undefined 
   if (target.readFacts !== undefined) return target.readFacts(text);
   const body = object(parse(text));
   const facts = body && target.format.readRequest(body, target.route);
+  if (facts === undefined && target.otherwise !== undefined) return factsOf(target.otherwise, text);
   return facts !== undefined && target.samples ? { ...facts, sample: () => sampleText(body as Json) } : facts;
 }
 

@@ -1,4 +1,4 @@
-import type { DrawAnswer, StateView } from "../view.ts";
+import type { DrawAnswer, EventsAnswer, EventView, StateView } from "../view.ts";
 import { ask } from "./ask.ts";
 import { fill, h } from "./dom.ts";
 import { spanOf } from "./span.ts";
@@ -89,9 +89,18 @@ export async function drawWidget(cell: WidgetCell, { range, variables }: Selecti
     asked.push({ ...first, request: overTime(first.request), points: SPARKLINE_POINTS });
   const answers = await Promise.all(asked.map((query) => ask<DrawAnswer>("/sandbox/draw", query)));
   const fault = answers.slice(0, definition.requests?.length ?? 0).find((answer) => answer.fault !== undefined)?.fault;
-  if (fault === undefined) view.draw({ definition, answers, state, from, to });
+  const events = await readEvents(definition, from, to);
+  if (fault === undefined) view.draw({ definition, answers, events, state, from, to });
   else fill(body, h("p", { class: "fault" }, fault));
   box.dataset.drawn = "true";
+}
+
+/** The events that a graph is overlaid with: its `events` are queries of the event stream. */
+async function readEvents({ events = [] }: Definition, from: number, to: number): Promise<readonly EventView[]> {
+  const answers = (events as readonly { readonly q: string }[]).map(({ q }) => {
+    return ask<EventsAnswer>(`/sandbox/events?q=${encodeURIComponent(q)}&from=${from}&to=${to}`);
+  });
+  return (await Promise.all(answers)).flatMap((answer) => answer.events);
 }
 
 function overTime(request: WidgetRequest): WidgetRequest {

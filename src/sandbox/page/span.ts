@@ -5,6 +5,7 @@ export const LIVE: Readonly<Record<string, number>> = {
   "4h": 14_400,
   "1d": 86_400,
   "1w": 604_800,
+  "30d": 30 * 86_400,
   "month to date": 0,
 };
 

@@ -18,6 +18,7 @@ function call(minute: number, usd: number, scope: ScopeFields, more: Partial<Pas
     completed: true,
     usd: usd * USD,
     tokens: 100,
+    seconds: 1_000,
     calls: 1,
     ...more,
   };

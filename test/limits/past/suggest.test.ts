@@ -8,7 +8,7 @@ const DAY = 86_400_000;
 
 function call(at: number, usd: number, agent: string, run?: string): PastCall {
   const node = nestScope(undefined, { agent, ...(run !== undefined && { run }) });
-  return { at, node, isDay: false, completed: true, usd: usd * USD, tokens: 1, calls: 1 };
+  return { at, node, isDay: false, completed: true, usd: usd * USD, tokens: 1, calls: 1, seconds: 0 };
 }
 
 describe("suggested caps", () => {

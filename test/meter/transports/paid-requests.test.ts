@@ -41,7 +41,7 @@ async function handle(request: Readable & Handled, response: unknown): Promise<v
   if (path === "/cut") answer.destroy?.() ?? request.destroy();
   else if (path === "/busy") answer.writeHead(503, JSON_TYPE).end("{}");
   else if (path === "/moved") answer.writeHead(307, { location: "/search" }).end();
-  else if (path === "/mcp") answerTools(body, answer);
+  else if (path === "/mcp" || (body.includes("tools/call") && path !== "/search")) answerTools(body, answer);
   else answer.writeHead(200, JSON_TYPE).end(JSON.stringify({ usage: { credits: 3 } }));
 }
 
@@ -284,6 +284,26 @@ describe.each(Object.entries(WAYS))("%s", (_, send) => {
     await searching(() => send({ path: "/mcp", body: JSON.stringify(message), headers: { ...JSON_TYPE } }));
     expect(await spent()).toBeCloseTo(usd, 9);
     expect([...runtime.faults.counts()]).toEqual([]);
+  });
+
+  test.each(["/messages", "/v1/responses"])("MCP at %s, a path of model APIs", async (path) => {
+    await start([{ path, tool: "*", usd: 0.1 }]);
+    const body = JSON.stringify(toolCall("other"));
+    await searching(() => send({ path, body, headers: { ...JSON_TYPE } }));
+    expect(await spent()).toBe(0.1);
+    expect(sums("all")?.calls).toBe(0);
+    const model = { model: "m", max_tokens: 9, messages: [{ role: "user", content: "hi" }], input: "hi" };
+    await searching(() => send({ path, body: JSON.stringify(model), headers: { ...JSON_TYPE } }));
+    expect(await spent()).toBe(0.1);
+    expect(sums("all")?.calls).toBe(1);
+    expect([...runtime.faults.counts()]).toEqual([]);
+  });
+
+  test("MCP at a path of model APIs is refused before it leaves", async () => {
+    await start([{ path: "/messages", tool: "*", usd: 0.1 }], { budgets: [{ per: "day", usd: 0.05 }] });
+    const refused = await searching(() => send({ path: "/messages", body: JSON.stringify(toolCall("other", 9)) }));
+    expect(JSON.parse(refused.text)).toMatchObject({ id: 9, error: { code: -32_000 } });
+    expect(seen).toEqual([]);
   });
 
   test.each<[string, unknown, unknown]>([

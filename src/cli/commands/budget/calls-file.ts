@@ -127,6 +127,7 @@ function pastCall(call: SettledCall): BilledCall {
     usd: isMade && costUsd !== undefined ? nanoOf(costUsd) : 0,
     tokens: isMade ? used.reduce((sum, { input, output }) => sum + input + output, 0) : 0,
     calls: isMade ? 1 : 0,
+    seconds: isMade ? Math.max(0, Math.round(call.durationMs - (call.throttled?.waitedMs ?? 0))) : 0,
   };
 }
 

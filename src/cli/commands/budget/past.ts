@@ -71,6 +71,7 @@ function readRows(metered: readonly MeteredRow[]): Known {
       usd: row.cost,
       tokens: row.inputUncached + row.cacheRead + row.cacheWrite + row.output,
       calls: row.calls,
+      seconds: 0,
     }),
   );
   const unpriced = metered.filter(({ priced }) => priced === "false").reduce((sum, row) => sum + row.calls, 0);

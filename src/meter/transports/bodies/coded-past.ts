@@ -29,8 +29,8 @@ export function keepPast(call: OpenCall, encoding: string): CodedPast | undefine
   let tries = 0;
   return {
     next(chunk) {
-      const cut = call.pendingCut;
-      if (cut !== undefined && !call.settled) {
+      const cut = call.cutBy;
+      if (cut !== undefined && cut !== "done" && !call.settled) {
         const bytes = size > MAX_PAST ? undefined : endStream(call.target, encoding, Buffer.concat(chunks), cut);
         if (bytes instanceof Uint8Array) return { type: "tail", bytes };
         tries += 1;

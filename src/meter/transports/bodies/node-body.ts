@@ -13,6 +13,12 @@ export function isNodeBody(body: unknown): body is Readable {
   return typeof push === "function" && typeof pipe === "function";
 }
 
+/**
+ * Marks a stream that is read as it comes, as by our proxy: the call of a body that is no event stream then settles after
+ * its last bytes have been passed on, which need not wait for that.
+ */
+export const READ_AT_ONCE: unique symbol = Symbol("spendfuse.readAtOnce");
+
 /** What a transport knows of its streams. */
 export interface NodeBodyOptions {
   /** The `content-encoding` of the bytes; absent where the stream gives them decoded. */
@@ -49,8 +55,11 @@ export function watchNodeBody(
 ): void {
   const push = body.push.bind(body);
   const observer = createObserver(call, encoding);
+  const settlesLate = READ_AT_ONCE in body && !call.stream;
   let over = false;
   let stopped = false;
+  /** All bytes are there, and the call settles in this turn of the event loop. */
+  let complete = false;
 
   const see = (chunk: unknown, encoding?: BufferEncoding): unknown => {
     if (typeof chunk !== "string" && !(chunk instanceof Uint8Array)) return chunk;
@@ -62,8 +71,16 @@ export function watchNodeBody(
     over = true;
     return observer.finish();
   };
+  const end = (): Uint8Array => {
+    if (!settlesLate) return finish();
+    complete = true;
+    // No later, so that a slow reader does not keep a call open that is over.
+    setImmediate(() => over || finish());
+    return EMPTY;
+  };
   const cut = (event: SettleEvent): void => {
     if (over) return;
+    if (complete) return void finish();
     over = true;
     observer.cut(event);
   };
@@ -71,7 +88,7 @@ export function watchNodeBody(
   // What came before us is still in the stream: it is taken out and put back as the caller is to get it.
   const early: unknown[] = [];
   for (let chunk = take(body); chunk !== null; chunk = take(body)) early.push(see(chunk));
-  if (isEnded(body)) early.push(finish());
+  if (isEnded(body)) early.push(end());
   for (const chunk of early.reverse()) if ((chunk as Uint8Array).length > 0) body.unshift(chunk);
 
   Object.defineProperty(body, "push", {
@@ -91,7 +108,7 @@ export function watchNodeBody(
         return false;
       }
       // A stream that is destroyed is ended as well.
-      const rest = over || body.destroyed ? EMPTY : finish();
+      const rest = over || body.destroyed ? EMPTY : end();
       if (rest.byteLength > 0) push(rest);
       return push(null);
     },
@@ -152,7 +169,7 @@ function observeCoded(
     see(bytes) {
       const ending = past?.next(bytes);
       if (ending !== undefined) {
-        call.setCut();
+        call.cutBy = "done";
         read.error = ending.type === "error" ? ending.error : undefined;
         return ending.type === "tail" ? ending.bytes : EMPTY;
       }

@@ -1,6 +1,7 @@
 import type { RequestChange } from "../../../limits/ladder.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import type { Changeable } from "../../call/services.ts";
+import { treatmentHeaders } from "../../call/treatment.ts";
 import { type Changes, changeRequest } from "../../wire/changes/change-request.ts";
 import { hasHeader, readHeader } from "../../wire/headers.ts";
 import { withoutSlashes } from "../../wire/target.ts";
@@ -56,10 +57,11 @@ function isFixed(headers: unknown): boolean {
   return readHeader(headers, "authorization")?.startsWith("AWS4-") === true;
 }
 
-/** Shows the caller what was changed in its request. */
-export function showChanges(response: Response, changes: Changes): void {
+/** Shows the caller what budgets did with its call. */
+export function showTreatment(response: Response, call: OpenCall): void {
+  const said = treatmentHeaders(call);
+  if (said === undefined) return;
   const headers = new Headers(response.headers);
-  if (changes.model !== undefined) headers.set("x-spendfuse-downgraded-from", changes.model);
-  if (changes.maxOutput !== undefined) headers.set("x-spendfuse-max-output", String(changes.maxOutput));
+  for (const [name, value] of Object.entries(said)) headers.set(name, value);
   showHeaders(response, headers);
 }

@@ -9,7 +9,7 @@ import type { Target } from "../../wire/target.ts";
 import { isEventStream } from "../bodies/event-stream.ts";
 import { isNodeBody, watchNodeBody } from "../bodies/node-body.ts";
 import { type Begun, beginRequest } from "./begun-request.ts";
-import { ChangeableRequest, showChanges } from "./changed-request.ts";
+import { ChangeableRequest, showTreatment } from "./changed-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
 import {
   addressOf,
@@ -152,8 +152,7 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     return answerOf(passage.refusal());
   }
   call.ticket = passage?.ticket;
-  // Given up while it was checked or waited: nothing is sent, and it is no call.
-  if (asked instanceof Promise && call.signal?.aborted === true) call.ours = false;
+  if (asked instanceof Promise && call.signal?.aborted === true) return giveUp(call, call.signal, input, init);
   if (changeable !== undefined) ({ input, init } = changeable);
   if (begun.ask !== undefined) {
     const body = await begun.ask();
@@ -186,12 +185,25 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     await readCap(call, response, meter);
   try {
     watch(meter, call, response, input, init);
-    if (changeable?.changes !== undefined) showChanges(response, changeable.changes);
+    showTreatment(response, call);
   } catch (error) {
     faults.report("body", error);
     call.settle({ type: "collect", unseen: true });
   }
   return response;
+}
+
+/**
+ * A call that was given up while it was checked or waited is no call. It ends as `fetch` ends it, and nothing is sent, even
+ * where the fetch that would carry it looks at no signal.
+ */
+function giveUp(call: OpenCall, { reason }: AbortSignal, input: FetchInput, init: FetchInit): never {
+  call.ours = false;
+  call.settle({ type: "end" });
+  const error: unknown = reason ?? new DOMException("This operation was aborted", "AbortError");
+  const body: unknown = init?.body ?? (isRequest(input) ? input.body : undefined);
+  if (body instanceof ReadableStream && !body.locked) body.cancel(error).catch(() => {});
+  throw error;
 }
 
 /** Sends a request, without our entries in the baggage that the user's propagators write. */

@@ -63,14 +63,15 @@ type Whole = (typeof WHOLE)[number];
 
 function replacementOf(
   name: PropertyKey,
-  { get, value, configurable }: PropertyDescriptor,
+  { get, value }: PropertyDescriptor,
   natives: Natives,
 ): PropertyDescriptor | undefined {
-  if (typeof name !== "string" || configurable !== true) return undefined;
+  if (typeof name !== "string") return undefined;
   if (name === "body") return get && { get: bodyGetter(get as Natives["body"], natives) };
   if (name === "bodyUsed") return get && { get: bodyUsedGetter(get as Natives["bodyUsed"], natives) };
   if (typeof value !== "function") return undefined;
   if (name === "clone") return { value: cloneMethod(value as Response["clone"], natives) };
+  if (name === "textStream") return { value: textStreamMethod(value as TextStream, natives) };
   if ((WHOLE as readonly string[]).includes(name)) return { value: wholeMethod(name as Whole, value as Read, natives) };
   return undefined;
 }
@@ -132,6 +133,25 @@ function wholeMethod(name: Whole, native: Read, { body: bodyOf, bodyUsed }: Nati
     },
   } as Record<Whole, Read>;
   return method;
+}
+
+/** Of Node 26 and Bun: the body as a stream of text. */
+type TextStream = (this: Response) => ReadableStream<string>;
+
+function textStreamMethod(native: TextStream, { body: bodyOf, bodyUsed }: Natives): TextStream {
+  const { textStream } = {
+    textStream(this: Response): ReadableStream<string> {
+      const state = stateOf(this, bodyOf);
+      if (state === undefined) return native.call(this);
+      if (state.relay === undefined && !state.call.over) {
+        const body = bodyOf.call(this);
+        if (body !== null && !body.locked && !bodyUsed.call(this)) relay(this, state, body);
+      }
+      const holder = state.relay === undefined ? undefined : holderOf(this, state);
+      return native.call(holder ?? this);
+    },
+  };
+  return textStream;
 }
 
 function readRelay(response: Response, state: Watched, native: Read, name: Whole): Promise<unknown> {

@@ -112,7 +112,7 @@ export class Answer {
       body.decoder.add(chunk);
       return chunk;
     }
-    (this.#call as OpenCall).setCut();
+    (this.#call as OpenCall).cutBy = "done";
     body.ending = { type: "cancel" };
     body.decoder.cut();
     if (cut.type === "tail") return cut.bytes;

@@ -57,18 +57,24 @@ export function chargeFormat(answer: ChargeAnswer): WireFormat {
 
 function refusalOf(prices: readonly PricedRequest[] | undefined): RefusalShape {
   const rpc = prices?.find((priced) => priced.rpc !== undefined)?.rpc;
-  return rpc === undefined ? plainRefusal : toolRefusal(rpc);
+  // Who looks for the answer on another stream sees only whether the request was taken.
+  return rpc === undefined || rpc.apart === true ? plainRefusal : toolRefusal(rpc);
 }
 
-function readAnswer(answer: ChargeAnswer, body: unknown, reading: Reading): void {
+/** Reads the answer to one call, or to a whole batch. Returns whether all has been answered. */
+export function readMessages(answer: ChargeAnswer, body: unknown): boolean {
   const prices = answer.prices() ?? [];
   const messages: readonly unknown[] = Array.isArray(body) && prices.some(isTool) ? body : [body];
   for (const message of messages) prices.forEach((priced, at) => void readOne(priced, answerOf(answer, at), message));
-  if (!prices.every((_, at) => answerOf(answer, at).done)) return;
+  return prices.every((_, at) => answerOf(answer, at).done);
+}
+
+function readAnswer(answer: ChargeAnswer, body: unknown, reading: Reading): void {
+  if (!readMessages(answer, body)) return;
   reading.recognized = true;
   reading.finished = true;
   // The stream of an MCP server may stay open behind the answer.
-  reading.terminal = prices.some(isTool);
+  reading.terminal = (answer.prices() ?? []).some(isTool);
 }
 
 function isTool({ rpc }: PricedRequest): boolean {

@@ -6,6 +6,8 @@ export interface RpcRequest {
   readonly id: unknown;
   /** The ids of all requests that were sent with it; undefined where it was sent alone. */
   readonly batch: readonly unknown[] | undefined;
+  /** Its answer comes on an event stream that is open already: what is answered to the request itself is not read. */
+  readonly apart?: true;
 }
 
 /** A `tools/call` request of the Model Context Protocol. */
@@ -21,6 +23,12 @@ export function readToolCall(message: unknown): ToolCall | undefined {
   if (json?.method !== "tools/call") return undefined;
   const tool = text(object(json.params)?.name);
   return tool === undefined ? undefined : { tool, id: json.id };
+}
+
+/** The id of the request that a client gives up by this message; undefined for another message. */
+export function readCancellation(message: unknown): unknown {
+  const json = object(message);
+  return json?.method === "notifications/cancelled" ? object(json.params)?.requestId : undefined;
 }
 
 /** What the answer to a tool's call says: whether it failed; undefined for another message. */

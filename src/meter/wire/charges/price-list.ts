@@ -3,8 +3,9 @@ import { chargeName } from "../../../pricing/charge.ts";
 import type { ToolPrice } from "../../../pricing/tool-prices.ts";
 import { createHostTest } from "../hosts.ts";
 import { withoutSlashes } from "../target.ts";
-import { readToolCall, type ToolCall } from "./mcp.ts";
+import { type RpcRequest, readToolCall, type ToolCall } from "./mcp.ts";
 import type { PricedAddress, PricedRequest, PriceRow } from "./priced.ts";
+import type { ToolStreams } from "./tool-streams.ts";
 
 /** The prices of one configuration. It knows no transport. */
 export interface PriceList {
@@ -18,6 +19,7 @@ export interface PriceList {
 export function createPriceList(prices: readonly ToolPrice[]): PriceList | undefined {
   if (prices.length === 0) return undefined;
   const rows = prices.map(rowOf);
+  const streams: ToolStreams = new Map();
   const hosts = [...new Set(prices.map(({ host }) => host.replace(/:\d+$/, "")))].map(hostSource);
   return {
     maybe: new RegExp(`^https?://(?:[^/?#]*@)?(?:${hosts.join("|")})(?::\\d+)?(?:[/?#]|$)`, "i"),
@@ -30,7 +32,9 @@ export function createPriceList(prices: readonly ToolPrice[]): PriceList | undef
         (row) => row.isHost(url.host) && row.isPath(path) && (row.method ?? method) === method,
       );
       if (fitting.length === 0) return undefined;
-      return { address: url.host, path, rows: fitting, needsBody: fitting.some(({ tool }) => tool !== undefined) };
+      const needsBody = fitting.some(({ tool }) => tool !== undefined);
+      url.hash = "";
+      return { address: url.host, path, href: url.href, streams, rows: fitting, needsBody };
     },
   };
 }
@@ -39,13 +43,16 @@ export function createPriceList(prices: readonly ToolPrice[]): PriceList | undef
  * What a request costs, by its body where that decides: one price, or one for each tool that a batch of JSON-RPC calls.
  * Empty where no row fits.
  */
-export function pricesOf({ rows }: PricedAddress, body: string | undefined): readonly PricedRequest[] {
+export function pricesOf({ rows, href, streams }: PricedAddress, body: string | undefined): readonly PricedRequest[] {
   const message = body === undefined ? undefined : parse(body);
   const messages: readonly unknown[] = Array.isArray(message) ? message.slice(0, MAX_BATCH) : [message];
   const calls = messages.map(readToolCall).filter((call) => call !== undefined);
   if (calls.length === 0) return present([priceOf(rows, undefined)]);
-  const batch = Array.isArray(message) ? idsOf(messages) : undefined;
-  const priced = calls.map((call) => priceOf(rows, call, batch));
+  const sent: Omit<RpcRequest, "id"> = {
+    batch: Array.isArray(message) ? idsOf(messages) : undefined,
+    ...(streams.has(href) && { apart: true }),
+  };
+  const priced = calls.map((call) => priceOf(rows, call, sent));
   // A row of no tool is of the request, and not of each call in it.
   const whole = priced.find((one) => one !== undefined && one.rpc === undefined);
   return present(whole === undefined ? priced : [whole]);
@@ -66,12 +73,12 @@ function present(priced: readonly (PricedRequest | undefined)[]): PricedRequest[
 function priceOf(
   rows: readonly PriceRow[],
   call: ToolCall | undefined,
-  batch?: readonly unknown[],
+  sent: Omit<RpcRequest, "id"> = { batch: undefined },
 ): PricedRequest | undefined {
   for (const row of rows) {
     if (row.tool === undefined) return { row, what: row.name, rpc: undefined };
     if (call === undefined || (row.tool !== "*" && row.tool !== call.tool)) continue;
-    return { row, what: nameOf(row, call.tool), rpc: { id: call.id, batch } };
+    return { row, what: nameOf(row, call.tool), rpc: { id: call.id, ...sent } };
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import type { ToolPrice } from "../../../pricing/tool-prices.ts";
 import type { RpcRequest } from "./mcp.ts";
+import type { ToolStreams } from "./tool-streams.ts";
 
 /** A price, ready to be matched. */
 export interface PriceRow extends ToolPrice {
@@ -17,6 +18,10 @@ export interface PricedAddress {
   /** Host with port. */
   readonly address: string;
   readonly path: string;
+  /** The whole address. */
+  readonly href: string;
+  /** Those of all priced addresses. */
+  readonly streams: ToolStreams;
   readonly rows: readonly PriceRow[];
   /** Whether the body decides, because a row is of a tool. */
   readonly needsBody: boolean;

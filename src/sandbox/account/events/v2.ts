@@ -58,12 +58,20 @@ function search(
 ): AccountAnswer {
   const [first, last] = [timeOf(from ?? "now-15m", at), timeOf(to ?? "now", at)];
   if (first === undefined || last === undefined) return json(refuseJsonApi(400, "invalid time range"));
-  const terms = (query ?? "").split(/\s+/).filter((term) => term !== "" && term !== "*" && term !== "AND");
-  const found = events.filter(
-    (event) => event.at >= first && event.at <= last && terms.every((term) => hasTerm(event, term)),
-  );
+  const found = [...searchEvents(events, query ?? "", first, last)];
   if (sort === "timestamp") found.reverse();
   return ok({ data: found.slice(0, limit).map(show) });
+}
+
+/** The events in a span of time, in seconds, that have all terms of a query: tags, sources and words. */
+export function searchEvents(
+  events: readonly StoredEvent[],
+  query: string,
+  from: number,
+  to: number,
+): readonly StoredEvent[] {
+  const terms = query.split(/\s+/).filter((term) => term !== "" && term !== "*" && term !== "AND");
+  return events.filter((event) => event.at >= from && event.at <= to && terms.every((term) => hasTerm(event, term)));
 }
 
 interface Search {

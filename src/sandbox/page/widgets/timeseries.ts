@@ -1,4 +1,4 @@
-import type { SeriesView } from "../../view.ts";
+import type { EventView, SeriesView } from "../../view.ts";
 import { colour, createChart } from "../charts.ts";
 import { formatTime, formatValue } from "../format.ts";
 import { type Definition, type Drawing, nameOf, type WidgetType } from "./widget.ts";
@@ -29,18 +29,20 @@ export const timeseries: WidgetType = {
 };
 
 /** What the chart says, for those who do not see it: each line's last value. */
-function textOf({ definition, answers }: Drawing): string {
+function textOf({ definition, answers, events }: Drawing): string {
   const format = definition.requests?.[0]?.formulas?.[0]?.number_format;
   const lines = answers.flatMap(({ series }) => series);
   const said = lines
     .slice(0, SAID)
     .map(({ label, group, values }) => `${nameOf(group, label)} ${formatValue(values.at(-1), format)}`);
-  return lines.length === 0 ? "no data" : `over time; last: ${said.join(", ")}`;
+  const titles = events.slice(0, SAID).map(({ title }) => title);
+  const happened = titles.length === 0 ? "" : `; events: ${titles.join(", ")}`;
+  return lines.length === 0 ? `no data${happened}` : `over time; last: ${said.join(", ")}${happened}`;
 }
 
 const SAID = 10;
 
-function optionOf({ definition, answers, from, to }: Drawing): Readonly<Record<string, unknown>> {
+function optionOf({ definition, answers, events, from, to }: Drawing): Readonly<Record<string, unknown>> {
   const requests = definition.requests ?? [];
   const format = requests[0]?.formulas?.[0]?.number_format;
   const series = answers.flatMap(({ series: lines, times, interval }, index) =>
@@ -78,7 +80,7 @@ function optionOf({ definition, answers, from, to }: Drawing): Readonly<Record<s
       splitLine: { lineStyle: { color: colour("--line") } },
       axisLabel: { ...axis.axisLabel, formatter: (value: number) => formatValue(value, format) },
     },
-    series: withMarkers(series, definition),
+    series: withMarkers(series, definition, events),
   };
 }
 
@@ -116,8 +118,12 @@ function toLine(
   };
 }
 
-/** Horizontal lines such as `y = 0.8`. */
-function withMarkers(series: (Line & Readonly<Record<string, unknown>>)[], { markers }: Definition): readonly object[] {
+/** Horizontal lines such as `y = 0.8`, and a vertical one for each event. */
+function withMarkers(
+  series: (Line & Readonly<Record<string, unknown>>)[],
+  { markers }: Definition,
+  events: readonly EventView[],
+): readonly object[] {
   const [first, ...rest] = series;
   const lines = ((markers ?? []) as { value?: string; label?: string; display_type?: string }[]).flatMap(
     ({ value, label, display_type: type }) => {
@@ -133,6 +139,24 @@ function withMarkers(series: (Line & Readonly<Record<string, unknown>>)[], { mar
       ];
     },
   );
-  if (first === undefined || lines.length === 0) return series;
-  return [{ ...first, markLine: { silent: true, symbol: "none", data: lines } }, ...rest];
+  const marks = [...lines, ...eventLines(events)];
+  if (first === undefined || marks.length === 0) return series;
+  return [{ ...first, markLine: { silent: true, symbol: "none", data: marks } }, ...rest];
+}
+
+const TONES: Readonly<Record<string, string>> = { error: "--bad", warning: "--warn", success: "--ok" };
+
+/** Events of one moment are one line, in the tone of the first. Only their titles' beginnings fit. */
+function eventLines(events: readonly EventView[]): readonly object[] {
+  const moments = [...Map.groupBy(events, ({ at }) => at)];
+  return moments.map(([at, [first, ...rest]]) => {
+    const tone = colour(TONES[first?.type ?? ""] ?? "--accent");
+    const [title = ""] = first?.title.split(":") ?? [];
+    const text = rest.length === 0 ? title : `${title} +${rest.length}`;
+    return {
+      xAxis: at * 1_000,
+      lineStyle: { color: tone, type: "solid", width: 1, opacity: 0.7 },
+      label: { formatter: moments.length > 3 ? "" : text, color: tone, position: "insideEndTop", fontSize: 10 },
+    };
+  });
 }

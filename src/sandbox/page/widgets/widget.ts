@@ -1,4 +1,4 @@
-import type { DrawAnswer, StateView } from "../../view.ts";
+import type { DrawAnswer, EventView, StateView } from "../../view.ts";
 import type { ConditionalFormat, NumberFormat } from "../format.ts";
 
 export interface Formula {
@@ -28,6 +28,8 @@ export interface Definition {
 export interface Drawing {
   readonly definition: Definition;
   readonly answers: readonly DrawAnswer[];
+  /** What the widget's `events` ask for, the newest first. */
+  readonly events: readonly EventView[];
   readonly state: StateView;
   readonly from: number;
   readonly to: number;

@@ -21,7 +21,7 @@ function openCall(): OpenCall {
     cuttable: true,
     stream: true,
     settled: false,
-    pendingCut: { event: EVENT, error: () => ERROR },
+    cutBy: { event: EVENT, error: () => ERROR },
     target: { framing: FRAMINGS.sse, format: openaiChat, host: undefined },
   } as unknown as OpenCall;
 }
@@ -34,10 +34,10 @@ describe.each(Object.entries(CODINGS))("%s", (name, { encode, decode }) => {
     const stream = encode(text.repeat(20));
     for (let at = 0; at <= stream.length; at += 1) {
       const call = openCall();
-      const later = { ...call, pendingCut: undefined } as OpenCall;
+      const later = { ...call, cutBy: undefined } as OpenCall;
       const past = keepPast(later, name);
       expect(past?.next(stream.subarray(0, at))).toBeUndefined();
-      (later as { pendingCut: unknown }).pendingCut = call.pendingCut;
+      (later as { cutBy: unknown }).cutBy = call.cutBy;
       const cut = past?.next(stream.subarray(at));
       if (cut?.type !== "tail") continue;
       const whole = decode(Buffer.concat([stream.subarray(0, at), cut.bytes])).toString();
@@ -70,10 +70,10 @@ test("bytes that are not in their coding, an unknown coding and a long stream fa
     ["gzip", Buffer.alloc(2 ** 20 + 1)],
   ] as const;
   for (const [name, bytes] of cases) {
-    const call = { ...openCall(), pendingCut: undefined } as OpenCall;
+    const call = { ...openCall(), cutBy: undefined } as OpenCall;
     const past = keepPast(call, name);
     past?.next(bytes);
-    (call as { pendingCut: unknown }).pendingCut = openCall().pendingCut;
+    (call as { cutBy: unknown }).cutBy = openCall().cutBy;
     expect(past?.next(bytes)).toEqual({ type: "error", error: ERROR });
   }
 });

@@ -32,6 +32,16 @@ const fromWeb = (stream: Bytes): Readable => Readable.fromWeb(stream as unknown 
 const attempt = (run: () => Promise<string>): Promise<string> =>
   run().catch((error: Error) => `${error.name}: ${error.message}`);
 
+/** What Node 26 adds; the types do not know it yet. */
+type WithTextStream = Response & { textStream?(): ReadableStream<string> };
+
+async function textStreamed(response: WithTextStream): Promise<string> {
+  if (response.textStream === undefined) return "there is no textStream";
+  let text = "";
+  for await (const part of response.textStream()) text += part;
+  return text;
+}
+
 export const WAYS: Readonly<Record<string, Way>> = {
   text: (r) => r.text(),
   json: async (r) => JSON.stringify(await r.json()),
@@ -42,6 +52,8 @@ export const WAYS: Readonly<Record<string, Way>> = {
     return `${blob.type} ${await blob.text()}`;
   },
   formData: async (r) => [...(await r.formData()).keys()].join(),
+  textStream: (r) => textStreamed(r),
+  "textStream, then text": async (r) => `${await textStreamed(r)} | ${await attempt(() => r.text())}`,
   "text twice at once": (r) =>
     both(
       attempt(() => r.text()),

@@ -101,7 +101,7 @@ function constructs(f: object): boolean {
 /** What an iterator is told to return. */
 const SEVEN = 7 as never;
 
-const READS = ["text", "json", "arrayBuffer", "bytes", "blob", "formData", "clone"] as const;
+const READS = ["text", "json", "arrayBuffer", "bytes", "blob", "formData", "clone", "textStream"] as const;
 const GETTERS = ["body", "bodyUsed", "headers", "ok", "redirected", "status", "statusText", "type", "url"] as const;
 
 /** Whether the stack of what is thrown names the caller. */
