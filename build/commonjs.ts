@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type TransformOptions, transform } from "esbuild";
-import { AGENT, TARGET } from "./bundle.ts";
+import { AGENT, COMPACT, TARGET } from "./bundle.ts";
 
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 
@@ -12,6 +12,7 @@ var importMetaUrl = importMetaFilename && require("node:url").pathToFileURL(impo
 `;
 
 const AS_COMMONJS: TransformOptions = {
+  ...COMPACT,
   format: "cjs",
   platform: "node",
   target: TARGET,

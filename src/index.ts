@@ -1,5 +1,6 @@
 import type { BudgetRequest } from "./breaker/budgets/requests.ts";
 import type { SettledCall } from "./core/call.ts";
+import { requireFunction } from "./core/errors.ts";
 import type { Ledger } from "./core/ledger.ts";
 import type { ScopeFields } from "./core/scope.ts";
 import type { Approve } from "./guard/approval.ts";
@@ -20,6 +21,7 @@ export function scope<T>(fields: ScopeFields, fn: () => T): T {
 
 /** Binds `fn` to the scope it is bound in, for queues and event handlers that run elsewhere. */
 export function bind<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
+  requireFunction("bind", fn);
   return theRuntime().scoping.bind(fn);
 }
 
@@ -40,8 +42,12 @@ export function extract<T>(carrier: unknown, fn: () => T): T {
   return theRuntime().propagation.extract(carrier, fn);
 }
 
-/** Calls `listener` once for every settled call. Returns a function that removes it. */
+/**
+ * Calls `listener` once for every settled call. Returns a function that removes it.
+ * @throws SpendfuseError with code `SPENDFUSE_USAGE` when `listener` is no function.
+ */
 export function onCall(listener: (call: SettledCall) => unknown): () => void {
+  requireFunction("onCall", listener);
   const { listeners } = theRuntime();
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -67,6 +73,7 @@ export function flush(): Promise<void> {
 
 /** A metered fetch, for a client that is given its own instead of using the global one. */
 export function wrapFetch(inner: typeof fetch): typeof fetch {
+  requireFunction("wrapFetch", inner);
   return theRuntime().wrapFetch(inner);
 }
 
@@ -75,6 +82,7 @@ export function wrapFetch(inner: typeof fetch): typeof fetch {
  * Returns a function that removes it.
  */
 export function onBlocked(approve: Approve): () => void {
+  requireFunction("onBlocked", approve);
   const { approvers } = theRuntime();
   approvers.add(approve);
   return () => approvers.delete(approve);

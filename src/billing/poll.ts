@@ -90,7 +90,10 @@ export async function pollVendor(options: PollOptions): Promise<Polled> {
       const read = await readWindow(options, who, reportOf(name), window);
       if (read === "replan") {
         if (++replans > MAX_REPLANS)
-          throw new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title}: report limits changed repeatedly; giving up`);
+          throw new SpendfuseError(
+            "SPENDFUSE_VENDOR",
+            `${vendor.title} changed the limits of its reports several times in one run: run this again later`,
+          );
         const before = windows.length;
         windows = plan(reportOf(name));
         of += windows.length - before;
@@ -182,7 +185,10 @@ async function readWindow(
     rows += page.rows.length;
     if (page.next === undefined) return { changed: book.settle(who, report, window, page, now()), rows };
     if (page.next === cursor)
-      throw new SpendfuseError("SPENDFUSE_VENDOR", `${vendor.title} gives the same page of ${report.name} again`);
+      throw new SpendfuseError(
+        "SPENDFUSE_VENDOR",
+        `${vendor.title} gives the same page of ${report.name} again: run this again later; what was read before stays`,
+      );
     book.keep(who, window, query, page);
     cursor = page.next;
   }
@@ -198,7 +204,7 @@ export function explain(vendor: Explained, error: unknown, window?: BillWindow):
   const what = window === undefined ? "" : ` (${window.report}, ${isoDay(window.from)} to ${isoDay(window.until - 1)})`;
   if (fault === undefined) {
     if (!(error instanceof TypeError || error instanceof RangeError)) return error;
-    const message = `${vendor.title} sent an invalid report${what}: ${error.message}. None of it was stored`;
+    const message = `${vendor.title} sent an invalid report${what}: ${error.message}. None of it was stored: run this again later, and report it to us if it stays`;
     return new SpendfuseError("SPENDFUSE_VENDOR", message, { vendor: vendor.name }, error);
   }
   const facts = { vendor: vendor.name, status: fault.status };
@@ -206,14 +212,15 @@ export function explain(vendor: Explained, error: unknown, window?: BillWindow):
 }
 
 function describeFault({ variable, needs }: Explained, { status, message }: VendorFault): string {
-  if (status === undefined) return `cannot be reached: ${message}`;
+  if (status === undefined)
+    return `cannot be reached: ${message}; check the network and the proxy, then run this again`;
   if (status === 401) return `does not accept ${variable} (401 ${message}): it must be ${needs}`;
   if (status === 403) return `does not let ${variable} read this (403 ${message}): it must be ${needs}`;
   if (status === 429)
     return `limits us (429 ${message}): run this again later, or leave it to spendfuse poll --every 5m`;
   if (status >= 500)
     return `has a fault of its own (${status} ${message}): run this again later; it goes on where it was`;
-  return `refuses the request (${status} ${message})`;
+  return `refuses the request (${status} ${message}): check that ${variable} is ${needs}`;
 }
 
 function isoDay(ms: number): string {

@@ -94,7 +94,10 @@ function isOn(text = ""): boolean {
 
 function check(json: unknown, source: string, strict: boolean, found: Found[]): Values {
   if (!isRecord(json)) {
-    throw new SpendfuseError("SPENDFUSE_CONFIG", `${source} must hold one JSON object`, { source, fix: "{}" });
+    throw new SpendfuseError("SPENDFUSE_CONFIG", `${source} must hold one JSON object, such as { "mode": "enforce" }`, {
+      source,
+      fix: "{}",
+    });
   }
   const { $schema: _, ...values } = json;
   const problems: Problem[] = [];

@@ -26,7 +26,7 @@ export function readConfigText(env: Env): ConfigText | undefined {
   if (named?.startsWith("{")) return { source: INLINE, json: parse(named, INLINE) };
   if (named && !existsSync(named)) {
     const path = resolve(named);
-    const message = `SPENDFUSE_CONFIG names ${path}, which does not exist`;
+    const message = `SPENDFUSE_CONFIG names ${path}, which does not exist: name a file that does, or unset it`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { path, fix: "unset SPENDFUSE_CONFIG" });
   }
   const path = named ? resolve(named) : findFile(workingDirectory(), entryOf(env));
@@ -84,7 +84,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const message = `cannot read ${path}: ${(cause as Error).message}`;
+    const message = `cannot read ${path}: ${(cause as Error).message}; it must be a file that this user can read`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { source: path }, cause);
   }
 }

@@ -33,3 +33,10 @@ export class SpendfuseError extends Error {
 export function isSpendfuseError(error: unknown): error is SpendfuseError {
   return typeof error === "object" && error !== null && MARK in error;
 }
+
+/** Refuses what is no function at once: it would be missed only later, where nobody can be told. */
+export function requireFunction(caller: string, value: unknown): void {
+  if (typeof value === "function") return;
+  const message = `${caller}() takes a function, not ${value === null ? "null" : typeof value}`;
+  throw new SpendfuseError("SPENDFUSE_USAGE", message, { caller });
+}

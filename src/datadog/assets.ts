@@ -35,7 +35,12 @@ export function readAsset(kind: Asset["kind"], file: string): Asset {
     json = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SpendfuseError("SPENDFUSE_USAGE", `${file} cannot be read: ${why}`, { file }, cause);
+    throw new SpendfuseError(
+      "SPENDFUSE_USAGE",
+      `${file} cannot be read: ${why}; it must be a readable JSON file`,
+      { file },
+      cause,
+    );
   }
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new SpendfuseError("SPENDFUSE_USAGE", `${file} must hold one JSON object`, { file });

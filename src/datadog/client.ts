@@ -84,7 +84,10 @@ function serverOf(env: ClientOptions["env"]): {
   if (own) {
     const url = URL.parse(own);
     if (url === null || !/^https?:$/.test(url.protocol))
-      throw new SpendfuseError("SPENDFUSE_CONFIG", "SPENDFUSE_DD_API_URL is not an http or https address");
+      throw new SpendfuseError(
+        "SPENDFUSE_CONFIG",
+        "SPENDFUSE_DD_API_URL must be an http or https address, such as http://127.0.0.1:4318",
+      );
     return {
       server: { index: 1, variables: { name: url.host, protocol: url.protocol.slice(0, -1) } },
       app: url.origin,
@@ -93,7 +96,7 @@ function serverOf(env: ClientOptions["env"]): {
   const site = env.DD_SITE?.trim().toLowerCase() || "datadoghq.com";
   // The keys go to this host, so it must be a host name and nothing else.
   if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(site))
-    throw new SpendfuseError("SPENDFUSE_CONFIG", "DD_SITE is not a site such as datadoghq.com or us5.datadoghq.com");
+    throw new SpendfuseError("SPENDFUSE_CONFIG", "DD_SITE must be a site such as datadoghq.com or us5.datadoghq.com");
   const app = site.split(".").length > 2 ? `https://${site}` : `https://app.${site}`;
   return { server: { index: 1, variables: { name: `api.${site}`, protocol: "https" } }, app };
 }

@@ -54,7 +54,7 @@ export function createMeteredQuery({ v1, configuration }: Client, now: () => num
       });
     } catch (error) {
       const { message } = refusalOf(error);
-      throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot read metered spend from Datadog: ${message}`, {}, error);
+      throw new SpendfuseError("SPENDFUSE_DATADOG", `metered spend cannot be read from Datadog: ${message}`, {}, error);
     }
   }
 

@@ -50,11 +50,32 @@ async function askServer({ url, method = "GET", headers = {}, body }: Question &
   }
 }
 
+/** A code of the network in words; the code stays, to be searched for. */
+export function whatFailed(code: string): string {
+  const words = FAILURES[code];
+  return words === undefined ? code : `${words} (${code})`;
+}
+
+const FAILURES: Readonly<Record<string, string>> = {
+  ENOTFOUND: "no network here, or no such host name",
+  EAI_AGAIN: "no network here, or DNS does not answer",
+  ENETUNREACH: "no network here",
+  EHOSTUNREACH: "no network leads there",
+  ENETDOWN: "no network here",
+  ECONNREFUSED: "nothing listens there",
+  ECONNRESET: "the connection was cut",
+  ETIMEDOUT: "no answer in time: a firewall may drop it",
+  UND_ERR_CONNECT_TIMEOUT: "no answer in time: a firewall may drop it",
+  SELF_SIGNED_CERT_IN_CHAIN: "a certificate of no known authority: NODE_EXTRA_CA_CERTS can name it",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "a certificate of no known authority: NODE_EXTRA_CA_CERTS can name it",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "a certificate of no known authority: NODE_EXTRA_CA_CERTS can name it",
+};
+
 /** Uses codes only: fetch's messages may hold an address or a header. */
 function failureOf(error: unknown): Answer {
   const { name, cause } = error as { readonly name?: string; readonly cause?: { readonly code?: unknown } };
   if (name === "TimeoutError") return LATE;
-  if (typeof cause?.code === "string") return { failure: cause.code };
+  if (typeof cause?.code === "string") return { failure: whatFailed(cause.code) };
   return { failure: "invalid request: check address and key for stray characters" };
 }
 

@@ -1,5 +1,5 @@
-import { isPromise } from "../core/promise.ts";
 import type { Scope } from "../core/scope.ts";
+import { isPromise } from "../core/values/promise.ts";
 import type { Blocked } from "./blocked.ts";
 
 /** Why a call is allowed although it would be refused; it is logged. */

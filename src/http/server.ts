@@ -77,7 +77,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     });
   }
   await listen(server, host, port).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === "EADDRINUSE" ? `port ${port} is taken: choose another with --port` : cause.message;
+    const why = whyNotListening(cause, port);
     const message = `${name} cannot listen on ${host}:${port}: ${why}`;
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host, port }, cause);
   });
@@ -90,6 +90,14 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       return close(server);
     },
   };
+}
+
+function whyNotListening({ code, message }: NodeJS.ErrnoException, port: number): string {
+  if (code === "EADDRINUSE") return `port ${port} is taken: choose another with --port`;
+  if (code === "EACCES") return `this user may not use port ${port}: choose one above 1023 with --port`;
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    return `no interface of this machine has that address: choose 127.0.0.1 or 0.0.0.0 with --host (${message})`;
+  return `${message}; choose another address with --host and --port`;
 }
 
 /** Upgrades to other protocols, such as HTTP/2, are not followed: the request is answered as it is. */

@@ -28,6 +28,12 @@ export function createPriceQueue(
   let loading: Promise<void> | undefined;
   let waiting: (() => void)[] = [];
 
+  function take(opened: PriceSource): void {
+    book = opened;
+    queue.ready = true;
+    drain();
+  }
+
   function drain(): void {
     const ready = waiting;
     waiting = [];
@@ -35,20 +41,15 @@ export function createPriceQueue(
   }
 
   function load(): void {
-    loading ??= open().then(
-      (opened) => {
-        book = opened;
-        drain();
-      },
-      (error: unknown) => {
-        faults.report("price", error);
-        book = UNPRICED;
-        drain();
-      },
-    );
+    loading ??= open().then(take, (error: unknown) => {
+      faults.report("price", error);
+      take(UNPRICED);
+    });
   }
 
-  return {
+  // `ready` is read with each call, so it is no getter.
+  const queue: Mutable<PriceQueue> = {
+    ready: false,
     load,
     run(use) {
       if (book) use();
@@ -58,9 +59,6 @@ export function createPriceQueue(
       }
     },
     price: (query) => book?.(query),
-    get ready() {
-      return book !== undefined;
-    },
     loaded() {
       if (book !== undefined) return undefined;
       load();
@@ -71,10 +69,12 @@ export function createPriceQueue(
     },
     drainNow() {
       if (waiting.length === 0) return;
-      book ??= faults.guard("price", openNow) ?? UNPRICED;
-      drain();
+      take(book ?? faults.guard("price", openNow) ?? UNPRICED);
     },
   };
+  return queue;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const UNPRICED: PriceSource = () => undefined;

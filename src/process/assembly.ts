@@ -5,6 +5,7 @@ import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { ScopeNode } from "../core/scope.ts";
 import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
+import { lazy } from "../core/values/lazy.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createChargeRecorder } from "../meter/call/charges.ts";
@@ -119,10 +120,7 @@ export function assemble(options: AssemblyOptions): Parts {
   if (config.tokenizer === true) void loadTokenizer(estimates.knowledge, faults, options.say);
   const recorder = createRecorder({
     faults,
-    spent({ ticket, node, facts }, spent) {
-      if (ticket !== undefined) ticket.settle(spent);
-      else if (spent !== undefined && facts.retrieval === true) enforcement?.gate.charge(node, spent);
-    },
+    charge: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
     ...((journal ?? options.forward) && {
       journal(call, parts, open) {
@@ -158,7 +156,7 @@ export function assemble(options: AssemblyOptions): Parts {
     gate: enforcement?.gate,
     forecast: forecaster.forecast,
     knowledge: estimates.knowledge,
-    prices: prices.loaded,
+    prices,
     record(call, state) {
       const ended = performance.now();
       if (prices.ready) recorder.record(call, state, ended);
@@ -208,7 +206,7 @@ function openJournal(
   return createJournal({ ...options, store: () => store, opening, release: () => store?.close() });
 }
 
-const knownHost = createHostLookup();
+const knownHosts = lazy(() => createHostLookup());
 
 /** The configuration of calls. */
 export function settingsOf({
@@ -236,6 +234,6 @@ export function settingsOf({
 }
 
 function hostOf({ like, ...row }: HostConfig): Host {
-  const known = like === undefined ? undefined : knownHost(like);
+  const known = like === undefined ? undefined : knownHosts()(like);
   return { provider: known?.provider ?? "openai", ...known, ...row };
 }

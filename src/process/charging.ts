@@ -57,7 +57,12 @@ export async function requestHere(
   const sent = { ...order, scope, run: node.scope.run, by: `agent ${node.scope.agent}` };
   const { status, body } = await operations.answerRequest("request", sent);
   const { request: asked, error } = body as { readonly request?: BudgetRequest; readonly error?: { message: string } };
-  if (asked === undefined) throw new SpendfuseError("SPENDFUSE_USAGE", error?.message ?? "refused", { status });
+  if (asked === undefined)
+    throw new SpendfuseError(
+      "SPENDFUSE_USAGE",
+      error?.message ?? `the request was refused (${status}): check the name of the budget`,
+      { status },
+    );
   const until = Date.now() + waitMs;
   let last = asked;
   while (last.state === "pending" && Date.now() < until && signal?.aborted !== true) {

@@ -35,7 +35,10 @@ export function createOtlpSink(endpoint: Endpoint, resource: Readonly<Record<str
       for (const data of toMetrics(takenOf(some), { start: seconds - 1, end: seconds }, resource, scope, MAX_BYTES)) {
         const outcome = await deliver({ signal: "metrics", data }, { connectMs: CONNECT_MS });
         if (outcome.type === "sent" && outcome.rejected === 0) continue;
-        throw new SpendfuseError("SPENDFUSE_EXPORT", `points were not taken: ${outcome.reason}`);
+        throw new SpendfuseError(
+          "SPENDFUSE_EXPORT",
+          `points were not taken: ${outcome.reason}; check OTEL_EXPORTER_OTLP_ENDPOINT and that its receiver runs`,
+        );
       }
     }
   }

@@ -189,7 +189,7 @@ export function openForCalls(state: ProcessState): Parts {
   }
   const made = parts ?? assembleParts(state);
   // An agent's span may have opened all else before the first call.
-  made.prices.load();
+  if (!made.prices.ready) made.prices.load();
   return made;
 }
 

@@ -169,7 +169,9 @@ describe("is refused, with the key and the fix", () => {
   });
 
   test("what is no object at all", () => {
-    expect(refusal(() => readConfig([] as never, {})).message).toBe("start() must hold one JSON object");
+    expect(refusal(() => readConfig([] as never, {})).message).toBe(
+      'start() must hold one JSON object, such as { "mode": "enforce" }',
+    );
   });
 
   test("all that is wrong is named at once, a line each", () => {

@@ -159,7 +159,7 @@ describe("what goes wrong is named", () => {
 
   test.each([
     ["ENOTFOUND", {}, /no address in DNS.*DD_SITE/],
-    ["ECONNREFUSED", {}, /nothing listens there$/],
+    ["ECONNREFUSED", {}, /nothing listens there: check DD_SITE$/],
     ["SELF_SIGNED_CERT_IN_CHAIN", {}, /TLS failed.*NODE_EXTRA_CA_CERTS/],
     [
       "UND_ERR_CONNECT_TIMEOUT",

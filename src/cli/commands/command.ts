@@ -1,6 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { isSpendfuseError, SpendfuseError } from "../../core/errors.ts";
-import { nearest } from "../../core/nearest.ts";
+import { didYouMean, nearest } from "../../core/nearest.ts";
 
 /**
  * A command of `spendfuse`: one file in this folder that exports `command`, and one line in `registry.ts`. `--help` of
@@ -48,6 +48,11 @@ export function defineCommand<const Options extends ParseArgsOptionsConfig>(
 /** Invalid usage: `message` names the problem and the fix. */
 export function usage(message: string): SpendfuseError {
   return new SpendfuseError("SPENDFUSE_USAGE", message);
+}
+
+/** A subcommand that a command does not have. */
+export function unknownVerb(command: string, verb: string, known: readonly string[]): SpendfuseError {
+  return usage(`unknown subcommand "${command} ${verb}"${didYouMean(verb, known) || `: use ${known.join(", ")}`}`);
 }
 
 const HELP = { help: { type: "boolean", short: "h" } } as const;

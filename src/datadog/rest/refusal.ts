@@ -30,10 +30,10 @@ export function whyUnreachable(host: string, error: Error, env: Env): string {
     return `${said}, the name has no address in DNS here: check DD_SITE and the network${proxyHint(env)}`;
   if (CERTIFICATE.test(String(why)))
     return `${said}, TLS failed: a proxy may answer with a certificate of its own, whose authority NODE_EXTRA_CA_CERTS can name`;
-  if (why === "ECONNREFUSED") return `${said}, nothing listens there${proxyHint(env)}`;
+  if (why === "ECONNREFUSED") return `${said}, nothing listens there: check DD_SITE${proxyHint(env)}`;
   if (/TIMEDOUT|TIMEOUT/.test(String(why)))
     return `${said}, within ${TIMEOUT_MS / 1_000} s: check the firewall${proxyHint(env)}`;
-  return `${said}${proxyHint(env)}`;
+  return `${said}: check the network${proxyHint(env)}`;
 }
 
 /** Node's fetch heeds the variables of a proxy only when told to. */
@@ -52,10 +52,11 @@ export interface Refusal {
   readonly message: string;
 }
 
+const UNSAID = "no reason given";
 const HINTS: Readonly<Record<number, string>> = {
   401: "check that DD_API_KEY and DD_APP_KEY are keys of this organization, and that DD_SITE is their site",
   403: "check that DD_API_KEY and DD_APP_KEY are valid, that the application key may write monitors, dashboards and integrations, and that DD_SITE is their site",
-  407: "a proxy asks for a name and a password",
+  407: "a proxy asks for a name and a password: set them in the address of HTTPS_PROXY",
   429: "the rate limit of the organization is reached: run it again later",
 };
 
@@ -70,8 +71,14 @@ export function refusalOf(error: unknown): Refusal {
 function messageOf(status: number, body: unknown): string {
   const reason = reasonOf(body);
   if (status === UNREACHABLE) return reason;
-  const hint = HINTS[status];
+  const hint = HINTS[status] ?? otherHint(status, reason);
   return `${status} ${reason}${hint === undefined ? "" : `: ${hint}`}`;
+}
+
+/** Where Datadog says what is wrong with a request, nothing is added. */
+function otherHint(status: number, reason: string): string | undefined {
+  if (status >= 500) return "a fault of Datadog's: run it again later";
+  return status === 404 || reason === UNSAID ? "check that DD_SITE is the site of this organization" : undefined;
 }
 
 /** The errors of an answer: a list of texts, of JSON:API's objects, one text, or a page that is not Datadog's. */
@@ -80,7 +87,7 @@ function reasonOf(body: unknown): string {
   const { errors, error, message } = (body ?? {}) as { errors?: unknown; error?: unknown; message?: unknown };
   const list = Array.isArray(errors) ? errors : [errors ?? error ?? message];
   const texts = list.map(errorText).filter((text) => text !== "");
-  return texts.length > 0 ? texts.join("; ") : "no reason given";
+  return texts.length > 0 ? texts.join("; ") : UNSAID;
 }
 
 function errorText(error: unknown): string {

@@ -59,7 +59,7 @@ export interface ProgramAddresses {
 export interface CallMeter {
   readonly faults: Faults;
   readonly classifier: Classifier;
-  /** Whether an address may be of a request that {@link classify} finds: the only check that others cost. */
+  /** Whether an address may be of a request that {@link classify} finds, which is asked only then: all that others cost. */
   maybe(address: string): boolean;
   /**
    * What a request is for: a model, or another API that has a price. Undefined for any other request. `method` in upper
@@ -122,13 +122,16 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     abandoned,
     open,
     classifier,
-    maybe: (address) => classifier.maybe.test(address) || settings().charges?.maybe.test(address) === true,
+    maybe: (address) => classifier.maybe(address) || settings().charges?.maybe.test(address) === true,
     classify(method, address) {
-      const found = classifier.maybe.test(address) ? classifier.find(method, address) : undefined;
-      const { charges } = settings();
+      const current = settings();
+      const { charges } = current;
+      // Without prices of requests an address that comes here is one that may be a model's.
+      const isModel = charges === undefined || classifier.maybe(address);
+      const found = isModel ? classifier.find(method, address, current) : undefined;
       if (found?.host !== undefined || charges === undefined || !charges.maybe.test(address)) return found;
       const at = charges.find(method, address);
-      const paid = at && paidTarget(at, method, settings());
+      const paid = at && paidTarget(at, method, current);
       return found === undefined || paid === undefined ? (found ?? paid) : { ...found, otherwise: paid };
     },
     hasPrices: () => settings().charges !== undefined,

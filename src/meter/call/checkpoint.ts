@@ -18,7 +18,7 @@ export function admit(
   // What is paid for by request is done once the answer begins.
   call.cuttable = gate.cuts && call.paid === undefined;
   try {
-    const loading = gate.forecasts && call.paid === undefined ? prices() : undefined;
+    const loading = gate.forecasts && call.paid === undefined && !prices.ready ? prices.loaded() : undefined;
     if (loading === undefined && call.reads === undefined) return gate.admit(askOf(call, sent));
     return admitLater(gate, call, sent, loading, faults);
   } catch (error) {

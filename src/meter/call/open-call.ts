@@ -113,7 +113,7 @@ export class OpenCall {
 
   /** Nothing of the call is left to observe, or to remove from what the caller reads. */
   get over(): boolean {
-    return this.settled && !(this.hides && this.stream);
+    return this.#state.phase === "settled" && !(this.hides && this.stream);
   }
 
   /** The response's head has arrived. */

@@ -23,8 +23,8 @@ type Settled = Extract<CallState, { phase: "settled" }>;
 /** The consumers of a settled call, in order. Each is guarded separately. */
 export interface RecorderOptions {
   readonly faults: Faults;
-  /** The call's cost; undefined when unknown. */
-  readonly spent: (call: OpenCall, spent: Spent | undefined) => void;
+  /** Charges the budgets with what a call has spent that was not checked before. */
+  readonly charge: (node: ScopeNode, spent: Spent) => void;
   readonly ledger: Ledger;
   /** The persistent ledger, if there is one. */
   readonly journal?: (call: SettledCall, parts: readonly CallPart[], open: OpenCall) => void;
@@ -120,7 +120,9 @@ function reportedUsd({ stream, reading }: OpenCall, { ending }: Settled, quality
 function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money }: Seen): void {
   const { faults, journal } = options;
   try {
-    options.spent(open, spentOf(open, settled, parts, money.nano));
+    const spent = spentOf(open, settled, parts, money.nano);
+    if (open.ticket !== undefined) open.ticket.settle(spent);
+    else if (spent !== undefined && open.facts.retrieval === true) options.charge(open.node, spent);
   } catch (error) {
     faults.report("guard", error);
   }

@@ -11,6 +11,13 @@ import type { Target } from "../wire/target.ts";
 import type { RecordCharge } from "./charges.ts";
 import type { PaidRequest } from "./paid-request.ts";
 
+/** Whether prices are known yet. */
+export interface PricesReady {
+  readonly ready: boolean;
+  /** Resolves when prices are known; undefined when they are. */
+  loaded(): Promise<void> | undefined;
+}
+
 /** What a call needs of the process, looked up once when it begins. */
 export interface ServicesOf<Call> {
   /** The check before each call; undefined without a guard. */
@@ -18,8 +25,7 @@ export interface ServicesOf<Call> {
   /** The most that the call may use and cost. */
   readonly forecast: (call: Call) => Forecast;
   readonly knowledge: Knowledge;
-  /** Resolves when prices are known; undefined when they are. */
-  readonly prices: () => Promise<void> | undefined;
+  readonly prices: PricesReady;
   readonly record: (call: Call, state: Extract<CallState, { phase: "settled" }>) => void;
   /** Takes a charge: what a request costs that is no model call. */
   readonly charge: RecordCharge;

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { Faults } from "../../core/faults.ts";
-import { isPlainPromise, isPromise } from "../../core/promise.ts";
 import type { ScopeFields } from "../../core/scope.ts";
+import { isPlainPromise, isPromise } from "../../core/values/promise.ts";
 import { type AgentSpan, finishRun, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";

@@ -51,7 +51,7 @@ function targetOf(meter: CallMeter, request: ClientRequest): Target | undefined 
   const { classifier, inFlight } = meter;
   const { path, method } = request;
   if (
-    !(classifier.maybe.test(path) || meter.hasPrices()) ||
+    !(classifier.maybe(path) || meter.hasPrices()) ||
     (method === "GET" && request.getHeader("upgrade") !== undefined)
   )
     return undefined;

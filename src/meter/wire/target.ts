@@ -2,7 +2,7 @@ import { type Json, object, parse } from "../../core/json.ts";
 import { NO_TAGS } from "../../core/tags/tags.ts";
 import type { PricedAddress } from "./charges/priced.ts";
 import type { DeltaShapes } from "./delta-template.ts";
-import { createRouter, hintOf, type Route } from "./endpoints.ts";
+import { createRouter, type FindRoute, hintOf, type Route } from "./endpoints.ts";
 import type { RequestFacts, WireFormat } from "./formats/format.ts";
 import { FRAMINGS, type Framing } from "./framings.ts";
 import { createGatewayMemory, type HostGateway } from "./gateways/host-gateway.ts";
@@ -65,22 +65,25 @@ export interface TargetSettings {
 }
 
 export interface Classifier {
-  /** Matches every address of a model call, and few others: the only check that other requests cost. */
-  readonly maybe: RegExp;
-  /** The model API that a request is for, whose address `maybe` matches. `method` in upper case. */
-  find(method: string, address: string): Target | undefined;
+  /** Whether an address may be of a model call: true for each that is, and few others. The only check that others cost. */
+  maybe(address: string): boolean;
+  /**
+   * The model API that a request is for, whose address passes `maybe`. `method` in upper case; `settings` are the current
+   * ones, for a caller that has them.
+   */
+  find(method: string, address: string, settings?: TargetSettings): Target | undefined;
 }
 
 export function createClassifier(formats: readonly WireFormat[], current: () => TargetSettings): Classifier {
-  const findRoute = createRouter(formats);
+  // Made with the first request: an app that sends none does not wait for them at its start.
+  let findRoute: FindRoute<WireFormat> | undefined;
+  let hint: RegExp | undefined;
   const findGateway = createGatewayMemory();
-  const maybe = hintOf(formats);
   /** By the address of POST requests, which nearly all are, and by method and address of others. */
   let known = new Map<string, Target | undefined>();
   let knownBy: TargetSettings | undefined;
 
-  function findKnown(method: string, address: string): Target | undefined {
-    const settings = current();
+  function findKnown(method: string, address: string, settings = current()): Target | undefined {
     if (settings !== knownBy || known.size >= MAX_KNOWN) known = new Map();
     knownBy = settings;
     const key = method === "POST" ? address : `${method} ${address}`;
@@ -92,12 +95,18 @@ export function createClassifier(formats: readonly WireFormat[], current: () => 
     return target;
   }
 
+  function maybe(address: string): boolean {
+    hint ??= hintOf(formats);
+    return hint.test(address);
+  }
+
   return { maybe, find: findKnown };
 
   function find(method: string, address: string, settings: TargetSettings): Target | undefined {
     const url = URL.parse(address);
     if (url === null || url.host === settings.proxy) return undefined;
     const path = withoutSlashes(url.pathname);
+    findRoute ??= createRouter(formats);
     const found = findRoute(method, path);
     if (found === undefined) return undefined;
     const { format, route } = found;

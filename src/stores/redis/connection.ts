@@ -6,6 +6,7 @@ import { asCircuit } from "../../limits/circuit.ts";
 import { findAppPackage } from "../../package/from-app.ts";
 import { type Change, within } from "../store.ts";
 import { type Address, type Node, readAddress } from "./address.ts";
+import { fixOf } from "./faults.ts";
 import {
   type Client,
   clusterNodes,
@@ -198,7 +199,8 @@ function destroyLink({ client, subscriber }: Link): void {
 
 function storeError({ where }: Connection, cause: unknown): SpendfuseError {
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return new SpendfuseError("SPENDFUSE_STORE", `the store at ${where} cannot be used: ${reason}`, { where }, cause);
+  const message = `the store at ${where} cannot be used: ${reason}${fixOf(reason)}`;
+  return new SpendfuseError("SPENDFUSE_STORE", message, { where }, cause);
 }
 
 function noop(): void {}

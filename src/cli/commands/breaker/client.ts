@@ -34,7 +34,7 @@ export async function callBreaker<T>(
   const answer = (await response.json().catch(() => ({}))) as T & { readonly error?: { readonly message?: string } };
   if (response.ok) return answer;
   const why = answer.error?.message ?? `no reason given`;
-  const fix = response.status === 401 ? "; set SPENDFUSE_OPERATOR_TOKEN" : "";
+  const fix = FIXES[response.status] ?? `; check that ${url} is a breaker, and what its log says`;
   throw new SpendfuseError(
     codeOf(response.status),
     `the breaker at ${url} rejected the request (${response.status}): ${why}${fix}`,
@@ -44,6 +44,15 @@ export async function callBreaker<T>(
     },
   );
 }
+
+/** What to do about an answer of the breaker. A refused order says in its message what it must be. */
+const FIXES: Readonly<Record<number, string>> = {
+  400: "",
+  401: "; set SPENDFUSE_OPERATOR_TOKEN to the breaker's token",
+  403: "; set SPENDFUSE_OPERATOR_TOKEN to the breaker's token",
+  409: "",
+  503: "; run this again later: it cannot use its store",
+};
 
 function codeOf(status: number): ErrorCode {
   if (status === 400) return "SPENDFUSE_USAGE";

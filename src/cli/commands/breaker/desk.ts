@@ -123,5 +123,9 @@ async function storeDesk(config: Config, address: string): Promise<Desk> {
 function bodyOf<T>({ status, body }: Answer): T {
   if (status === 200) return body as T;
   const { error } = body as { readonly error?: { readonly message: string } };
-  throw new SpendfuseError("SPENDFUSE_USAGE", error?.message ?? `refused (${status})`, { status });
+  throw new SpendfuseError(
+    "SPENDFUSE_USAGE",
+    error?.message ?? `the order was refused (${status}): check the store with spendfuse budget list`,
+    { status },
+  );
 }

@@ -6,7 +6,7 @@ import { readDuration } from "../../../core/period.ts";
 import { DEFAULT_STORE } from "../../../stores/addresses.ts";
 import { openStore } from "../../../stores/open.ts";
 import type { Values } from "../breaker.ts";
-import { usage } from "../command.ts";
+import { unknownVerb, usage } from "../command.ts";
 import { POLL_EVERY_MS, startDatadogWork } from "./datadog.ts";
 import { type Desk, openDesk } from "./desk.ts";
 import { incidentLines, muteAlerting, muteOf } from "./incident.ts";
@@ -17,9 +17,10 @@ const VERBS = ["serve", "status", "trip", "reset", "log", "template"];
 
 /** Serves, or runs an operator's command. Resolves to the exit code. */
 export async function run(values: Values, [verb = "serve", scope, ...more]: readonly string[]): Promise<number> {
-  if (!VERBS.includes(verb)) throw usage(`unknown subcommand "breaker ${verb}"`);
+  if (!VERBS.includes(verb)) throw unknownVerb("breaker", verb, VERBS);
   const changes = verb === "trip" || verb === "reset";
-  if (more.length > 0 || (!changes && scope !== undefined)) throw usage(`unexpected argument "${more[0] ?? scope}"`);
+  if (more.length > 0 || (!changes && scope !== undefined))
+    throw usage(`unexpected argument "${more[0] ?? scope}": ${verb} takes ${changes ? "one scope" : "options only"}`);
   if (changes && scope === undefined) throw usage(`${verb} needs a scope, such as agent:researcher`);
   const config = readCommandConfig((message) => console.error(`spendfuse breaker: ${message}`));
   if (verb === "serve") return await serve(values, config);

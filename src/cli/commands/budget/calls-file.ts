@@ -62,7 +62,9 @@ export async function readCalls(
         }
       }
     } catch (error) {
-      throw usageError(`--calls: ${(error as Error).message}`);
+      throw usageError(
+        `--calls: ${(error as Error).message}: it must be a file of settled calls that this user can read`,
+      );
     }
   }
   return { calls, metered: mergeMetered(rows), invalid, unpriced };

@@ -14,7 +14,8 @@ export async function replayBudgets(values: Values, config: Config): Promise<num
   const budgets = trial ?? config.caps;
   if (budgets.length === 0) throw usage("there is no budget to try: configure one, or give --usd 5 --per run");
   const past = await readPast(optionsOf(values, config, now), config, now);
-  if (past.calls.length + past.runs.length === 0) throw usage(`nothing is known of this time in ${past.source}`);
+  if (past.calls.length + past.runs.length === 0)
+    throw usage(`nothing is known of this time in ${past.source}: choose another with --from and --to`);
   const played = replay(budgets, past.calls);
   const runStops = replayRuns(budgets, past.runs);
   const lines = values.json

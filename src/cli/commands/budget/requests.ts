@@ -43,7 +43,7 @@ export async function answerRequest(
     );
     return 0;
   }
-  if (reason === undefined) throw usage(`${verb} needs --reason`);
+  if (reason === undefined) throw usage(`${verb} needs --reason TEXT, which the log keeps`);
   if (verb === "deny") {
     const denied = await desk.deny({ id: first, reason, by });
     console.log(json ? JSON.stringify(denied) : `denied: "${denied.budget}" of ${denied.scope} stays as it is`);

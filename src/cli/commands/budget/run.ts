@@ -5,7 +5,7 @@ import { textTable } from "../../../terminal/table.ts";
 import { type Desk, openDesk } from "../breaker/desk.ts";
 import { logTable } from "../breaker/tables.ts";
 import type { Values } from "../budget.ts";
-import { usage } from "../command.ts";
+import { unknownVerb, usage } from "../command.ts";
 import { replayBudgets } from "./replay.ts";
 import { answerRequest, isRequestVerb } from "./requests.ts";
 import { suggestBudgets } from "./suggest.ts";
@@ -32,8 +32,9 @@ const MAX_ROWS = 1_000;
 /** Runs an operator's command on budgets. Resolves to the exit code. */
 export async function run(values: Values, [verb = "list", ...words]: readonly string[]): Promise<number> {
   const wanted = Object.hasOwn(WORDS, verb) ? (WORDS[verb] as number) : undefined;
-  if (wanted === undefined) throw usage(`unknown subcommand "budget ${verb}"`);
-  if (words.length !== wanted) throw usage(`budget ${verb} takes ${wanted} argument${wanted === 1 ? "" : "s"}`);
+  if (wanted === undefined) throw unknownVerb("budget", verb, Object.keys(WORDS));
+  if (words.length !== wanted)
+    throw usage(`budget ${verb} takes ${wanted} argument${wanted === 1 ? "" : "s"}, not ${words.length}`);
   const config = readCommandConfig((message) => console.error(`spendfuse budget: ${message}`));
   if (verb === "replay") return await replayBudgets(values, config);
   if (verb === "suggest") return await suggestBudgets(values, config);
@@ -80,7 +81,7 @@ async function change(
   { scope, run: ofRun, reason, json }: Values,
   by: string | undefined,
 ): Promise<number> {
-  if (reason === undefined) throw usage(`${verb} needs --reason`);
+  if (reason === undefined) throw usage(`${verb} needs --reason TEXT, which the log keeps`);
   const row = await desk.changeBudget(verb, { ...order, scope, run: ofRun, reason, by });
   const { until } = row;
   const end = until === undefined ? "for this run" : `until ${new Date(until).toISOString()}`;

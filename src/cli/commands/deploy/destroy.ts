@@ -57,7 +57,7 @@ async function ask(remote: Remote, { prefix, slug, only }: DestroyOptions) {
     });
     return { found, tasks: only === undefined ? await setupTasks(remote, prefix) : [] };
   } catch (error) {
-    throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot query Datadog: ${refusalOf(error).message}`, {}, error);
+    throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog cannot be read: ${refusalOf(error).message}`, {}, error);
   }
 }
 

@@ -46,7 +46,12 @@ export function writeGrafana(
     }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SpendfuseError("SPENDFUSE_USAGE", `cannot write to ${folder}: ${why}`, { folder }, cause);
+    throw new SpendfuseError(
+      "SPENDFUSE_USAGE",
+      `cannot write to ${folder}: ${why}; name a folder that this user can write`,
+      { folder },
+      cause,
+    );
   }
   if (values.json) console.log(JSON.stringify({ files: files.map(({ path }) => path), omissions }));
   else {

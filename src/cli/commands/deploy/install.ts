@@ -57,7 +57,7 @@ async function ask(wanted: readonly Wanted[], remote: Remote, options: InstallOp
     const found = await remote.find();
     return { found, steps: plan(wanted, found, remote, options), tasks: await planSetup(remote, options.setup) };
   } catch (error) {
-    throw new SpendfuseError("SPENDFUSE_DATADOG", `cannot query Datadog: ${refusalOf(error).message}`, {}, error);
+    throw new SpendfuseError("SPENDFUSE_DATADOG", `Datadog cannot be read: ${refusalOf(error).message}`, {}, error);
   }
 }
 

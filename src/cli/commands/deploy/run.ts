@@ -18,13 +18,14 @@ import { install } from "./install.ts";
 export async function run(values: Values, words: readonly string[]): Promise<number> {
   checkTarget(values, words);
   const modes = [values.check, values.plan, values.destroy].filter(Boolean).length;
-  if (modes > 1) throw usage("--check, --plan and --destroy are mutually exclusive");
+  if (modes > 1) throw usage("--check, --plan and --destroy are mutually exclusive: choose one");
   const assets = selectAssets(readAssets(values.assets), values);
   const unknown = values.index?.find((tag) => tag !== PROCESS);
   if (unknown !== undefined) throw usage(`--index ${unknown}: the tag that can be kept is ${PROCESS}`);
   const settings = readSettings(values.set ?? []);
   const lost = [...settings.keys()].find((monitor) => !assets.some(({ name }) => name === monitor));
-  if (lost !== undefined) throw usage(`--set is about the monitor ${lost}, which is not among these`);
+  if (lost !== undefined)
+    throw usage(`--set is about the monitor ${lost}, which is left out: name it with --only, or leave --set out`);
   const choices: Choices = {
     settings,
     notify: values.notify ?? [],
@@ -77,9 +78,13 @@ function linkable(assets: readonly Asset[], slug: string): Parameters<typeof boa
 
 /** A folder belongs to `--to grafana` alone. */
 function checkTarget({ to, "grafana-url": url }: Values, words: readonly string[]): void {
-  if (to !== undefined && to !== "grafana") throw usage(`--to ${to}: the other target is grafana`);
+  if (to !== undefined && to !== "grafana")
+    throw usage(`--to ${to}: use --to grafana DIR, or leave --to out for Datadog`);
   const extra = words[to === undefined ? 0 : 1];
-  if (extra !== undefined) throw usage(`unexpected argument "${extra}"`);
+  if (extra !== undefined)
+    throw usage(
+      `unexpected argument "${extra}": ${to === undefined ? "name assets with --only" : "--to grafana takes one folder"}`,
+    );
   if (to === undefined && url !== undefined) throw usage("--grafana-url is for --to grafana DIR");
 }
 
@@ -93,9 +98,10 @@ function checkDelivery(values: Values): void {
   const told = values.notify?.length ?? 0;
   if (told === 0 && !values["no-notify"])
     throw usage("name who to notify with --notify @oncall-…, or deploy monitors without a recipient with --no-notify");
-  if (told > 0 && values["no-notify"]) throw usage("--notify and --no-notify are mutually exclusive");
+  if (told > 0 && values["no-notify"]) throw usage("--notify and --no-notify are mutually exclusive: choose one");
   const url = values["webhook-url"];
-  if (url !== undefined && values["no-webhook"]) throw usage("--webhook-url and --no-webhook are mutually exclusive");
+  if (url !== undefined && values["no-webhook"])
+    throw usage("--webhook-url and --no-webhook are mutually exclusive: choose one");
   if (
     url !== undefined &&
     URL.parse(url)?.protocol !== "https:" &&
@@ -112,6 +118,9 @@ function selectAssets(assets: readonly Asset[], { only, without }: Values): read
     );
   }
   const chosen = assets.filter(({ name }) => (only === undefined || only.includes(name)) && !without?.includes(name));
-  if (chosen.length === 0) throw usage("there is nothing to deploy: no dashboards/*.json and monitors/*.json here");
+  if (chosen.length === 0)
+    throw usage(
+      "nothing is left to deploy: leave out fewer with --without, or name a folder with dashboards/ or monitors/ in --assets",
+    );
   return chosen;
 }

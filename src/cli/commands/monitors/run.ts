@@ -4,7 +4,7 @@ import { SpendfuseError } from "../../../core/errors.ts";
 import { type Asset, readAssets } from "../../../datadog/assets.ts";
 import { PACKAGE_ROOT } from "../../../package/root.ts";
 import { playScenario, type Scenario, showTime } from "../../../sandbox/scenario.ts";
-import { usage } from "../command.ts";
+import { unknownVerb, usage } from "../command.ts";
 import type { Values } from "../monitors.ts";
 
 /** One file of scenarios. */
@@ -23,7 +23,9 @@ interface Result {
 /** Plays the scenarios and prints mismatches. Resolves to the exit code. */
 export async function run(values: Values, [verb, ...files]: readonly string[]): Promise<number> {
   if (verb !== "test")
-    throw usage(verb === undefined ? "a subcommand is missing: test" : `unknown subcommand "monitors ${verb}"`);
+    throw verb === undefined
+      ? usage("a subcommand is missing: use monitors test")
+      : unknownVerb("monitors", verb, ["test"]);
   const known = monitorsOf(values.monitors);
   const named = files.length > 0 ? files : scenarioFiles(values.scenarios);
   const results: Result[] = [];
@@ -46,9 +48,17 @@ function monitorsOf(folder: string | undefined): ReadonlyMap<string, Asset> {
 }
 
 function scenarioFiles(folder: string = join(PACKAGE_ROOT, "scenarios")): readonly string[] {
-  if (!existsSync(folder)) throw new SpendfuseError("SPENDFUSE_USAGE", `there is no folder ${folder}`);
+  if (!existsSync(folder))
+    throw new SpendfuseError(
+      "SPENDFUSE_USAGE",
+      `there is no folder ${folder}: name one that holds scenarios, with --scenarios`,
+    );
   const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
-  if (names.length === 0) throw new SpendfuseError("SPENDFUSE_USAGE", `there are no scenario files in ${folder}`);
+  if (names.length === 0)
+    throw new SpendfuseError(
+      "SPENDFUSE_USAGE",
+      `there are no scenario files in ${folder}: name a folder with *.json in --scenarios`,
+    );
   return names.sort().map((name) => join(folder, name));
 }
 
@@ -78,7 +88,7 @@ function readScenarios(file: string): ScenarioFile {
   try {
     read = JSON.parse(readFileSync(file, "utf8")) as Partial<ScenarioFile>;
   } catch (cause) {
-    throw fault((cause as Error).message, cause);
+    throw fault(`${(cause as Error).message}: it must be a readable JSON file`, cause);
   }
   const { monitor, scenarios } = read;
   if (typeof monitor !== "string" || !Array.isArray(scenarios))

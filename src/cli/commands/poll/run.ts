@@ -77,7 +77,7 @@ export async function run(values: Values): Promise<number> {
 }
 
 function readEvery({ once, every }: Values): number | undefined {
-  if (once && every !== undefined) throw usage("--once and --every are mutually exclusive");
+  if (once && every !== undefined) throw usage("--once and --every are mutually exclusive: choose one");
   if (!once && every === undefined) throw usage("pass --once, or an interval: --every 5m");
   if (every === undefined) return undefined;
   const ms = readDuration(every);
@@ -91,7 +91,7 @@ function readRange({ from, to, every }: Values): Range {
   if (from !== undefined && every !== undefined) throw usage("--from is read once: use it with --once");
   if (from === undefined) return {};
   const begin = readDay("--from", from);
-  if (begin > Date.now()) throw usage(`--from ${from} is in the future`);
+  if (begin > Date.now()) throw usage(`--from ${from} is in the future: it must be a day that has begun (UTC)`);
   if (to === undefined) return { from: begin };
   const until = endOfDay("--to", to);
   if (until <= begin) throw usage("--to must not be before --from");

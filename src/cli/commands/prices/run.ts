@@ -18,7 +18,7 @@ const PROVIDERS = [...new Set(HOSTS.map(({ provider }) => provider))].sort();
 /** Prints prices of a model, or metered models without one. Resolves to the exit code. */
 export async function run(values: Values, words: readonly string[]): Promise<number> {
   const [model, ...more] = words;
-  if (more.length > 0) throw usage(`one model at a time, not ${words.join(", ")}`);
+  if (more.length > 0) throw usage(`name one model at a time, not ${words.join(", ")}`);
   if (values.check !== true && model === undefined) throw usage("name a model, such as gpt-5, or use --check");
   if (values.check === true && model !== undefined) throw usage("--check takes no model: it lists those of the ledger");
   if (values.from !== undefined && values.check !== true) throw usage("--from needs --check; a price's day is --at");

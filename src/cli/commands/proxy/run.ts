@@ -43,7 +43,7 @@ function writeCalls(file: string): void {
   try {
     appendFileSync(file, "");
   } catch (error) {
-    throw usage(`--calls: ${(error as Error).message}`);
+    throw usage(`--calls: ${(error as Error).message}: it must be a file that this user can write`);
   }
   theRuntime().listeners.add((call) => appendFileSync(file, `${JSON.stringify(call)}\n`));
 }

@@ -18,7 +18,7 @@ import { type Bill, toCsv, toJson, toTable } from "./forms.ts";
 export async function run(values: Values): Promise<number> {
   const [from, until] = readSpan(values);
   if ([values.csv, values.json, values.focus].filter(Boolean).length > 1)
-    throw usage("--csv, --json and --focus are mutually exclusive");
+    throw usage("--csv, --json and --focus are mutually exclusive: choose one");
   const config = readCommandConfig((message) => console.error(`spendfuse report: ${message}`));
   if (values.focus && values.by !== undefined) throw usage("--focus has rows of its own: leave --by out");
   const by = values.focus
@@ -130,7 +130,8 @@ function readGroupings(text: string, tags: readonly string[]): readonly Grouping
 }
 
 function readSpan({ month, from, to }: Values): readonly [number, number] {
-  if (month !== undefined && (from !== undefined || to !== undefined)) throw usage("--month excludes --from and --to");
+  if (month !== undefined && (from !== undefined || to !== undefined))
+    throw usage("--month excludes --from and --to: choose one");
   if (from !== undefined) {
     const until = to === undefined ? Date.now() : endOfDay("--to", to);
     const begin = readDay("--from", from);

@@ -22,7 +22,7 @@ export async function run({ agent, usd, strict = false }: Values, words: readonl
   if (cap !== undefined && !(cap > 0 && Number.isFinite(cap)))
     throw usage("--usd must be an amount above 0, such as 5");
   const id = randomUUID();
-  if (strict && cap === undefined) throw usage("--strict needs --usd");
+  if (strict && cap === undefined) throw usage("--strict needs --usd AMOUNT");
   const spend = createSpend(cap === undefined ? undefined : sayUnpriced);
   theRuntime().listeners.add(spend.add);
   const { proxy, config, token } = await openProxy({
@@ -83,7 +83,7 @@ function runChild([file = "", ...args]: readonly string[], env: NodeJS.ProcessEn
   return new Promise<number>((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
       const why = error.code === "ENOENT" ? "there is no such program" : error.message;
-      reject(usage(`cannot start ${file}: ${why}`));
+      reject(usage(`cannot start ${file}: ${why}; name a program that this shell can start`));
     });
     child.once("close", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   }).finally(() => {

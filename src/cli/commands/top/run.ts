@@ -50,7 +50,7 @@ async function openSource(
   by: Grouping,
 ): Promise<Source> {
   if (listen) {
-    if (named !== undefined) throw usage("--listen excludes --store");
+    if (named !== undefined) throw usage("--listen excludes --store: choose one");
     const port = words[0] === undefined ? OTLP_PORT : Number(words[0]);
     if (words.length > 1 || !Number.isInteger(port) || port < 0 || port > 65_535)
       throw usage(`--listen takes a port from 0 to 65535, not "${words.join(" ")}"`);
@@ -58,7 +58,8 @@ async function openSource(
     console.error(`spendfuse top: start agents with OTEL_EXPORTER_OTLP_ENDPOINT=${source.url}`);
     return source;
   }
-  if (words.length > 0) throw usage(`unexpected argument "${words[0]}"`);
+  if (words.length > 0)
+    throw usage(`unexpected argument "${words[0]}": a word is taken after --listen only, as its port`);
   if (store === undefined || !isSharedStore(store))
     throw usage(
       `name the store of your processes (${eitherOf(SHARED_STORE_FORMS)}) with --store or SPENDFUSE_STORE; or receive their metrics with --listen`,

@@ -1,3 +1,4 @@
+import { lazy } from "../../../core/values/lazy.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { type ChannelListeners, listenTo } from "../../wire/channels.ts";
 import * as registry from "../../wire/formats/registry.ts";
@@ -22,7 +23,7 @@ interface BypassState {
   readonly meter: WatchedMeter;
   readonly say: (message: string) => void;
   readonly onBypass: (host: string) => void;
-  readonly reasonOf: (sent: Sent, way: Way, host: Host | undefined) => Reason | undefined;
+  readonly reasoning: () => (sent: Sent, way: Way, host: Host | undefined) => Reason | undefined;
   /** Hosts that were logged. */
   readonly named: Set<string>;
   /** By origin; undefined for what is no address. */
@@ -46,7 +47,7 @@ export function createBypassWatch(
     meter,
     say,
     onBypass,
-    reasonOf: createReasoning(Object.values(registry)),
+    reasoning: lazy(() => createReasoning(Object.values(registry))),
     named: new Set(),
     places: new Map(),
     lookup: undefined,
@@ -129,7 +130,7 @@ function see(
   const inside = inFlight.isInside(path);
   if (inside && inFlight.owns(request, place.address, path)) return;
   if (state.meter.isProxy(place.address)) return;
-  const reason = state.reasonOf({ ...sent, path }, way, place.host);
+  const reason = state.reasoning()({ ...sent, path }, way, place.host);
   if (reason === undefined || (!inside && inFlight.owns(request, place.address, path))) return;
   state.onBypass(place.address);
   warnOnce(state, place.address, reason);

@@ -1,6 +1,7 @@
 import { endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { createWholeBody, type WholeBody } from "../bodies/whole-body.ts";
+import { nativeStreams } from "./native-streams.ts";
 
 export type Bytes = ReadableStream<Uint8Array>;
 export type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -79,13 +80,13 @@ export class RelaySource {
   cancel(reason: unknown): Promise<void> {
     this.#closed = true;
     this.call.settle({ type: "cancel" });
-    return this.#reader ? this.#reader.cancel(reason) : CANCEL.call(this.body, reason);
+    return this.#reader ? this.#reader.cancel(reason) : nativeStreams().cancel.call(this.body, reason);
   }
 
   /** The body's one reader. */
   lock(): Reader {
     if (this.#reader === undefined) {
-      this.#reader = GET_READER.call(this.body) as Reader;
+      this.#reader = nativeStreams().getReader.call(this.body) as Reader;
       this.keep = undefined;
     }
     return this.#reader;
@@ -139,12 +140,12 @@ export class RelaySource {
   }
 }
 
-const { getReader: GET_READER, cancel: CANCEL } = ReadableStream.prototype;
-
 /** A stream that transfers the memory of each enqueued chunk. */
 function isByteStream(stream: Bytes): boolean {
   try {
-    GET_READER.call(stream, { mode: "byob" } as never).releaseLock();
+    nativeStreams()
+      .getReader.call(stream, { mode: "byob" } as never)
+      .releaseLock();
     return true;
   } catch {
     return false;

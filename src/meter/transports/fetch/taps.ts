@@ -1,5 +1,7 @@
+import { lazy } from "../../../core/values/lazy.ts";
 import { endOf } from "../../call/abandoned-calls.ts";
 import { createStamp } from "../../tracing/stamp.ts";
+import { nativeStreams, webStreams } from "./native-streams.ts";
 import { createOverlay } from "./overlay.ts";
 import type { Bytes, Chunk, Reader, Relay, RelaySource, Result } from "./relay.ts";
 
@@ -13,21 +15,21 @@ const taps = createStamp<Tap>();
  */
 export function allowTaps({ stream, source }: Relay): void {
   sources.set(stream, source);
-  Object.setPrototypeOf(stream, STREAM);
+  Object.setPrototypeOf(stream, tapped().stream);
 }
 
 const stream = {
   getReader(this: Bytes, ...options: [ReadableStreamGetReaderOptions?]): unknown {
-    const reader = GET_READER.apply(this, options as never) as unknown as Reader;
+    const reader = nativeStreams().getReader.apply(this, options as never) as unknown as Reader;
     const source = sources.get(this);
     if (source !== undefined && options[0]?.mode === undefined) {
-      taps.set(reader, new Tap(source, reader, READ));
-      Object.setPrototypeOf(reader, READER);
+      taps.set(reader, new Tap(source, reader, nativeStreams().read));
+      Object.setPrototypeOf(reader, tapped().reader);
     }
     return reader;
   },
   values(this: Bytes, ...options: [ReadableStreamIteratorOptions?]): unknown {
-    const iterator = VALUES.apply(this, options) as AsyncIterator<Uint8Array>;
+    const iterator = nativeStreams().values.apply(this, options) as AsyncIterator<Uint8Array>;
     const source = sources.get(this);
     if (source !== undefined) tapIterator(iterator, source);
     return iterator;
@@ -37,24 +39,27 @@ const stream = {
 const reader = {
   read(this: Reader): Promise<Result> {
     const tap = tapOf(this);
-    return tap === undefined ? READ.call(this) : tap.read();
+    return tap === undefined ? nativeStreams().read.call(this) : tap.read();
   },
   releaseLock(this: Reader): void {
-    RELEASE.call(this);
+    nativeStreams().releaseLock.call(this);
     tapOf(this)?.release();
   },
 };
 
-const { getReader: GET_READER, values: VALUES } = ReadableStream.prototype;
-const { read: READ, releaseLock: RELEASE } = ReadableStreamDefaultReader.prototype;
-
-const STREAM = createOverlay(ReadableStream.prototype, (name) => {
-  const ours = name === Symbol.asyncIterator ? "values" : name;
-  return Object.hasOwn(stream, ours) ? { value: stream[ours as keyof typeof stream] } : undefined;
+/** The prototypes of streams and readers that take the chunks from the body. */
+const tapped = lazy(() => {
+  const { ReadableStream, ReadableStreamDefaultReader } = webStreams();
+  return {
+    stream: createOverlay(ReadableStream.prototype, (name) => {
+      const ours = name === Symbol.asyncIterator ? "values" : name;
+      return Object.hasOwn(stream, ours) ? { value: stream[ours as keyof typeof stream] } : undefined;
+    }),
+    reader: createOverlay(ReadableStreamDefaultReader.prototype, (name) =>
+      Object.hasOwn(reader, name) ? { value: reader[name as keyof typeof reader] } : undefined,
+    ),
+  };
 });
-const READER = createOverlay(ReadableStreamDefaultReader.prototype, (name) =>
-  Object.hasOwn(reader, name) ? { value: reader[name as keyof typeof reader] } : undefined,
-);
 
 function tapOf(read: unknown): Tap | undefined {
   return typeof read === "object" && read !== null ? taps.get(read) : undefined;

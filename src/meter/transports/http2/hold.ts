@@ -40,7 +40,7 @@ function targetOf(meter: CallMeter, session: ClientHttp2Session, given: Paramete
   const { classifier, inFlight } = meter;
   const headers = namesOf(given);
   const path = headers[":path"];
-  if (typeof path !== "string" || !(classifier.maybe.test(path) || meter.hasPrices())) return undefined;
+  if (typeof path !== "string" || !(classifier.maybe(path) || meter.hasPrices())) return undefined;
   const authority =
     headers[":authority"] ?? headers.host ?? (session as unknown as Internals)[keyOf(session, "authority")];
   const scheme = headers[":scheme"] ?? (session.encrypted === false ? "http" : "https");

@@ -1,6 +1,6 @@
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { isPlainPromise, isPromise } from "../../src/core/promise.ts";
+import { isPlainPromise, isPromise } from "../../../src/core/values/promise.ts";
 
 class SdkPromise extends Promise<number> {}
 
