@@ -4,11 +4,11 @@ import { type Circuit, circuitAt } from "../limits/circuit.ts";
 import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
 import { hasLadder, hasThrottle } from "../limits/ladder.ts";
 import type { Blocked } from "./blocked.ts";
-import { type Hold, holdsOf } from "./budgets/amounts.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
-import { charge, countsOf, replaceBudgets } from "./budgets/budgets.ts";
-import { findShortage, type Shortage, takeHolds, type Unknown } from "./budgets/coverage.ts";
+import { charge, countsOf, type Hold, holdsOf } from "./budgets/budgets.ts";
+import { findShortage, type Shortage, type Taken, takeHolds, type Unknown } from "./budgets/coverage.ts";
+import { replaceBudgets } from "./budgets/reload.ts";
 import { type Remaining, remainingOf } from "./budgets/remaining.ts";
 import { pausedCause, spentCause } from "./cause.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
@@ -18,7 +18,7 @@ import { applyLadders } from "./ladder.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse, refuseNow } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
 import type { RepeatRule } from "./repeats.ts";
-import { endTurn, isTurn, takeTurn } from "./throttle.ts";
+import { endTurn, isTurn, NO_TURN, type Turn, takeTurn } from "./throttle.ts";
 import { readVendorCap } from "./vendor-cap.ts";
 import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, blockedUnpriced } from "./verdict.ts";
 import { createWaiting } from "./waiting.ts";
@@ -29,6 +29,7 @@ export interface Guard extends Gate {
   readonly counts: Iterable<Count>;
   forecasts: boolean;
   changes: boolean;
+  waits: boolean;
   /** What is left of the budgets that apply to a scope; nothing where a circuit is open. Never rejects. */
   remaining(node: ScopeNode): Promise<readonly Remaining[]>;
   /** Takes the budgets of a configuration that was read again. */
@@ -50,6 +51,7 @@ export function createGuard(options: GuardOptions): Guard {
     forecasts: options.budgets.length > 0,
     cuts,
     changes: guard.climbs,
+    waits: guard.waiting !== undefined,
     admit(ask) {
       const now = clock();
       const waits = guard.waiting !== undefined && !isFinalising() ? guard.waiting.join(ask) : undefined;
@@ -67,6 +69,7 @@ export function createGuard(options: GuardOptions): Guard {
       guard.climbs = hasLadder(next);
       guard.throttles = hasThrottle(next);
       openWaiting(guard);
+      own.waits = guard.waiting !== undefined;
       own.changes = guard.climbs;
       guard.waiting?.wake();
       own.forecasts = next.length > 0;
@@ -108,27 +111,12 @@ function check(guard: GuardState, ask: Ask, now: number): Passage | Promise<Pass
   return repeat === undefined ? checkBudgets(guard, ask, now) : refuse(guard, ask, repeat, needsOf(guard, ask));
 }
 
-function checkBudgets(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {
-  const counts = countsOf(guard.budgets, ask.node);
-  if (counts.length === 0) return pass(guard, ask, NO_HOLDS);
-  return guard.throttles ? checkTurn(guard, ask, counts, now) : checkCounts(guard, ask, counts, now);
-}
-
-/** Makes a call wait its turn where a budget slows it down. */
-function checkTurn(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): Passage | Promise<Passage> {
-  const turn = takeTurn(guard, ask, counts, now);
-  const { waiting } = guard;
-  if (!isTurn(turn)) return waiting === undefined ? checkCounts(guard, ask, counts, now) : waiting.wait(ask, turn);
-  const slowed = waiting?.throttledFor(ask);
-  if (slowed !== undefined) ask.throttled?.(slowed.budget, slowed.waitedMs);
-  const passage = checkCounts(guard, ask, counts, now);
-  if (passage instanceof Promise) void passage.then((late) => endTurn(turn, late), guard.options.onFault);
-  else endTurn(turn, passage);
-  return passage;
-}
-
-function checkCounts(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): Passage | Promise<Passage> {
+/** `turn`: the call's in the throttles that apply to it, once it has been taken. */
+function checkBudgets(guard: GuardState, ask: Ask, now: number, turn?: Turn): Passage | Promise<Passage> {
   const { budgets, options } = guard;
+  const counts = countsOf(budgets, ask.node);
+  if (counts.length === 0) return pass(guard, ask, NO_HOLDS);
+  if (guard.throttles && turn === undefined) return checkTurn(guard, ask, counts, now);
   const finalising = guard.finalises && isFinalising();
   if (finalising && keepsReserve(counts.map(({ budget }) => budget))) ask.finalises?.();
   if (guard.climbs) applyLadders(guard, ask, counts, now);
@@ -136,14 +124,32 @@ function checkCounts(guard: GuardState, ask: Ask, counts: readonly Count[], now:
   const holds = holdsOf(counts, forecast);
   if (forecast.costNano === undefined && options.unpriced === "refuse") {
     const unpriced = counts.find(({ budget }) => budget.unit === "usd");
-    if (unpriced) return refuse(guard, ask, blockedUnpriced(unpriced, ask.model), holds);
+    if (unpriced) {
+      if (turn !== undefined) endTurn(turn, false);
+      return refuse(guard, ask, blockedUnpriced(unpriced, ask.model), holds);
+    }
   }
   const taken = takeHolds(budgets, holds, finalising, now);
-  if (taken === "taken") return { pass: true, ticket: guard.reservations.open(holds, ask, now) };
-  if (taken instanceof Promise) {
-    return taken.then((one) => (one === "taken" ? pass(guard, ask, holds) : refuseUncovered(guard, ask, holds, one)));
-  }
-  return refuseUncovered(guard, ask, holds, taken);
+  if (taken instanceof Promise) return taken.then((one) => decide(guard, ask, holds, one, turn));
+  if (taken !== "taken") return decide(guard, ask, holds, taken, turn);
+  if (turn !== undefined) endTurn(turn, true);
+  return { pass: true, ticket: guard.reservations.open(holds, ask, now) };
+}
+
+/** Makes a call wait its turn where a budget slows it down. */
+function checkTurn(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): Passage | Promise<Passage> {
+  const turn = takeTurn(guard, ask, counts, now);
+  const { waiting } = guard;
+  if (!isTurn(turn)) return waiting === undefined ? checkBudgets(guard, ask, now, NO_TURN) : waiting.wait(ask, turn);
+  const slowed = waiting?.throttledFor(ask);
+  if (slowed !== undefined) ask.throttled?.(slowed.budget, slowed.waitedMs);
+  return checkBudgets(guard, ask, now, turn);
+}
+
+/** A call that does not pass gives its turn back before it waits for anything else. */
+function decide(guard: GuardState, ask: Ask, holds: readonly Hold[], taken: Taken, turn: Turn | undefined) {
+  if (turn !== undefined) endTurn(turn, taken === "taken");
+  return taken === "taken" ? pass(guard, ask, holds) : refuseUncovered(guard, ask, holds, taken);
 }
 
 /** Decides on a call that budgets do not cover, or for which the store did not answer. */

@@ -5,7 +5,6 @@ import type { GuardState } from "./guard-state.ts";
 
 /** Changes a request as the budgets' ladders say, as far as this process knows what is spent. */
 export function applyLadders(guard: GuardState, ask: Ask, counts: readonly Count[], now: number): void {
-  if (ask.change === undefined) return;
   let wanted: RequestChange | undefined;
   for (const count of counts) {
     const { ladder, name } = count.budget;
@@ -14,9 +13,13 @@ export function applyLadders(guard: GuardState, ask: Ask, counts: readonly Count
   if (wanted === undefined) return;
   const { mode } = guard.options;
   const asked = ask.model;
-  if (mode === "enforce" && !ask.change(wanted)) return;
   const { budget, model, maxOutput } = wanted;
   const agent = ask.node.scope.agent;
+  if (mode === "enforce") {
+    const outcome = ask.change?.(wanted) ?? "fixed";
+    if (outcome === "fixed") sayFixed(guard, agent, budget, ask.model);
+    if (outcome !== "changed") return;
+  }
   const would = mode === "shadow" ? "would be " : "";
   if (model !== undefined) {
     guard.notify(
@@ -30,4 +33,12 @@ export function applyLadders(guard: GuardState, ask: Ask, counts: readonly Count
       `budget "${budget}": ${agent}'s output ${would || "is "}limited to ${maxOutput} tokens`,
     );
   }
+}
+
+function sayFixed({ notify }: GuardState, agent: string, budget: string, model: string | undefined): void {
+  const what = model === undefined ? "calls" : `calls to ${model}`;
+  notify(
+    `fixed ${agent} ${budget}`,
+    `budget "${budget}": ${agent}'s ${what} are sent as they are: a request that is streamed, coded, signed or not JSON is not changed`,
+  );
 }

@@ -1,7 +1,7 @@
 import type { Ask, Passage } from "../limits/gate.ts";
 import { type Approval, approvalOf } from "./approval.ts";
 import type { Blocked } from "./blocked.ts";
-import type { Hold } from "./budgets/amounts.ts";
+import type { Hold } from "./budgets/budgets.ts";
 import { forceHolds } from "./budgets/coverage.ts";
 import type { GuardState } from "./guard-state.ts";
 import { createRefusal } from "./refusal.ts";

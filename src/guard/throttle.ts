@@ -1,4 +1,4 @@
-import type { Ask, Passage } from "../limits/gate.ts";
+import type { Ask } from "../limits/gate.ts";
 import type { Throttle } from "../limits/ladder.ts";
 import { joinKey } from "../limits/scope-text.ts";
 import { type Count, isOver, shareOf } from "./budgets/budget-counter.ts";
@@ -14,7 +14,7 @@ export interface Turn {
   readonly before: readonly number[];
 }
 
-const NO_TURN: Turn = { counts: [], before: [] };
+export const NO_TURN: Turn = { counts: [], before: [] };
 
 /**
  * Takes a call's turn of each throttle that applies to it, or says what it has to wait for. Calls inside `finalise()` are
@@ -50,10 +50,10 @@ function begin(counts: readonly Count[], now: number): Turn {
 }
 
 /** A call that passes is counted by its reservation; one that does not gives its turn to the next. */
-export function endTurn({ counts, before }: Turn, { pass }: Passage): void {
+export function endTurn({ counts, before }: Turn, passes: boolean): void {
   for (const [index, count] of counts.entries()) {
     count.open -= 1;
-    if (!pass) count.pacedAt = before[index] as number;
+    if (!passes) count.pacedAt = before[index] as number;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ScopeNode } from "../core/scope.ts";
-import type { RequestChange } from "./ladder.ts";
+import type { ChangeOutcome, RequestChange } from "./ladder.ts";
 import type { Refusal, RefusalShape, StreamEvent } from "./refusal.ts";
 
 /** The most that a call may use, estimated before it is sent. */
@@ -22,10 +22,10 @@ export interface Ask {
   /** The caller's, by which it may end the call while it waits. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Changes the request, before {@link forecast} is asked. Returns whether anything of it was changed; absent where the
-   * transport cannot.
+   * Changes the request, before {@link forecast} is asked: all that is asked for and applies to it, or nothing. Absent where
+   * the transport cannot.
    */
-  readonly change?: ((change: RequestChange) => boolean) | undefined;
+  readonly change?: ((change: RequestChange) => ChangeOutcome) | undefined;
   /** A budget's throttle made the call wait so long, in milliseconds. */
   throttled?(budget: string, waitedMs: number): void;
   /** The call may use what a budget keeps for `finalise()`. */
@@ -87,6 +87,8 @@ export interface Gate {
   readonly cuts: boolean;
   /** Whether requests may be changed. */
   readonly changes: boolean;
+  /** Whether calls may wait for their turn, or for a budget that is spent: they may be given up meanwhile. */
+  readonly waits: boolean;
   /** Synchronous, unless the store or an `onBlocked` listener has to be awaited. Never rejects. */
   admit(ask: Ask): Passage | Promise<Passage>;
   /**

@@ -28,6 +28,12 @@ export interface RequestChange {
   readonly maxOutput?: number;
 }
 
+/**
+ * What became of a change: `nothing` of the request is of its kind; `fixed`: it cannot be changed safely, and goes out as it
+ * is.
+ */
+export type ChangeOutcome = "changed" | "nothing" | "fixed";
+
 /** Whether a budget changes requests before it refuses them. */
 export function hasLadder(budgets: readonly { readonly ladder: Ladder | undefined }[]): boolean {
   return budgets.some(({ ladder }) => ladder?.downgrade !== undefined || ladder?.shorten !== undefined);

@@ -1,9 +1,8 @@
 import type { Config } from "../config/config.ts";
-import type { CallPart, SettledCall } from "../core/call.ts";
+import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
-import type { ScopeNode } from "../core/scope.ts";
 import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
 import { lazy } from "../core/values/lazy.ts";
 import type { Approve } from "../guard/approval.ts";
@@ -28,6 +27,7 @@ import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
+import type { Forward } from "./programs/forward.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { openTotals } from "./summary/summary.ts";
 import type { Totals } from "./summary/totals.ts";
@@ -50,6 +50,8 @@ export interface Parts {
   /** Kept from one process to the next where the configuration names a store that outlives them. */
   readonly estimates: KeptKnowledge;
   readonly services: CallServices;
+  /** The values of tags that are shown. */
+  readonly bounds: TagBounds;
 }
 
 export interface AssemblyOptions {
@@ -71,19 +73,10 @@ export interface AssemblyOptions {
   readonly forward?: Forward | undefined;
 }
 
-/** Passes on a settled call, its parts, and the scope that it belongs to. */
-export type Forward = (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
-
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
 export function assemble(options: AssemblyOptions): Parts {
   const { config, faults, processName } = options;
-  const { prices: rows = [], discounts = [], localServers = "unknown" } = config;
-  const own = { prices: rows, discounts, localServers };
-  const prices = createPriceQueue(
-    () => openPriceBook(own),
-    () => openPriceBookNow(own),
-    faults,
-  );
+  const prices = openPrices(config, faults);
   const forecaster = createForecaster(prices.price);
   const bounds = boundsOf(config);
   const instruments: Instruments = createInstruments({
@@ -106,7 +99,7 @@ export function assemble(options: AssemblyOptions): Parts {
         say: options.say,
         reload: options.reload,
         showsTag: (name, value) => config.tags?.includes(name) === true && boundValue(bounds, name, value) === value,
-        onRefused: ({ scope }, { reason }, mode) => instruments.blocked(scope, reason, mode),
+        onRefused: ({ scope }, { reason }, mode) => (options.forward ?? instruments).blocked(scope, reason, mode),
         onFault: (error) => faults.report("guard", error),
       })
     : undefined;
@@ -125,7 +118,7 @@ export function assemble(options: AssemblyOptions): Parts {
     ...((journal ?? options.forward) && {
       journal(call, parts, open) {
         const tags = writeTags(boundTags(bounds, call.scope));
-        options.forward?.(call, parts, open.node);
+        options.forward?.call(call, parts, open.node, open.child);
         journal?.record(call, parts, tags);
         late?.record(call, parts, open, tags);
       },
@@ -163,7 +156,17 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  return { prices, instruments, totals, recorder, forecaster, enforcement, journal, settler, estimates, services };
+  const kept = { enforcement, journal, settler, estimates, bounds };
+  return { prices, instruments, totals, recorder, forecaster, services, ...kept };
+}
+
+function openPrices({ prices = [], discounts = [], localServers = "unknown" }: Config, faults: Faults): PriceQueue {
+  const own = { prices, discounts, localServers };
+  return createPriceQueue(
+    () => openPriceBook(own),
+    () => openPriceBookNow(own),
+    faults,
+  );
 }
 
 /** What budgets name is shown before all other values of tags. */

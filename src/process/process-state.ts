@@ -5,7 +5,7 @@ import { NO_TAGS } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type CallMeter, createCallMeter } from "../meter/call/call-meter.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
-import { createIdentifier, type Identifier, listenToFrameworks } from "../meter/identity/identify.ts";
+import { createIdentifier, currentNode, type Identifier, listenToFrameworks } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
 import { createNameWatch, createTagWarning } from "../meter/identity/tag-collisions.ts";
 import { createPropagation, type Propagation } from "../meter/propagation/propagation.ts";
@@ -17,10 +17,13 @@ import { createBypassWatch } from "../meter/transports/bypass/watch.ts";
 import { createInstallation, type Installation } from "../meter/transports/installation.ts";
 import * as transports from "../meter/transports/registry.ts";
 import { VERSION } from "../package/version.ts";
-import { assemble, type Forward, type Parts } from "./assembly.ts";
+import { assemble, type Parts } from "./assembly.ts";
 import { type ConfigSource, type Configuration, createConfiguration } from "./configuration.ts";
 import { createDebugLog, isDebugging } from "./debug-log.ts";
+import { adoptReport } from "./programs/adopt-report.ts";
+import type { Forward } from "./programs/forward.ts";
 import { createProgramProxy, type ProgramProxy } from "./programs/program-proxy.ts";
+import { createStartedPrograms, type StartedPrograms } from "./programs/started-programs.ts";
 import { writeSummary } from "./summary/summary.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
@@ -31,6 +34,8 @@ export interface ProcessState {
   readonly forward: Forward | undefined;
   /** The proxy for programs that this process starts. */
   readonly programs: ProgramProxy;
+  /** The programs that this process has started and that have not ended. */
+  readonly started: StartedPrograms;
   readonly faults: Faults;
   readonly ledger: Ledger;
   readonly listeners: Set<(call: SettledCall) => unknown>;
@@ -55,7 +60,7 @@ export interface ProcessState {
   isInside: boolean;
 }
 
-/** @param forward Takes settled calls to another thread; see `programs/thread.ts`. */
+/** @param forward Takes what is seen to another thread; see `programs/thread.ts`. */
 export function createProcessState(say: (message: string) => void, forward?: Forward): ProcessState {
   const faults = createFaults(say, isDebugging);
   const contexts = createContexts();
@@ -88,14 +93,28 @@ export function createProcessState(say: (message: string) => void, forward?: For
     settings: configuration.calls,
     services: () => openForCalls(state).services,
     escort: propagation.escort,
-    programAddresses: () => programs.addresses(),
+    startProgram: (start) => started.start(start),
+    child: forward?.child,
     scopeForChildren: () => propagation.inject<{ baggage?: string }>({}).baggage,
   });
   const programs = createProgramProxy({
     config: configuration.get,
     baggage: () => propagation.inject<{ baggage?: string }>({}).baggage,
     adopt: (call, parts, node) => openForCalls(state).recorder.adopt(call, parts, node),
+    blocked: (scope, reason, mode) => openForCalls(state).instruments.blocked(scope, reason, mode),
+    approvers: () => state.approvers,
+    reached: (child, call) => started.reached(child, call),
     say,
+    faults,
+  });
+  const started = createStartedPrograms({
+    proxy: programs,
+    node: () => currentNode(identifier),
+    record: (call, parts, node) => adoptReport(openForCalls(state), call, parts, node),
+    prices: () => openForCalls(state).prices,
+    unmetered: (host) => openForCalls(state).instruments.unmetered(host),
+    say,
+    debug: (line) => isDebugging() && say(`debug: ${line}`),
     faults,
   });
   const installation = createInstallation(meter, Object.values(transports), [
@@ -107,10 +126,11 @@ export function createProcessState(say: (message: string) => void, forward?: For
     say,
     forward,
     programs,
+    started,
     faults,
     ledger: createLedger(),
     listeners: new Set(isDebugging() && forward === undefined ? [createDebugLog(say)] : []),
-    approvers: new Set(),
+    approvers: new Set(forward === undefined ? [] : [forward.approve]),
     configuration,
     tracing,
     contexts,
@@ -218,8 +238,8 @@ function printSummary({ configuration, parts, say }: ProcessState): void {
 }
 
 /** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */
-function settleNow({ meter, parts, programs }: ProcessState): void {
-  programs.drain();
+function settleNow({ meter, parts, started }: ProcessState): void {
+  started.conclude();
   meter.settleOpen();
   parts?.prices.drainNow();
   expireClaims();

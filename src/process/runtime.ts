@@ -15,7 +15,6 @@ import { expireClaims } from "../meter/tracing/span-claim.ts";
 import { wrapFetch } from "../meter/transports/fetch/hook.ts";
 import { openPassing, type PassingOptions, type PassingSocket } from "../meter/transports/websocket/passing.ts";
 import type { ChargeInput } from "../pricing/charge.ts";
-import type { Forward } from "./assembly.ts";
 import { type BudgetOrder, chargeHere, remainingHere, requestHere, type WaitOptions } from "./charging.ts";
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
@@ -29,6 +28,7 @@ import {
   reconfigure,
   reload,
 } from "./process-state.ts";
+import type { Forward } from "./programs/forward.ts";
 
 /** What `start()` takes: every key of `spendfuse.config.json`, and how to start. */
 export interface StartOptions extends ConfigSource {
@@ -85,7 +85,7 @@ function warn(message: string): void {
   process.stderr.write(`spendfuse: ${message}\n`);
 }
 
-/** @param forward Takes settled calls to another thread, which accounts for them. */
+/** @param forward Takes what is seen to another thread, which accounts for it. */
 export function createRuntime(say: (message: string) => void, forward?: Forward): Runtime {
   const state = createProcessState(say, forward);
   const runtime: Runtime = {
@@ -174,7 +174,7 @@ async function stop(state: ProcessState): Promise<void> {
 
 async function flush(state: ProcessState): Promise<void> {
   const { meter } = state;
-  state.programs.drain();
+  state.started.conclude();
   const { parts } = state;
   if (parts === undefined) return;
   meter.settleOpen();

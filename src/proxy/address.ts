@@ -20,12 +20,14 @@ export interface Address {
   readonly token: string | undefined;
   /** Of `/agent/NAME`. */
   readonly agent: string | undefined;
+  /** Of `/child/NUMBER`: which of the programs that this process started. */
+  readonly child: string | undefined;
   /** The baggage of `/scope/BASE64URL`: the scope of the process that started the program. */
   readonly baggage: string | undefined;
 }
 
 const PATH = new RegExp(
-  `^(?:/token/(?<token>[^/]+))?(?:/agent/(?<agent>[^/]+)|/scope/(?<scope>[\\w-]+))?/(?<api>${APIS.join("|")})(?<rest>[/?].*)?$`,
+  `^(?:/token/(?<token>[^/]+))?(?:/child/(?<child>\\w{1,20}))?(?:/agent/(?<agent>[^/]+)|/scope/(?<scope>[\\w-]+))?/(?<api>${APIS.join("|")})(?<rest>[/?].*)?$`,
 );
 /** What some server would resolve or cut off, and so leave the path that we have looked at. */
 const AMBIGUOUS = /(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:\/|%2f|%5c|$)|[\\#]/i;
@@ -34,7 +36,7 @@ const AMBIGUOUS = /(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:\/|%2f|%5c|$)|[\\#]/i;
 export function readAddress(target: string): Address | undefined {
   const groups = PATH.exec(target)?.groups;
   if (groups === undefined || AMBIGUOUS.test(target.replace(/\?.*$/s, "")) || target.includes("#")) return undefined;
-  const { token, agent, scope, api, rest = "" } = groups;
+  const { token, child, agent, scope, api, rest = "" } = groups;
   const name = agent === undefined ? undefined : decode(agent);
   if (agent !== undefined && !name) return undefined;
   return {
@@ -42,6 +44,7 @@ export function readAddress(target: string): Address | undefined {
     rest,
     token: token === undefined ? undefined : decode(token),
     agent: name,
+    child,
     baggage: scope === undefined ? undefined : Buffer.from(scope, "base64url").toString(),
   };
 }
@@ -51,12 +54,14 @@ export interface Caller {
   readonly agent?: string | undefined;
   readonly baggage?: string | undefined;
   readonly token?: string | undefined;
+  readonly child?: string | undefined;
 }
 
 /** The address of an API at the proxy as SDKs take it: OpenAI's with `/v1`, the others' without. */
-export function writeAddress(proxy: string, api: Api, { agent, baggage, token }: Caller = {}): string {
+export function writeAddress(proxy: string, api: Api, { agent, baggage, token, child }: Caller = {}): string {
   const parts = [proxy];
   if (token !== undefined) parts.push("token", encodeURIComponent(token));
+  if (child !== undefined) parts.push("child", child);
   if (agent !== undefined) parts.push("agent", encodeURIComponent(agent));
   else if (baggage !== undefined) parts.push("scope", Buffer.from(baggage).toString("base64url"));
   parts.push(api === "openai" ? "openai/v1" : api);

@@ -24,15 +24,20 @@ export interface Carrier {
 
 interface CarrierState {
   readonly proxyOf: ProxyLookup;
+  readonly early: boolean;
   readonly plain: http.Agent;
   readonly secure: https.Agent;
   readonly tunnels: Map<string, https.Agent>;
 }
 
-/** The global `fetch` waits no longer than five minutes for a chunk, adds headers, and cannot use a proxy in Node 22. */
-export function createCarrier(proxyOf: ProxyLookup): Carrier {
+/**
+ * The global `fetch` waits no longer than five minutes for a chunk, adds headers, and cannot use a proxy in Node 22.
+ * @param early Whether the last bytes of an answer may be passed on before its call is settled.
+ */
+export function createCarrier(proxyOf: ProxyLookup, early = true): Carrier {
   const state: CarrierState = {
     proxyOf,
+    early,
     plain: new http.Agent({ keepAlive: true }),
     secure: new https.Agent({ keepAlive: true }),
     tunnels: new Map(),
@@ -57,7 +62,7 @@ function send(state: CarrierState, url: URL, init: RequestInit, mayRepeat: boole
   request.once("close", () => signal?.removeEventListener("abort", abort));
   request.once("response", (message) => {
     try {
-      resolve(responseOf(message, init.method ?? "GET"));
+      resolve(responseOf(message, init.method ?? "GET", state.early));
     } catch (error) {
       message.destroy();
       reject(error);
@@ -137,10 +142,10 @@ function grouped(headers: RequestInit["headers"]): Record<string, string[]> {
 
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
-function responseOf(message: http.IncomingMessage, method: string): Response {
+function responseOf(message: http.IncomingMessage, method: string, early: boolean): Response {
   const { statusCode = 502, statusMessage = "", rawHeaders } = message;
   if (statusCode < 400 && method !== "HEAD" && !WITHOUT_BODY.has(statusCode)) {
-    return answerOf(message) as unknown as Response;
+    return answerOf(message, early) as unknown as Response;
   }
   const headers = new Headers();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {

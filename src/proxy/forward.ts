@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { object, parse, text } from "../core/json.ts";
 import type { ScopeFields } from "../core/scope.ts";
 import type { Answer } from "../http/exchange.ts";
+import { READ_AT_ONCE } from "../meter/transports/bodies/node-body.ts";
 import type { PassingOptions, PassingSocket } from "../meter/transports/websocket/passing.ts";
 import { type Address, type Upstreams, upstreamUrl } from "./address.ts";
 import { answerLines, requestHeaders, responseHeaders } from "./headers.ts";
@@ -29,6 +30,8 @@ export interface ForwardOptions {
   readonly upstreams: Upstreams;
   /** The agent of requests whose path, headers and key name none. */
   readonly agent: string | undefined;
+  /** Runs what sends a request of a program that this process started, by its number. */
+  readonly around?: (<T>(child: string, send: () => T) => T) | undefined;
   /** What every request belongs to, such as a run. */
   readonly fields: ScopeFields;
   /** The agent by a request's API key; undefined for a key without a name. */
@@ -82,8 +85,8 @@ function headersOf(request: IncomingMessage, body: unknown, program: Program | u
 /** A scope without `agent` has no span: a proxy does not know when an agent begins or ends. */
 export function inScope<T>(
   options: ForwardOptions,
-  { agent: inPath, baggage }: Address,
-  { headers }: IncomingMessage,
+  { agent: inPath, baggage, child }: Address,
+  { headers, method }: IncomingMessage,
   program: Program | undefined,
   send: () => T,
 ): T {
@@ -97,7 +100,11 @@ export function inScope<T>(
     ...(agent !== undefined && { parents: [agent] }),
     ...(conversation !== undefined && { conversation }),
   };
-  const scoped = (): T => metered.scope(own, send);
+  // Not for probes: a program may send them though its calls go elsewhere.
+  const calls = method === "POST" || headers.upgrade !== undefined;
+  const { around } = options;
+  const sent = child === undefined || around === undefined || !calls ? send : () => around(child, send);
+  const scoped = (): T => metered.scope(own, sent);
   return baggage === undefined ? scoped() : metered.extract({ baggage }, scoped);
 }
 
@@ -146,9 +153,9 @@ function passNodeBack(answer: NodeAnswer, response: ServerResponse): void {
   message.once("close", () => message.complete || response.destroy());
 }
 
-/** Bytes of a body that is passed on as it came; NaN where they are not known before its end. */
+/** Bytes of a body whose end may be sent as soon as they have come; NaN where they are not known, or its call settles first. */
 function lengthOf({ headers, body, message }: NodeAnswer): number {
-  const length = headers.get("content-length");
+  const length = READ_AT_ONCE in body ? headers.get("content-length") : null;
   if (length === null || body !== message || message.headers["transfer-encoding"] !== undefined) return Number.NaN;
   // What was asked for usage may be taken out again.
   return (headers.get("content-type") ?? "").includes("text/event-stream") ? Number.NaN : Number(length);

@@ -18,11 +18,12 @@ export interface NodeAnswer {
   readonly message: IncomingMessage;
 }
 
-export function answerOf(message: IncomingMessage): NodeAnswer {
+/** @param early Its last bytes may be passed on before its call is settled. */
+export function answerOf(message: IncomingMessage, early: boolean): NodeAnswer {
   const { statusCode = 502, statusMessage = "", headers, rawHeaders } = message;
   const decoded = createDecoded(message, headers["content-encoding"] ?? "");
   const body = decoded ?? message;
-  Object.defineProperty(body, READ_AT_ONCE, { value: true });
+  if (early) Object.defineProperty(body, READ_AT_ONCE, { value: true });
   return {
     status: statusCode,
     statusText: statusMessage,

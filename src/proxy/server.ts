@@ -34,6 +34,11 @@ export interface ProxyOptions {
   readonly agent?: string | undefined;
   /** What every request belongs to. */
   readonly fields?: ScopeFields;
+  /**
+   * Runs what sends a request of a program that this process started, by its number. Its calls then settle before it has
+   * their answers, so that all are known when it has ended.
+   */
+  readonly around?: ForwardOptions["around"];
   /** The agent by a request's API key. */
   readonly agentOfKey?: ((headers: IncomingMessage["headers"]) => string | undefined) | undefined;
   /** Requests wait for it; whatever comes of it, they then go on. */
@@ -63,7 +68,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     throw new SpendfuseError("SPENDFUSE_CONFIG", message, { host, fix });
   }
   const ready = options.ready?.catch(() => {});
-  const carrier = createCarrier(readUserProxy(options.env));
+  const carrier = createCarrier(readUserProxy(options.env), options.around === undefined);
   const access = createAccess(loopback, token);
   const forwarding: ForwardOptions = {
     metered: {
@@ -75,6 +80,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyServer> {
     connect: carrier.connect,
     upstreams: completeUpstreams(options.upstreams ?? {}),
     agent: options.agent,
+    around: options.around,
     fields,
     agentOfKey,
   };

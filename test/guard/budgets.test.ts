@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope } from "../../src/core/scope.ts";
-import { holdsOf } from "../../src/guard/budgets/amounts.ts";
 import { type BudgetLease, createLease, exchange, leave, recall, roll } from "../../src/guard/budgets/budget-lease.ts";
 import {
   type Budgets,
@@ -9,6 +8,7 @@ import {
   countsOf,
   createBudgets,
   dropCount,
+  holdsOf,
   releaseHolds,
   settleHolds,
 } from "../../src/guard/budgets/budgets.ts";

@@ -3,13 +3,14 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope } from "../../src/core/scope.ts";
-import { type Hold, holdsOf } from "../../src/guard/budgets/amounts.ts";
 import { type BudgetLease, createLease, leave } from "../../src/guard/budgets/budget-lease.ts";
 import {
   type Budgets,
   countsOf,
   createBudgets,
   dropCount,
+  type Hold,
+  holdsOf,
   releaseHolds,
   settleHolds,
 } from "../../src/guard/budgets/budgets.ts";

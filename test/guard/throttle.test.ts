@@ -107,6 +107,18 @@ describe("a throttle", () => {
     expect(done).toEqual(["1", "2", "3"]);
   });
 
+  test("is not held by a call that waits for a spent budget meanwhile", async () => {
+    const budget = slowed({ atOnce: 1 }, { calls: 0 });
+    const one = open([budget]);
+    const done = makeCalls(one.guard, ["1", "2"]);
+    await settled();
+    expect(done).toEqual([]);
+    await later(one, 0, [{ ...budget, calls: 9 }]);
+    expect(done).toEqual(["1"]);
+    await later(one, 0, [{ ...BUDGET, calls: 9 }]);
+    expect(done).toEqual(["1", "2"]);
+  });
+
   test("ends at once for a call that is aborted, whose place the next takes", async () => {
     const one = open([slowed({ atOnce: 1 })], undefined);
     const done: string[] = [];

@@ -1,11 +1,17 @@
 import { setBounded } from "../../core/bounded-map.ts";
+import { MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import { type Budget, isScopeOf, scopesOf } from "../../limits/budget.ts";
-import type { Spent } from "../../limits/gate.ts";
+import { type Budget, scopesOf } from "../../limits/budget.ts";
+import type { Forecast, Spent } from "../../limits/gate.ts";
 import { joinKey } from "../../limits/scope-text.ts";
-import { amountOf, countedOf, type Hold, learnLasting } from "./amounts.ts";
-import { type Count, capOf, isOver, openCount, totalOf } from "./budget-counter.ts";
+import { type Count, capOf, isOver, openCount, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, depart, roll, touch } from "./budget-lease.ts";
+
+/** What one call holds of one count. */
+export interface Hold {
+  count: Count;
+  readonly amount: number;
+}
 
 export interface BudgetsOptions {
   readonly budgets: readonly Budget[];
@@ -71,7 +77,7 @@ export function createBudgets(options: BudgetsOptions): Budgets {
   };
 }
 
-function isTimed({ unit }: Budget): boolean {
+export function isTimed({ unit }: Budget): boolean {
   return unit === "seconds";
 }
 
@@ -91,27 +97,6 @@ function isCurrent({ owner, generation }: Budgets, plan: Plan): boolean {
   if (plan.generation !== generation) return false;
   for (const count of plan.counts) if (count.owner !== owner) return false;
   return true;
-}
-
-/**
- * Takes the budgets of a configuration that was read again. What was spent of a budget stays with it as long as it has
- * the same id and scope; slices of the old cap are given up.
- */
-export function replaceBudgets(budgets: Budgets, next: readonly Budget[]): void {
-  const budgetOfId = new Map(next.map((budget) => [budget.id, budget]));
-  budgets.budgets = next;
-  budgets.timed = next.some(isTimed);
-  budgets.generation += 1;
-  for (const count of budgets.countOfKey.values()) {
-    const budget = budgetOfId.get(count.budget.id);
-    count.slice = count.inUse;
-    if (budget !== undefined && isScopeOf(budget, count.scope)) {
-      count.budget = budget;
-      count.warned = false;
-      touch(budgets.lease, count);
-      // One in use is dropped once nobody has used it for a while.
-    } else if (count.inUse === 0) dropCount(budgets, count);
-  }
 }
 
 function countFor(budgets: Budgets, budget: Budget, scope: string, node: ScopeNode): Count {
@@ -155,6 +140,33 @@ function keyInMemory({ id }: Budget, scope: string, run: string): string {
   return run === "" ? joinKey(id, scope) : joinKey(id, scope, run);
 }
 
+/** How long a call may take where none has ended yet, in milliseconds. */
+const FIRST_LASTS_MS = 1_000;
+
+/** What a call needs of each count. */
+export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
+  const holds: Hold[] = [];
+  for (const count of counts) {
+    const { unit } = count.budget;
+    holds.push({ count, amount: unit === "seconds" ? lastingOf(count, forecast) : amountOf(unit, forecast) });
+  }
+  return holds;
+}
+
+/**
+ * How long a call of a count may take, in milliseconds: as long as its calls typically did, and no longer than an unspent
+ * budget allows, so that it lets at least one pass.
+ */
+export function lastingOf(count: Count, { calls }: Pick<Forecast, "calls">): number {
+  if (calls === 0) return 0;
+  return Math.ceil(Math.min(count.lasting ?? FIRST_LASTS_MS, Math.max(1, ordinaryOf(count))));
+}
+
+/** Learns from a call how long those of a count take. */
+function learnLasting(count: Count, ms: number): void {
+  count.lasting = count.lasting === undefined ? ms : (count.lasting * 7 + ms) / 8;
+}
+
 /**
  * Replaces what was held by `spent`, which is what the call used; undefined when unknown: then what was held counts.
  * `ms`: how long it took. Returns the time.
@@ -168,6 +180,14 @@ export function settleHolds(budgets: Budgets, holds: readonly Hold[], spent: Spe
     settleOne(budgets, count, hold.amount, countedOf(hold, spent, ms), now);
   }
   return now;
+}
+
+/** What counts as spent of one budget. An unknown price is not zero: then what was held counts. `ms`: how long it took. */
+function countedOf({ count, amount }: Hold, spent: Spent | undefined, ms: number): number {
+  const { unit } = count.budget;
+  if (unit === "seconds") return spent?.calls === 0 ? 0 : Math.max(0, Math.round(ms));
+  const unpriced = unit === "usd" && spent?.costNano === undefined && spent?.tokens !== 0;
+  return spent === undefined || unpriced ? amount : amountOf(unit, spent);
 }
 
 /**
@@ -227,4 +247,11 @@ function settleOne(budgets: Budgets, count: Count, held: number, spent: number, 
   if (count.raised !== 0 && total * count.budget.cap < warnAt * capOf(count)) return;
   count.warned = true;
   budgets.onWarning(count);
+}
+
+/** An amount in the unit of a budget; of one call, so that no figure spoils a sum. Seconds are counted as calls end. */
+function amountOf(unit: Budget["unit"], { tokens, costNano, calls }: Spent | Forecast): number {
+  if (unit === "calls") return calls ?? 1;
+  const amount = unit === "tokens" ? tokens : (costNano ?? 0);
+  return amount <= MAX_CALL_NANO && amount >= 0 ? Math.round(amount) : 0;
 }

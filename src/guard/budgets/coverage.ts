@@ -1,9 +1,8 @@
 import { setTimeout } from "node:timers";
 import { within } from "../../stores/store.ts";
-import type { Hold } from "./amounts.ts";
 import { type Count, capOf, isOver, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { type BudgetLease, exchange, roll, touch } from "./budget-lease.ts";
-import type { Budgets } from "./budgets.ts";
+import type { Budgets, Hold } from "./budgets.ts";
 
 /** A budget does not cover a call. */
 export interface Shortage {

@@ -1,9 +1,9 @@
 import { type Budget, UNIT_SCALES } from "../../limits/budget.ts";
 import { within } from "../../stores/store.ts";
-import { lastingOf } from "./amounts.ts";
 import { type Count, capOf, isOver, ordinaryOf, totalOf } from "./budget-counter.ts";
 import { exchange, roll } from "./budget-lease.ts";
 import type { Budgets } from "./budgets.ts";
+import { lastingOf } from "./budgets.ts";
 
 /** What is left of one budget that applies to a scope. Amounts are in USD, tokens, calls or seconds, as `unit` says. */
 export interface Remaining {

@@ -2,7 +2,7 @@ import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
 import { createRefusalError, createRefusalEvent, type RaiseWith } from "../refusal.ts";
-import type { Hold } from "./amounts.ts";
+import type { Hold } from "./budgets.ts";
 import { type Budgets, correctHolds, releaseHolds, settleHolds } from "./budgets.ts";
 
 /** What calls in progress hold. A hold that is never settled expires. */

@@ -39,6 +39,8 @@ export interface BeginOptions {
   readonly faults: Faults;
   /** Called once per call. */
   readonly services: () => CallServices;
+  /** The program whose request is passed on here, by its number. */
+  readonly child?: (() => string | undefined) | undefined;
 }
 
 /** Begins the call of a request that is about to leave: its scope, its facts and its span. */
@@ -70,6 +72,7 @@ export function beginCall(
     onSettled,
   });
   if (key === PLAN_KEY) call.plan = true;
+  if (options.child !== undefined) call.child = options.child();
   if (known !== undefined) paid?.expect(call, known);
   if (around.context !== undefined) call.hasBaggage = hasBaggage(PREFIX, around);
   if (facts instanceof Promise) {

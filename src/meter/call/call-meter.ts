@@ -16,6 +16,7 @@ import { createBackground } from "./background.ts";
 import { type BeginOptions, beginCall, type LeavingRequest } from "./begin-call.ts";
 import { createInFlightRequests, type InFlightRequests } from "./in-flight-requests.ts";
 import type { OpenCall } from "./open-call.ts";
+import type { ProgramStart, StartedProgram } from "./started-program.ts";
 
 type Settled = Extract<CallState, { phase: "settled" }>;
 
@@ -41,18 +42,9 @@ export interface CallSettings {
 export interface CallMeterOptions extends BeginOptions {
   readonly settings: () => CallSettings;
   readonly escort: (headers: unknown, address: () => string) => Escort | undefined;
-  readonly programAddresses: () => ProgramAddresses | undefined;
+  readonly startProgram: (start: ProgramStart) => StartedProgram | undefined;
   /** The scope for a process or thread that starts where we are called, as baggage; undefined where there is none. */
   readonly scopeForChildren: () => string | undefined;
-}
-
-/** Where a program that cannot be hooked sends its calls, so that they are metered in the scope of who started it. */
-export interface ProgramAddresses {
-  /** Of the proxy alone, without the scope. */
-  readonly proxy: string;
-  readonly openai: string;
-  readonly anthropic: string;
-  readonly gemini: string;
 }
 
 /** The meter as a transport sees it: everything about calls that does not depend on what carries them. */
@@ -76,8 +68,8 @@ export interface CallMeter {
   isOff(transport: string): boolean;
   /** Whether a host, with its port, is the proxy of ours that meters what is sent to it. */
   isProxy(host: string): boolean;
-  /** The addresses for a program that the caller is about to start; undefined where it gets none. */
-  programAddresses(): ProgramAddresses | undefined;
+  /** For an agent program that the caller is about to start; undefined where it is not looked after. */
+  startProgram(start: ProgramStart): StartedProgram | undefined;
   /** The scope for a process or thread that starts where we are called, as baggage; undefined where there is none. */
   scopeForChildren(): string | undefined;
   /** Finds the row of a host; the same function until the configuration changes. */
@@ -139,7 +131,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
     escort: options.escort,
     isOff: (transport) => options.settings().transportsOff.includes(transport),
     isProxy: (host) => host === settings().proxy,
-    programAddresses: () => faults.guard("request", options.programAddresses),
+    startProgram: (start) => faults.guard("request", () => options.startProgram(start)),
     scopeForChildren: () => faults.guard("identity", options.scopeForChildren),
     lookup: () => settings().lookup,
     begin(target, request) {

@@ -46,7 +46,7 @@ export class OpenCall {
   /** On a subscription's login, and so on no bill. */
   plan = false;
   hasBaggage = false;
-  /** Whether the stream may be cut. */
+  child: string | undefined = undefined;
   cuttable = false;
   /** The caller gets the stream coded: its transport cuts it, and says so by {@link cutBy}. */
   coded = false;
@@ -59,7 +59,7 @@ export class OpenCall {
   treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
-  readonly signal: AbortSignal | undefined;
+  signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;
   readonly services: CallServices;

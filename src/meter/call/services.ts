@@ -2,7 +2,7 @@ import type { CallState } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Forecast, Gate } from "../../limits/gate.ts";
-import type { RequestChange } from "../../limits/ladder.ts";
+import type { ChangeOutcome, RequestChange } from "../../limits/ladder.ts";
 import type { Knowledge } from "../estimates/knowledge.ts";
 import type { Context } from "../tracing/context.ts";
 import type { Changes } from "../wire/changes/change-request.ts";
@@ -58,8 +58,7 @@ export interface Treatment {
 
 /** How a call's transport changes its request, where it can. */
 export interface Changeable {
-  /** Returns whether anything was changed. */
-  change(change: RequestChange): boolean;
+  change(change: RequestChange): ChangeOutcome;
   /** What was changed. */
   readonly changes: Changes | undefined;
 }

@@ -2,7 +2,9 @@ import type * as ChildProcess from "node:child_process";
 import { readEnvironment } from "../../config/config.ts";
 import type { CallMeter } from "../call/call-meter.ts";
 import { isLoaded } from "../wire/channels.ts";
-import { type Launch, redirect, withScope } from "./child-process/launch.ts";
+import type { Launch } from "./child-process/command.ts";
+import { type Prepared, redirect, withScope } from "./child-process/launch.ts";
+import { endedProgram, watchProgram } from "./child-process/watched.ts";
 import { hookWorkers } from "./child-process/workers.ts";
 import type { Transport } from "./transport.ts";
 
@@ -60,17 +62,23 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
   const spawner = (module.ChildProcess as unknown as { readonly prototype: Spawner }).prototype;
   const { spawn } = spawner;
   let active = true;
-  const prepare = (launch: Launch): Launch =>
+  const prepare = (launch: Launch): Prepared =>
     active && enabled()
-      ? (meter.faults.guard("request", () => redirect(meter, withScope(meter, launch))) ?? launch)
-      : launch;
+      ? (meter.faults.guard("request", () => redirect(meter, withScope(meter, launch))) ?? { launch })
+      : { launch };
 
   function ours(this: unknown, options: SpawnOptions): unknown {
     const [name = options.file, ...args] = options.args ?? [];
     const before: Launch = { file: options.file, args, env: fromPairs(options.envPairs ?? []) };
-    const after = prepare(before);
-    if (after === before) return spawn.call(this, options);
-    return spawn.call(this, { ...options, args: [name, ...after.args], envPairs: toPairs(after.env) });
+    const prepared = prepare(before);
+    const { launch } = prepared;
+    const given =
+      launch === before ? options : { ...options, args: [name, ...launch.args], envPairs: toPairs(launch.env) };
+    const result = spawn.call(this, given);
+    meter.faults.guard("request", () =>
+      watchProgram(meter.faults, this as ChildProcess.ChildProcess, prepared, result),
+    );
+    return result;
   }
   spawner.spawn = ours;
 
@@ -78,10 +86,15 @@ function hook(module: Module, meter: CallMeter, enabled: () => boolean): () => v
   const replaced = originals.map(([name, original]) => {
     const { [name]: wrapped } = {
       [name](this: unknown, ...given: unknown[]): unknown {
-        return original.apply(
-          this,
-          name === "execSync" ? preparedCommand(given, prepare) : preparedFile(given, prepare),
-        );
+        const [args, prepared] = name === "execSync" ? preparedCommand(given, prepare) : preparedFile(given, prepare);
+        try {
+          const result = original.apply(this, args);
+          meter.faults.guard("request", () => endedProgram(prepared, result));
+          return result;
+        } catch (error) {
+          meter.faults.guard("request", () => endedProgram(prepared, error));
+          throw error;
+        }
       },
     };
     mutable[name] = wrapped as (...args: unknown[]) => unknown;
@@ -102,23 +115,28 @@ function syncImports(): void {
 
 type Options = { readonly env?: NodeJS.ProcessEnv };
 
+type Prepare = (launch: Launch) => Prepared;
+
 /** The arguments `(file, args?, options?)` of a synchronous launch. */
-function preparedFile(given: unknown[], prepare: (launch: Launch) => Launch): unknown[] {
+function preparedFile(given: unknown[], prepare: Prepare): [unknown[], Prepared] {
   const [file, ...rest] = given;
   const args = Array.isArray(rest[0]) ? (rest.shift() as string[]) : [];
   const [options, ...more] = rest as [Options | undefined, ...unknown[]];
   const before: Launch = { file: String(file), args, env: options?.env ?? readEnvironment() };
-  const after = prepare(before);
-  return after === before ? given : [file, after.args, { ...options, env: after.env }, ...more];
+  const prepared = prepare(before);
+  const { launch } = prepared;
+  if (launch === before) return [given, prepared];
+  return [[file, launch.args, { ...options, env: launch.env }, ...more], prepared];
 }
 
 /** The arguments `(command, options?)` of a synchronous launch by a shell. */
-function preparedCommand(given: unknown[], prepare: (launch: Launch) => Launch): unknown[] {
+function preparedCommand(given: unknown[], prepare: Prepare): [unknown[], Prepared] {
   const [command, options] = given as [unknown, Options | undefined];
   const env = options?.env ?? readEnvironment();
   const before: Launch = { file: "sh", args: ["-c", String(command)], env };
-  const after = prepare(before);
-  return after === before ? given : [after.args[1], { ...options, env: after.env }];
+  const prepared = prepare(before);
+  const { launch } = prepared;
+  return launch === before ? [given, prepared] : [[launch.args[1], { ...options, env: launch.env }], prepared];
 }
 
 function fromPairs(pairs: readonly string[]): Record<string, string> {

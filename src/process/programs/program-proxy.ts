@@ -4,8 +4,10 @@ import type { Config } from "../../config/config.ts";
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import type { ConfigFile } from "../../core/config-types.ts";
 import type { Faults } from "../../core/faults.ts";
-import type { ScopeNode } from "../../core/scope.ts";
-import type { ProgramAddresses } from "../../meter/call/call-meter.ts";
+import type { Scope, ScopeNode } from "../../core/scope.ts";
+import { type Approval, type Approve, approvalOf } from "../../guard/approval.ts";
+import type { Blocked } from "../../guard/blocked.ts";
+import type { ProgramAddresses } from "../../meter/call/started-program.ts";
 import { type Upstreams, writeAddress } from "../../proxy/address.ts";
 import { readUpstreams } from "../../proxy/children.ts";
 
@@ -29,13 +31,28 @@ export type ThreadMessage =
       readonly call: SettledCall;
       readonly parts: readonly CallPart[];
       readonly accounts: readonly string[];
-    };
+      readonly child: string | undefined;
+    }
+  /** A program has sent its first request. */
+  | { readonly type: "reached"; readonly child: string }
+  | { readonly type: "blocked"; readonly scope: Scope; readonly reason: Blocked["reason"]; readonly mode: string }
+  /** A call is about to be refused: answered by `asked` at once, and by `answer` when there is one. */
+  | { readonly type: "ask"; readonly id: number; readonly blocked: Blocked; readonly scope: Scope };
+
+/** What the thread is told. */
+export type AppMessage =
+  | { readonly type: "asked"; readonly id: number }
+  | { readonly type: "answer"; readonly id: number; readonly approval: Approval | undefined };
 
 export interface ProgramProxyOptions {
   readonly config: () => Config;
   /** The scope that we are called in, as baggage. */
   readonly baggage: () => string | undefined;
   readonly adopt: (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
+  readonly blocked: (scope: Scope, reason: Blocked["reason"], mode: string) => void;
+  readonly approvers: () => ReadonlySet<Approve>;
+  /** A program has sent a request, or a call of it has settled. */
+  readonly reached: (child: string, call?: SettledCall) => void;
   readonly say: (message: string) => void;
   readonly faults: Faults;
 }
@@ -43,7 +60,9 @@ export interface ProgramProxyOptions {
 /** The proxy for programs that this process starts. It begins with the first of them, on a thread of its own. */
 export interface ProgramProxy {
   /** The addresses for a program that starts in the scope that we are called in; undefined where there is no proxy. */
-  addresses(): ProgramAddresses | undefined;
+  addresses(child: string): ProgramAddresses | undefined;
+  /** This process is itself behind a proxy of ours, which looks after what it starts. */
+  isBehind(): boolean;
   /** Takes in what has settled by now, without waiting. */
   drain(): void;
   close(): Promise<void>;
@@ -61,13 +80,13 @@ const START_MS = 20_000;
 export function createProgramProxy(options: ProgramProxyOptions): ProgramProxy {
   let state: State = { type: "none" };
   return {
-    addresses() {
-      // Behind a proxy of ours already: it carries the scope of whoever started this process.
-      if (state.type === "none" && options.config().env.SPENDFUSE_PROXY_URL) return undefined;
+    // It carries the scope of whoever started this process.
+    isBehind: () => state.type === "none" && Boolean(options.config().env.SPENDFUSE_PROXY_URL),
+    addresses(child) {
       if (state.type === "none") state = start(options, () => (state = { type: "failed" }));
       if (state.type !== "running") return undefined;
       const { url } = state;
-      const caller = { baggage: options.baggage() };
+      const caller = { baggage: options.baggage(), child };
       return {
         proxy: url,
         openai: writeAddress(url, "openai", caller),
@@ -91,20 +110,45 @@ function drain(options: ProgramProxyOptions, state: State): void {
   if (state.type !== "running") return;
   const { receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
   for (let next = receiveMessageOnPort(state.port); next !== undefined; next = receiveMessageOnPort(state.port)) {
-    receive(options, next.message as ThreadMessage);
+    receive(options, state.port, next.message as ThreadMessage);
   }
 }
 
-function receive({ adopt, say, faults }: ProgramProxyOptions, message: ThreadMessage): void {
-  if (message.type === "say") {
-    say(message.line);
-    return;
+function receive(options: ProgramProxyOptions, port: MessagePort, message: ThreadMessage): void {
+  const { adopt, say, faults } = options;
+  switch (message.type) {
+    case "say":
+      say(message.line);
+      return;
+    case "reached":
+      options.reached(message.child);
+      return;
+    case "blocked":
+      faults.guard("instruments", () => options.blocked(message.scope, message.reason, message.mode));
+      return;
+    case "ask":
+      void answer(options, port, message);
+      return;
+    case "call": {
+      const { call, parts, accounts, child } = message;
+      if (child !== undefined) options.reached(child, call);
+      // Ids are counted in each thread.
+      const settled = { ...call, id: `${call.id}-p` };
+      faults.guard("settle", () => adopt(settled, parts, { scope: call.scope, accounts, plan: undefined }));
+    }
   }
-  const { call, parts, accounts } = message;
-  // Ids are counted in each thread.
-  faults.guard("settle", () =>
-    adopt({ ...call, id: `${call.id}-p` }, parts, { scope: call.scope, accounts, plan: undefined }),
-  );
+}
+
+/** Without a listener the answer is there at once. */
+async function answer(
+  { approvers, faults }: ProgramProxyOptions,
+  port: MessagePort,
+  { id, blocked, scope }: Extract<ThreadMessage, { type: "ask" }>,
+): Promise<void> {
+  const tell = (message: AppMessage): void => port.postMessage(message);
+  if (approvers().size > 0) tell({ type: "asked", id });
+  const approval = await approvalOf(approvers(), blocked, scope, (error) => faults.report("guard", error));
+  tell({ type: "answer", id, approval });
 }
 
 function start(options: ProgramProxyOptions, onGone: () => void): State {
@@ -131,7 +175,7 @@ function start(options: ProgramProxyOptions, onGone: () => void): State {
   worker.unref();
   worker.on("error", (error) => options.faults.report("request", error));
   worker.on("exit", onGone);
-  port1.on("message", (message: ThreadMessage) => receive(options, message));
+  port1.on("message", (message: ThreadMessage) => receive(options, port1, message));
   port1.unref();
   Atomics.wait(listening, 0, 0, START_MS);
   const port = Atomics.load(listening, 0);

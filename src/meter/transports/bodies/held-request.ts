@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import type { SettleEvent } from "../../../core/call.ts";
 import type { Passage } from "../../../limits/gate.ts";
-import type { Refusal } from "../../../limits/refusal.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { admit } from "../../call/checkpoint.ts";
 import type { InFlight } from "../../call/in-flight-requests.ts";
@@ -10,31 +9,14 @@ import type { OpenCall } from "../../call/open-call.ts";
 import type { RequestFacts } from "../../wire/formats/format.ts";
 import { readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
 import type { Target } from "../../wire/target.ts";
+import { type Carrier, type HeldOptions, pathOf, writtenChange } from "./carrier.ts";
+import { ChangedBody } from "./changed-body.ts";
 import { createWrittenBody, type WrittenBody } from "./written-body.ts";
 
 /** No more of a body is held until its end is known. */
 export const MAX_HELD: number = 4 * 1024 * 1024;
 /** For so long a body that is written in pieces is held until its end. */
 const MAX_HELD_MS = 100;
-
-/** What holds a request of Node's own back, and lets it go. */
-export interface Carrier {
-  /** The request's headers: names and values. */
-  headers(): Readonly<Record<string, unknown>>;
-  /** One of them, by its name in lower case. */
-  header(name: string): unknown;
-  /** The request goes out. `added`: bytes of the body that we added to it. */
-  release(added: number): void;
-  /** Nothing goes out; the caller is answered with the refusal. */
-  refuse(refusal: Refusal): void;
-}
-
-interface HeldOptions {
-  /** Whether the question for usage may be put. */
-  readonly mayAsk: boolean;
-  /** The scope that the headers said at the request's creation, where they can change after it is made. */
-  readonly said?: SaidScope | undefined;
-}
 
 /** `deciding`: the gate has been asked. `let-go`: the carrier has been told. */
 type Phase = "held" | "deciding" | "let-go";
@@ -59,6 +41,9 @@ export class HeldRequest {
   #inContext: ReturnType<typeof AsyncLocalStorage.snapshot> | undefined = undefined;
   #lateFacts: PromiseWithResolvers<RequestFacts | undefined> | undefined = undefined;
   #inFlight: InFlight | undefined = undefined;
+  #changes: ChangedBody | undefined = undefined;
+  /** Tells a call that waits that its caller has gone. */
+  #gone: AbortController | undefined = undefined;
   /** The caller gave up, or the connection failed, before the gate had answered. */
   #endedBy: SettleEvent | undefined = undefined;
 
@@ -155,15 +140,16 @@ export class HeldRequest {
     this.#started = true;
     this.#lateFacts?.resolve(undefined);
     this.#endInFlight();
-    // We end what we cut, and the call settles by that.
-    if (this.call?.isCut) return;
-    if (this.#phase === "deciding") this.#endedBy ??= event;
-    else this.#settle(event, unsent ? "sending" : undefined);
+    if (this.#phase === "deciding") {
+      this.#endedBy ??= event;
+      this.#gone?.abort();
+    } else this.#settle(event, unsent ? "sending" : undefined);
   }
 
+  /** A stream that we have cut settles by that. */
   #settle(event: SettleEvent, givenUp: OpenCall["givenUp"]): void {
     const { call } = this;
-    if (call === undefined) return;
+    if (call === undefined || call.isCut) return;
     call.givenUp = givenUp;
     call.settle(event);
   }
@@ -209,6 +195,17 @@ export class HeldRequest {
     }
     this.call = call;
     this.#phase = "deciding";
+    const { gate } = call.services;
+    if (gate?.changes === true) {
+      // A body that is read as it is sent cannot be changed.
+      const text = (): string | undefined => (facts instanceof Promise ? undefined : this.#body.text());
+      this.#changes = new ChangedBody(call, { ...this.#carrier.changing, text, headers: this.#carrier.headers });
+      call.changeable = this.#changes;
+    }
+    if (gate?.waits === true) {
+      this.#gone = new AbortController();
+      call.signal = this.#gone.signal;
+    }
     const passage = admit(call, this.#body.text(), faults);
     if (passage instanceof Promise) passage.then((late) => this.#admitted(call, late, true));
     else this.#admitted(call, passage, false);
@@ -236,8 +233,10 @@ export class HeldRequest {
   /** `metered`: it is a model call, and not only of its path. */
   #pass(metered: boolean): void {
     this.#tell(() => {
-      if (this.#endedBy === undefined) this.#inFlight = this.#meter.inFlight.begin(this.#target, metered);
-      this.#carrier.release(this.#body.added);
+      const changed = writtenChange(this.#changes, this.#body.added > 0);
+      const target = changed === undefined ? this.#target : { ...this.#target, path: pathOf(changed) };
+      if (this.#endedBy === undefined) this.#inFlight = this.#meter.inFlight.begin(target, metered);
+      if (!this.#carrier.release(this.#body.added, changed)) this.#changes?.undo();
       if (this.#endedBy !== undefined) this.#settle(this.#endedBy, "held");
     });
   }

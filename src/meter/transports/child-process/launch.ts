@@ -1,14 +1,10 @@
 import { readEnvironment } from "../../../config/config.ts";
 import { childArguments, childEnvironment, nameOf } from "../../../proxy/children.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
+import type { ProgramStart, StartedProgram } from "../../call/started-program.ts";
 import { SCOPE_VARIABLE } from "../../propagation/baggage.ts";
-
-/** A program about to be started; `args` without its own name. */
-export interface Launch {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
+import type { Launch } from "./command.ts";
+import { findProgram, pastProxy, startOf } from "./past.ts";
 
 /** Programs that call models, or may: Python has no hook of ours. */
 const AGENT = /^(?:claude|codex|gemini|opencode|qwen|aider|python[\d.]*|uvx?|pipx)$/;
@@ -27,13 +23,36 @@ export function withScope(meter: CallMeter, launch: Launch): Launch {
   return { ...launch, env: { ...launch.env, [SCOPE_VARIABLE]: scope } };
 }
 
+/** A launch as it is made, and the agent program in it, if it is one. */
+export interface Prepared {
+  readonly launch: Launch;
+  readonly started?: StartedProgram;
+  /** It tells on its standard output what it has used. */
+  readonly reports?: boolean;
+}
+
 /** The launch of an agent program with the addresses of our proxy in it; any other as it is. */
-export function redirect(meter: CallMeter, launch: Launch): Launch {
-  if (!isAgent(launch)) return launch;
-  const addresses = meter.programAddresses();
-  if (addresses === undefined) return launch;
+export function redirect(meter: CallMeter, launch: Launch): Prepared {
+  if (!isAgent(launch)) return { launch };
+  const found = findProgram(launch, SHELL.test(nameOf(launch.file)));
+  const start = found === undefined ? unknownStart(launch) : startOf(found);
+  const started = meter.startProgram(start);
+  if (started === undefined) return { launch };
+  const reports = found !== undefined && REPORTING.has(found.program.name);
+  const { addresses } = started;
+  if (addresses === undefined) return { launch, started, reports };
   const [, ...args] = childArguments([launch.file, ...launch.args], addresses);
-  return { file: launch.file, args, env: childEnvironment(launch.env, addresses, addresses.proxy, readEnvironment()) };
+  const env = childEnvironment(launch.env, addresses, addresses.proxy, readEnvironment());
+  const redirected = { file: launch.file, args, env };
+  const past = found && pastProxy(found, redirected, addresses);
+  if (past !== undefined && (start.asks || found?.args.length === 0)) started.past(past);
+  return { launch: redirected, started, reports };
+}
+
+const REPORTING: ReadonlySet<string> = new Set(["claude", "codex"]);
+
+function unknownStart({ file }: Launch): ProgramStart {
+  return { name: nameOf(file), asks: false, resumes: false, host: "" };
 }
 
 /** Whether a launch is that of an agent program, or of a shell or runtime that is told to start one. */

@@ -11,12 +11,13 @@ export interface Begun {
   readonly init: FetchInit;
   readonly ask: Outgoing["ask"];
   readonly passing: Outgoing["passing"];
+  readonly text: Outgoing["text"];
 }
 
 /** Begins the call of a request. Undefined for an unrelated API: a matching path on an unknown host, with a body that does not match. */
 export function beginRequest(meter: CallMeter, target: Target, input: FetchInput, init: FetchInit): Begun | undefined {
   const outgoing = readOutgoing(target, input, init);
-  const { facts, asked, sends, ask, passing } = outgoing;
+  const { facts, asked, sends, ask, passing, text } = outgoing;
   if (facts === undefined && target.host === undefined) return undefined;
   const headers = headersOf(input, init);
   const said = readScopeOf(meter, headers, target.tags);
@@ -39,6 +40,7 @@ export function beginRequest(meter: CallMeter, target: Target, input: FetchInput
     init: said === undefined ? sent : withoutOurs(meter, sent, headers),
     ask,
     passing,
+    text,
   };
 }
 

@@ -9,7 +9,7 @@ import type { Target } from "../../wire/target.ts";
 import { isEventStream } from "../bodies/event-stream.ts";
 import { isNodeBody, watchNodeBody } from "../bodies/node-body.ts";
 import { type Begun, beginRequest } from "./begun-request.ts";
-import { ChangeableRequest, showTreatment } from "./changed-request.ts";
+import { changeable, changedRequest, showTreatment } from "./changed-request.ts";
 import { forbidRetry, mayBeCap, readError } from "./error-answer.ts";
 import {
   addressOf,
@@ -143,8 +143,8 @@ function passUnmetered(
 async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCall, begun: Begun): Promise<Response> {
   const { faults, inFlight } = meter;
   let { input, init } = begun;
-  const changeable = call.services.gate?.changes === true ? new ChangeableRequest(call, input, init) : undefined;
-  call.changeable = changeable;
+  const changes = call.services.gate?.changes === true ? changeable(call, begun) : undefined;
+  call.changeable = changes;
   const asked = admit(call, init?.body, faults);
   const passage = asked instanceof Promise ? await asked : asked;
   if (passage?.pass === false) {
@@ -153,18 +153,16 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
   }
   call.ticket = passage?.ticket;
   if (asked instanceof Promise && call.signal?.aborted === true) return giveUp(call, call.signal, input, init);
-  if (changeable !== undefined) ({ input, init } = changeable);
+  let path: string | undefined;
+  if (changes?.sent !== undefined) ({ input, init, path } = changedRequest(input, init, changes));
   if (begun.ask !== undefined) {
-    const body = await begun.ask();
+    const body = await begun.ask(changes?.sent?.body);
     if (body !== undefined) {
       init = { ...init, body };
       call.hides = true;
     }
   }
-  const request = inFlight.begin(
-    changeable?.path === undefined ? call.target : { ...call.target, path: changeable.path },
-    true,
-  );
+  const request = inFlight.begin(path === undefined ? call.target : { ...call.target, path }, true);
   if (call.signal?.aborted) call.givenUp = "held";
   let response: Response;
   try {
@@ -185,7 +183,7 @@ async function send(meter: CallMeter, inner: Fetch, self: unknown, call: OpenCal
     await readCap(call, response, meter);
   try {
     watch(meter, call, response, input, init);
-    showTreatment(response, call);
+    if (changes?.sent !== undefined || call.treatment !== undefined) showTreatment(response, call);
   } catch (error) {
     faults.report("body", error);
     call.settle({ type: "collect", unseen: true });

@@ -36,8 +36,10 @@ export interface Outgoing {
   readonly sends?: true;
   /** We asked for usage that the caller did not ask for. */
   readonly asked: boolean;
-  /** The body with the question in it, where it has to be read first; undefined: as it is. Does not reject. */
-  readonly ask?: () => Promise<Blob | Buffer<ArrayBuffer> | undefined>;
+  /** The body, or what it was changed to, with the question in it, where it has to be read first; undefined: as it is. Does not reject. */
+  readonly ask?: (changed?: string) => Promise<Blob | Buffer<ArrayBuffer> | undefined>;
+  /** The body of a `Blob` or a `Request`, once it is read. */
+  readonly text?: () => string | undefined;
   /** A body that is read as it is sent, with the question at its end. */
   readonly passing?: PassingBody;
 }
@@ -89,38 +91,56 @@ function readBytes(target: Target, input: FetchInput, init: FetchInit, body: Arr
 }
 
 function readBlob(target: Target, input: FetchInput, init: FetchInit, body: Blob): Outgoing {
-  const text = body.text();
-  const facts = text.then((read) => factsOf(target, read));
-  if (!mayAskIn(target, input, init)) return { input, init, facts, asked: false };
-  const ask = async (): Promise<Blob | undefined> => {
-    const asking = await askLater(text, facts);
+  const read = readLater(body.text());
+  const facts = read.done.then((seen) => factsOf(target, seen as string));
+  const { text } = read;
+  if (!mayAskIn(target, input, init)) return { input, init, facts, asked: false, text };
+  const ask = async (changed?: string): Promise<Blob | undefined> => {
+    const asking = await askLater(changed, read.done, facts);
     return asking === undefined ? undefined : new Blob([asking], { type: body.type });
   };
-  return { input, init, facts, asked: false, ask };
+  return { input, init, facts, asked: false, ask, text };
 }
 
 function readRequest(target: Target, input: Request, init: FetchInit): Outgoing {
-  const text = readCopy(input);
-  const facts = text.then((read) => (read === undefined ? undefined : factsOf(target, read)));
-  if (!mayAskIn(target, input, init)) return { input, init, facts, asked: false };
-  const ask = async (): Promise<Buffer<ArrayBuffer> | undefined> => {
-    const asking = await askLater(text, facts);
+  const read = readLater(readCopy(input));
+  const facts = read.done.then((seen) => (seen === undefined ? undefined : factsOf(target, seen)));
+  const { text } = read;
+  if (!mayAskIn(target, input, init)) return { input, init, facts, asked: false, text };
+  const ask = async (changed?: string): Promise<Buffer<ArrayBuffer> | undefined> => {
+    const asking = await askLater(changed, read.done, facts);
     if (asking === undefined) return undefined;
     // As after a fetch of it, the caller's request cannot be sent again.
     input.body?.cancel().catch(() => {});
     return Buffer.from(asking);
   };
-  return { input, init, facts, asked: false, ask };
+  return { input, init, facts, asked: false, ask, text };
+}
+
+/** A text that comes later, and can be looked up once it is there. */
+function readLater(text: Promise<string | undefined>): {
+  readonly done: Promise<string | undefined>;
+  readonly text: () => string | undefined;
+} {
+  let seen: string | undefined;
+  const done = text.then((read) => {
+    seen = read;
+    return read;
+  });
+  return { done, text: () => seen };
 }
 
 /** The body with the question in it; undefined where it is not to be asked, or cannot be read. */
 async function askLater(
+  changed: string | undefined,
   text: Promise<string | undefined>,
   facts: Promise<RequestFacts | undefined>,
 ): Promise<string | undefined> {
   try {
     const read = await facts;
-    return read?.lacksUsage === true ? askForUsage((await text) as string, read.hasStreamOptions === true) : undefined;
+    return read?.lacksUsage === true
+      ? askForUsage(changed ?? ((await text) as string), read.hasStreamOptions === true)
+      : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import type { CallMeter } from "../../call/call-meter.ts";
+import { treatmentHeaders } from "../../call/treatment.ts";
 import { readHeader } from "../../wire/headers.ts";
 import { dropScopeHeaders, readScopeHeaders } from "../../wire/scope-headers.ts";
 import { mayAskUsage, type Target } from "../../wire/target.ts";
@@ -89,10 +90,14 @@ function hold(
     {
       headers: () => headers,
       header: (name) => headers[name],
-      release() {
-        writes.release();
+      // The head is rendered already.
+      changing: { address: String(headers[":path"] ?? ""), mayResize: false, mayMove: false },
+      release(_added, changed) {
+        const isChanged = changed === undefined || writes.isWhole;
+        writes.release(isChanged ? changed?.body : undefined);
         if (session.connecting) queue(session, send);
         else send();
+        return isChanged;
       },
       refuse(refusal) {
         writes.swallow();
@@ -227,6 +232,8 @@ function seeAnswer(meter: CallMeter, stream: ClientHttp2Stream, held: HeldReques
     endOf: () => ({ type: "error" }),
     stop: (error) => stopStream(stream, error),
   });
+  const said = treatmentHeaders(call);
+  if (said !== undefined) Object.assign(headers, said);
 }
 
 const CANCEL = 8;

@@ -9,37 +9,55 @@ const END_HEADERS = 4;
 
 /** What is written to a stream that has no id yet: Node lets it wait for that. */
 export interface WaitingWrites {
-  /** The stream gets its id. */
-  release(): void;
+  /** The stream gets its id. `instead`: what is sent in place of all that was written, where the caller has ended it. */
+  release(instead: Buffer | undefined): void;
+  /** Whether all that its caller writes, and it has ended, waits in one piece. */
+  readonly isWhole: boolean;
   /** It never will: all that was and is written counts as sent. */
   swallow(): void;
 }
 
+/** A write that waits, as Node makes it. */
+interface WaitingWrite {
+  readonly name: "_write" | "_writev" | "_final";
+  readonly original: (...args: unknown[]) => unknown;
+  readonly args: readonly unknown[];
+  readonly done: Done;
+}
+
 export function followWaitingWrites(stream: ClientHttp2Stream): WaitingWrites {
-  /** There is at most one at a time. */
-  let waiting: Done | undefined;
+  /** There is at most one at a time; of a stream that its caller has ended it has all that was written. */
+  let waiting: WaitingWrite | undefined;
   let isSwallowed = false;
   const overrides = (["_write", "_writev", "_final"] as const).map((name): Override => {
     const original = (stream as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
-    return override(stream as never, name, function (this: unknown, ...args: unknown[]): unknown {
+    return override(stream as never, name, function (this: unknown, ...args: unknown[]): void {
       const done = args.at(-1) as Done;
-      if (isSwallowed) return process.nextTick(done);
-      waiting = done;
-      return original?.apply(this, args);
+      if (isSwallowed) process.nextTick(done);
+      else if (original !== undefined) waiting = { name, original, args, done };
     } as never);
   });
 
   return {
-    release() {
+    release(instead) {
       for (const one of overrides) one.undo();
+      if (waiting !== undefined) waiting.original.apply(stream, [...argumentsOf(waiting, instead)]);
     },
     swallow() {
       isSwallowed = true;
       // Node has corked it until it has an id.
       stream.uncork();
-      if (waiting !== undefined) process.nextTick(waiting);
+      if (waiting !== undefined) process.nextTick(waiting.done);
+    },
+    get isWhole() {
+      return stream.writableEnded && waiting !== undefined && waiting.name !== "_final";
     },
   };
+}
+
+function argumentsOf({ name, args, done }: WaitingWrite, instead: Buffer | undefined): readonly unknown[] {
+  if (instead === undefined || name === "_final") return args;
+  return name === "_write" ? [instead, "buffer", done] : [[{ chunk: instead, encoding: "buffer" }], done];
 }
 
 /** Answers a stream of which nothing was sent, and nothing will be: it never gets an id, and its session stays open. */

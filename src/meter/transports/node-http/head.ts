@@ -16,6 +16,10 @@ export interface Outgoing {
   readonly writableFinished: boolean;
   readonly res: { readonly destroyed: boolean } | null | undefined;
   readonly strictContentLength?: boolean;
+  /** Whether the body is sent in chunks, each with its length. */
+  readonly chunkedEncoding: boolean;
+  /** With its query; the whole address to a proxy. */
+  readonly path?: string;
   /** The head as text, once it is rendered. */
   _header: string | null;
   outputData: Output[];
@@ -77,9 +81,9 @@ export function rewriteHead(message: Outgoing, added: number): void {
   message._header = rewritten;
 }
 
-type Line = readonly [name: string, value: string];
+export type Line = readonly [name: string, value: string];
 
-function linesOf(head: string): readonly Line[] {
+export function linesOf(head: string): readonly Line[] {
   const lines = head.split("\r\n").slice(1);
   return lines.flatMap((line): Line[] => {
     const colon = line.indexOf(":");

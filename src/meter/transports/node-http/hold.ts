@@ -1,11 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { CallMeter } from "../../call/call-meter.ts";
+import { treatmentHeaders } from "../../call/treatment.ts";
 import { mayBeOurs, mayHoldOurs, readScopeHeaders, type SaidScope } from "../../wire/scope-headers.ts";
 import { mayAskUsage, type Target } from "../../wire/target.ts";
 import { watchAnswer } from "../bodies/answer.ts";
 import { createClassMethods, stateOf } from "../bodies/class-methods.ts";
 import { HeldRequest, MAX_HELD } from "../bodies/held-request.ts";
 import { headerOf, headersOf, type Outgoing, type Output, rewriteHead } from "./head.ts";
+import { rewriteAll } from "./rewritten.ts";
 import { answerInstead } from "./stand-in.ts";
 
 /** What the methods of a request know of it. */
@@ -28,9 +30,12 @@ export function holdRequest(meter: CallMeter, target: Target, message: Outgoing)
     {
       headers: () => headersOf(message),
       header: (name) => headerOf(message, name),
-      release(added) {
+      changing: { address: message.path ?? "", mayResize: message.strictContentLength !== true, mayMove: true },
+      release(added, changed) {
         faults.guard("request", () => rewriteHead(message, added));
+        const isChanged = changed === undefined || faults.guard("request", () => rewriteAll(message, changed)) === true;
         if (message.socket && !message.destroyed) message._flush();
+        return isChanged;
       },
       refuse: (refusal) => answerInstead(message, refusal),
     },
@@ -150,7 +155,7 @@ function see({ meter, held }: Following, message: Outgoing, name: string, value:
 function seeAnswer(meter: CallMeter, held: HeldRequest, answer: IncomingMessage): void {
   const call = held.answered();
   if (call === undefined || call.settled) return;
-  const { statusCode = 0, headers } = answer;
+  const { statusCode = 0, headers, rawHeaders } = answer;
   watchAnswer(meter, call, {
     status: statusCode,
     headers: { get: (name) => textOf(headers[name]) },
@@ -158,6 +163,10 @@ function seeAnswer(meter: CallMeter, held: HeldRequest, answer: IncomingMessage)
     endOf: (error) => ({ type: isCut(error) ? "error" : "cancel" }),
     stop: (error) => stopAnswer(answer, error),
   });
+  const said = treatmentHeaders(call);
+  if (said === undefined) return;
+  Object.assign(headers, said);
+  rawHeaders.push(...Object.entries(said).flat());
 }
 
 /** Closes the connection. To Node the answer has then come whole, and what its reader has not read yet stays readable. */

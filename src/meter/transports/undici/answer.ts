@@ -6,6 +6,7 @@ import type { CallMeter } from "../../call/call-meter.ts";
 import { isFinal } from "../../call/checkpoint.ts";
 import type { InFlight } from "../../call/in-flight-requests.ts";
 import type { OpenCall } from "../../call/open-call.ts";
+import { treatmentHeaders } from "../../call/treatment.ts";
 import type { HeaderLookup } from "../../wire/headers.ts";
 import { type CodedPast, keepPast } from "../bodies/coded-past.ts";
 import { createDecoder, type Decoder } from "../bodies/decoder.ts";
@@ -53,6 +54,11 @@ export class Answer {
   /** The stream was cut: the caller gets its end, and nothing more. */
   get isCut(): boolean {
     return this.#call?.isCut === true;
+  }
+
+  /** Headers that tell the caller what budgets did with its call; undefined where they did nothing. */
+  get said(): Readonly<Record<string, string>> | undefined {
+    return this.#call === undefined ? undefined : treatmentHeaders(this.#call);
   }
 
   /** The head of the answer, which may come after others that only inform. */

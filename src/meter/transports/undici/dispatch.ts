@@ -7,8 +7,10 @@ import type { OpenCall } from "../../call/open-call.ts";
 import { PREFIX } from "../../propagation/baggage.ts";
 import { withoutBaggage } from "../../tracing/otel-global.ts";
 import { readScopeHeaders } from "../../wire/scope-headers.ts";
-import type { Target } from "../../wire/target.ts";
+import { type Target, withoutSlashes } from "../../wire/target.ts";
+import { ChangedBody } from "../bodies/changed-body.ts";
 import { Answer } from "./answer.ts";
+import { changeable, changedOptions } from "./changed-request.ts";
 import { HOOKED } from "./copies.ts";
 import { type Dispatch, type Dispatcher, type DispatchOptions, type Handler, isHandler } from "./dispatcher.ts";
 import { isReadOnce, readable, withoutScope } from "./headers.ts";
@@ -125,6 +127,7 @@ function begin(meter: CallMeter, target: Target, { facts, asked, sends, options 
 /** Sends a call once it may leave: at once where that is known. */
 function hold(sending: Sending, call: OpenCall, outgoing: Outgoing): boolean {
   const { faults } = sending.meter;
+  if (call.services.gate?.changes === true) call.changeable = changeable(call, outgoing);
   const asked = admit(call, outgoing.options.body, faults);
   if (asked instanceof Promise || outgoing.later !== undefined) return later(sending, call, outgoing, asked);
   return decide(sending, call, outgoing, asked);
@@ -136,7 +139,12 @@ function decide(sending: Sending, call: OpenCall, outgoing: Outgoing, passage: P
     return answerRefused(sending, passage.refusal(), outgoing.options.body);
   }
   call.ticket = passage?.ticket;
-  return send(sending, call, outgoing);
+  return send(sending, call, changed(call, outgoing));
+}
+
+function changed({ changeable: changes }: OpenCall, outgoing: Outgoing): Outgoing {
+  if (!(changes instanceof ChangedBody) || changes.sent === undefined) return outgoing;
+  return { ...outgoing, options: changedOptions(outgoing.options, changes) };
 }
 
 /** As of a request that waits for a connection, the dispatcher has taken it. */
@@ -199,7 +207,9 @@ function answerRefused({ handler }: Sending, refusal: Refusal, body: unknown): t
 function send(sending: Sending, call: OpenCall | undefined, { options, passing }: Outgoing): boolean {
   const { meter, target, handler } = sending;
   if (call?.signal?.aborted) call.givenUp = "held";
-  const request = meter.inFlight.begin(target, call !== undefined);
+  const moved = call?.changeable?.changes !== undefined && options.path !== undefined;
+  const path = moved ? withoutSlashes((options.path as string).replace(/[?#].*$/s, "")) : target.path;
+  const request = meter.inFlight.begin(moved ? { ...target, path } : target, call !== undefined);
   const answer = new Answer(meter, call, request, passing);
   const sent = call === undefined ? options : withoutOurs(meter, options);
   try {

@@ -17,6 +17,8 @@ export interface Outgoing {
   /** We asked for usage that the caller did not ask for. */
   readonly asked: boolean;
   readonly passing?: PassingBody;
+  /** The body of a `Blob`, or one that was read in pieces, once it is known. */
+  readonly text?: () => string | undefined;
   /** The request once its body was read, which is before it is sent. Does not reject. */
   readonly later?: Promise<Outgoing>;
 }
@@ -34,7 +36,12 @@ export function readOutgoing(target: Target, options: DispatchOptions, faults: F
     return readBytes(target, options, new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
   }
   if (body instanceof Blob) {
-    return { options, facts: body.text().then((text) => factsOf(target, text)), asked: false };
+    let seen: string | undefined;
+    const facts = body.text().then((text) => {
+      seen = text;
+      return factsOf(target, text);
+    });
+    return { options, facts, asked: false, text: () => seen };
   }
   if (isNodeStream(body)) {
     const { facts, passing } = tapStream(target, body);
@@ -95,7 +102,9 @@ async function readSized(
   if (bytes === undefined) return { options: sent, facts: undefined, asked: false };
   try {
     const read = readBytes(target, { ...options, headers: withoutLength(options.headers) }, bytes);
-    if (!read.asked) return { options: sent, facts: read.facts, asked: false };
+    if (!read.asked) {
+      return { options: sent, facts: read.facts, asked: false, text: () => new TextDecoder().decode(bytes) };
+    }
     const asking = read.options.body as Uint8Array;
     const headers = withValues(options.headers, { ...UNCODED, "content-length": String(asking.byteLength) });
     return { ...read, options: { ...options, body: asking, headers } };

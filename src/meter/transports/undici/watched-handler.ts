@@ -51,8 +51,11 @@ class WatchedOld implements OldHandler {
   }
 
   onHeaders(...args: Parameters<OldHandler["onHeaders"]>): boolean | undefined {
-    this.#answer.head(args[0], new RawLookup(args[1] ?? []));
-    return this.#handler.onHeaders(...args);
+    const [status, raw, ...more] = args;
+    this.#answer.head(status, new RawLookup(raw ?? []));
+    const { said } = this.#answer;
+    if (said === undefined || status < 200) return this.#handler.onHeaders(...args);
+    return this.#handler.onHeaders(status, [...(raw ?? []), ...rawOf(said)], ...more);
   }
 
   onData(chunk: Buffer): boolean | undefined {
@@ -100,8 +103,16 @@ class WatchedNew implements NewHandler {
   }
 
   onResponseStart(...args: Parameters<Required<NewHandler>["onResponseStart"]>): void {
-    this.#answer.head(args[1], new ParsedLookup(args[2]));
-    this.#handler.onResponseStart(...args);
+    const [controller, status, headers, ...more] = args;
+    this.#answer.head(status, new ParsedLookup(headers));
+    const { said } = this.#answer;
+    if (said === undefined || status < 200) {
+      this.#handler.onResponseStart(...args);
+      return;
+    }
+    // Where its `fetch` reads them.
+    if (Array.isArray(controller.rawHeaders)) controller.rawHeaders.push(...rawOf(said));
+    this.#handler.onResponseStart(controller, status, { ...headers, ...said }, ...more);
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -130,6 +141,10 @@ class WatchedNew implements NewHandler {
     if (rest.byteLength > 0 && controller) this.#handler.onResponseData(controller, bufferOf(rest));
     this.#handler.onResponseError(...args);
   }
+}
+
+function rawOf(headers: Readonly<Record<string, string>>): readonly Buffer[] {
+  return Object.entries(headers).flatMap(([name, value]) => [Buffer.from(name), Buffer.from(value)]);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

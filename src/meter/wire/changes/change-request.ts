@@ -1,5 +1,5 @@
 import { type Json, object, parse } from "../../../core/json.ts";
-import type { RequestChange } from "../../../limits/ladder.ts";
+import type { ChangeOutcome, RequestChange } from "../../../limits/ladder.ts";
 import type { RequestFacts } from "../formats/format.ts";
 import { factsOf, type Target } from "../target.ts";
 import { setMember } from "./set-member.ts";
@@ -22,8 +22,9 @@ export interface Changes {
 }
 
 /**
- * Changes a request. Undefined where nothing of it can be changed: in a format that does not say where, or a body that
- * is not read the same way afterwards.
+ * Changes a request, in all that applies to it. `nothing` where nothing does: in a format that does not say where, or a
+ * limit of the request's own that is lower. `fixed` where it is not JSON, names its model in no way that we know, or is not
+ * read the same way afterwards.
  */
 export function changeRequest(
   target: Target,
@@ -31,20 +32,23 @@ export function changeRequest(
   text: string,
   facts: RequestFacts,
   change: RequestChange,
-): ChangedRequest | undefined {
+): ChangedRequest | Exclude<ChangeOutcome, "changed"> {
   const { settings } = target.format;
   const json = object(parse(text));
-  if (settings === undefined || json === undefined || target.readFacts !== undefined) return undefined;
+  if (settings === undefined || target.readFacts !== undefined) return "nothing";
+  if (json === undefined) return "fixed";
   const asked = change.model === undefined ? undefined : facts.model;
   const where = asked === undefined ? undefined : withModel(address, text, json, asked, change.model as string);
+  if (asked !== undefined && where === undefined) return "fixed";
   const before = where?.body ?? text;
   const limit = limitOf(target, json, facts, change);
   const body = limit === undefined ? before : withLimit(before, limit.members, limit.tokens);
-  if (body === undefined || (where === undefined && limit === undefined)) return undefined;
+  if (where === undefined && limit === undefined) return "nothing";
+  if (body === undefined) return "fixed";
   const read = factsOf(target, body);
-  if (read === undefined || (limit !== undefined && read.maxOutput !== limit.tokens)) return undefined;
+  if (read === undefined || (limit !== undefined && read.maxOutput !== limit.tokens)) return "fixed";
   const inPath = where !== undefined && where.address !== address;
-  if (where !== undefined && json.model !== undefined && read.model !== change.model) return undefined;
+  if (where !== undefined && json.model !== undefined && read.model !== change.model) return "fixed";
   return {
     address: where?.address ?? address,
     body,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -102,6 +102,28 @@ describe("a program's calls are metered in the scope of whoever starts it", () =
     expect(out).toBe("402");
     expect(vendor.visits).toEqual([]);
     expect(calls).toMatchObject([{ scope: SCOPE, ending: "blocked" }]);
+  });
+
+  test("and let pass over its budget, where the app is asked and says so", async () => {
+    const MORE = JSON.stringify({ budgets: [{ scope: { agent: "planner" }, per: "run", usd: 0.000001 }] });
+    const { out, calls } = await startBy("asked before it is refused", program, { MORE });
+    expect(out).toBe("200 flights budget");
+    expect(calls).toMatchObject([{ scope: SCOPE, ending: "completed" }]);
+  });
+
+  test("by its own report, where none reaches the proxy", async () => {
+    const usage = { inputTokens: 100, outputTokens: 50, costUSD: 0.25 };
+    const report = { type: "result", total_cost_usd: 0.25, modelUsage: { "claude-sonnet-4-6": usage } };
+    const apart = join(folder, "apart");
+    mkdirSync(apart, { recursive: true });
+    const silent = join(apart, "claude");
+    writeFileSync(silent, `#!/bin/sh\nprintf '%s\\n' '{"type":"system"}' '${JSON.stringify(report)}'\n`);
+    chmodSync(silent, 0o755);
+    const { out, calls, counted } = await startBy("its own report", silent);
+    expect(out).toBe(`{"type":"system"}\n${JSON.stringify(report)}\n`);
+    const record = { scope: SCOPE, usage: { input: 100, output: 50 }, ending: "completed" };
+    expect(calls).toMatchObject([record, record]);
+    expect(counted).toBe(2);
   });
 
   test("once, where the program is hooked itself", async () => {

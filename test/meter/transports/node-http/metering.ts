@@ -14,10 +14,10 @@ export interface Switched {
   stop(): Promise<void>;
 }
 
-export async function startSwitched(): Promise<Switched> {
+export async function startSwitched(say: (line: string) => void = () => {}): Promise<Switched> {
   const server = await startModelServer();
   answer(server);
-  const runtime = createRuntime(() => {});
+  const runtime = createRuntime(say);
   const calls: SettledCall[] = [];
   runtime.listeners.add((call) => calls.push(call));
   return {
