@@ -48,4 +48,15 @@ locals {
       }],
     )...)
   }
+
+  # The provider compares what is configured with Datadog's answer, key by key. Datadog drops one default that is sent, and
+  # adds those that are not: they are written here as it answers them, or the second plan would never be empty.
+  options = {
+    for name, monitor in local.monitors : name => merge(
+      { new_host_delay = 300 },
+      { for key, value in monitor.options : "notify_no_data" => false if key == "on_missing_data" && value == "default" },
+      { for key, value in monitor.options : key => value if !(key == "on_missing_data" && value == "default") },
+    )
+  }
+  unshared = { notify_list = [], restricted_roles = [] }
 }

@@ -41,13 +41,13 @@ resource "datadog_webhook" "breaker" {
 
 resource "datadog_monitor_json" "spendfuse" {
   for_each   = local.monitors
-  monitor    = jsonencode(each.value)
+  monitor    = jsonencode(merge(each.value, { options = local.options[each.key] }))
   depends_on = [datadog_webhook.breaker]
 }
 
 resource "datadog_dashboard_json" "spendfuse" {
   for_each  = local.dashboards
-  dashboard = file("${var.package}/dashboards/${each.value}")
+  dashboard = jsonencode(merge(local.unshared, jsondecode(file("${var.package}/dashboards/${each.value}"))))
 }
 
 # Only where asked: Datadog answers 404 for a metric that has had no point yet.

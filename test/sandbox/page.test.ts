@@ -12,6 +12,7 @@ import { type SandboxServer, startSandboxServer } from "../../src/sandbox/server
 import { openMemory } from "../../src/stores/memory.ts";
 import { findChromium, openBrowser } from "../servers/chromium.ts";
 import { findBarriers } from "./accessibility.ts";
+import { findWithAxe } from "./axe.ts";
 import { feedMinute } from "./traffic.ts";
 
 const chromium = findChromium();
@@ -156,7 +157,7 @@ describe.skipIf(chromium === undefined)("the page of the sandbox", () => {
       await own.locator(`nav a[href="${href}"]`).click();
       await own.waitForSelector(`nav a[aria-current="page"][href="${href}"]`);
       if (href.startsWith("#dashboards")) await drawn(own);
-      seen[href] = await own.evaluate(findBarriers);
+      seen[href] = await barriersOf(own);
     }
     await own.close();
     expect(seen).toEqual(Object.fromEntries(views.map((href) => [href, []])));
@@ -199,4 +200,9 @@ function isPainted(element: SVGElement | HTMLElement): boolean {
   const canvas = element as HTMLCanvasElement;
   const pixels = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
   return pixels.some((value) => value !== 0);
+}
+
+/** By our own rules, and by axe's. */
+async function barriersOf(page: Page): Promise<readonly string[]> {
+  return [...(await page.evaluate(findBarriers)), ...(await findWithAxe(page))];
 }

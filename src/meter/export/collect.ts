@@ -7,7 +7,7 @@ import type { Outbox } from "./outbox.ts";
 import { toMetrics, withoutInvalid } from "./points.ts";
 import type { SpanRecorder } from "./spans.ts";
 import type { Slot } from "./spool/slots.ts";
-import { createTotals, type Totals } from "./totals.ts";
+import { createDeltas, createTotals, type Totals } from "./totals.ts";
 
 /** Turns data since the last collection into exports in the outbox, synchronously: none is lost in between. */
 export interface Collector {
@@ -54,8 +54,7 @@ interface CollectorState {
   readonly heartbeatMs: number;
   /** Created at the first collection: it reads the slot. */
   seconds: Seconds | undefined;
-  /** Undefined where points are deltas. */
-  readonly totals: Totals | undefined;
+  readonly totals: Totals;
   /** The value and the time of the last gauge of spooled exports, which is the heartbeat. */
   sentPending: number;
   sentAt: number;
@@ -72,7 +71,7 @@ export function createCollector(options: CollectorOptions): Collector {
     startMs,
     heartbeatMs: Math.max(intervalMs, Math.min(HEARTBEAT_MS, INTERVALS_PER_HEARTBEAT * intervalMs)),
     seconds: undefined,
-    totals: options.temporality === "cumulative" ? createTotals() : undefined,
+    totals: options.temporality === "cumulative" ? createTotals() : createDeltas(),
     sentPending: 0,
     sentAt: startMs,
     sentGauges: new Map(),
@@ -95,9 +94,9 @@ function hasMetrics(state: CollectorState, { last, faultsAlone, heartbeat }: Wan
 }
 
 function collectMetrics(state: CollectorState, last: boolean): void {
-  const { instruments, outbox, slot, now, maxRequestBytes } = state.options;
+  const { instruments, outbox, slot, now, maxRequestBytes, temporality } = state.options;
   // The zeros with which totals begin need a second of their own after those of the slot's last holder.
-  state.seconds ??= createSeconds(slot().last + (state.totals ? 1 : 0), state.startMs);
+  state.seconds ??= createSeconds(slot().last + (temporality === "cumulative" ? 1 : 0), state.startMs);
   const interval = state.seconds.next(now(), last);
   // Too early: the data stays in the instruments.
   if (interval === undefined) return;
@@ -110,7 +109,7 @@ function collectMetrics(state: CollectorState, last: boolean): void {
   state.seconds.use(interval);
   slot().mark(interval.end);
   const valid = taken.map((one) => withoutInvalid(one, state.options.onInvalid));
-  const sent = state.totals ? state.totals.add(valid, interval) : valid;
+  const sent = state.totals.add(valid, interval);
   for (const data of toMetrics(sent, interval, resourceOf(state), state.scope, maxRequestBytes)) {
     outbox.add({ signal: "metrics", data }, interval.end);
   }

@@ -32,13 +32,37 @@ interface Series {
   fresh: boolean;
 }
 
-/** The sums of a process since it began, for receivers that ask for cumulative points. */
+/** The sums and histograms of a process, in the temporality that a receiver asks for. */
 export interface Totals {
-  /** Adds what was taken, and returns every series that was ever taken, with its total. Gauges stay as they are. */
+  /** Adds what was taken, and returns what is sent of it. Gauges stay as they are. */
   add(taken: readonly Taken[], interval: Interval): readonly Sent[];
 }
 
 /**
+ * What came since the last export, of the series in which something came. Each of its points begins where the one before
+ * it in its series ended, however many exports that series was idle for: the Collector's Prometheus exporter adds a point
+ * up only then, and else begins its counter again (`accumulator.go` of `prometheusexporter` 0.165).
+ */
+export function createDeltas(): Totals {
+  /** The end of the last point, by metric and by the tags, which are one object for the life of a series. */
+  const ends = new Map<string, WeakMap<Tags, number>>();
+  return { add: (taken, interval) => taken.map((one) => (one.kind === "gauge" ? one : follow(ends, one, interval))) };
+}
+
+function follow(ends: Map<string, WeakMap<Tags, number>>, taken: Taken, interval: Interval): Sent {
+  const known = ends.get(taken.metric.name) ?? new WeakMap<Tags, number>();
+  ends.set(taken.metric.name, known);
+  const points = (taken.points as readonly TimedPoint<number | Histogram>[]).map((point) => {
+    const start = known.get(point.tags) ?? interval.start;
+    known.set(point.tags, interval.end);
+    return { ...point, start };
+  });
+  return { ...taken, points } as Sent;
+}
+
+/**
+ * Of every series that was ever taken, its total since the process began.
+ *
  * Totals begin at zero in each process, also in one that takes over the slot, and so the tags, of another. Therefore a
  * new series starts with a point of 0 at the beginning of its first interval: without it Prometheus neither sees the
  * increase up to the first point, nor the restart, where the new total is not below the old one.

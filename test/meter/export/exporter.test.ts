@@ -101,6 +101,29 @@ describe("exporting by itself", () => {
     expect(receiver.requests).toHaveLength(1);
   });
 
+  test("each point begins where the one before it in its series ended, also after exports without that series", async () => {
+    const receiver = await receive();
+    const time = clock();
+    const { instruments, exporter } = exportTo(receiver, { now: time.now });
+    for (const agent of ["a", "b", "a", "b", "b", "a"]) {
+      instruments.record(settledCall(agent), [part(1)]);
+      time.add(10_000);
+      await exporter.flush();
+    }
+    const series = new Map<string, { start: number; second: number }[]>();
+    for (const point of receiver.points().filter(({ kind }) => kind !== "gauge")) {
+      const key = JSON.stringify([point.metric, point.tags]);
+      series.set(key, [...(series.get(key) ?? []), point]);
+    }
+    const ours = [...series.keys()].map((key) => (JSON.parse(key) as [string])[0]);
+    expect(ours).toEqual(expect.arrayContaining([COST, "spendfuse.calls", "gen_ai.client.inference.duration"]));
+    for (const [key, points] of series) {
+      expect(points.length, key).toBe(3);
+      for (const [index, { start }] of points.entries())
+        if (index > 0) expect(start, key).toBe(points[index - 1]?.second);
+    }
+  });
+
   test("the timer does it without being asked", async () => {
     const receiver = await receive();
     const { instruments } = exportTo(receiver, { intervalMs: 30 });
