@@ -8,6 +8,7 @@ import type { BudgetUse } from "./guard/budgets/budget-counter.ts";
 import type { Remaining } from "./guard/budgets/remaining.ts";
 import type { ChargeInput } from "./pricing/charge.ts";
 import type { BudgetOrder, WaitOptions } from "./process/charging.ts";
+import type { OutcomeUse } from "./process/outcomes/outcomes.ts";
 import { type StartOptions, theRuntime } from "./process/runtime.ts";
 
 /**
@@ -61,6 +62,23 @@ export function onCall(listener: (call: SettledCall) => unknown): () => void {
  */
 export function charge(input: ChargeInput): void {
   theRuntime().charge(input);
+}
+
+/**
+ * Says what came of the work of the scope that it is called in, such as `resolved`: what is spent in that scope, inner
+ * scopes without an outcome of their own included, then belongs to this outcome in {@link outcomes} and in `spendfuse
+ * report --by outcome`. The last word counts. A scope whose function throws without one is `failed`, and `retried` once a
+ * scope names the same `run` again. The first 100 texts are kept apart, written as tags are; those beyond are `other`.
+ * Returns false outside of any scope, where it does nothing.
+ * @throws SpendfuseError with code `SPENDFUSE_USAGE` for a text without a letter or digit.
+ */
+export function outcome(name: string): boolean {
+  return theRuntime().outcome(name);
+}
+
+/** What each outcome has cost in this process, and how often it came. */
+export function outcomes(): readonly OutcomeUse[] {
+  return theRuntime().outcomes();
 }
 
 /**
@@ -198,4 +216,5 @@ export { instrumentation } from "./instrumentation.ts";
 export { hashKey } from "./meter/identity/api-key.ts";
 export type { ChargeInput } from "./pricing/charge.ts";
 export type { BudgetOrder, WaitOptions } from "./process/charging.ts";
+export type { OutcomeUse } from "./process/outcomes/outcomes.ts";
 export type { StartOptions } from "./process/runtime.ts";

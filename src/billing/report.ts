@@ -1,11 +1,23 @@
+import type { MeteredRow } from "../core/metered.ts";
 import type { Nano } from "../core/money.ts";
-import { readTags } from "../core/tags/tags.ts";
+import { OUTCOME_TAG, readTags } from "../core/tags/tags.ts";
+import { isSuccess } from "../core/work/work.ts";
 import { unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 import type { DriftReason, UngovernedReason } from "./reconcile/bill.ts";
 import type { BillLine } from "./reconcile/reconcile.ts";
 
-export const GROUPINGS = ["agent", "root_agent", "team", "vendor", "project", "key", "model", "day"] as const;
+export const GROUPINGS = [
+  "agent",
+  "root_agent",
+  "team",
+  "vendor",
+  "project",
+  "key",
+  "model",
+  "day",
+  "outcome",
+] as const;
 /** One of {@link GROUPINGS}, or the name of a declared tag. */
 export type Grouping = (typeof GROUPINGS)[number] | (string & {});
 
@@ -16,6 +28,10 @@ export interface ReportRow {
   metered: Nano;
   /** Metered tokens of all kinds. */
   tokens: bigint;
+  /** Works that ended with an outcome; undefined where the grouping cannot tell works apart. */
+  works?: number;
+  /** Those of them that were worth their money: neither failed nor retried. */
+  successes?: number;
   /** Part of `billed` that no metered call explains. */
   ungoverned: Nano;
   /** Part of `metered` that is not on the bill, or not yet. */
@@ -31,12 +47,17 @@ export function totalOf(rows: readonly ReportRow[]): ReportRow {
     for (const key of Object.keys(all) as (keyof typeof all)[]) all[key] += row[key];
     for (const [reason, nano] of Object.entries(row.reasons)) reasons[reason] = (reasons[reason] ?? 0n) + nano;
   }
-  return { by: {}, ...all, reasons };
+  const counted = rows.filter(({ works }) => works !== undefined);
+  const works = counted.reduce((sum, row) => sum + (row.works ?? 0), 0);
+  const successes = counted.reduce((sum, row) => sum + (row.successes ?? 0), 0);
+  return { by: {}, ...all, ...(counted.length > 0 && { works, successes }), reasons };
 }
 
 /** Sums lines by the requested names. Ungoverned spend is a separate row, with agent `(ungoverned)`. */
 export interface Report {
   add(vendor: string, names: Names, day: number, lines: readonly BillLine[]): void;
+  /** Adds a metered row that counts works. */
+  addWorks(row: MeteredRow): void;
   /** The largest amount first. */
   readonly rows: readonly ReportRow[];
 }
@@ -70,10 +91,27 @@ export function createReport(by: readonly Grouping[]): Report {
         );
       }
     },
+    addWorks: (row) => addWorks(rows, by, row),
     get rows() {
       return [...rows.values()].sort(byAmount);
     },
   };
+}
+
+/** By what a work can be told apart: it may call many models, of several vendors. */
+const OF_WORKS: ReadonlySet<string> = new Set(["agent", "root_agent", "team", "day", "outcome"]);
+
+function addWorks(rows: Map<string, ReportRow>, by: readonly Grouping[], row: MeteredRow): void {
+  const tags = readTags(row.tags);
+  if (by.some((name) => !OF_WORKS.has(name) && (GROUPINGS as readonly string[]).includes(name))) return;
+  const day = new Date(row.day).toISOString().slice(0, 10);
+  const all: Readonly<Record<string, string>> = {
+    ...tags,
+    ...{ agent: row.agent, root_agent: row.rootAgent, team: row.team, day },
+  };
+  const found = rowOf(rows, Object.fromEntries(by.map((name) => [name, all[name] ?? ""])));
+  found.works = (found.works ?? 0) + row.calls;
+  found.successes = (found.successes ?? 0) + (isSuccess(tags[OUTCOME_TAG] ?? "") ? row.calls : 0);
 }
 
 function rowOf(rows: Map<string, ReportRow>, by: ReportRow["by"]): ReportRow {

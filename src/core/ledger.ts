@@ -32,6 +32,11 @@ export interface Entry {
   readonly unknown: boolean;
 }
 
+/** Sums of a metered row: money in nano-USD, and tokens of kinds that never overlap. */
+export type RowSums = Readonly<
+  Record<"calls" | "cost" | "inputUncached" | "cacheRead" | "cacheWrite" | "output", number>
+>;
+
 /** A call is added to the current hour alone; longer windows are that and their hours that have ended. */
 interface Account {
   /** Of the ended hours: since the process began, of the current month, of the current day. */
@@ -61,6 +66,8 @@ export interface Ledger {
   charge(node: ScopeNode, nano: number, now: number): void;
   /** Replaces what a call that ended at `at` has added, in the windows that it was added to. */
   correct(node: ScopeNode, before: Entry, after: Entry, at: number): void;
+  /** Adds the sums of metered rows to one account, such as `outcome:resolved`; negative ones take out what was added. */
+  addRow(account: string, row: RowSums, now: number): void;
   /** Sums of an account such as `agent:researcher` or {@link ALL}; undefined when nothing was added to it. */
   sums(account: string, window: Window, now: number): Readonly<Sums> | undefined;
   accounts(): Iterable<string>;
@@ -102,6 +109,7 @@ export function createLedger(options: { readonly recent?: number; readonly names
         if (found !== undefined) correctIn(found, before, after, at);
       }
     },
+    addRow: (name, row, now) => addRowTo(account(name), row, now),
     sums(name, window, now) {
       const found = bounded.get(name) ?? unbounded.get(name);
       if (!found) return undefined;
@@ -144,6 +152,17 @@ function chargeTo(account: Account, nano: number, now: number): void {
   addTo(account, NO_ENTRY, now);
   account.current.cost += nano;
   account.current.charges += nano;
+}
+
+function addRowTo(account: Account, row: RowSums, now: number): void {
+  addTo(account, NO_ENTRY, now);
+  const { current } = account;
+  current.calls += row.calls;
+  current.cost += row.cost;
+  current.input += row.inputUncached + row.cacheRead + row.cacheWrite;
+  current.output += row.output;
+  current.cacheRead += row.cacheRead;
+  current.cacheWrite += row.cacheWrite;
 }
 
 const NO_ENTRY: Entry = { calls: 0, cost: undefined, usage: undefined, unknown: false };

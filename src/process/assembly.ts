@@ -3,7 +3,7 @@ import type { SettledCall } from "../core/call.ts";
 import type { HostConfig } from "../core/config-types.ts";
 import type { Faults } from "../core/faults.ts";
 import type { Ledger } from "../core/ledger.ts";
-import { boundTags, boundValue, createTagBounds, NO_TAGS, type TagBounds, writeTags } from "../core/tags/tags.ts";
+import { boundValue, createTagBounds, NO_TAGS, type TagBounds } from "../core/tags/tags.ts";
 import { lazy } from "../core/values/lazy.ts";
 import type { Approve } from "../guard/approval.ts";
 import type { CallSettings } from "../meter/call/call-meter.ts";
@@ -15,7 +15,6 @@ import { createInstruments, type Instruments } from "../meter/metrics/instrument
 import type { Tracing } from "../meter/tracing/tracing.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
 import { VERSION } from "../package/version.ts";
-import type { Charge } from "../pricing/charge.ts";
 import { openPriceBook, openPriceBookNow } from "../pricing/open.ts";
 import { createPriceQueue, type PriceQueue } from "../pricing/queue.ts";
 import { TOOL_PRICES } from "../pricing/tool-prices.ts";
@@ -27,6 +26,8 @@ import { type Enforcement, isGuarded, openEnforcement } from "./enforcement.ts";
 import { type KeptKnowledge, openKnowledge } from "./estimate-file.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createLateCalls, type LateCalls } from "./late-calls.ts";
+import { type MeteredWriter, sinkOf, writeCall, writeCharge } from "./outcomes/metered-writer.ts";
+import type { OutcomeSink, Outcomes } from "./outcomes/outcomes.ts";
 import type { Forward } from "./programs/forward.ts";
 import { createSettler, type Settler } from "./settler.ts";
 import { openTotals } from "./summary/summary.ts";
@@ -50,6 +51,8 @@ export interface Parts {
   /** Kept from one process to the next where the configuration names a store that outlives them. */
   readonly estimates: KeptKnowledge;
   readonly services: CallServices;
+  /** Where outcomes are written. */
+  readonly outcomes: OutcomeSink;
   /** The values of tags that are shown. */
   readonly bounds: TagBounds;
 }
@@ -71,6 +74,7 @@ export interface AssemblyOptions {
   readonly reload: () => string;
   /** Takes settled calls to the thread that accounts for them, where that is another one. */
   readonly forward?: Forward | undefined;
+  readonly outcomes: Outcomes;
 }
 
 /** Wires the meter and the guard of one process: budgets receive each call's cost, and nothing flows back. */
@@ -111,18 +115,15 @@ export function assemble(options: AssemblyOptions): Parts {
   const folder = isSharedStore(config.store ?? DEFAULT_STORE) ? options.stateDir() : undefined;
   const estimates = openKnowledge(folder, (error) => faults.report("estimate", error));
   if (config.tokenizer === true) void loadTokenizer(estimates.knowledge, faults, options.say);
+  const writer: MeteredWriter = { bounds, journal, late, outcomes: options.outcomes };
   const recorder = createRecorder({
     faults,
     charge: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
-    ...((journal ?? options.forward) && {
-      journal(call, parts, open) {
-        const tags = writeTags(boundTags(bounds, call.scope));
-        options.forward?.call(call, parts, open.node, open.child);
-        journal?.record(call, parts, tags);
-        late?.record(call, parts, open, tags);
-      },
-    }),
+    journal(call, parts, open) {
+      options.forward?.call(call, parts, open.node, open.child);
+      writeCall(writer, call, parts, open);
+    },
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
@@ -136,7 +137,7 @@ export function assemble(options: AssemblyOptions): Parts {
     faults,
     spent: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
-    journal: journal && ((one) => journal.charge(boundCharge(bounds, one), writeTags(boundTags(bounds, one.scope)))),
+    journal: (one, work) => writeCharge(writer, one, work),
     instruments(one) {
       instruments.charge(one);
       totals?.charge(one);
@@ -156,7 +157,7 @@ export function assemble(options: AssemblyOptions): Parts {
       else prices.run(() => recorder.record(call, state, ended));
     },
   };
-  const kept = { enforcement, journal, settler, estimates, bounds };
+  const kept = { enforcement, journal, settler, estimates, bounds, outcomes: sinkOf(writer) };
   return { prices, instruments, totals, recorder, forecaster, services, ...kept };
 }
 
@@ -175,11 +176,6 @@ function boundsOf({ tags = NO_TAGS, caps }: Config): TagBounds {
   for (const { scope } of caps)
     for (const [kind, value] of scope) if (tags.includes(kind) && value !== "*") boundValue(bounds, kind, value);
   return bounds;
-}
-
-/** As metrics show it: a store must not keep a row for each text that an app makes up. */
-function boundCharge(bounds: TagBounds, charge: Charge): Charge {
-  return { ...charge, what: boundValue(bounds, "what", charge.what) };
 }
 
 /** Without a store that outlives the process a journal is of use only for what settles inside the process. */

@@ -109,5 +109,6 @@ export function chargeHere(state: ProcessState, input: ChargeInput): void {
   const { charge } = openForCalls(state).services;
   const context = contexts.capture();
   const node = faults.guard("identity", () => currentNode(identifier)) ?? context.node;
-  charge({ ...read, scope: node.scope, at: Date.now() }, { node, around: lookAround(), agentSpan: context.span });
+  const place = { node, around: lookAround(), agentSpan: context.span, work: context.work };
+  charge({ ...read, scope: node.scope, at: Date.now() }, place);
 }

@@ -16,9 +16,11 @@ import type { LateCalls } from "./late-calls.ts";
 /** Writes what a process metered to a store that outlives it: the metered side of reconciliation. */
 export interface Journal {
   /** @param tags Those that stored rows show, by `writeTags`. */
-  record(call: SettledCall, parts: readonly CallPart[], tags?: string): void;
+  record(call: SettledCall, parts: readonly CallPart[], tags?: string): readonly MeteredRow[];
+  /** Adds a row, or takes one out; false for a day whose totals are no longer kept here, which stay as they are. */
+  add(row: MeteredRow): boolean;
   /** @param tags As for {@link record}. */
-  charge(charge: Charge, tags: string): void;
+  charge(charge: Charge, tags: string): MeteredRow;
   /** Undefined while it is not open. */
   readonly store: () => Store | undefined;
   /** Writes what changed. Never rejects: a write that failed is tried again. */
@@ -46,6 +48,7 @@ export interface JournalOptions {
 const FLUSH_MS = 1_000;
 /** How long a flush waits for a store that is being opened. */
 const OPENING_MS = 2_000;
+
 const DAY_MS = 86_400_000;
 /** Entries kept in memory; above it, those that are written are dropped. */
 const MAX_ENTRIES = 20_000;
@@ -94,9 +97,20 @@ export function createJournal(options: JournalOptions): Journal {
   return {
     store: options.store,
     record(call, parts, tags) {
-      for (const row of meteredRows(call, parts, tags)) addRow(journal, row);
+      const rows = meteredRows(call, parts, tags);
+      for (const row of rows) addRow(journal, row);
+      return rows;
     },
-    charge: (charge, tags) => addRow(journal, chargeRow(charge, tags)),
+    add(row) {
+      const isKept = keepsDay(journal, row.day);
+      if (isKept) addRow(journal, row);
+      return isKept;
+    },
+    charge(charge, tags) {
+      const row = chargeRow(charge, tags);
+      addRow(journal, row);
+      return row;
+    },
     flush: flushAll,
     save: saveAll,
     async close() {
@@ -121,6 +135,11 @@ function addRow(journal: JournalState, row: MeteredRow): void {
   if (entry.dirty) return;
   entry.dirty = true;
   journal.dirty.push(entry);
+}
+
+/** Whether totals of that day can still change here. */
+function keepsDay({ clock }: JournalState, day: number): boolean {
+  return day >= clock() - 2 * DAY_MS;
 }
 
 async function flush(journal: JournalState): Promise<void> {
@@ -192,11 +211,10 @@ function putBack({ dirty }: JournalState, taken: readonly Entry[]): void {
 
 /** Drops days that are over, to which no call is added; and all that is written once there are too many. */
 function forget(journal: JournalState): void {
-  const { entries, clock } = journal;
+  const { entries } = journal;
   const dropsAll = entries.size > MAX_ENTRIES;
   if (dropsAll) journal.drops += 1;
-  const before = clock() - 2 * DAY_MS;
-  for (const [key, { day, dirty }] of entries) if ((dropsAll || day < before) && !dirty) entries.delete(key);
+  for (const [key, { day, dirty }] of entries) if ((dropsAll || !keepsDay(journal, day)) && !dirty) entries.delete(key);
 }
 
 function holderOf({ options, drops }: JournalState): string {

@@ -29,8 +29,19 @@ export interface PendingCall extends Pick<CallTraces, "node" | "ticket" | "span"
 
 /** The late calls of this process, and what it metered by the minute: from both a vendor's later word settles a call. */
 export interface LateCalls {
-  /** @param tags Those that stored rows show, by `writeTags`. */
-  record(call: SettledCall, parts: readonly CallPart[], traces: CallTraces, tags?: string): void;
+  /**
+   * @param tags Those that stored rows show, by `writeTags`.
+   * @param onLate Called with the late call where it is one.
+   */
+  record(
+    call: SettledCall,
+    parts: readonly CallPart[],
+    traces: CallTraces,
+    tags?: string,
+    onLate?: (late: LateCall) => void,
+  ): void;
+  /** Writes a call again, whose group has changed. */
+  regroup(call: LateCall): void;
   /** Not settled yet, the oldest first. */
   readonly pending: ReadonlyMap<string, PendingCall>;
   /** A call has settled, or it is too late for it. */
@@ -74,7 +85,11 @@ export function createLateCalls(holder: string): LateCalls {
   };
   return {
     pending: state.pending,
-    record: (call, parts, traces, tags) => record(state, call, parts, traces, tags),
+    record(call, parts, traces, tags, onLate) {
+      const late = record(state, call, parts, traces, tags);
+      if (late !== undefined) onLate?.(late);
+    },
+    regroup: (call) => regroup(state, call),
     drop: (id) => state.pending.delete(id),
     take: () => take(state),
     putBack: (records) => putBack(state, records),
@@ -91,15 +106,15 @@ function record(
   parts: readonly CallPart[],
   traces: CallTraces,
   tags: string | undefined,
-): void {
+): LateCall | undefined {
   // No vendor reports what is used on a subscription.
-  if (call.priced === "plan") return;
+  if (call.priced === "plan") return undefined;
   if (call.quality === "reported") {
     if (call.usage !== undefined && parts.length === 1) addMinute(state, call, call.usage);
-    return;
+    return undefined;
   }
   const late = lateCallOf(call, parts, state.holder, termsOf(traces), tags);
-  if (late === undefined) return;
+  if (late === undefined) return undefined;
   const { node, ticket, span } = traces;
   state.fresh.push(late);
   state.pending.set(late.id, { node, ticket, span, call: late, entry: entryOf(call, late.costNano) });
@@ -107,6 +122,14 @@ function record(
     const [oldest] = state.pending.keys();
     if (oldest !== undefined) state.pending.delete(oldest);
   }
+  return late;
+}
+
+/** A settlement that the store has of it holds for the new group too. */
+function regroup({ pending, fresh }: LateState, call: LateCall): void {
+  const known = pending.get(call.id);
+  if (known !== undefined) pending.set(call.id, { ...known, call });
+  fresh.push(call);
 }
 
 function termsOf({ reading: { speed, geo }, target: { host } }: CallTraces): PriceTerms {

@@ -20,11 +20,12 @@ import { VERSION } from "../package/version.ts";
 import { assemble, type Parts } from "./assembly.ts";
 import { type ConfigSource, type Configuration, createConfiguration } from "./configuration.ts";
 import { createDebugLog, isDebugging } from "./debug-log.ts";
+import { createOutcomes, type Outcomes } from "./outcomes/outcomes.ts";
 import { adoptReport } from "./programs/adopt-report.ts";
 import type { Forward } from "./programs/forward.ts";
 import { createProgramProxy, type ProgramProxy } from "./programs/program-proxy.ts";
 import { createStartedPrograms, type StartedPrograms } from "./programs/started-programs.ts";
-import { writeSummary } from "./summary/summary.ts";
+import { printSummary } from "./summary/summary.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
 /** The state of one process: what exists from the start, and what the configuration opens. */
@@ -44,6 +45,7 @@ export interface ProcessState {
   readonly tracing: Tracing;
   readonly contexts: Contexts;
   readonly identifier: Identifier;
+  readonly outcomes: Outcomes;
   readonly scoping: Scoping;
   readonly propagation: Propagation;
   readonly meter: CallMeter;
@@ -66,16 +68,17 @@ export function createProcessState(say: (message: string) => void, forward?: For
   const contexts = createContexts();
   const configuration = createConfiguration(faults, say, contexts.setDefaults);
   const tracing = createTracing(() => readTracingSettings(state), faults);
-  const watchName = createNameWatch(say);
   const identifier = createIdentifier({
     frameworks: Object.values(frameworks),
     contexts,
     faults,
-    watchName,
+    watchName: createNameWatch(say),
     declaredTags: () => configuration.get().tags ?? NO_TAGS,
     onUndeclaredTag: createTagWarning(say),
   });
-  const scoping = createScoping(contexts, tracing, faults, identifier);
+  const ledger = createLedger();
+  const outcomes = createOutcomes(ledger, () => state.parts?.outcomes, faults);
+  const scoping = createScoping(contexts, tracing, faults, identifier, outcomes);
   const propagation = createPropagation({
     contexts,
     identifier,
@@ -128,7 +131,8 @@ export function createProcessState(say: (message: string) => void, forward?: For
     programs,
     started,
     faults,
-    ledger: createLedger(),
+    ledger,
+    outcomes,
     listeners: new Set(isDebugging() && forward === undefined ? [createDebugLog(say)] : []),
     approvers: new Set(forward === undefined ? [] : [forward.approve]),
     configuration,
@@ -181,6 +185,7 @@ export function assembleParts(state: ProcessState): Parts {
     spoolPending: () => state.telemetry?.pending(),
     tracing: state.tracing,
     forward: state.forward,
+    outcomes: state.outcomes,
     reload: () => reload(state),
   });
   return state.parts;
@@ -227,14 +232,9 @@ export function openExport(state: ProcessState): void {
     stateDir: configuration.stateDir(),
     warn: say,
     settle: () => settleNow(state),
-    last: () => printSummary(state),
+    last: () => state.parts && printSummary(configuration.get(), state.parts, say),
   });
   state.tracing.reset();
-}
-
-function printSummary({ configuration, parts, say }: ProcessState): void {
-  const text = parts && writeSummary(configuration.get(), parts.totals, parts.instruments);
-  if (text !== undefined) say(text);
 }
 
 /** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */

@@ -19,6 +19,7 @@ import { type BudgetOrder, chargeHere, remainingHere, requestHere, type WaitOpti
 import type { ConfigSource } from "./configuration.ts";
 import { sharedRuntime, shareThroughFetch } from "./copies.ts";
 import { isGuarded } from "./enforcement.ts";
+import type { OutcomeUse } from "./outcomes/outcomes.ts";
 import {
   assembleParts,
   closeParts,
@@ -64,6 +65,9 @@ export interface Runtime {
   settle(): Promise<void>;
   /** Counts money that is no model call's. @throws SpendfuseError `SPENDFUSE_CHARGE` */
   charge(input: ChargeInput): void;
+  /** Says what came of the scope that it is called in. @throws SpendfuseError `SPENDFUSE_USAGE` */
+  outcome(name: string): boolean;
+  outcomes(): readonly OutcomeUse[];
   wrapFetch(inner: typeof fetch): typeof fetch;
   /** Meters a WebSocket that someone else carries, in the scope of the caller; undefined for one that goes to no model. */
   openSocket(options: PassingOptions): PassingSocket | undefined;
@@ -105,6 +109,8 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     flush: () => flush(state),
     settle: async () => state.parts?.settler?.settle(),
     charge: (input) => chargeHere(state, input),
+    outcome: (name) => state.outcomes.mark(state.contexts.current()?.work, name),
+    outcomes: () => state.outcomes.uses(),
     wrapFetch: (inner) => wrapFetch(state.meter, inner),
     openSocket: (options) => openPassing(state.meter, options),
     finalise,

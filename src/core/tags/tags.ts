@@ -7,13 +7,15 @@ export const MAX_TAGS = 5;
 /** Values of a tag that metrics and stored rows show; those beyond add up in {@link OTHER}. */
 export const MAX_TAG_VALUES = 100;
 export const OTHER = "other";
+/** The tag of stored rows that says what came of the work. It is on no metric. */
+export const OUTCOME_TAG = "outcome";
 export const NO_TAGS: readonly string[] = [];
 
 /** Names that our own attributes have, or that a backend sets or reserves itself. */
 export const RESERVED_TAGS: readonly string[] = [
   ...["agent", "root_agent", "team", "project", "key", "run", "conversation", "user", "scope", "all", "tags", "day"],
   ...["provider", "model", "quality", "token_type", "ending", "stream", "priced", "reason", "mode", "budget", "step"],
-  ...["vendor", "what", "problem", "process", "api_host"],
+  ...["vendor", "what", "problem", "process", "api_host", "outcome", "waste"],
   // Datadog, Prometheus and OpenTelemetry's exporters to it.
   ...["host", "device", "source", "service", "env", "version", "status"],
   ...["job", "instance", "le", "quantile", "otel_scope_name", "otel_scope_version"],
@@ -104,4 +106,16 @@ export function readTags(text: string | undefined): TagValues {
   return Object.fromEntries(
     text.split(",").map((part) => [part.slice(0, part.indexOf(":")), part.slice(part.indexOf(":") + 1)]),
   );
+}
+
+/** The same row or group with another outcome among its tags; without any for undefined. */
+export function withOutcome<T extends { readonly tags?: string }>(row: T, outcome: string | undefined): T {
+  return withTag(row, OUTCOME_TAG, outcome);
+}
+
+function withTag<T extends { readonly tags?: string }>(row: T, name: string, value: string | undefined): T {
+  const { [name]: _, ...others } = readTags(row.tags);
+  const text = writeTags(value === undefined ? others : { ...others, [name]: value });
+  const { tags: __, ...rest } = row;
+  return (text === "" ? rest : { ...rest, tags: text }) as T;
 }

@@ -1,6 +1,7 @@
 import type { Faults } from "../../core/faults.ts";
 import type { Ledger } from "../../core/ledger.ts";
 import type { ScopeNode } from "../../core/scope.ts";
+import type { Work } from "../../core/work/work.ts";
 import type { Spent, Ticket } from "../../limits/gate.ts";
 import type { Charge } from "../../pricing/charge.ts";
 import { type AgentSpan, addCharge } from "../tracing/agent-span.ts";
@@ -15,6 +16,8 @@ export interface ChargePlace {
   readonly around: Surroundings;
   /** The innermost agent's span there. */
   readonly agentSpan: AgentSpan | undefined;
+  /** The work of the scope there. */
+  readonly work?: Work | undefined;
   /** What it holds of its budgets, where it was asked about before. */
   readonly ticket?: Ticket | undefined;
 }
@@ -27,8 +30,8 @@ export interface ChargeOptions {
   /** Counts it in budgets, where nothing was held for it. */
   readonly spent: (node: ScopeNode, spent: Spent) => void;
   readonly ledger: Ledger;
-  /** The persistent ledger, if there is one. */
-  readonly journal: ((charge: Charge) => void) | undefined;
+  /** The persistent ledger, if there is one, and the work that it was for. */
+  readonly journal: (charge: Charge, work: Work | undefined) => void;
   readonly instruments: (charge: Charge) => void;
   readonly tracing: Tracing;
 }
@@ -41,12 +44,12 @@ export function createChargeRecorder({
   instruments,
   tracing,
 }: ChargeOptions): RecordCharge {
-  return (charge, { node, around, agentSpan, ticket }) => {
+  return (charge, { node, around, agentSpan, work, ticket }) => {
     const { costNano, at } = charge;
     const used: Spent = { tokens: 0, calls: 0, costNano };
     faults.guard("guard", () => (ticket === undefined ? spent(node, used) : ticket.settle(used)));
     faults.guard("ledger", () => ledger.charge(node, costNano, at));
-    faults.guard("ledger", () => journal?.(charge));
+    faults.guard("ledger", () => journal(charge, work));
     faults.guard("instruments", () => instruments(charge));
     faults.guard("span", () => {
       if (agentSpan !== undefined) addCharge(agentSpan, costNano);

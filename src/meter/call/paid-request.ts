@@ -2,6 +2,7 @@ import type { SettleEvent } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { implausible, MAX_CALL_NANO } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
+import type { Work } from "../../core/work/work.ts";
 import type { Ask, Forecast, Ticket } from "../../limits/gate.ts";
 import { type AgentSpan, dropOpenCall } from "../tracing/agent-span.ts";
 import type { Surroundings } from "../tracing/otel-global.ts";
@@ -30,6 +31,7 @@ interface Call {
   readonly stream: boolean;
   readonly ticket: Ticket | undefined;
   readonly agentSpan: AgentSpan | undefined;
+  readonly context: { readonly work?: Work | undefined };
   readonly services: { readonly charge: RecordCharge };
   settle(event: SettleEvent): void;
 }
@@ -170,8 +172,8 @@ export class PaidRequest {
     }
     if (units !== undefined && row.figure !== undefined) learnUnits(row, units);
     const costNano = Math.round(row.usd * (units ?? row.assume) * 1e9);
-    const { node, agentSpan, services } = call;
-    const place = { node, ticket, around: this.#around, agentSpan };
+    const { node, agentSpan, services, context } = call;
+    const place = { node, ticket, around: this.#around, agentSpan, work: context.work };
     services.charge({ scope: node.scope, what, costNano, units, at: Date.now() }, place);
   }
 }

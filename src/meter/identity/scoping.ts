@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
 import { isPlainPromise, isPromise } from "../../core/values/promise.ts";
+import type { Work, Works } from "../../core/work/work.ts";
 import { type AgentSpan, finishRun, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
@@ -22,10 +23,25 @@ interface ScopingState {
   readonly tracing: Tracing;
   readonly faults: Faults;
   readonly identifier: Identifier;
+  readonly works: Works | undefined;
 }
 
-export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faults, identifier: Identifier): Scoping {
-  const state: ScopingState = { contexts, tracing, faults, identifier };
+/** What a scope opened, and closes when it is over. */
+interface Opened {
+  /** Undefined when the scope has no span of its own. */
+  readonly span: AgentSpan | undefined;
+  readonly work: Work | undefined;
+}
+
+/** @param works Is told when scopes begin and end. */
+export function createScoping(
+  contexts: Contexts,
+  tracing: Tracing,
+  faults: Faults,
+  identifier: Identifier,
+  works?: Works,
+): Scoping {
+  const state: ScopingState = { contexts, tracing, faults, identifier, works };
   return {
     scope: (fields, fn) => runInScope(state, fields, fn),
     bind: (fn) => bindToContext(state, fn),
@@ -34,7 +50,7 @@ export function createScoping(contexts: Contexts, tracing: Tracing, faults: Faul
 
 function runInScope<T>(state: ScopingState, fields: ScopeFields, fn: () => T): T {
   const { contexts, faults } = state;
-  const outer = contexts.current()?.span;
+  const outer = contexts.current();
   const around = lookAround();
   let context: Context;
   try {
@@ -43,16 +59,16 @@ function runInScope<T>(state: ScopingState, fields: ScopeFields, fn: () => T): T
     faults.report("request", error);
     return fn();
   }
-  const span = context.span === outer ? undefined : context.span;
+  const opened: Opened = { span: context.span === outer?.span ? undefined : context.span, work: context.work };
   let result: T;
   try {
     // Without a context manager no other code can see the span.
     result = around.context === undefined ? contexts.run(context, fn) : within(state, context, fn);
   } catch (error) {
-    finish(state, span, error ?? true);
+    finish(state, opened, error ?? true);
     throw error;
   }
-  return follow(state, result, context, span) as T;
+  return follow(state, result, context, opened) as T;
 }
 
 function bindToContext<A extends unknown[], R>(state: ScopingState, fn: (...args: A) => R): (...args: A) => R {
@@ -64,20 +80,21 @@ function bindToContext<A extends unknown[], R>(state: ScopingState, fn: (...args
 
 /** The context of a scope that begins here, with a span of its own when the scope names an agent. */
 function enter(
-  { identifier, tracing, faults }: ScopingState,
+  { identifier, tracing, faults, works }: ScopingState,
   fields: ScopeFields,
-  outer: AgentSpan | undefined,
+  outer: Context | undefined,
   around: Surroundings,
 ): Context {
   const { node, given, heard } = enterScope(identifier, fields, around);
   const named = fields.agent !== undefined && fields.agent !== "";
-  let span = outer;
+  let span = outer?.span;
   try {
-    if (named) span = openAgentSpan(tracing, node.scope.agent, outer, around);
+    if (named) span = openAgentSpan(tracing, node.scope.agent, outer?.span, around);
   } catch (error) {
     faults.report("span", error);
   }
-  return { node, given, heard, span };
+  const work = works?.begin(outer?.work, node, fields.run === undefined ? undefined : node.scope.run);
+  return { node, given, heard, span, work };
 }
 
 function within<T>({ contexts, tracing }: ScopingState, context: Context, fn: () => T): T {
@@ -85,7 +102,8 @@ function within<T>({ contexts, tracing }: ScopingState, context: Context, fn: ()
   return span === undefined ? contexts.run(context, fn) : contexts.run(context, () => tracing.within(span, fn));
 }
 
-function finish({ faults }: ScopingState, span: AgentSpan | undefined, error?: unknown): void {
+function finish({ faults, works }: ScopingState, { span, work }: Opened, error?: unknown): void {
+  if (work !== undefined) works?.end(work, error);
   try {
     if (span !== undefined) finishRun(span, error);
   } catch (fault) {
@@ -93,38 +111,36 @@ function finish({ faults }: ScopingState, span: AgentSpan | undefined, error?: u
   }
 }
 
-/**
- * Ends the agent's span when what it runs is over: a promise, a generator, or a plain value.
- * @param span The span that the scope opened; undefined when it opened none.
- */
-function follow(state: ScopingState, result: unknown, context: Context, span: AgentSpan | undefined): unknown {
+/** Ends what the scope opened when what it runs is over: a promise, a generator, or a plain value. */
+function follow(state: ScopingState, result: unknown, context: Context, opened: Opened): unknown {
   if (isPromise(result)) {
     if (isPlainPromise(result)) {
       return result.then(
         (value) => {
-          finish(state, span);
+          finish(state, opened);
           return value;
         },
         (error) => {
-          finish(state, span, error ?? true);
+          finish(state, opened, error ?? true);
           throw error;
         },
       );
     }
     const { asResponse } = result as { asResponse?: () => Promise<unknown> };
-    if (span && typeof asResponse === "function") followLazily({ state, span, result, asResponse, asked: false });
-    else finish(state, span);
+    const isLazy = typeof asResponse === "function" && (opened.span ?? opened.work) !== undefined;
+    if (isLazy) followLazily({ state, opened, result, asResponse, asked: false });
+    else finish(state, opened);
     return result;
   }
-  if (isGenerator(result)) return followGenerator({ state, context, span, generator: result, over: false });
-  finish(state, span);
+  if (isGenerator(result)) return followGenerator({ state, context, opened, generator: result, over: false });
+  finish(state, opened);
   return result;
 }
 
 /** A promise of an SDK's own class, which sends or reads only when it is asked for something. */
 interface LazyResult {
   readonly state: ScopingState;
-  readonly span: AgentSpan;
+  readonly opened: Opened;
   readonly result: object;
   readonly asResponse: () => Promise<unknown>;
   asked: boolean;
@@ -148,17 +164,17 @@ function followLazily(lazy: LazyResult): void {
   setImmediate(() => {
     if (lazy.asked) return;
     lazy.asked = true;
-    finish(lazy.state, lazy.span);
+    finish(lazy.state, lazy.opened);
   });
 }
 
 function ask(lazy: LazyResult): void {
   if (lazy.asked) return;
   lazy.asked = true;
-  const { state, span, result, asResponse } = lazy;
+  const { state, opened, result, asResponse } = lazy;
   asResponse.call(result).then(
-    () => finish(state, span),
-    (error: unknown) => finish(state, span, error ?? true),
+    () => finish(state, opened),
+    (error: unknown) => finish(state, opened, error ?? true),
   );
 }
 
@@ -168,7 +184,7 @@ type AnyGenerator = Generator | AsyncGenerator;
 interface Generation {
   readonly state: ScopingState;
   readonly context: Context;
-  readonly span: AgentSpan | undefined;
+  readonly opened: Opened;
   readonly generator: AnyGenerator;
   over: boolean;
 }
@@ -209,7 +225,7 @@ function seeStep(generation: Generation, step: Step): Step {
 }
 
 function endGeneration(generation: Generation, error?: unknown): void {
-  if (!generation.over) finish(generation.state, generation.span, error);
+  if (!generation.over) finish(generation.state, generation.opened, error);
   generation.over = true;
 }
 

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { nestScope, type ScopeFields, type ScopeNode } from "../../core/scope.ts";
+import type { Work } from "../../core/work/work.ts";
 import type { AgentSpan } from "./agent-span.ts";
 
 /** Where a call is made from: its scope, and the agent spans that it adds to. */
@@ -11,6 +12,8 @@ export interface Context {
   readonly given: ScopeFields;
   /** The agents that a framework named when the context was entered: they are outside of it. */
   readonly heard: string;
+  /** The work of the innermost scope; undefined outside of any. */
+  readonly work?: Work | undefined;
 }
 
 /** An `AsyncLocalStorage` as far as we use it: our types need none of Node's. */

@@ -9,6 +9,16 @@ export function openTotals(config: Config): Totals | undefined {
   return (config.summary ?? lacksTarget(config)) ? createTotals() : undefined;
 }
 
+/** Prints the table at the end of the process where {@link writeSummary} has one. */
+export function printSummary(
+  config: Config,
+  { totals, instruments }: { readonly totals: Totals | undefined; readonly instruments: Instruments },
+  say: (text: string) => void,
+): void {
+  const text = writeSummary(config, totals, instruments);
+  if (text !== undefined) say(text);
+}
+
 /** The text to print at the end; undefined where there is nothing to show, or somebody else shows it. */
 export function writeSummary(
   { summary }: Config,

@@ -4,6 +4,7 @@ import type { Config } from "../../../config/config.ts";
 import type { MeteredRow } from "../../../core/metered.ts";
 import { nestScope } from "../../../core/scope.ts";
 import { readTags } from "../../../core/tags/tags.ts";
+import { WORK_PROVIDER } from "../../../core/work/work.ts";
 import { type Budget, isScopeOf } from "../../../limits/budget.ts";
 import type { PastRun } from "../../../limits/past/past-call.ts";
 import { readKey } from "../../../limits/scope-text.ts";
@@ -56,7 +57,8 @@ export async function readPast(options: PastOptions, config: Config, now: number
   }
 }
 
-function readRows(metered: readonly MeteredRow[]): Known {
+function readRows(rows: readonly MeteredRow[]): Known {
+  const metered = rows.filter(({ provider }) => provider !== WORK_PROVIDER);
   const calls = metered.map(
     (row): BilledCall => ({
       provider: row.priced === "plan" ? "" : row.provider,

@@ -5,7 +5,17 @@ import { decimalUsd } from "../../../core/money.ts";
 import { type About, quoted } from "./forms.ts";
 
 /** What a row of FOCUS is told apart by; declared tags come after them. */
-export const FOCUS_GROUPINGS = ["day", "vendor", "project", "key", "model", "agent", "root_agent", "team"] as const;
+export const FOCUS_GROUPINGS = [
+  "day",
+  "vendor",
+  "project",
+  "key",
+  "model",
+  "agent",
+  "root_agent",
+  "team",
+  "outcome",
+] as const;
 
 /** Rows whose vendor sends no bill that we read are `metered`: they have no billed cost. */
 type Source = "bill" | "metered";
@@ -60,6 +70,8 @@ const COLUMNS: Readonly<Record<string, (facts: Facts) => string>> = {
   x_RootAgent: ({ of }) => of("root_agent"),
   x_Team: ({ of }) => of("team"),
   x_ApiKey: ({ of }) => of("key"),
+  // Nobody says what came of what was not metered.
+  x_Outcome: ({ of }) => (of("outcome") === UNGOVERNED ? "" : of("outcome")),
 };
 
 /** The names of the columns, in their order. */
@@ -96,7 +108,7 @@ function describe({ of }: Facts): string {
 /** A JSON object, as FOCUS has it; without empty values. */
 function tagsOf({ about, of }: Facts): string {
   const own = about.by.filter((name) => !(FOCUS_GROUPINGS as readonly string[]).includes(name));
-  const names = ["agent", "root_agent", "team", ...own];
+  const names = ["agent", "root_agent", "team", "outcome", ...own];
   const tags = names
     .map((name) => [name, of(name)] as const)
     .filter(([, value]) => value !== "" && value !== UNGOVERNED);

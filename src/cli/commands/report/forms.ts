@@ -39,10 +39,30 @@ const COMPARED: readonly Amount[] = [
   [{ title: "why" }, reasonsOf],
 ];
 
+/** Shown where work ended with an outcome. */
+const WORKS: readonly Amount[] = [
+  [right("works"), ({ works }) => (works === undefined ? "" : works.toLocaleString("en-US"))],
+  [right("a success"), (row) => optional(perSuccess(row), dollars)],
+];
+
+/** The metered cost of everything in the row, failed and retried work included, over its successes. In nano-USD. */
+function perSuccess({ metered, successes = 0 }: ReportRow): Nano | undefined {
+  return successes > 0 ? metered / BigInt(successes) : undefined;
+}
+
+function optional<T>(value: T | undefined, show: (value: T) => string): string {
+  return value === undefined ? "" : show(value);
+}
+
+function hasWorks(rows: readonly ReportRow[]): boolean {
+  return rows.some(({ works }) => works !== undefined);
+}
+
 /** Dollars to the cent, or finer below a cent. */
 export function toTable(rows: readonly ReportRow[], about: About): readonly string[] {
   if (rows.length === 0) return [`nothing is known of ${spanOf(about)}: run spendfuse poll --from ${iso(about.from)}`];
-  const amounts = about.bills.length === 0 ? [METERED, TOKENS] : COMPARED;
+  const known = about.bills.length === 0 ? [METERED, TOKENS] : COMPARED;
+  const amounts = hasWorks(rows) ? [...known, ...WORKS] : known;
   const cells = (row: ReportRow, names: readonly string[]): readonly string[] => [
     ...names,
     ...amounts.map(([, show]) => show(row, about)),
@@ -86,10 +106,12 @@ function notes({ bills, metered, until, now }: About): readonly string[] {
 export function toCsv(rows: readonly ReportRow[], about: About): readonly string[] {
   const { by } = about;
   const amounts = ["billed_usd", "metered_usd", "drift_ratio", "ungoverned_usd", "not_on_the_bill_usd", "reasons"];
-  const head = [...by, ...amounts, "tokens", "bill_read_at"];
+  const withWorks = hasWorks(rows);
+  const works = withWorks ? ["works", "successes", "usd_per_success"] : [];
+  const head = [...by, ...amounts, "tokens", "bill_read_at", ...works];
   const readAt = oldestRead(about) ?? "";
   const lineOf = (row: ReportRow, names: readonly string[]): string =>
-    [...names, ...amountsOf(row), `${row.tokens}`, readAt].map(quoted).join(",");
+    [...names, ...amountsOf(row), `${row.tokens}`, readAt, ...(withWorks ? worksOf(row) : [])].map(quoted).join(",");
   return [
     head.join(","),
     ...rows.map((row) =>
@@ -100,6 +122,10 @@ export function toCsv(rows: readonly ReportRow[], about: About): readonly string
     ),
     ...(rows.length === 0 ? [] : [lineOf(totalOf(rows), namesOfTotal(about))]),
   ];
+}
+
+function worksOf(row: ReportRow): readonly string[] {
+  return [`${row.works ?? ""}`, `${row.successes ?? ""}`, optional(perSuccess(row), decimalUsd)];
 }
 
 function amountsOf(row: ReportRow): readonly string[] {
@@ -137,6 +163,11 @@ function figuresOf(row: ReportRow) {
     ungovernedUsd: decimalUsd(row.ungoverned),
     notOnTheBillUsd: decimalUsd(row.unbilled),
     tokens: Number(row.tokens),
+    ...(row.works !== undefined && {
+      works: row.works,
+      successes: row.successes,
+      usdPerSuccess: perSuccess(row) === undefined ? null : worksOf(row)[2],
+    }),
     reasonsUsd: Object.fromEntries(Object.entries(row.reasons).map(([name, nano]) => [name, decimalUsd(nano as Nano)])),
   };
 }

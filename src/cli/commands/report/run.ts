@@ -6,6 +6,7 @@ import { createReport, GROUPINGS, type Grouping, type Report } from "../../../bi
 import { type MeteredSource, settle } from "../../../billing/settle.ts";
 import { DAY_MS, type Vendor } from "../../../billing/vendors/vendor.ts";
 import { readCommandConfig } from "../../../config/config.ts";
+import { WORK_PROVIDER } from "../../../core/work/work.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import { bookPath, openMetered, VENDORS } from "../poll/access.ts";
@@ -97,6 +98,10 @@ async function addUnbilled(
   const plain = readNames([], new Set(), {});
   for (let day = from; day < until; day += DAY_MS) {
     for (const row of await metered(day, day + DAY_MS)) {
+      if (row.provider === WORK_PROVIDER) {
+        made.addWorks(row);
+        continue;
+      }
       const plan = row.priced === "plan";
       if (billed.includes(row.provider) && !plan) continue;
       const cost = BigInt(row.cost);

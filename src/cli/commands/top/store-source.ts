@@ -1,5 +1,6 @@
 import { windowStart } from "../../../core/ledger.ts";
 import type { MeteredRow } from "../../../core/metered.ts";
+import { WORK_PROVIDER } from "../../../core/work/work.ts";
 import { openStore } from "../../../stores/open.ts";
 import { type Grouping, type Source, type Total, totalOf } from "./source.ts";
 
@@ -21,6 +22,7 @@ export async function openStoreSource(address: string, by: Grouping, now: () => 
 export function totalsOf(rows: readonly MeteredRow[], by: Grouping): ReadonlyMap<string, Total> {
   const totals = new Map<string, Total>();
   for (const row of rows) {
+    if (row.provider === WORK_PROVIDER) continue;
     const total = totalOf(totals, (by === "root_agent" ? row.rootAgent : row[by]) || "-");
     total.calls += row.calls;
     total.nano += row.cost;
