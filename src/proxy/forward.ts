@@ -114,7 +114,11 @@ async function refusal(answer: Response, { rest }: Address, program: Program | u
   const headers = { [BLOCKED]: answer.headers.get(BLOCKED) ?? "" };
   const shaped = program?.refuse?.(rest.replace(/\?.*$/s, ""), message);
   if (shaped !== undefined) return { ...shaped, headers: { ...shaped.headers, ...headers } };
-  return { status: answer.status, body, headers: { ...responseHeaders(answer.headers), ...headers } };
+  return {
+    status: program?.finalStatus ?? answer.status,
+    body,
+    headers: { ...responseHeaders(answer.headers), ...headers },
+  };
 }
 
 /** In the shape of OpenAI's and Anthropic's errors at once; clients try again, as after a broken connection. */

@@ -17,13 +17,15 @@ export interface Inside {
 
 /** An agent program, and how it differs from any other client of its vendor's API. */
 export interface Program {
-  /** The agent of its calls where nothing else names one. */
-  readonly name: string;
+  /** The agent of its calls where nothing else names one; undefined for a client library. */
+  readonly name: string | undefined;
   /** Whether a request is its own. */
   readonly is: (headers: IncomingHttpHeaders) => boolean;
   readonly inside: (headers: IncomingHttpHeaders) => Inside;
   /** The refusal with which it ends its turn at once and shows our text; absent: the 402 of its API does. */
   readonly refuse?: (path: string, message: string) => ShapedRefusal | undefined;
+  /** The status with which it takes the refusal of its API as final; absent: 402. */
+  readonly finalStatus?: number;
   /** The same as a message on a WebSocket. */
   readonly refuseOnSocket?: (message: string) => object;
   /** It goes on over HTTP at once where a handshake is answered 426, and tries again after other errors. */
@@ -73,6 +75,19 @@ const PROGRAMS: readonly Program[] = [
       agent: headers["x-parent-session-id"] === undefined ? undefined : "subagent",
       conversation: idOf(headers["x-session-id"]),
     }),
+  },
+  {
+    name: "qwen-code",
+    is: ({ "user-agent": agent }) => /^QwenCode\b/i.test(textOf(agent)),
+    inside: () => ({}),
+  },
+  {
+    // LiteLLM, also in aider, which says nothing of itself. It takes a 402 for a fault of the API: aider tries that nine times.
+    name: undefined,
+    is: ({ "user-agent": agent, "x-stainless-raw-response": raw }) =>
+      raw === "true" && /^(?:Async)?OpenAI\/Python\b/.test(textOf(agent)),
+    inside: () => ({}),
+    finalStatus: 400,
   },
 ];
 

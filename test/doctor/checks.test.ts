@@ -88,8 +88,14 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
   [
     "register-missing",
     "fault",
-    `"start": "NODE_OPTIONS='--import spendfuse/register' next start"`,
+    '"start": "NODE_OPTIONS=\\"--import $PWD/node_modules/spendfuse/dist/register.js\\" next start"',
     { manifest: SCRIPTS("next start") },
+  ],
+  [
+    "register-relative",
+    "note",
+    '"start": "NODE_OPTIONS=\\"--import $PWD/node_modules/spendfuse/dist/register.js\\" next start"',
+    { manifest: SCRIPTS("NODE_OPTIONS='--import spendfuse/register' next start") },
   ],
   [
     "register-missing",

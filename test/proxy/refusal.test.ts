@@ -25,6 +25,22 @@ async function refused(path: string, body: object, headers: Record<string, strin
   });
 }
 
+test.each([
+  ["LiteLLM", { "user-agent": "OpenAI/Python 2.20.0", "x-stainless-raw-response": "true" }, 400],
+  ["LiteLLM, asynchronous", { "user-agent": "AsyncOpenAI/Python 3.57.0", "x-stainless-raw-response": "true" }, 400],
+  ["OpenAI's SDK", { "user-agent": "OpenAI/Python 3.57.0" }, 402],
+  ["OpenAI's SDK of JavaScript", { "user-agent": "OpenAI/JS 6.1.0", "x-stainless-raw-response": "true" }, 402],
+  ["Qwen Code", { "user-agent": "QwenCode/0.24.4 (linux; x64)" }, 402],
+])("%s gets the status that it takes as final, with the same body", async (_name, headers, status) => {
+  const body = { model: "gpt-5-mini", messages: [{ role: "user", content: "Hello" }] };
+  const answer = await refused("/openai/v1/chat/completions", body, headers);
+  expect([answer.status, answer.headers.get("x-should-retry")]).toEqual([status, "false"]);
+  expect(await answer.json()).toMatchObject({
+    error: { message: expect.stringContaining('budget "tiny"'), spendfuse: { reason: "budget", budget: "tiny" } },
+  });
+  expect(vendor.visits).toEqual([]);
+});
+
 test("Codex gets an event that ends its turn", async () => {
   const answer = await refused("/openai/v1/responses", RESPONSES, CODEX);
   expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/event-stream"]);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type TestContext, test } from "vitest";
 import type { SettledCall } from "../../src/core/call.ts";
@@ -24,7 +24,9 @@ const TIMEOUT_MS = 150_000;
 
 /** A released program, and the calls of one turn. */
 interface Program {
-  /** @param modules Where the packages are installed. */
+  /** Its project of `test/apps`; absent: `agents`, which has most of them. */
+  readonly app?: string;
+  /** @param modules Where the packages are installed, or the programs of a Python. */
   readonly command: (modules: string) => readonly string[];
   readonly calls: number;
   /** Further requests that only prepare the next one, on a WebSocket; they cost nothing. */
@@ -35,6 +37,9 @@ interface Program {
 
 /** Of a vendor that takes no WebSockets. */
 const OVER_HTTP = "Codex over HTTP";
+
+/** Of Python, so that it is installed by other means. */
+const AIDER = "aider";
 
 const PROGRAMS: Readonly<Record<string, Program>> = {
   "Claude Code": {
@@ -70,6 +75,28 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     // A title is made first.
     calls: 2,
     agent: "opencode",
+  },
+  "Qwen Code": {
+    app: "qwen",
+    command: (modules) => [join(modules, ".bin/qwen"), "-p", "say hello", "--auth-type", "openai", "-m", "gpt-5-mini"],
+    calls: 1,
+    agent: "qwen-code",
+  },
+  [AIDER]: {
+    app: AIDER,
+    command: (programs) => [
+      ...[join(programs, "python"), "-m", "aider"],
+      ...["--model", "openai/gpt-5-mini", "--message", "say hello", "--no-git", "--yes-always", "--no-check-update"],
+      ...[
+        "--analytics-disable",
+        "--no-show-model-warnings",
+        "--no-show-release-notes",
+        "--no-detect-urls",
+        "--no-pretty",
+      ],
+    ],
+    calls: 1,
+    agent: "unknown",
   },
   "Claude Agent SDK": {
     command: (modules) => [process.execPath, join(modules, "../claude-sdk.mjs")],
@@ -121,7 +148,8 @@ afterAll(async () => {
 /** The environment of a user with a key of each vendor, in a home of its own. */
 function makeHome(): Record<string, string | undefined> {
   home = mkdtempSync(join(tmpdir(), "spendfuse-agents-"));
-  for (const folder of [".gemini", ".codex"]) mkdirSync(join(home, folder));
+  for (const folder of [".gemini", ".codex", ".qwen"]) mkdirSync(join(home, folder));
+  writeFileSync(join(home, ".qwen/settings.json"), JSON.stringify({ memory: { enableManagedAutoMemory: false } }));
   const settings = { security: { auth: { selectedType: "gemini-api-key" } } };
   writeFileSync(join(home, ".gemini/settings.json"), JSON.stringify(settings));
   return {
@@ -189,7 +217,9 @@ function expectExact({ calls, warmUps = 0 }: Pick<Program, "calls" | "warmUps">,
   }
 }
 
-async function commandOf(context: TestContext, { command }: Program): Promise<readonly string[]> {
+async function commandOf(context: TestContext, { command, app: own }: Program): Promise<readonly string[]> {
+  if (own === AIDER) return command(dirname(await needPython(context, own)));
+  if (own !== undefined) return command(join(await needApp(context, own), "node_modules"));
   const app = await needApp(context, "agents");
   for (const script of SCRIPTS) cpSync(join(APPS, "agents", script), join(app, script));
   return command(join(app, "node_modules"));
@@ -211,7 +241,10 @@ describe.each(Object.entries(PROGRAMS))("%s", (name, program) => {
   test("over its budget it stops within two requests, and its user reads why", async (context) => {
     const budgets = [{ name: "tiny", scope: { agent: "boss" }, per: "hour", usd: 0.000001 }];
     const { text } = await throughProxy(await commandOf(context, program), "boss", { budgets });
-    expect(text).toMatch(/spendfuse refused this call of agent:boss: .*the budget \\*"tiny\\*" has/);
+    // Some break lines where the terminal would.
+    expect(text.replace(/\s+/g, " ")).toMatch(
+      /spendfuse refused this call of agent:boss: .*the budget \\*"tiny\\*" has/,
+    );
     expect(callsAtVendor()).toBe(0);
     expect(stage?.settled.length).toBeLessThanOrEqual(2);
     for (const call of stage?.settled ?? [])

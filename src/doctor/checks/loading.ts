@@ -1,3 +1,4 @@
+import { REGISTER_FILE, withNodeOptions } from "../../package/node-options.ts";
 import { isRegister, type Launch } from "../facts/launches.ts";
 import { placeOf, type SourceFile } from "../facts/sources.ts";
 import type { Facts } from "../facts.ts";
@@ -6,7 +7,7 @@ import type { Check } from "./check.ts";
 
 const OPTION = "--import spendfuse/register";
 /** Where the app is installed decides it; in images mostly in /app. */
-const FILE = "node_modules/spendfuse/dist/register.js";
+const IN_IMAGE = `/app/${REGISTER_FILE}`;
 
 /** Spendfuse is loaded wherever the app is started. */
 export const loading: Check = {
@@ -23,7 +24,7 @@ export const loading: Check = {
       return;
     }
     for (const { where } of loaders) yield ok("register", where, "loads spendfuse/register before the app");
-    for (const launch of loaders.filter(({ kind, command }) => kind === "environment" && isRelative(command)))
+    for (const launch of loaders.filter(isInherited).filter(({ command }) => isRelative(command)))
       yield note("register-relative", launch.where, RELATIVE, absoluteLine(launch));
     for (const place of starts) yield ok("register", place, "starts spendfuse");
     if (starts.length > 0 || loaders.some(({ kind }) => kind === "environment")) return;
@@ -34,6 +35,14 @@ export const loading: Check = {
 
 const RELATIVE = "every Node process inherits it, and one that starts in another folder ends with ERR_MODULE_NOT_FOUND";
 
+/** Whether every process that is started in it has the option too. */
+function isInherited({ kind, command }: Launch): boolean {
+  return kind === "environment" || OWN_OPTIONS.test(command);
+}
+
+/** In a command, with its value. */
+const OWN_OPTIONS = /\bNODE_OPTIONS=(?:"[^"]*"|'[^']*'|\S*)\s*/;
+
 /** A name or a relative path is looked up from the folder that a process starts in. */
 function isRelative(command: string): boolean {
   const preloads = command.matchAll(/(?:--import|--require|-r)[=\s]\s*["'`]?([^\s"'`]+)/g);
@@ -41,10 +50,13 @@ function isRelative(command: string): boolean {
 }
 
 /** Absolute, in the form of the place. */
-function absoluteLine({ where, name }: Pick<Launch, "where" | "name">): string {
-  if (name === "node-options") return `node-options=--import /app/${FILE}`;
-  if (where === "NODE_OPTIONS") return `NODE_OPTIONS="--import $PWD/${FILE}"`;
-  return /compose/.test(where) ? `NODE_OPTIONS: "--import /app/${FILE}"` : `ENV NODE_OPTIONS="--import /app/${FILE}"`;
+function absoluteLine({ kind, where, name, command }: Launch): string {
+  if (kind !== "environment" && OWN_OPTIONS.test(command)) {
+    return inPlace({ kind, name }, withNodeOptions(command.replace(OWN_OPTIONS, "")));
+  }
+  if (name === "node-options") return `node-options=--import ${IN_IMAGE}`;
+  if (where === "NODE_OPTIONS") return withNodeOptions("").replace(/ (?:&& )?$/, "");
+  return /compose/.test(where) ? `NODE_OPTIONS: "--import ${IN_IMAGE}"` : `ENV NODE_OPTIONS="--import ${IN_IMAGE}"`;
 }
 
 function notLoaded({ sources, launches, manifest }: Facts): Remark {
@@ -74,15 +86,21 @@ function importsUs({ imports }: SourceFile): boolean {
 }
 
 /** The line that loads us, in the form of the place. */
-function lineOf({ kind, name, command, where }: Launch): string {
-  if (kind === "script") return `"${name}": "${withRegister(command).replaceAll('"', '\\"')}"`;
-  if (kind === "procfile") return `${name}: ${withRegister(command)}`;
-  if (where.startsWith("ecosystem")) return `node_args: "${OPTION}"`;
-  return absoluteLine({ where, name });
+function lineOf(launch: Launch): string {
+  const { kind, command, where } = launch;
+  if (kind === "script" || kind === "procfile") return inPlace(launch, withRegister(command));
+  return where.startsWith("ecosystem") ? `node_args: "${OPTION}"` : absoluteLine(launch);
+}
+
+/** A command as a script or a Procfile has it. */
+function inPlace({ kind, name }: Pick<Launch, "kind" | "name">, command: string): string {
+  return kind === "script"
+    ? `"${name}": "${command.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`
+    : `${name}: ${command}`;
 }
 
 /** As an option of `node`, or through the environment where a launcher starts Node. */
 function withRegister(command: string): string {
   const node = /(^|\s)node(?=\s)/;
-  return node.test(command) ? command.replace(node, `$1node ${OPTION}`) : `NODE_OPTIONS='${OPTION}' ${command}`;
+  return node.test(command) ? command.replace(node, `$1node ${OPTION}`) : withNodeOptions(command);
 }

@@ -1,3 +1,5 @@
+import { withNodeOptions } from "../../../package/node-options.ts";
+
 /** What of a package.json says how the app is started. */
 export interface Manifest {
   readonly main?: unknown;
@@ -14,8 +16,7 @@ export function startCommand({ main, scripts }: Manifest): string {
   if (typeof start === "string") {
     if (start.includes("spendfuse/register")) return "npm start";
     if (NODE.test(start)) return start.replace(NODE, `$1node ${IMPORT}`);
-    // Processes that start elsewhere would not find the package by its name.
-    return 'NODE_OPTIONS="--import $PWD/node_modules/spendfuse/dist/register.js" npm start';
+    return withNodeOptions("npm start");
   }
   return `node ${IMPORT} ${typeof main === "string" && main !== "" ? main : "app.js"}`;
 }

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
-import { type Config, isStrict } from "../../../config/config.ts";
+import { type Config, isStrict, readEnvironment } from "../../../config/config.ts";
 import type { ConfigFile } from "../../../core/config-types.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
 import { theRuntime } from "../../../process/runtime.ts";
 import { writeAddress } from "../../../proxy/address.ts";
-import { childArguments, childEnvironment, readUpstreams } from "../../../proxy/children.ts";
+import { childArguments, childEnvironment, nameOf, readUpstreams } from "../../../proxy/children.ts";
 import { usage } from "../command.ts";
 import { openProxy } from "../proxy/open.ts";
 import type { Values } from "../run.ts";
@@ -16,11 +16,12 @@ import { createSpend } from "./spend.ts";
 const WARN_AT = 0.8;
 
 /** Runs a program to its end. Resolves to its exit code, or to 128 and its signal's number, as shells have it. */
-export async function run({ agent, usd, strict = false }: Values, words: readonly string[]): Promise<number> {
+export async function run({ agent: named, usd, strict = false }: Values, words: readonly string[]): Promise<number> {
   if (words.length === 0) throw usage("name the program after --, such as: spendfuse run --usd 5 -- claude");
   const cap = usd === undefined ? undefined : Number(usd);
   if (cap !== undefined && !(cap > 0 && Number.isFinite(cap)))
     throw usage("--usd must be an amount above 0, such as 5");
+  const agent = named ?? silentProgram(words);
   const id = randomUUID();
   if (strict && cap === undefined) throw usage("--strict needs --usd AMOUNT");
   const spend = createSpend(cap === undefined ? undefined : sayUnpriced);
@@ -45,6 +46,12 @@ export async function run({ agent, usd, strict = false }: Values, words: readonl
     console.error(`spendfuse: ${spend.line(cap)}`);
     await theRuntime().stop();
   }
+}
+
+/** The name of a program whose requests do not say which one they are of. */
+function silentProgram([file = ""]: readonly string[]): string | undefined {
+  const name = nameOf(file);
+  return name === "aider" && readEnvironment().SPENDFUSE_AGENT === undefined ? name : undefined;
 }
 
 /** @throws SpendfuseError `SPENDFUSE_CONFIG` where the configuration keeps a cap from refusing calls. */
