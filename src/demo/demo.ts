@@ -3,6 +3,7 @@ import type { SettledCall } from "../core/call.ts";
 import { windowStart } from "../core/ledger.ts";
 import { createLiveLines } from "../terminal/live.ts";
 import type { Style } from "../terminal/style.ts";
+import { runLadder } from "./acts/ladder.ts";
 import { AGENTS, runAgents } from "./agents.ts";
 import { audit } from "./audit.ts";
 import { findClients } from "./clients.ts";
@@ -92,6 +93,7 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   const parts: (() => Promise<DemoPart>)[] = [
     () => runStops(stage, style),
     () => runIncident(stage, style),
+    () => runLadder(stage, style),
     () => runCustomers(stage, style),
     () => runSettlement({ vendor, standInUrl: standIn.url, from: today, ...files }, style),
   ];
