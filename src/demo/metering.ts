@@ -28,10 +28,26 @@ export interface Metering {
   flush(): Promise<void>;
   /** The breaker in this process, and what its operators say. */
   readonly breaker: { readonly url: string; readonly token: string };
-  /** A folder of this demo, gone when it stops, and the agents' store in it. */
-  readonly folder: string;
-  readonly store: string;
   stop(): Promise<void>;
+}
+
+/** The files of one demo, gone when it ends. */
+export interface DemoFiles {
+  readonly folder: string;
+  /** The agents' store, and the poller's book. */
+  readonly store: string;
+  readonly book: string;
+  remove(): Promise<void>;
+}
+
+export async function createDemoFiles(): Promise<DemoFiles> {
+  const folder = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
+  return {
+    folder,
+    store: join(folder, "spend.db"),
+    book: join(folder, "bill.db"),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }
 
 /** Metering began before the command did: it has the user's configuration then, and cannot be given the demo's. */
@@ -43,12 +59,15 @@ export function isMetered(): boolean {
  * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
  * Collector, and none of their discounts changes what the demo compares.
  */
-export async function startMetering(vendor: FakeVendor, search: SearchApi, standIn: StandIn): Promise<Metering> {
+export async function startMetering(
+  { folder, store }: DemoFiles,
+  vendor: FakeVendor,
+  search: SearchApi,
+  standIn: StandIn,
+): Promise<Metering> {
   const settled: SettledCall[] = [];
   const secret = randomUUID();
   const token = randomUUID();
-  const state = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
-  const store = join(state, "spend.db");
   await start({
     env: {
       SPENDFUSE_CONFIG: "{}",
@@ -60,7 +79,7 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
       OTEL_METRIC_EXPORT_INTERVAL: "1000",
       SPENDFUSE_WEBHOOK_SECRET: secret,
       SPENDFUSE_OPERATOR_TOKEN: token,
-      SPENDFUSE_STATE_DIR: state,
+      SPENDFUSE_STATE_DIR: folder,
       SPENDFUSE_EXIT_SENDER: "0",
     },
     config: {
@@ -73,7 +92,7 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
         { scope: { tags: { customer: "*" } }, per: "run", usd: CUSTOMER_USD },
         CLIMB,
         // Never used up: for the dashboards, which show budgets against what was spent.
-        { name: "agent month", scope: { agent: "*" }, per: "month", usd: 5 },
+        { name: "agent day", scope: { agent: "*" }, per: "day", usd: 5 },
       ],
       tags: ["customer"],
       charges: [{ host: new URL(search.url).host, path: "/search", usd: SEARCH_USD, what: "web search" }],
@@ -94,11 +113,6 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
     ledger: (account) => ledger().sums(account, "ever", Date.now()),
     flush,
     breaker,
-    folder: state,
-    store,
-    async stop() {
-      await stop();
-      await rm(state, { recursive: true, force: true });
-    },
+    stop,
   };
 }
