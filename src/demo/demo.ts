@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { SettledCall } from "../core/call.ts";
 import { createLiveLines } from "../terminal/live.ts";
 import type { Style } from "../terminal/style.ts";
+import { runLadder } from "./acts/ladder.ts";
 import { AGENTS, runAgents } from "./agents.ts";
 import { audit } from "./audit.ts";
 import { findClients } from "./clients.ts";
@@ -86,6 +87,7 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   const parts: (() => Promise<DemoPart>)[] = [
     () => runStops(stage, style),
     () => runIncident(stage, style),
+    () => runLadder(stage, style),
     () => runCustomers(stage, style),
     () => runSettlement({ vendor, standInUrl: standIn.url, ...meter }, style),
   ];

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import type { SettledCall } from "../core/call.ts";
 import type { Sums } from "../core/ledger.ts";
 import type { Blocked } from "../guard/blocked.ts";
-import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, scope, start, stop } from "../index.ts";
+import type { Remaining } from "../guard/budgets/remaining.ts";
+import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, remaining, scope, start, stop } from "../index.ts";
+import { CLIMB, CLIMBER } from "./acts/ladder.ts";
 import { AGENTS, type RunInScope } from "./agents.ts";
 import { CUSTOMER_USD, SCOUT, SEARCH_USD } from "./customers.ts";
 import type { SearchApi } from "./fake-vendor/search.ts";
@@ -13,7 +15,7 @@ import type { FakeVendor } from "./fake-vendor.ts";
 import type { StandIn } from "./stand-in.ts";
 import { SPENDER, SPENDER_USD, STOPPED } from "./stops.ts";
 
-const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED, SCOUT];
+const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED, CLIMBER, SCOUT];
 
 /** The real meter of the package, pointed at the local vendor and the stand-in for Datadog. */
 export interface Metering {
@@ -22,6 +24,7 @@ export interface Metering {
   /** The sums of an account such as `agent:researcher`. */
   ledger(account: string): Readonly<Sums> | undefined;
   isBlocked(error: unknown): Blocked | undefined;
+  remaining(): Promise<readonly Remaining[]>;
   flush(): Promise<void>;
   /** The breaker in this process, and what its operators say. */
   readonly breaker: { readonly url: string; readonly token: string };
@@ -68,6 +71,7 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
       budgets: [
         { scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD },
         { scope: { tags: { customer: "*" } }, per: "run", usd: CUSTOMER_USD },
+        CLIMB,
         // Never used up: for the dashboards, which show budgets against what was spent.
         { name: "agent month", scope: { agent: "*" }, per: "month", usd: 5 },
       ],
@@ -86,6 +90,7 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
     settled,
     scope,
     isBlocked,
+    remaining,
     ledger: (account) => ledger().sums(account, "ever", Date.now()),
     flush,
     breaker,

@@ -52,6 +52,14 @@ describe("the spendfuse command", () => {
 
   test.each([
     [["report", "--mnth", "2026-11"], "unknown option --mnth; did you mean --month?"],
+    [["breaker", "staus"], 'unknown subcommand "breaker staus"; did you mean "status"?'],
+    [["breaker", "x"], 'unknown subcommand "breaker x": use serve, status, trip, reset, log, template'],
+    [["breaker", "status", "all"], 'unexpected argument "all": status takes options only'],
+    [["budget", "lits"], 'unknown subcommand "budget lits"; did you mean "list"?'],
+    [["budget", "raise", "day"], 'budget raise takes BUDGET and AMOUNT, not "day"'],
+    [["budget", "pause"], "budget pause takes SCOPE, not nothing"],
+    [["budget", "list", "all", "day"], 'budget list takes options only, not "all" "day"'],
+    [["monitors", "tst"], 'unknown subcommand "monitors tst"; did you mean "test"?'],
     [["breaker", "trip", "all", "--resaon=x"], "unknown option --resaon; did you mean --reason?"],
     [["report", "--zzzzzz"], "unknown option --zzzzzz\n"],
   ])("%j: one line with the option that may have been meant", (args, text) => {

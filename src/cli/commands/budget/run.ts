@@ -10,31 +10,33 @@ import { replayBudgets } from "./replay.ts";
 import { answerRequest, isRequestVerb } from "./requests.ts";
 import { suggestBudgets } from "./suggest.ts";
 
-/** How many words follow each verb. */
-const WORDS: Readonly<Record<string, number>> = {
-  list: 0,
-  show: 1,
-  raise: 2,
-  lower: 2,
-  reset: 1,
-  pause: 1,
-  resume: 1,
-  requests: 0,
-  request: 2,
-  approve: 1,
-  deny: 1,
-  reload: 0,
-  replay: 0,
-  suggest: 0,
+/** The words that follow each verb. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  list: [],
+  show: ["BUDGET"],
+  raise: ["BUDGET", "AMOUNT"],
+  lower: ["BUDGET", "AMOUNT"],
+  reset: ["BUDGET"],
+  pause: ["SCOPE"],
+  resume: ["SCOPE"],
+  requests: [],
+  request: ["BUDGET", "AMOUNT"],
+  approve: ["ID"],
+  deny: ["ID"],
+  reload: [],
+  replay: [],
+  suggest: [],
 };
 const MAX_ROWS = 1_000;
 
 /** Runs an operator's command on budgets. Resolves to the exit code. */
 export async function run(values: Values, [verb = "list", ...words]: readonly string[]): Promise<number> {
-  const wanted = Object.hasOwn(WORDS, verb) ? (WORDS[verb] as number) : undefined;
+  const wanted = Object.hasOwn(WORDS, verb) ? WORDS[verb] : undefined;
   if (wanted === undefined) throw unknownVerb("budget", verb, Object.keys(WORDS));
-  if (words.length !== wanted)
-    throw usage(`budget ${verb} takes ${wanted} argument${wanted === 1 ? "" : "s"}, not ${words.length}`);
+  if (words.length !== wanted.length) {
+    const given = words.map((word) => `"${word}"`).join(" ") || "nothing";
+    throw usage(`budget ${verb} takes ${wanted.join(" and ") || "options only"}, not ${given}`);
+  }
   const config = readCommandConfig((message) => console.error(`spendfuse budget: ${message}`));
   if (verb === "replay") return await replayBudgets(values, config);
   if (verb === "suggest") return await suggestBudgets(values, config);
