@@ -13,6 +13,7 @@ import { reloadAll } from "./budgets/reload.ts";
 import { createDatadogWebhookRoute } from "./datadog-webhook-route.ts";
 import { createEvents } from "./events.ts";
 import { createOperations, TTL_MS } from "./operations.ts";
+import { createHealthRoute, createReadyRoute } from "./probes/routes.ts";
 
 export interface BreakerOptions {
   readonly store: Store;
@@ -117,11 +118,6 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     return (await events.add(response, () => store.circuits())) ? undefined : TOO_MANY_LISTENERS;
   }
 
-  async function health(): Promise<Answer> {
-    await store.circuit("all");
-    return { status: 200, body: { ok: true } };
-  }
-
   const webhook = { store, authorization, ttlMs, bodyMs, clock, tags, say };
   const routes: Routes = {
     "/webhooks/datadog": { POST: createDatadogWebhookRoute(webhook) },
@@ -142,7 +138,8 @@ export async function startBreaker(options: BreakerOptions): Promise<Breaker> {
     "/budgets/deny": { POST: order((sent, name) => operations.answerRequest("deny", sent, name)) },
     "/budgets/reload": { POST: order((sent, name) => reloadAll(store, options.reload, sent, name)) },
     "/events": { GET: reader(stream) },
-    "/healthz": { GET: health },
+    "/healthz": { GET: createHealthRoute(store) },
+    "/readyz": { GET: createReadyRoute(store, clock) },
   };
 
   async function route(exchange: Exchange): Promise<Answer | undefined> {

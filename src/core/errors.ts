@@ -8,7 +8,9 @@ export type ErrorCode =
   | "SPENDFUSE_STORE"
   | "SPENDFUSE_DATADOG"
   | "SPENDFUSE_VENDOR"
-  | "SPENDFUSE_DEMO";
+  | "SPENDFUSE_DEMO"
+  /** A stream was cut, or a handshake refused. */
+  | "SPENDFUSE_BLOCKED";
 
 const MARK = Symbol.for("spendfuse.error");
 

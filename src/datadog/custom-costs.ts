@@ -1,8 +1,9 @@
 import type { CostLine, CostSink } from "../billing/costs.ts";
 import { SpendfuseError } from "../core/errors.ts";
+import { array, object, text } from "../core/json.ts";
 import type { MetricName } from "../core/names.ts";
-import type { Client } from "./client.ts";
 import { refusalOf } from "./rest/refusal.ts";
+import type { Rest } from "./rest/rest.ts";
 
 /** What Datadog makes of the custom costs that are uploaded to Cloud Cost Management, a point a day. */
 export const CLOUD_COST: MetricName = {
@@ -13,12 +14,13 @@ export const CLOUD_COST: MetricName = {
   attributes: ["providername", "project", "key", "model", "agent", "root_agent", "team", "governed"],
 };
 
+const ROOT = "/api/v2/cost/custom_costs";
 const PAGE = 100;
 const DAY_MS = 86_400_000;
 
 interface File {
   readonly id: string;
-  readonly providers: readonly string[];
+  readonly providers: readonly unknown[];
   /** Milliseconds since the epoch. */
   readonly start: number | undefined;
 }
@@ -27,52 +29,24 @@ interface File {
  * Cloud Cost Management's custom costs. Datadog adds up what is uploaded, so a day is replaced: every spendfuse file for
  * that provider and day is deleted first, including those of an interrupted run.
  */
-export function createCustomCosts({ v2, configuration }: Client): CostSink {
-  const api = new v2.CloudCostManagementApi(configuration);
-
-  async function filesOf(provider: string): Promise<readonly File[]> {
-    const files: File[] = [];
-    for (let page = 1; ; page++) {
-      const { data = [] } = await api.listCustomCostsFiles({
-        pageNumber: page,
-        pageSize: PAGE,
-        filterProvider: [provider],
-      });
-      for (const { id, attributes } of data) {
-        if (id === undefined) continue;
-        const start = attributes?.chargePeriod?.start;
-        files.push({
-          id,
-          providers: attributes?.providerNames ?? [],
-          start: start === undefined ? start : toMs(start),
-        });
-      }
-      if (data.length < PAGE) return files;
-    }
-  }
-
-  /** A missing file counts as deleted. */
-  async function deleteFile(fileId: string): Promise<void> {
-    try {
-      await api.deleteCustomCostsFile({ fileId });
-    } catch (error) {
-      if (refusalOf(error).status !== 404) throw error;
-    }
-  }
-
+export function createCustomCosts(rest: Rest): CostSink {
   return {
     async replace(vendor, day, lines, earlier) {
       const provider = `${vendor} by spendfuse`;
       try {
-        if (earlier !== undefined) await deleteFile(earlier);
+        if (earlier !== undefined) await deleteFile(rest, earlier);
         // Whether the API applies the filter is not known, so each file is checked.
-        for (const { id, providers, start } of await filesOf(provider)) {
+        for (const { id, providers, start } of await filesOf(rest, provider)) {
           const ours = providers.length === 1 && providers[0] === provider;
-          if (ours && start !== undefined && start >= day && start < day + DAY_MS) await deleteFile(id);
+          if (ours && start !== undefined && start >= day && start < day + DAY_MS) await deleteFile(rest, id);
         }
         if (lines.length === 0) return undefined;
-        const { data } = await api.uploadCustomCostsFile({ body: lines.map((line) => itemOf(provider, day, line)) });
-        return data?.id;
+        const answer = await rest.ask(
+          "PUT",
+          ROOT,
+          lines.map((line) => itemOf(provider, day, line)),
+        );
+        return text(object(object(answer)?.data)?.id);
       } catch (error) {
         const { message } = refusalOf(error);
         throw new SpendfuseError(
@@ -86,15 +60,40 @@ export function createCustomCosts({ v2, configuration }: Client): CostSink {
   };
 }
 
+async function filesOf(rest: Rest, provider: string): Promise<readonly File[]> {
+  const files: File[] = [];
+  for (let page = 1; ; page++) {
+    const query = `page[number]=${page}&page[size]=${PAGE}&filter[provider]=${encodeURIComponent(provider)}`;
+    const data = array(object(await rest.ask("GET", `${ROOT}?${query}`))?.data);
+    for (const one of data) {
+      const { id, attributes } = object(one) ?? {};
+      if (typeof id !== "string") continue;
+      const { charge_period: period, provider_names: providers } = object(attributes) ?? {};
+      const start = object(period)?.start;
+      files.push({ id, providers: array(providers), start: typeof start === "number" ? toMs(start) : undefined });
+    }
+    if (data.length < PAGE) return files;
+  }
+}
+
+/** A missing file counts as deleted. */
+async function deleteFile(rest: Rest, id: string): Promise<void> {
+  try {
+    await rest.ask("DELETE", `${ROOT}/${encodeURIComponent(id)}`);
+  } catch (error) {
+    if (refusalOf(error).status !== 404) throw error;
+  }
+}
+
 function itemOf(provider: string, day: number, { description, usd, tags }: CostLine) {
   return {
-    providerName: provider,
-    chargeDescription: description.slice(0, 1_000),
-    chargePeriodStart: dateOf(day),
-    chargePeriodEnd: dateOf(day),
-    billedCost: usd,
-    billingCurrency: "USD",
-    tags: { ...tags },
+    ProviderName: provider,
+    ChargeDescription: description.slice(0, 1_000),
+    ChargePeriodStart: dateOf(day),
+    ChargePeriodEnd: dateOf(day),
+    BilledCost: usd,
+    BillingCurrency: "USD",
+    Tags: { ...tags },
   };
 }
 

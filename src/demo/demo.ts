@@ -1,19 +1,22 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { SettledCall } from "../core/call.ts";
+import { windowStart } from "../core/ledger.ts";
 import { createLiveLines } from "../terminal/live.ts";
 import type { Style } from "../terminal/style.ts";
+import { runLadder } from "./acts/ladder.ts";
 import { AGENTS, runAgents } from "./agents.ts";
 import { audit } from "./audit.ts";
 import { findClients } from "./clients.ts";
 import { runCustomers } from "./customers.ts";
 import { startSearchApi } from "./fake-vendor/search.ts";
-import { startFakeVendor } from "./fake-vendor.ts";
+import { type BilledCall, type FakeVendor, startFakeVendor } from "./fake-vendor.ts";
+import { HISTORY_SERVICE, historyStart, playHistory } from "./history/history.ts";
 import { runIncident } from "./incident.ts";
-import { startMetering } from "./metering.ts";
+import { createDemoFiles, type DemoFiles, startMetering } from "./metering.ts";
 import { billTable, estimateTable, verdict } from "./report.ts";
 import { runSettlement } from "./settlement.ts";
 import { spendTable } from "./spend.ts";
-import { startStandIn } from "./stand-in.ts";
+import { beginningOf, type StandIn, startStandIn } from "./stand-in.ts";
 import { DEMO_LIMITS, runStops } from "./stops.ts";
 
 const SDKS = ["openai", "@anthropic-ai/sdk", "ai"];
@@ -33,12 +36,17 @@ export interface DemoOptions {
 
 /** Runs the demo; the exit code is 0 when every figure equals the vendor's, but for the marked estimates. */
 export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise<number> {
-  const vendor = await startFakeVendor();
-  const standIn = await startStandIn(DEMO_LIMITS);
-  const search = await startSearchApi();
-  const meter = await startMetering(vendor, search, standIn);
-  const clients = await findClients(vendor, plainFetch ? SDKS : []);
+  const began = Date.now();
   console.log(`\n${style.bold("spendfuse demo")}   three agents, a local vendor that bills them; no account, no key`);
+  if (keep)
+    console.log(
+      style.dim(`                 a made-up month comes first, for the dashboards: service:${HISTORY_SERVICE}`),
+    );
+  const files = await createDemoFiles();
+  const { vendor, standIn, today } = await openPast(files, keep);
+  const search = await startSearchApi();
+  const meter = await startMetering(files, vendor, search, standIn);
+  const clients = await findClients(vendor, plainFetch ? SDKS : []);
   if (clients.found.length > 0) console.log(style.dim(`                 real packages: ${clients.found.join(", ")}`));
   if (clients.missing.length > 0)
     console.log(style.caution(`                 not installed, plain fetch instead: ${clients.missing.join(", ")}`));
@@ -49,7 +57,6 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   const live = createLiveLines(process.stdout);
   const interrupt = (): void => process.exit(130);
   process.once("SIGINT", interrupt);
-  const began = Date.now();
   const redraw = setInterval(() => live.draw(liveLines(meter.settled, doing, began, style)), REDRAW_MS);
   let fault: unknown;
   try {
@@ -82,12 +89,13 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   ];
   console.log(lines.join("\n"));
   const { bill } = vendor;
-  const stage = { clients, bill, search, standIn, ...meter };
+  const stage = { clients, bill, search, standIn, ...files, ...meter };
   const parts: (() => Promise<DemoPart>)[] = [
     () => runStops(stage, style),
     () => runIncident(stage, style),
+    () => runLadder(stage, style),
     () => runCustomers(stage, style),
-    () => runSettlement({ vendor, standInUrl: standIn.url, ...meter }, style),
+    () => runSettlement({ vendor, standInUrl: standIn.url, from: today, ...files }, style),
   ];
   const problems = [...found.problems];
   for (const part of fault === undefined ? parts : []) {
@@ -103,7 +111,32 @@ export async function runDemo({ plainFetch, keep, style }: DemoOptions): Promise
   await vendor.close();
   await search.close();
   await standIn.close();
+  await files.remove();
   return problems.length === 0 && fault === undefined ? 0 : 1;
+}
+
+/**
+ * Vendor and stand-in, with a month and more of made-up past for a page that stays open; `today` is the start of the first
+ * day without any.
+ */
+async function openPast(
+  files: DemoFiles,
+  withHistory: boolean,
+): Promise<{ readonly vendor: FakeVendor; readonly standIn: StandIn; readonly today: number }> {
+  const now = beginningOf(Date.now()) * 1_000;
+  const today = windowStart("day", now);
+  const from = historyStart(today);
+  const books: BilledCall[] = [];
+  const past: { now: number | undefined } = { now: from };
+  const vendor = await startFakeVendor({ books, now: () => past.now ?? Date.now() });
+  const standIn = await startStandIn(DEMO_LIMITS, from / 1_000);
+  const setNow = (moment: number): void => {
+    past.now = moment;
+  };
+  if (withHistory) await playHistory({ vendor, books, standIn, ...files, setNow }, from, today);
+  past.now = undefined;
+  standIn.begin();
+  return { vendor, standIn, today };
 }
 
 /** The output of a part of the demo, and its discrepancies. */

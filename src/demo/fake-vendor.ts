@@ -35,10 +35,20 @@ const OPENROUTER: readonly Dialect[] = [{ ...openaiChat, path: OPENROUTER_PATH }
 const BODY_LIMITS = { maxBytes: 16 * 1024 * 1024, maxMs: 30_000 };
 const ANTHROPIC: readonly Dialect[] = [anthropicMessages];
 
+export interface FakeVendorOptions {
+  readonly paceMs?: number;
+  readonly books?: BilledCall[];
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
 /** What the vendor knows and has under way, which each step of serving a call is given. */
 interface VendorState {
   readonly paceMs: number;
   readonly bill: BilledCall[];
+  /** All that the billing APIs show: the bill, and what was there before. */
+  readonly books: BilledCall[];
+  readonly now: () => number;
   /** Cached beginnings of prompts, by agent. */
   readonly caches: Map<string, Set<string>>;
   /** The `x-demo` headers that were answered with 429 once. */
@@ -59,14 +69,16 @@ interface Received {
 
 /**
  * `paceMs` is the time between two frames. A request header `x-demo` causes errors: `busy:NAME` answers 429 the first
- * time that name is seen, `cut:N` drops the connection after N frames.
+ * time that name is seen, `cut:N` drops the connection after N frames. `books` are what it has billed before, and get what
+ * it bills from now on; `now` is its clock.
  */
-export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number } = {}): Promise<FakeVendor> {
-  const state: VendorState = { paceMs, bill: [], caches: new Map(), busy: new Set(), serving: new Set() };
+export async function startFakeVendor(options: FakeVendorOptions = {}): Promise<FakeVendor> {
+  const { paceMs = 9, books = [], now = Date.now } = options;
+  const state: VendorState = { paceMs, bill: [], books, now, caches: new Map(), busy: new Set(), serving: new Set() };
   const { bill, serving } = state;
-  const openai = await listen(state, OPENAI, openaiOffice(bill));
-  const anthropic = await listen(state, ANTHROPIC, anthropicOffice(bill));
-  const openrouter = await listen(state, OPENROUTER, openrouterOffice(bill));
+  const openai = await listen(state, OPENAI, openaiOffice(books, now));
+  const anthropic = await listen(state, ANTHROPIC, anthropicOffice(books, now));
+  const openrouter = await listen(state, OPENROUTER, openrouterOffice(books, now));
   return {
     openai: openai.url,
     anthropic: anthropic.url,
@@ -84,7 +96,7 @@ export async function startFakeVendor({ paceMs = 9 }: { readonly paceMs?: number
 function listen(state: VendorState, dialects: readonly Dialect[], billing: BillingApi): Promise<HttpServer> {
   const { serving } = state;
   const route = async (exchange: Exchange): Promise<Answer | undefined> => {
-    if (exchange.method === "GET") return answerBilling(billing, exchange, Date.now());
+    if (exchange.method === "GET") return answerBilling(billing, exchange, state.now());
     const served = serve(state, dialects, exchange).catch(() => void exchange.response.destroy());
     serving.add(served);
     await served.finally(() => serving.delete(served));
@@ -113,10 +125,15 @@ async function serve(state: VendorState, dialects: readonly Dialect[], exchange:
   return answer(state, call, cut === undefined ? undefined : Number(cut));
 }
 
-function refuse({ bill }: VendorState, call: Received, status: number, message: string): void {
+function enter({ bill, books }: VendorState, line: BilledCall): void {
+  bill.push(line);
+  books.push(line);
+}
+
+function refuse(state: VendorState, call: Received, status: number, message: string): void {
   const { dialect, model, response, line } = call;
   const none = noTokens();
-  bill.push({
+  enter(state, {
     ...line,
     model,
     status,
@@ -125,7 +142,7 @@ function refuse({ bill }: VendorState, call: Received, status: number, message: 
     tokens: none,
     parts: none,
     cost: 0,
-    at: Date.now(),
+    at: state.now(),
   });
   sendAnswer(response, { status, body: dialect.error(status, message), headers: { "retry-after-ms": "60" } });
 }
@@ -136,7 +153,7 @@ function refuse({ bill }: VendorState, call: Received, status: number, message: 
  */
 async function answer(state: VendorState, call: Received, cut: number | undefined): Promise<void> {
   const { dialect, body, response, line } = call;
-  const { bill, caches, paceMs } = state;
+  const { caches, paceMs } = state;
   const seen = caches.get(line.agent) ?? new Set<string>();
   caches.set(line.agent, seen);
   const job = dialect.open(body, seen);
@@ -146,7 +163,7 @@ async function answer(state: VendorState, call: Received, cut: number | undefine
   const parts = costParts(job.model, tokens, job.tier);
   const cost = Object.values(parts).reduce((sum, part) => sum + part, 0);
   const { id, served: model, tier } = job;
-  bill.push({ ...line, id, model, tier, status: 200, ending, tokens, parts, cost, at: Date.now() });
+  enter(state, { ...line, id, model, tier, status: 200, ending, tokens, parts, cost, at: state.now() });
 }
 
 async function sendStream(dialect: Dialect, job: Job, response: ServerResponse, paceMs: number, cut?: number) {

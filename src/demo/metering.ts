@@ -5,7 +5,9 @@ import { join } from "node:path";
 import type { SettledCall } from "../core/call.ts";
 import type { Sums } from "../core/ledger.ts";
 import type { Blocked } from "../guard/blocked.ts";
-import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, scope, start, stop } from "../index.ts";
+import type { Remaining } from "../guard/budgets/remaining.ts";
+import { breakerUrl, flush, hashKey, isBlocked, ledger, onCall, remaining, scope, start, stop } from "../index.ts";
+import { CLIMB, CLIMBER } from "./acts/ladder.ts";
 import { AGENTS, type RunInScope } from "./agents.ts";
 import { CUSTOMER_USD, SCOUT, SEARCH_USD } from "./customers.ts";
 import type { SearchApi } from "./fake-vendor/search.ts";
@@ -13,7 +15,7 @@ import type { FakeVendor } from "./fake-vendor.ts";
 import type { StandIn } from "./stand-in.ts";
 import { SPENDER, SPENDER_USD, STOPPED } from "./stops.ts";
 
-const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED, SCOUT];
+const KEYED = [...AGENTS.map(({ name }) => name), ...STOPPED, CLIMBER, SCOUT];
 
 /** The real meter of the package, pointed at the local vendor and the stand-in for Datadog. */
 export interface Metering {
@@ -22,13 +24,30 @@ export interface Metering {
   /** The sums of an account such as `agent:researcher`. */
   ledger(account: string): Readonly<Sums> | undefined;
   isBlocked(error: unknown): Blocked | undefined;
+  remaining(): Promise<readonly Remaining[]>;
   flush(): Promise<void>;
   /** The breaker in this process, and what its operators say. */
   readonly breaker: { readonly url: string; readonly token: string };
-  /** A folder of this demo, gone when it stops, and the agents' store in it. */
-  readonly folder: string;
-  readonly store: string;
   stop(): Promise<void>;
+}
+
+/** The files of one demo, gone when it ends. */
+export interface DemoFiles {
+  readonly folder: string;
+  /** The agents' store, and the poller's book. */
+  readonly store: string;
+  readonly book: string;
+  remove(): Promise<void>;
+}
+
+export async function createDemoFiles(): Promise<DemoFiles> {
+  const folder = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
+  return {
+    folder,
+    store: join(folder, "spend.db"),
+    book: join(folder, "bill.db"),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }
 
 /** Metering began before the command did: it has the user's configuration then, and cannot be given the demo's. */
@@ -40,12 +59,15 @@ export function isMetered(): boolean {
  * Nothing of the user's own environment and config file is read: no figure of the demo reaches their Datadog or
  * Collector, and none of their discounts changes what the demo compares.
  */
-export async function startMetering(vendor: FakeVendor, search: SearchApi, standIn: StandIn): Promise<Metering> {
+export async function startMetering(
+  { folder, store }: DemoFiles,
+  vendor: FakeVendor,
+  search: SearchApi,
+  standIn: StandIn,
+): Promise<Metering> {
   const settled: SettledCall[] = [];
   const secret = randomUUID();
   const token = randomUUID();
-  const state = await mkdtemp(join(tmpdir(), "spendfuse-demo-"));
-  const store = join(state, "spend.db");
   await start({
     env: {
       SPENDFUSE_CONFIG: "{}",
@@ -57,7 +79,7 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
       OTEL_METRIC_EXPORT_INTERVAL: "1000",
       SPENDFUSE_WEBHOOK_SECRET: secret,
       SPENDFUSE_OPERATOR_TOKEN: token,
-      SPENDFUSE_STATE_DIR: state,
+      SPENDFUSE_STATE_DIR: folder,
       SPENDFUSE_EXIT_SENDER: "0",
     },
     config: {
@@ -68,8 +90,9 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
       budgets: [
         { scope: { agent: SPENDER }, per: "run", usd: SPENDER_USD },
         { scope: { tags: { customer: "*" } }, per: "run", usd: CUSTOMER_USD },
+        CLIMB,
         // Never used up: for the dashboards, which show budgets against what was spent.
-        { name: "agent month", scope: { agent: "*" }, per: "month", usd: 5 },
+        { name: "agent day", scope: { agent: "*" }, per: "day", usd: 5 },
       ],
       tags: ["customer"],
       charges: [{ host: new URL(search.url).host, path: "/search", usd: SEARCH_USD, what: "web search" }],
@@ -86,14 +109,10 @@ export async function startMetering(vendor: FakeVendor, search: SearchApi, stand
     settled,
     scope,
     isBlocked,
+    remaining,
     ledger: (account) => ledger().sums(account, "ever", Date.now()),
     flush,
     breaker,
-    folder: state,
-    store,
-    async stop() {
-      await stop();
-      await rm(state, { recursive: true, force: true });
-    },
+    stop,
   };
 }

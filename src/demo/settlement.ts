@@ -6,7 +6,6 @@ import { runRound } from "../billing/round.ts";
 import { type MeteredSource, settle } from "../billing/settle.ts";
 import { anthropic } from "../billing/vendors/anthropic.ts";
 import { openai } from "../billing/vendors/openai.ts";
-import { DAY_MS } from "../billing/vendors/vendor.ts";
 import { isSpendfuseError } from "../core/errors.ts";
 import { createOtlpSink } from "../process/otlp-sink.ts";
 import { openFile } from "../stores/file/store.ts";
@@ -21,13 +20,16 @@ import {
   OPENAI_ADMIN_KEY,
 } from "./fake-vendor/billing-account.ts";
 import type { BilledCall, FakeVendor } from "./fake-vendor.ts";
+import { openDemoCosts } from "./history/history.ts";
 
 export interface SettlementStage {
   readonly vendor: FakeVendor;
   readonly standInUrl: string;
-  /** Where the agents' store is, and where the book may be. */
-  readonly folder: string;
+  /** Where the agents' store and the poller's book are. */
   readonly store: string;
+  readonly book: string;
+  /** Start of the day from which it reports, in milliseconds since the epoch. */
+  readonly from: number;
 }
 
 export interface SettlementPart {
@@ -57,11 +59,10 @@ export async function runSettlement(stage: SettlementStage, style: Style): Promi
   const unmetered = vendor.bill.slice(before);
   const store = await openFile(stage.store);
   const metered: MeteredSource = async (from, until) => store.metered(from, until);
-  const book = await openBook(`${stage.folder}/bill.db`, { alone: true });
+  const book = await openBook(stage.book, { alone: true });
   const problems: string[] = [];
   try {
     const now = Date.now();
-    const range = { from: now - DAY_MS };
     const target = {
       url: `${stage.standInUrl}/v1/metrics`,
       headers: {},
@@ -79,7 +80,7 @@ export async function runSettlement(stage: SettlementStage, style: Style): Promi
       env: {},
       metered,
       sinks: [createOtlpSink({ metrics: target }, { "service.name": "spendfuse-demo" })],
-      costs: undefined,
+      costs: openDemoCosts(stage.standInUrl),
       range: {},
       aliases: {},
       discounts: [],
@@ -94,7 +95,7 @@ export async function runSettlement(stage: SettlementStage, style: Style): Promi
     const report = createReport(["agent"]);
     for (const one of [openai, anthropic]) {
       const options = { book, vendor: one, metered, aliases: {}, discounts: [], now };
-      const settling = await settle(options, range.from, now);
+      const settling = await settle(options, stage.from, now);
       for await (const { day, lines } of settling.days()) report.add(one.name, settling.names, day, lines);
     }
     problems.push(...problemsOf(report.rows, vendor.bill, unmetered));

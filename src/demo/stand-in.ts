@@ -40,6 +40,10 @@ export interface StandIn {
   timeAt(moment: number): number;
   /** Runs at {@link SPEED} again: from the first webhook on a second is a second, so that an operator has time. */
   resume(): void;
+  /** Moves its clock forward to a time, in seconds, before {@link begin}. */
+  moveTo(seconds: number): void;
+  /** From now on its clock runs, at {@link SPEED}; what came before is history, and no part of the sums. */
+  begin(): void;
   /** Sets the breaker that webhooks go to. */
   connect(breaker: string, secret: string, token: string): void;
   close(): Promise<void>;
@@ -50,9 +54,18 @@ export const SPEED = 60;
 /** What the clock can gain before it has caught up, in seconds. */
 const HEAD_START_S = 3 * 3_600;
 
-/** @param settings Thresholds of this demo, whose cents are as good as dollars. */
-export async function startStandIn(settings: ReadonlyMap<string, number>): Promise<StandIn> {
-  const clock = simulatedClock(Math.floor(Date.now() / 60_000) * 60 - HEAD_START_S, SPEED);
+/** Where its clock begins to run, in seconds, when it begins now. */
+export function beginningOf(now: number): number {
+  return Math.floor(now / 60_000) * 60 - HEAD_START_S;
+}
+
+/**
+ * @param settings Thresholds of this demo, whose cents are as good as dollars.
+ * @param from Where its clock stands until it begins, in seconds.
+ */
+export async function startStandIn(settings: ReadonlyMap<string, number>, from: number): Promise<StandIn> {
+  const clock = simulatedClock(from);
+  let began = 0;
   let answeredAt: number | undefined;
   const sandbox = createSandbox({
     clock,
@@ -68,6 +81,8 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
     },
   });
   const server = await startSandboxServer(sandbox, { port: 0 });
+  // Points of past days are taken from the beginning.
+  preload(sandbox.account, []);
   const choices: Choices = {
     settings,
     notify: ["@oncall-demo"],
@@ -80,9 +95,9 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
   return {
     url: server.url,
     get byAgent() {
-      return sumByAgent(sandbox.store);
+      return sumByAgent(sandbox.store, began);
     },
-    spendBy: (tag) => sumByTag(sandbox.store, tag),
+    spendBy: (tag) => sumByTag(sandbox.store, tag, began),
     latestBy: (metric, tag) => latestBy(sandbox.store, metric, tag),
     get happened() {
       const { transitions, watches } = sandbox.engine;
@@ -93,11 +108,15 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
     },
     timeAt: (moment) => clock.at(moment / 1_000),
     resume: () => clock.pace(SPEED),
+    moveTo: (seconds) => clock.advance(Math.max(0, seconds - clock.now())),
+    begin() {
+      clock.advance(Math.max(0, beginningOf(Date.now()) - clock.now()));
+      began = clock.now();
+      clock.pace(SPEED);
+    },
     connect(breaker, secret, token) {
-      // The demo uploads no custom costs.
-      const assets = readAssets().filter(({ name }) => name !== "cloud_cost");
       // The same bodies that deploy installs.
-      const wanted = wantedOf(assets, choices).map(
+      const wanted = wantedOf(readAssets(), choices).map(
         ({ kind, key, body }): Asset => ({ kind, name: key, file: key, json: body }),
       );
       preload(sandbox.account, wanted, { breaker, secret });
@@ -107,15 +126,15 @@ export async function startStandIn(settings: ReadonlyMap<string, number>): Promi
   };
 }
 
-function sumByAgent(store: SeriesStore): ReadonlyMap<string, Received> {
+function sumByAgent(store: SeriesStore, from: number): ReadonlyMap<string, Received> {
   const sums = new Map<string, { cost: number; tokens: number; calls: number }>();
   for (const [metric, key] of SUMS) {
     for (const { tags, cells } of store.select(metric, () => true)) {
       const agent = tags.get("agent")?.[0];
       if (agent === undefined) continue;
-      const row = sums.get(agent) ?? { cost: 0, tokens: 0, calls: 0 };
-      sums.set(agent, row);
-      scanCells(cells, 0, Number.POSITIVE_INFINITY, (_, sum) => {
+      scanCells(cells, from, Number.POSITIVE_INFINITY, (_, sum) => {
+        const row = sums.get(agent) ?? { cost: 0, tokens: 0, calls: 0 };
+        sums.set(agent, row);
         row[key] += key === "cost" ? Math.round(sum * 1e9) : sum;
       });
     }
@@ -123,13 +142,13 @@ function sumByAgent(store: SeriesStore): ReadonlyMap<string, Received> {
   return sums;
 }
 
-function sumByTag(store: SeriesStore, tag: string): ReadonlyMap<string, number> {
+function sumByTag(store: SeriesStore, tag: string, from: number): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const { name } of [METRICS.cost, METRICS.charges]) {
     for (const { tags, cells } of store.select(name, () => true)) {
       const value = tags.get(tag)?.[0];
       if (value === undefined) continue;
-      scanCells(cells, 0, Number.POSITIVE_INFINITY, (_, sum) => {
+      scanCells(cells, from, Number.POSITIVE_INFINITY, (_, sum) => {
         sums.set(value, (sums.get(value) ?? 0) + Math.round(sum * 1e9));
       });
     }

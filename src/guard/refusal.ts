@@ -1,3 +1,4 @@
+import { SpendfuseError } from "../core/errors.ts";
 import type { BudgetUnit } from "../limits/budget.ts";
 import { type Blocked, REFUSAL_STATUS, type Refusal, type RefusalShape, type StreamEvent } from "../limits/refusal.ts";
 import { markOf } from "./blocked.ts";
@@ -24,6 +25,13 @@ export function createRefusal(blocked: Blocked, shape: RefusalShape, raise?: Rai
 /** The event that ends a stream in its middle, as an error that the SDK raises. */
 export function createRefusalEvent(blocked: Blocked, shape: RefusalShape, raise?: RaiseWith): StreamEvent {
   return shape.event(describe(blocked, raise), blocked);
+}
+
+/** The error that ends a stream to which no event can be added. Its `spendfuse` are the facts, for `isBlocked`. */
+export function createRefusalError(blocked: Blocked, raise?: RaiseWith): Error {
+  return Object.assign(new SpendfuseError("SPENDFUSE_BLOCKED", describe(blocked, raise), { ...blocked }), {
+    spendfuse: blocked,
+  });
 }
 
 /** The message of a refusal: {@link explain} and the facts, for errors that keep nothing but their message. */

@@ -34,8 +34,11 @@ export interface Ask {
   forecast(): Forecast;
   /** Equal for equal requests, to detect repeats; undefined when unknown. */
   fingerprint(): string | undefined;
-  /** Ends the call's stream with this event, if it is streaming and still in flight. */
-  cut(event: StreamEvent): void;
+  /**
+   * Ends the call's stream with this event, if it is streaming and still in flight.
+   * @param error Makes the error of the same, for a stream to which no event can be added.
+   */
+  cut(event: StreamEvent, error: () => Error): void;
 }
 
 /** What a call used and cost. */

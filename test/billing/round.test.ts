@@ -9,6 +9,7 @@ import { readAssets } from "../../src/datadog/assets.ts";
 import { openClient } from "../../src/datadog/client.ts";
 import { createCustomCosts } from "../../src/datadog/custom-costs.ts";
 import { createMeteredQuery } from "../../src/datadog/metered-query.ts";
+import { openRest } from "../../src/datadog/rest/rest.ts";
 import { createSeriesSink } from "../../src/datadog/series-sink.ts";
 import type { OpenAiCost, OpenAiUsage } from "../../src/demo/fake-vendor/billing/openai.ts";
 import type { Clock } from "../../src/sandbox/clock.ts";
@@ -419,7 +420,7 @@ describe("in the sandbox, with Datadog's own client", () => {
     stage.books.costs = [cost(2), cost(1)];
     rows = [metered(2), metered(1)];
     const { sandbox, url } = await startSandbox();
-    const costs = createCustomCosts(await openClient({ env: env(url), user: "test" }));
+    const costs = createCustomCosts(openRest({ env: env(url) }));
     const total = () =>
       sandbox.account
         .customCosts()

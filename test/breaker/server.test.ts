@@ -193,6 +193,21 @@ describe("a webhook", () => {
     expect((await fetch(`${url}/healthz`)).status).toBe(503);
   });
 
+  test("a store that can be read and not written is healthy, and not ready", async () => {
+    const store = openMemory();
+    const { url } = await open({ store: { ...store, putMetered: () => Promise.reject(new Error("read-only")) } });
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    const ready = await fetch(`${url}/readyz`);
+    expect([ready.status, await ready.json()]).toMatchObject([503, { error: { message: "read-only" } }]);
+  });
+
+  test("asking whether it is ready adds nothing to what is metered", async () => {
+    const store = openMemory();
+    const { url } = await open({ store });
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect(await store.metered(0, Number.MAX_SAFE_INTEGER)).toEqual([]);
+  });
+
   test("is what the template makes of Datadog's variables", async () => {
     const { url } = await open();
     const values: Record<string, string> = {
@@ -238,6 +253,7 @@ describe("operators", () => {
     ["DELETE", "/circuits", 405],
     ["GET", "/circuits", 200],
     ["GET", "/healthz", 200],
+    ["GET", "/readyz", 200],
     ["GET", "/audit", 401],
     ["GET", "/budgets", 401],
     ["POST", "/circuits/trip", 401],

@@ -29,6 +29,7 @@ const MADE_ELSEWHERE: Readonly<Record<string, string>> = {
   "datadog/deploy/wanted.ts: …": "addressMessage: test/datadog/deploy.test.ts",
   "datadog/metered-query.ts: metered spend cannot be read from Datadog: …": REFUSAL,
   "datadog/series-sink.ts: points were not taken: …": REFUSAL,
+  "guard/refusal.ts: …": "explain() ends with one way out: test/guard/refusal.test.ts",
   "pricing/charge.ts: charge(): …, not … … …": "each caller says what the value must be: test/pricing/charge.test.ts",
   "sandbox/preload.ts: …: …": "the sandbox says what it refuses in the file",
   "stores/redis/connection.ts: the store at … cannot be used: …… ……": "fixOf: the table of Redis errors below",

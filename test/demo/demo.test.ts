@@ -46,7 +46,23 @@ describe.concurrent("spendfuse demo", () => {
     // The first refusal of each scope is said.
     const refused = said.flatMap((line) => /^spendfuse: refuses calls of (\S+): /.exec(line)?.[1] ?? []);
     expect(refused).toContain("agent:spender");
-    const [circuit, root, ...more] = said.filter((line) => !line.startsWith("spendfuse: refuses calls of "));
+    expect(refused).toContain("agent:climber");
+    const climbs = said.filter((line) => line.startsWith('spendfuse: budget "climber run"'));
+    expect(climbs[0]).toMatch(/of agent:climber is \d+ % spent$/);
+    expect(climbs[1]).toMatch(/climber's calls to gpt-5\.5 are sent to gpt-5$/);
+    const CLIMBED = out.slice(out.indexOf("WHAT A CAP DOES BEFORE IT STOPS"), out.indexOf("✓ warned"));
+    const figure = (row: RegExp) => Number(row.exec(CLIMBED)?.[1]);
+    const share = figure(/warned at +(\d+) % of the cap/);
+    const [cheap, dear] = [figure(/downgraded +(\d+) calls/), figure(/after (\d+) as they were/)];
+    const [left, after] = [figure(/stopped +with \$([\d.]+) left/), figure(/reason; \$([\d.]+) left/)];
+    const billed = figure(/after 2 more calls, \$([\d.]+) billed/);
+    expect(share).toBeGreaterThanOrEqual(40);
+    expect(Math.min(cheap, dear)).toBeGreaterThan(0);
+    expect(after).toBeCloseTo(left + 0.02, 5);
+    expect(billed).toBeLessThan(0.04);
+    const [circuit, root, ...more] = said.filter(
+      (line) => !line.startsWith("spendfuse: refuses calls of ") && !climbs.includes(line),
+    );
     expect(circuit).toMatch(
       /^spendfuse: circuit of agent:runaway opened until \S+: runaway spent \$\d+\.\d+ in five minutes\. The limit is \$\d+\.\d+\. Datadog monitor "[^"]+" \(\d+\), Triggered: https:/,
     );

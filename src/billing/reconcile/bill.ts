@@ -102,5 +102,7 @@ export const UNGOVERNED_REASONS = [
   "batch",
   /** Storage, sessions and other things that no call reports. */
   "tools",
+  /** A negative amount: a credit or a refund of the vendor. */
+  "credit",
 ] as const;
 export type UngovernedReason = (typeof UNGOVERNED_REASONS)[number];

@@ -83,7 +83,7 @@ export function reconcile(input: ReconcileInput): readonly BillLine[] {
       if (left !== 0n) {
         const line = lines.at(charge.project, charge.key ?? "", charge.model, undefined);
         line.billed += left;
-        addTo(line.why, whyOf(cell), left);
+        addTo(line.why, whyOf(cell, left), left);
       }
     }
   }
@@ -134,7 +134,8 @@ export function tokensOf({ inputUncached, cacheRead, cacheWrite, output }: Meter
 
 const TYPES = ["input_uncached", "cache_read", "cache_write", "output"] as const;
 
-function whyOf({ batch, type }: Cell): UngovernedReason {
+function whyOf({ batch, type }: Cell, left: Nano): UngovernedReason {
+  if (left < 0n) return "credit";
   if (batch) return "batch";
   return type === "other" ? "tools" : "unmetered";
 }

@@ -7,7 +7,8 @@ page shows it all. Finally the poller reads the vendor's cost reports and reconc
 network is needed.
 
   --plain-fetch   use fetch alone, as if no vendor SDK were installed
-  --keep          leaves the sandbox and its page open at the end, until Ctrl-C
+  --keep          leaves the sandbox and its page open at the end, until Ctrl-C, with a made-up month before today in its
+                  dashboards: its metrics have the tag service:spendfuse-demo-history
 
 It ends by itself otherwise. The exit code is 0 when every figure is right; estimates are marked.`;
 

@@ -1,7 +1,7 @@
 import { setInterval } from "node:timers";
 import type { Ask, Spent, Ticket } from "../../limits/gate.ts";
 import type { Blocked } from "../blocked.ts";
-import { createRefusalEvent, type RaiseWith } from "../refusal.ts";
+import { createRefusalError, createRefusalEvent, type RaiseWith } from "../refusal.ts";
 import type { Hold } from "./budgets.ts";
 import { type Budgets, correctHolds, releaseHolds, settleHolds } from "./budgets.ts";
 
@@ -99,7 +99,8 @@ export function createReservations(budgets: Budgets, clock: () => number, raise?
     cut(why) {
       for (const { ask, holds } of open) {
         const blocked = why(ask, holds);
-        if (blocked) ask.cut(createRefusalEvent(blocked, ask.refusal, raise));
+        if (blocked === undefined) continue;
+        ask.cut(createRefusalEvent(blocked, ask.refusal, raise), () => createRefusalError(blocked, raise));
       }
     },
     close: () => clearInterval(sweep),

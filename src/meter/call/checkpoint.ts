@@ -115,7 +115,7 @@ class CallAsk implements Ask {
       .digest("base64");
   }
 
-  cut(event: StreamEvent): void {
-    this.#call.cut(this.#call.target.framing.write(event));
+  cut(event: StreamEvent, error: () => Error): void {
+    this.#call.cut({ event: this.#call.target.framing.write(event), error });
   }
 }

@@ -13,26 +13,11 @@ import { parseBody } from "../wire/long-text.ts";
 import type { StreamReader } from "../wire/streams/stream-reader.ts";
 import type { Target } from "../wire/target.ts";
 import type { PaidRequest } from "./paid-request.ts";
-import type { Changeable, ServicesOf, Treatment } from "./services.ts";
+import type { CallOptionsOf, Changeable, Cut, OnSettledOf, ServicesOf, Treatment } from "./services.ts";
 import type { Tether } from "./tether.ts";
 
-/** Called when a call settles. */
-export type OnSettled = (call: OpenCall, state: Extract<CallState, { phase: "settled" }>) => void;
-
+export type OnSettled = OnSettledOf<OpenCall>;
 export type CallServices = ServicesOf<OpenCall>;
-
-export interface CallOptions {
-  readonly target: Target;
-  readonly context: Context;
-  readonly node: ScopeNode;
-  readonly facts: RequestFacts | undefined;
-  readonly hides: boolean;
-  readonly signal: AbortSignal | null | undefined;
-  readonly faults: Faults;
-  readonly services: CallServices;
-  readonly onSettled: OnSettled;
-  readonly paid?: PaidRequest | undefined;
-}
 
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
@@ -63,6 +48,10 @@ export class OpenCall {
   hasBaggage = false;
   child: string | undefined = undefined;
   cuttable = false;
+  /** The caller gets the stream coded: its transport cuts it, and says so by {@link cutBy}. */
+  coded = false;
+  /** What the stream is to end with, at the end of the event that the caller is reading; `done` once it has. */
+  cutBy: Cut | "done" | undefined = undefined;
   tether: Tether | undefined = undefined;
   /** How far its request had come when its caller gave it up; undefined where the vendor may have all of it. */
   givenUp: "held" | "sending" | undefined = undefined;
@@ -78,8 +67,6 @@ export class OpenCall {
   readonly #onSettled: OnSettled;
   #state: CallState = OPEN;
   #frames: StreamReader | undefined = undefined;
-  /** What the caller receives next instead of the stream; empty once it has received it. */
-  #cut: Uint8Array | undefined = undefined;
   /** What the caller has received so far ends at the end of an event. */
   #atEnd = true;
   /** Our parser failed: the call settles with what was known before. */
@@ -89,7 +76,18 @@ export class OpenCall {
   /** The stream could not be split into frames: chunks are passed on unchanged. */
   #lost = false;
 
-  constructor({ target, paid, context, node, facts, hides, signal, faults, services, onSettled }: CallOptions) {
+  constructor({
+    target,
+    paid,
+    context,
+    node,
+    facts,
+    hides,
+    signal,
+    faults,
+    services,
+    onSettled,
+  }: CallOptionsOf<OpenCall>) {
     this.target = target;
     this.paid = paid;
     this.context = context;
@@ -141,31 +139,31 @@ export class OpenCall {
 
   /** The stream was cut: nothing follows. */
   get isCut(): boolean {
-    return this.#cut === EMPTY;
+    return this.cutBy === "done";
   }
 
-  /** Ends the stream with this event, at the end of the event that the caller is reading. */
-  cut(event: Uint8Array): void {
+  cut(cut: Cut): void {
     if (!this.cuttable || this.settled || this.#frames === undefined || this.#lost) return;
-    this.#cut = event;
+    this.cutBy = cut;
   }
 
   /** Reads a chunk of an event stream and returns the bytes for the caller. */
   chunk(bytes: Uint8Array, owned = false): Uint8Array {
-    if (this.#cut !== undefined) return this.#cutIn(bytes, this.#cut);
+    if (this.coded) return this.#read(bytes, owned);
+    if (this.cutBy !== undefined) return this.#cutIn(bytes, this.cutBy);
     const passed = this.#read(bytes, owned);
     if (this.cuttable && passed.byteLength > 0) this.#atEnd = this.#frames?.endsEvent(passed) === true;
     return passed;
   }
 
-  #cutIn(bytes: Uint8Array, event: Uint8Array): Uint8Array {
-    if (event === EMPTY) return EMPTY;
+  #cutIn(bytes: Uint8Array, cut: Cut | "done"): Uint8Array {
+    if (cut === "done") return EMPTY;
     const rest = this.#atEnd ? EMPTY : this.#frames?.restOfEvent(this.#read(bytes, false));
     if (rest === undefined) return bytes;
-    this.#cut = EMPTY;
+    this.cutBy = "done";
     this.settle({ type: "cancel" });
     // A copy, because a byte stream transfers the memory; not of Buffer's pool.
-    return Uint8Array.from(Buffer.concat([rest, event]));
+    return Uint8Array.from(Buffer.concat([rest, cut.event]));
   }
 
   #read(bytes: Uint8Array, owned: boolean): Uint8Array {

@@ -23,8 +23,8 @@ interface Folded {
 
 export const RAW_S = 2 * 3_600;
 const MINUTES_S = 2 * 86_400;
-/** A month, and a day more for the time zone that a month begins in. */
-export const RETENTION_S = 33 * 86_400;
+/** Two months, so that one can be compared with the other, and a day more for the time zone that they begin in. */
+export const RETENTION_S = 63 * 86_400;
 const MINUTE_S = 60;
 const HALF_S = 1_800;
 

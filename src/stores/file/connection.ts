@@ -5,6 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { SpendfuseError } from "../../core/errors.ts";
 import type { Change } from "../store.ts";
 import { fixOf, isBroken, isBusy } from "./faults.ts";
+import { markVersion, refuseLater } from "./schema-version.ts";
 import { prepare, SCHEMA, type Statements } from "./tables.ts";
 import { inTransaction } from "./transaction.ts";
 import { RETRIES } from "./turns.ts";
@@ -66,6 +67,7 @@ async function openDatabase(Database: typeof DatabaseSync, path: string): Promis
     try {
       return openNow(Database, path);
     } catch (error) {
+      if (error instanceof SpendfuseError) throw error;
       if (!isBusy(error) || tries === RETRIES) throw storeError(path, "cannot be opened", error);
       await wait(10 + Math.random() * 40);
     }
@@ -79,7 +81,9 @@ function openNow(Database: typeof DatabaseSync, path: string): DatabaseSync {
   for (const end of ["", "-wal", "-shm"]) if (existsSync(path + end)) chmodSync(path + end, 0o600);
   const db = new Database(path, { timeout: OPEN_BUSY_MS });
   try {
+    refuseLater(db, path);
     db.exec(SCHEMA);
+    markVersion(db);
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     return db;
   } catch (error) {

@@ -512,3 +512,9 @@ function shuffle<T>(items: readonly T[], seed: number): T[] {
   const keyed = items.map((item, index) => [Math.sin(seed + index * 7.3), item] as const);
   return keyed.sort(([a], [b]) => a - b).map(([, item]) => item);
 }
+
+test.each(["other", "tokens", "web_search"] as const)("a negative amount of type %s is a credit", (type) => {
+  const [line, ...others] = run({ charges: [charge({ type, nano: -500n })], metered: [] });
+  expect(others).toEqual([]);
+  expect([line?.billed, line?.why]).toEqual([-500n, { credit: -500n }]);
+});

@@ -9,6 +9,7 @@ import { SpendfuseError } from "../../../core/errors.ts";
 import { openClient } from "../../../datadog/client.ts";
 import { createCustomCosts } from "../../../datadog/custom-costs.ts";
 import { createMeteredQuery } from "../../../datadog/metered-query.ts";
+import { openRest } from "../../../datadog/rest/rest.ts";
 import { createSeriesSink } from "../../../datadog/series-sink.ts";
 import { readOtel } from "../../../meter/export/endpoint.ts";
 import { createOtlpSink } from "../../../process/otlp-sink.ts";
@@ -81,5 +82,5 @@ export async function openSinks({ env }: Config): Promise<readonly PointSink[]> 
 
 export async function openCosts(asked: boolean | undefined, { env, billing }: Config): Promise<CostSink | undefined> {
   if (!(asked ?? billing?.customCosts)) return undefined;
-  return createCustomCosts(await openClient({ env, user: "uploading custom costs" }));
+  return createCustomCosts(openRest({ env }));
 }

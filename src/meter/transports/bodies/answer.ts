@@ -7,7 +7,7 @@ import type { OpenCall } from "../../call/open-call.ts";
 import type { HeaderLookup } from "../../wire/headers.ts";
 import { createDecoder } from "./decoder.ts";
 import { isEventStream } from "./event-stream.ts";
-import { watchNodeBody } from "./node-body.ts";
+import { type NodeBodyOptions, watchNodeBody } from "./node-body.ts";
 
 /** An answer whose head has come. */
 export interface Answer {
@@ -16,13 +16,15 @@ export interface Answer {
   readonly body: Readable;
   /** What an error of the body, or its close before its end, means. */
   readonly endOf: (error: unknown) => SettleEvent;
+  /** See {@link NodeBodyOptions.stop}. */
+  readonly stop: NonNullable<NodeBodyOptions["stop"]>;
 }
 
 /** A cap's error is small: of a longer one no more is kept. */
 const MAX_ERROR = 64 * 1024;
 
 /** Watches the answer to a call for the rest of it. Its bytes come from the wire, coded where the head says so. */
-export function watchAnswer(meter: CallMeter, call: OpenCall, { status, headers, body, endOf }: Answer): void {
+export function watchAnswer(meter: CallMeter, call: OpenCall, { status, headers, body, endOf, stop }: Answer): void {
   // The request that follows a redirect is the call.
   if (status >= 300 && status < 400 && headers.get("location")) call.ours = false;
   if (call.ours === false) {
@@ -36,7 +38,7 @@ export function watchAnswer(meter: CallMeter, call: OpenCall, { status, headers,
   }
   const stream = isEventStream(call, type);
   call.respond(status, stream, headers);
-  if (!call.over) watchNodeBody(body, call, meter.abandoned, { encoding, endOf });
+  if (!call.over) watchNodeBody(body, call, meter.abandoned, { encoding, endOf, stop });
 }
 
 /** A vendor's own cap: the gate records it. The caller reads the error by itself. */

@@ -146,9 +146,10 @@ export class HeldRequest {
     } else this.#settle(event, unsent ? "sending" : undefined);
   }
 
+  /** A stream that we have cut settles by that. */
   #settle(event: SettleEvent, givenUp: OpenCall["givenUp"]): void {
     const { call } = this;
-    if (call === undefined) return;
+    if (call === undefined || call.isCut) return;
     call.givenUp = givenUp;
     call.settle(event);
   }

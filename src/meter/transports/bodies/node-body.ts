@@ -3,8 +3,9 @@ import type { Readable } from "node:stream";
 import type { SettleEvent } from "../../../core/call.ts";
 import { type AbandonedCalls, endOf } from "../../call/abandoned-calls.ts";
 import type { OpenCall } from "../../call/open-call.ts";
-import { createDecoder } from "./decoder.ts";
-import { createWholeBody } from "./whole-body.ts";
+import { type CodedPast, keepPast } from "./coded-past.ts";
+import { createDecoder, type Decoder } from "./decoder.ts";
+import { createWholeBody, type WholeBody } from "./whole-body.ts";
 
 /** The body of a fetch such as `node-fetch`, whose responses hold a Node stream. */
 export function isNodeBody(body: unknown): body is Readable {
@@ -24,6 +25,11 @@ export interface NodeBodyOptions {
   readonly encoding?: string | undefined;
   /** What an error of the stream, or its close before its end, means. */
   readonly endOf?: (error: unknown) => SettleEvent;
+  /**
+   * Tells the vendor to stop, once the reader's stream is to end, or with this error to fail; what it has not read stays
+   * readable. Absent where destroying the stream at its end does that.
+   */
+  readonly stop?: ((error: Error | undefined) => void) | undefined;
 }
 
 /** Reads the bytes for a call, and returns those for the caller. */
@@ -33,6 +39,8 @@ interface Observer {
   finish(): Uint8Array;
   /** The body broke off. */
   cut(event: SettleEvent): void;
+  /** With what the reader's stream is to fail, where it was cut and could not be ended. */
+  readonly error: Error | undefined;
 }
 
 /**
@@ -43,12 +51,13 @@ export function watchNodeBody(
   body: Readable,
   call: OpenCall,
   abandoned: AbandonedCalls,
-  { encoding = "", endOf: endBy = (error) => endOf(error, call) }: NodeBodyOptions = {},
+  { encoding = "", endOf: endBy = (error) => endOf(error, call), stop = stopAtEnd(body) }: NodeBodyOptions = {},
 ): void {
   const push = body.push.bind(body);
   const observer = createObserver(call, encoding);
   const settlesLate = READ_AT_ONCE in body && !call.stream;
   let over = false;
+  let stopped = false;
   /** All bytes are there, and the call settles in this turn of the event loop. */
   let complete = false;
 
@@ -86,7 +95,18 @@ export function watchNodeBody(
     configurable: true,
     writable: true,
     value: (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk !== null) return push(see(chunk, encoding), typeof chunk === "string" ? encoding : undefined);
+      if (stopped) return false;
+      if (chunk !== null) {
+        const passed = see(chunk, encoding);
+        if (!call.isCut) return push(passed, typeof chunk === "string" ? encoding : undefined);
+        stopped = true;
+        if ((passed as Uint8Array).length > 0) push(passed);
+        if (observer.error === undefined) push(null);
+        over = true;
+        observer.cut({ type: "cancel" });
+        stop(observer.error);
+        return false;
+      }
       // A stream that is destroyed is ended as well.
       const rest = over || body.destroyed ? EMPTY : end();
       if (rest.byteLength > 0) push(rest);
@@ -100,25 +120,59 @@ export function watchNodeBody(
 
 const EMPTY = new Uint8Array(0);
 
+function stopAtEnd(body: Readable): (error: Error | undefined) => void {
+  return (error) => {
+    if (error === undefined && !body.readableEnded) body.once("end", () => body.destroy());
+    else body.destroy(error);
+  };
+}
+
 function createObserver(call: OpenCall, encoding: string): Observer {
   const whole = createWholeBody(call);
-  let cutBy: SettleEvent | undefined;
+  const read: CodedReading = { cutBy: undefined, error: undefined };
   const decoder = createDecoder(encoding, {
     chunk: (bytes) => void (call.stream ? call.chunk(bytes) : whole.add(bytes)),
-    end: () => void (cutBy === undefined ? whole.end() : call.breakOff(cutBy)),
+    end: () => void (read.cutBy === undefined ? whole.end() : call.breakOff(read.cutBy)),
   });
-  if (decoder === undefined) {
-    return {
-      see: (bytes) => (call.stream ? call.chunk(bytes) : whole.add(bytes)),
-      finish: () => whole.end(),
-      cut: (event) => call.settle(event),
-    };
-  }
-  // The caller gets the bytes as they come, so that no event of ours can end them.
-  call.cuttable = false;
+  if (decoder === undefined) return observePlain(call, whole);
+  call.coded = true;
   if (decoder === null) call.settle({ type: "collect", unseen: true });
+  return observeCoded(call, decoder, keepPast(call, encoding), read);
+}
+
+function observePlain(call: OpenCall, whole: WholeBody): Observer {
   return {
+    error: undefined,
+    see: (bytes) => (call.stream ? call.chunk(bytes) : whole.add(bytes)),
+    finish: () => whole.end(),
+    cut: (event) => call.settle(event),
+  };
+}
+
+/** What a decoder, which reads behind the stream, does at the end. */
+interface CodedReading {
+  cutBy: SettleEvent | undefined;
+  error: Error | undefined;
+}
+
+/** The caller gets the bytes as they come. */
+function observeCoded(
+  call: OpenCall,
+  decoder: Decoder | null,
+  past: CodedPast | undefined,
+  read: CodedReading,
+): Observer {
+  return {
+    get error() {
+      return read.error;
+    },
     see(bytes) {
+      const ending = past?.next(bytes);
+      if (ending !== undefined) {
+        call.cutBy = "done";
+        read.error = ending.type === "error" ? ending.error : undefined;
+        return ending.type === "tail" ? ending.bytes : EMPTY;
+      }
       // A copy: the caller may change the memory before it is decoded.
       if (!call.settled) decoder?.add(new Uint8Array(bytes));
       return bytes;
@@ -128,7 +182,7 @@ function createObserver(call: OpenCall, encoding: string): Observer {
       return EMPTY;
     },
     cut(event) {
-      cutBy = event;
+      read.cutBy = event;
       if (decoder === null || call.settled) call.settle(event);
       else decoder.cut();
     },

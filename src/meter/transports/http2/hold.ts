@@ -230,9 +230,19 @@ function seeAnswer(meter: CallMeter, stream: ClientHttp2Stream, held: HeldReques
     headers: { get: (name) => textOf(headers[name]) },
     body: stream,
     endOf: () => ({ type: "error" }),
+    stop: (error) => stopStream(stream, error),
   });
   const said = treatmentHeaders(call);
   if (said !== undefined) Object.assign(headers, said);
+}
+
+const CANCEL = 8;
+
+/** Resets the stream: once its reader has read the rest of it, because Node drops what is unread at a reset. */
+function stopStream(stream: ClientHttp2Stream, error: Error | undefined): void {
+  if (error !== undefined && stream.listenerCount("error") > 0) stream.destroy(error);
+  else if (error !== undefined || stream.readableEnded) stream.close(CANCEL);
+  else stream.once("end", () => stream.close(CANCEL));
 }
 
 const textOf = (value: unknown): string | undefined =>

@@ -161,11 +161,19 @@ function seeAnswer(meter: CallMeter, held: HeldRequest, answer: IncomingMessage)
     headers: { get: (name) => textOf(headers[name]) },
     body: answer,
     endOf: (error) => ({ type: isCut(error) ? "error" : "cancel" }),
+    stop: (error) => stopAnswer(answer, error),
   });
   const said = treatmentHeaders(call);
   if (said === undefined) return;
   Object.assign(headers, said);
   rawHeaders.push(...Object.entries(said).flat());
+}
+
+/** Closes the connection. To Node the answer has then come whole, and what its reader has not read yet stays readable. */
+function stopAnswer(answer: IncomingMessage, error: Error | undefined): void {
+  answer.complete = true;
+  answer.socket?.destroy();
+  if (error !== undefined) answer.destroy(error);
 }
 
 const textOf = (value: string | readonly string[] | undefined): string | undefined =>

@@ -8,6 +8,7 @@ import type { InFlight } from "../../call/in-flight-requests.ts";
 import type { OpenCall } from "../../call/open-call.ts";
 import { treatmentHeaders } from "../../call/treatment.ts";
 import type { HeaderLookup } from "../../wire/headers.ts";
+import { type CodedPast, keepPast } from "../bodies/coded-past.ts";
 import { createDecoder, type Decoder } from "../bodies/decoder.ts";
 import { isEventStream } from "../bodies/event-stream.ts";
 import type { PassingBody } from "../bodies/passing-body.ts";
@@ -24,7 +25,12 @@ type Body =
   | { readonly type: "unread" }
   | { readonly type: "stream" }
   | { readonly type: "whole"; readonly whole: WholeBody }
-  | { readonly type: "coded"; readonly decoder: Decoder; ending: SettleEvent | undefined }
+  | {
+      readonly type: "coded";
+      readonly decoder: Decoder;
+      readonly past: CodedPast | undefined;
+      ending: SettleEvent | undefined;
+    }
   | { readonly type: "error"; readonly chunks: Uint8Array[]; size: number };
 
 /** What a call learns of its answer on the way to the caller. Never throws. */
@@ -35,6 +41,8 @@ export class Answer {
   readonly #request: InFlight;
   readonly #passing: PassingBody | undefined;
   #body: Body = { type: "unread" };
+  /** What the caller's stream ends with, where it was cut and no event of ours could be added to it. */
+  cutBy: Error | undefined = undefined;
 
   constructor(meter: CallMeter, call: OpenCall | undefined, request: InFlight, passing: PassingBody | undefined) {
     this.#meter = meter;
@@ -94,8 +102,7 @@ export class Answer {
       case "whole":
         return body.whole.add(chunk);
       case "coded":
-        body.decoder.add(chunk);
-        return chunk;
+        return this.#codedData(body, chunk);
       case "error":
         body.size += chunk.byteLength;
         if (body.size <= MAX_ERROR) body.chunks.push(new Uint8Array(chunk));
@@ -103,6 +110,20 @@ export class Answer {
       default:
         return chunk;
     }
+  }
+
+  #codedData(body: Extract<Body, { type: "coded" }>, chunk: Uint8Array): Uint8Array {
+    const cut = this.#meter.faults.guard("body", () => body.past?.next(chunk));
+    if (cut === undefined) {
+      body.decoder.add(chunk);
+      return chunk;
+    }
+    (this.#call as OpenCall).cutBy = "done";
+    body.ending = { type: "cancel" };
+    body.decoder.cut();
+    if (cut.type === "tail") return cut.bytes;
+    this.cutBy = cut.error;
+    return NOTHING;
   }
 
   /** The answer has ended. Returns the bytes held back. */
@@ -150,7 +171,8 @@ export class Answer {
 /** The body of a coded answer; undefined where it is not coded. */
 function readCoded(call: OpenCall, headers: HeaderLookup): Body | undefined {
   const whole = createWholeBody(call);
-  const decoder = createDecoder(headers.get("content-encoding") ?? "", {
+  const encoding = headers.get("content-encoding") ?? "";
+  const decoder = createDecoder(encoding, {
     chunk(bytes) {
       if (call.stream) call.chunk(bytes);
       else whole.add(bytes);
@@ -162,7 +184,14 @@ function readCoded(call: OpenCall, headers: HeaderLookup): Body | undefined {
     },
   });
   if (decoder === undefined) return undefined;
-  const body = { type: "coded", decoder: decoder as Decoder, ending: undefined as SettleEvent | undefined } as const;
+  call.coded = true;
+  const past = keepPast(call, encoding);
+  const body = {
+    type: "coded",
+    decoder: decoder as Decoder,
+    past,
+    ending: undefined as SettleEvent | undefined,
+  } as const;
   if (decoder !== null) return body;
   call.settle({ type: "collect", unseen: true });
   return { type: "unread" };

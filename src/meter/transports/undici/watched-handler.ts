@@ -64,7 +64,9 @@ class WatchedOld implements OldHandler {
     const goesOn = passed.byteLength > 0 || chunk.byteLength === 0 ? this.#handler.onData(bufferOf(passed)) : true;
     if (!this.#answer.isCut) return goesOn;
     this.#isCut = true;
-    this.#handler.onComplete([]);
+    const { cutBy } = this.#answer;
+    if (cutBy === undefined) this.#handler.onComplete([]);
+    else this.#handler.onError(cutBy);
     this.#abort?.();
     return false;
   }
@@ -119,7 +121,9 @@ class WatchedNew implements NewHandler {
     if (passed.byteLength > 0 || chunk.byteLength === 0) this.#handler.onResponseData(controller, bufferOf(passed));
     if (!this.#answer.isCut) return;
     this.#isCut = true;
-    this.#handler.onResponseEnd(controller, {});
+    const { cutBy } = this.#answer;
+    if (cutBy === undefined) this.#handler.onResponseEnd(controller, {});
+    else this.#handler.onResponseError(controller, cutBy);
     controller.abort();
   }
 

@@ -83,7 +83,7 @@ function run(session: Session, id: string | undefined, call: OpenCall): void {
   respond(session, call);
   call.completeReading = () => estimateInput(session, call);
   // It has no bytes to cut.
-  call.cut = (event) => stop(session, id, { body: new TextDecoder().decode(event) });
+  call.cut = ({ event }) => stop(session, id, { body: new TextDecoder().decode(event) });
   session.running.set(id, call);
   session.last = call;
 }

@@ -22,6 +22,8 @@ export const queryValue: WidgetType = {
         box.className = tone === undefined ? "value" : `value tone-${tone}`;
         const line = answers[1]?.series[0]?.values;
         if (line === undefined) return;
+        // Nothing counted is zero; between two points of a gauge is its value.
+        const counts = JSON.stringify(request?.queries ?? []).includes(".as_count()");
         chart ??= createChart(place);
         chart.draw({
           tooltip: { show: false },
@@ -31,7 +33,8 @@ export const queryValue: WidgetType = {
           series: [
             {
               type: "line",
-              data: line.map((one) => one ?? 0),
+              data: counts ? line.map((one) => one ?? 0) : line,
+              connectNulls: true,
               showSymbol: false,
               silent: true,
               lineStyle: { width: 1, color: colour(tone === undefined ? "--accent" : `--${tone}`) },

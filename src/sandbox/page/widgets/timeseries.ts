@@ -45,8 +45,9 @@ const SAID = 10;
 function optionOf({ definition, answers, events, from, to }: Drawing): Readonly<Record<string, unknown>> {
   const requests = definition.requests ?? [];
   const format = requests[0]?.formulas?.[0]?.number_format;
+  const hasBars = requests.some(({ display_type: type }) => type === "bars");
   const series = answers.flatMap(({ series: lines, times, interval }, index) =>
-    lines.map((line) => toLine(line, times, interval, requests[index]?.display_type ?? "line", index)),
+    lines.map((line) => toLine(line, times, interval, requests[index]?.display_type ?? "line", index, hasBars)),
   );
   const soft = colour("--soft");
   const axis = { axisLine: { lineStyle: { color: colour("--line") } }, axisLabel: { color: soft, fontSize: 11 } };
@@ -99,10 +100,11 @@ function toLine(
   interval: number,
   display: string,
   request: number,
+  hasBars: boolean,
 ): Line & Readonly<Record<string, unknown>> {
   const bars = display === "bars";
-  // A bar stands over its interval.
-  const shift = bars ? interval / 2 : 0;
+  // A bar stands over its interval, and so do the lines beside it.
+  const shift = hasBars ? interval / 2 : 0;
   return {
     name: nameOf(line.group, line.label),
     type: bars ? "bar" : "line",
