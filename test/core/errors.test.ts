@@ -70,6 +70,7 @@ const APPENDED: readonly (readonly [what: string, text: string, says: RegExp])[]
   ["Redis: rights", fixOfRedis("NOPERM this user has no permissions to run 'evalsha'"), /docs\/stopping\.md/],
   ["Redis: replica", fixOfRedis("READONLY You can't write against a read only replica."), /name the primary/],
   ["Redis: memory", fixOfRedis("OOM command not allowed when used memory > 'maxmemory'."), /give it memory/],
+  ["Redis: certificate", fixOfRedis("self-signed certificate"), /NODE_EXTRA_CA_CERTS/],
   ["Redis: name", fixOfRedis("getaddrinfo ENOTFOUND redis"), /check its host's name/],
   ["Redis: nothing listens", fixOfRedis("connect ECONNREFUSED 127.0.0.1:6379"), /check that it runs/],
   ["Datadog: key", datadog(401), /check that DD_API_KEY and DD_APP_KEY are keys of this organization/],
