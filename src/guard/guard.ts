@@ -56,7 +56,8 @@ export function createGuard(options: GuardOptions): Guard {
       const now = clock();
       const waits = guard.waiting !== undefined && !isFinalising() ? guard.waiting.join(ask) : undefined;
       if (waits !== undefined) return waits;
-      return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, now);
+      const circuit = circuits.find(ask.node, now);
+      return circuits.isUnknown(now) ? waitForState(guard, ask) : check(guard, ask, circuit, now);
     },
     unchecked(shape) {
       if (passesUnknown(guard, "budget")) return undefined;
@@ -88,7 +89,7 @@ function openWaiting(guard: GuardState): void {
   const waiting = createWaiting({
     waitMs: options.waitMs ?? 0,
     clock,
-    check: (ask) => check(guard, ask, clock()),
+    check: (ask) => checkNow(guard, ask, clock()),
     refuse: (ask, blocked) => refuseNow(guard, ask, blocked),
     onFault: options.onFault,
   });
@@ -104,8 +105,11 @@ async function remaining(guard: GuardState, node: ScopeNode): Promise<readonly R
   return blocked ? rows.map((row) => ({ ...row, left: 0 })) : rows;
 }
 
-function check(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {
-  const circuit = guard.circuits.find(ask.node, now);
+function checkNow(guard: GuardState, ask: Ask, now: number): Passage | Promise<Passage> {
+  return check(guard, ask, guard.circuits.find(ask.node, now), now);
+}
+
+function check(guard: GuardState, ask: Ask, circuit: Circuit | undefined, now: number): Passage | Promise<Passage> {
   if (circuit !== undefined) return checkCircuit(guard, ask, circuit, now);
   const repeat = guard.repeats === undefined ? undefined : findRepeat(guard, ask, now);
   return repeat === undefined ? checkBudgets(guard, ask, now) : refuse(guard, ask, repeat, needsOf(guard, ask));
@@ -212,7 +216,7 @@ async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
   if (ms > 0) await circuits.known(ms, !closed);
   const now = clock();
   // What was last known still holds, and so do budgets.
-  if (!circuits.isUnknown(now) || passesUnknown(guard, "circuit")) return check(guard, ask, now);
+  if (!circuits.isUnknown(now) || passesUnknown(guard, "circuit")) return checkNow(guard, ask, now);
   return refuseUnknown(guard, ask, "circuit", `agent:${ask.node.scope.agent}`, needsOf(guard, ask));
 }
 

@@ -10,7 +10,7 @@ import type { CallSettings } from "../meter/call/call-meter.ts";
 import { createChargeRecorder } from "../meter/call/charges.ts";
 import { createForecaster, type Forecaster } from "../meter/call/forecast.ts";
 import type { CallServices } from "../meter/call/open-call.ts";
-import { createRecorder, type Recorder } from "../meter/call/recorder.ts";
+import { createRecorder, type Recorder, type RecorderOptions } from "../meter/call/recorder.ts";
 import { createInstruments, type Instruments } from "../meter/metrics/instruments.ts";
 import type { Tracing } from "../meter/tracing/tracing.ts";
 import { createHostLookup, type Host } from "../meter/wire/hosts.ts";
@@ -120,10 +120,7 @@ export function assemble(options: AssemblyOptions): Parts {
     faults,
     charge: (node, spent) => enforcement?.gate.charge(node, spent),
     ledger: options.ledger,
-    journal(call, parts, open) {
-      options.forward?.call(call, parts, open.node, open.child);
-      writeCall(writer, call, parts, open);
-    },
+    journal: options.forward === undefined ? writeCall.bind(undefined, writer) : forwarded(options.forward, writer),
     price: prices.price,
     instruments(call, parts) {
       instruments.record(call, parts);
@@ -168,6 +165,13 @@ function openPrices({ prices = [], discounts = [], localServers = "unknown" }: C
     () => openPriceBookNow(own),
     faults,
   );
+}
+
+function forwarded(forward: Forward, writer: MeteredWriter): NonNullable<RecorderOptions["journal"]> {
+  return (call, parts, open) => {
+    forward.call(call, parts, open.node, open.child);
+    writeCall(writer, call, parts, open);
+  };
 }
 
 /** What budgets name is shown before all other values of tags. */

@@ -17,6 +17,9 @@ export function isSuccess(outcome: string): boolean {
   return outcome !== FAILED && outcome !== RETRIED;
 }
 
+/** What a call or a charge adds to what is metered: its rows, or how to make them where nothing has needed them yet. */
+export type Recorded = readonly MeteredRow[] | (() => readonly MeteredRow[]);
+
 /** The work of one scope. */
 export interface Work {
   readonly parent: Work | undefined;
@@ -30,9 +33,9 @@ export interface Work {
   error: unknown;
   /** The outcome that its rows are counted under at present. */
   counted: string | undefined;
-  /** Rows by their group, and the ones that were not added to them yet. They are without an outcome. */
+  /** Rows by their group, and what was not added to them yet. They are without an outcome. */
   readonly rows: Map<string, MeteredRow>;
-  recent: MeteredRow[];
+  recent: Recorded[];
   /** Calls in it of which the vendor may say more later. */
   late: LateCall[];
   /** Scopes in it that failed by themselves. */
@@ -41,6 +44,7 @@ export interface Work {
 
 /** Called when scopes begin and end. */
 export interface Works {
+  /** Of a scope that names its run; others begin with {@link newWork}. */
   begin(parent: Work | undefined, node: ScopeNode, run: string | undefined): Work;
   /** @param error What the scope's function threw; undefined when it did not. */
   end(work: Work, error?: unknown): void;
@@ -50,7 +54,7 @@ export interface Works {
 export const MAX_KEPT = 1_000;
 const FOLD_AT = 64;
 
-export function newWork(parent: Work | undefined, node: ScopeNode, run: string | undefined): Work {
+export function newWork(parent: Work | undefined, node: ScopeNode, run?: string): Work {
   return {
     parent,
     node,
@@ -74,9 +78,14 @@ export function ownerOf(work: Work): Work {
 }
 
 /** Cheap, because it is done for each call: rows are added up later. */
-export function keepRow(work: Work, row: MeteredRow): void {
-  work.recent.push(row);
+export function keep(work: Work, recorded: Recorded): void {
+  work.recent.push(recorded);
   if (work.recent.length >= FOLD_AT) fold(work);
+}
+
+/** Whether nothing has to be done about what is metered in a work but to {@link keep} it. */
+export function isOpen({ over, counted }: Work): boolean {
+  return !over && counted === undefined;
 }
 
 /** Everything that was kept, one row a group. */
@@ -87,13 +96,19 @@ export function rowsOf(work: Work): Iterable<MeteredRow> {
 
 function fold(work: Work): void {
   const { rows, recent } = work;
-  for (const row of recent) {
-    const key = meteredKey(row);
-    const known = rows.get(key);
-    if (known !== undefined) addMetered(known, meteredSums(row));
-    else if (rows.size < MAX_KEPT) rows.set(key, { ...row });
-  }
   work.recent = [];
+  for (const recorded of recent) for (const row of rowsIn(recorded)) addRow(rows, row);
+}
+
+export function rowsIn(recorded: Recorded): readonly MeteredRow[] {
+  return typeof recorded === "function" ? recorded() : recorded;
+}
+
+function addRow(rows: Map<string, MeteredRow>, row: MeteredRow): void {
+  const key = meteredKey(row);
+  const known = rows.get(key);
+  if (known !== undefined) addMetered(known, meteredSums(row));
+  else if (rows.size < MAX_KEPT) rows.set(key, { ...row });
 }
 
 /** Takes out everything that was kept. */

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeFields } from "../../core/scope.ts";
 import { isPlainPromise, isPromise } from "../../core/values/promise.ts";
-import type { Work, Works } from "../../core/work/work.ts";
+import { newWork, type Work, type Works } from "../../core/work/work.ts";
 import { type AgentSpan, finishRun, openAgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
@@ -93,7 +93,8 @@ function enter(
   } catch (error) {
     faults.report("span", error);
   }
-  const work = works?.begin(outer?.work, node, fields.run === undefined ? undefined : node.scope.run);
+  const work =
+    works && (fields.run === undefined ? newWork(outer?.work, node) : works.begin(outer?.work, node, node.scope.run));
   return { node, given, heard, span, work };
 }
 

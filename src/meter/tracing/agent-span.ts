@@ -4,7 +4,7 @@ import { ATTR } from "../../core/names.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Surroundings } from "./otel-global.ts";
 import type { Tracing } from "./tracing.ts";
-import { isSame, type TracingSpan } from "./tracing-span.ts";
+import { isSame, type TracingAttributes, type TracingSpan } from "./tracing-span.ts";
 
 /**
  * The span of one agent's run, `invoke_agent NAME`, with the sums of every call inside it, sub-agents and streams that
@@ -97,14 +97,14 @@ export function addSettledCall(agent: AgentSpan, call: SettledCall, costNano: nu
   const refused = call.ending === "blocked" || (call.ending === "failed" && usage === undefined);
   if (!refused && WORST.indexOf(call.quality) > WORST.indexOf(agent.quality)) agent.quality = call.quality;
   if (agent.over && agent.open === 0) end(agent);
-  else if (agent.enriched) write(agent);
+  else if (agent.enriched) agent.span?.setAttributes(totalsOf(agent));
   if (parent !== undefined) addSettledCall(parent, call, costNano);
 }
 
 /** Adds money that was spent inside the run on something other than a model call. */
 export function addCharge(agent: AgentSpan, nano: number): void {
   agent.totals.charges += nano;
-  if (agent.enriched) write(agent);
+  if (agent.enriched) agent.span?.setAttributes(totalsOf(agent));
   if (agent.parent !== undefined) addCharge(agent.parent, nano);
 }
 
@@ -128,8 +128,8 @@ export function finishRun(agent: AgentSpan, error?: unknown): void {
   else setImmediate(() => agent.open === 0 && end(agent));
 }
 
-function write({ span, totals, unpriced, quality }: AgentSpan): void {
-  span?.setAttributes({
+function totalsOf({ totals, unpriced, quality }: AgentSpan): TracingAttributes {
+  return {
     [ATTR.inputTokens]: totals.input,
     [ATTR.outputTokens]: totals.output,
     [ATTR.cacheReadTokens]: totals.cacheRead,
@@ -141,13 +141,15 @@ function write({ span, totals, unpriced, quality }: AgentSpan): void {
     [ATTR.unpricedCalls]: unpriced,
     [ATTR.quality]: quality,
     ...(totals.charges > 0 && { [ATTR.charges]: totals.charges / 1e9 }),
-  });
+  };
 }
 
 function end(agent: AgentSpan): void {
   if (agent.ended) return;
-  write(agent);
-  if (agent.enriched) return;
-  agent.ended = true;
-  agent.span?.end();
+  const totals = totalsOf(agent);
+  if (agent.enriched) agent.span?.setAttributes(totals);
+  else {
+    agent.ended = true;
+    agent.span?.end(undefined, totals);
+  }
 }

@@ -73,9 +73,9 @@ function carry({ span: other, tracing }: SpanHandle, begun: Begun, call: Settled
 
 function finish(handle: SpanHandle, call: SettledCall, time?: number): void {
   const { span } = handle;
-  span.setAttributes(attributesOf(handle, call));
+  const attributes = attributesOf(handle, call);
   if (call.ending === "failed") span.fail();
-  span.end(time);
+  span.end(time, attributes);
 }
 
 function nameOf({ target, facts }: Begun): string {

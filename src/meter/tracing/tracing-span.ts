@@ -14,8 +14,8 @@ export interface TracingSpan {
   setAttributes(attributes: TracingAttributes): void;
   /** Marks the span as failed. */
   fail(error?: unknown): void;
-  /** @param time Milliseconds since the epoch; now by default. */
-  end(time?: number): void;
+  /** @param time Milliseconds since the epoch; now by default. @param attributes What is set before. */
+  end(time?: number, attributes?: TracingAttributes): void;
   /** Claims another library's span for one call; its end then waits for the call. False when it cannot be claimed. */
   claim(holder: Holder): boolean;
   /** Sets that call's result, for this span or for our own: see `claim-state.ts`. */
@@ -74,7 +74,12 @@ export class WrappedSpan implements TracingSpan {
     });
   }
 
-  end(time?: number): void {
+  end(time?: number, attributes?: TracingAttributes): void {
+    try {
+      if (attributes !== undefined) this.original.setAttributes(attributes);
+    } catch (error) {
+      this.#faults.report("span", error);
+    }
     try {
       this.original.end(time);
     } catch (error) {
@@ -143,7 +148,8 @@ export function wrapDatadog(original: DatadogSpan, faults: Faults): TracingSpan 
     fail() {
       guard(() => original.setTag("error", true));
     },
-    end(time) {
+    end(time, attributes) {
+      if (attributes !== undefined) guard(() => original.addTags(attributes));
       guard(() => original.finish(time));
     },
     claim(holder) {

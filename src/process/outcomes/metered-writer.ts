@@ -1,5 +1,5 @@
 import type { CallPart, SettledCall } from "../../core/call.ts";
-import { meteredRows } from "../../core/metered.ts";
+import { type MeteredRow, meteredRows } from "../../core/metered.ts";
 import { boundTags, boundValue, type TagBounds, writeTags } from "../../core/tags/tags.ts";
 import type { Work } from "../../core/work/work.ts";
 import type { OpenCall } from "../../meter/call/open-call.ts";
@@ -22,8 +22,14 @@ export function writeCall(writer: MeteredWriter, call: SettledCall, parts: reado
   const { bounds, journal, late, outcomes } = writer;
   const { work } = open.context;
   if (journal === undefined && work === undefined) return;
+  if (journal === undefined) {
+    // Most processes never ask what came of their work: the rows are made when one does.
+    const rows = (): readonly MeteredRow[] => meteredRows(call, parts, writeTags(boundTags(bounds, call.scope)));
+    if (work !== undefined) outcomes.record(work, rows);
+    return;
+  }
   const tags = writeTags(boundTags(bounds, call.scope));
-  const rows = journal?.record(call, parts, tags) ?? meteredRows(call, parts, tags);
+  const rows = journal.record(call, parts, tags);
   if (work === undefined) late?.record(call, parts, open, tags);
   else {
     late?.record(call, parts, open, tags, (one) => outcomes.keepLate(work, one));

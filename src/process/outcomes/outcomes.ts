@@ -16,11 +16,14 @@ import {
 } from "../../core/tags/tags.ts";
 import {
   FAILED,
-  keepRow,
+  isOpen,
+  keep,
   MAX_KEPT,
   newWork,
   ownerOf,
   RETRIED,
+  type Recorded,
+  rowsIn,
   rowsOf,
   takeAll,
   WORK_PROVIDER,
@@ -52,7 +55,7 @@ export interface OutcomeSink {
 
 export interface Outcomes extends Works {
   /** What a call or a charge in `work` has added to what is metered. */
-  record(work: Work, rows: readonly MeteredRow[]): void;
+  record(work: Work, recorded: Recorded): void;
   /** A call in `work` of which the vendor may say more. */
   keepLate(work: Work, call: LateCall): void;
   /** Says what came of `work`; the last word counts. @throws SpendfuseError `SPENDFUSE_USAGE` for a text without a letter or digit. */
@@ -84,8 +87,9 @@ export function createOutcomes(
   const state: OutcomesState = { ledger, sink, clock, faults, totals: new Map(), failed: new Map() };
   return {
     begin: (parent, node, run) => begin(state, parent, node, run),
-    end: (work, error) => guard(state, () => end(state, work, error)),
-    record: (work, rows) => record(state, work, rows),
+    // For each scope and each call: without a function in between.
+    end: end.bind(undefined, state),
+    record: record.bind(undefined, state),
     keepLate: (work, call) => add(state, ownerOf(work), [], [call]),
     mark: (work, outcome) => mark(state, work, outcome),
     uses: () => [...state.totals].map(([outcome, total]) => useOf(outcome, total)).sort(byName),
@@ -118,8 +122,18 @@ function begin(state: OutcomesState, parent: Work | undefined, node: ScopeNode, 
   return newWork(parent, node, run);
 }
 
-function end(state: OutcomesState, work: Work, error: unknown): void {
+function end(state: OutcomesState, work: Work, error?: unknown): void {
   if (work.over) return;
+  // Nobody asks for it any more.
+  if (error === undefined && work.outcome === undefined && work.parent === undefined) {
+    work.over = true;
+    work.recent = [];
+    work.rows.clear();
+    work.late = [];
+  } else guard(state, () => endWith(state, work, error));
+}
+
+function endWith(state: OutcomesState, work: Work, error: unknown): void {
   if (work.outcome === undefined && error !== undefined) fail(state, work, error);
   work.over = true;
   if (work.outcome !== undefined) {
@@ -155,20 +169,19 @@ function handOver(state: OutcomesState, work: Work): void {
   if (owner !== work) add(state, owner, rows, late);
 }
 
-function record(state: OutcomesState, work: Work, rows: readonly MeteredRow[]): void {
+function record(state: OutcomesState, work: Work, recorded: Recorded): void {
   const owner = ownerOf(work);
   if (owner.over && owner.outcome === undefined) return;
-  add(state, owner, rows, NO_LATE);
+  if (isOpen(owner)) keep(owner, recorded);
+  else add(state, owner, rowsIn(recorded), NO_LATE);
   if (owner.over && owner.counted === undefined && owner.outcome !== undefined) count(state, owner, owner.outcome);
 }
 
 const NO_LATE: readonly LateCall[] = [];
 
 function add(state: OutcomesState, work: Work, rows: readonly MeteredRow[], late: readonly LateCall[]): void {
-  for (const row of rows) {
-    keepRow(work, row);
-    if (work.counted !== undefined) move(state, row, undefined, work.counted);
-  }
+  keep(work, rows);
+  if (work.counted !== undefined) for (const row of rows) move(state, row, undefined, work.counted);
   for (const call of late) {
     if (work.late.length < MAX_KEPT) work.late.push(call);
     if (work.counted !== undefined) retell(state, call, work.counted);
