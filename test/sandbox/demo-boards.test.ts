@@ -12,7 +12,7 @@ import type { DrawAnswer, DrawOrder } from "../../src/sandbox/view.ts";
 import { openFile } from "../../src/stores/file/store.ts";
 import { entryPath } from "../entries.ts";
 import { findChromium, openBrowser } from "../servers/chromium.ts";
-import { daysWithin, monthBefore, sum, type TimeSpan, type Truth, truthOf, within } from "./demo-truth.ts";
+import { daysWithin, monthBefore, type Spend, sum, type TimeSpan, type Truth, truthOf, within } from "./demo-truth.ts";
 
 const chromium = findChromium();
 const USD: NumberFormat = { unit: { unit_name: "dollar" } };
@@ -48,6 +48,17 @@ function by<T extends { readonly usd: number }>(
 
 const shown = (rows: readonly (readonly [string, number])[]): readonly string[] =>
   rows.map(([name, usd]) => `${name} ${formatValue(usd, USD)}`).sort();
+/** What the ten agents spent whose spend rose most against the same span some seconds earlier. */
+function movers(calls: readonly Spend[], span: TimeSpan, earlier: number): readonly (readonly [string, number])[] {
+  const before = new Map(by(within(calls, span, earlier), ({ agent }) => agent));
+  const rises = by(within(calls, span), ({ agent }) => agent).map(([name, now]) => {
+    return { row: [name, now] as const, rise: now - (before.get(name) ?? 0) };
+  });
+  return rises
+    .sort((a, b) => b.rise - a.rise)
+    .slice(0, 10)
+    .map(({ row }) => row);
+}
 const usd = (value: number): string => formatValue(value, USD);
 const share = (value: number): string => formatValue(value, { unit: { unit_name: "fraction" } });
 
@@ -106,8 +117,8 @@ const LISTS: Readonly<Record<string, Readonly<Record<string, (truth: Truth, span
       shown(by(within(calls, span), ({ rootAgent }) => rootAgent)),
     Models: ({ calls }, span) => shown(by(within(calls, span), ({ model }) => model).slice(0, 10)),
     "Charges by agent": ({ charges }, span) => shown(by(within(charges, span), ({ agent }) => agent)),
-    "Against the day before": ({ calls }, span) => shown(by(within(calls, span), ({ agent }) => agent).slice(0, 10)),
-    "Against the week before": ({ calls }, span) => shown(by(within(calls, span), ({ agent }) => agent).slice(0, 10)),
+    "Against the day before": ({ calls }, span) => shown(movers(calls, span, DAY_S)),
+    "Against the week before": ({ calls }, span) => shown(movers(calls, span, 7 * DAY_S)),
   },
   "Finance Bill and Estimate": {
     "Bill by team": ({ calls }, span) => shown(by(within(calls, span), ({ team }) => team)),
