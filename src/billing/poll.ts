@@ -47,6 +47,8 @@ export interface Polled {
   readonly changed: ReadonlySet<number>;
   readonly windows: number;
   readonly rows: number;
+  /** Why rows of the vendor's answers are left out, with their report. */
+  readonly unread: readonly string[];
 }
 
 /** Vendors restate for up to a month; this many days are read again, about once a day. */
@@ -69,6 +71,7 @@ export async function pollVendor(options: PollOptions): Promise<Polled> {
   const from = options.range.from ?? firstDue(options, who, now);
   const until = Math.min(options.range.until ?? now, now) - (options.range.until === undefined ? MARGIN_MS : 0);
   const changed = new Set<number>();
+  const unread: string[] = [];
   let rows = 0;
   let done = 0;
 
@@ -101,13 +104,14 @@ export async function pollVendor(options: PollOptions): Promise<Polled> {
       }
       for (const day of read.changed) changed.add(day);
       rows += read.rows;
+      unread.push(...read.unread.map((why) => `${describeWindow(window)}: ${why}`));
       done += 1;
       windows = rest;
     }
   }
   book.putRun(vendor.name, { ...run, finished: options.now() });
   options.onProgress?.({ report: "", done, of, rows });
-  return { from: dayOf(from), until, changed, windows: done, rows };
+  return { from: dayOf(from), until, changed, windows: done, rows, unread };
 }
 
 /** Opens a vendor's account. @throws SpendfuseError `SPENDFUSE_VENDOR` or `SPENDFUSE_MISSING_PACKAGE` */
@@ -156,6 +160,7 @@ function isDueAt(
 interface WindowRead {
   readonly changed: readonly number[];
   readonly rows: number;
+  readonly unread: readonly string[];
 }
 
 async function readWindow(
@@ -166,6 +171,7 @@ async function readWindow(
 ): Promise<WindowRead | "replan"> {
   const query = account.query(window);
   let cursor = book.bookmark(who, window, query);
+  const unread: string[] = [];
   let restarts = 0;
   let rows = 0;
   for (;;) {
@@ -183,7 +189,8 @@ async function readWindow(
     }
     if (page === "replan") return page;
     rows += page.rows.length;
-    if (page.next === undefined) return { changed: book.settle(who, report, window, page, now()), rows };
+    unread.push(...(page.unread ?? []));
+    if (page.next === undefined) return { changed: book.settle(who, report, window, page, now()), rows, unread };
     if (page.next === cursor)
       throw new SpendfuseError(
         "SPENDFUSE_VENDOR",
@@ -194,6 +201,10 @@ async function readWindow(
   }
 }
 
+function describeWindow({ report, from, until }: BillWindow): string {
+  return `${report}, ${isoDay(from)} to ${isoDay(until - 1)}`;
+}
+
 /** What an explanation names of a vendor. */
 type Explained = Pick<Vendor, "name" | "title" | "variable" | "needs">;
 
@@ -201,7 +212,7 @@ type Explained = Pick<Vendor, "name" | "title" | "variable" | "needs">;
 export function explain(vendor: Explained, error: unknown, window?: BillWindow): unknown {
   if (error instanceof SpendfuseError) return error;
   const fault = faultOf(error);
-  const what = window === undefined ? "" : ` (${window.report}, ${isoDay(window.from)} to ${isoDay(window.until - 1)})`;
+  const what = window === undefined ? "" : ` (${describeWindow(window)})`;
   if (fault === undefined) {
     if (!(error instanceof TypeError || error instanceof RangeError)) return error;
     const message = `${vendor.title} sent an invalid report${what}: ${error.message}. None of it was stored: run this again later, and report it to us if it stays`;

@@ -46,6 +46,9 @@ export interface VendorRound {
   readonly errors: unknown[];
 }
 
+/** Lines about malformed rows in one round. */
+const MAX_SAID = 5;
+
 /** How often unchanged gauges are repeated, so that monitors see that the poller runs. */
 const GAUGES_MS = 240_000;
 /** How often names are read: an organization may have hundreds of projects, with a request for the keys of each. */
@@ -82,6 +85,7 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
       if (clock.skewMs === known) throw error;
       return poll();
     });
+    sayUnread(options, vendor, round.polled);
     if (clock.skewMs !== 0)
       say(`this machine's clock is ${Math.round(clock.skewMs / 1_000)} s ahead of ${vendor.title}'s, which is used`);
     book.putFact(vendor.name, "polled at", clock.now());
@@ -90,6 +94,16 @@ async function runVendor(options: RoundOptions, { vendor, key, url }: VendorAcce
   }
   await publish(options, vendor, clock.now(), round);
   return round;
+}
+
+/** One line for each kind of row that is left out, because the bill is too low by it. */
+function sayUnread({ say }: RoundOptions, { title }: Vendor, { unread }: Polled): void {
+  const times = new Map<string, number>();
+  for (const why of unread) times.set(why, (times.get(why) ?? 0) + 1);
+  for (const [why, count] of [...times].slice(0, MAX_SAID))
+    say(
+      `${title}: ${count === 1 ? "a row of its bill is" : `${count} rows of its bill are`} malformed and left out (${why}); the rest is read. The next poll reads the days again; if it stays, report it to us`,
+    );
 }
 
 /** Warns of requested days that a vendor no longer has. */
@@ -112,9 +126,12 @@ async function readNamesAndCaps(
     try {
       await ask(read, patience);
     } catch (error) {
-      const { status, message } = faultOf(error) ?? {};
-      if (status === undefined || status === 401) throw explain(vendor, error);
-      say(`${vendor.title}: its ${what} cannot be read (${status} ${message}); the bill can`);
+      const fault = faultOf(error);
+      // An answer that makes no sense is no reason to do without the bill; a vendor that cannot be reached is.
+      const malformed = fault === undefined && (error instanceof TypeError || error instanceof RangeError);
+      if (!malformed && (fault?.status === undefined || fault.status === 401)) throw explain(vendor, error);
+      const reason = malformed ? `the answer is malformed: ${error.message}` : `${fault?.status} ${fault?.message}`;
+      say(`${vendor.title}: its ${what} cannot be read (${reason}); the bill can`);
     }
   };
   await attempt("names", async () => book.putFact(vendor.name, "names", await account.names()));

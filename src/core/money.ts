@@ -15,6 +15,9 @@ export function nanoOfCents(amount: number | string): Nano {
   return shifted(amount, CENT_DIGITS);
 }
 
+/** Of an amount in nano-dollars: more does not fit into the 64 bits in which stores and the book keep it. */
+const MAX_DIGITS = 18;
+
 /** The amount times ten to the power of `places`, rounded half away from zero. Never uses floats. */
 function shifted(amount: number | string, places: number): bigint {
   const parts = DECIMAL.exec(String(amount).trim());
@@ -22,6 +25,7 @@ function shifted(amount: number | string, places: number): bigint {
   const fraction = parts?.[3] ?? "";
   if (whole + fraction === "") throw new RangeError(`not an amount of money: ${amount}`);
   const point = whole.length + places + Number(parts?.[4] ?? 0);
+  if (point > MAX_DIGITS) throw new RangeError(`too large an amount of money: ${amount}`);
   const digits = whole + fraction;
   const kept = point <= 0 ? "0" : digits.slice(0, point).padEnd(point, "0");
   const rounds = point >= 0 && (digits[point] ?? "0") >= "5";

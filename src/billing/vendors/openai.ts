@@ -15,11 +15,14 @@ import {
 import {
   type BillWindow,
   DAY_MS,
-  dayOf,
+  daysOf,
   listOf,
   type OpenOptions,
   type Page,
+  pageOf,
+  type ReadRows,
   type Report,
+  readRows,
   type Vendor,
   type VendorAccount,
   type VendorCap,
@@ -70,13 +73,13 @@ async function open({ key, url, env, onServerTime }: OpenOptions): Promise<Vendo
       return "replan";
     }
     const buckets = listOf(page.data, "data");
-    const rows = buckets.flatMap(({ start_time, results }) =>
-      listOf(results, "results").map((result) =>
+    const read: ReadRows = { rows: [], unread: [] };
+    for (const { start_time, results } of buckets)
+      readRows(read, listOf(results, "results"), (result) =>
         rowOf(window.report, start_time * 1_000, result as Result, query.group_by),
-      ),
-    );
+      );
     const next = page.has_more ? (page.next_page ?? undefined) : undefined;
-    return { rows, next, buckets: buckets.map(({ start_time }) => dayOf(start_time * 1_000)) };
+    return pageOf(read, { next, buckets: daysOf(buckets.map(({ start_time }) => start_time * 1_000)) });
   }
 
   return {

@@ -8,6 +8,9 @@ import {
   listOf,
   type OpenOptions,
   type Page,
+  pageOf,
+  type ReadRows,
+  readRows,
   type Vendor,
   type VendorAccount,
   type VendorCap,
@@ -65,16 +68,18 @@ async function open({ key, url, onServerTime }: OpenOptions): Promise<VendorAcco
   /** Activity by key, and without a key the rest of the total: deleted keys, the chat page. */
   async function read({ report, from, until }: { report: string; from: number; until: number }): Promise<Page> {
     const sum = new Sums(report);
-    const whole = await client.analytics.getUserActivity();
-    for (const item of listOf(whole.data, "data")) sum.add(item, "", 1);
+    for (const item of await readActivity(client)) sum.add(item, [["", 1]]);
     for (const { hash } of await keys()) {
-      const own = await client.analytics.getUserActivity({ apiKeyHash: hash });
-      for (const item of listOf(own.data, "data")) {
-        sum.add(item, hash, 1);
-        sum.add(item, "", -1);
+      for (const item of await readActivity(client, { apiKeyHash: hash })) {
+        const shares: readonly Share[] = [
+          [hash, 1],
+          ["", -1],
+        ];
+        sum.add(item, shares);
       }
     }
-    return { rows: sum.rows.filter(({ start }) => start >= from && start < until), next: undefined };
+    const rows = sum.rows.filter(({ start }) => start >= from && start < until);
+    return pageOf({ rows, unread: sum.unread }, { next: undefined });
   }
 
   return {
@@ -122,8 +127,40 @@ async function listKeys(client: OpenRouter): Promise<readonly Key[]> {
 
 type Activity = Awaited<ReturnType<OpenRouter["analytics"]["getUserActivity"]>>["data"][number];
 
+/**
+ * The SDK refuses an answer whole when one field of it is not as it should be; its error then has the answer as it came,
+ * with the names that the vendor uses.
+ */
+async function readActivity(client: OpenRouter, query?: { apiKeyHash: string }): Promise<readonly Activity[]> {
+  try {
+    return listOf((await client.analytics.getUserActivity(query)).data, "data");
+  } catch (error) {
+    const { rawValue } = error as { readonly rawValue?: { readonly data?: readonly RawActivity[] } | null };
+    if (!Array.isArray(rawValue?.data)) throw error;
+    return (rawValue.data as readonly RawActivity[]).map(fromRaw);
+  }
+}
+
+type RawActivity = Readonly<Record<string, unknown>> | null;
+
+function fromRaw(raw: RawActivity): Activity {
+  const { endpoint_id, model_permaslug, prompt_tokens, completion_tokens, ...rest } = raw ?? {};
+  const renamed = {
+    endpointId: endpoint_id,
+    modelPermaslug: model_permaslug,
+    promptTokens: prompt_tokens,
+    completionTokens: completion_tokens,
+  };
+  return { ...rest, ...renamed } as unknown as Activity;
+}
+
+/** The key that activity is added to, or taken from. */
+type Share = readonly [key: string, sign: 1 | -1];
+
 /** Sums activity by day, model, endpoint and key. */
 class Sums {
+  /** Why activity is left out. */
+  readonly unread: string[] = [];
   readonly #rows = new Map<string, { row: BillRow; counts: Record<string, number>; nano: bigint }>();
   readonly #report: string;
 
@@ -131,19 +168,22 @@ class Sums {
     this.#report = report;
   }
 
-  add(item: Activity, key: string, sign: 1 | -1): void {
-    const start = Date.parse(`${item.date.slice(0, 10)}T00:00:00Z`);
-    const dims = { api_key_hash: key, endpoint_id: item.endpointId, model: item.modelPermaslug || item.model };
-    const id = JSON.stringify([start, dims]);
+  add(item: Activity, shares: readonly Share[]): void {
+    const read: ReadRows = { rows: [], unread: this.unread };
+    readRows(read, [item], (one) => rowOf(this.#report, one));
+    for (const row of read.rows) for (const share of shares) this.#addRow(row, share);
+  }
+
+  #addRow({ report, start, dims, nano = 0n, counts = {} }: BillRow, [key, sign]: Share): void {
+    const keyed = { api_key_hash: key, ...dims };
+    const id = JSON.stringify([start, keyed]);
     let sum = this.#rows.get(id);
     if (sum === undefined) {
-      sum = { row: { report: this.#report, start, dims }, counts: {}, nano: 0n };
+      sum = { row: { report, start, dims: keyed }, counts: {}, nano: 0n };
       this.#rows.set(id, sum);
     }
-    sum.nano += nanoOfUsd(item.usage) * BigInt(sign);
-    const { promptTokens, completionTokens, requests } = item;
-    for (const [name, value] of Object.entries({ promptTokens, completionTokens, requests }))
-      sum.counts[name] = (sum.counts[name] ?? 0) + value * sign;
+    sum.nano += nano * BigInt(sign);
+    for (const [name, value] of Object.entries(counts)) sum.counts[name] = (sum.counts[name] ?? 0) + value * sign;
   }
 
   get rows(): readonly BillRow[] {
@@ -151,6 +191,18 @@ class Sums {
       .filter(({ nano, counts }) => nano !== 0n || Object.values(counts).some((value) => value !== 0))
       .map(({ row, counts, nano }) => ({ ...row, counts, nano }));
   }
+}
+
+/** An item of activity, of no key. */
+function rowOf(report: string, item: Activity): BillRow {
+  const { promptTokens, completionTokens, requests } = item;
+  return {
+    report,
+    start: Date.parse(`${item.date.slice(0, 10)}T00:00:00Z`),
+    dims: { endpoint_id: String(item.endpointId ?? ""), model: String(item.modelPermaslug || item.model || "") },
+    nano: nanoOfUsd(item.usage),
+    counts: { promptTokens, completionTokens, requests },
+  };
 }
 
 /** The cost of the user's own keys of other vendors (BYOK) is on those vendors' bills. */

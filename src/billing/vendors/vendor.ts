@@ -30,6 +30,8 @@ export interface Page {
   readonly rows: readonly BillRow[];
   /** The cursor of the next page; undefined on the last. */
   readonly next: string | undefined;
+  /** Why rows of the response are left out, one text each: they cannot be read. Absent for none. */
+  readonly unread?: readonly string[];
   /** Starts of the buckets in the response; absent when it covers the whole window. */
   readonly buckets?: readonly number[];
 }
@@ -118,6 +120,41 @@ export function watchClock(onServerTime: (ms: number) => void): typeof fetch {
 export function listOf<T>(value: readonly T[] | undefined | null, what: string): readonly T[] {
   if (!Array.isArray(value)) throw new TypeError(`the answer has no list "${what}": it is no report`);
   return value;
+}
+
+/** The rows of an answer, and why others of it are none. */
+export interface ReadRows {
+  readonly rows: BillRow[];
+  readonly unread: string[];
+}
+
+/**
+ * Adds the rows of a list to `read`. One that is malformed costs no other: a bill that is too low by one row, and says so,
+ * is of more use than none.
+ */
+export function readRows<T>(read: ReadRows, items: readonly T[], rowOf: (item: T) => BillRow): void {
+  for (const item of items) {
+    try {
+      const row = rowOf(item);
+      if (Number.isNaN(row.start)) throw new RangeError("it has no time");
+      for (const [name, count] of Object.entries(row.counts ?? {}))
+        if (!Number.isFinite(count)) throw new RangeError(`${name} is not a number: ${String(count)}`);
+      read.rows.push(row);
+    } catch (error) {
+      read.unread.push((error as Error).message);
+    }
+  }
+}
+
+/** @throws TypeError when no row of an answer could be read: then it is no report */
+export function pageOf({ rows, unread }: ReadRows, rest: Omit<Page, "rows" | "unread">): Page {
+  if (rows.length === 0 && unread[0] !== undefined) throw new TypeError(unread[0]);
+  return { ...rest, rows, ...(unread.length > 0 && { unread }) };
+}
+
+/** The days of buckets; of one without a time nothing is known to be read. */
+export function daysOf(starts: readonly number[]): readonly number[] {
+  return starts.filter((start) => !Number.isNaN(start)).map(dayOf);
 }
 
 export function dayOf(ms: number): number {

@@ -1,7 +1,17 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import { nanoOfCents } from "../../../core/money.ts";
 import type { BillRow } from "../../reconcile/bill.ts";
-import { type BillWindow, DAY_MS, dayOf, listOf, type Page, type VendorAccount } from "../vendor.ts";
+import {
+  type BillWindow,
+  DAY_MS,
+  dayOf,
+  listOf,
+  type Page,
+  pageOf,
+  type ReadRows,
+  readRows,
+  type VendorAccount,
+} from "../vendor.ts";
 import { LEGACY_COSTS, LEGACY_USAGE } from "./legacy.ts";
 
 type Client = Anthropic;
@@ -34,8 +44,8 @@ export function analytics(client: Client): Pick<VendorAccount, "reports" | "quer
       const query = { ...rangeOf(window), ...(cursor !== undefined && { page: cursor }) };
       const { cost, usage } = client.beta.organization.analytics;
       return window.report === COSTS
-        ? pageOf(await cost.list({ ...query, group_by: [...COST_GROUP] }), costRow)
-        : pageOf(await usage.list({ ...query, group_by: [...GROUP] }), usageRow);
+        ? readPage(await cost.list({ ...query, group_by: [...COST_GROUP] }), costRow)
+        : readPage(await usage.list({ ...query, group_by: [...GROUP] }), usageRow);
     },
   };
 }
@@ -52,14 +62,13 @@ function rangeOf({ from, until }: BillWindow) {
   };
 }
 
-function pageOf<T>(
+function readPage<T>(
   page: { readonly data: readonly T[]; readonly has_more: boolean; readonly next_page: string | null },
   rowOf: (item: T) => BillRow,
 ): Page {
-  return {
-    rows: listOf(page.data, "data").map(rowOf),
-    next: page.has_more ? (page.next_page ?? undefined) : undefined,
-  };
+  const read: ReadRows = { rows: [], unread: [] };
+  readRows(read, listOf(page.data, "data"), rowOf);
+  return pageOf(read, { next: page.has_more ? (page.next_page ?? undefined) : undefined });
 }
 
 function dimsOf(group: object, names: readonly string[]): BillRow["dims"] {

@@ -1,7 +1,17 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import { nanoOfCents } from "../../../core/money.ts";
 import type { BillRow } from "../../reconcile/bill.ts";
-import { type BillWindow, dayOf, listOf, type Page, type VendorAccount } from "../vendor.ts";
+import {
+  type BillWindow,
+  dayOf,
+  daysOf,
+  listOf,
+  type Page,
+  pageOf,
+  type ReadRows,
+  readRows,
+  type VendorAccount,
+} from "../vendor.ts";
 
 export const LEGACY_COSTS = "cost_report 1d";
 export const LEGACY_USAGE = "usage_report 1d";
@@ -30,14 +40,15 @@ export function legacy(client: Anthropic): Pick<VendorAccount, "reports" | "quer
       const query = { ...queryOf(window), ...(cursor !== undefined && { page: cursor }) };
       const page = await client.get<LegacyPage>(path, { query, headers: { "anthropic-version": API_VERSION } });
       const buckets = listOf(page.data, "data");
-      return {
-        rows: buckets.flatMap(({ starting_at, results }) => {
-          const start = dayOf(Date.parse(starting_at));
-          return listOf(results, "results").map((result) => (costs ? costRow(start, result) : usageRow(start, result)));
-        }),
+      const read: ReadRows = { rows: [], unread: [] };
+      for (const { starting_at, results } of buckets) {
+        const start = dayOf(Date.parse(starting_at));
+        readRows(read, listOf(results, "results"), (one) => (costs ? costRow(start, one) : usageRow(start, one)));
+      }
+      return pageOf(read, {
         next: page.has_more ? (page.next_page ?? undefined) : undefined,
-        buckets: buckets.map(({ starting_at }) => dayOf(Date.parse(starting_at))),
-      };
+        buckets: daysOf(buckets.map(({ starting_at }) => Date.parse(starting_at))),
+      });
     },
   };
 }
