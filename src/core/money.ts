@@ -15,8 +15,8 @@ export function nanoOfCents(amount: number | string): Nano {
   return shifted(amount, CENT_DIGITS);
 }
 
-/** Of an amount in nano-dollars: more does not fit into the 64 bits in which stores and the book keep it. */
-const MAX_DIGITS = 18;
+/** Of an amount; a text such as 1e999999999 would fill the memory. */
+const MAX_DIGITS = 60;
 
 /** The amount times ten to the power of `places`, rounded half away from zero. Never uses floats. */
 function shifted(amount: number | string, places: number): bigint {

@@ -278,6 +278,22 @@ describe("what a round publishes", () => {
   });
 });
 
+test("a malformed row of the bill, and a malformed limit, are said once; the rest of the bill is read", async () => {
+  stage.books.costs = [cost(1), { ...cost(2), api_key_id: "key_2", value: "many" }];
+  await stage.close();
+  const { costs } = stage.books;
+  stage = await setStage("openai", { projects: [], keys: [], limit: "a lot" });
+  stage.books.costs = costs;
+  const { polled, errors } = await round([]);
+  expect([polled?.rows, errors]).toEqual([1, []]);
+  expect(said).toEqual([
+    expect.stringMatching(/^OpenAI: its caps cannot be read \(the answer is malformed: .*a lot.*\); the bill can$/),
+    expect.stringMatching(
+      /^OpenAI: a row of its bill is malformed and left out \(costs 1d, .*: not an amount of money: many\)/,
+    ),
+  ]);
+});
+
 test("a clock that becomes wrong between two rounds is noticed by the refusal", async () => {
   stage.books.costs = [cost(1)];
   const sink = bucket();

@@ -20,7 +20,7 @@ const WAY_OUT =
 const REFUSAL = "refusalOf: the table of Datadog's answers below";
 /** Messages that are made elsewhere, as `file: message`, and what there says the way out. */
 const MADE_ELSEWHERE: Readonly<Record<string, string>> = {
-  "billing/poll.ts: … …  (…, … to …)": "describeFault: test/billing/poll.test.ts, by status",
+  "billing/poll.ts: … …  (…)": "describeFault: test/billing/poll.test.ts, by status",
   "cli/commands/command.ts: …": "usage() itself, and what node:util says of arguments; --help is named below each",
   "cli/commands/deploy/destroy.ts: Datadog cannot be read: …": REFUSAL,
   "cli/commands/deploy/install.ts: Datadog cannot be read: …": REFUSAL,

@@ -1,4 +1,4 @@
-import type { Nano } from "../../core/money.ts";
+import { decimalUsd, type Nano } from "../../core/money.ts";
 import type { BillRow, Charge, VendorUsage } from "../reconcile/bill.ts";
 
 export const DAY_MS = 86_400_000;
@@ -137,6 +137,9 @@ export function readRows<T>(read: ReadRows, items: readonly T[], rowOf: (item: T
     try {
       const row = rowOf(item);
       if (Number.isNaN(row.start)) throw new RangeError("it has no time");
+      for (const nano of [row.nano, row.listNano])
+        if (nano !== undefined && BigInt.asIntN(64, nano) !== nano)
+          throw new RangeError(`too large an amount of money: ${decimalUsd(nano)} USD`);
       for (const [name, count] of Object.entries(row.counts ?? {}))
         if (!Number.isFinite(count)) throw new RangeError(`${name} is not a number: ${String(count)}`);
       read.rows.push(row);
