@@ -128,7 +128,7 @@ describe("spendfuse deploy --to grafana", () => {
   test.each([
     [["--to", "grafana"], "needs a folder"],
     [["--to", "grafana", "a", "b"], 'unexpected argument "b"'],
-    [["--to", "other", "a"], "the other target is grafana"],
+    [["--to", "other", "a"], "use --to grafana DIR, or leave --to out for Datadog"],
     [["a"], 'unexpected argument "a"'],
     [["--to", "grafana", "a", "--plan"], "--plan is for Datadog"],
     [["--to", "grafana", "a", "--filter", "env:prod"], "--filter is for Datadog"],
