@@ -52,14 +52,15 @@ async function runAndKill(address: string, name: string, ms: number): Promise<Ki
   const args = ["--no-warnings", PROGRAM, address, JSON.stringify(BUDGET), name];
   const child: ChildProcess = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
+  const closed = once(child, "close");
   const begun = Promise.withResolvers<void>();
   child.stdout?.on("data", (data) => {
     output += data;
     begun.resolve();
   });
-  await begun.promise;
+  // One that ends by itself before it has said anything must not be waited for.
+  await Promise.race([begun.promise, closed]);
   await wait(ms);
-  const closed = once(child, "close");
   child.kill("SIGKILL");
   await closed;
   const lines = output.split("\n").slice(0, -1);
