@@ -25,7 +25,7 @@ function loadedWith(imported: string): readonly string[] {
 function filesOf(path: string, found = new Set<string>()): ReadonlySet<string> {
   if (found.has(path)) return found;
   found.add(path);
-  for (const [, name = ""] of readFileSync(path, "utf8").matchAll(/^(?:import|\} from) ?"(\.[^"]+)";$/gm)) {
+  for (const [, name = ""] of readFileSync(path, "utf8").matchAll(/\b(?:import|from) ?"(\.[^"]+)"/g)) {
     filesOf(join(dirname(path), name), found);
   }
   return found;
