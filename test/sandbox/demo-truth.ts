@@ -1,5 +1,6 @@
 import { windowStart } from "../../src/core/ledger.ts";
 import type { MeteredRow } from "../../src/core/metered.ts";
+import { WORK_PROVIDER } from "../../src/core/work/work.ts";
 import { discounted, isClaude } from "../../src/demo/fake-vendor/billing-account.ts";
 import { historyStart } from "../../src/demo/history/history.ts";
 import { pastCallsOf } from "../../src/demo/history/past-calls.ts";
@@ -96,7 +97,7 @@ export async function truthOf(rows: readonly MeteredRow[], out: string, now: num
     }
     compareDay(rows, day, [...calls, ...charges]);
   }
-  const recent = rows.filter((row) => row.day >= today);
+  const recent = rows.filter(({ day, provider }) => day >= today && provider !== WORK_PROVIDER);
   return {
     calls: [...calls, ...recent.filter(({ provider }) => provider !== CHARGE_PROVIDER).map(spendOf)],
     charges: [...charges, ...recent.filter(({ provider }) => provider === CHARGE_PROVIDER).map(spendOf)],
