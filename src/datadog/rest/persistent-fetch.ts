@@ -8,8 +8,8 @@ export const TRIES = 5;
 const MAX_WAIT_MS = 60_000;
 
 /**
- * A fetch that times out after 30 seconds and retries: every request after a
- * 429, and idempotent ones after a 5xx or a broken connection. It never rejects.
+ * A fetch that times out after 30 seconds and retries: every request after a 429, and idempotent ones after a 5xx or a
+ * broken connection. It waits as `x-ratelimit-reset` or `retry-after` says, a minute at most. It never rejects.
  */
 export function persistentFetch(sleep: (ms: number) => Promise<unknown> = wait, env: Env = {}, tries = TRIES) {
   return async (url: string, options: RequestInit): Promise<Response> => {
@@ -33,9 +33,21 @@ async function tryOnce(url: string, options: RequestInit, env: Env): Promise<Res
   }
 }
 
+/** As long as the answer asks for, else twice as long each time. */
 function waitOf({ status, headers }: Response, attempt: number): number {
-  const reset = headers.get("x-ratelimit-reset");
-  if (status === 429 && reset !== null && Number.isFinite(Number(reset)))
-    return Math.min(Math.max(Number(reset) * 1_000, 0), MAX_WAIT_MS);
-  return Math.min(500 * 2 ** attempt, MAX_WAIT_MS);
+  const reset = status === 429 ? secondsOf(headers.get("x-ratelimit-reset")) : undefined;
+  const asked = [reset, retryAfterOf(headers)].filter((ms) => ms !== undefined);
+  const ms = asked.length > 0 ? Math.max(...asked) : 500 * 2 ** attempt;
+  return Math.min(ms, MAX_WAIT_MS);
+}
+
+/** Milliseconds; the header has seconds or a date. */
+function retryAfterOf(headers: Headers): number | undefined {
+  const text = headers.get("retry-after");
+  const ms = secondsOf(text) ?? Date.parse(text ?? "") - Date.parse(headers.get("date") ?? "");
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+function secondsOf(text: string | null): number | undefined {
+  return text === null || !/^\d+(\.\d+)?$/.test(text.trim()) ? undefined : Number(text) * 1_000;
 }
