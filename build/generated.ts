@@ -4,8 +4,9 @@ import { compiled } from "./compiled-schema.ts";
 import { withTables } from "./config-reference.ts";
 import { configTypes } from "./config-types.ts";
 import { jsonSchema } from "./json-schema.ts";
+import { reference as packageReference } from "./reference.ts";
 
-/** Files that are derived from the schema, each with the text that it must have. */
+/** Files that are derived from the schema, the names of metrics and the package's entry, each with the text that it must have. */
 export function generated(): readonly { readonly path: URL; readonly text: string }[] {
   const reference = at("docs/configuration.md");
   const variables = Object.values(vendors)
@@ -16,6 +17,7 @@ export function generated(): readonly { readonly path: URL; readonly text: strin
     { path: at("config.schema.json"), text: jsonSchema() },
     { path: reference, text: withTables(readFileSync(reference, "utf8"), variables) },
     { path: at("src/config/compiled.ts"), text: compiled(variables) },
+    { path: at("docs/reference.md"), text: packageReference() },
   ];
 }
 
