@@ -1,3 +1,4 @@
+// @serial: the demo has to be over in 90 seconds, and its sandbox counts by the clock
 import { spawn } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { entryPath, entryUrl } from "../entries.ts";
@@ -149,13 +150,13 @@ describe.concurrent("spendfuse demo", () => {
   });
 
   test("without the vendors' packages it reports that, is as exact, and keeps its page open with --keep", {
-    timeout: 100_000,
+    timeout: 200_000,
   }, async ({ expect }) => {
     const child = spawn(process.execPath, [MAIN, "demo", "--plain-fetch", "--keep"]);
     let out = "";
     child.stdout.on("data", (chunk) => (out += chunk));
     const ended = new Promise((resolve) => child.once("close", resolve));
-    await expect.poll(() => out, { timeout: 90_000, interval: 200 }).toContain("still there");
+    await expect.poll(() => out, { timeout: 180_000, interval: 200 }).toContain("still there");
     const url = /still there: (\S+)/.exec(out)?.[1];
     const state = (await (await fetch(`${url}/sandbox/state`)).json()) as {
       monitors: { name: string; status: string }[];

@@ -1,3 +1,4 @@
+// @serial: a demo, a browser and a page that is drawn while figures arrive
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -217,7 +218,7 @@ describe.skipIf(chromium === undefined)("dashboards of the demo's month", () => 
         });
     }
     await page.goto(url);
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await browser?.close();
     demo.kill();
