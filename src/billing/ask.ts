@@ -1,4 +1,5 @@
 import { isSpendfuseError } from "../core/errors.ts";
+import { retryAfterMs } from "../http/retry-after.ts";
 
 /** An error thrown by a vendor's SDK, in a form that does not depend on the SDK. */
 export interface VendorFault {
@@ -89,10 +90,5 @@ function messageIn(body: string): string {
 function retryAfter(headers: Headers): number | undefined {
   const ms = Number(headers.get("retry-after-ms") ?? "");
   if (ms > 0) return ms;
-  const text = headers.get("retry-after");
-  if (text === null || text.trim() === "") return undefined;
-  const seconds = Number(text);
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1_000);
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
+  return retryAfterMs(headers, Date.now());
 }

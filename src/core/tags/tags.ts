@@ -110,12 +110,8 @@ export function readTags(text: string | undefined): TagValues {
 
 /** The same row or group with another outcome among its tags; without any for undefined. */
 export function withOutcome<T extends { readonly tags?: string }>(row: T, outcome: string | undefined): T {
-  return withTag(row, OUTCOME_TAG, outcome);
-}
-
-function withTag<T extends { readonly tags?: string }>(row: T, name: string, value: string | undefined): T {
-  const { [name]: _, ...others } = readTags(row.tags);
-  const text = writeTags(value === undefined ? others : { ...others, [name]: value });
+  const { [OUTCOME_TAG]: _, ...others } = readTags(row.tags);
+  const text = writeTags(outcome === undefined ? others : { ...others, [OUTCOME_TAG]: outcome });
   const { tags: __, ...rest } = row;
   return (text === "" ? rest : { ...rest, tags: text }) as T;
 }

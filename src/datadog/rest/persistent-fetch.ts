@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { retryAfterMs } from "../../http/retry-after.ts";
 import { TIMEOUT_MS, UNREACHABLE, whyUnreachable } from "./refusal.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -36,16 +37,9 @@ async function tryOnce(url: string, options: RequestInit, env: Env): Promise<Res
 /** As long as the answer asks for, else twice as long each time. */
 function waitOf({ status, headers }: Response, attempt: number): number {
   const reset = status === 429 ? secondsOf(headers.get("x-ratelimit-reset")) : undefined;
-  const asked = [reset, retryAfterOf(headers)].filter((ms) => ms !== undefined);
+  const asked = [reset, retryAfterMs(headers, Date.parse(headers.get("date") ?? ""))].filter((ms) => ms !== undefined);
   const ms = asked.length > 0 ? Math.max(...asked) : 500 * 2 ** attempt;
   return Math.min(ms, MAX_WAIT_MS);
-}
-
-/** Milliseconds; the header has seconds or a date. */
-function retryAfterOf(headers: Headers): number | undefined {
-  const text = headers.get("retry-after");
-  const ms = secondsOf(text) ?? Date.parse(text ?? "") - Date.parse(headers.get("date") ?? "");
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 function secondsOf(text: string | null): number | undefined {
