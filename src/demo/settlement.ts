@@ -2,25 +2,17 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { openBook } from "../billing/book.ts";
 import { createReport, type ReportRow, UNGOVERNED } from "../billing/report.ts";
-import { runRound } from "../billing/round.ts";
 import { type MeteredSource, settle } from "../billing/settle.ts";
 import { anthropic } from "../billing/vendors/anthropic.ts";
 import { openai } from "../billing/vendors/openai.ts";
 import { isSpendfuseError } from "../core/errors.ts";
-import { createOtlpSink } from "../process/otlp-sink.ts";
 import { openFile } from "../stores/file/store.ts";
 import type { Style } from "../terminal/style.ts";
 import { type Column, type Row, textTable } from "../terminal/table.ts";
 import { dollars } from "./amounts.ts";
-import {
-  ANTHROPIC_ADMIN_KEY,
-  ANTHROPIC_FACTOR,
-  discounted,
-  isClaude,
-  OPENAI_ADMIN_KEY,
-} from "./fake-vendor/billing-account.ts";
+import { ANTHROPIC_FACTOR, discounted, isClaude } from "./fake-vendor/billing-account.ts";
 import type { BilledCall, FakeVendor } from "./fake-vendor.ts";
-import { openDemoCosts } from "./history/history.ts";
+import { openDemoPoller } from "./history/poller.ts";
 
 export interface SettlementStage {
   readonly vendor: FakeVendor;
@@ -63,31 +55,8 @@ export async function runSettlement(stage: SettlementStage, style: Style): Promi
   const problems: string[] = [];
   try {
     const now = Date.now();
-    const target = {
-      url: `${stage.standInUrl}/v1/metrics`,
-      headers: {},
-      encoding: "json",
-      compression: "none",
-      timeoutMs: 5_000,
-      hint: "",
-    } as const;
-    const rounds = await runRound({
-      book,
-      vendors: [
-        { vendor: openai, key: OPENAI_ADMIN_KEY, url: vendor.openai },
-        { vendor: anthropic, key: ANTHROPIC_ADMIN_KEY, url: vendor.anthropic },
-      ],
-      env: {},
-      metered,
-      sinks: [createOtlpSink({ metrics: target }, { "service.name": "spendfuse-demo" })],
-      costs: openDemoCosts(stage.standInUrl),
-      range: {},
-      aliases: {},
-      discounts: [],
-      now: Date.now,
-      patience: { sleep: async () => {}, random: () => 0 },
-      say: (message) => problems.push(message),
-    });
+    const poll = openDemoPoller({ vendor, standInUrl: stage.standInUrl, service: "spendfuse-demo", store, book });
+    const rounds = await poll({}, Date.now, (message) => problems.push(message));
     const missing = rounds.flatMap(({ errors }) => errors).find(isMissingPackage);
     if (missing !== undefined)
       return { lines: [style.caution(`not shown: ${(missing as Error).message}`)], problems: [] };

@@ -1,13 +1,7 @@
 import { openBook } from "../../billing/book.ts";
-import type { CostSink } from "../../billing/costs.ts";
-import { runRound } from "../../billing/round.ts";
-import { anthropic } from "../../billing/vendors/anthropic.ts";
-import { openai } from "../../billing/vendors/openai.ts";
 import { DAY_MS } from "../../billing/vendors/vendor.ts";
 import { isSpendfuseError } from "../../core/errors.ts";
 import { boundTags, createTagBounds, writeTags } from "../../core/tags/tags.ts";
-import { createCustomCosts } from "../../datadog/custom-costs.ts";
-import { openRest } from "../../datadog/rest/rest.ts";
 import { createDelivery } from "../../meter/export/delivery.ts";
 import { loadEncoder } from "../../meter/export/encoder.ts";
 import { toMetrics } from "../../meter/export/points.ts";
@@ -16,14 +10,13 @@ import { VERSION } from "../../package/version.ts";
 import { openPriceBook } from "../../pricing/open.ts";
 import type { PriceSource } from "../../pricing/price.ts";
 import { createJournal, type Journal } from "../../process/journal.ts";
-import { createOtlpSink } from "../../process/otlp-sink.ts";
 import { openFile } from "../../stores/file/store.ts";
 import type { Store } from "../../stores/store.ts";
 import type { BilledCall } from "../fake-vendor/billed-call.ts";
-import { ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY } from "../fake-vendor/billing-account.ts";
 import type { FakeVendor } from "../fake-vendor.ts";
 import { HOURS, type PastCall, pastCallsOf } from "./past-calls.ts";
 import { billOf, chargeOf, settledOf } from "./past-records.ts";
+import { openDemoPoller } from "./poller.ts";
 
 export interface HistoryStage {
   readonly vendor: FakeVendor;
@@ -146,34 +139,18 @@ async function openPoller(
   store: Store,
 ): Promise<{ round(now: number): Promise<void>; close(): void }> {
   const book = await openBook(path, { alone: true });
-  const target = { url: `${standIn.url}/v1/metrics`, headers: {}, encoding: "json", compression: "none" } as const;
-  const sink = createOtlpSink(
-    { metrics: { ...target, timeoutMs: 5_000, hint: "" } },
-    { "service.name": HISTORY_SERVICE },
-  );
-  const costs = openDemoCosts(standIn.url);
+  const poll = openDemoPoller({ vendor, standInUrl: standIn.url, service: HISTORY_SERVICE, store, book });
   let able = true;
   let first = true;
   return {
     async round(now) {
       if (!able) return;
-      const rounds = await runRound({
-        book,
-        vendors: [
-          { vendor: openai, key: OPENAI_ADMIN_KEY, url: vendor.openai },
-          { vendor: anthropic, key: ANTHROPIC_ADMIN_KEY, url: vendor.anthropic },
-        ],
-        env: {},
-        metered: async (from, until) => store.metered(from, until),
-        sinks: [sink],
-        costs,
-        range: { from: first ? historyStart(now) : now - (now % DAY_MS) - POLL_EVERY * DAY_MS },
-        aliases: {},
-        discounts: [],
-        now: () => now,
-        patience: { sleep: async () => {}, random: () => 0 },
-        say: () => {},
-      });
+      const from = first ? historyStart(now) : now - (now % DAY_MS) - POLL_EVERY * DAY_MS;
+      const rounds = await poll(
+        { from },
+        () => now,
+        () => {},
+      );
       first = false;
       const [error] = rounds.flatMap(({ errors }) => errors);
       able = error === undefined;
@@ -181,9 +158,4 @@ async function openPoller(
     },
     close: () => book.close(),
   };
-}
-
-/** Cloud Cost Management of the stand-in, for the poller's uploads. */
-export function openDemoCosts(url: string): CostSink {
-  return createCustomCosts(openRest({ env: { DD_API_KEY: "demo", DD_APP_KEY: "demo", SPENDFUSE_DD_API_URL: url } }));
 }
