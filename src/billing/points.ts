@@ -50,6 +50,9 @@ function tagsOf(vendor: string, names: Names, { project, key, model, bearer }: B
   };
 }
 
+/** The tag of a bill that has no projects, where a monitor groups by them. */
+const NO_PROJECT = "none";
+
 function named(tag: string, value: string): Record<string, string> {
   return value === "" ? {} : { [tag]: value };
 }
@@ -82,7 +85,8 @@ export function createMonthToDate(vendor: string, names: Names): MonthToDate {
   }
 
   function addDrift({ project, billed: bill, metered, reasons }: BillLine): void {
-    const tags = recordKey({ vendor, ...named("project", names.project(project)) });
+    // A monitor by project does not see a series without one.
+    const tags = recordKey({ vendor, project: names.project(project) || NO_PROJECT });
     const drift = drifts.get(tags) ?? { billed: 0n, metered: 0n, ungoverned: 0n, unbilled: 0n };
     drifts.set(tags, drift);
     drift.billed += bill;

@@ -1,4 +1,4 @@
-import { normalizeTag, UNKNOWN_AGENT } from "../core/scope.ts";
+import { normalizeTag, UNKNOWN_AGENT, UNTAGGED } from "../core/scope.ts";
 import { NO_TAGS, tagValue } from "../core/tags/tags.ts";
 import type { AlertMark, CircuitEvent } from "../limits/circuit.ts";
 import { type AlertText, describeAlert, readAlertText } from "./alert-text.ts";
@@ -38,7 +38,7 @@ const KINDS: ReadonlySet<string> = new Set(["agent", "root_agent", "team", "proj
 /** The tags read when there is no group: `team` and others may be tags of the monitor that name its owner. */
 const AGENTS: ReadonlySet<string> = new Set(["agent", "root_agent"]);
 /** Values that stand for many agents; a circuit on one would stop the wrong ones. */
-const GATHERED: ReadonlySet<string> = new Set(["other", UNKNOWN_AGENT]);
+const GATHERED: ReadonlySet<string> = new Set(["other", UNTAGGED]);
 
 const TEXTS = ["monitor", "event", "transition", "cycle", "scope", "tags", "org"] as const;
 /** Those that a webhook may lack, or have as `null`: what decides is in the others. */
@@ -138,8 +138,7 @@ function targetOf(tags: string, kinds: ReadonlySet<string> = KINDS): Target {
     const value = KINDS.has(kind) ? normalizeTag(raw) : tagValue(kind, raw);
     if (value === "") continue;
     if ((values.get(kind) ?? value) !== value) return { fault: `two values of ${kind}: a circuit is of one` };
-    if (GATHERED.has(value) && (kind === "agent" || kind === "root_agent" || value === "other"))
-      gathered = `${kind}:${value}`;
+    if (GATHERED.has(value) || (value === UNKNOWN_AGENT && AGENTS.has(kind))) gathered = `${kind}:${value}`;
     values.set(kind, value);
   }
   if (values.size === 0) return { fault: NO_GROUP };

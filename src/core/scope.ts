@@ -40,6 +40,8 @@ export interface ScopeNode {
 }
 
 export const UNKNOWN_AGENT = "unknown";
+/** What Datadog shows for a tag that a series does not have, as tags are written. */
+export const UNTAGGED = "n/a";
 
 /** The dimensions a scope can be accounted and limited by. */
 export const SCOPE_KINDS = ["agent", "team", "project", "key", "run", "conversation", "user"] as const;

@@ -1,5 +1,7 @@
 import type { SemanticView } from "./view.ts";
 
+const MONITORS = "docs.datadoghq.com/monitors/configuration";
+
 /** Behaviour of Datadog that the sandbox reproduces, with its source. Each row has a test of its name. */
 export const SEMANTICS: readonly SemanticView[] = [
   row("last write wins", "Of two points with the same metric, tags and whole second the last one stays.", "1.3, 4"),
@@ -48,7 +50,27 @@ export const SEMANTICS: readonly SemanticView[] = [
     false,
   ),
   row("groups", "One alert and one notification a group.", "6.5"),
+  documented(
+    "groups without a tag",
+    "A series that lacks a tag of the monitor's groups is in no group: the monitor does not see it.",
+    MONITORS,
+  ),
+  documented(
+    "N/A",
+    "On a dashboard a series that lacks a tag of the groups is in the group N/A, unless exclude_null() is asked.",
+    "docs.datadoghq.com/dashboards/functions/exclusion",
+  ),
   row("new groups", "A group is not evaluated before new_group_delay is over: 60 s when it is not given.", "1.5, 6.1"),
+  documented(
+    "new group delay",
+    "Holds again for a group that was not seen for 24 h; a monitor without groups has none, and one is refused.",
+    MONITORS,
+  ),
+  documented(
+    "evaluation delay",
+    "A delay of 15 minutes over 5 minutes evaluates at 7:00 what was from 6:40 to 6:45.",
+    MONITORS,
+  ),
   row(
     "full window",
     "require_full_window waits until the window has data from its beginning, a minute more or less.",
@@ -62,7 +84,8 @@ export const SEMANTICS: readonly SemanticView[] = [
     "show_no_data, show_and_notify_no_data and resolve do what they say, when the whole window is empty.",
     "6.1",
   ),
-  row("new monitors", "A new monitor without data reports No Data after a whole window.", "6.4", false),
+  row("new monitors", "A new monitor without data shows No Data after a whole window.", "6.4", false),
+  documented("never any data", "No data is notified only where there was some before.", MONITORS),
   row("after no data", "Alert, No Data, OK: the recovery is not notified.", "6.4", false),
   row("forgotten groups", "A group that is silent for 24 h is dropped, and new when it reports again.", "6.4"),
   row("recovery thresholds", "An alert lasts until its recovery threshold is reached.", "6.1"),
@@ -94,4 +117,8 @@ export const SEMANTICS: readonly SemanticView[] = [
 
 function row(name: string, rule: string, section: string, confirmed = true): SemanticView {
   return { name, rule, cites: `datadog.md, section ${section}`, confirmed };
+}
+
+function documented(name: string, rule: string, cites: string): SemanticView {
+  return { name, rule, cites, confirmed: true };
 }

@@ -76,6 +76,7 @@ describe("a webhook of Alertmanager", () => {
     ["without the label", { labels: { agent: "a", breaker: undefined } }, 'its label "breaker" is not "on"'],
     ["with the label off", { labels: { agent: "a", breaker: "off" } }, 'its label "breaker" is not "on"'],
     ["of many agents", { labels: { agent: "other" } }, "many add up"],
+    ["of what has no such tag", { labels: { team: "N/A" } }, "many add up"],
     ["of agents without a name", { labels: { root_agent: "unknown" } }, "many add up"],
   ])("an alert %s opens nothing", async (_, fields, why) => {
     const { store, post } = await open();

@@ -72,8 +72,23 @@ describe("without a group only the agent is looked for among the tags", () => {
 });
 
 describe("values under which many add up open nothing", () => {
-  test.each(["agent:other", "agent:unknown", "root_agent:unknown", "team:other", "key:other"])("%s", (scope) => {
-    expect(read({ scope })).toMatchObject({ type: "ignore", why: expect.stringContaining(scope) });
+  test.each([
+    "agent:other",
+    "agent:unknown",
+    "root_agent:unknown",
+    "team:other",
+    "key:other",
+    "agent:N/A",
+    "root_agent:n/a",
+    "team:N/A",
+    "agent:a,team:N/A",
+  ])("%s", (scope) => {
+    const named = scope.toLowerCase().split(",").at(-1);
+    expect(read({ scope })).toMatchObject({
+      type: "ignore",
+      why: expect.stringContaining(`${named} is not one agent`),
+    });
+    expect(read({ scope, transition: "Recovered" })).toMatchObject({ type: "ignore" });
   });
 
   test("a team may be called unknown", () => {

@@ -1,7 +1,9 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { schemaFault } from "../../src/datadog/schema/monitor.ts";
 import { createCustomCosts } from "../../src/sandbox/account/custom-costs.ts";
 import { realClock } from "../../src/sandbox/clock.ts";
+import { draw } from "../../src/sandbox/draw.ts";
 import { takeMetrics } from "../../src/sandbox/intake/otlp.ts";
 import { takeSeries } from "../../src/sandbox/intake/v2-series.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
@@ -201,11 +203,74 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     expect(stage.lines).toEqual(["1 agent:a Triggered", "2 agent:b Triggered"]);
     expect(stage.engine.transitions.map(({ notified }) => notified)).toEqual([["@oncall-x"], ["@oncall-x"]]);
   },
+  async "groups without a tag"() {
+    const stage = createStage({ webhook: { name: "x", url: "http://h/" } });
+    stage.watch("sum(last_10m):sum:m{*} by {agent,team}.as_count() > 10", {}, "{{#is_alert}}@webhook-x {{/is_alert}}");
+    await stage.run(2, (minute) => {
+      stage.write("m", minute, 99);
+      stage.write("m", minute, 99, a);
+      stage.write("m", minute, 99, ["team:t"]);
+      stage.write("m", minute, 99, ["agent:a", "team:t"]);
+    });
+    expect(stage.lines).toEqual(["1 agent:a,team:t Triggered"]);
+    expect([...(stage.engine.watches.get(7)?.alerts.keys() ?? [])]).toHaveLength(1);
+    expect(stage.requests).toHaveLength(1);
+  },
+  "N/A"() {
+    const stage = createStage();
+    stage.write("m", 0, 5);
+    stage.write("m", 0, 7, a);
+    const groups = (formula: string) => {
+      const queries = [
+        { data_source: "metrics", name: "q", query: "sum:m{*} by {agent}.as_count()", aggregator: "sum" },
+      ];
+      const request = { response_format: "scalar", queries, formulas: [{ formula }] };
+      const order = { request, from: START - 60, to: START + 60, variables: {}, points: 100 };
+      return draw(order, stage.store).rows.map(({ group, values }) => [group, values[0]]);
+    };
+    expect(groups("q")).toEqual([
+      [["a"], 7],
+      [["N/A"], 5],
+    ]);
+    expect(groups("exclude_null(q)")).toEqual([[["a"], 7]]);
+  },
   async "new groups"() {
     const stage = createStage();
     stage.watch(BY_AGENT, { new_group_delay: undefined });
     await stage.run(3, (minute) => minute === 0 && stage.write("m", 0, 11, a));
     expect(stage.lines).toEqual(["2 agent:a Triggered"]);
+  },
+  async "new group delay"() {
+    const stage = createStage();
+    stage.watch(BY_AGENT, { new_group_delay: 300 });
+    // Seen again after 23 hours it is the same group, after more than 24 a new one.
+    const at = [0, 23 * 60, 48 * 60];
+    await stage.run(49 * 60, (minute) => {
+      if (at.some((begin) => minute >= begin && minute < begin + 20)) stage.write("m", minute, 11, a);
+    });
+    const triggered = stage.lines.filter((line) => line.endsWith("Triggered"));
+    expect(triggered).toEqual(["6 agent:a Triggered", "1381 agent:a Triggered", "2886 agent:a Triggered"]);
+    const simple = createStage();
+    simple.watch(SUM, { new_group_delay: undefined });
+    await simple.run(2, (minute) => minute === 0 && simple.write("m", 0, 11));
+    expect(simple.lines).toEqual(["1 * Triggered"]);
+    const refused = "The new_group_delay option can only be used for multi-alert monitors";
+    const body = (query: string, new_group_delay: number) => ({
+      type: "query alert",
+      query,
+      options: { new_group_delay },
+    });
+    expect(schemaFault(body(SUM, 300))).toBe(refused);
+    expect([body(SUM, 0), body(BY_AGENT, 300)].map(schemaFault)).toEqual([undefined, undefined]);
+  },
+  async "evaluation delay"() {
+    const stage = createStage();
+    stage.watch("sum(last_5m):sum:m{*}.as_count() > 100", { evaluation_delay: 900 });
+    // A power of two a minute, so that the sum says which minutes are in it.
+    await stage.run(30, (minute) => stage.write("m", minute, 2 ** minute));
+    const minutes = [10, 11, 12, 13, 14];
+    expect(stage.value()).toBe(minutes.reduce((sum, minute) => sum + 2 ** minute, 0));
+    expect(stage.lines).toEqual(["22 * Triggered"]);
   },
   async "full window"() {
     const stage = createStage();
@@ -241,6 +306,16 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     stage.watch(GAUGE, { on_missing_data: "show_and_notify_no_data" });
     await stage.run(15);
     expect(stage.lines).toEqual(["10 * No Data"]);
+  },
+  async "never any data"() {
+    const told = async (from: number) => {
+      const stage = createStage();
+      stage.watch(GAUGE, { notify_no_data: true, no_data_timeframe: 20 }, "@oncall-x");
+      await stage.run(60, (minute) => minute >= from && minute < 10 && stage.write("m", minute, 1, [], "gauge"));
+      return stage.engine.transitions.map(({ transition, notified }) => `${transition} ${notified}`);
+    };
+    expect(await told(60)).toEqual(["No Data "]);
+    expect(await told(0)).toEqual(["No Data @oncall-x"]);
   },
   async "after no data"() {
     const stage = createStage();

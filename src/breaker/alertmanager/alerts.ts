@@ -1,5 +1,5 @@
 import { type Json, object } from "../../core/json.ts";
-import { normalizeTag, UNKNOWN_AGENT } from "../../core/scope.ts";
+import { normalizeTag, UNKNOWN_AGENT, UNTAGGED } from "../../core/scope.ts";
 import { NO_TAGS, OTHER, tagValue } from "../../core/tags/tags.ts";
 import { type AlertMark, type CircuitEvent, RECOVERED } from "../../limits/circuit.ts";
 
@@ -91,7 +91,7 @@ function scopeOf(labels: Json, tags: readonly string[]): Scope {
     const value = tags.includes(kind) ? tagValue(kind, raw) : normalizeTag(raw);
     if (value === "") continue;
     const unnamed = value === UNKNOWN_AGENT && (kind === "agent" || kind === "root_agent");
-    if (value === OTHER || unnamed) {
+    if (value === OTHER || value === UNTAGGED || unnamed) {
       return { why: `${kind}:${value} is not one agent: many add up under it`, many: true };
     }
     parts.push(`${kind}:${value}`);

@@ -1,3 +1,4 @@
+import { isGrouped } from "../schema/monitor.ts";
 import type { Lint } from "./lint.ts";
 
 const SERVER_MADE = [
@@ -24,7 +25,10 @@ export const monitorOptions: Lint = {
     const tags = (Array.isArray(json.tags) ? json.tags : []) as readonly string[];
     for (const key of SERVER_MADE) if (key in json) yield { path: key, message: "is made by Datadog: leave it out" };
     for (const tag of NEEDED_TAGS) if (!tags.includes(tag)) yield { path: "tags", message: `${tag} is missing` };
-    if (typeof options.new_group_delay !== "number")
+    if (!isGrouped(String(json.query))) {
+      if (options.new_group_delay !== undefined)
+        yield { path: "options.new_group_delay", message: "is for monitors with groups: leave it out" };
+    } else if (typeof options.new_group_delay !== "number")
       yield {
         path: "options.new_group_delay",
         message: "defaults to 60 s: a new agent is not watched for that long",

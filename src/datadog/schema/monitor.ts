@@ -86,6 +86,8 @@ const OPTIONS: Readonly<Record<string, Shape>> = {
 };
 const THRESHOLDS = ["critical", "critical_recovery", "ok", "unknown", "warning", "warning_recovery"];
 const RENOTIFY: ReadonlySet<unknown> = new Set(["alert", "warn", "no data"]);
+/** Types whose own query says whether they are grouped: that of a formula is in its variables. */
+const GROUPED_BY_QUERY: ReadonlySet<unknown> = new Set(["metric alert", "query alert"]);
 /** Types whose queries compare nothing with a number. */
 const WITHOUT_COMPARISON: ReadonlySet<unknown> = new Set(["composite", "service check", "synthetics alert"]);
 
@@ -93,7 +95,20 @@ const WITHOUT_COMPARISON: ReadonlySet<unknown> = new Set(["composite", "service 
 export function schemaFault(body: unknown): string | undefined {
   if (!isBody(body)) return "The monitor must be a JSON object";
   for (const key of ["type", "query"]) if (typeof body[key] !== "string") return invalid(key);
-  return faultIn(body, MONITOR) ?? comparisonFault(body) ?? optionsFault((body.options ?? {}) as Body);
+  const options = (body.options ?? {}) as Body;
+  return faultIn(body, MONITOR) ?? comparisonFault(body) ?? optionsFault(options) ?? groupDelayFault(body, options);
+}
+
+/** Whether the query of a monitor makes groups, in a metric's words or in those of other sources. */
+export function isGrouped(query: string): boolean {
+  return /\bby\s*\{\s*[^}\s]|\.by\(/.test(query);
+}
+
+/** A delay of 0 is taken everywhere: it is what no delay means. */
+function groupDelayFault({ type, query }: Body, { new_group_delay: delay }: Body): string | undefined {
+  const text = String(query);
+  if (!delay || !GROUPED_BY_QUERY.has(type) || text.startsWith("formula(") || isGrouped(text)) return undefined;
+  return "The new_group_delay option can only be used for multi-alert monitors";
 }
 
 function optionsFault(options: Body): string | undefined {

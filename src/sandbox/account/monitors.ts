@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { schemaFault } from "../../datadog/schema/monitor.ts";
+import { isGrouped, schemaFault } from "../../datadog/schema/monitor.ts";
 import { storedMonitor } from "../../datadog/stored.ts";
 import type { MonitorStates } from "../monitor/states.ts";
 import { type AccountAnswer, type AccountRequest, type Body, isBody, ok, refuse } from "./answer.ts";
@@ -170,18 +170,13 @@ function showStored({ id, body, created, modified }: StoredMonitor): Body {
     modified: iso(modified),
     deleted: null,
     creator: { id: 1, name: "Sandbox", handle: "sandbox@example.com", email: "sandbox@example.com" },
-    multi: isMulti(String(body.query)),
+    multi: isGrouped(String(body.query)),
   };
 }
 
 function showAsset(asset: Body, monitor: number): Body {
   const added = { template_variables: {}, options: {}, resource_key: null, resource_type: null };
   return { ...added, ...asset, monitor_id: monitor };
-}
-
-/** Whether a query is grouped, in a metric's words or in those of other sources. */
-function isMulti(query: string): boolean {
-  return /\bby\s*\{\s*[^}\s]|\.by\(/.test(query);
 }
 
 function without(body: Body, keys: readonly string[]): Body {

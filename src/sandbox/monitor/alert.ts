@@ -141,8 +141,9 @@ function nameOf(from: Status, to: Status, { before }: Alert): TransitionName {
   return again ? "Re-Warn" : "Warn";
 }
 
-function isNotified(from: Status, to: Status, { before }: Alert, { onMissing }: Rules): boolean {
-  if (to === "No Data") return onMissing === "notify no data";
+function isNotified(from: Status, to: Status, { before, seen }: Alert, { onMissing }: Rules): boolean {
+  // Missing data is only told once there was some.
+  if (to === "No Data") return onMissing === "notify no data" && seen;
   // A recovery by way of No Data is not notified after an alert.
   if (from === "No Data" && to === "OK") return onMissing === "notify no data" && before === "OK";
   return true;

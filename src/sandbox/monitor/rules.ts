@@ -85,7 +85,7 @@ export function readRules(body: Readonly<Record<string, unknown>>): Rules {
     warningRecovery: thresholds.warning_recovery ?? undefined,
     every: everyOf(query),
     delay: options.evaluation_delay ?? 0,
-    newGroupDelay: options.new_group_delay ?? 60,
+    newGroupDelay: by.length === 0 ? 0 : (options.new_group_delay ?? 60),
     fullWindow: options.require_full_window ?? false,
     onMissing: missingOf(options, counts || zeroed),
     noDataAfter: options.notify_no_data ? (options.no_data_timeframe ?? 10) * 60 : 0,
