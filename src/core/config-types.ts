@@ -22,13 +22,13 @@ export interface BudgetScope {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** Slows calls down: each scope's wait for one another, in the order in which they came, in each process. */
+/** Slows calls down: each scope's wait for one another, in the order in which they came. */
 export interface ThrottleConfig {
   /** The share of the cap; `0.6` is 60 %. */
   readonly at: number;
-  /** The least time from one call to the next. */
+  /** The least time from one call to the next, of all processes that share the store. */
   readonly every?: string;
-  /** The most calls at once. */
+  /** The most calls at once, in each process. */
   readonly atOnce?: number;
 }
 
@@ -50,7 +50,7 @@ export interface ShortenConfig {
 
 /** What is done to calls before the cap refuses them, each from its share of the cap on. */
 export interface LadderConfig {
-  /** Slows calls down: each scope's wait for one another, in the order in which they came, in each process. */
+  /** Slows calls down: each scope's wait for one another, in the order in which they came. */
   readonly throttle?: ThrottleConfig;
   /** Asks another model than the request names. The span, the record and a header of the answer say so. */
   readonly downgrade?: DowngradeConfig;

@@ -1,9 +1,8 @@
 import type { ScopeNode } from "../core/scope.ts";
 import type { Budget } from "../limits/budget.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
-import type { Ask, ErrorAnswer, Gate, Passage } from "../limits/gate.ts";
+import type { Ask, Gate, Passage } from "../limits/gate.ts";
 import { hasLadder, hasThrottle } from "../limits/ladder.ts";
-import type { Blocked } from "./blocked.ts";
 import type { Count } from "./budgets/budget-counter.ts";
 import { leave } from "./budgets/budget-lease.ts";
 import { charge, countsOf, type Hold, holdsOf } from "./budgets/budgets.ts";
@@ -12,16 +11,16 @@ import { replaceBudgets } from "./budgets/reload.ts";
 import { type Remaining, remainingOf } from "./budgets/remaining.ts";
 import { pausedCause, spentCause } from "./cause.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
+import { findRepeat } from "./circuits/stuck-agent.ts";
+import { openVendorCap } from "./circuits/vendor-trip.ts";
 import { isFinalising } from "./finalise.ts";
 import { type GuardOptions, type GuardState, keepsReserve, openGuardState, reportStoreFailure } from "./guard-state.ts";
 import { applyLadders } from "./ladder.ts";
 import { force, NO_HOLDS, pass, passesUnknown, refuse, refuseNow } from "./passage.ts";
 import { createRefusal } from "./refusal.ts";
-import type { RepeatRule } from "./repeats.ts";
-import { endTurn, isTurn, NO_TURN, type Turn, takeTurn } from "./throttle.ts";
-import { readVendorCap } from "./vendor-cap.ts";
+import { endTurn, isTurn, mustQueue, NO_TURN, shareTurn, type Turn, takeTurn } from "./throttle.ts";
 import { blockedByBudget, blockedByCircuit, blockedUnchecked, blockedUnknown, blockedUnpriced } from "./verdict.ts";
-import { createWaiting } from "./waiting.ts";
+import { ABORTED, createWaiting } from "./waiting.ts";
 
 /** The check before each call: budgets and circuits in, a verdict out. */
 export interface Guard extends Gate {
@@ -37,9 +36,6 @@ export interface Guard extends Gate {
   /** Reports everything to the store and releases what is held. Never rejects. */
   close(): Promise<void>;
 }
-
-/** How long a trip by a vendor's own cap lasts where the vendor names no end. */
-const VENDOR_CAP_MS = 10 * 60_000;
 
 export function createGuard(options: GuardOptions): Guard {
   const guard = openGuardState(options);
@@ -111,7 +107,7 @@ function checkNow(guard: GuardState, ask: Ask, now: number): Passage | Promise<P
 
 function check(guard: GuardState, ask: Ask, circuit: Circuit | undefined, now: number): Passage | Promise<Passage> {
   if (circuit !== undefined) return checkCircuit(guard, ask, circuit, now);
-  const repeat = guard.repeats === undefined ? undefined : findRepeat(guard, ask, now);
+  const repeat = guard.repeats === undefined ? undefined : findRepeat(guard, guard.repeats, ask, now);
   return repeat === undefined ? checkBudgets(guard, ask, now) : refuse(guard, ask, repeat, needsOf(guard, ask));
 }
 
@@ -145,7 +141,29 @@ function checkTurn(guard: GuardState, ask: Ask, counts: readonly Count[], now: n
   const turn = takeTurn(guard, ask, counts, now);
   const { waiting } = guard;
   if (!isTurn(turn)) return waiting === undefined ? checkBudgets(guard, ask, now, NO_TURN) : waiting.wait(ask, turn);
-  const slowed = waiting?.throttledFor(ask);
+  const asks = mustQueue(guard, ask, turn, now);
+  if (asks !== undefined && waiting !== undefined) {
+    endTurn(turn, false);
+    return waiting.wait(ask, asks);
+  }
+  return guard.lease.alone || turn.counts.length === 0 ? go(guard, ask, turn, now) : checkShared(guard, ask, turn);
+}
+
+/** Makes a call wait its turn among the processes that share the store. */
+async function checkShared(guard: GuardState, ask: Ask, turn: Turn): Promise<Passage> {
+  const { waiting } = guard;
+  const shared = await shareTurn(guard, turn);
+  if (!isTurn(shared)) {
+    return waiting === undefined ? checkBudgets(guard, ask, guard.clock(), NO_TURN) : waiting.wait(ask, shared);
+  }
+  // It has left the line meanwhile: its turn is for the next.
+  if (ask.signal?.aborted === true) endTurn(shared, false);
+  return ask.signal?.aborted === true ? ABORTED : go(guard, ask, shared, guard.clock());
+}
+
+/** Checks the budgets of a call whose turn it is. */
+function go(guard: GuardState, ask: Ask, turn: Turn, now: number): Passage | Promise<Passage> {
+  const slowed = guard.waiting?.throttledFor(ask);
   if (slowed !== undefined) ask.throttled?.(slowed.budget, slowed.waitedMs);
   return checkBudgets(guard, ask, now, turn);
 }
@@ -220,34 +238,10 @@ async function waitForState(guard: GuardState, ask: Ask): Promise<Passage> {
   return refuseUnknown(guard, ask, "circuit", `agent:${ask.node.scope.agent}`, needsOf(guard, ask));
 }
 
-/** Opens the agent's circuit when it makes the same request too often. */
-function findRepeat({ repeats, options, trips }: GuardState, ask: Ask, now: number): Blocked | undefined {
-  const fingerprint = ask.fingerprint();
-  if (fingerprint === undefined || !repeats?.isOneTooMany(fingerprint, now)) return undefined;
-  const scope = `agent:${ask.node.scope.agent}`;
-  const { max, tripMs } = options.repeats as RepeatRule;
-  const why = `the same request was made more than ${max} times`;
-  if (options.mode === "enforce") trips.open(scope, "budget", why, tripMs, now);
-  return { reason: "circuit", scope, source: "budget", until: now + tripMs, why };
-}
-
 /** What a call needs of each budget that applies. */
 function needsOf({ budgets }: GuardState, ask: Ask): readonly Hold[] {
   const counts = countsOf(budgets, ask.node);
   return counts.length === 0 ? NO_HOLDS : holdsOf(counts, ask.forecast());
-}
-
-/** Opens the key's circuit when a vendor's error shows that the vendor's own cap is reached. */
-function openVendorCap({ options, clock, trips }: GuardState, answer: ErrorAnswer): boolean {
-  const { node, provider, status, body } = answer;
-  const cap = readVendorCap(status, body);
-  if (cap === undefined || options.mode === "shadow") return false;
-  const now = clock();
-  const ttlMs = cap.until !== undefined && cap.until > now ? cap.until - now : VENDOR_CAP_MS;
-  if (node.scope.key !== undefined) {
-    trips.open(`key:${node.scope.key}`, "vendor_cap", `${provider} returned ${cap.code}: ${cap.message}`, ttlMs, now);
-  }
-  return true;
 }
 
 async function close({ waiting, reservations, lease, circuits, notify, options }: GuardState): Promise<void> {

@@ -13,6 +13,8 @@ export interface RepeatRule {
 export interface Repeats {
   /** Counts a request; true when it is one too many. */
   isOneTooMany(fingerprint: string, now: number): boolean;
+  /** The calls that have been counted. */
+  readonly counted: WeakSet<object>;
 }
 
 interface Seen {
@@ -26,6 +28,7 @@ const MAX_SEEN = 10_000;
 export function createRepeats({ max, withinMs }: RepeatRule): Repeats {
   const seen = new Map<string, Seen>();
   return {
+    counted: new WeakSet(),
     isOneTooMany(fingerprint, now) {
       let one = seen.get(fingerprint);
       if (one === undefined || now - one.since > withinMs || now < one.since) {

@@ -1,17 +1,20 @@
 import type { Ask } from "../limits/gate.ts";
 import type { Throttle } from "../limits/ladder.ts";
 import { joinKey } from "../limits/scope-text.ts";
+import { within } from "../stores/store.ts";
 import { type Count, isOver, shareOf } from "./budgets/budget-counter.ts";
 import { type Budgets, countsOf } from "./budgets/budgets.ts";
 import { isFinalising } from "./finalise.ts";
-import type { GuardState } from "./guard-state.ts";
+import { type GuardState, reportStoreFailure } from "./guard-state.ts";
 import type { Cause } from "./waiting.ts";
 
-/** A call's place in the throttles that apply to it, taken before the store is asked. */
+/** A call's place in the throttles that apply to it, taken before its budgets are. */
 export interface Turn {
   readonly counts: readonly Count[];
   /** When the call before it was let go, of each count. */
   readonly before: readonly number[];
+  /** Its turns among all processes, by count. */
+  readonly shared?: readonly Count["turn"][];
 }
 
 export const NO_TURN: Turn = { counts: [], before: [] };
@@ -40,6 +43,67 @@ export function isTurn(one: Turn | Cause): one is Turn {
   return "counts" in one;
 }
 
+/** A call is in line before the store is asked for its turn: those that come meanwhile are behind it. */
+export function mustQueue(
+  { lease, waiting, budgets }: GuardState,
+  ask: Ask,
+  turn: Turn,
+  now: number,
+): Cause | undefined {
+  if (lease.alone || waiting === undefined || waiting.has(ask)) return undefined;
+  const count = turn.counts.find((one) => everyOf(one) !== undefined);
+  return count && { ...causeOf(budgets, count, now), asks: true };
+}
+
+/**
+ * Takes a call's turn among all processes, where its throttles have a least time between calls; or says what it has to wait
+ * for. A turn belongs to the first call in line, whichever that is once it is due. Where the store does not answer in time,
+ * what this process knows decides. Never rejects.
+ */
+export async function shareTurn(guard: GuardState, turn: Turn): Promise<Turn | Cause> {
+  for (const count of turn.counts) {
+    const everyMs = everyOf(count);
+    if (everyMs === undefined) continue;
+    const until = isDue(count, everyMs, guard.clock()) ? undefined : await takeShared(guard, count, everyMs);
+    if (until === undefined) continue;
+    endTurn(turn, false);
+    return causeOf(guard.budgets, count, until);
+  }
+  const shared = turn.counts.map((count) => count.turn);
+  for (const count of turn.counts) count.turn = undefined;
+  return { ...turn, shared };
+}
+
+/** When the turn is due of which a count takes one; undefined: now, or it cannot be known. */
+async function takeShared(guard: GuardState, count: Count, everyMs: number): Promise<number | undefined> {
+  const { options, lease, clock, notify } = guard;
+  const now = clock();
+  const { turn } = count;
+  if (turn !== undefined && turn.due > now && turn.due - now <= turn.waitMs) return turn.due;
+  try {
+    const asked = options.store.takeTurn({ key: paceKeyOf(count), everyMs });
+    const waitMs = await within(Promise.resolve(asked), lease.timeoutMs);
+    count.turn = { waitMs, due: clock() + waitMs };
+    return waitMs > 0 ? count.turn.due : undefined;
+  } catch (error) {
+    reportStoreFailure(notify, error);
+    return undefined;
+  }
+}
+
+/** Whether a turn may be used: one that nobody used in half the time to the next is lost, so that two calls keep their distance. */
+function isDue({ turn }: Count, everyMs: number, now: number): boolean {
+  return turn !== undefined && now >= turn.due && now - turn.due < everyMs / 2;
+}
+
+function everyOf({ budget }: Count): number | undefined {
+  return budget.ladder?.throttle?.everyMs;
+}
+
+function paceKeyOf({ budget, scope, run }: Count): string {
+  return joinKey(budget.id, scope, run);
+}
+
 function begin(counts: readonly Count[], now: number): Turn {
   const before = counts.map(({ pacedAt }) => pacedAt);
   for (const count of counts) {
@@ -50,10 +114,12 @@ function begin(counts: readonly Count[], now: number): Turn {
 }
 
 /** A call that passes is counted by its reservation; one that does not gives its turn to the next. */
-export function endTurn({ counts, before }: Turn, passes: boolean): void {
+export function endTurn({ counts, before, shared }: Turn, passes: boolean): void {
   for (const [index, count] of counts.entries()) {
     count.open -= 1;
-    if (!passes) count.pacedAt = before[index] as number;
+    if (passes) continue;
+    count.pacedAt = before[index] as number;
+    count.turn ??= shared?.[index];
   }
 }
 
@@ -71,9 +137,10 @@ function heldUntil({ open, pacedAt }: Count, { everyMs = 0, atOnce }: Throttle, 
   return since >= 0 && since < everyMs ? pacedAt + everyMs : undefined;
 }
 
-function causeOf(budgets: Budgets, { budget, scope, run }: Count, until: number): Cause {
+function causeOf(budgets: Budgets, count: Count, until: number): Cause {
+  const { budget, scope, run } = count;
   return {
-    key: `throttle ${joinKey(budget.id, scope, run)}`,
+    key: `throttle ${paceKeyOf(count)}`,
     // Given only to calls that wait when the guard is closed.
     blocked: { reason: "budget", scope, budget: budget.name, why: "the process ended while the call waited its turn" },
     until,

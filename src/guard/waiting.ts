@@ -13,6 +13,8 @@ export interface Cause {
   readonly until: number | undefined;
   /** The name of the budget that slows calls down: then they wait as long as it takes. */
   readonly throttle?: string;
+  /** Nothing holds the first call of the line yet: it is checked at once, and those that come meanwhile wait behind it. */
+  readonly asks?: true;
   applies(node: ScopeNode): boolean;
 }
 
@@ -35,6 +37,8 @@ interface WaitingCall {
   readonly resolve: (passage: Passage) => void;
   readonly giveUp: () => void;
   line: Line;
+  /** Something has held it. */
+  held: boolean;
 }
 
 export interface WaitingOptions {
@@ -52,7 +56,9 @@ export interface Waiting {
   /** A call that comes while others wait for a cause of its own waits behind them; undefined where none do. */
   join(ask: Ask): Promise<Passage> | undefined;
   wait(ask: Ask, cause: Cause): Passage | Promise<Passage>;
-  /** How long a call that a throttle holds has waited. */
+  /** Whether a call is in a line. */
+  has(ask: Ask): boolean;
+  /** How long a call that a throttle has held waited. */
   throttledFor(ask: Ask): Throttled | undefined;
   /** Something may have changed: a cap, a circuit, what other calls hold. */
   wake(): void;
@@ -73,7 +79,7 @@ const STILL: Passage = {
   },
 };
 /** Sent as it is: its signal is aborted, so that nothing leaves and the caller gets the runtime's own error. */
-const ABORTED: Passage = { pass: true, ticket: undefined };
+export const ABORTED: Passage = { pass: true, ticket: undefined };
 /** How often the first call of a line asks again, for what no event tells: amounts that other processes release. */
 const ASK_MS = 5_000;
 /** The longest delay of a timer. */
@@ -96,13 +102,15 @@ export function createWaiting(options: WaitingOptions): Waiting {
       const line = lineOf(state, cause);
       const waiting = state.callOf.get(ask);
       if (waiting === undefined) return enter(state, line, ask);
+      waiting.held = true;
       if (waiting.line !== line) move(state, waiting, line);
       return STILL;
     },
+    has: (ask) => state.callOf.has(ask),
     throttledFor(ask) {
       const call = state.callOf.get(ask);
       const budget = call?.line.cause.throttle;
-      return call && budget !== undefined ? { budget, waitedMs: performance.now() - call.cameAt } : undefined;
+      return call?.held && budget !== undefined ? { budget, waitedMs: performance.now() - call.cameAt } : undefined;
     },
     wake() {
       for (const line of state.lines.values()) wakeLine(state, line);
@@ -144,11 +152,13 @@ function enter(state: WaitingState, line: Line, ask: Ask): Promise<Passage> {
       resolve: finish,
       giveUp: () => finish(refuse(ask, call.line.cause.blocked)),
       line,
+      held: line.cause.asks === undefined || line.calls.size > 0,
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     state.callOf.set(ask, call);
     line.calls.add(call);
-    schedule(state, line);
+    if (call.held) schedule(state, line);
+    else wakeLine(state, line);
   });
 }
 

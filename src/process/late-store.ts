@@ -56,6 +56,7 @@ export function createLateStore(options: LateOptions): LateStore {
     late: (from, until) => use(state, (store) => store.late(from, until)),
     settle: (call, settlement) => use(state, (store) => store.settle(call, settlement)),
     settlements: (calls) => use(state, (store) => store.settlements(calls)),
+    takeTurn: (pace) => use(state, (store) => store.takeTurn(pace)),
     recall: (key) => use(state, (store) => store.recall(key)),
     subscribe(listener) {
       state.listeners.add(listener);

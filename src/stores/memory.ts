@@ -1,5 +1,6 @@
 import { setBounded } from "../core/bounded-map.ts";
 import { type Circuit, circuitAt } from "../limits/circuit.ts";
+import { keepTurnMs, type LastTurn, nextTurn, type Pace } from "../limits/pace.ts";
 import {
   changedKey,
   emptyTally,
@@ -52,6 +53,7 @@ interface MemoryState extends MeteredState {
   /** The same of runs, whose number grows with time. */
   readonly leftRuns: Map<string, Left>;
   readonly circuits: Map<string, Circuit>;
+  readonly turns: Map<string, LastTurn & { readonly forgetAt: number }>;
   /** The oldest first. */
   readonly audit: AuditEntry[];
   readonly listeners: Set<(change: Change) => void>;
@@ -73,6 +75,7 @@ export function openMemory(clock: () => number = Date.now): Store {
     left: new Map(),
     leftRuns: new Map(),
     circuits: new Map(),
+    turns: new Map(),
     days: new Map(),
     lateCalls: new Map(),
     settlements: new Map(),
@@ -96,6 +99,7 @@ export function openMemory(clock: () => number = Date.now): Store {
     late: (from, until) => readLate(state, from, until),
     settle: (call, settlement) => settle(state, call, settlement),
     settlements: (calls) => calls.map(({ id }) => state.settlements.get(id)),
+    takeTurn: (pace) => takeTurn(state, pace),
     recall: (key) => notify(state, { type: "recall", key }),
     subscribe(listener) {
       state.listeners.add(listener);
@@ -144,9 +148,16 @@ function lay({ tallies, left, leftRuns }: MemoryState, { key, keepMs }: Report, 
   else left.set(key, one);
 }
 
+function takeTurn({ turns, clock }: MemoryState, pace: Pace): number {
+  const now = clock();
+  const turn = nextTurn(turns.get(pace.key), pace, now);
+  turns.set(pace.key, { ...turn, forgetAt: turn.due + keepTurnMs(pace) });
+  return turn.due - now;
+}
+
 function sweep(state: MemoryState, now: number): void {
   state.untilSweep = SWEEP_EVERY;
-  for (const map of [state.tallies, state.left, state.leftRuns])
+  for (const map of [state.tallies, state.left, state.leftRuns, state.turns])
     for (const [key, { forgetAt }] of map) if (forgetAt <= now) map.delete(key);
 }
 

@@ -4,6 +4,7 @@ import type { MinuteTotal } from "../core/late/minute.ts";
 import type { MeteredRow } from "../core/metered.ts";
 import type { BudgetUnit } from "../limits/budget.ts";
 import { type Circuit, type CircuitEvent, type CircuitStep, closedCircuit, nextCircuit } from "../limits/circuit.ts";
+import type { Pace } from "../limits/pace.ts";
 import { type Report, raisedOf, type Standing, spentOf, type Tally } from "../limits/tally.ts";
 
 /** A store may answer at once or later. Later ones reject with a SpendfuseError `SPENDFUSE_STORE`. */
@@ -132,6 +133,8 @@ export interface Store {
   settle(call: LateCall, settlement: LateSettlement): Awaitable<boolean>;
   /** How these calls settled, if they have. */
   settlements(calls: readonly LateCall[]): Awaitable<readonly (LateSettlement | undefined)[]>;
+  /** Takes the next turn, of which all processes together have one in so long a time. Returns in how many milliseconds it is due. */
+  takeTurn(pace: Pace): Awaitable<number>;
   /** Asks other processes for what they hold idle of a count. */
   recall(key: string): Awaitable<void>;
   /** Notifies of changes by other processes, and by this one too. */

@@ -5,6 +5,8 @@ import { finalise } from "../../src/guard/finalise.ts";
 import type { Guard } from "../../src/guard/guard.ts";
 import { readBudget } from "../../src/limits/budget.ts";
 import type { Passage } from "../../src/limits/gate.ts";
+import { openMemory } from "../../src/stores/memory.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { startModelServer } from "../servers/model-server.ts";
 import { answer, chat, guard as guardedProcess } from "./guarded.ts";
 import { askOf, call, MINUTE, type Opened, open, settled } from "./waiting-guard.ts";
@@ -188,6 +190,117 @@ describe("a throttle", () => {
     await Promise.all(all);
     expect(done).toEqual(Array.from({ length: 1_000 }, (_, index) => index));
     expect(checks).toBe(1_000);
+  });
+});
+
+describe("a throttle of processes that share a store", () => {
+  const EVERY = 2_000;
+  const budgets = [slowed({ every: "2s" }, { per: "month" })];
+
+  /** Two guards on one store and clock, as two processes are. */
+  function openTwo(given = budgets): readonly [Opened, Opened] {
+    const memory = openMemory(() => one.clock.now);
+    const store: Store = { ...memory, alone: false };
+    const one: Opened = open(given, 0, { store });
+    const two = open(given, 0, { store, clock: () => one.clock.now, holder: "2" });
+    return [one, { ...two, clock: one.clock }];
+  }
+
+  async function laterBoth(both: readonly Opened[], ms: number, given = budgets): Promise<void> {
+    for (const [index, one] of both.entries()) await later(one, index === 0 ? ms : 0, given);
+    for (const one of both) await later(one, 0, given);
+  }
+
+  test("lets one call of both go at a time, by turns", async () => {
+    const both = openTwo();
+    const done = makeCalls(both[0].guard, ["1", "2", "3"]);
+    await settled();
+    const others = makeCalls(both[1].guard, ["1", "2", "3"]);
+    await settled();
+    expect([done, others]).toEqual([["1"], []]);
+    await laterBoth(both, EVERY - 1);
+    expect([done, others]).toEqual([["1"], []]);
+    await laterBoth(both, 1);
+    expect([done, others]).toEqual([["1"], ["1"]]);
+    await laterBoth(both, EVERY);
+    expect([done, others]).toEqual([["1", "2"], ["1"]]);
+    await laterBoth(both, EVERY);
+    expect([done, others]).toEqual([
+      ["1", "2"],
+      ["1", "2"],
+    ]);
+  });
+
+  test("gives the turn of a call that is aborted or refused to the next of its process", async () => {
+    const both = openTwo();
+    const [, two] = both;
+    makeCalls(both[0].guard, ["1"]);
+    await settled();
+    const done: string[] = [];
+    const abort = new AbortController();
+    void call(two.guard, done, "aborted", A, abort.signal);
+    await settled();
+    void call(two.guard, done, "2", A);
+    abort.abort();
+    await laterBoth(both, EVERY);
+    expect(done).toEqual(["aborted", "2"]);
+    const spent = [slowed({ every: "2s" }, { calls: 1 })];
+    const refusing = openTwo(spent);
+    const all = makeCalls(refusing[0].guard, ["1", "2", "3"]);
+    await settled();
+    await laterBoth(refusing, EVERY, spent);
+    expect(all).toEqual(["1", "2 refused", "3 refused"]);
+  });
+
+  test("is each process's own while the store does not answer", async () => {
+    const store: Store = {
+      ...openMemory(),
+      alone: false,
+      takeTurn() {
+        throw new Error("the disk is full");
+      },
+    };
+    const one = open(budgets, undefined, { store });
+    const done = makeCalls(one.guard, ["1", "2", "3"]);
+    await settled();
+    expect(done).toEqual(["1"]);
+    await later(one, EVERY, budgets);
+    expect(done).toEqual(["1", "2"]);
+    expect(one.said.some((line) => line.includes("the disk is full"))).toBe(true);
+  });
+
+  test("holds nobody longer where a clock is set back, nor lets two go for a turn that is long over", async () => {
+    const both = openTwo();
+    const [one, two] = both;
+    const done = makeCalls(one.guard, ["1", "2"]);
+    await settled();
+    const others = makeCalls(two.guard, ["1", "2"]);
+    await settled();
+    await laterBoth(both, -3_600_000);
+    expect([done, others]).toEqual([["1", "2"], []]);
+    await laterBoth(both, EVERY);
+    expect([done, others]).toEqual([["1", "2"], ["1"]]);
+    // Both processes slept through many turns.
+    const more = makeCalls(one.guard, ["3"]);
+    await laterBoth(both, 3_600_000);
+    expect(others.length + more.length).toBe(2);
+  });
+
+  test("asks the store for nothing below its rung", async () => {
+    let asked = 0;
+    const store: Store = {
+      ...openMemory(),
+      alone: false,
+      takeTurn() {
+        asked += 1;
+        return 0;
+      },
+    };
+    const { guard } = open([slowed({ at: 0.5, every: "2s" }, { calls: 10 })], undefined, { store });
+    for (let made = 0; made < 5; made++) settle(await call(guard, [], "1", A));
+    expect(asked).toBe(0);
+    settle(await call(guard, [], "1", A));
+    expect(asked).toBe(1);
   });
 });
 

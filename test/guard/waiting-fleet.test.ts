@@ -168,6 +168,33 @@ describe.each(Object.entries(ADDRESSES).map(([name, make]) => ({ name, make })))
   );
 
   test.skipIf(name === "redis" && NO_REDIS !== undefined)(
+    "a throttle lets one call of four processes go at a time; each process has its part, in order",
+    { timeout: 60_000 },
+    async () => {
+      server.play(answer(5, 5));
+      const everyMs = 250;
+      const throttle = { at: 0, every: `${everyMs}ms` };
+      const fleet = await startFleet(make(), [{ ...BUDGET, calls: 1_000, ladder: { throttle } }]);
+      for (const one of fleet) one.order(`call ${CALLS}`);
+      await Promise.all(fleet.map((one) => one.said()));
+      await eventually(() => expect(all(fleet).length).toBeGreaterThan(20));
+      const times = all(fleet)
+        .map(({ at }) => at)
+        .sort((a, b) => a - b);
+      const tookMs = (times.at(-1) as number) - (times[0] as number);
+      const shares = fleet.map(({ answered }) => answered.length);
+      console.log(
+        `${name}: ${times.length - 1} calls in ${tookMs} ms at one every ${everyMs} ms, by process ${shares.join(" ")}`,
+      );
+      // Seen when answered, and the first answers take the longest.
+      expect(times.length - 1).toBeLessThanOrEqual(tookMs / everyMs + 2);
+      expect(times.length - 1).toBeGreaterThan((tookMs / everyMs) * 0.7);
+      expect(Math.min(...shares)).toBeGreaterThan(1);
+      for (const one of fleet) expectFirst(one);
+    },
+  );
+
+  test.skipIf(name === "redis" && NO_REDIS !== undefined)(
     "1,000 calls that wait cost a process no CPU beside what it costs idle",
     { timeout: 60_000 },
     async () => {

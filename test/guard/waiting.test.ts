@@ -44,6 +44,22 @@ describe("a call whose budget is spent waits", () => {
     expect(refused).toEqual([]);
   });
 
+  test("and is one request to the rule against repeats, however often it is checked", async () => {
+    const repeats = { max: 1, withinMs: MINUTE, tripMs: MINUTE };
+    const { guard, refused } = open([{ ...BUDGET, calls: 0 }], undefined, { waitMs: MINUTE, repeats });
+    const done: string[] = [];
+    const ask = { ...askOf(A), fingerprint: () => "the same" };
+    void Promise.resolve(guard.admit(ask)).then(({ pass }) => done.push(pass ? "passed" : "refused"));
+    for (let time = 0; time < 5; time++) {
+      guard.replaceBudgets(readBudget({ ...BUDGET, calls: 0 }));
+      await settled();
+    }
+    expect([done, refused]).toEqual([[], []]);
+    guard.replaceBudgets(readBudget(BUDGET));
+    await settled();
+    expect([done, refused]).toEqual([["passed"], []]);
+  });
+
   test("until another call gives back what it held", async () => {
     const { guard } = open([BUDGET]);
     const done: string[] = [];

@@ -127,6 +127,26 @@ describe.each(Object.entries(KINDS))("the store %s", (name, make) => {
     expect(await ask(store, { holder: "three", need: 1 })).toMatchObject({ slice: 0, held: 1_000 });
   });
 
+  it("gives all processes one turn in so long a time, in the order in which they ask", async () => {
+    const opener = make();
+    const [one, two] = [await handle(opener), await handle(opener)];
+    const pace = { key: "t", everyMs: 1_000 };
+    expect(await one.takeTurn(pace)).toBe(0);
+    clock += 400;
+    expect([await two.takeTurn(pace), await one.takeTurn(pace)]).toEqual([600, 1_600]);
+    expect(await two.takeTurn({ key: "another", everyMs: 1_000 })).toBe(0);
+    clock += 1_600;
+    expect(await two.takeTurn(pace)).toBe(1_000);
+    clock += 10_000;
+    expect(await two.takeTurn(pace)).toBe(0);
+    // A clock that is set back holds nobody, and one that jumps ahead for no longer than that.
+    clock -= 3_600_000;
+    expect(await two.takeTurn(pace)).toBe(0);
+    clock += 7_200_000;
+    expect([await two.takeTurn(pace), await one.takeTurn(pace)]).toEqual([0, 1_000]);
+    clock -= 3_600_000;
+  });
+
   it("frees the slices of the dead, and counts what they had under way", async () => {
     const store = await handle(make());
     await ask(store, { spent: 100, inUse: 50, keep: 50, spare: 400, leaseMs: 1_000 });

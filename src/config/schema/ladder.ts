@@ -12,8 +12,7 @@ export const LADDER: ObjectNode = {
     throttle: {
       kind: "object",
       type: "ThrottleConfig",
-      description:
-        "Slows calls down: each scope's wait for one another, in the order in which they came, in each process.",
+      description: "Slows calls down: each scope's wait for one another, in the order in which they came.",
       examples: [{ at: 0.6, every: "2s", atOnce: 2 }],
       required: ["at"],
       anyOf: ["every", "atOnce"],
@@ -22,7 +21,7 @@ export const LADDER: ObjectNode = {
         every: {
           kind: "string",
           form: "duration",
-          description: "The least time from one call to the next.",
+          description: "The least time from one call to the next, of all processes that share the store.",
           examples: ["2s"],
         },
         atOnce: {
@@ -30,7 +29,7 @@ export const LADDER: ObjectNode = {
           integer: true,
           minimum: 1,
           maximum: Number.MAX_SAFE_INTEGER,
-          description: "The most calls at once.",
+          description: "The most calls at once, in each process.",
           examples: [2],
         },
       },

@@ -53,6 +53,8 @@ export interface Count {
   open: number;
   /** When a throttle last let a call go, in milliseconds since the epoch. */
   pacedAt: number;
+  /** A turn among all processes that no call has used yet: when it is due, in milliseconds since the epoch, and how long that was. */
+  turn: { readonly due: number; readonly waitMs: number } | undefined;
   /** It is in the list of counts to report. */
   listed: boolean;
 }
@@ -94,6 +96,7 @@ export function openCount(budget: Budget, scope: string, run: string, now: numbe
     warned: false,
     open: 0,
     pacedAt: Number.NEGATIVE_INFINITY,
+    turn: undefined,
     listed: false,
   };
 }

@@ -28,6 +28,7 @@ import {
 } from "../store.ts";
 import { type Connection, notify, openConnection, transact, use } from "./connection.ts";
 import { putLate, readCorrections, readLate, readSettlements, settleCall } from "./late.ts";
+import { takeTurn } from "./pace.ts";
 import { addSignal, createSignals, pollSignals, readCircuit, type Signals } from "./signals.ts";
 import { type Row, readTally, writeTally } from "./tables.ts";
 import { createTurns } from "./turns.ts";
@@ -73,6 +74,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
     late: (from, until) => readLate(connection, from, until),
     settle: (call, settlement) => state.inTurn(() => settle(state, call, settlement)),
     settlements: (calls) => readSettlements(connection, calls),
+    takeTurn: (pace) => state.inTurn(() => takeTurn(connection, pace, clock())),
     recall: (key) => recall(state, key),
     subscribe(listener) {
       connection.listeners.add(listener);
@@ -100,6 +102,7 @@ function exchangeOne(state: FileState, report: Report, now: number): Standing {
   if (state.untilSweep <= 0) {
     state.untilSweep = SWEEP_EVERY;
     sql.forget.run(now);
+    sql.forgetTurns.run(now);
   }
   return standing;
 }

@@ -17,6 +17,9 @@ export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS minutes (
     hour INTEGER NOT NULL, holder TEXT NOT NULL, key TEXT NOT NULL, sums TEXT NOT NULL, PRIMARY KEY (hour, holder, key)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS turns (
+    key TEXT PRIMARY KEY, given_at REAL NOT NULL, due REAL NOT NULL, forget_at REAL NOT NULL
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, json TEXT NOT NULL);
 `;
 
@@ -58,6 +61,9 @@ export function prepare(db: DatabaseSync) {
     putMinute: db.prepare("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)"),
     minutes: db.prepare("SELECT key, sums FROM minutes WHERE hour >= ? AND hour < ?"),
     forgetMinutes: db.prepare("DELETE FROM minutes WHERE hour < ?"),
+    turn: db.prepare("SELECT given_at, due FROM turns WHERE key = ?"),
+    putTurn: db.prepare("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?)"),
+    forgetTurns: db.prepare("DELETE FROM turns WHERE forget_at <= ?"),
     addSignal: db.prepare("INSERT INTO signals (at, json) VALUES (?, ?)"),
     trimSignals: db.prepare("DELETE FROM signals WHERE at < ?"),
     signals: db.prepare("SELECT seq, json FROM signals WHERE seq > ? ORDER BY seq"),

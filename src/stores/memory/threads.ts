@@ -103,6 +103,7 @@ export function openThreadMemory(open: () => Store): Store {
     late: () => ({ calls: [], minutes: [], settlements: new Map() }),
     settle: () => false,
     settlements: (calls) => calls.map(() => undefined),
+    takeTurn: (pace) => run(state, "takeTurn", [pace]) as ReturnType<Store["takeTurn"]>,
     recall: (key) => run(state, "recall", [key]) as ReturnType<Store["recall"]>,
     subscribe(listener) {
       state.listeners.add(listener);

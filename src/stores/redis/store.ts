@@ -18,6 +18,7 @@ import { changeCap, tallyKey } from "./cap.ts";
 import { type Connection, destroy, openConnection, runScript, send } from "./connection.ts";
 import { type Hash, pairsOf } from "./hash.ts";
 import { putLate, readCorrections, readLate, readSettlements, settleCall } from "./late.ts";
+import { takeTurn } from "./pace.ts";
 
 interface RedisState {
   readonly connection: Connection;
@@ -81,6 +82,7 @@ export async function openRedis(address: string, clock?: () => number): Promise<
     late: (from, until) => readLate(connection, from, until),
     settle: (call, settlement) => settleCall(connection, call, settlement),
     settlements: (calls) => readSettlements(connection, calls),
+    takeTurn: (pace) => takeTurn(connection, pace, clock?.()),
     async recall(key) {
       await send(connection, "PUBLISH", channel, JSON.stringify({ type: "recall", key } satisfies Change));
     },

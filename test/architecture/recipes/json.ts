@@ -2,6 +2,7 @@ import { type LateCall, type LateSettlement, metersOf } from "../../../src/core/
 import { type MinuteTotal, mergeMinutes, minuteKey, minuteSums } from "../../../src/core/late/minute.ts";
 import { mergeMetered } from "../../../src/core/metered.ts";
 import type { Circuit } from "../../../src/limits/circuit.ts";
+import { type LastTurn, nextTurn } from "../../../src/limits/pace.ts";
 import {
   changedKey,
   emptyTally,
@@ -39,6 +40,7 @@ interface State {
   readonly tallies: Record<string, { readonly base: number; tightUntil: number; holders: [string, Holding][] }>;
   readonly circuits: Record<string, Circuit>;
   readonly audit: AuditEntry[];
+  readonly turns: Record<string, LastTurn>;
   readonly metered: Record<string, MeteredTotal>;
   readonly lateCalls: Record<string, LateCall>;
   readonly settlements: Record<string, LateSettlement>;
@@ -53,7 +55,7 @@ function openJson(path: string): Store {
     try {
       const state: State = existsSync(path)
         ? JSON.parse(readFileSync(path, "utf8"))
-        : { tallies: {}, circuits: {}, audit: [], metered: {}, lateCalls: {}, settlements: {}, minutes: {} };
+        : { tallies: {}, circuits: {}, audit: [], turns: {}, metered: {}, lateCalls: {}, settlements: {}, minutes: {} };
       const result = run(state);
       writeFileSync(path, JSON.stringify(state));
       return result;
@@ -109,6 +111,13 @@ function openJson(path: string): Store {
         return { outcome: "applied", raised: raisedOf(found[0] ?? emptyTally()) };
       }),
     addAudit: (entry) => change(({ audit }) => void audit.push(entry)),
+    takeTurn: (pace) =>
+      change(({ turns }) => {
+        const now = Date.now();
+        const turn = nextTurn(turns[pace.key], pace, now);
+        turns[pace.key] = turn;
+        return turn.due - now;
+      }),
     audit: (limit) => change(({ audit }) => audit.slice(-limit).reverse()),
     putMetered: (holder, totals, late = NO_RECORDS) =>
       change(({ metered, lateCalls, minutes }) => {
