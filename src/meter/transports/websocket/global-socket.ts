@@ -2,6 +2,7 @@ import type { Refusal } from "../../../limits/refusal.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import { isOurs, readScopeHeaders, restOf } from "../../wire/scope-headers.ts";
 import { errorOf, isSure, textOf } from "./handshake.ts";
+import { later, type Messages, observeMessage } from "./messages.ts";
 import {
   addPending,
   type Pending,
@@ -9,7 +10,7 @@ import {
   takePending,
   type UndiciHandshake,
 } from "./pending-handshakes.ts";
-import { closeSession, receiveMessage } from "./receiving.ts";
+import { closeSession } from "./receiving.ts";
 import { sendMessage } from "./sending.ts";
 import { checkHandshake, openSession, type Session } from "./session.ts";
 
@@ -23,8 +24,7 @@ interface Known {
   readonly refusal: Refusal | undefined;
   /** The client closed it. */
   own: boolean;
-  /** What came as a Blob is read later; what came after it has to wait. */
-  reading: Promise<void> | undefined;
+  readonly messages: Messages;
 }
 
 /** Node's own WebSockets. */
@@ -37,7 +37,11 @@ export interface GlobalSockets {
   restore(): void;
 }
 
-type Methods = { send(data: unknown): void; close(...args: unknown[]): void; dispatchEvent(event: Event): boolean };
+type Methods = {
+  send(...args: unknown[]): void;
+  close(...args: unknown[]): void;
+  dispatchEvent(event: Event): boolean;
+};
 
 const OPEN = 1;
 
@@ -131,10 +135,10 @@ function patch(state: SocketsState, socketClass: typeof WebSocket): () => void {
   const { send, close } = prototype;
   const { dispatchEvent } = parent;
   const ours: Methods = {
-    send(this: WebSocket, data) {
+    send(this: WebSocket, ...args) {
       const known = state.known.get(this);
-      if (known === undefined || this.readyState !== OPEN) send.call(this, data);
-      else sendMessage(known.session, textOf(data), () => send.call(this, data), nothing);
+      if (known === undefined || this.readyState !== OPEN) send.apply(this, args);
+      else sendMessage(known.session, textOf(args[0]), () => send.apply(this, args), nothing);
     },
     close(this: WebSocket, ...args) {
       const known = state.known.get(this);
@@ -181,7 +185,7 @@ function adopt(
   const one = takePending(state.pending, socket.url);
   if (one === undefined) return undefined;
   const { session, refusal } = one;
-  const known: Known = { session, refusal, own: false, reading: undefined };
+  const known: Known = { session, refusal, own: false, messages: { reading: undefined } };
   state.known.set(socket, known);
   session.port = {
     deliver(text) {
@@ -199,8 +203,8 @@ function adopt(
 
 function observe(known: Known, event: Event): void {
   const { type } = event;
-  if (type === "message") observeMessage(known, (event as MessageEvent).data);
-  else if (type === "close") later(known, () => closeSession(known.session, known.own));
+  if (type === "message") observeMessage(known.messages, known.session, (event as MessageEvent).data);
+  else if (type === "close") later(known.messages, () => closeSession(known.session, known.own));
   else if (type === "error" && known.refusal !== undefined) explain(event, known.refusal);
 }
 
@@ -209,21 +213,4 @@ function explain(event: Event, refusal: Refusal): void {
   const error = errorOf(refusal);
   Object.defineProperty(event, "message", { value: error.message, configurable: true, enumerable: true });
   Object.defineProperty(event, "error", { value: error, configurable: true, enumerable: true });
-}
-
-function observeMessage(known: Known, data: unknown): void {
-  if (data instanceof Blob) {
-    const text = data.text();
-    const before = known.reading ?? Promise.resolve();
-    known.reading = before.then(async () => receiveMessage(known.session, await text));
-    return;
-  }
-  const text = textOf(data);
-  if (text !== undefined) later(known, () => receiveMessage(known.session, text));
-}
-
-/** At once, or after what came before. */
-function later(known: Known, run: () => void): void {
-  if (known.reading === undefined) run();
-  else known.reading = known.reading.then(run);
 }

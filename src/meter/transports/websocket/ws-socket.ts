@@ -3,7 +3,8 @@ import type { CallMeter } from "../../call/call-meter.ts";
 import { isOurs, readScopeHeaders, restOf } from "../../wire/scope-headers.ts";
 import { override } from "../bodies/override.ts";
 import { errorOf, isSure, textOf } from "./handshake.ts";
-import { closeSession, receiveMessage } from "./receiving.ts";
+import { later, type Messages, observeMessage } from "./messages.ts";
+import { closeSession } from "./receiving.ts";
 import { sendMessage } from "./sending.ts";
 import { checkHandshake, openSession, type Session } from "./session.ts";
 
@@ -35,6 +36,7 @@ interface WsSocket {
 }
 
 interface Upgraded {
+  readonly destroyed: boolean;
   on(event: "newListener", listener: () => void): unknown;
   removeListener(event: "newListener", listener: () => void): unknown;
 }
@@ -118,14 +120,16 @@ function takeOver(session: Session, request: HttpHandshake, socket: Upgraded, ru
     return run();
   } finally {
     socket.removeListener("newListener", look);
-    // Another library: its messages are not seen.
-    if (found === undefined) session.meter.inFlight.disclaim(request);
+    // Another library, whose messages are not seen; or a client that takes no such answer, and has ended the connection.
+    if (found === undefined && !socket.destroyed) session.meter.inFlight.disclaim(request);
   }
 }
 
 function watchInstance(session: Session, socket: WsSocket): void {
   const { send, emit, close, terminate } = socket;
   const isOld = typeof socket._closeMessage === "string";
+  const messages: Messages = { reading: undefined };
+  const observe = (run: () => void): void => void session.meter.faults.guard("body", run);
   let own = false;
   session.port = {
     deliver(text) {
@@ -154,10 +158,10 @@ function watchInstance(session: Session, socket: WsSocket): void {
     );
   });
   override(socket, "emit", (event: string, ...args: unknown[]) => {
-    if (event === "message") {
-      const text = textOf(args[0]);
-      if (text !== undefined) receiveMessage(session, text);
-    } else if (event === "close") closeSession(session, own);
+    if (event === "message") observe(() => observeMessage(messages, session, args[0]));
+    // What the vendor broke: the package closes by itself then.
+    else if (event === "error") own = false;
+    else if (event === "close") observe(() => later(messages, () => closeSession(session, own)));
     return emit.call(socket, event, ...args);
   });
   override(socket, "close", (...args: unknown[]) => {

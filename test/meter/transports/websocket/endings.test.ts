@@ -83,6 +83,26 @@ describe.for(Object.entries(LIBRARIES))("%s", ([, library]) => {
     expect([first?.scope.agent, second?.scope.agent]).toEqual(["slow", "fast"]);
   });
 
+  test("messages that are given as Blobs are read, in their order", async () => {
+    const client = await stage.open(library, LIVE);
+    client.socket.binaryType = "blob";
+    client.send(TURN);
+    const [call] = await stage.settled(1);
+    client.socket.close();
+    expect(call).toMatchObject({ ending: "completed", quality: "reported", usage: { input: 50, output: 30 } });
+  });
+
+  test("a frame that the protocol forbids fails the response, although the client closes then", async () => {
+    const client = await stage.open(library, REALTIME);
+    client.send({ type: "response.create", event_id: "open" });
+    await client.until("output_audio.delta");
+    const [socket] = stage.server.sockets;
+    // A text frame with a reserved bit.
+    (socket as unknown as { _socket: { write(data: Buffer): void } })._socket.write(Buffer.from([0xa1, 0]));
+    const [call] = await stage.settled(1);
+    expect(call).toMatchObject({ ending: "failed", quality: "estimated" });
+  });
+
   test("the server's close in the middle of a response fails it", async () => {
     for (const [path, message, first] of [
       [REALTIME, { type: "response.create", event_id: "open" }, "output_audio.delta"],

@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { type ClientRequest, request } from "node:http";
 import undici from "undici";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../../src/core/call.ts";
@@ -232,22 +232,24 @@ describe.for(Object.entries(LIBRARIES))("%s", ([, library]) => {
   });
 });
 
+/** A handshake as a library of its own would make it. */
+const shakeHands = (): ClientRequest =>
+  request(`${server.url.replace("ws", "http")}${REALTIME}`, {
+    headers: {
+      connection: "Upgrade",
+      upgrade: "websocket",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    },
+  })
+    .on("error", () => {})
+    .end();
+
 test("a WebSocket of another library is counted as unmetered", async () => {
   await start();
   const others = [
     () => new undici.WebSocket(`${server.url}${REALTIME}`).addEventListener("error", () => {}),
-    () =>
-      request(`${server.url.replace("ws", "http")}${REALTIME}`, {
-        headers: {
-          connection: "Upgrade",
-          upgrade: "websocket",
-          "sec-websocket-version": "13",
-          "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-        },
-      })
-        .on("upgrade", (_, socket) => socket.destroy())
-        .on("error", () => {})
-        .end(),
+    () => shakeHands().on("upgrade", (_, socket) => socket.once("data", () => socket.destroy())),
   ];
   for (const connectOther of others) {
     await runtime.stop();
@@ -256,4 +258,16 @@ test("a WebSocket of another library is counted as unmetered", async () => {
     connectOther();
     await expect.poll(() => warnings.join()).toContain("WebSocket");
   }
+});
+
+test("a client that refuses the vendor's answer to its handshake is not counted: nothing was sent", async () => {
+  await start();
+  const closed = new Promise((resolve) => {
+    shakeHands().on("upgrade", (_, socket) => {
+      socket.on("close", resolve);
+      socket.destroy();
+    });
+  });
+  await closed;
+  expect(warnings).toEqual([]);
 });
