@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
-import { commonBehaviours } from "./common.mjs";
 import { globalBehaviours } from "./global.mjs";
 import { packageBehaviours } from "./package.mjs";
 import { loadOurs, runBehaviours } from "./run.mjs";
+import { standardBehaviours } from "./standard.mjs";
 
 /** Plays what WebSockets document, bare, metered, held before each call, or refused; writes what was seen. */
 const [mode, library] = process.argv.slice(2);
@@ -11,7 +11,7 @@ const Socket = loaded?.WebSocket ?? globalThis.WebSocket;
 const metering = await loadOurs(mode);
 const url = process.env.VENDOR.replace("http:", "ws:");
 const list = [
-  ...commonBehaviours(Socket, url),
+  ...standardBehaviours(Socket, url),
   ...(loaded ? packageBehaviours(loaded, url, Number(library.slice(3))) : globalBehaviours(Socket, url)),
 ];
 const warmUp = () =>

@@ -7,7 +7,7 @@ const TURN = JSON.stringify({
 });
 
 /** What both libraries have: the class of the standard. Each with the endings of the calls that are metered in it. */
-export function commonBehaviours(Socket, url) {
+export function standardBehaviours(Socket, url) {
   const list = [];
   const add = (name, calls, run) => list.push({ name, calls, run });
   const at = (name) => addressOf(url, name);
