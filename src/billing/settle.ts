@@ -1,5 +1,6 @@
 import type { Discount } from "../core/config-types.ts";
 import type { MeteredRow } from "../core/metered.ts";
+import { withoutWaste } from "../core/work/waste.ts";
 import type { Book } from "./book.ts";
 import { type Names, readNames } from "./names.ts";
 import { type BillLine, reconcile } from "./reconcile/reconcile.ts";
@@ -64,10 +65,10 @@ export async function settle(options: SettleOptions, from: number, until: number
   };
 }
 
-/** Without calls on subscriptions, which are on no bill. */
+/** Without calls on subscriptions, which are on no bill, and without what is said of waste, of which a bill knows nothing. */
 async function meteredOn({ metered, vendor }: SettleOptions, day: number): Promise<readonly MeteredRow[]> {
   const rows = await metered(day, day + DAY_MS);
-  return rows.filter(({ provider, priced }) => vendor.providers.includes(provider) && priced !== "plan");
+  return withoutWaste(rows.filter(({ provider, priced }) => vendor.providers.includes(provider) && priced !== "plan"));
 }
 
 /** Key names seen on any day, so that a key without calls today is still recognised. */

@@ -57,6 +57,11 @@ export interface SettledCall {
   readonly usage?: Usage;
   /** Usage of other models inside this call, not contained in `usage` but contained in `costUsd`. */
   readonly otherModels?: readonly UsagePart[];
+  /**
+   * Input tokens that an earlier call of the conversation sent no more than 4.5 minutes before, and that were billed in
+   * full again, not read from the vendor's cache. Absent below 1,024.
+   */
+  readonly uncached?: number;
   /** USD. Absent when the price or the usage is unknown, never zero instead. */
   readonly costUsd?: number;
   readonly costSource?: CostSource;

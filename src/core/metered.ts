@@ -1,6 +1,7 @@
 import type { Priced, Quality, SettledCall } from "./call.ts";
 import { array, parse } from "./json.ts";
 import { windowStart } from "./ledger.ts";
+import { WASTE_TAG } from "./tags/tags.ts";
 import type { Usage } from "./usage.ts";
 
 /** Where metered usage comes from. `settled` was estimated or unknown, until the vendor said more. */
@@ -128,7 +129,9 @@ export function mergeMetered(rows: Iterable<readonly [key: string, sums: readonl
 }
 
 /**
- * The rows that a settled call adds, one per model. A call that was refused, by us or by the vendor, adds none.
+ * The rows that a settled call adds, one per model. A call that was refused, by us or by the vendor, adds none. Those of a
+ * call without a whole answer say so in the tag `waste`; so does a further row, with tokens alone, of input that a cache
+ * could have held.
  * @param tags The tags to show, as `writeTags` writes them.
  */
 export function meteredRows(
@@ -139,6 +142,7 @@ export function meteredRows(
   const { scope, ending, status } = call;
   const failedEarly = ending === "failed" && status === undefined && call.usage === undefined;
   if (ending === "blocked" || failedEarly || (status !== undefined && status >= 400)) return [];
+  const shown = ending === "completed" ? tags : wasteTags(tags, ending);
   const group = {
     day: windowStart("day", Math.trunc(call.startedAt + call.durationMs)),
     provider: call.provider,
@@ -150,12 +154,25 @@ export function meteredRows(
     project: scope.project ?? "",
     quality: call.quality,
     priced: call.priced,
-    ...(tags !== "" && { tags }),
+    ...(shown !== "" && { tags: shown }),
   };
   if (parts.length === 0) return [{ ...group, ...NOTHING_METERED, model: call.model, calls: 1 }];
-  return parts.map(({ model, usage, costNano = 0 }, index) => ({
+  const rows = parts.map(({ model, usage, costNano = 0 }, index) => ({
     ...group,
     model,
     ...countUsage(usage, costNano, index === 0 ? 1 : 0),
   }));
+  return call.uncached === undefined ? rows : apart(rows, call.uncached, tags);
+}
+
+/** Takes the tokens that a cache could have held out of the first row, into one of their own. */
+function apart([first, ...others]: readonly MeteredRow[], uncached: number, tags: string): readonly MeteredRow[] {
+  if (first === undefined) return others;
+  const inputUncached = Math.min(uncached, first.inputUncached);
+  const own = { ...first, ...NOTHING_METERED, inputUncached, tags: wasteTags(tags, "uncached") };
+  return [{ ...first, inputUncached: first.inputUncached - inputUncached }, own, ...others];
+}
+
+function wasteTags(tags: string, why: string): string {
+  return tags === "" ? `${WASTE_TAG}:${why}` : `${tags},${WASTE_TAG}:${why}`;
 }

@@ -13,6 +13,7 @@ what was metered, from the store of the processes or from Datadog.
   --vendor NAME      only this vendor; repeatable
   --csv, --json      for machines; amounts are decimal dollars
   --focus            CSV with the columns of FOCUS 1.2: a row per day, vendor, project, key, model and agent
+  --waste            what bought nothing, by cause: calls canceled or failed, failed and retried work, caches unused
   --caps             the vendors' own caps beside the bill and the budgets
   --db FILE          as in spendfuse poll
 
@@ -27,6 +28,7 @@ const OPTIONS = {
   csv: { type: "boolean" },
   json: { type: "boolean" },
   focus: { type: "boolean" },
+  waste: { type: "boolean" },
   caps: { type: "boolean" },
   db: { type: "string" },
 } as const;
@@ -36,7 +38,7 @@ export type Values = OptionValues<typeof OPTIONS>;
 
 export const command: Command = defineCommand({
   name: "report",
-  summary: "bill and metered spend of a month by agent, team, key or model; --csv, --json, --caps",
+  summary: "bill and metered spend of a month by agent, team, key or model; --csv, --json, --waste, --caps",
   help: HELP,
   options: OPTIONS,
   run: async (values) => (await import("./report/run.ts")).run(values),

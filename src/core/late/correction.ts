@@ -1,6 +1,6 @@
 import type { MeteredGroup } from "../metered.ts";
 import { METRICS, type MetricName } from "../names.ts";
-import { readTags } from "../tags/tags.ts";
+import { readOwnTags } from "../tags/tags.ts";
 import { NO_USAGE, TOKEN_TYPES, tokensByType, type Usage } from "../usage.ts";
 import type { LateFigures } from "./late-call.ts";
 
@@ -52,7 +52,7 @@ function tagsOf({ agent, rootAgent, team, project, tags, provider, model }: Mete
     root_agent: rootAgent,
     ...(team !== "" && { team }),
     ...(project !== "" && { project }),
-    ...readTags(tags),
+    ...readOwnTags(tags),
     provider,
     model,
     quality: "settled",

@@ -9,6 +9,8 @@ export const MAX_TAG_VALUES = 100;
 export const OTHER = "other";
 /** The tag of stored rows that says what came of the work. It is on no metric. */
 export const OUTCOME_TAG = "outcome";
+/** The tag of stored rows of what bought nothing, with the reason: see `Waste`. It is on no metric. */
+export const WASTE_TAG = "waste";
 export const NO_TAGS: readonly string[] = [];
 
 /** Names that our own attributes have, or that a backend sets or reserves itself. */
@@ -106,6 +108,12 @@ export function readTags(text: string | undefined): TagValues {
   return Object.fromEntries(
     text.split(",").map((part) => [part.slice(0, part.indexOf(":")), part.slice(part.indexOf(":") + 1)]),
   );
+}
+
+/** Those of them that the user declared, as metrics have them. */
+export function readOwnTags(text: string | undefined): TagValues {
+  const { [OUTCOME_TAG]: _, [WASTE_TAG]: __, ...own } = readTags(text);
+  return own;
 }
 
 /** The same row or group with another outcome among its tags; without any for undefined. */

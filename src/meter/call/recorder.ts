@@ -71,7 +71,7 @@ function readCall(
 ): Seen {
   const { target, reading, facts, status } = open;
   const { usage, quality } = plausible(faults, usageOf(open, state), reading);
-  if (usage && quality === "reported" && !reading.cached) learnFrom(faults, open, usage);
+  const uncached = usage && quality === "reported" && !reading.cached ? learnFrom(faults, open, usage) : undefined;
   const named = target.format.requestNamesModel === true ? facts.model : undefined;
   const model = reading.served?.model ?? named ?? reading.model ?? facts.model ?? "unknown";
   const reported = reportedUsd(open, state, quality);
@@ -102,6 +102,7 @@ function readCall(
   if (reading.tier !== undefined) settled.tier = reading.tier;
   if (status !== undefined) settled.status = status;
   if (usage) settled.usage = usage;
+  if (uncached !== undefined && state.ending === "completed") settled.uncached = uncached;
   if (parts.length > 1) settled.otherModels = parts.slice(1).map((part) => ({ model: part.model, usage: part.usage }));
   if (money.unpriced !== undefined) settled.unpricedParts = money.unpriced;
   if (money.nano !== undefined) {
@@ -202,12 +203,13 @@ function withServerTools({ reading, facts, target }: OpenCall, resolved: Resolve
   return { usage: withTools(resolved.usage, tools, asked), quality: resolved.quality };
 }
 
-function learnFrom(faults: Faults, open: OpenCall, usage: Usage): void {
+function learnFrom(faults: Faults, open: OpenCall, usage: Usage): number | undefined {
   const { services, target, facts, reading, startedAt } = open;
   try {
-    learn(services.knowledge, target.format.rates, facts, reading, usage, startedAt);
+    return learn(services.knowledge, target.format.rates, facts, reading, usage, startedAt);
   } catch (error) {
     faults.report("estimate", error);
+    return undefined;
   }
 }
 

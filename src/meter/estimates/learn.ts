@@ -15,7 +15,10 @@ import {
 } from "./knowledge.ts";
 import { SLACK_TOKENS } from "./margin.ts";
 
-/** Learns from a call whose usage the vendor reported. `format`: the rates of its format. `now`: milliseconds since the epoch. */
+/**
+ * Learns from a call whose usage the vendor reported. `format`: the rates of its format. `now`: milliseconds since the
+ * epoch. Returns the tokens of `SettledCall.uncached`.
+ */
 export function learn(
   knowledge: Knowledge,
   format: RatesOf,
@@ -23,19 +26,31 @@ export function learn(
   reading: Reading,
   usage: Usage,
   now: number,
-): void {
+): number | undefined {
   const { model: name = UNNAMED } = facts;
   const model = knowledge.models.get(name) ?? knownModel(knowledge, format, name);
   const estimate = facts.retrieval === true ? undefined : estimateInput(knowledge, model, facts);
-  if (!isCredible(facts, estimate, usage)) return;
+  if (!isCredible(facts, estimate, usage)) return undefined;
   learnOutput(model, reading, usage);
   learnReasoning(model, facts, reading, usage);
   const { turns } = facts;
-  if (turns === undefined || estimate === undefined) return;
+  if (turns === undefined || estimate === undefined) return undefined;
   learnMargin(model, estimate, facts, usage.input);
   if (facts.continues === undefined) learnOverhead(model, estimate, usage.input);
-  remember(knowledge, model, facts, turns, estimate.conversation, reading, Math.floor(now / 1_000), usage);
+  const { conversation, known } = estimate;
+  const seconds = Math.floor(now / 1_000);
+  remember(knowledge, model, facts, turns, conversation, reading, seconds, usage);
+  // Without its answer in between it may be another request of the same lengths.
+  if (conversation === undefined || known <= conversation.input) return undefined;
+  const { input, cacheRead, cacheWrite } = usage;
+  const cached = cacheRead + cacheWrite;
+  const uncached = Math.min(conversation.input, input) - cached;
+  return uncached >= LEAST_CACHED && seconds - conversation.at <= CACHED_SECONDS ? uncached : undefined;
 }
+
+/** The shortest input that vendors' caches hold, in tokens, and the seconds for which those with the shortest time do. */
+const LEAST_CACHED = 1_024;
+const CACHED_SECONDS = 270;
 
 /** More than any model puts out in one call. */
 const MOST_OUTPUT = 2_000_000;

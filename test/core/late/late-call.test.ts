@@ -120,10 +120,14 @@ test("its tags go along: to the rows that its settlement changes, and to the met
     ...metersOf(tagged, figures),
   ]);
   expect(rows.map(({ tags, quality, cost }) => [tags, quality, cost])).toEqual([
-    ["customer:acme", "settled", 7_000_000],
+    ["customer:acme,waste:canceled", "settled", 7_000_000],
   ]);
-  const corrections = correctionsOf(tagged.group, { usage: USAGE, costNano: 5_000_000 }, figures, "h-0");
+  const known = { ...tagged.group, tags: "customer:acme,waste:canceled,outcome:failed" };
+  const corrections = correctionsOf(known, { usage: USAGE, costNano: 5_000_000 }, figures, "h-0");
   expect(corrections.length).toBeGreaterThan(2);
-  for (const { tags } of corrections) expect(tags.customer).toBe("acme");
+  for (const { tags } of corrections) {
+    expect(tags.customer).toBe("acme");
+    for (const name of ["waste", "outcome"]) expect(tags).not.toHaveProperty(name);
+  }
   expect(readLateCall(JSON.stringify(tagged))).toEqual(tagged);
 });

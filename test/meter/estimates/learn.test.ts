@@ -328,6 +328,40 @@ describe("output", () => {
   });
 });
 
+describe("input that the vendor's cache could have held", () => {
+  const first = { model: "m", messages: [{ role: "user", content: LONG }] };
+  const second = {
+    model: "m",
+    messages: [...first.messages, { role: "assistant", content: ANSWER }, { role: "user", content: "And then?" }],
+  };
+  const uncachedOf = (body: object, tokens: Partial<Usage>, seconds: number, before: Partial<Usage> = {}) => {
+    const knowledge = createKnowledge();
+    const report = (one: object, usage: Partial<Usage>, at: number) =>
+      learn(
+        ...([knowledge, openaiChat.rates, factsOf(openaiChat, one), newReading(undefined)] as const),
+        ...([{ ...NO_USAGE, ...usage }, at * 1_000] as const),
+      );
+    expect(report(first, { input: 1_500, output: 70, ...before }, 0)).toBeUndefined();
+    return report(body, { input: 1_600, output: 9, ...tokens }, seconds);
+  };
+
+  test.each<[string, object, Partial<Usage>, number, number | undefined]>([
+    ["none of it was cached", second, {}, 60, 1_500],
+    ["all of it was", second, { cacheRead: 1_408 }, 60, undefined],
+    ["it was written there", second, { cacheWrite: 1_500 }, 60, undefined],
+    ["too late for a cache", second, {}, 271, undefined],
+    ["no answer in between: a request of the same lengths", first, { input: 1_500 }, 60, undefined],
+    ["fewer tokens than before: no more than there are", second, { input: 1_100 }, 60, 1_100],
+  ])("%s", (_name, body, tokens, seconds, expected) => {
+    expect(uncachedOf(body, tokens, seconds)).toBe(expected);
+  });
+
+  test("less than a cache holds at least is none", () => {
+    expect(uncachedOf(second, {}, 60, { input: 1_023 })).toBeUndefined();
+    expect(uncachedOf(second, {}, 60, { input: 1_024 })).toBe(1_024);
+  });
+});
+
 describe("what is held", () => {
   const body = (content: string) => ({ model: "m", messages: [{ role: "user", content }] });
 

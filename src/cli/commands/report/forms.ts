@@ -208,11 +208,11 @@ function percent(ratio: number | undefined): string {
 }
 
 /** The last moment that is covered: never in the future. */
-function lastMs({ until, now }: About): number {
+function lastMs({ until, now }: Pick<About, "until" | "now">): number {
   return Math.min(until - 1, now);
 }
 
-function spanOf(about: About): string {
+export function spanOf(about: Pick<About, "from" | "until" | "now">): string {
   return `${iso(about.from)} to ${iso(lastMs(about))}`;
 }
 

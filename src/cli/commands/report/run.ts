@@ -5,8 +5,10 @@ import { bearerOf, tokensOf } from "../../../billing/reconcile/reconcile.ts";
 import { createReport, GROUPINGS, type Grouping, type Report } from "../../../billing/report.ts";
 import { type MeteredSource, settle } from "../../../billing/settle.ts";
 import { DAY_MS, type Vendor } from "../../../billing/vendors/vendor.ts";
-import { readCommandConfig } from "../../../config/config.ts";
+import { type Config, readCommandConfig } from "../../../config/config.ts";
 import { WORK_PROVIDER } from "../../../core/work/work.ts";
+import { isSharedStore } from "../../../stores/addresses.ts";
+import { openStore } from "../../../stores/open.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import { bookPath, openMetered, VENDORS } from "../poll/access.ts";
@@ -14,6 +16,7 @@ import type { Values } from "../report.ts";
 import { capTable } from "./caps.ts";
 import { FOCUS_GROUPINGS, toFocus } from "./focus.ts";
 import { type Bill, toCsv, toJson, toTable } from "./forms.ts";
+import { type WasteSpan, wasteCsv, wasteJson, wasteLines, wasteTable } from "./waste.ts";
 
 /** Prints the report, or the vendors' caps. Resolves to the exit code. */
 export async function run(values: Values): Promise<number> {
@@ -25,6 +28,7 @@ export async function run(values: Values): Promise<number> {
   const by = values.focus
     ? [...FOCUS_GROUPINGS, ...(config.tags ?? [])]
     : readGroupings(values.by ?? "agent", config.tags ?? []);
+  if (values.waste) return await reportWaste(values, config, { by, from, until, now: Date.now() });
   const path = bookPath(values.db, config);
   const metered = await openMetered(config);
   const book = existsSync(path) ? await openBook(path, { alone: false }) : undefined;
@@ -81,6 +85,23 @@ export async function run(values: Values): Promise<number> {
   } finally {
     book?.close();
     await metered.close();
+  }
+}
+
+/** Prints what bought nothing. Resolves to the exit code. */
+async function reportWaste(values: Values, config: Config, span: WasteSpan): Promise<number> {
+  for (const name of ["caps", "focus", "vendor", "db"] as const)
+    if (values[name] !== undefined)
+      throw usage(`--waste is of what was metered, whatever the bill: leave --${name} out`);
+  if (config.store === undefined || !isSharedStore(config.store))
+    throw usage("--waste needs the store of your processes, where each call's ending is: set SPENDFUSE_STORE to it");
+  const store = await openStore(config.store);
+  try {
+    const form = values.csv ? wasteCsv : values.json ? wasteJson : wasteTable;
+    for (const line of await wasteLines(store, config, span, form)) console.log(line);
+    return 0;
+  } finally {
+    await store.close();
   }
 }
 
