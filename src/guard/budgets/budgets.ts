@@ -145,10 +145,12 @@ const FIRST_LASTS_MS = 1_000;
 
 /** What a call needs of each count. */
 export function holdsOf(counts: readonly Count[], forecast: Forecast): readonly Hold[] {
-  const holds: Hold[] = [];
-  for (const count of counts) {
+  // Of its size from the start: a list that grows has room for seventeen.
+  const holds = new Array<Hold>(counts.length);
+  for (let index = 0; index < counts.length; index++) {
+    const count = counts[index] as Count;
     const { unit } = count.budget;
-    holds.push({ count, amount: unit === "seconds" ? lastingOf(count, forecast) : amountOf(unit, forecast) });
+    holds[index] = { count, amount: unit === "seconds" ? lastingOf(count, forecast) : amountOf(unit, forecast) };
   }
   return holds;
 }

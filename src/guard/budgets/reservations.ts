@@ -17,13 +17,23 @@ export interface Reservations {
 const LEASE_MS = 15 * 60_000;
 const SWEEP_MS = 60_000;
 
+/**
+ * A place in the ring of what is open, oldest first. A `Set` would do, but its old tables, once in old space, keep calls
+ * that have ended until the next full collection.
+ */
+interface Link {
+  previous: Link;
+  next: Link;
+}
+
 /** One call's hold. A class, so that a call costs one object and no closure. */
-class Reservation implements Ticket {
+class Reservation implements Ticket, Link {
+  previous: Link;
+  next: Link;
   holds: readonly Hold[];
   readonly at: number;
   readonly ask: Ask;
   readonly #budgets: Budgets;
-  readonly #open: Set<Reservation>;
   /** What was held until the call settled, for as long as that may be corrected. */
   #settled: readonly Hold[] | undefined = undefined;
   #spent: Spent | undefined = undefined;
@@ -31,19 +41,20 @@ class Reservation implements Ticket {
   /** `performance.now()` when it began, where a budget counts seconds. */
   readonly #mark: number;
 
-  constructor(holds: readonly Hold[], ask: Ask, at: number, budgets: Budgets, open: Set<Reservation>) {
+  constructor(holds: readonly Hold[], ask: Ask, at: number, budgets: Budgets, ring: Link) {
+    this.previous = ring.previous;
+    this.next = ring;
+    ring.previous.next = this;
+    ring.previous = this;
     this.holds = holds;
     this.ask = ask;
     this.at = at;
     this.#budgets = budgets;
-    this.#open = open;
     this.#mark = budgets.timed ? performance.now() : 0;
   }
 
   settle(spent: Spent | undefined): void {
-    const { holds } = this;
-    this.holds = [];
-    this.#open.delete(this);
+    const holds = this.#end();
     this.#settled ??= holds;
     this.#spent = spent;
     this.#settledAt = settleHolds(
@@ -63,42 +74,68 @@ class Reservation implements Ticket {
   }
 
   release(): void {
+    releaseHolds(this.#budgets, this.#end());
+    this.#budgets.onFreed?.();
+  }
+
+  /** Frees the holds of a call that has lasted for too long. What it spends still counts when it settles. */
+  expire(): void {
+    releaseHolds(this.#budgets, this.holds);
+    // It is still under way.
+    for (const { count } of this.holds) count.open += 1;
+    this.holds = this.holds.map(({ count }) => ({ count, amount: 0 }));
+    unlink(this);
+    this.#budgets.onFreed?.();
+  }
+
+  #end(): readonly Hold[] {
     const { holds } = this;
     this.holds = [];
-    this.#open.delete(this);
-    releaseHolds(this.#budgets, holds);
-    this.#budgets.onFreed?.();
+    unlink(this);
+    return holds;
   }
 }
 
+function createRing(): Link {
+  const ring = {} as Link;
+  ring.previous = ring;
+  ring.next = ring;
+  return ring;
+}
+
+function unlink(link: Link): void {
+  link.previous.next = link.next;
+  link.next.previous = link.previous;
+  link.previous = link;
+  link.next = link;
+}
+
+/** What is open now, oldest first. */
+function listOpen(ring: Link): Reservation[] {
+  const open: Reservation[] = [];
+  for (let link = ring.next; link !== ring; link = link.next) open.push(link as Reservation);
+  return open;
+}
+
 export function createReservations(budgets: Budgets, clock: () => number, raise?: RaiseWith): Reservations {
-  const open = new Set<Reservation>();
+  const ring = createRing();
   const sweep = setInterval(expire, SWEEP_MS);
   sweep.unref();
 
   function expire(): void {
     const now = clock();
-    for (const reservation of open) {
+    for (const reservation of listOpen(ring)) {
       if (now - reservation.at < LEASE_MS) return;
-      open.delete(reservation);
-      releaseHolds(budgets, reservation.holds);
-      // It is still under way.
-      for (const { count } of reservation.holds) count.open += 1;
-      // What the call spends still counts when it settles.
-      reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));
-      budgets.onFreed?.();
+      if (reservation.next !== reservation) reservation.expire();
     }
   }
 
   return {
-    open(holds, ask, now) {
-      const reservation = new Reservation(holds, ask, now, budgets, open);
-      open.add(reservation);
-      return reservation;
-    },
+    open: (holds, ask, now) => new Reservation(holds, ask, now, budgets, ring),
     cut(why) {
-      for (const { ask, holds } of open) {
-        const blocked = why(ask, holds);
+      for (const reservation of listOpen(ring)) {
+        const { ask, holds } = reservation;
+        const blocked = reservation.next === reservation ? undefined : why(ask, holds);
         if (blocked === undefined) continue;
         ask.cut(createRefusalEvent(blocked, ask.refusal, raise), () => createRefusalError(blocked, raise));
       }
