@@ -9,7 +9,9 @@ export interface MetricName {
 
 const SCOPE = ["agent", "root_agent", "team", "project"] as const;
 const CIRCUIT = ["scope", ...SCOPE, "key"] as const;
+const BUDGET_GAUGE = { kind: "gauge", attributes: [...CIRCUIT, "budget", "process"] } as const;
 const BILL = ["vendor", "project", "key", "model", "agent"] as const;
+const LAG = { unit: "s", kind: "gauge", attributes: ["vendor"] } as const;
 const BILL_GAUGE = { unit: "USD", kind: "gauge", attributes: BILL } as const;
 /** `priced` is on those of calls on a subscription's login alone, as `plan`. */
 const SPEND = [...SCOPE, "provider", "model", "quality", "priced", "process"] as const;
@@ -81,16 +83,20 @@ export const METRICS = {
   budgetUsed: {
     name: "spendfuse.budget.used_ratio",
     unit: "1",
-    kind: "gauge",
+    ...BUDGET_GAUGE,
     description: "Spent share of a budget in its window",
-    attributes: [...CIRCUIT, "budget", "process"],
   },
   budgetLimit: {
     name: "spendfuse.budget.limit",
     unit: "USD",
-    kind: "gauge",
+    ...BUDGET_GAUGE,
     description: "Cap of a budget of money in its window; times spendfuse.budget.used_ratio it is what was spent",
-    attributes: [...CIRCUIT, "budget", "process"],
+  },
+  budgetProjection: {
+    name: "spendfuse.budget.month_projection",
+    unit: "USD",
+    ...BUDGET_GAUGE,
+    description: "Spend of a budget of money at its month's end, at its mean pace; for the first fifth what is spent",
   },
   guardUp: {
     name: "spendfuse.guard.up",
@@ -131,10 +137,8 @@ export const METRICS = {
   },
   billedLag: {
     name: "spendfuse.billed.lag",
-    unit: "s",
-    kind: "gauge",
+    ...LAG,
     description: "Time since the end of the last day of this month that a vendor has billed; 0 when that is today",
-    attributes: ["vendor"],
   },
   meteredMonthToDate: {
     name: "spendfuse.metered.month_to_date",
@@ -155,10 +159,8 @@ export const METRICS = {
   },
   pollLag: {
     name: "spendfuse.poll.lag",
-    unit: "s",
-    kind: "gauge",
+    ...LAG,
     description: "Time since a vendor's bill was last read to its end",
-    attributes: ["vendor"],
   },
   faults: {
     name: "spendfuse.faults",

@@ -31,6 +31,8 @@ const FORMATS: Readonly<Record<ParameterUnit, string>> = {
 const NUMBER = '{{ printf "%.3g" $value }}';
 /** A value in seconds that Datadog is asked to write as hours. */
 const HOURS = /\{\{\s*eval "(?:round\()?value\/3600\)?"\s*\}\}(?: h\b)?/g;
+/** A share that Datadog is asked to write in percent. */
+const PERCENT = /\{\{\s*eval "(?:round\()?value\*100\)?"\s*\}\}(?: %)?/g;
 const LINK = /\[([^\]]*)\]\((\/[^)\s]*)\)/g;
 const LIST = "/dashboard/lists?q=";
 
@@ -48,6 +50,7 @@ export function annotationsOf(section: string, options: AnnotationOptions): Anno
     .replace(/(^|\s)@[A-Za-z][\w.@/-]*/g, "$1")
     .replaceAll("{{value}}", value)
     .replaceAll(HOURS, FORMATS.seconds)
+    .replaceAll(PERCENT, "{{ $value | humanizePercentage }}")
     .replaceAll(/\{\{([\w.]+?)\.name\}\}/g, (_, tag: string) => `{{ $labels.${labelOf(tag)} }}`)
     .replace(FOREIGN, (whole) => {
       options.tell("message", `templates of Prometheus have no ${whole}`);

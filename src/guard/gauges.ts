@@ -1,6 +1,7 @@
 import { METRICS, type MetricName } from "../core/names.ts";
 import { UNIT_SCALES } from "../limits/budget.ts";
 import type { Circuit } from "../limits/circuit.ts";
+import { projected } from "../limits/projection.ts";
 import { type Count, capOf, isOver, totalOf } from "./budgets/budget-counter.ts";
 
 export interface GaugeReading {
@@ -46,10 +47,8 @@ export function createGauges(
     return [
       { metric: METRICS.circuitOpen, points },
       { metric: METRICS.budgetUsed, points: rows.map(({ tags, used: value }) => ({ tags, value })) },
-      {
-        metric: METRICS.budgetLimit,
-        points: rows.flatMap(({ tags, usd: value }) => (value === undefined ? [] : [{ tags, value }])),
-      },
+      { metric: METRICS.budgetLimit, points: pointsOf(rows, ({ usd }) => usd) },
+      { metric: METRICS.budgetProjection, points: pointsOf(rows, ({ monthUsd }) => monthUsd) },
       {
         metric: METRICS.guardUp,
         points: [{ tags: { mode: state.mode, process: processName() }, value: state.isUnknown(now) ? 0 : 1 }],
@@ -64,6 +63,18 @@ interface BudgetRow {
   readonly used: number;
   /** The cap of a budget of money. */
   readonly usd: number | undefined;
+  /** What a budget of money will have spent at the end of its month. */
+  readonly monthUsd: number | undefined;
+}
+
+function pointsOf(
+  rows: readonly BudgetRow[],
+  amountOf: (row: BudgetRow) => number | undefined,
+): GaugeReading["points"] {
+  return rows.flatMap((row) => {
+    const value = amountOf(row);
+    return value === undefined ? [] : [{ tags: row.tags, value }];
+  });
 }
 
 function budgetRows(
@@ -80,9 +91,16 @@ function budgetRows(
     if (tags === undefined || isOver(count, now)) continue;
     const used = cap === 0 ? 1 : totalOf(count) / cap;
     const usd = budget.unit === "usd" ? cap / UNIT_SCALES.usd : undefined;
-    rows.push({ tags: { ...tags, budget: budget.name, process: processName() }, used, usd });
+    const monthUsd = usd === undefined ? undefined : monthProjection(count, now);
+    rows.push({ tags: { ...tags, budget: budget.name, process: processName() }, used, usd, monthUsd });
   }
   return rows.sort((a, b) => b.used - a.used).slice(0, MAX_BUDGETS);
+}
+
+function monthProjection(count: Count, now: number): number | undefined {
+  const { start, end } = count.span;
+  if (count.budget.per.kind !== "month" || end === undefined) return undefined;
+  return projected({ start, end, spent: totalOf(count) / UNIT_SCALES.usd }, now);
 }
 
 /** The tags of `agent:a,team:b`; undefined when it has a part that must not be a tag. */

@@ -12,13 +12,13 @@ function opened(scope: string): Circuit {
   return nextCircuit(closedCircuit(scope), trip, NOW).circuit;
 }
 
-function counted(row: BudgetConfig, scope: string, spent: number): Count {
+function counted(row: BudgetConfig, scope: string, spent: number, now = NOW): Count {
   const [budget] = readBudget(row) as Exclude<ReturnType<typeof readBudget>, string>;
-  return Object.assign(openCount(budget!, scope, "", NOW), { spent });
+  return Object.assign(openCount(budget!, scope, "", now), { spent });
 }
 
-function read(open: () => readonly Circuit[], counts: readonly Count[] = [], unknown = false) {
-  const clock = { now: NOW };
+function read(open: () => readonly Circuit[], counts: readonly Count[] = [], unknown = false, now = NOW) {
+  const clock = { now };
   const state = { mode: "enforce", isUnknown: () => unknown };
   const gauges = createGauges(
     open,
@@ -89,6 +89,19 @@ describe("used budgets", () => {
     );
     expect(points("spendfuse.budget.used_ratio").map(({ value }) => value)).toEqual([0.5, 0.25]);
     expect(points("spendfuse.budget.limit").map(({ tags, value }) => [tags.scope, value])).toEqual([["team:t", 20]]);
+  });
+
+  test.each<[string, number, BudgetConfig["per"], number | undefined]>([
+    ["in the first fifth of a month what is spent", Date.UTC(2026, 10, 6), "month", 5],
+    ["from then on at the mean pace", Date.UTC(2026, 10, 16), "month", 10],
+    ["of a month of 31 days", Date.UTC(2026, 11, 16, 12), "month", 10],
+    ["at its end what was spent", Date.UTC(2026, 11, 1) - 1, "month", 5],
+    ["of a day nothing", NOW, "day", undefined],
+  ])("of a month have what it will have spent: %s", (_, now, per, value) => {
+    const count = counted({ per, usd: 20 }, "team:t", 5e9, now);
+    const { points } = read(() => [], [count, counted({ per, calls: 4 }, "team:t", 2, now)], false, now);
+    const shown = points("spendfuse.budget.month_projection").map(({ tags, value }) => [tags.scope, value]);
+    expect(shown).toEqual(value === undefined ? [] : [["team:t", expect.closeTo(value, 6)]]);
   });
 
   test("of a cap of nothing are full", () => {

@@ -39,8 +39,11 @@ describe("a shipped monitor with groups", () => {
         amount: number,
         tags: readonly string[],
       ) => {
-        for (const metric of new Set(metrics.map((one) => one.metric)))
-          stage.write(metric, minute, amount, [...WRONG, ...tags], KINDS.get(metric) === "gauge" ? "gauge" : "count");
+        // Of a quotient of two metrics the other one is 1.
+        for (const [index, metric] of [...new Set(metrics.map((one) => one.metric))].entries()) {
+          const type = KINDS.get(metric) === "gauge" ? "gauge" : "count";
+          stage.write(metric, minute, index === 0 ? amount : 1, [...WRONG, ...tags], type);
+        }
       };
       expect(await run([])).toEqual({ lines: [], requests: [] });
       const group = by.map((key) => `${key}:a`);

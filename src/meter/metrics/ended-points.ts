@@ -12,7 +12,12 @@ export type ShownPoints = ReadonlyMap<string, GaugePoint>;
 export const NONE_SHOWN: ShownPoints = new Map();
 
 /** Gauges whose points come and go. A backend shows the last value of one that is gone, until it forgets it. */
-const ENDING: ReadonlySet<MetricName> = new Set([METRICS.circuitOpen, METRICS.budgetUsed, METRICS.budgetLimit]);
+const ENDING: ReadonlySet<MetricName> = new Set([
+  METRICS.circuitOpen,
+  METRICS.budgetUsed,
+  METRICS.budgetLimit,
+  METRICS.budgetProjection,
+]);
 
 /**
  * What a reader is given of a gauge: its points, and once a 0 for each that it was given before and that is gone.

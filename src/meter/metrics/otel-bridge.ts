@@ -12,6 +12,13 @@ export interface Pump {
   stop(): void;
 }
 
+const GUARD_GAUGES = [
+  METRICS.circuitOpen,
+  METRICS.budgetUsed,
+  METRICS.budgetLimit,
+  METRICS.budgetProjection,
+  METRICS.guardUp,
+] as const;
 /** Durations that wait for a collection: recording many at a time costs a fraction of recording each with its call. */
 const MAX_DURATIONS = 1_000;
 
@@ -58,7 +65,7 @@ export function createPump(provider: OtelMeterProvider, tables: Tables, options:
     result.observe(options.spoolPending() ?? 0, { process: options.processName() });
   });
 
-  for (const metric of [METRICS.circuitOpen, METRICS.budgetUsed, METRICS.budgetLimit, METRICS.guardUp]) {
+  for (const metric of GUARD_GAUGES) {
     const other = meter.createObservableGauge(metric.name, describe(metric, false));
     let before = NONE_SHOWN;
     // Each reader of the provider gets what is observed at the collection of any.
