@@ -30,7 +30,7 @@ interface Facts {
 
 /**
  * The columns of FOCUS 1.2 (https://focus.finops.org/focus-specification/v1-2/) that we know something of, all mandatory
- * ones among them, and columns of our own, which FOCUS wants to begin with `x_`. An empty cell is null.
+ * ones among them, and columns of our own, which FOCUS wants to begin with `x_` and to come last. An empty cell is null.
  */
 const COLUMNS: Readonly<Record<string, (facts: Facts) => string>> = {
   BilledCost: ({ row }) => decimalUsd(row.billed),
@@ -45,8 +45,8 @@ const COLUMNS: Readonly<Record<string, (facts: Facts) => string>> = {
   ChargeFrequency: () => "Usage-Based",
   ChargePeriodStart: ({ of }) => `${of("day")}T00:00:00Z`,
   ChargePeriodEnd: ({ of }) => secondsOf(Date.parse(of("day")) + DAY_MS),
-  ConsumedQuantity: ({ row }) => (row.tokens > 0n ? `${row.tokens}` : ""),
-  ConsumedUnit: ({ row }) => (row.tokens > 0n ? "Tokens" : ""),
+  ConsumedQuantity: ({ row }) => (isConsumed(row) ? `${row.tokens}` : ""),
+  ConsumedUnit: ({ row }) => (isConsumed(row) ? "Tokens" : ""),
   ContractedCost: costOf,
   EffectiveCost: costOf,
   InvoiceIssuerName: ({ vendor }) => vendor,
@@ -93,6 +93,11 @@ function factsOf(row: ReportRow, about: About): Facts {
   const bill = about.bills.find(({ name }) => name === of("vendor"));
   const source = bill === undefined ? "metered" : "bill";
   return { row, about, of, vendor: bill?.title ?? of("vendor"), source };
+}
+
+/** Only usage consumes: a credit has no quantity. */
+function isConsumed({ billed, tokens }: ReportRow): boolean {
+  return billed >= 0n && tokens > 0n;
 }
 
 /** The billed cost; the metered one where the vendor sends no bill that we read. */
