@@ -28,6 +28,11 @@ export const SEMANTICS: readonly SemanticView[] = [
     "413 above 512,000 bytes, or 5,242,880 after decompression; traces 3.2 MB, with a key protobuf only.",
     "2.1, 2.4, 4",
   ),
+  documented(
+    "rate limits",
+    "429 with the limit, its period, what is left and the seconds until it begins anew; points are not limited.",
+    "docs.datadoghq.com/api/latest/rate-limits",
+  ),
   row("202 with errors", "v2 series answers 202 and lists what it did not take.", "4"),
   row("as_count", "Adds up the window before any arithmetic.", "6.2"),
   row(

@@ -11,6 +11,7 @@ import { BodyFault, parseJson, readUnpacked } from "./body.ts";
 import { changeBudget, readBudgets } from "./budgets.ts";
 import { type BreakerLink, changeCircuit, readCircuits } from "./circuits.ts";
 import { draw } from "./draw.ts";
+import { createRateLimiter, type RateLimit } from "./intake/rate-limits.ts";
 import { createIntake } from "./intake.ts";
 import { queryMetrics } from "./metrics-query.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -29,6 +30,8 @@ export interface ServerOptions {
   /** 0 is any that is free. */
   readonly port: number;
   readonly breaker?: BreakerLink | undefined;
+  /** Of the API; none when absent. */
+  readonly rateLimit?: RateLimit | undefined;
 }
 
 const LIMITS = { sent: 5_242_880, unpacked: 5_242_880 };
@@ -79,6 +82,15 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
     "/api/v1/query": { GET: async ({ query }) => queryMetrics(query, sandbox.store) },
   };
 
+  const limiter = options.rateLimit && createRateLimiter(options.rateLimit, () => Date.now() / 1_000);
+
+  async function limited(exchange: Exchange): Promise<Answer | undefined> {
+    const taken = limiter?.take(exchange.method, exchange.path);
+    const answer = taken?.refusal ?? (await route(exchange));
+    if (taken === undefined || answer === undefined) return answer;
+    return { ...answer, headers: { ...answer.headers, ...taken.headers } };
+  }
+
   async function route(exchange: Exchange): Promise<Answer | undefined> {
     const foreign = foreignHost(exchange.request);
     if (foreign !== undefined) {
@@ -97,7 +109,7 @@ export async function startSandboxServer(sandbox: Sandbox, options: ServerOption
 
   const failed = (error: unknown): Answer =>
     refuse(error instanceof BodyFault ? error.status : 500, (error as Error).message);
-  const server = await serveHttp({ name: "the sandbox", port: options.port, route, failed });
+  const server = await serveHttp({ name: "the sandbox", port: options.port, route: limited, failed });
   const timer = setInterval(() => void sandbox.tick(), TICK_MS);
   return {
     url: server.url,

@@ -41,7 +41,7 @@ async function startSandbox(...args: string[]) {
 describe("spendfuse sandbox", () => {
   test("shows what we ship, evaluates it, and ends on a signal", async () => {
     const sandbox = await startSandbox("--simulated", "--start", "2026-11-02T09:00:00Z");
-    expect(sandbox.said()).toContain("20 monitors, 5 dashboards");
+    expect(sandbox.said()).toContain("21 monitors, 5 dashboards");
     expect(sandbox.said()).not.toContain("not evaluated");
     const point = {
       attributes: [{ key: "agent", value: { stringValue: "a" } }],
@@ -84,7 +84,7 @@ describe("spendfuse sandbox", () => {
     const first = start(args, env);
     expect(await first.ended, first.said()).toBe(0);
     const { monitors, dashboards } = await sandbox.state();
-    expect([monitors.length, dashboards.length]).toEqual([20, 5]);
+    expect([monitors.length, dashboards.length]).toEqual([21, 5]);
     expect(monitors.find(({ name }) => name === "Agent spend over limit in 1 hour")?.critical).toBe(7);
     expect(monitors.every(({ refused }) => refused === undefined)).toBe(true);
     const again = start([...args, "--plan"], env);
@@ -113,7 +113,7 @@ describe("spendfuse sandbox", () => {
     const last = start(args, env);
     expect(await last.ended, last.said()).toBe(0);
     const { monitors, dashboards } = await sandbox.state();
-    expect([monitors.length, dashboards.length]).toEqual([20, 5]);
+    expect([monitors.length, dashboards.length]).toEqual([21, 5]);
     sandbox.child.kill("SIGTERM");
     await sandbox.ended;
   });
@@ -124,6 +124,7 @@ describe("spendfuse sandbox", () => {
     [["--simulated", "--speed", "9999"], "--speed must be a number"],
     [["--port", "99999"], "--port must be a number"],
     [["--breaker", "localhost"], "--breaker must be an http"],
+    [["--rate-limit", "100"], "--rate-limit must be requests/seconds"],
     [["--fast"], "--fast"],
   ])("%j is refused", async (args, message) => {
     const said = vi.spyOn(console, "error").mockImplementation(() => {});

@@ -5,6 +5,7 @@ import { createCustomCosts } from "../../src/sandbox/account/custom-costs.ts";
 import { realClock } from "../../src/sandbox/clock.ts";
 import { draw } from "../../src/sandbox/draw.ts";
 import { takeMetrics } from "../../src/sandbox/intake/otlp.ts";
+import { createRateLimiter } from "../../src/sandbox/intake/rate-limits.ts";
 import { takeSeries } from "../../src/sandbox/intake/v2-series.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
 import { SEMANTICS } from "../../src/sandbox/semantics.ts";
@@ -114,6 +115,33 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     } finally {
       await server.close();
     }
+  },
+  "rate limits"() {
+    let now = 1_000_000_000.5;
+    const limiter = createRateLimiter({ requests: 2, period: 60 }, () => now);
+    const left = (method: string, path: string) => {
+      const taken = limiter.take(method, path);
+      return [taken?.headers["x-ratelimit-remaining"], taken?.refusal?.status];
+    };
+    expect(left("GET", "/api/v1/monitor")).toEqual(["1", undefined]);
+    expect(left("PUT", "/api/v1/monitor/7")).toEqual(["0", undefined]);
+    expect(limiter.take("POST", "/api/v1/monitor")?.refusal).toEqual({
+      status: 429,
+      body: { errors: ["Too many requests"] },
+      // Periods are aligned to the calendar: a minute ends at 1,000,000,020.
+      headers: {
+        "x-ratelimit-limit": "2",
+        "x-ratelimit-period": "60",
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": "20",
+        "x-ratelimit-name": "monitor_v1",
+      },
+    });
+    expect(left("GET", "/api/v1/dashboard")).toEqual(["1", undefined]);
+    now += 20;
+    expect(left("GET", "/api/v1/monitor")).toEqual(["1", undefined]);
+    for (const path of ["/v1/metrics", "/api/v2/series", "/api/v1/events"])
+      expect(limiter.take("POST", path)).toBeUndefined();
   },
   "202 with errors"() {
     const stage = createStage();

@@ -16,6 +16,7 @@ draws dashboards on a page. Everything is kept in memory. Ctrl-C stops it.
   --empty          no dashboards and monitors: deploy them with DD_API_KEY=x DD_APP_KEY=x SPENDFUSE_DD_API_URL=URL
   --simulated      a clock that moves only from the page or by POST /sandbox/clock { "advance": seconds }
   --start TIME     where that clock starts, such as 2026-11-02T09:00:00Z; default: a day ago
+  --rate-limit N/S N requests in S seconds, for each kind of resource of the API: beyond that it answers 429 as Datadog does
   --speed N        simulated seconds per real second; default 0
 
 Send an app's metrics to it: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:${DEFAULT_PORT}`;
@@ -28,6 +29,7 @@ const OPTIONS = {
   simulated: { type: "boolean" },
   start: { type: "string" },
   speed: { type: "string" },
+  "rate-limit": { type: "string" },
 } as const;
 
 /** The parsed options. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
+import { retryAfterMs } from "../../http/retry-after.ts";
 import { untraced } from "../tracing/otel-global.ts";
 import type { Target } from "./endpoint.ts";
 
@@ -85,14 +86,21 @@ function read(response: IncomingMessage, resolve: (reply: Reply) => void): void 
   });
   // An answer that breaks off has still given its status.
   response.on("close", () => {
-    const retryAfterMs = Number(response.headers["retry-after"]) * 1_000;
+    const waitMs = askedWait(response);
     resolve({
       status: response.statusCode ?? 0,
       protobuf: response.headers["content-type"]?.includes("protobuf") === true,
       body: Buffer.concat(chunks),
-      ...(retryAfterMs > 0 && { retryAfterMs }),
+      ...(waitMs > 0 && { retryAfterMs: waitMs }),
     });
   });
+}
+
+/** How long an answer asks to wait, in milliseconds: by `Retry-After`, or by when Datadog's rate limit begins anew. */
+function askedWait({ statusCode, headers }: IncomingMessage): number {
+  const get = (name: string): string | null => headers[name]?.toString() ?? null;
+  const reset = statusCode === 429 ? Number(get("x-ratelimit-reset")) * 1_000 : 0;
+  return Math.max(retryAfterMs({ get }, Date.now()) ?? 0, Number.isFinite(reset) ? reset : 0);
 }
 
 async function compress(body: Uint8Array): Promise<Uint8Array> {

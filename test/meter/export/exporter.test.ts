@@ -470,11 +470,15 @@ describe("when the receiver does not take it", () => {
     expect(receiver.requests).toHaveLength(2);
   });
 
-  test("429 and 503 are kept, and the time that they ask for is waited", async () => {
+  test.each<[string, number, () => Record<string, string>]>([
+    ["Retry-After in seconds", 429, () => ({ "retry-after": "60" })],
+    ["Retry-After as a date", 503, () => ({ "retry-after": new Date(Date.now() + 61_000).toUTCString() })],
+    ["when Datadog's limit begins anew", 429, () => ({ "x-ratelimit-reset": "60", "x-ratelimit-limit": "100" })],
+  ])("what is limited or down is kept, and the time that it asks for is waited: %s", async (_, status, headers) => {
     const receiver = await receive();
     const time = clock();
     const exporting = exportTo(receiver, { now: time.now, intervalMs: 10 });
-    receiver.answer(() => ({ status: 429, headers: { "retry-after": "60" } }));
+    receiver.answer(() => ({ status, headers: headers() }));
     exporting.instruments.record(settledCall("a"), [part(5)]);
     time.add(3_000);
     await receiver.until(() => receiver.requests.length === 1);
