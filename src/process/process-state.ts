@@ -33,9 +33,8 @@ export interface ProcessState {
   /** Writes a line on stderr. */
   readonly say: (message: string) => void;
   readonly forward: Forward | undefined;
-  /** The proxy for programs that this process starts. */
+  /** The proxy for programs that this process starts, and those that have not ended. */
   readonly programs: ProgramProxy;
-  /** The programs that this process has started and that have not ended. */
   readonly started: StartedPrograms;
   readonly faults: Faults;
   readonly ledger: Ledger;
@@ -238,7 +237,8 @@ export function openExport(state: ProcessState): void {
 }
 
 /** Settles open calls, and prices deferred ones, in this turn of the event loop, because the process ends. */
-function settleNow({ meter, parts, started }: ProcessState): void {
+export function settleNow({ meter, parts, programs, started }: ProcessState): void {
+  programs.settle();
   started.conclude();
   meter.settleOpen();
   parts?.prices.drainNow();

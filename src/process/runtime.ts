@@ -28,6 +28,7 @@ import {
   type ProcessState,
   reconfigure,
   reload,
+  settleNow,
 } from "./process-state.ts";
 import type { Forward } from "./programs/forward.ts";
 
@@ -61,6 +62,8 @@ export interface Runtime {
   start(options: StartOptions): Promise<void>;
   stop(): Promise<void>;
   flush(): Promise<void>;
+  /** Settles calls that are open, in this turn of the event loop, as at the end of a process. */
+  settleOpen(): void;
   /** Looks now for calls that have settled since, as otherwise every few seconds. Never rejects. */
   settle(): Promise<void>;
   /** Counts money that is no model call's. @throws SpendfuseError `SPENDFUSE_CHARGE` */
@@ -107,6 +110,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     start: (options) => start(state, runtime, options),
     stop: () => stop(state),
     flush: () => flush(state),
+    settleOpen: () => settleNow(state),
     settle: async () => state.parts?.settler?.settle(),
     charge: (input) => chargeHere(state, input),
     outcome: (name) => state.outcomes.mark(state.contexts.current()?.work, name),
@@ -170,6 +174,7 @@ function acceptScopes({ propagation, configuration }: ProcessState): void {
 async function stop(state: ProcessState): Promise<void> {
   state.installation.remove();
   state.propagation.accept(false);
+  state.programs.settle();
   await flush(state);
   await state.telemetry?.stop();
   await state.programs.close();

@@ -5,44 +5,14 @@ import type { CallPart, SettledCall } from "../../core/call.ts";
 import type { ConfigFile } from "../../core/config-types.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { Scope, ScopeNode } from "../../core/scope.ts";
-import { type Approval, type Approve, approvalOf } from "../../guard/approval.ts";
+import { type Approve, approvalOf } from "../../guard/approval.ts";
 import type { Blocked } from "../../guard/blocked.ts";
 import type { ProgramAddresses } from "../../meter/call/started-program.ts";
-import { type Upstreams, writeAddress } from "../../proxy/address.ts";
+import { writeAddress } from "../../proxy/address.ts";
 import { readUpstreams } from "../../proxy/children.ts";
+import type { AppMessage, ThreadData, ThreadMessage } from "./thread-messages.ts";
 
 const { existsSync } = process.getBuiltinModule("node:fs");
-
-/** What the thread is given. */
-export interface ThreadData {
-  readonly config: ConfigFile;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly upstreams: Partial<Upstreams>;
-  readonly port: MessagePort;
-  /** One integer: 0 until the proxy listens, then its port, or -1 when it cannot. */
-  readonly listening: Int32Array;
-}
-
-/** What the thread reports. */
-export type ThreadMessage =
-  | { readonly type: "say"; readonly line: string }
-  | {
-      readonly type: "call";
-      readonly call: SettledCall;
-      readonly parts: readonly CallPart[];
-      readonly accounts: readonly string[];
-      readonly child: string | undefined;
-    }
-  /** A program has sent its first request. */
-  | { readonly type: "reached"; readonly child: string }
-  | { readonly type: "blocked"; readonly scope: Scope; readonly reason: Blocked["reason"]; readonly mode: string }
-  /** A call is about to be refused: answered by `asked` at once, and by `answer` when there is one. */
-  | { readonly type: "ask"; readonly id: number; readonly blocked: Blocked; readonly scope: Scope };
-
-/** What the thread is told. */
-export type AppMessage =
-  | { readonly type: "asked"; readonly id: number }
-  | { readonly type: "answer"; readonly id: number; readonly approval: Approval | undefined };
 
 export interface ProgramProxyOptions {
   readonly config: () => Config;
@@ -65,16 +35,27 @@ export interface ProgramProxy {
   isBehind(): boolean;
   /** Takes in what has settled by now, without waiting. */
   drain(): void;
+  /** Settles what is open, because the process ends, and takes that in: the thread ends with it. Waits for the thread. */
+  settle(): void;
   close(): Promise<void>;
 }
 
 type State =
   | { readonly type: "none" }
   | { readonly type: "failed" }
-  | { readonly type: "running"; readonly worker: Worker; readonly port: MessagePort; readonly url: string };
+  | {
+      readonly type: "running";
+      readonly worker: Worker;
+      readonly port: MessagePort;
+      readonly settled: Int32Array;
+      readonly url: string;
+    };
 
 /** The first program waits for the thread; some 150 ms on an idle machine, seconds on a busy one. */
 const START_MS = 20_000;
+
+/** At the end of a process: the thread takes less than a millisecond, unless the machine is busy. */
+const SETTLE_MS = 500;
 
 /** A thread, because `spawnSync` stops the one that it is called in. */
 export function createProgramProxy(options: ProgramProxyOptions): ProgramProxy {
@@ -95,6 +76,14 @@ export function createProgramProxy(options: ProgramProxyOptions): ProgramProxy {
       };
     },
     drain: () => drain(options, state),
+    settle() {
+      if (state.type !== "running") return;
+      const { port, settled } = state;
+      const before = Atomics.load(settled, 0);
+      port.postMessage({ type: "settle" } satisfies AppMessage);
+      Atomics.wait(settled, 0, before, SETTLE_MS);
+      drain(options, state);
+    },
     async close() {
       const before = state;
       state = { type: "none" };
@@ -159,7 +148,7 @@ function start(options: ProgramProxyOptions, onGone: () => void): State {
     return { type: "failed" };
   }
   const config = options.config();
-  const listening = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const [listening, settled] = [sharedInteger(), sharedInteger()];
   const { MessageChannel, Worker } = process.getBuiltinModule("node:worker_threads");
   const { port1, port2 } = new MessageChannel();
   // Preloads are for the app, and not for a thread of ours.
@@ -170,6 +159,7 @@ function start(options: ProgramProxyOptions, onGone: () => void): State {
     upstreams: { ...readUpstreams(env), ...config.proxy?.upstreams },
     port: port2,
     listening,
+    settled,
   };
   const worker = new Worker(script, { workerData: data, transferList: [port2], execArgv: [], env });
   worker.unref();
@@ -179,10 +169,14 @@ function start(options: ProgramProxyOptions, onGone: () => void): State {
   port1.unref();
   Atomics.wait(listening, 0, 0, START_MS);
   const port = Atomics.load(listening, 0);
-  if (port > 0) return { type: "running", worker, port: port1, url: `http://127.0.0.1:${port}` };
+  if (port > 0) return { type: "running", worker, port: port1, settled, url: `http://127.0.0.1:${port}` };
   say("programs that this process starts are not metered: the proxy did not start");
   void worker.terminate();
   return { type: "failed" };
+}
+
+function sharedInteger(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 }
 
 /** The configuration's own keys. A breaker in this process is the store's affair, and telemetry this thread's. */

@@ -3,9 +3,9 @@ import { workerData } from "node:worker_threads";
 import type { Approval, Approve } from "../../guard/approval.ts";
 import { startProxy } from "../../proxy/server.ts";
 import { createRuntime } from "../runtime.ts";
-import type { AppMessage, ThreadData, ThreadMessage } from "./program-proxy.ts";
+import type { AppMessage, ThreadData, ThreadMessage } from "./thread-messages.ts";
 
-const { config, env, upstreams, port, listening } = workerData as ThreadData;
+const { config, env, upstreams, port, listening, settled } = workerData as ThreadData;
 
 function tell(message: ThreadMessage): void {
   port.postMessage(message);
@@ -48,9 +48,17 @@ function settle(id: number, approval: Approval | undefined): void {
 }
 
 port.on("message", (message: AppMessage) => {
-  if (message.type === "asked") clearTimeout(questions.get(message.id)?.timer);
+  if (message.type === "settle") settleAll();
+  else if (message.type === "asked") clearTimeout(questions.get(message.id)?.timer);
   else settle(message.id, message.approval);
 });
+
+/** The app waits, and takes in what has been told by then. */
+function settleAll(): void {
+  runtime.faults.guard("settle", runtime.settleOpen);
+  Atomics.add(settled, 0, 1);
+  Atomics.notify(settled, 0);
+}
 
 /** The meter of this thread. What it settles is accounted for in the thread that started the programs. */
 const runtime = createRuntime((line) => tell({ type: "say", line }), {
