@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { EventEmitter } from "node:events";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import * as undici from "undici";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -54,6 +55,37 @@ interface Answered {
   readonly header: (name: string) => unknown;
 }
 type Send = (url: string, body: string) => Promise<Answered>;
+
+const REQUEST = { method: "POST", headers: HEADERS, body: BODY } as const;
+
+/** Ways to make a call that its caller can abort. Each rejects when it is. */
+const ABORTED_SENDS: Readonly<Record<string, (url: string, signal: AbortSignal) => Promise<unknown>>> = {
+  fetch: (url, signal) => fetch(url, { ...REQUEST, signal }),
+  "undici.request": (url, signal) => undici.request(url, { ...REQUEST, signal }),
+  "undici.request with an event emitter": (url, signal) =>
+    undici.request(url, { ...REQUEST, signal: emitterOf(signal) }),
+  "undici.fetch": (url, signal) => undici.fetch(url, { ...REQUEST, signal }),
+  "undici.stream": (url, signal) => undici.stream(url, { ...REQUEST, signal }, () => new PassThrough()),
+  "undici.pipeline": (url, signal) =>
+    new Promise((_resolve, reject) => {
+      const through = undici.pipeline(url, { method: "POST", headers: HEADERS }, ({ body }) => body);
+      through.on("error", reject).end(BODY);
+      signal.addEventListener("abort", () => through.destroy(new Error("enough")));
+    }),
+  "node:http": (url, signal) =>
+    new Promise((resolve, reject) => {
+      const { body, ...options } = REQUEST;
+      httpRequest(url, { ...options, signal }, resolve)
+        .on("error", reject)
+        .end(body);
+    }),
+};
+
+function emitterOf(signal: AbortSignal): EventEmitter {
+  const emitter = new EventEmitter();
+  signal.addEventListener("abort", () => emitter.emit("abort"));
+  return emitter;
+}
 
 /** A call by `node:http`. `write` gives it its body. */
 function byNode(headers: object, write: (request: ClientRequest, body: string) => void): Send {
@@ -261,6 +293,30 @@ describe("a ladder", () => {
     ]);
     expect(switched.calls.map(({ changes }) => changes?.model)).toEqual([...Array(3).fill("gpt-4o"), undefined]);
     expect(said.filter((line) => line.includes("are sent as they are"))).toHaveLength(1);
+  });
+
+  describe.each(Object.entries(ABORTED_SENDS))("by %s, a call that is aborted while it waits its turn", (_by, send) => {
+    test("gives its place back at once, and is never sent", async () => {
+      const url = `${switched.server.url}${PATH}`;
+      await switched.metered(
+        async () => {
+          await (await fetch(url, REQUEST)).text();
+          const control = new AbortController();
+          const aborted = expect(send(url, control.signal)).rejects.toThrow();
+          // Some hand their request over in a later turn.
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          const third = fetch(url, REQUEST);
+          control.abort();
+          await aborted;
+          const answered = await third;
+          await answered.text();
+          // Had the other kept its place, it would have waited for the turn after the next.
+          expect(Number(answered.headers.get("x-spendfuse-throttled-ms"))).toBeLessThan(750);
+        },
+        budgets({ throttle: { at: 0, every: "500ms" } }),
+      );
+      expect(switched.server.visits).toHaveLength(2);
+    });
   });
 
   test("a call by node:http that is given up while it waits its turn is never sent, and takes no turn", async () => {

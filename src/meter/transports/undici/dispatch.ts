@@ -14,6 +14,7 @@ import { changeable, changedOptions } from "./changed-request.ts";
 import { HOOKED } from "./copies.ts";
 import { type Dispatch, type Dispatcher, type DispatchOptions, type Handler, isHandler } from "./dispatcher.ts";
 import { isReadOnce, readable, withoutScope } from "./headers.ts";
+import { startHeld } from "./held-handler.ts";
 import { refuse } from "./refused-request.ts";
 import { type Outgoing, readOutgoing } from "./request.ts";
 import { isNodeStream } from "./request-body.ts";
@@ -127,8 +128,12 @@ function begin(meter: CallMeter, target: Target, { facts, asked, sends, options 
 /** Sends a call once it may leave: at once where that is known. */
 function hold(sending: Sending, call: OpenCall, outgoing: Outgoing): boolean {
   const { faults } = sending.meter;
-  if (call.services.gate?.changes === true) call.changeable = changeable(call, outgoing);
+  const { gate } = call.services;
+  if (gate?.changes === true) call.changeable = changeable(call, outgoing);
+  const gone = gate?.waits === true && call.signal === undefined ? new AbortController() : undefined;
+  if (gone !== undefined) call.signal = gone.signal;
   const asked = admit(call, outgoing.options.body, faults);
+  if (gone !== undefined && asked instanceof Promise) faults.guard("request", () => startHeld(sending.handler, gone));
   if (asked instanceof Promise || outgoing.later !== undefined) return later(sending, call, outgoing, asked);
   return decide(sending, call, outgoing, asked);
 }
