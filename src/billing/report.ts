@@ -1,7 +1,7 @@
 import type { MeteredRow } from "../core/metered.ts";
 import type { Nano } from "../core/money.ts";
 import { OUTCOME_TAG, readTags } from "../core/tags/tags.ts";
-import { isSuccess } from "../core/work/work.ts";
+import { FAILED, isSuccess, RETRIED } from "../core/work/work.ts";
 import { unbilledOf } from "./drift.ts";
 import type { Names } from "./names.ts";
 import type { DriftReason, UngovernedReason } from "./reconcile/bill.ts";
@@ -32,6 +32,9 @@ export interface ReportRow {
   works?: number;
   /** Those of them that were worth their money: neither failed nor retried. */
   successes?: number;
+  /** Those that failed, and of failed ones those that were begun again, which are not among the former. */
+  failed?: number;
+  retried?: number;
   /** Part of `billed` that no metered call explains. */
   ungoverned: Nano;
   /** Part of `metered` that is not on the bill, or not yet. */
@@ -48,10 +51,12 @@ export function totalOf(rows: readonly ReportRow[]): ReportRow {
     for (const [reason, nano] of Object.entries(row.reasons)) reasons[reason] = (reasons[reason] ?? 0n) + nano;
   }
   const counted = rows.filter(({ works }) => works !== undefined);
-  const works = counted.reduce((sum, row) => sum + (row.works ?? 0), 0);
-  const successes = counted.reduce((sum, row) => sum + (row.successes ?? 0), 0);
-  return { by: {}, ...all, ...(counted.length > 0 && { works, successes }), reasons };
+  const sumOf = (name: (typeof WORK_COUNTS)[number]) => counted.reduce((sum, row) => sum + (row[name] ?? 0), 0);
+  const counts = Object.fromEntries(WORK_COUNTS.map((name) => [name, sumOf(name)]));
+  return { by: {}, ...all, ...(counted.length > 0 && counts), reasons };
 }
+
+const WORK_COUNTS = ["works", "successes", "failed", "retried"] as const;
 
 /** Sums lines by the requested names. Ungoverned spend is a separate row, with agent `(ungoverned)`. */
 export interface Report {
@@ -110,8 +115,14 @@ function addWorks(rows: Map<string, ReportRow>, by: readonly Grouping[], row: Me
     ...{ agent: row.agent, root_agent: row.rootAgent, team: row.team, day },
   };
   const found = rowOf(rows, Object.fromEntries(by.map((name) => [name, all[name] ?? ""])));
-  found.works = (found.works ?? 0) + row.calls;
-  found.successes = (found.successes ?? 0) + (isSuccess(tags[OUTCOME_TAG] ?? "") ? row.calls : 0);
+  const outcome = tags[OUTCOME_TAG] ?? "";
+  const counts = {
+    works: true,
+    successes: isSuccess(outcome),
+    failed: outcome === FAILED,
+    retried: outcome === RETRIED,
+  };
+  for (const name of WORK_COUNTS) found[name] = (found[name] ?? 0) + (counts[name] ? row.calls : 0);
 }
 
 function rowOf(rows: Map<string, ReportRow>, by: ReportRow["by"]): ReportRow {

@@ -80,19 +80,26 @@ test("a report says what each success has cost, by outcome and by customer, with
   expect(runtime.ledger.sums("all", "day", Date.now())?.cost).toBe(10_500_000_000);
 
   const table = await report("--by", "outcome");
-  expect(table).toMatch(/^outcome +metered +tokens +works +a success$/m);
+  expect(table).toMatch(/^outcome +metered +tokens +works +failed +retried +a success$/m);
   expect(table).toMatch(/^resolved +\$4\.50 +[\d,]+ +1 +\$4\.50$/m);
-  expect(table).toMatch(/^failed +\$2\.00 +[\d,]+ +1$/m);
-  expect(table).toMatch(/^retried +\$2\.00 +[\d,]+ +1$/m);
+  expect(table).toMatch(/^failed +\$2\.00 +[\d,]+ +1 +1$/m);
+  expect(table).toMatch(/^retried +\$2\.00 +[\d,]+ +1 +1$/m);
   expect(table).toMatch(/^- +\$2\.00 +[\d,]+$/m);
-  expect(table).toMatch(/^all +\$10\.50 +[\d,]+ +3 +\$10\.50$/m);
+  expect(table).toMatch(/^all +\$10\.50 +[\d,]+ +3 +1 +1 +\$10\.50$/m);
 
+  const customers = await report("--by", "customer");
+  expect(customers).toMatch(/^acme +\$8\.50 +[\d,]+ +2 +1 +\$8\.50$/m);
+  expect(customers).toMatch(/^beta +\$2\.00 +[\d,]+ +1 +1$/m);
   const { rows, total } = JSON.parse(await report("--by", "customer", "--json"));
+  const acme = { works: 2, successes: 1, failed: 0, retried: 1, usdPerSuccess: "8.500000000" };
   expect(rows).toEqual([
-    expect.objectContaining({ customer: "acme", works: 2, successes: 1, usdPerSuccess: "8.500000000" }),
-    expect.objectContaining({ customer: "beta", works: 1, successes: 0, usdPerSuccess: null }),
+    expect.objectContaining({ customer: "acme", ...acme }),
+    expect.objectContaining({ customer: "beta", works: 1, successes: 0, failed: 1, retried: 0, usdPerSuccess: null }),
   ]);
-  expect(total).toMatchObject({ works: 3, successes: 1, usdPerSuccess: "10.500000000" });
+  expect(total).toMatchObject({ works: 3, successes: 1, failed: 1, retried: 1, usdPerSuccess: "10.500000000" });
+  const [columns, first] = (await report("--by", "customer", "--csv")).split("\n");
+  expect(columns).toMatch(/,works,successes,usd_per_success,failed_works,retried_works$/);
+  expect(first).toMatch(/^acme,.*,2,1,8\.500000000,0,1$/);
 
   const csv = (await report("--by", "model,outcome", "--csv")).trim().split("\n");
   expect(csv[0]).not.toContain("works");

@@ -1,6 +1,7 @@
 import { driftOf } from "../../../billing/drift.ts";
 import { type Grouping, type ReportRow, totalOf } from "../../../billing/report.ts";
 import { decimalUsd, type Nano } from "../../../core/money.ts";
+import { showCount } from "../../../terminal/amount.ts";
 import { type Column, textTable } from "../../../terminal/table.ts";
 
 /** A vendor's bill that the report contains. */
@@ -41,7 +42,9 @@ const COMPARED: readonly Amount[] = [
 
 /** Shown where work ended with an outcome. */
 const WORKS: readonly Amount[] = [
-  [right("works"), ({ works }) => (works === undefined ? "" : works.toLocaleString("en-US"))],
+  [right("works"), ({ works }) => optional(works, showCount)],
+  [right("failed"), ({ failed = 0 }) => (failed > 0 ? showCount(failed) : "")],
+  [right("retried"), ({ retried = 0 }) => (retried > 0 ? showCount(retried) : "")],
   [right("a success"), (row) => optional(perSuccess(row), dollars)],
 ];
 
@@ -107,7 +110,7 @@ export function toCsv(rows: readonly ReportRow[], about: About): readonly string
   const { by } = about;
   const amounts = ["billed_usd", "metered_usd", "drift_ratio", "ungoverned_usd", "not_on_the_bill_usd", "reasons"];
   const withWorks = hasWorks(rows);
-  const works = withWorks ? ["works", "successes", "usd_per_success"] : [];
+  const works = withWorks ? ["works", "successes", "usd_per_success", "failed_works", "retried_works"] : [];
   const head = [...by, ...amounts, "tokens", "bill_read_at", ...works];
   const readAt = oldestRead(about) ?? "";
   const lineOf = (row: ReportRow, names: readonly string[]): string =>
@@ -125,7 +128,12 @@ export function toCsv(rows: readonly ReportRow[], about: About): readonly string
 }
 
 function worksOf(row: ReportRow): readonly string[] {
-  return [`${row.works ?? ""}`, `${row.successes ?? ""}`, optional(perSuccess(row), decimalUsd)];
+  const { works, successes, failed, retried } = row;
+  return [
+    ...[works, successes].map((count) => optional(count, String)),
+    optional(perSuccess(row), decimalUsd),
+    ...[failed, retried].map((count) => optional(count, String)),
+  ];
 }
 
 function amountsOf(row: ReportRow): readonly string[] {
@@ -166,6 +174,8 @@ function figuresOf(row: ReportRow) {
     ...(row.works !== undefined && {
       works: row.works,
       successes: row.successes,
+      failed: row.failed,
+      retried: row.retried,
       usdPerSuccess: perSuccess(row) === undefined ? null : worksOf(row)[2],
     }),
     reasonsUsd: Object.fromEntries(Object.entries(row.reasons).map(([name, nano]) => [name, decimalUsd(nano as Nano)])),
