@@ -8,6 +8,7 @@ import type { Approve } from "../guard/approval.ts";
 import { type BudgetUse, useOf } from "../guard/budgets/budget-counter.ts";
 import type { Remaining } from "../guard/budgets/remaining.ts";
 import { finalise } from "../guard/finalise.ts";
+import { currentNode } from "../meter/identity/identify.ts";
 import type { Scoping } from "../meter/identity/scoping.ts";
 import { SCOPE_VARIABLE } from "../meter/propagation/baggage.ts";
 import type { Propagation } from "../meter/propagation/propagation.ts";
@@ -25,11 +26,13 @@ import {
   closeParts,
   createProcessState,
   openExport,
+  openForCalls,
   type ProcessState,
   reconfigure,
   reload,
   settleNow,
 } from "./process-state.ts";
+import { adoptToldUse, type ToldUse } from "./programs/adopt-report.ts";
 import type { Forward } from "./programs/forward.ts";
 
 /** What `start()` takes: every key of `spendfuse.config.json`, and how to start. */
@@ -68,6 +71,8 @@ export interface Runtime {
   settle(): Promise<void>;
   /** Counts money that is no model call's. @throws SpendfuseError `SPENDFUSE_CHARGE` */
   charge(input: ChargeInput): void;
+  /** Accounts for what a program says that it has used, in the scope that it is called in; for one whose calls were not metered. */
+  adoptReport(told: ToldUse): void;
   /** Says what came of the scope that it is called in. @throws SpendfuseError `SPENDFUSE_USAGE` */
   outcome(name: string): boolean;
   outcomes(): readonly OutcomeUse[];
@@ -113,6 +118,7 @@ export function createRuntime(say: (message: string) => void, forward?: Forward)
     settleOpen: () => settleNow(state),
     settle: async () => state.parts?.settler?.settle(),
     charge: (input) => chargeHere(state, input),
+    adoptReport: (told) => adoptToldUse(openForCalls(state), currentNode(state.identifier), told),
     outcome: (name) => state.outcomes.mark(state.contexts.current()?.work, name),
     outcomes: () => state.outcomes.uses(),
     wrapFetch: (inner) => wrapFetch(state.meter, inner),

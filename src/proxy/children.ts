@@ -14,7 +14,7 @@ const VARIABLES: Readonly<Record<keyof Upstreams, readonly string[]>> = {
 /** Where Gemini CLI goes with a Google account's login. It names no upstream: that one address is enough for `gemini`. */
 const CODE_ASSIST_VARIABLE = "CODE_ASSIST_ENDPOINT";
 /** A program that is hooked itself leaves calls to this proxy to the proxy, so that each is counted once. */
-const PROXY_VARIABLE = "SPENDFUSE_PROXY_URL";
+export const PROXY_VARIABLE = "SPENDFUSE_PROXY_URL";
 const LOOPBACK = ["127.0.0.1", "localhost"];
 
 /**

@@ -1,7 +1,9 @@
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { boundTags, writeTags } from "../../core/tags/tags.ts";
+import type { ProgramReport, ProgramStart } from "../../meter/call/started-program.ts";
 import type { Parts } from "../assembly.ts";
+import { turnOf } from "./program-turns.ts";
 
 /** Accounts for what a program says that it has used: in budgets, the journal, ledger and metrics. */
 export function adoptReport(
@@ -15,4 +17,21 @@ export function adoptReport(
   enforcement?.gate.charge(node, { tokens, costNano });
   journal?.record(call, parts, writeTags(boundTags(bounds, call.scope)));
   recorder.adopt(call, parts, node);
+}
+
+/** What a program says that it has used since it was started, in milliseconds since the epoch. */
+export interface ToldUse {
+  readonly report: ProgramReport;
+  readonly start: ProgramStart;
+  readonly startedAt: number;
+}
+
+/** The same of a program that has ended, whose calls were metered nowhere. */
+export function adoptToldUse(parts: Parts, node: ScopeNode, { report, start, startedAt }: ToldUse): void {
+  const { prices } = parts;
+  prices.run(() => {
+    const options = { report, last: undefined, start, node, startedAt, price: prices.price, now: Date.now() };
+    const turn = turnOf(options);
+    if (turn !== undefined) adoptReport(parts, turn.call, turn.parts, node);
+  });
 }

@@ -90,9 +90,13 @@ function sumOf(parts: readonly CallPart[]): number | undefined {
 /** Above both the figures differ. */
 const SAME = { share: 0.01, usd: 0.01 };
 
+/** Whether what was metered and what a program says that it has spent are not the same amount, in USD. */
+export function differs(ours: number, theirs: number): boolean {
+  return Math.abs(ours - theirs) > Math.max(SAME.share * Math.max(ours, theirs), SAME.usd);
+}
+
 /** A line that compares what was metered with what a program says that it has spent. */
 export function differenceOf(name: string, ours: number, theirs: number): string {
-  const differs = Math.abs(ours - theirs) > Math.max(SAME.share * Math.max(ours, theirs), SAME.usd);
   const figures = `metered $${ours.toFixed(4)}, by its own report $${theirs.toFixed(4)}`;
-  return `${name}: ${figures}${differs ? `; they differ by $${Math.abs(ours - theirs).toFixed(4)}` : ""}`;
+  return `${name}: ${figures}${differs(ours, theirs) ? `; they differ by $${Math.abs(ours - theirs).toFixed(4)}` : ""}`;
 }

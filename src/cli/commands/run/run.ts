@@ -4,13 +4,15 @@ import { constants } from "node:os";
 import { type Config, isStrict, readEnvironment } from "../../../config/config.ts";
 import type { ConfigFile } from "../../../core/config-types.ts";
 import { SpendfuseError } from "../../../core/errors.ts";
+import type { ScopeFields } from "../../../core/scope.ts";
 import { theRuntime } from "../../../process/runtime.ts";
 import { writeAddress } from "../../../proxy/address.ts";
 import { childArguments, childEnvironment, nameOf, readUpstreams } from "../../../proxy/children.ts";
 import { usage } from "../command.ts";
 import { openProxy } from "../proxy/open.ts";
 import type { Values } from "../run.ts";
-import { createSpend } from "./spend.ts";
+import { createSpend, type Spend } from "./spend.ts";
+import { expectReport, passOutput, type Told, useReport } from "./told.ts";
 
 /** Share of the cap at which a warning is given. */
 const WARN_AT = 0.8;
@@ -38,14 +40,22 @@ export async function run({ agent: named, usd, strict = false }: Values, words: 
     anthropic: writeAddress(proxy.url, "anthropic", { agent, token }),
     gemini: writeAddress(proxy.url, "gemini", { agent, token }),
   };
+  const told = expectReport(words, process.stdout);
   try {
-    return await runChild(childArguments(words, addresses), childEnvironment(config.env, addresses, proxy.url));
+    return await runChild(childArguments(words, addresses), childEnvironment(config.env, addresses, proxy.url), told);
   } finally {
     await proxy.close();
+    if (told !== undefined) sayTold({ agent: agent ?? told.start.name, run: id }, spend, told);
     await theRuntime().flush();
     console.error(`spendfuse: ${spend.line(cap)}`);
     await theRuntime().stop();
   }
+}
+
+function sayTold(scope: ScopeFields, spend: Spend, told: Told): void {
+  const runtime = theRuntime();
+  for (const line of runtime.scoping.scope(scope, () => useReport(runtime, spend, told)))
+    console.error(`spendfuse: ${line}`);
 }
 
 /** The name of a program whose requests do not say which one they are of. */
@@ -78,8 +88,13 @@ function sayUnpriced(model: string): void {
 /** Signals that a terminal, or whoever started us, sends to us and means for the program. */
 const PASSED: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
-function runChild([file = "", ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(file, args, { env, stdio: "inherit" });
+function runChild(
+  [file = "", ...args]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  told: Told | undefined,
+): Promise<number> {
+  const child = spawn(file, args, { env, stdio: ["inherit", told === undefined ? "inherit" : "pipe", "inherit"] });
+  if (told !== undefined) passOutput(child, process.stdout, told);
   // A terminal sends its signals to both of us: then the program has it already.
   const fromTerminal = new Set<NodeJS.Signals>(process.stdin.isTTY ? ["SIGINT", "SIGQUIT"] : []);
   const listeners = PASSED.map((signal) => {

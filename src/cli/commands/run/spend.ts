@@ -3,6 +3,10 @@ import type { SettledCall } from "../../../core/call.ts";
 /** What the calls of one run have cost. */
 export interface Spend {
   add(call: SettledCall): void;
+  /** Calls that were metered, and those that were refused. */
+  calls(): number;
+  /** USD; undefined where the cost of a call is not known. */
+  usd(): number | undefined;
   /** In one line, for people. */
   line(capUsd: number | undefined): string;
 }
@@ -33,6 +37,8 @@ export function createSpend(onUnpriced: (model: string) => void = () => {}): Spe
         onUnpriced(name);
       }
     },
+    calls: () => calls + refused,
+    usd: () => (unknown > 0 ? undefined : usd),
     line(capUsd) {
       const cap = capUsd === undefined ? "" : ` of $${money(capUsd)}`;
       const parts = [`this run spent $${money(usd)}${cap} in ${count(calls, "call")}`];

@@ -1,10 +1,10 @@
 import { readEnvironment } from "../../../config/config.ts";
-import { childArguments, childEnvironment, nameOf } from "../../../proxy/children.ts";
+import { childArguments, childEnvironment, nameOf, PROXY_VARIABLE } from "../../../proxy/children.ts";
 import type { CallMeter } from "../../call/call-meter.ts";
 import type { ProgramStart, StartedProgram } from "../../call/started-program.ts";
 import { SCOPE_VARIABLE } from "../../propagation/baggage.ts";
 import type { Launch } from "./command.ts";
-import { findProgram, pastProxy, startOf } from "./past.ts";
+import { type FoundProgram, findProgram, pastProxy, startOf } from "./past.ts";
 
 /** Programs that call models, or may: Python has no hook of ours. */
 const AGENT = /^(?:claude|codex|gemini|opencode|qwen|aider|python[\d.]*|uvx?|pipx)$/;
@@ -33,12 +33,12 @@ export interface Prepared {
 
 /** The launch of an agent program with the addresses of our proxy in it; any other as it is. */
 export function redirect(meter: CallMeter, launch: Launch): Prepared {
-  if (!isAgent(launch)) return { launch };
-  const found = findProgram(launch, SHELL.test(nameOf(launch.file)));
+  if (!isAgent(launch) || isGuided(launch)) return { launch };
+  const found = programOf(launch);
   const start = found === undefined ? unknownStart(launch) : startOf(found);
   const started = meter.startProgram(start);
   if (started === undefined) return { launch };
-  const reports = found !== undefined && REPORTING.has(found.program.name);
+  const reports = found !== undefined && tellsItsUse(found);
   const { addresses } = started;
   if (addresses === undefined) return { launch, started, reports };
   const [, ...args] = childArguments([launch.file, ...launch.args], addresses);
@@ -49,7 +49,23 @@ export function redirect(meter: CallMeter, launch: Launch): Prepared {
   return { launch: redirected, started, reports };
 }
 
+/** Whoever starts it, such as `spendfuse run`, has given it a proxy of ours, which this process does not have itself. */
+function isGuided({ env }: Launch): boolean {
+  const proxy = env[PROXY_VARIABLE];
+  return proxy !== undefined && proxy !== readEnvironment()[PROXY_VARIABLE];
+}
+
 const REPORTING: ReadonlySet<string> = new Set(["claude", "codex"]);
+
+/** Whether a program can tell on its standard output what it has used. */
+export function tellsItsUse({ program }: FoundProgram): boolean {
+  return REPORTING.has(program.name);
+}
+
+/** The known program that a command line starts; undefined for others. */
+export function programOf(launch: Pick<Launch, "file" | "args">): FoundProgram | undefined {
+  return findProgram(launch, SHELL.test(nameOf(launch.file)));
+}
 
 function unknownStart({ file }: Launch): ProgramStart {
   return { name: nameOf(file), asks: false, resumes: false, host: "" };
