@@ -115,6 +115,7 @@ test.skipIf(NO_REDIS !== undefined)("a user with rights to the prefix alone is e
   await operator.putMetered("one", [{ day: 0, key: "[]", sums: [1] }]);
   expect(await operator.counts(1)).toMatchObject([{ spent: CAP }]);
   expect(await operator.audit(1)).toHaveLength(1);
+  expect(await operator.takeTurn({ key: "t", everyMs: 1_000 })).toBe(0);
   await operator.close();
   await expect(openRedis(address.replace("pass", "fail"))).rejects.toMatchObject({ code: "SPENDFUSE_STORE" });
 });

@@ -3,10 +3,13 @@ import { dirname, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { SpendfuseError } from "../../core/errors.ts";
 import { fixOf } from "../../stores/file/faults.ts";
+import { markVersion, refuseLater, type Schema } from "../../stores/file/schema-version.ts";
 import { inTransaction } from "../../stores/file/transaction.ts";
 import { lockBook } from "./lock.ts";
 import type { Row } from "./rows.ts";
 import { prepare, SCHEMA } from "./tables.ts";
+
+const TABLES: Schema = { what: "the book of bills", version: 1 };
 
 type Statements = ReturnType<typeof prepare>;
 
@@ -45,7 +48,9 @@ export async function openFile(file: string, options: BookFileOptions): Promise<
 /** Creates missing tables and checks the file; closes it when that fails. */
 function prepareDatabase(db: DatabaseSync, path: string, { alone, maxPages }: BookFileOptions): Statements {
   try {
+    refuseLater(db, path, TABLES);
     db.exec(SCHEMA);
+    if (alone) markVersion(db, TABLES);
     if (alone) chmodSync(path, 0o600);
     if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${Math.ceil(maxPages)}`);
     const check = db.prepare("PRAGMA quick_check(1)").get() as Row;

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { SpendfuseError } from "../../core/errors.ts";
 import type { Change } from "../store.ts";
 import { fixOf, isBroken, isBusy } from "./faults.ts";
-import { markVersion, refuseLater } from "./schema-version.ts";
+import { markVersion, refuseLater, type Schema } from "./schema-version.ts";
 import { prepare, SCHEMA, type Statements } from "./tables.ts";
 import { inTransaction } from "./transaction.ts";
 import { RETRIES } from "./turns.ts";
@@ -33,6 +33,7 @@ export interface Connection {
 /** How long an operation blocks the process while another one writes; after that it waits without blocking. */
 const BUSY_MS = 5;
 const OPEN_BUSY_MS = 200;
+const TABLES: Schema = { what: "the store", version: 1 };
 /** How often it is checked that the file is still there; before each change it always is. */
 const LOOK_MS = 100;
 
@@ -81,9 +82,9 @@ function openNow(Database: typeof DatabaseSync, path: string): DatabaseSync {
   for (const end of ["", "-wal", "-shm"]) if (existsSync(path + end)) chmodSync(path + end, 0o600);
   const db = new Database(path, { timeout: OPEN_BUSY_MS });
   try {
-    refuseLater(db, path);
+    refuseLater(db, path, TABLES);
     db.exec(SCHEMA);
-    markVersion(db);
+    markVersion(db, TABLES);
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     return db;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
-import { SpendfuseError } from "../../core/errors.ts";
+import { isSpendfuseError, SpendfuseError } from "../../core/errors.ts";
 import { object, parse } from "../../core/json.ts";
 import { asCircuit } from "../../limits/circuit.ts";
 import { findAppPackage } from "../../package/from-app.ts";
@@ -16,6 +16,7 @@ import {
   ownerIn,
   type RedisPackage,
 } from "./locate.ts";
+import { checkVersion } from "./schema-version.ts";
 
 /** Two connections to one server, for commands and for notifications, and who is notified. */
 export interface Connection {
@@ -54,7 +55,8 @@ const MAX_RECONNECT_MS = 900;
 
 /**
  * Resolves even while Redis is unreachable: commands reject until it is back.
- * @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE`, or `SPENDFUSE_STORE` when Redis rejects our credentials.
+ * @throws SpendfuseError `SPENDFUSE_MISSING_PACKAGE`, or `SPENDFUSE_STORE` when Redis rejects our credentials, or
+ * a later spendfuse has written what is kept.
  */
 export async function openConnection(text: string): Promise<Connection> {
   const address = readAddress(text);
@@ -74,9 +76,10 @@ export async function openConnection(text: string): Promise<Connection> {
     closed: false,
   };
   await connect(connection);
-  if (connection.link === undefined && REFUSED.test(String(connection.failure))) {
+  const { failure } = connection;
+  if (connection.link === undefined && (isSpendfuseError(failure) || REFUSED.test(String(failure)))) {
     destroy(connection);
-    throw storeError(connection, connection.failure);
+    throw storeError(connection, failure);
   }
   return connection;
 }
@@ -104,11 +107,12 @@ async function connect(connection: Connection): Promise<void> {
 }
 
 async function openLink(connection: Connection): Promise<Link> {
-  const { redis, address, known, prefix, channel } = connection;
+  const { redis, address, known, prefix, channel, where } = connection;
   const { client, node } = await connectToOwner(redis, address, known, `${prefix}circuits`);
   const subscriber = createClientOf(redis, address, node);
   const link: Link = { node, client, subscriber };
   try {
+    await within(checkVersion(client, prefix, where), COMMAND_MS);
     await within(subscriber.connect(), COMMAND_MS);
     await within(
       subscriber.subscribe(channel, (message) => hear(connection, message)),
@@ -198,6 +202,7 @@ function destroyLink({ client, subscriber }: Link): void {
 }
 
 function storeError({ where }: Connection, cause: unknown): SpendfuseError {
+  if (isSpendfuseError(cause)) return cause;
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   const message = `the store at ${where} cannot be used: ${reason}${fixOf(reason)}`;
   return new SpendfuseError("SPENDFUSE_STORE", message, { where }, cause);

@@ -8,13 +8,15 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local last = redis.pcall('GET', KEYS[1])
+local last = redis.pcall('HGET', KEYS[1], 'last')
 local givenAt, due
 if type(last) == 'string' then givenAt, due = string.match(last, '^(%d+) (%d+)$') end
 givenAt, due = tonumber(givenAt), tonumber(due)
 local turn = now
 if due and now >= givenAt then turn = math.max(now, due + math.ceil(tonumber(ARGV[1]))) end
-redis.call('SET', KEYS[1], string.format('%.0f %.0f', now, turn), 'PX', string.format('%.0f', turn - now + ARGV[2]))
+if type(last) == 'table' then redis.call('DEL', KEYS[1]) end
+redis.call('HSET', KEYS[1], 'last', string.format('%.0f %.0f', now, turn))
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', turn - now + ARGV[2]))
 return string.format('%.0f', turn - now)
 `;
 
