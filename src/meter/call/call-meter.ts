@@ -149,6 +149,7 @@ export function createCallMeter(options: CallMeterOptions): CallMeter {
       for (const call of [...open]) {
         // A paid request without an answer may still fail, and then costs nothing.
         if (call.paid !== undefined && call.status === undefined) continue;
+        if (call.catchUp !== undefined) faults.guard("body", call.catchUp);
         call.settle({ type: "flush", unseen: abandoned.isReadUnseen(call) });
       }
     },

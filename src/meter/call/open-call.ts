@@ -59,6 +59,8 @@ export class OpenCall {
   treatment: Treatment | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
+  /** Reads at once what has come and is still being decoded. */
+  catchUp: (() => void) | undefined = undefined;
   signal: AbortSignal | undefined;
   /** Whether what we asked for has to be taken out of the stream; known before the response. */
   hides: boolean;

@@ -18,6 +18,23 @@ export interface Host {
   readonly plan?: true;
 }
 
+/** Of AWS's partitions, for each the domain of IPv4 and that of both: as its SDKs know them, in version 3.1164. */
+const AWS_DOMAINS = [
+  ...["amazonaws.com", "api.aws", "amazonaws.com.cn", "api.amazonwebservices.com.cn"],
+  ...["amazonaws.eu", "api.amazonwebservices.eu", "c2s.ic.gov", "api.aws.ic.gov", "sc2s.sgov.gov", "api.aws.scloud"],
+  ...["cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "csp.hci.ic.gov", "api.aws.hci.ic.gov"],
+];
+/** With `-fips` or not. `bedrock-mantle` speaks the wire formats of other vendors. */
+const BEDROCK_SERVICES = ["bedrock-runtime", "bedrock-agent-runtime", "bedrock-mantle"];
+/** A private endpoint has a name of its own before the service's. */
+const PRIVATE_DOMAINS = ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"];
+const BEDROCK_HOSTS: readonly Host[] = BEDROCK_SERVICES.flatMap((service) =>
+  [
+    ...AWS_DOMAINS.map((domain) => `${service}*.${domain}`),
+    ...PRIVATE_DOMAINS.map((domain) => `*.${service}*.vpce.${domain}`),
+  ].map((host) => ({ host, provider: "aws.bedrock" })),
+);
+
 /**
  * Hosts we know. Other hosts are metered too, by their path; they are asked for usage only where their
  * answers show a gateway that takes the question, because some answer 400.
@@ -65,15 +82,7 @@ export const HOSTS: readonly Host[] = [
   { host: "models.github.ai", provider: "github" },
   { host: "us.inference.heroku.com", provider: "heroku" },
   { host: "*.snowflakecomputing.com", provider: "snowflake" },
-  { host: "bedrock-runtime.*.amazonaws.com", provider: "aws.bedrock" },
-  { host: "bedrock-runtime-fips.*.amazonaws.com", provider: "aws.bedrock" },
-  { host: "bedrock-runtime.*.amazonaws.com.cn", provider: "aws.bedrock" },
-  { host: "bedrock-runtime.*.api.aws", provider: "aws.bedrock" },
-  { host: "*.bedrock-runtime.*.vpce.amazonaws.com", provider: "aws.bedrock" },
-  { host: "bedrock-mantle.*.api.aws", provider: "aws.bedrock" },
-  { host: "bedrock-agent-runtime.*.amazonaws.com", provider: "aws.bedrock" },
-  { host: "bedrock-agent-runtime-fips.*.amazonaws.com", provider: "aws.bedrock" },
-  { host: "*.bedrock-agent-runtime.*.vpce.amazonaws.com", provider: "aws.bedrock" },
+  ...BEDROCK_HOSTS,
   { host: "ai-gateway.vercel.sh", provider: "vercel" },
   { host: "gateway.ai.cloudflare.com", provider: "cloudflare" },
   { host: "api.portkey.ai", provider: "portkey" },

@@ -14,6 +14,9 @@ const prices: readonly PriceRow[] = [
   { providers: PROVIDERS, model: "cohere.command-r-plus-v1:0", rates: { input: 3, output: 15 }, source: PAGE },
   { providers: PROVIDERS, model: "ai21.jamba-1-5-mini-v1:0", rates: { input: 0.2, output: 0.4 }, source: PAGE },
   { providers: PROVIDERS, model: "ai21.jamba-1-5-large-v1:0", rates: { input: 2, output: 8 }, source: PAGE },
+  // As the endpoint `bedrock-mantle` names them; the library has them with their versions, at these prices.
+  { providers: PROVIDERS, model: "openai.gpt-oss-120b", rates: { input: 0.15, output: 0.6 }, source: PAGE },
+  { providers: PROVIDERS, model: "openai.gpt-oss-20b", rates: { input: 0.07, output: 0.3 }, source: PAGE },
 ];
 
 export const bedrock: VendorPrices = {

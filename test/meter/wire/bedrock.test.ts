@@ -1,3 +1,8 @@
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import { connect } from "node:http2";
+import type { Readable } from "node:stream";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { SettledCall } from "../../../src/core/call.ts";
 import { modelIdOf } from "../../../src/meter/wire/bedrock/model-id.ts";
@@ -6,7 +11,9 @@ import { createHostLookup } from "../../../src/meter/wire/hosts.ts";
 import { createRuntime, type Runtime } from "../../../src/process/runtime.ts";
 import { converseAnswer, converseEvents, EVENTSTREAM, eventFrame } from "../../servers/bedrock-frames.ts";
 import { type BedrockServer, json, startBedrockServer } from "../../servers/bedrock-server.ts";
+import { anthropicMessage, chatUsage, responseObject, responsesUsage } from "../../servers/formats.ts";
 import type { Script } from "../../servers/model-server.ts";
+import { pieces } from "../transports/fetch/body/answers.ts";
 
 const CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const bare = globalThis.fetch;
@@ -23,6 +30,16 @@ afterEach(async () => {
 });
 afterAll(() => server.close());
 
+/** The calls that settle from now on, at the stand-in, which counts as Bedrock. */
+async function start(): Promise<SettledCall[]> {
+  const settled: SettledCall[] = [];
+  runtime = createRuntime(() => {});
+  runtime.listeners.add((call) => settled.push(call));
+  const hosts = [{ host: server.host, provider: "aws.bedrock" }];
+  await runtime.start({ telemetry: false, env: { SPENDFUSE_CONFIG: "{}" }, config: { hosts } });
+  return settled;
+}
+
 /** The record of one call to the stand-in, which counts as Bedrock. */
 async function metered(
   model: string,
@@ -31,16 +48,12 @@ async function metered(
   script?: Script,
   spelt = (address: string): string => address,
 ): Promise<SettledCall> {
-  const settled: SettledCall[] = [];
-  runtime = createRuntime(() => {});
-  runtime.listeners.add((call) => settled.push(call));
-  const hosts = [{ host: server.host, provider: "aws.bedrock" }];
-  await runtime.start({ telemetry: false, env: { SPENDFUSE_CONFIG: "{}" }, config: { hosts } });
+  const settled = await start();
   server.play(script);
   const address = `${server.url}/model/${encodeURIComponent(model)}/${operation}`;
   const answer = await fetch(spelt(address), { method: "POST", body: JSON.stringify(request) });
   await answer.arrayBuffer();
-  await runtime.flush();
+  await runtime?.flush();
   expect(settled).toHaveLength(1);
   return settled[0] as SettledCall;
 }
@@ -75,8 +88,113 @@ test.each([
   "bedrock-agent-runtime.us-east-1.amazonaws.com",
   "bedrock-mantle.us-east-1.api.aws",
   "vpce-0a1b-2c3d.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+  "vpce-0a1b-2c3d.bedrock-mantle.us-east-1.vpce.amazonaws.com",
+  "bedrock-runtime-fips.us-east-1.api.aws",
+  "bedrock-agent-runtime-fips.us-west-2.api.aws",
+  "bedrock-runtime.cn-north-1.api.amazonwebservices.com.cn",
+  "bedrock-runtime.eusc-de-east-1.amazonaws.eu",
+  "bedrock-runtime.eusc-de-east-1.api.amazonwebservices.eu",
+  "bedrock-runtime.us-iso-east-1.c2s.ic.gov",
+  "bedrock-runtime.us-isob-east-1.api.aws.scloud",
 ])("%s is Bedrock's", (host) => {
   expect(createHostLookup()(host)?.provider).toBe("aws.bedrock");
+});
+
+test.each([
+  "bedrock-agent.us-east-1.amazonaws.com",
+  "bedrock.us-east-1.amazonaws.com",
+  "my-bedrock-runtime.example.com",
+])("%s is not: no model is run there", (host) => {
+  expect(createHostLookup()(host)).toBeUndefined();
+});
+
+/** The vendors' own wire formats, which Bedrock's newer endpoints speak. */
+const OTHER_FORMATS: readonly [path: string, format: string, request: object, answer: object, usage: object][] = [
+  [
+    "/v1/chat/completions",
+    "openai-chat",
+    { model: "openai.gpt-oss-120b", messages: [] },
+    { id: "c", model: "openai.gpt-oss-120b", choices: [], usage: chatUsage({ input: 1_000, output: 7 }) },
+    { input: 1_000, output: 7 },
+  ],
+  [
+    "/openai/v1/chat/completions",
+    "openai-chat",
+    { model: "openai.gpt-oss-120b-1:0", messages: [] },
+    { id: "c", model: "openai.gpt-oss-120b-1:0", choices: [], usage: chatUsage({ input: 1_000, output: 7 }) },
+    { input: 1_000, output: 7 },
+  ],
+  [
+    "/v1/responses",
+    "openai-responses",
+    { model: "openai.gpt-oss-120b", input: "Hi" },
+    responseObject(
+      { id: "r", model: "openai.gpt-oss-120b" },
+      "completed",
+      [],
+      responsesUsage({ input: 1_000, output: 7 }),
+    ),
+    { input: 1_000, output: 7 },
+  ],
+  [
+    "/anthropic/v1/messages",
+    "anthropic-messages",
+    { model: "anthropic.claude-sonnet-4-5-20250929-v1:0", max_tokens: 9, messages: [] },
+    anthropicMessage({ id: "m", model: "claude-sonnet-4-5-20250929" }, [], "end_turn", {
+      input_tokens: 1_000,
+      output_tokens: 7,
+    }),
+    { input: 1_000, output: 7 },
+  ],
+];
+
+test.each(OTHER_FORMATS)(
+  "%s at Bedrock is read, billed by AWS, and priced",
+  async (path, format, request, body, usage) => {
+    const call = await metered("m", "x", request, json(body), (address) => new URL(path, address).href);
+    expect(call).toMatchObject({ format, provider: "aws.bedrock", quality: "reported", usage, priced: "true" });
+  },
+);
+
+describe("a coded event stream", () => {
+  const events = Buffer.concat(converseEvents(["Hello"], USAGE).map((step) => Buffer.from(step as Uint8Array)));
+  const script = {
+    headers: { ...EVENTSTREAM, "content-encoding": "gzip" },
+    steps: pieces(gzipSync(events), 40),
+  };
+  const expected = { ending: "completed", quality: "reported", usage: { input: 1_000, output: 7 } };
+
+  test("by fetch", async () => {
+    expect(await metered(CLAUDE, "converse-stream", converse, script)).toMatchObject(expected);
+  });
+
+  test.each(["node:http", "node:http2"])("by %s, whose reader decodes it", async (transport) => {
+    const settled = await start();
+    server.play(script);
+    const path = `/model/${encodeURIComponent(CLAUDE)}/converse-stream`;
+    const answer = transport === "node:http" ? await overHttp(path) : await overHttp2(path);
+    await runtime?.flush();
+    expect(gunzipSync(answer).equals(events)).toBe(true);
+    expect(settled).toMatchObject([expected]);
+  });
+
+  async function overHttp(path: string): Promise<Buffer> {
+    const request = httpRequest(`${server.url}${path}`, { method: "POST", agent: false });
+    request.end(JSON.stringify(converse));
+    const [answer] = (await once(request, "response")) as [Readable];
+    return Buffer.concat(await answer.toArray());
+  }
+
+  async function overHttp2(path: string): Promise<Buffer> {
+    const session = connect(server.url);
+    try {
+      const stream = session.request({ ":method": "POST", ":path": path });
+      stream.end(JSON.stringify(converse));
+      return Buffer.concat(await stream.toArray());
+    } finally {
+      session.close();
+    }
+  }
 });
 
 describe("Converse", () => {

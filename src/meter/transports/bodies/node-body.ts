@@ -137,6 +137,7 @@ function createObserver(call: OpenCall, encoding: string): Observer {
   if (decoder === undefined) return observePlain(call, whole);
   call.coded = true;
   if (decoder === null) call.settle({ type: "collect", unseen: true });
+  else call.catchUp = decoder.catchUp;
   return observeCoded(call, decoder, keepPast(call, encoding), read);
 }
 

@@ -9,7 +9,7 @@ import type { OpenCall } from "../../call/open-call.ts";
 import { treatmentHeaders } from "../../call/treatment.ts";
 import type { HeaderLookup } from "../../wire/headers.ts";
 import { type CodedPast, keepPast } from "../bodies/coded-past.ts";
-import { createDecoder, type Decoder } from "../bodies/decoder.ts";
+import { createDecoder, type Decoder, decodeWhole } from "../bodies/decoder.ts";
 import { isEventStream } from "../bodies/event-stream.ts";
 import type { PassingBody } from "../bodies/passing-body.ts";
 import { createWholeBody, type WholeBody } from "../bodies/whole-body.ts";
@@ -31,7 +31,7 @@ type Body =
       readonly past: CodedPast | undefined;
       ending: SettleEvent | undefined;
     }
-  | { readonly type: "error"; readonly chunks: Uint8Array[]; size: number };
+  | { readonly type: "error"; readonly encoding: string; readonly chunks: Uint8Array[]; size: number };
 
 /** What a call learns of its answer on the way to the caller. Never throws. */
 export class Answer {
@@ -87,7 +87,7 @@ export class Answer {
     const stream = isEventStream(call, type);
     call.respond(status, stream, headers);
     if (call.services.gate !== undefined && CAP_STATUSES.has(status) && type.includes("json")) {
-      return { type: "error", chunks: [], size: 0 };
+      return { type: "error", encoding: headers.get("content-encoding") ?? "", chunks: [], size: 0 };
     }
     if (call.over) return { type: "unread" };
     return readCoded(call, headers) ?? (stream ? { type: "stream" } : { type: "whole", whole: createWholeBody(call) });
@@ -192,13 +192,20 @@ function readCoded(call: OpenCall, headers: HeaderLookup): Body | undefined {
     past,
     ending: undefined as SettleEvent | undefined,
   } as const;
-  if (decoder !== null) return body;
+  if (decoder !== null) {
+    call.catchUp = decoder.catchUp;
+    return body;
+  }
   call.settle({ type: "collect", unseen: true });
   return { type: "unread" };
 }
 
 /** A vendor's own cap: the gate records it. */
-function readCap(call: OpenCall, { chunks, size }: Extract<Body, { type: "error" }>, faults: Faults): void {
+function readCap(call: OpenCall, body: Extract<Body, { type: "error" }>, faults: Faults): void {
+  const { encoding, chunks, size } = body;
   if (size > MAX_ERROR) return;
-  faults.guard("body", () => isFinal(call, call.status as number, parse(Buffer.concat(chunks).toString()), faults));
+  faults.guard("body", () => {
+    const text = decodeWhole(encoding, Buffer.concat(chunks));
+    if (text !== undefined) isFinal(call, call.status as number, parse(Buffer.from(text).toString()), faults);
+  });
 }

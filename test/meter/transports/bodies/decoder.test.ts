@@ -37,6 +37,43 @@ describe.each(Object.entries(CODINGS))("%s", (encoding, encode) => {
   });
 });
 
+test.each(Object.entries(CODINGS))(
+  "%s: what is left of a body that has ended is read at once",
+  async (encoding, encode) => {
+    const coded = encode(TEXT);
+    for (const waits of [false, true]) {
+      const pieces: Uint8Array[] = [];
+      const ends: boolean[] = [];
+      const sink = {
+        chunk: (bytes: Uint8Array) => void pieces.push(bytes),
+        end: (broken: boolean) => void ends.push(broken),
+      };
+      const decoder = createDecoder(encoding, sink);
+      if (!decoder) throw new Error(`no decoder of ${encoding}`);
+      decoder.add(coded.subarray(0, 60));
+      // What can be given out of it by now.
+      if (waits) await new Promise((resolve) => setTimeout(resolve, 20));
+      decoder.add(coded.subarray(60));
+      decoder.catchUp();
+      expect(ends).toEqual([]);
+      decoder.end();
+      decoder.catchUp();
+      expect([Buffer.concat(pieces).toString() === TEXT, ends]).toEqual([true, [false]]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect([Buffer.concat(pieces).length, ends]).toEqual([Buffer.from(TEXT).length, [false]]);
+    }
+  },
+);
+
+test("what is left of a body that is no such coding is left to its decoder", async () => {
+  const done = Promise.withResolvers<boolean>();
+  const decoder = createDecoder("gzip", { chunk() {}, end: done.resolve });
+  decoder?.add(Buffer.from("no gzip"));
+  decoder?.end();
+  decoder?.catchUp();
+  expect(await done.promise).toBe(true);
+});
+
 test.each(["gzip", "br"])("what came of a body that broke off is read: %s", async (encoding) => {
   const coded = (CODINGS[encoding] as (text: string) => Uint8Array)(TEXT);
   const { text } = await decode(encoding, coded.subarray(0, coded.length - 12), 50, "cut");
