@@ -3,11 +3,13 @@ import { setTimeout as wait } from "node:timers/promises";
 import { scope, start, stop } from "../../src/index.ts";
 
 /**
- * An app whose calls wait: `waiter.ts STORE VENDOR BUDGETS`. Each line on its stdin is an order. `call N` makes so many calls
+ * An app whose calls wait: `waiter.ts STORE VENDOR BUDGETS AHEAD`; its clock is so many milliseconds ahead. Each line on its stdin is an order. `call N` makes so many calls
  * at once; the number of each, and the time, is printed once it is answered. `cpu MS` prints the CPU time of so many
  * milliseconds, in milliseconds. It leaves at `stop`.
  */
-const [store = "", vendor = "", budgets = "[]"] = process.argv.slice(2);
+const [store = "", vendor = "", budgets = "[]", ahead = "0"] = process.argv.slice(2);
+const now = Date.now;
+Date.now = () => now() + Number(ahead);
 
 await start({
   telemetry: false,

@@ -21,6 +21,7 @@ import { answer } from "./guarded.ts";
 const PROGRAM = fileURLToPath(new URL("waiter.ts", import.meta.url));
 const PROCESSES = 4;
 const CALLS = 15;
+const HOUR = 3_600_000;
 const BUDGET: BudgetConfig = { name: "agent hour", scope: { agent: "*" }, per: "month", calls: 0 };
 const AGENT = "agent:waiter";
 const folder = mkdtempSync(join(tmpdir(), "spendfuse-waiting-"));
@@ -54,8 +55,8 @@ const ADDRESSES = {
   redis: () => `${redis?.url}?prefix=${Math.random()}`,
 };
 
-async function startWaiter(store: string, budgets: readonly BudgetConfig[]): Promise<Waiter> {
-  const args = ["--no-warnings", PROGRAM, store, server.url, JSON.stringify(budgets)];
+async function startWaiter(store: string, budgets: readonly BudgetConfig[], aheadMs = 0): Promise<Waiter> {
+  const args = ["--no-warnings", PROGRAM, store, server.url, JSON.stringify(budgets), String(aheadMs)];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   const answered: Waiter["answered"] = [];
   const said: object[] = [];
@@ -77,8 +78,12 @@ async function startWaiter(store: string, budgets: readonly BudgetConfig[]): Pro
   return { child, answered, order: (line) => void child.stdin.write(`${line}\n`), said: next };
 }
 
-async function startFleet(address: string, budgets: readonly BudgetConfig[]): Promise<readonly Waiter[]> {
-  return await Promise.all(Array.from({ length: PROCESSES }, () => startWaiter(address, budgets)));
+async function startFleet(
+  address: string,
+  budgets: readonly BudgetConfig[],
+  aheadMs?: number,
+): Promise<readonly Waiter[]> {
+  return await Promise.all(Array.from({ length: PROCESSES }, () => startWaiter(address, budgets, aheadMs)));
 }
 
 async function openFor(address: string): Promise<Store> {
@@ -164,6 +169,39 @@ describe.each(Object.entries(ADDRESSES).map(([name, make]) => ({ name, make })))
       await eventually(() => expect(all(fleet)).toHaveLength(PROCESSES * CALLS));
       expect(Math.max(...all(fleet).map(({ at }) => at)) - resumedAt).toBeLessThan(1_000);
       for (const one of fleet) expectFirst(one);
+    },
+  );
+
+  test.skipIf(name === "redis" && NO_REDIS !== undefined)(
+    "calls of four processes that wait for the hour to turn go on at the turn, in order, within the cap",
+    { timeout: 60_000 },
+    async () => {
+      server.play(answer(5, 5));
+      const address = make();
+      const cap = 24;
+      // The processes' clocks are ahead, so that their hour turns in 8 seconds.
+      const turnsAt = Date.now() + 8_000;
+      const aheadMs = HOUR - (turnsAt % HOUR);
+      const fleet = await startFleet(address, [{ ...BUDGET, per: "hour", calls: cap }], aheadMs);
+      for (const one of fleet) one.order(`call ${CALLS}`);
+      await Promise.all(fleet.map((one) => one.said()));
+      await eventually(() => expect(all(fleet)).toHaveLength(cap));
+      expect(Date.now()).toBeLessThan(turnsAt);
+      await eventually(() => expect(all(fleet)).toHaveLength(cap * 2));
+      const second = all(fleet)
+        .map(({ at }) => at - aheadMs)
+        .filter((at) => at >= turnsAt);
+      console.log(
+        `${name}: the last of ${second.length} calls went on ${Math.max(...second) - turnsAt} ms after the turn`,
+      );
+      expect(second).toHaveLength(cap);
+      expect(Math.max(...second) - turnsAt).toBeLessThan(2_000);
+      // The rest waits on, and is lost by none.
+      await wait(500);
+      expect(server.visits).toHaveLength(cap * 2);
+      for (const one of fleet) expectFirst(one);
+      expect(all(fleet).every(({ status }) => status === 200)).toBe(true);
+      for (const one of fleet) one.order("stop");
     },
   );
 
