@@ -82,5 +82,6 @@ function remarkOf(cap: VendorCap, used: Nano | undefined, budgets: readonly Budg
   if (budgets.length === 0) return "no monthly budget is below it: the vendor would stop every agent";
   const above = budgets.filter(({ cap: ours }) => BigInt(ours) > cap.nano);
   if (above.length === 0) return "";
-  return `never reached by ours: ${above.map(({ name }) => name).join(", ")} allow more`;
+  const names = above.map(({ name }) => name).join(", ");
+  return `below our ${above.length === 1 ? "budget" : "budgets"} ${names}: the vendor stops every agent first`;
 }

@@ -230,7 +230,7 @@ function describeFault({ variable, needs }: Explained, { status, message }: Vend
   if (status === 429)
     return `limits us (429 ${message}): run this again later, or leave it to spendfuse poll --every 5m`;
   if (status >= 500)
-    return `has a fault of its own (${status} ${message}): run this again later; it goes on where it was`;
+    return `answered with a server error (${status} ${message}): run this again later; it goes on where it stopped`;
   return `refuses the request (${status} ${message}): check that ${variable} is ${needs}`;
 }
 

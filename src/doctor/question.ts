@@ -60,7 +60,7 @@ const FAILURES: Readonly<Record<string, string>> = {
   ENOTFOUND: "no network here, or no such host name",
   EAI_AGAIN: "no network here, or DNS does not answer",
   ENETUNREACH: "no network here",
-  EHOSTUNREACH: "no network leads there",
+  EHOSTUNREACH: "no route to this host",
   ENETDOWN: "no network here",
   ECONNREFUSED: "nothing listens there",
   ECONNRESET: "the connection was cut",

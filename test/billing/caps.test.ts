@@ -54,7 +54,7 @@ describe("a vendor's cap beside the bill and our budgets", () => {
       "below a budget",
       { nano: usd(5_000) },
       [budget(6_000), budget(10)],
-      { remark: "never reached by ours: team at 6000 allow more" },
+      { remark: "below our budget team at 6000: the vendor stops every agent first" },
     ],
   ])("%s", (_name, fields, budgets, expected) => {
     expect(compare(cap(fields), budgets)).toMatchObject(expected);

@@ -98,7 +98,7 @@ function verdict(variable: string, { url, hint, headers }: Target, answer: Answe
     return fault("endpoint-wrong-path", variable, `${says}: ${why}`, `${ENDPOINT}=${LOCAL}`);
   }
   if (status < 500) return ok("export", variable, says);
-  return note("endpoint-unwell", variable, `${says}: its own failure; exports wait on disk`, probe);
+  return note("endpoint-unwell", variable, `${says}, a server error: exports wait on disk until it is over`, probe);
 }
 
 /** An empty export has no temporality, so the answer to it does not tell: Prometheus is known by its path. */

@@ -111,7 +111,7 @@ describe("spendfuse poll", () => {
     const first = await run(["poll", "--once"]);
     expect(first).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^OpenAI: 1 rows in \d+ windows, 1 days changed, 0 points\n$/),
+      out: expect.stringMatching(/^OpenAI: 1 row in \d+ windows, 1 day changed, 0 points sent\n$/),
     });
     expect(first.err).toContain("nothing is published");
     const { code, out } = await run(["poll", "--once", "--json"]);

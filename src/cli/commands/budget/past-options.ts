@@ -4,6 +4,7 @@ import { readPeriod } from "../../../core/period.ts";
 import { amountText, BUDGET_KINDS, type Budget, readBudget } from "../../../limits/budget.ts";
 import { readParts } from "../../../limits/scope-text.ts";
 import { isSharedStore } from "../../../stores/addresses.ts";
+import { counted } from "../../../terminal/amount.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import type { Values } from "../budget.ts";
 import { usage } from "../command.ts";
@@ -59,15 +60,17 @@ function readTrialScope(text: string): NonNullable<BudgetConfig["scope"]> {
 export function pastNotes({ invalid, unpriced, bill }: Past, spent: number): readonly string[] {
   const dollars = (nano: number): string => amountText("usd", nano / 1e9);
   return [
-    ...(invalid > 0 ? [`${invalid} lines are no settled call: left out`] : []),
-    ...(unpriced > 0 ? [`${unpriced} calls have no known price and count as $0: see spendfuse prices`] : []),
+    ...(invalid > 0 ? [`${counted(invalid, "line")} left out: not a settled call`] : []),
+    ...(unpriced > 0
+      ? [`${counted(unpriced, "call")} without a known price, counted as $0: see spendfuse prices`]
+      : []),
     ...(bill === undefined || bill.days === 0
       ? []
       : [
-          `the bills of ${bill.days} days are in it: ${dollars(bill.difference)} beside what was metered, of ${dollars(spent)}`,
+          `corrected by the bills of ${counted(bill.days, "day")}: they differ by ${dollars(bill.difference)} from what was metered, of ${dollars(spent)} in all`,
           ...(bill.ungoverned > 0
             ? [
-                `${dollars(bill.ungoverned)} more was billed that no metered call explains: no cap would have stopped it`,
+                `${dollars(bill.ungoverned)} more was billed for calls that were not metered: no cap would have stopped them`,
               ]
             : []),
         ]),

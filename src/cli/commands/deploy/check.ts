@@ -19,7 +19,7 @@ export async function checkAssets(assets: readonly Asset[], own: boolean, json: 
     const files = `${assets.length} files`;
     console.log(findings.length === 0 ? `✓ ${files}, nothing found` : `✗ ${files}, ${findings.length} found`);
     if (own && client === undefined)
-      console.log("not read with Datadog's own types: npm install @datadog/datadog-api-client does that, too");
+      console.log("not compared with Datadog's own types; for that too: npm install @datadog/datadog-api-client");
   }
   return findings.length === 0 ? 0 : 1;
 }

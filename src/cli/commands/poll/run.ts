@@ -9,6 +9,7 @@ import { isSpendfuseError } from "../../../core/errors.ts";
 import { readDuration } from "../../../core/period.ts";
 import { openPriceBook } from "../../../pricing/open.ts";
 import type { Store } from "../../../stores/store.ts";
+import { counted } from "../../../terminal/amount.ts";
 import { endOfDay, readDay } from "../../../terminal/day.ts";
 import { usage } from "../command.ts";
 import type { Values } from "../poll.ts";
@@ -133,10 +134,10 @@ function tell(rounds: readonly VendorRound[], late: LateOutcome | undefined, jso
       console.error(`spendfuse poll: ${isSpendfuseError(error) ? error.message : (error as Error).stack}`);
     if (json || polled === undefined) continue;
     const parts = [
-      `${polled.rows.toLocaleString("en-US")} rows in ${polled.windows} windows`,
-      `${polled.changed.size} days changed`,
-      `${points} points`,
-      ...(uploads > 0 ? [`${uploads} days of custom costs`] : []),
+      `${counted(polled.rows, "row")} in ${counted(polled.windows, "window")}`,
+      `${counted(polled.changed.size, "day")} changed`,
+      `${counted(points, "point")} sent`,
+      ...(uploads > 0 ? [`custom costs of ${counted(uploads, "day")} uploaded`] : []),
     ];
     console.log(`${vendor.title}: ${parts.join(", ")}`);
   }

@@ -72,7 +72,7 @@ export function wasteTable(rows: readonly WasteRow[], span: WasteSpan): readonly
 function notes(total: WasteRow): readonly string[] {
   const { unpriced } = total;
   return [
-    "Metered cost, at least: requests that repeat an earlier one are not recognised, nor is work without an outcome.",
+    "Amounts are metered costs, and a lower bound: requests that were sent twice are not recognised, and work without an outcome counts as useful.",
     ...(unpriced > 0
       ? [`${counted(unpriced, "wasted call")} of unknown cost ${unpriced === 1 ? "is" : "are"} in no amount.`]
       : []),

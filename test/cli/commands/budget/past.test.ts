@@ -184,8 +184,8 @@ describe("for people", () => {
     expect(out).toContain("saved by all budgets together: $0.6000, 50.0 %");
     expect(out).toMatch(/agent:\* per run +\$1\.00 +1 run +\$0\.6000 +1/);
     expect(out).toMatch(/run a +agent:\* per run +2026-10-05T08:01:00 +\$0\.6000 +\$0\.6000 +1 +yes: broken/);
-    expect(out).toContain("1 lines are no settled call");
-    expect(out).toContain("1 calls have no known price");
+    expect(out).toContain("1 line left out: not a settled call");
+    expect(out).toContain("1 call without a known price, counted as $0");
   });
 
   test("suggest", async () => {
