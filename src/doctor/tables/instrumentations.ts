@@ -89,8 +89,7 @@ export const INSTRUMENTATIONS: readonly Instrumentation[] = [
   {
     package: "dd-trace",
     reader: "dd-trace",
-    beside:
-      "its span of a call is filled with agent and cost; LLM Observability adds Datadog's own estimate of the cost",
+    beside: "its span of a call is filled with agent and cost, and so is LLM Observability's",
   },
   ...["langfuse", "@sentry/node", "logfire", "@pydantic/logfire-node", "@ai-sdk/otel"].map((name) => fills(name)),
 ];

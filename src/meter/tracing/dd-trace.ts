@@ -32,7 +32,10 @@ interface Slot {
     startSpan?(name: string, options: object): DatadogSpan;
     inject?(span: DatadogSpan, format: "text_map", carrier: object): void;
     extract?(format: "text_map", carrier: object): unknown;
-    readonly llmobs?: { readonly _tagger?: { readonly constructor?: Tagger } };
+    readonly llmobs?: {
+      readonly _tagger?: { readonly constructor?: Tagger };
+      annotate?(span: DatadogSpan, facts: object): void;
+    };
   };
 }
 
@@ -122,6 +125,19 @@ export type Observed = (span: DatadogSpan) => Readonly<Record<string, unknown>> 
 export function observations(): Observed | undefined {
   const map = slots._ddtrace?.llmobs?._tagger?.constructor?.tagMap;
   return map && ((span) => map.get(span));
+}
+
+/** The kinds of a span that have a cost in LLM Observability. */
+const COSTING: ReadonlySet<unknown> = new Set(["llm", "embedding"]);
+const KIND = "_ml_obs.meta.span.kind";
+
+/**
+ * Gives LLM Observability the cost of the call that a span is of, in USD, by its SDK: it shows it as it is, instead of an
+ * estimate from public prices. Nothing is done for a span that it does not have, or that has ended.
+ */
+export function observeCost(span: DatadogSpan, usd: unknown): void {
+  if (typeof usd !== "number" || isFinished(span) || !COSTING.has(observations()?.(span)?.[KIND])) return;
+  slots._ddtrace?.llmobs?.annotate?.(span, { metrics: { total_cost: usd } });
 }
 
 export function isFinished(span: DatadogSpan): boolean {

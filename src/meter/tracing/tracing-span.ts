@@ -1,6 +1,7 @@
 import type { Faults } from "../../core/faults.ts";
+import { ATTR } from "../../core/names.ts";
 import type { Holder, Outcome } from "./claim-state.ts";
-import { type DatadogSpan, isFinished, startDatadogSpanBeside, tagsOf } from "./dd-trace.ts";
+import { type DatadogSpan, isFinished, observeCost, startDatadogSpanBeside, tagsOf } from "./dd-trace.ts";
 import { contextOf, describeSpan, type OtelContext, type OtelSpan, userTracer } from "./otel-global.ts";
 import { parentOf } from "./span-ancestry.ts";
 import { claimSpan, type Ending, markNamed, releaseSpan, settleSpan } from "./span-claim.ts";
@@ -144,6 +145,7 @@ export function wrapDatadog(original: DatadogSpan, faults: Faults): TracingSpan 
     },
     setAttributes(attributes) {
       guard(() => original.addTags(attributes));
+      guard(() => observeCost(original, attributes[ATTR.costAmount]));
     },
     fail() {
       guard(() => original.setTag("error", true));
