@@ -35,18 +35,17 @@ export const SEMANTICS: readonly SemanticView[] = [
   ),
   row("202 with errors", "v2 series answers 202 and lists what it did not take.", "4"),
   row("as_count", "Adds up the window before any arithmetic.", "6.2"),
-  row(
+  documented(
     "default_zero",
-    "Missing data is zero: a group that only the other side has, and a window without data.",
-    "6.2",
-    false,
+    "Missing data is zero, whatever on_missing_data says: a group that only the other side has, and a window without data.",
+    "Datadog's documentation, pull request 39238",
   ),
   row(
     "cumulative windows",
     "current_1d and current_1mo begin at day_starts and month_starts in their time zone.",
     "6.1, 6.2",
   ),
-  row("current_1h", "Begins with the hour.", "6.2", false),
+  documented("current_1h", "Begins with the hour, or at the minute that hour_starts says.", MONITORS),
   row("change", "The window less the same window so long ago; in percent for pct_change.", "6.2"),
   row(
     "how often",

@@ -160,6 +160,19 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [what: string, asset:
     ["no new_group_delay", monitor((m) => delete m.options.new_group_delay), /60 s/],
     ["a delay where an agent is stopped", monitor((m) => (m.options.new_group_delay = 60)), /must be 0/],
     ["nothing about silence", monitor((m) => delete m.options.on_missing_data), /silence/],
+    [
+      "a delay for groups that there are none of",
+      monitor((m) => (m.query = m.query.replace(" by {agent}", ""))),
+      /for monitors with groups/,
+    ],
+    [
+      "a choice that default_zero() leaves no effect",
+      monitor((m) => {
+        m.query = m.query.replace(/sum:.*as_count\(\)/, "default_zero($&)");
+        m.options.on_missing_data = "resolve";
+      }),
+      /no effect on default_zero/,
+    ],
     ["no full window said", monitor((m) => delete m.options.require_full_window), /Terraform/],
     ["a priority that is none", monitor((m) => (m.priority = 9)), /1 to 5/],
     ["no tag of ours", monitor((m) => (m.tags = ["breaker:on"])), /managed-by/],

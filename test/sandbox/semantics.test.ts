@@ -175,6 +175,12 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     });
     // 0/4, then 3/4, then nothing in the window, which is zero.
     expect(stage.lines).toEqual(["2 agent:a Triggered", "11 agent:a Recovered"]);
+    for (const options of [{ on_missing_data: "show_and_notify_no_data" }, { notify_no_data: true }]) {
+      const zeroed = createStage();
+      zeroed.watch("max(last_10m):default_zero(max:m{*}) > 10", options);
+      await zeroed.run(30, (minute) => minute === 0 && zeroed.write("m", 0, 11, [], "gauge"));
+      expect(zeroed.lines).toEqual(["1 * Triggered", "11 * Recovered"]);
+    }
   },
   async "cumulative windows"() {
     // 09:00 UTC is 10:00 in Berlin; the day begins at 11:00 there, two hours are left of the one before.
@@ -196,6 +202,12 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     stage.watch("sum(current_1h):sum:m{*}.as_count() > 10");
     await stage.run(70, (minute) => minute === 50 && stage.write("m", 50, 11));
     expect(stage.lines).toEqual(["51 * Triggered", "60 * Recovered"]);
+    const half = createStage();
+    half.watch("sum(current_1h):sum:m{*}.as_count() > 10", {
+      scheduling_options: { evaluation_window: { hour_starts: 30 } },
+    });
+    await half.run(100, (minute) => minute === 50 && half.write("m", 50, 11));
+    expect(half.lines).toEqual(["51 * Triggered", "90 * Recovered"]);
   },
   async change() {
     const stage = createStage();

@@ -35,7 +35,10 @@ export const monitorOptions: Lint = {
       };
     else if (options.new_group_delay !== 0 && tags.includes("breaker:on"))
       yield { path: "options.new_group_delay", message: "must be 0 where an agent is to be stopped" };
-    if (options.on_missing_data === undefined && options.notify_no_data === undefined)
+    const { on_missing_data: missing, notify_no_data: notified } = options;
+    if (/default_zero\(/.test(String(json.query)) && ((missing ?? "default") !== "default" || notified === true))
+      yield { path: "options.on_missing_data", message: "has no effect on default_zero(): missing data is zero" };
+    if (missing === undefined && notified === undefined)
       yield {
         path: "options.on_missing_data",
         message: "say what silence means: default, resolve, show_no_data, show_and_notify_no_data",

@@ -2,9 +2,9 @@ import type { Rules } from "./rules.ts";
 
 /** When the hour, day or month began that `now` lies in, in seconds, by the monitor's own calendar. */
 export function periodStart(period: "hour" | "day" | "month", now: number, calendar: Rules["calendar"]): number {
-  const { hour, minute, day, zone } = calendar;
+  const { hour, minute, day, hourStarts, zone } = calendar;
   const local = wall(now, zone);
-  if (period === "hour") return now - (local.minute * 60 + local.second);
+  if (period === "hour") return now - (((local.minute - hourStarts + 60) % 60) * 60 + local.second);
   const begun = local.hour * 60 + local.minute >= hour * 60 + minute;
   if (period === "day") return instant({ ...local, day: local.day - (begun ? 0 : 1), hour, minute }, zone);
   const inMonth = local.day > day || (local.day === day && begun);

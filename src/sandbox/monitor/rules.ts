@@ -24,8 +24,14 @@ export interface Rules {
     | { readonly after: number; readonly statuses: ReadonlySet<string>; readonly times: number }
     | undefined;
   readonly resolveAfter: number | undefined;
-  /** Hours and minutes at which a day begins, the day on which a month does, and where. */
-  readonly calendar: { readonly hour: number; readonly minute: number; readonly day: number; readonly zone: string };
+  /** Hours and minutes at which a day begins, the day on which a month does, the minute at which an hour does, and where. */
+  readonly calendar: {
+    readonly hour: number;
+    readonly minute: number;
+    readonly day: number;
+    readonly hourStarts: number;
+    readonly zone: string;
+  };
   readonly counts: boolean;
   /** The window in which an anomaly triggers, and the one in which it recovers. */
   readonly windows: { readonly trigger: number; readonly recovery: number } | undefined;
@@ -49,6 +55,7 @@ interface Options {
     readonly evaluation_window?: {
       readonly day_starts?: string;
       readonly month_starts?: number;
+      readonly hour_starts?: number;
       readonly timezone?: string;
     };
     readonly custom_schedule?: unknown;
@@ -87,7 +94,7 @@ export function readRules(body: Readonly<Record<string, unknown>>): Rules {
     delay: options.evaluation_delay ?? 0,
     newGroupDelay: by.length === 0 ? 0 : (options.new_group_delay ?? 60),
     fullWindow: options.require_full_window ?? false,
-    onMissing: missingOf(options, counts || zeroed),
+    onMissing: zeroed ? "zero" : missingOf(options, counts),
     noDataAfter: options.notify_no_data ? (options.no_data_timeframe ?? 10) * 60 : 0,
     renotify: renotifyOf(options),
     resolveAfter: options.timeout_h ? options.timeout_h * 3_600 : undefined,
@@ -113,11 +120,11 @@ function everyOf({ window }: MonitorQuery): number {
   return window.seconds < 2 * DAY ? 600 : 1_800;
 }
 
-function missingOf({ on_missing_data: on, notify_no_data: notify }: Options, zero: boolean): OnMissing {
+function missingOf({ on_missing_data: on, notify_no_data: notify }: Options, counts: boolean): OnMissing {
   if (on === "resolve") return "resolve";
   if (on === "show_no_data") return "no data";
   if (on === "show_and_notify_no_data" || notify === true) return "notify no data";
-  return zero ? "zero" : "last";
+  return counts ? "zero" : "last";
 }
 
 function renotifyOf({ renotify_interval: minutes, ...options }: Options): Rules["renotify"] {
@@ -133,10 +140,11 @@ function calendarOf({ scheduling_options: scheduling }: Options): Rules["calenda
   const {
     day_starts: starts = "00:00",
     month_starts: day = 1,
+    hour_starts: hourStarts = 0,
     timezone: zone = "UTC",
   } = scheduling?.evaluation_window ?? {};
   const [hour = 0, minute = 0] = starts.split(":").map(Number);
-  return { hour, minute, day, zone };
+  return { hour, minute, day, hourStarts, zone };
 }
 
 function isAnomalies(expression: Expression): boolean {
