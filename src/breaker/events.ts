@@ -11,6 +11,8 @@ export interface Events {
    */
   add(response: ServerResponse, read: () => Awaitable<readonly Circuit[]>): Promise<boolean>;
   tell(circuit: Circuit): void;
+  /** Clients that follow. */
+  count(): number;
   /** Drops all clients; they reconnect for a full snapshot. */
   hangUp(): void;
   close(): void;
@@ -100,6 +102,7 @@ export function createEvents(clock: () => number): Events {
       send(event);
       for (const missed of joining) missed.push(event);
     },
+    count: () => clients,
     hangUp,
     close() {
       clearInterval(heartbeat);

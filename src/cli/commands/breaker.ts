@@ -13,6 +13,7 @@ const HELP = `spendfuse breaker: receives the webhooks of Datadog monitors and o
     --poll-monitors  reads the states of monitors with the tag breaker:on every minute, for accounts that cannot call
                   this address: up to a minute later than a webhook, which is itself 2 to 4 minutes late.
                   Needs DD_API_KEY and DD_APP_KEY. --poll-every T sets the time between two readings
+    --log-requests  a JSON line on stderr for each request: time, method, path, status, milliseconds, address
   spendfuse breaker status          the circuits that are not closed, and what budgets have spent
   spendfuse breaker trip SCOPE      stops agent:NAME, team:NAME, root_agent:, project:, key: or all
     --ttl T, --reason TEXT, --by NAME
@@ -43,6 +44,7 @@ const OPTIONS = {
   json: { type: "boolean" },
   "poll-monitors": { type: "boolean" },
   "poll-every": { type: "string" },
+  "log-requests": { type: "boolean" },
   mute: { type: "string" },
   only: { type: "boolean" },
 } as const;

@@ -65,6 +65,7 @@ async function serve(values: Values, config: Config): Promise<number> {
     caps: reloading.caps,
     reload: reloading.reload,
     say,
+    ...(values["log-requests"] === true && { logRequest: (line: string) => console.error(line) }),
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;
