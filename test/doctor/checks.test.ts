@@ -133,6 +133,7 @@ const ROWS: readonly (readonly [id: string, level: "note" | "fault", fix: string
     "node-options=--import /app/node_modules/spendfuse/dist/register.js",
     { files: { ".npmrc": "node-options=--import spendfuse/register\n" } },
   ],
+  ["transport-off", "note", '"transportsOff": []', { config: { transportsOff: ["node-http"] } }],
   [
     "program-unmetered",
     "note",

@@ -5,7 +5,7 @@ const LIBRARIES = ["ws-7", "ws-8", "global"] as const;
 const CASES = NODES.flatMap((release) => LIBRARIES.map((library) => ({ ...release, library })));
 
 /** A request that is held when its connection closes is not sent, and a ping does not wait for one that is. */
-const APART = ["closed at once after the request", "ping in a response"];
+const APART = { held: ["closed at once after the request", "ping in a response"] };
 
 /** A connection to a model that may not be opened is not: nothing reaches the vendor, and the client's own error says why. */
 function isRefusedRight({ calls, wire, problems }: Played): boolean {

@@ -1,7 +1,7 @@
 import { placeOf, type SourceFile } from "../facts/sources.ts";
 import { subjectOf, usedOf } from "../facts.ts";
 import { note } from "../finding.ts";
-import { BLIND_PACKAGES, BLIND_WAYS, type BlindWay, whyOf } from "../tables/blind.ts";
+import { BLIND_PACKAGES, BLIND_WAYS, type BlindWay, TRANSPORT_USERS, whyOf } from "../tables/blind.ts";
 import { programsOf } from "./blind/programs.ts";
 import type { Check } from "./check.ts";
 
@@ -10,6 +10,11 @@ export const blind: Check = {
   name: "blind",
   group: "blind",
   *check(facts) {
+    for (const name of facts.configuration.config.transportsOff ?? []) {
+      if (name === "child-process") continue;
+      const says = `transportsOff names it: what it carries (${TRANSPORT_USERS[name]}) is neither metered nor refused`;
+      yield note("transport-off", name, says, '"transportsOff": []');
+    }
     for (const row of BLIND_PACKAGES)
       for (const name of usedOf(facts, row.package))
         yield note("package-blind", subjectOf(facts, name), `not metered: ${whyOf(row)}`, row.fix);

@@ -1,3 +1,16 @@
+import type { ConfigFile } from "../../core/config-types.ts";
+
+/** Who sends by each transport that may be off. Programs, and their transport, have a check of their own. */
+export const TRANSPORT_USERS: Readonly<
+  Record<Exclude<NonNullable<ConfigFile["transportsOff"]>[number], "child-process">, string>
+> = {
+  fetch: "the vendors' SDKs",
+  http2: "the AWS SDK",
+  "node-http": "axios, got, node-fetch, needle, superagent",
+  undici: "the undici package",
+  websocket: "Realtime, Responses and Live on a WebSocket",
+};
+
 /** Why calls by a transport that the meter lacks are not seen. With the transport, its line and its rows go. */
 export const MISSING_TRANSPORTS = {
   copilot: "a process of its own calls GitHub's servers, which the proxy does not carry",

@@ -16,7 +16,7 @@ const plain = (value) =>
   JSON.parse(
     JSON.stringify(value ?? null)
       .replace(port, ":PORT")
-      .replace(/formdata-undici-\d+|-{20,}\w+/g, "boundary"),
+      .replace(/formdata-undici-\d+|-{4,}\w{16,}/g, "boundary"),
   );
 
 /** Another program's way of an error: without its stack. */
@@ -49,8 +49,8 @@ export async function loadOurs(mode) {
  */
 export async function runBehaviours(list, { calls, ours }, warmUp) {
   const problems = [];
-  process.on("uncaughtException", (error) => problems.push(`uncaught: ${error.stack}`));
-  process.on("unhandledRejection", (error) => problems.push(`unhandled: ${error?.stack}`));
+  process.on("uncaughtException", (error) => problems.push(`uncaught: ${error?.name} ${error?.message}`));
+  process.on("unhandledRejection", (error) => problems.push(`unhandled: ${error?.name} ${error?.message}`));
   if (ours) {
     await warmUp();
     await ours.flush();

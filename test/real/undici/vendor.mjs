@@ -1,6 +1,6 @@
 import { createServer, request as forward } from "node:http";
 import { connect } from "node:net";
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 
 const USAGE = { prompt_tokens: 110, completion_tokens: 37, total_tokens: 147 };
 const CHAT = { id: "chatcmpl-1", object: "chat.completion", model: "gpt-5-mini", usage: USAGE };
@@ -28,6 +28,8 @@ const ANSWERS = {
     response.end();
   },
   gzip: (response) => response.writeHead(200, { ...JSON_TYPE, "content-encoding": "gzip" }).end(gzipSync(WHOLE)),
+  zstd: (response) =>
+    response.writeHead(200, { ...JSON_TYPE, "content-encoding": "zstd" }).end(zstdCompressSync(WHOLE)),
   "gzip-stream": (response) =>
     response.writeHead(200, { ...EVENT_TYPE, "content-encoding": "gzip" }).end(gzipSync(EVENTS.join(""))),
   hanging: (response) => response.writeHead(200, EVENT_TYPE).write(EVENTS[0]),
