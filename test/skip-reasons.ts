@@ -7,7 +7,7 @@ const REASONS: readonly (readonly [named: RegExp, reason: string])[] = [
   [/hasOpenApi/, "Datadog's OpenAPI files are not beside this folder (../shared)"],
   [/hasExchanges|recorded|withProcess|people/i, "the recordings are not beside this folder (../shared)"],
   [/REGISTER/, "there is no dist: npm run build"],
-  [/skips\(fault\)|skipped\(name\)/, "redis-server is not installed"],
+  [/skips\(fault\)|skipped\(name\)/, "redis-server is not installed, or no tmpfs can be mounted"],
   [/\/proc\//, "the test reads /proc, which Linux alone has"],
   [/\bmissing\b/, "openssl or redis-server is not installed"],
 ];

@@ -57,6 +57,8 @@ export interface SettledCall {
   readonly usage?: Usage;
   /** Usage of other models inside this call, not contained in `usage` but contained in `costUsd`. */
   readonly otherModels?: readonly UsagePart[];
+  /** Where `repeats` are counted: the agent has sent this very request before, and it was answered whole. */
+  readonly repeated?: true;
   /**
    * Input tokens that an earlier call of the conversation sent no more than 4.5 minutes before, and that were billed in
    * full again, not read from the vendor's cache. Absent below 1,024.

@@ -142,7 +142,8 @@ export function meteredRows(
   const { scope, ending, status } = call;
   const failedEarly = ending === "failed" && status === undefined && call.usage === undefined;
   if (ending === "blocked" || failedEarly || (status !== undefined && status >= 400)) return [];
-  const shown = ending === "completed" ? tags : wasteTags(tags, ending);
+  const waste = ending === "completed" ? (call.repeated ? "repeated" : undefined) : ending;
+  const shown = waste === undefined ? tags : wasteTags(tags, waste);
   const group = {
     day: windowStart("day", Math.trunc(call.startedAt + call.durationMs)),
     provider: call.provider,
@@ -162,7 +163,7 @@ export function meteredRows(
     model,
     ...countUsage(usage, costNano, index === 0 ? 1 : 0),
   }));
-  return call.uncached === undefined ? rows : apart(rows, call.uncached, tags);
+  return call.uncached === undefined || waste !== undefined ? rows : apart(rows, call.uncached, tags);
 }
 
 /** Takes the tokens that a cache could have held out of the first row, into one of their own. */

@@ -30,6 +30,8 @@ export interface Ask {
   throttled?(budget: string, waitedMs: number): void;
   /** The call may use what a budget keeps for `finalise()`. */
   finalises?(): void;
+  /** The same request as earlier ones, where repeats are counted. */
+  same?(request: SameRequest): void;
   /** Called only where a budget applies. */
   forecast(): Forecast;
   /** Equal for equal requests, to detect repeats; undefined when unknown. */
@@ -39,6 +41,12 @@ export interface Ask {
    * @param error Makes the error of the same, for a stream to which no event can be added.
    */
   cut(event: StreamEvent, error: () => Error): void;
+}
+
+/** What is known of all calls that send the same request. */
+export interface SameRequest {
+  /** One of them was answered whole. */
+  answered: boolean;
 }
 
 /** What a call used and cost. */

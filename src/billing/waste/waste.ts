@@ -8,10 +8,18 @@ import { type CacheRates, cacheRates, PRICED_TOKENS } from "./rates.ts";
 
 /**
  * Why money bought nothing. Each nano-dollar has one cause, the first of these that applies: the call was given up
- * (`canceled`) or broke off (`failed`); the work that it was for failed, or failed and was begun again; input was written to a
+ * (`canceled`) or broke off (`failed`); the same request was answered before (`repeated`); the work that it was for failed, or failed and was begun again; input was written to a
  * cache and never read from it, or could have been read from one.
  */
-export const CAUSES = ["canceled", "failed", "failed_work", "retried_work", "unread_cache", "uncached"] as const;
+export const CAUSES = [
+  "canceled",
+  "failed",
+  "repeated",
+  "failed_work",
+  "retried_work",
+  "unread_cache",
+  "uncached",
+] as const;
 export type Cause = (typeof CAUSES)[number];
 
 export interface Wasted {
@@ -103,7 +111,7 @@ function addRow(into: WasteRow, row: MeteredRow, ratesOf: (row: MeteredRow) => C
 /** Why a row bought nothing; undefined where it did. */
 function causeOf({ tags }: MeteredRow): Exclude<Cause, "unread_cache"> | undefined {
   const { [WASTE_TAG]: waste, [OUTCOME_TAG]: outcome } = readTags(tags);
-  if (waste === "canceled" || waste === "failed") return waste;
+  if (waste === "canceled" || waste === "failed" || waste === "repeated") return waste;
   if (outcome === FAILED) return "failed_work";
   if (outcome === RETRIED) return "retried_work";
   return waste === "uncached" ? waste : undefined;

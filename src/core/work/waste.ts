@@ -2,10 +2,10 @@ import { addMetered, type MeteredRow, type MeteredSums, meteredKey, meteredSums 
 import { readTags, WASTE_TAG, writeTags } from "../tags/tags.ts";
 
 /**
- * Why the money of a metered row bought nothing: the call was given up before its answer was whole, or broke off; or
- * input, in tokens without a cost of their own, that the vendor's cache could have held and that was billed in full.
+ * Why the money of a metered row bought nothing: the call was given up before its answer was whole, or broke off;
+ * the same request was answered before; or input, in tokens without a cost of their own, that the vendor's cache could have held and that was billed in full.
  */
-export type Waste = "canceled" | "failed" | "uncached";
+export type Waste = "canceled" | "failed" | "repeated" | "uncached";
 
 /** The rows as they were metered, without what is said of waste: one row a group. */
 export function withoutWaste(rows: readonly MeteredRow[]): readonly MeteredRow[] {

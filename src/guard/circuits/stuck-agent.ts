@@ -13,7 +13,8 @@ export function findRepeat(
   if (repeats.counted.has(ask)) return undefined;
   repeats.counted.add(ask);
   const fingerprint = ask.fingerprint();
-  if (fingerprint === undefined || !repeats.isOneTooMany(fingerprint, now)) return undefined;
+  if (fingerprint === undefined || !repeats.isOneTooMany(fingerprint, now, (same) => ask.same?.(same)))
+    return undefined;
   const scope = `agent:${ask.node.scope.agent}`;
   const { max, tripMs } = options.repeats as RepeatRule;
   const why = `the same request was made more than ${max} times`;

@@ -1,5 +1,5 @@
 import type { Faults } from "../../core/faults.ts";
-import type { Ask, Forecast, Gate, Passage } from "../../limits/gate.ts";
+import type { Ask, Forecast, Gate, Passage, SameRequest } from "../../limits/gate.ts";
 import type { RefusalShape, StreamEvent } from "../../limits/refusal.ts";
 import type { OpenCall } from "./open-call.ts";
 
@@ -97,6 +97,10 @@ class CallAsk implements Ask {
 
   finalises(): void {
     this.#call.treatment = { ...this.#call.treatment, finalising: true };
+  }
+
+  same(request: SameRequest): void {
+    this.#call.same = request;
   }
 
   forecast(): Forecast {

@@ -2,7 +2,7 @@ import { type CallState, next, OPEN, type SettleEvent } from "../../core/call.ts
 import type { Faults } from "../../core/faults.ts";
 import { implausible, type RefusedFigure, refusedFigure, takeRefusedFigure } from "../../core/figures.ts";
 import type { ScopeNode } from "../../core/scope.ts";
-import type { Ticket } from "../../limits/gate.ts";
+import type { SameRequest, Ticket } from "../../limits/gate.ts";
 import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { SpanHandle } from "../tracing/call-span.ts";
 import type { Context } from "../tracing/context.ts";
@@ -22,7 +22,6 @@ export type CallServices = ServicesOf<OpenCall>;
 /** One call between its request and its ending. It observes everything that passes, and settles once. */
 export class OpenCall {
   target: Target;
-  /** It is no model call, but a request with a price. */
   paid: PaidRequest | undefined;
   readonly context: Context;
   /** The scope with the key of the request in it. */
@@ -57,6 +56,7 @@ export class OpenCall {
   givenUp: "held" | "sending" | undefined = undefined;
   changeable: Changeable | undefined = undefined;
   treatment: Treatment | undefined = undefined;
+  same: SameRequest | undefined = undefined;
   /** Adds to the reading what only the transport knows, before the call settles. */
   completeReading: (() => void) | undefined = undefined;
   /** Reads at once what has come and is still being decoded. */

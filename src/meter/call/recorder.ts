@@ -15,6 +15,7 @@ import type { ModelUsage } from "../wire/formats/format.ts";
 import { withTools } from "../wire/tools/server-tools.ts";
 import { charge, type Money, type PricedPart, quote, sum, UNPRICED } from "./call-cost.ts";
 import type { OpenCall } from "./open-call.ts";
+import { markRepeat } from "./treatment.ts";
 
 const NO_PARTS: readonly PricedPart[] = [];
 
@@ -103,6 +104,7 @@ function readCall(
   if (status !== undefined) settled.status = status;
   if (usage) settled.usage = usage;
   if (uncached !== undefined && state.ending === "completed") settled.uncached = uncached;
+  if (open.same !== undefined) markRepeat(settled, open.same);
   if (parts.length > 1) settled.otherModels = parts.slice(1).map((part) => ({ model: part.model, usage: part.usage }));
   if (money.unpriced !== undefined) settled.unpricedParts = money.unpriced;
   if (money.nano !== undefined) {
@@ -117,7 +119,6 @@ function reportedUsd({ stream, reading }: OpenCall, { ending }: Settled, quality
   return stream && quality === "estimated" && ending !== "completed" ? undefined : reading.costUsd;
 }
 
-/** A failing listener does not affect the others. */
 function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money }: Seen): void {
   const { faults, journal } = options;
   try {
@@ -142,7 +143,6 @@ function tell(options: RecorderOptions, open: OpenCall, { settled, parts, money 
   for (const listener of options.listeners) notifyListener(listener, settled, faults);
 }
 
-/** Adds a call to the ledger and to the metrics. */
 function account(
   { faults, ledger, instruments }: RecorderOptions,
   node: ScopeNode,

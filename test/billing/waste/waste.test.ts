@@ -46,6 +46,8 @@ describe("what bought nothing, of rows whose answer is known", () => {
     ["a whole answer", [{ cost: 2 * USD }], {}],
     ["a call given up", [{ cost: 2 * USD, tags: "waste:canceled" }], { canceled: 2 }],
     ["one that broke off", [{ cost: 2 * USD, tags: "waste:failed" }], { failed: 2 }],
+    ["a request that was answered before", [{ cost: 2 * USD, tags: "waste:repeated" }], { repeated: 2 }],
+    ["such a request of failed work", [{ cost: 2 * USD, tags: "waste:repeated,outcome:failed" }], { repeated: 2 }],
     ["work that failed", [{ cost: 2 * USD, tags: "customer:x,outcome:failed" }], { failed_work: 2 }],
     ["work that was begun again", [{ cost: 2 * USD, tags: "outcome:retried" }], { retried_work: 2 }],
     ["work that was of use", [{ cost: 2 * USD, tags: "outcome:resolved" }], {}],
@@ -115,6 +117,8 @@ describe("a settled call", () => {
     ["whole", {}, [undefined]],
     ["given up", { ending: "canceled" }, ["waste:canceled"]],
     ["broken off", { ending: "failed" }, ["waste:failed"]],
+    ["answered as before", { repeated: true }, ["waste:repeated"]],
+    ["answered as before, with input uncached too", { repeated: true, uncached: 150 }, ["waste:repeated"]],
     ["refused by the vendor, which costs nothing", { ending: "failed", status: 429 }, []],
     ["refused by us", { ending: "blocked" }, []],
   ])("that is %s", (_name, fields, tags) => {

@@ -19,10 +19,15 @@ let client: OpenAI;
 
 /** A vendor whose stream breaks off, or goes on, after its usage; and that answers whole questions of 2,000 tokens at once. */
 function startVendor(): Server {
+  let flaky = 0;
   return createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += chunk;
     const { stream, model } = JSON.parse(text) as { stream?: boolean; model: string };
+    if (model === "flaky" && flaky++ === 0) {
+      response.writeHead(500).end("{}");
+      return;
+    }
     const usage = { prompt_tokens: 2_000, completion_tokens: 100, total_tokens: 2_100 };
     const base = { id: "c1", created: 1, model: "m" };
     if (stream !== true) {
@@ -59,7 +64,11 @@ beforeEach(async () => {
   const env = { SPENDFUSE_CONFIG: "{}", SPENDFUSE_QUIET: "1", SPENDFUSE_EXIT_SENDER: "0", SPENDFUSE_STATE_DIR: dir };
   const rates = { inputPerMTok: 1_000, outputPerMTok: 10_000, cacheReadPerMTok: 100 };
   const prices = ["m", "breaks"].map((model) => ({ model, ...rates }));
-  await runtime.start({ telemetry: false, env, config: { store, prices, hosts: [{ host, provider: "openai" }] } });
+  await runtime.start({
+    telemetry: false,
+    env,
+    config: { store, repeats: { max: 20, within: "5m" }, prices, hosts: [{ host, provider: "openai" }] },
+  });
   client = new OpenAI({
     apiKey: "sk-test",
     baseURL: `http://${host}/v1`,
@@ -122,6 +131,15 @@ test("a report says what bought nothing, of calls of OpenAI's SDK", async () => 
       throw new Error("of no use");
     }),
   ).rejects.toThrow("of no use");
+  // The same three times, and once again after the vendor has failed.
+  await scope({ agent: "looper" }, async () => {
+    for (let time = 0; time < 3; time++) await ask([{ role: "user", content: "Is it done?" }]);
+  });
+  await scope({ agent: "retrier" }, async () => {
+    const request = { model: "flaky", messages: [{ role: "user" as const, content: "Is it done?" }] };
+    await expect(client.chat.completions.create(request)).rejects.toThrow("500");
+    await client.chat.completions.create(request);
+  });
   await runtime.flush();
 
   const { rows, total } = JSON.parse(await report("--json"));
@@ -138,12 +156,15 @@ test("a report says what bought nothing, of calls of OpenAI's SDK", async () => 
   expect(of("leaver").causes.canceled).toEqual({ usd: costOf("leaver").toFixed(9), calls: 1 });
   expect(of("loser").causes.failed).toEqual({ usd: costOf("loser").toFixed(9), calls: 1 });
   expect(of("worker").causes.failed_work).toEqual({ usd: "3.000000000", calls: 1 });
+  expect(of("looper")).toMatchObject({ meteredUsd: "9.000000000", wastedUsd: "6.000000000", calls: 3 });
+  expect(of("looper").causes.repeated).toEqual({ usd: "6.000000000", calls: 2 });
+  expect(of("retrier")).toMatchObject({ meteredUsd: "3.000000000", wastedUsd: "0.000000000" });
   for (const agent of ["leaver", "loser", "worker"]) {
     expect(costOf(agent)).toBeGreaterThan(0);
     expect(of(agent)).toMatchObject({ wastedRatio: 1 });
   }
-  expect(Number(total.meteredUsd)).toBeCloseTo(9 + costOf("leaver") + costOf("loser"), 9);
-  expect(Number(total.wastedUsd)).toBeCloseTo(4.8 + costOf("leaver") + costOf("loser"), 9);
+  expect(Number(total.meteredUsd)).toBeCloseTo(21 + costOf("leaver") + costOf("loser"), 9);
+  expect(Number(total.wastedUsd)).toBeCloseTo(10.8 + costOf("leaver") + costOf("loser"), 9);
 
   const table = await report();
   expect(table).toMatch(/^agent +metered +bought nothing +share +why$/m);

@@ -37,6 +37,7 @@ export async function wasteLines(store: Store, config: Config, span: WasteSpan, 
 const SAID: Readonly<Record<Cause, string>> = {
   canceled: "canceled calls",
   failed: "calls that failed",
+  repeated: "requests answered before",
   failed_work: "failed work",
   retried_work: "retried work",
   unread_cache: "cache writes never read",
@@ -72,7 +73,7 @@ export function wasteTable(rows: readonly WasteRow[], span: WasteSpan): readonly
 function notes(total: WasteRow): readonly string[] {
   const { unpriced } = total;
   return [
-    "Amounts are metered costs, and a lower bound: requests that were sent twice are not recognised, and work without an outcome counts as useful.",
+    'Amounts are metered costs, and a lower bound: work without an outcome counts as useful, and repeated requests are only known where "repeats" is configured.',
     ...(unpriced > 0
       ? [`${counted(unpriced, "wasted call")} of unknown cost ${unpriced === 1 ? "is" : "are"} in no amount.`]
       : []),
