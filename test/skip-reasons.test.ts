@@ -21,7 +21,7 @@ test("conditions are found in all their forms", () => {
   expect(conditionsOf(source).length).toBeGreaterThanOrEqual(3);
   expect(reasonsOf(source)).toContain("Chromium is not installed");
   expect(reasonsOf(source)).toContain("redis-server is not installed");
-  expect(reasonsOf("test('x', () => {})")).toBe("the test says why");
+  expect(reasonsOf("test('x', () => {})")).toContain("the test says why");
 });
 
 test("the end of a run says why beside the figure, the most frequent first", () => {

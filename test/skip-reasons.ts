@@ -27,7 +27,7 @@ export function reasonOf(condition: string): string | undefined {
 /** The reasons for which the tests of a file may be skipped, in one line. */
 export function reasonsOf(source: string): string {
   const found = new Set(conditionsOf(source).flatMap((condition) => reasonOf(condition) ?? []));
-  return [...found].join(", or ") || "the test says why";
+  return [...found].join(", or ") || "left out by a filter (-t, .only), or the test says why";
 }
 
 /** One line a reason, the most frequent first. */
