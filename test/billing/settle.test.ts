@@ -52,6 +52,18 @@ describe.each(Object.values(registry))("$name", (vendor) => {
     expect(await settled(vendor, DAY, [plan])).toEqual([{ day: DAY, lines: [] }]);
   });
 
+  test("what is said of waste leaves the bill as it is", async () => {
+    const plain = { ...called(vendor), calls: 3, cost: 15_000, inputUncached: 40, output: 30, tags: "customer:x" };
+    const parts = [
+      { ...called(vendor), inputUncached: 25, output: 20, cost: 9_000, calls: 2, tags: "customer:x" },
+      { ...called(vendor), ...NOTHING_METERED, inputUncached: 15, tags: "customer:x,waste:uncached" },
+      { ...called(vendor), output: 10, cost: 6_000, tags: "customer:x,waste:canceled" },
+    ];
+    const whole = await settled(vendor, DAY, [plain]);
+    expect(whole[0]?.lines).toMatchObject([{ metered: 15_000n, tokens: 70n, bearer: { tags: "customer:x" } }]);
+    expect(await settled(vendor, DAY, parts)).toEqual(whole);
+  });
+
   test("each day has its own calls", async () => {
     const calls = [called(vendor), called(vendor, DAY + DAY_MS), called(vendor, DAY + 3 * DAY_MS)];
     const days = await settled(vendor, DAY, calls, 3);
