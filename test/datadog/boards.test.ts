@@ -108,4 +108,17 @@ describe.each(boards.map(({ name, json }) => ({ name, json })))("$name", ({ json
     );
     expect(faults).toEqual([]);
   });
+
+  test("a graph of a bill's gauges, or behind a figure of them, does not fall to zero between two polls", () => {
+    const faults = [...widgetsOf(json)].flatMap((widget) => {
+      const { type, timeseries_background: background, title } = widget.definition;
+      if (type !== "timeseries" && background === undefined) return [];
+      return requestsOf(widget).flatMap(({ formulas, queries }) => {
+        const metrics = partsIn(String(title), queries).map(({ metric }) => metric);
+        const bare = formulas.some(({ formula }) => /^default_zero\(\w+\)$/.test(formula));
+        return bare && metrics.every((metric) => OF_NO_SERVICE.has(metric)) ? [title] : [];
+      });
+    });
+    expect(faults).toEqual([]);
+  });
 });
