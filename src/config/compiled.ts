@@ -200,6 +200,7 @@ export const SCHEMA: ObjectNode = {
       "kind": "object",
       "type": "ProxyConfig",
       "keys": {
+        "maxBudgetUsd": { "kind": "boolean" },
         "upstreams": {
           "kind": "object",
           "type": "UpstreamsConfig",
@@ -322,6 +323,7 @@ export const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   "SPENDFUSE_SUMMARY": ["summary"],
   "SPENDFUSE_BAGGAGE_SEND": ["baggage", "send"],
   "SPENDFUSE_BAGGAGE_ACCEPT": ["baggage", "accept"],
+  "SPENDFUSE_PROXY_MAX_BUDGET_USD": ["proxy", "maxBudgetUsd"],
   "SPENDFUSE_TOOL_PRICES": ["toolPrices"],
   "SPENDFUSE_BILL": ["billing", "db"],
   "SPENDFUSE_BILLING_SETTLE": ["billing", "settle"],

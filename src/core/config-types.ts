@@ -160,6 +160,11 @@ export interface UpstreamsConfig {
 
 /** `spendfuse proxy` and `spendfuse run`. */
 export interface ProxyConfig {
+  /**
+   * Starts Claude Code, as its Agent SDKs do, with `--max-budget-usd` of what is left of its budgets in USD; a lower
+   * one of the caller's stays. Default `false`. Also `SPENDFUSE_PROXY_MAX_BUDGET_USD`.
+   */
+  readonly maxBudgetUsd?: boolean;
   /** Where the requests of agent programs go, such as a gateway; nowhere else. */
   readonly upstreams?: UpstreamsConfig;
 }

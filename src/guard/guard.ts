@@ -8,7 +8,7 @@ import { leave } from "./budgets/budget-lease.ts";
 import { charge, countsOf, type Hold, holdsOf } from "./budgets/budgets.ts";
 import { findShortage, type Shortage, type Taken, takeHolds, type Unknown } from "./budgets/coverage.ts";
 import { replaceBudgets } from "./budgets/reload.ts";
-import { type Remaining, remainingOf } from "./budgets/remaining.ts";
+import { leftUsdOf, type Remaining, remainingOf } from "./budgets/remaining.ts";
 import { pausedCause, spentCause } from "./cause.ts";
 import type { CircuitCache } from "./circuits/circuit-cache.ts";
 import { findRepeat } from "./circuits/stuck-agent.ts";
@@ -31,6 +31,8 @@ export interface Guard extends Gate {
   waits: boolean;
   /** What is left of the budgets that apply to a scope; nothing where a circuit is open. Never rejects. */
   remaining(node: ScopeNode): Promise<readonly Remaining[]>;
+  /** The least that is left of the scope's budgets in USD, as far as this process knows; undefined without one, and in shadow mode. */
+  leftUsd(node: ScopeNode): number | undefined;
   /** Takes the budgets of a configuration that was read again. */
   replaceBudgets(next: readonly Budget[]): void;
   /** Reports everything to the store and releases what is held. Never rejects. */
@@ -60,6 +62,10 @@ export function createGuard(options: GuardOptions): Guard {
       return createRefusal(blockedUnchecked(), shape, options.raise);
     },
     remaining: (node) => remaining(guard, node),
+    leftUsd: (node) =>
+      options.mode === "shadow"
+        ? undefined
+        : leftUsdOf(budgets, countsOf(budgets, node), guard.finalises && isFinalising()),
     replaceBudgets(next) {
       replaceBudgets(budgets, next);
       guard.finalises = keepsReserve(next);

@@ -27,6 +27,8 @@ export interface Enforcement {
   readonly counts: Iterable<Count>;
   /** What is left of the budgets that apply to a scope. Never rejects. */
   remaining(node: ScopeNode): Promise<readonly Remaining[]>;
+  /** The least that is left of the scope's budgets in USD, as far as this process knows; undefined without one. */
+  leftUsd(node: ScopeNode): number | undefined;
   /** Takes the budgets of a configuration that was read again. */
   replaceBudgets(next: readonly Budget[]): void;
   /** Undefined while it is not open. */
@@ -89,6 +91,7 @@ export function openEnforcement(options: EnforcementOptions): Enforcement {
     gauges,
     counts,
     remaining: guard.remaining,
+    leftUsd: guard.leftUsd,
     replaceBudgets(next) {
       state.caps = next;
       guard.replaceBudgets(next);

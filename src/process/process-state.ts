@@ -5,7 +5,7 @@ import { NO_TAGS } from "../core/tags/tags.ts";
 import type { Approve } from "../guard/approval.ts";
 import { type CallMeter, createCallMeter } from "../meter/call/call-meter.ts";
 import * as frameworks from "../meter/identity/frameworks/registry.ts";
-import { createIdentifier, currentNode, type Identifier, listenToFrameworks } from "../meter/identity/identify.ts";
+import { createIdentifier, type Identifier, listenToFrameworks } from "../meter/identity/identify.ts";
 import { createScoping, type Scoping } from "../meter/identity/scoping.ts";
 import { createNameWatch, createTagWarning } from "../meter/identity/tag-collisions.ts";
 import { createPropagation, type Propagation } from "../meter/propagation/propagation.ts";
@@ -24,7 +24,7 @@ import { createOutcomes, type Outcomes } from "./outcomes/outcomes.ts";
 import { adoptReport } from "./programs/adopt-report.ts";
 import type { Forward } from "./programs/forward.ts";
 import { createProgramProxy, type ProgramProxy } from "./programs/program-proxy.ts";
-import { createStartedPrograms, type StartedPrograms } from "./programs/started-programs.ts";
+import { createStartedPrograms, programScope, type StartedPrograms } from "./programs/started-programs.ts";
 import { printSummary } from "./summary/summary.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
@@ -111,7 +111,7 @@ export function createProcessState(say: (message: string) => void, forward?: For
   });
   const started = createStartedPrograms({
     proxy: programs,
-    node: () => currentNode(identifier),
+    ...programScope(identifier, configuration.get, (node) => state.parts?.enforcement?.leftUsd(node)),
     record: (call, parts, node) => adoptReport(openForCalls(state), call, parts, node),
     prices: () => openForCalls(state).prices,
     unmetered: (host) => openForCalls(state).instruments.unmetered(host),

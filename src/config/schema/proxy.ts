@@ -24,6 +24,12 @@ export const PROXY_KEYS = {
     description: "`spendfuse proxy` and `spendfuse run`.",
     examples: [{ upstreams: { openai: "https://llm.example.com/v1" } }],
     keys: {
+      maxBudgetUsd: {
+        kind: "boolean",
+        default: false,
+        description:
+          "Starts Claude Code, as its Agent SDKs do, with `--max-budget-usd` of what is left of its budgets in USD; a lower one of the caller's stays.",
+      },
       upstreams: {
         kind: "object",
         type: "UpstreamsConfig",

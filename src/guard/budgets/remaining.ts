@@ -46,6 +46,14 @@ export async function remainingOf(
   return counts.map((count) => rowOf(budgets, count, finalising)).sort((a, b) => shareOf(a) - shareOf(b));
 }
 
+/** The least that is left of budgets in USD, without asking the store; undefined where there is none. */
+export function leftUsdOf(budgets: Budgets, counts: readonly Count[], finalising: boolean): number | undefined {
+  const { lease, clock } = budgets;
+  for (const count of counts) if (isOver(count, clock())) roll(lease, count, clock());
+  const left = counts.flatMap((count) => (count.budget.unit === "usd" ? [rowOf(budgets, count, finalising).left] : []));
+  return left.length === 0 ? undefined : Math.min(...left);
+}
+
 function shareOf({ left, cap }: Remaining): number {
   return cap > 0 ? left / cap : 0;
 }

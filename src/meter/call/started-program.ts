@@ -51,6 +51,8 @@ export interface ModelReport {
 export interface StartedProgram {
   /** Where its calls are metered; undefined where there is no proxy. */
   readonly addresses: ProgramAddresses | undefined;
+  /** What is left of its budgets, in USD, where it is to be told; undefined where it is not. */
+  readonly leftUsd: number | undefined;
   /** Its calls will not reach the proxy. */
   past(why: Past): void;
   report(report: ProgramReport): void;

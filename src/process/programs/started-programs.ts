@@ -1,8 +1,10 @@
 import { setTimeout } from "node:timers";
+import type { Config } from "../../config/config.ts";
 import type { CallPart, SettledCall } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Past, ProgramReport, ProgramStart, StartedProgram } from "../../meter/call/started-program.ts";
+import { currentNode, type Identifier } from "../../meter/identity/identify.ts";
 import type { PriceQueue } from "../../pricing/queue.ts";
 import type { ProgramProxy } from "./program-proxy.ts";
 import { differenceOf, turnOf } from "./program-turns.ts";
@@ -11,6 +13,8 @@ export interface StartedProgramsOptions {
   readonly proxy: Pick<ProgramProxy, "addresses" | "isBehind" | "drain">;
   /** The scope that we are called in. */
   readonly node: () => ScopeNode;
+  /** What is left of the budgets of a scope, in USD, where programs are to be told; undefined where they are not. */
+  readonly leftUsd: (node: ScopeNode) => number | undefined;
   /** Accounts for what a program says that it has used. */
   readonly record: (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
   readonly prices: () => PriceQueue;
@@ -63,6 +67,21 @@ interface State {
 const LATE_MS = 1_000;
 const MAX_SAID = 100;
 
+/**
+ * The scope that a program is started in, and what it has left, where the configuration has it told.
+ * @param left What a scope has left in USD.
+ */
+export function programScope(
+  identifier: Identifier,
+  config: () => Config,
+  left: (node: ScopeNode) => number | undefined,
+): Pick<StartedProgramsOptions, "node" | "leftUsd"> {
+  return {
+    node: () => currentNode(identifier),
+    leftUsd: (node) => (config().proxy?.maxBudgetUsd === true ? left(node) : undefined),
+  };
+}
+
 export function createStartedPrograms(options: StartedProgramsOptions): StartedPrograms {
   const state: State = { options, running: new Map(), said: new Set(), count: 0 };
   return {
@@ -108,6 +127,7 @@ function begin(state: State, start: ProgramStart): StartedProgram | undefined {
   running.set(child, program);
   return {
     addresses,
+    leftUsd: options.faults.guard("guard", () => options.leftUsd(program.node)),
     past: (why) => goPast(state, program, why),
     report(report) {
       program.waiting.push(report);

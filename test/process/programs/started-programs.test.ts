@@ -35,6 +35,7 @@ function stage(isGuided = true) {
   const programs = createStartedPrograms({
     proxy: { addresses: () => (isGuided ? addresses : undefined), isBehind: () => false, drain: () => {} },
     node: () => NODE,
+    leftUsd: () => undefined,
     record: (call) => seen.calls.push(call),
     prices: () => ({ ...prices, run: (use) => use(), price }),
     unmetered: (host) => seen.unmetered.push(host),

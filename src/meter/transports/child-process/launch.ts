@@ -4,6 +4,7 @@ import type { CallMeter } from "../../call/call-meter.ts";
 import type { ProgramStart, StartedProgram } from "../../call/started-program.ts";
 import { SCOPE_VARIABLE } from "../../propagation/baggage.ts";
 import type { Launch } from "./command.ts";
+import { withOwnBudget } from "./own-budget.ts";
 import { type FoundProgram, findProgram, pastProxy, startOf } from "./past.ts";
 
 /** Programs that call models, or may: Python has no hook of ours. */
@@ -39,9 +40,10 @@ export function redirect(meter: CallMeter, launch: Launch): Prepared {
   const started = meter.startProgram(start);
   if (started === undefined) return { launch };
   const reports = found !== undefined && tellsItsUse(found);
-  const { addresses } = started;
+  const { addresses, leftUsd } = started;
   if (addresses === undefined) return { launch, started, reports };
-  const [, ...args] = childArguments([launch.file, ...launch.args], addresses);
+  const given = found === undefined ? launch.args : withOwnBudget(launch.args, found, leftUsd);
+  const [, ...args] = childArguments([launch.file, ...given], addresses);
   const env = childEnvironment(launch.env, addresses, addresses.proxy, readEnvironment());
   const redirected = { file: launch.file, args, env };
   const past = found && pastProxy(found, redirected, addresses);

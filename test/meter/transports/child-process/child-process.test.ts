@@ -48,6 +48,25 @@ async function startBy(way: string, file = program, env: Record<string, string> 
   return JSON.parse(out) as Result;
 }
 
+describe("Claude Code's own budget", () => {
+  const budgets = [
+    { name: "agent day", scope: { agent: "*" }, per: "day", usd: 2 },
+    { name: "tokens", scope: { agent: "*" }, per: "day", tokens: 1_000 },
+  ];
+  test.each([
+    ["is what is left of the budgets in USD, where it is asked for", true, ["--max-budget-usd", "2.000000"]],
+    ["is not set where it is not", undefined, []],
+  ])("%s", async (_name, maxBudgetUsd, sent) => {
+    const shown = join(folder, "shown", "claude");
+    mkdirSync(join(folder, "shown"), { recursive: true });
+    writeFileSync(shown, '#!/bin/sh\nprintf "%s " "$@"\n');
+    chmodSync(shown, 0o755);
+    const proxy = { upstreams: { anthropic: vendor.url }, ...(maxBudgetUsd && { maxBudgetUsd }) };
+    const { out } = await startBy("with an order", shown, { MORE: JSON.stringify({ budgets, proxy }) });
+    expect(out.trim().split(" ")).toEqual([...sent, "-p", CHILD]);
+  });
+});
+
 describe("a program's calls are metered in the scope of whoever starts it", () => {
   test.each([
     "spawnSync",

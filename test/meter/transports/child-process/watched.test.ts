@@ -51,6 +51,7 @@ test("20 MB of output that is read slowly are as without us, and wait no longer,
   const ends: (number | null)[] = [];
   const started: StartedProgram = {
     addresses: undefined,
+    leftUsd: undefined,
     past() {},
     report: (report) => reports.push(report),
     ended: (code) => ends.push(code),
@@ -73,6 +74,7 @@ test("a program that could not be started has ended", () => {
   const ends: (number | null)[] = [];
   const started: StartedProgram = {
     addresses: undefined,
+    leftUsd: undefined,
     past() {},
     report() {},
     ended: (code) => void ends.push(code),
