@@ -132,7 +132,7 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: "the vendor's word on when its cap ends is not heard",
-    file: "src/guard/guard.ts",
+    file: "src/guard/circuits/vendor-trip.ts",
     find: "cap.until !== undefined && cap.until > now ? cap.until - now : VENDOR_CAP_MS",
     replace: "VENDOR_CAP_MS",
     tests: ["test/guard/guard.test.ts"],
