@@ -218,13 +218,14 @@ describe.each(Object.entries(ADDRESSES).map(([name, make]) => ({ name, make })))
       await eventually(() => expect(all(fleet).length).toBeGreaterThan(20));
       const times = all(fleet)
         .map(({ at }) => at)
-        .sort((a, b) => a - b);
+        .sort((a, b) => a - b)
+        // Seen when answered, and each process's first answer takes the longest.
+        .slice(PROCESSES);
       const tookMs = (times.at(-1) as number) - (times[0] as number);
       const shares = fleet.map(({ answered }) => answered.length);
       console.log(
         `${name}: ${times.length - 1} calls in ${tookMs} ms at one every ${everyMs} ms, by process ${shares.join(" ")}`,
       );
-      // Seen when answered, and the first answers take the longest.
       expect(times.length - 1).toBeLessThanOrEqual(tookMs / everyMs + 2);
       expect(times.length - 1).toBeGreaterThan((tookMs / everyMs) * 0.7);
       expect(Math.min(...shares)).toBeGreaterThan(1);
