@@ -91,7 +91,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: "a hold that was given back in time is given back again at the end",
     file: "src/guard/budgets/reservations.ts",
-    find: "reservation.holds = reservation.holds.map(({ count }) => ({ count, amount: 0 }));",
+    find: "this.holds = this.holds.map(({ count }) => ({ count, amount: 0 }));",
     replace: "",
     tests: ["test/guard/budgets.test.ts"],
   },
