@@ -17,14 +17,23 @@ let switched: Switched;
 /** Accepts connections and says nothing, so that no TLS is agreed on. */
 let silent: Server;
 const sockets = new Set<Socket>();
+/** Without connections of earlier tests: on one that is there a request is sent before it can be aborted. */
+let connections: undici.Agent;
+const earlier = undici.getGlobalDispatcher();
 
 beforeAll(async () => {
   switched = await startSwitched();
   silent = createServer((socket) => sockets.add(socket));
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
 });
-beforeEach(() => answer(switched.server));
-afterEach(() => {
+beforeEach(() => {
+  answer(switched.server);
+  connections = new undici.Agent();
+  undici.setGlobalDispatcher(connections);
+});
+afterEach(async () => {
+  undici.setGlobalDispatcher(earlier);
+  await connections.destroy();
   for (const socket of sockets) socket.destroy();
 });
 afterAll(async () => {
