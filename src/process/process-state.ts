@@ -111,7 +111,7 @@ export function createProcessState(say: (message: string) => void, forward?: For
   });
   const started = createStartedPrograms({
     proxy: programs,
-    ...programScope(identifier, configuration.get, (node) => state.parts?.enforcement?.leftUsd(node)),
+    ...programScope(identifier, tracing, configuration.get, (node) => state.parts?.enforcement?.leftUsd(node)),
     record: (call, parts, node) => adoptReport(openForCalls(state), call, parts, node),
     prices: () => openForCalls(state).prices,
     unmetered: (host) => openForCalls(state).instruments.unmetered(host),

@@ -1,6 +1,7 @@
 import type { Faults } from "../../core/faults.ts";
 import { type ScopeFields, type ScopeNode, type TagValues, UNKNOWN_AGENT } from "../../core/scope.ts";
 import { NO_TAGS } from "../../core/tags/tags.ts";
+import type { AgentSpan } from "../tracing/agent-span.ts";
 import type { Context, Contexts } from "../tracing/context.ts";
 import { lookAround, type Surroundings } from "../tracing/otel-global.ts";
 import type { Channel, Entrance, Framework, Identity, ModelRequest } from "./frameworks/framework.ts";
@@ -94,6 +95,15 @@ export function nodeFor(
 export function currentNode(identifier: Identifier): ScopeNode {
   const { contexts, known } = identifier;
   return withDefaults(contexts, known, contextHere(identifier, lookAround()).node);
+}
+
+/** What a call made here has its span below: the user's span that is active, else the agent's. */
+export function placeOf(identifier: Identifier): {
+  readonly around: Surroundings;
+  readonly agentSpan: AgentSpan | undefined;
+} {
+  const around = lookAround();
+  return { around, agentSpan: contextHere(identifier, around).span };
 }
 
 /** The context of a scope that begins here, but for its span. Equal fields give the same node. */

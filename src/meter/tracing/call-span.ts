@@ -36,7 +36,7 @@ export function closeCallSpan(handle: SpanHandle, begun: Begun, call: SettledCal
   if (!handle.enriched) {
     // A gateway has told who answered.
     if (call.provider !== begun.target.provider) handle.span.setAttributes({ [ATTR.provider]: call.provider });
-    finish(handle, call);
+    finishCallSpan(handle, call);
     return;
   }
   // Once its response has begun no SDK tries a call again.
@@ -67,11 +67,12 @@ function fill(handle: SpanHandle, call: SettledCall): void {
 function carry({ span: other, tracing }: SpanHandle, begun: Begun, call: SettledCall): boolean {
   const span = tracing.startBeside(other, nameOf(begun), requestAttributesOf(begun), call.startedAt);
   if (span === undefined) return false;
-  finish({ span, enriched: false, tracing }, call, call.startedAt + call.durationMs);
+  finishCallSpan({ span, enriched: false, tracing }, call, call.startedAt + call.durationMs);
   return true;
 }
 
-function finish(handle: SpanHandle, call: SettledCall, time?: number): void {
+/** @param time When it ended, in milliseconds since the epoch, where that is not now. */
+export function finishCallSpan(handle: SpanHandle, call: SettledCall, time?: number): void {
   const { span } = handle;
   const attributes = attributesOf(handle, call);
   if (call.ending === "failed") span.fail();

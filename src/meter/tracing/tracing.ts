@@ -18,13 +18,17 @@ export interface Tracing {
   active(around: Surroundings): TracingSpan | undefined;
   /** The span that another library has open for the current model call: OpenTelemetry's, else Datadog's own. */
   activeModelSpan(around: Surroundings): TracingSpan | undefined;
-  /** `parent` is used where no span of the user's is active. */
+  /**
+   * `parent` is used where no span of the user's is active.
+   * @param startTime Milliseconds since the epoch, where it began before now.
+   */
   start(
     around: Surroundings,
     name: string,
     kind: "internal" | "client",
     parent: TracingSpan | undefined,
     attributes: TracingAttributes,
+    startTime?: number,
   ): TracingSpan | undefined;
   /** Starts our own span beside another library's for the call, if allowed: see {@link TracingSpan.startBeside}. */
   startBeside(
@@ -66,12 +70,13 @@ export function createTracing(current: () => TracingSettings, faults: Faults): T
       const datadog = activeDatadogModelSpan();
       return datadog && wrapDatadog(datadog, faults);
     },
-    start(around, name, kind, parent, attributes) {
+    start(around, name, kind, parent, attributes, startTime) {
       settings ??= current();
       if (!settings.enabled) return undefined;
       // The user's active span is nearer to the call than an outer span of ours.
       const outer = around.span ?? (parent instanceof WrappedSpan ? parent.original : undefined);
-      const options = { kind: kind === "client" ? CLIENT : INTERNAL, attributes };
+      const now = { kind: kind === "client" ? CLIENT : INTERNAL, attributes };
+      const options = startTime === undefined ? now : { ...now, startTime };
       const theirs = around.tracerProvider && userTracer(TRACER_NAME, around);
       const span = theirs
         ? theirs.startSpan(name, options, contextWith(outer, around))

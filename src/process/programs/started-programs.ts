@@ -5,8 +5,10 @@ import type { Faults } from "../../core/faults.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import type { Past, ProgramReport, ProgramStart, StartedProgram } from "../../meter/call/started-program.ts";
 import { currentNode, type Identifier } from "../../meter/identity/identify.ts";
+import type { Tracing } from "../../meter/tracing/tracing.ts";
 import type { PriceQueue } from "../../pricing/queue.ts";
 import type { ProgramProxy } from "./program-proxy.ts";
+import { createProgramSpans, type ProgramPlace, type ProgramSpans } from "./program-spans.ts";
 import { differenceOf, turnOf } from "./program-turns.ts";
 
 export interface StartedProgramsOptions {
@@ -17,6 +19,7 @@ export interface StartedProgramsOptions {
   readonly leftUsd: (node: ScopeNode) => number | undefined;
   /** Accounts for what a program says that it has used. */
   readonly record: (call: SettledCall, parts: readonly CallPart[], node: ScopeNode) => void;
+  readonly spans: ProgramSpans;
   readonly prices: () => PriceQueue;
   readonly unmetered: (host: string) => void;
   readonly say: (line: string) => void;
@@ -39,6 +42,7 @@ interface Running {
   readonly child: string;
   readonly start: ProgramStart;
   readonly node: ScopeNode;
+  readonly place: ProgramPlace | undefined;
   readonly startedAt: number;
   /** It has an address of ours. */
   readonly isGuided: boolean;
@@ -68,15 +72,17 @@ const LATE_MS = 1_000;
 const MAX_SAID = 100;
 
 /**
- * The scope that a program is started in, and what it has left, where the configuration has it told.
+ * The scope that a program is started in, the spans of its calls, and what it has left, where the configuration has it told.
  * @param left What a scope has left in USD.
  */
 export function programScope(
   identifier: Identifier,
+  tracing: Tracing,
   config: () => Config,
   left: (node: ScopeNode) => number | undefined,
-): Pick<StartedProgramsOptions, "node" | "leftUsd"> {
+): Pick<StartedProgramsOptions, "node" | "leftUsd" | "spans"> {
   return {
+    spans: createProgramSpans(identifier, tracing),
     node: () => currentNode(identifier),
     leftUsd: (node) => (config().proxy?.maxBudgetUsd === true ? left(node) : undefined),
   };
@@ -88,6 +94,7 @@ export function createStartedPrograms(options: StartedProgramsOptions): StartedP
     start: (start) => begin(state, start),
     reached(child, call) {
       const program = state.running.get(child);
+      if (call !== undefined) options.faults.guard("span", () => options.spans.write(call, program?.place));
       if (program === undefined) return;
       program.reached = true;
       if (call === undefined || call.ending === "blocked") return;
@@ -114,6 +121,7 @@ function begin(state: State, start: ProgramStart): StartedProgram | undefined {
     child,
     start,
     node: options.node(),
+    place: options.faults.guard("span", options.spans.place),
     startedAt: Date.now(),
     isGuided: addresses !== undefined,
     reached: false,
@@ -135,6 +143,8 @@ function begin(state: State, start: ProgramStart): StartedProgram | undefined {
     },
     ended(code) {
       program.code = code;
+      // Before the app goes on, whose agent's span may end then.
+      options.proxy.drain();
       wait(state, program);
     },
   };
@@ -175,7 +185,9 @@ function take(state: State, program: Running, report: ProgramReport): void {
   const prices = options.prices();
   prices.run(() => {
     const turn = turnOf({ report, last, start, node, startedAt, price: prices.price, now: Date.now() });
-    if (turn !== undefined) options.record(turn.call, turn.parts, node);
+    if (turn === undefined) return;
+    options.faults.guard("span", () => options.spans.write(turn.call, program.place));
+    options.record(turn.call, turn.parts, node);
   });
 }
 

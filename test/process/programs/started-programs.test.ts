@@ -10,11 +10,13 @@ import { createStartedPrograms } from "../../../src/process/programs/started-pro
 const CLAUDE: ProgramStart = { name: "claude", asks: true, resumes: false, host: "api.anthropic.com" };
 const CODEX: ProgramStart = { name: "codex", asks: true, resumes: false, host: "api.openai.com", model: "gpt-5" };
 const WHY = { host: "gw.example", reason: "ANTHROPIC_BASE_URL names gw.example", fix: "leave it out" };
+const PLACE = { around: { tracerProvider: undefined, context: undefined, span: undefined }, agentSpan: undefined };
 const NODE = nestScope(undefined, { agent: "planner" });
 
 function stage(isGuided = true) {
   const seen = {
     calls: [] as SettledCall[],
+    spans: [] as [usd: number | undefined, inPlace: boolean][],
     unmetered: [] as string[],
     said: [] as string[],
     debug: [] as string[],
@@ -36,6 +38,7 @@ function stage(isGuided = true) {
     proxy: { addresses: () => (isGuided ? addresses : undefined), isBehind: () => false, drain: () => {} },
     node: () => NODE,
     leftUsd: () => undefined,
+    spans: { place: () => PLACE, write: (call, place) => void seen.spans.push([call.costUsd, place === PLACE]) },
     record: (call) => seen.calls.push(call),
     prices: () => ({ ...prices, run: (use) => use(), price }),
     unmetered: (host) => seen.unmetered.push(host),
@@ -72,6 +75,7 @@ describe("a program whose calls do not reach the proxy", () => {
       { costUsd: 0.1, usage: { input: 100 }, quality: "reported", costSource: "provider", scope: { agent: "planner" } },
       { costUsd: 0.15, usage: { input: 60 }, model: "claude-sonnet-4-6", ending: "completed" },
     ]);
+    expect(seen.spans.map(([, inPlace]) => inPlace)).toEqual([true, true]);
     expect(seen.unmetered).toEqual(["api.anthropic.com"]);
     expect(seen.said).toEqual([
       expect.stringMatching(/^calls of claude are not metered: none reached the proxy.*;.*env -i/),
