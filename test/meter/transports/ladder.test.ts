@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
-import { EventEmitter } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
-import { connect, createServer, type Http2Server } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { PassThrough, Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
@@ -79,6 +87,27 @@ const ABORTED_SENDS: Readonly<Record<string, (url: string, signal: AbortSignal) 
         .on("error", reject)
         .end(body);
     }),
+};
+
+const HTTP2_HEAD = { ":method": "POST", ":path": PATH, ...HEADERS };
+
+/** Ways to give up a request on HTTP/2. */
+const HTTP2_ABORTS: Readonly<
+  Record<string, (session: ClientHttp2Session) => { readonly stream: ClientHttp2Stream; readonly abort: () => void }>
+> = {
+  "its signal": (session) => {
+    const control = new AbortController();
+    const stream = session.request(HTTP2_HEAD, { signal: control.signal });
+    return { stream: stream.end(BODY), abort: () => control.abort() };
+  },
+  "close()": (session) => {
+    const stream = session.request(HTTP2_HEAD).end(BODY);
+    return { stream, abort: () => stream.close(constants.NGHTTP2_CANCEL) };
+  },
+  "destroy()": (session) => {
+    const stream = session.request(HTTP2_HEAD).end(BODY);
+    return { stream, abort: () => stream.destroy(new Error("enough")) };
+  },
 };
 
 function emitterOf(signal: AbortSignal): EventEmitter {
@@ -317,6 +346,32 @@ describe("a ladder", () => {
       );
       expect(switched.server.visits).toHaveLength(2);
     });
+  });
+
+  test.each(Object.entries(HTTP2_ABORTS))("by node:http2, one that is given up by %s as well", async (_by, open) => {
+    const host = new URL(vendor.url).host;
+    const session = connect(vendor.url);
+    const byHttp2 = async (): Promise<IncomingHttpHeaders> => {
+      const stream = session.request(HTTP2_HEAD).end(BODY);
+      const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+      await once(stream.resume(), "close");
+      return headers;
+    };
+    await switched.metered(
+      async () => {
+        await byHttp2();
+        const { stream, abort } = open(session);
+        const closed = new Promise((resolve) => stream.on("error", () => {}).on("close", resolve));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const third = byHttp2();
+        abort();
+        await closed;
+        expect(Number((await third)["x-spendfuse-throttled-ms"])).toBeLessThan(750);
+      },
+      { ...budgets({ throttle: { at: 0, every: "500ms" } }), hosts: [{ host, like: "api.openai.com" }] },
+    );
+    session.close();
+    expect(vendor.seen).toHaveLength(2);
   });
 
   test("a call by node:http that is given up while it waits its turn is never sent, and takes no turn", async () => {

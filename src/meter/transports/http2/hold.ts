@@ -84,6 +84,7 @@ function hold(
   // Without it Node has refused the request, or sent it in a way that is not known to us.
   if (send === undefined) return stream;
   const writes = followWaitingWrites(stream);
+  let waits = true;
   const held = new HeldRequest(
     meter,
     target,
@@ -93,6 +94,7 @@ function hold(
       // The head is rendered already.
       changing: { address: String(headers[":path"] ?? ""), mayResize: false, mayMove: false },
       release(_added, changed) {
+        waits = false;
         const isChanged = changed === undefined || writes.isWhole;
         writes.release(isChanged ? changed?.body : undefined);
         if (session.connecting) queue(session, send);
@@ -100,6 +102,7 @@ function hold(
         return isChanged;
       },
       refuse(refusal) {
+        waits = false;
         writes.swallow();
         answerInstead(stream, refusal);
       },
@@ -107,7 +110,7 @@ function hold(
     { mayAsk: mayAskUsage(target) && isAskable(headers), said },
   );
   followWrites(stream, held);
-  followEvents(meter, session, stream, held);
+  followEvents(meter, session, stream, held, () => waits);
   if (stream.writableEnded) {
     held.end(undefined, undefined);
     held.settleEnd();
@@ -180,12 +183,16 @@ function followWrites(stream: ClientHttp2Stream, held: HeldRequest): void {
   ];
 }
 
-/** Sees the events of a stream where it emits them, so that no listener of ours shows. */
+/**
+ * Sees the events of a stream where it emits them, so that no listener of ours shows.
+ * @param waits Whether the request is neither sent nor refused yet.
+ */
 function followEvents(
   meter: CallMeter,
   session: ClientHttp2Session,
   stream: ClientHttp2Stream,
   held: HeldRequest,
+  waits: () => boolean,
 ): void {
   const { emit, close, destroy } = stream as unknown as Record<"emit" | "close" | "destroy", Method>;
   /** Node itself closes the streams of a socket that is gone. */
@@ -197,7 +204,10 @@ function followEvents(
     } as Method),
     override(stream as never, "close", function (this: ClientHttp2Stream, ...args: unknown[]): unknown {
       if (!this.closed) held.fail({ type: !this.pending && isCut() ? "error" : "cancel" }, !this.writableFinished);
-      return close.apply(this, args);
+      const result = close.apply(this, args);
+      // Node closes a stream once it has been opened, and this one will not be.
+      if (waits()) this.destroy();
+      return result;
     } as Method),
     override(stream as never, "destroy", function (this: ClientHttp2Stream, error): unknown {
       // Node itself destroys a stream once it is closed, or with an error.
