@@ -22,6 +22,8 @@ export interface Cause {
 interface Line {
   cause: Cause;
   readonly calls: Set<WaitingCall>;
+  /** The latest deadline of any of them so far. */
+  latest: number;
   timer: NodeJS.Timeout | undefined;
   /** Whether its first call is being checked; and whether something happened since. */
   checking: boolean;
@@ -89,13 +91,16 @@ interface WaitingState {
   readonly options: WaitingOptions;
   readonly lines: Map<string, Line>;
   readonly callOf: Map<Ask, WaitingCall>;
+  /** When calls came that may still have to wait: the store may answer a later one first. `performance.now()`. */
+  readonly cameAt: WeakMap<Ask, number>;
 }
 
 export function createWaiting(options: WaitingOptions): Waiting {
-  const state: WaitingState = { options, lines: new Map(), callOf: new Map() };
+  const state: WaitingState = { options, lines: new Map(), callOf: new Map(), cameAt: new WeakMap() };
   return {
     join(ask) {
       for (const line of state.lines.values()) if (line.cause.applies(ask.node)) return enter(state, line, ask);
+      state.cameAt.set(ask, performance.now());
       return undefined;
     },
     wait(ask, cause) {
@@ -124,7 +129,7 @@ export function createWaiting(options: WaitingOptions): Waiting {
 function lineOf({ lines }: WaitingState, cause: Cause): Line {
   let line = lines.get(cause.key);
   if (line === undefined) {
-    line = { cause, calls: new Set(), timer: undefined, checking: false, again: false };
+    line = { cause, calls: new Set(), latest: 0, timer: undefined, checking: false, again: false };
     lines.set(cause.key, line);
   }
   line.cause = cause;
@@ -143,7 +148,7 @@ function enter(state: WaitingState, line: Line, ask: Ask): Promise<Passage> {
       leave(state, call);
       resolve(passage);
     }
-    const cameAt = performance.now();
+    const cameAt = state.cameAt.get(ask) ?? performance.now();
     const call: WaitingCall = {
       ask,
       cameAt,
@@ -156,21 +161,30 @@ function enter(state: WaitingState, line: Line, ask: Ask): Promise<Passage> {
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     state.callOf.set(ask, call);
-    line.calls.add(call);
+    place(line, call);
     if (call.held) schedule(state, line);
     else wakeLine(state, line);
   });
 }
 
-/** To another line, in which deadlines stay in order. */
 function move(state: WaitingState, call: WaitingCall, line: Line): void {
   leave(state, call);
   call.line = line;
+  place(line, call);
+  state.lines.set(line.cause.key, line);
+  schedule(state, line);
+}
+
+/** Puts a call before those that came after it. */
+function place(line: Line, call: WaitingCall): void {
+  if (call.deadline >= line.latest) {
+    line.latest = call.deadline;
+    line.calls.add(call);
+    return;
+  }
   const after = [...line.calls].filter(({ deadline }) => deadline > call.deadline);
   for (const one of after) line.calls.delete(one);
   for (const one of [call, ...after]) line.calls.add(one);
-  state.lines.set(line.cause.key, line);
-  schedule(state, line);
 }
 
 function leave(state: WaitingState, call: WaitingCall): void {

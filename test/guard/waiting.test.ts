@@ -3,7 +3,9 @@ import { createBudgetOperations } from "../../src/breaker/budgets/changes.ts";
 import type { BudgetConfig } from "../../src/core/config-types.ts";
 import { nestScope, type ScopeNode } from "../../src/core/scope.ts";
 import { finalise } from "../../src/guard/finalise.ts";
+import { createWaiting } from "../../src/guard/waiting.ts";
 import { readBudget } from "../../src/limits/budget.ts";
+import type { Ask } from "../../src/limits/gate.ts";
 import { changeCircuit } from "../../src/stores/store.ts";
 import { startModelServer } from "../servers/model-server.ts";
 import { answer, chat, guard as guardedProcess } from "./guarded.ts";
@@ -42,6 +44,31 @@ describe("a call whose budget is spent waits", () => {
     await settled();
     expect(done.at(-1)).toBe("5");
     expect(refused).toEqual([]);
+  });
+
+  test("before those that came after it, though the store refused them first", async () => {
+    const passed: Ask[] = [];
+    const waiting = createWaiting({
+      waitMs: MINUTE,
+      clock: Date.now,
+      check(ask) {
+        passed.push(ask);
+        return { pass: true, ticket: undefined };
+      },
+      refuse: () => ({ pass: true, ticket: undefined }),
+      onFault: (error) => {
+        throw error;
+      },
+    });
+    const blocked = { reason: "budget", scope: "agent:a" } as const;
+    const cause = { key: "b", blocked, until: undefined, applies: () => false };
+    const asks = [askOf(A), askOf(A), askOf(A)] as const;
+    for (const ask of asks) expect(waiting.join(ask)).toBeUndefined();
+    for (const index of [1, 2, 0] as const) void waiting.wait(asks[index], cause);
+    waiting.wake();
+    await settled();
+    expect(passed.map((ask) => asks.indexOf(ask))).toEqual([0, 1, 2]);
+    waiting.close();
   });
 
   test("and is one request to the rule against repeats, however often it is checked", async () => {
