@@ -155,3 +155,8 @@ function endingOf(event: SettleEvent, passed: Passed): Ending {
       return "failed";
   }
 }
+
+/** What a call costs, in nano-USD; undefined where it is unknown. */
+export function costNanoOf({ costUsd }: Pick<SettledCall, "costUsd">): number | undefined {
+  return costUsd === undefined ? undefined : Math.round(costUsd * 1e9);
+}

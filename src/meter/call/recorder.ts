@@ -1,4 +1,4 @@
-import type { CallPart, CallState, Quality, SettledCall } from "../../core/call.ts";
+import { type CallPart, type CallState, costNanoOf, type Quality, type SettledCall } from "../../core/call.ts";
 import type { Faults } from "../../core/faults.ts";
 import { implausible, MAX_CALL_COUNT, MAX_CALL_NANO } from "../../core/figures.ts";
 import { entryOf, type Ledger } from "../../core/ledger.ts";
@@ -54,8 +54,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       }
     },
     adopt(settled, parts, node) {
-      const nano = settled.costUsd === undefined ? undefined : Math.round(settled.costUsd * 1e9);
-      account(options, node, settled, parts, nano);
+      account(options, node, settled, parts, costNanoOf(settled));
       for (const listener of options.listeners) notifyListener(listener, settled, faults);
     },
   };

@@ -1,4 +1,4 @@
-import type { CallPart, SettledCall } from "../../core/call.ts";
+import { type CallPart, costNanoOf, type SettledCall } from "../../core/call.ts";
 import type { ScopeNode } from "../../core/scope.ts";
 import { boundTags, writeTags } from "../../core/tags/tags.ts";
 import type { ProgramReport, ProgramStart } from "../../meter/call/started-program.ts";
@@ -12,7 +12,7 @@ export function adoptReport(
   parts: readonly CallPart[],
   node: ScopeNode,
 ): void {
-  const costNano = call.costUsd === undefined ? undefined : Math.round(call.costUsd * 1e9);
+  const costNano = costNanoOf(call);
   const tokens = parts.reduce((sum, { usage }) => sum + usage.input + usage.output, 0);
   enforcement?.gate.charge(node, { tokens, costNano });
   journal?.record(call, parts, writeTags(boundTags(bounds, call.scope)));

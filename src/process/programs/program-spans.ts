@@ -1,4 +1,4 @@
-import type { SettledCall } from "../../core/call.ts";
+import { costNanoOf, type SettledCall } from "../../core/call.ts";
 import { ATTR } from "../../core/names.ts";
 import { type Identifier, placeOf } from "../../meter/identity/identify.ts";
 import { type AgentSpan, addOpenCall, addSettledCall } from "../../meter/tracing/agent-span.ts";
@@ -46,7 +46,7 @@ function write(tracing: Tracing, call: SettledCall, place: ProgramPlace | undefi
   if (span) finishCallSpan({ span, enriched: false, tracing }, call, call.startedAt + call.durationMs);
   if (agentSpan === undefined || agentSpan.ended) return;
   addOpenCall(agentSpan);
-  addSettledCall(agentSpan, call, call.costUsd === undefined ? undefined : Math.round(call.costUsd * 1e9));
+  addSettledCall(agentSpan, call, costNanoOf(call));
 }
 
 /** OpenTelemetry's names of operations, by wire format. */

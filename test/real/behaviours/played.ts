@@ -111,7 +111,7 @@ const shownHeld = ({ outcome, problems, wire }: Played): object => ({
 });
 
 /** What is not compared, by the names of behaviours. */
-export interface Apart {
+interface Apart {
   /** Those that a held call has to change. */
   readonly held?: readonly string[];
   /** Those of which the vendor need not see the same. */
@@ -119,7 +119,7 @@ export interface Apart {
 }
 
 /** Expects that each behaviour is as without us; gives how many are. */
-export function expectSame(bare: Behaviours, ours: Behaviours, held: Behaviours, apart: Apart = {}): number {
+function expectSame(bare: Behaviours, ours: Behaviours, held: Behaviours, apart: Apart = {}): number {
   return Object.keys(bare).filter((key) => {
     const plain = (played: Played | undefined): Played =>
       ({ ...played, ...(apart.wire?.includes(key) && { wire: [] }) }) as Played;
@@ -131,7 +131,35 @@ export function expectSame(bare: Behaviours, ours: Behaviours, held: Behaviours,
   }).length;
 }
 
-export function isMeteredRight({ expected, calls }: Played): boolean {
+/** What is expected of a program's behaviours: their name in what is printed, and more than how many there are. */
+interface Expected {
+  readonly title: string;
+  readonly above: number;
+  readonly apart?: Apart;
+}
+
+/** Plays a program without us, with us, and with its calls held, and expects it the same, each call metered once. */
+export async function expectAsWithoutUs(
+  context: TestContext,
+  program: Program,
+  node: string | undefined,
+  { title, above, apart }: Expected,
+): Promise<void> {
+  const [bare, ours, held] = await Promise.all([
+    play(context, program, node, "bare"),
+    play(context, program, node, "metered"),
+    play(context, program, node, "held"),
+  ]);
+  const names = Object.keys(bare);
+  const same = expectSame(bare, ours, held, apart);
+  const metered = namesOf(ours, isMeteredRight);
+  console.log(`${title}: ${same} of ${names.length} as without us, ${metered.length} of ${names.length} metered right`);
+  expect(names.length).toBeGreaterThan(above);
+  expect(names.filter((key) => !metered.includes(key)).map((key) => [key, ours[key]?.calls])).toEqual([]);
+  expect(namesOf(held, isMeteredRight)).toEqual(names);
+}
+
+function isMeteredRight({ expected, calls }: Played): boolean {
   const endings = calls.map(({ ending }) => ending).sort();
   return expected === null || JSON.stringify(endings) === JSON.stringify([...expected].sort());
 }
